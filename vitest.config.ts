@@ -10,12 +10,22 @@ export default defineConfig({
   test: {
     projects: [
       { resolve, ssr, test: { name: 'client', include: ['client/src/**/*.test.ts'] } },
-      { resolve, ssr, test: { name: 'server', include: ['server/src/**/*.test.ts'], globalSetup: ['server/src/testing/postgres.ts'] } },
+      {
+        resolve,
+        ssr,
+        test: { name: 'server', include: ['server/src/**/*.test.ts'], globalSetup: ['server/src/testing/postgres.ts'] },
+      },
       { resolve, ssr, test: { name: 'tools', include: ['tools/**/*.test.ts'] } },
       {
         resolve,
         ssr,
-        test: { name: 'whole', include: ['tests/**/*.test.ts'], globalSetup: ['server/src/testing/postgres.ts'], testTimeout: 60_000, hookTimeout: 120_000 },
+        test: {
+          name: 'whole',
+          include: ['tests/**/*.test.ts'],
+          globalSetup: ['server/src/testing/postgres.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
       },
     ],
   },
