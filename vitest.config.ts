@@ -3,30 +3,31 @@ import { defineConfig } from 'vitest/config';
 // Workspace packages are tested from source, so no build has to come first.
 const resolve = { conditions: ['@holdfast/source', 'node', 'import', 'default'] };
 const ssr = { resolve };
+const globalSetup = ['server/src/testing/postgres.ts'];
+const slow = { testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   resolve,
   ssr,
   test: {
+    passWithNoTests: false,
     projects: [
-      { resolve, ssr, test: { name: 'client', include: ['client/src/**/*.test.ts'] } },
-      {
-        resolve,
-        ssr,
-        test: { name: 'server', include: ['server/src/**/*.test.ts'], globalSetup: ['server/src/testing/postgres.ts'] },
-      },
+      { resolve, ssr, test: { name: 'client', include: ['client/src/**/*.test.{ts,tsx}'] } },
+      { resolve, ssr, test: { name: 'server', include: ['server/src/**/*.test.ts'], globalSetup } },
       { resolve, ssr, test: { name: 'tools', include: ['tools/**/*.test.ts'] } },
       {
         resolve,
         ssr,
         test: {
           name: 'whole',
-          include: ['tests/**/*.test.ts'],
-          globalSetup: ['server/src/testing/postgres.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          include: ['tests/**/*.test.ts', 'apps/api/src/**/*.test.ts'],
+          exclude: ['tests/browser/**'],
+          globalSetup,
+          ...slow,
         },
       },
+      // Real Chromium, named by CHROMIUM_PATH.
+      { resolve, ssr, test: { name: 'browser', include: ['tests/browser/**/*.test.ts'], globalSetup, ...slow } },
     ],
   },
 });

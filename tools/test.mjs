@@ -1,0 +1,159 @@
+// @ts-check
+// `npm test`: every check of this repository, one line each, all of them even when one fails.
+// The last line is `N passed, N failed`: the tests and the other checks together.
+//
+//   npm test -- --only types,client     some of them (`npm test -- --list` prints the names)
+import fs from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { provideChromium } from './chromium.mjs';
+import { CommandError, endOnSignals, reportFailure, root, runInstalled, secondsSince } from './steps.mjs';
+import { setup } from './setup.mjs';
+
+const report = path.join(root, 'node_modules', '.cache', 'holdfast', 'vitest.json');
+
+/** @typedef {{ title: string, run: () => Promise<unknown> }} Check */
+
+/** @type {Readonly<Record<string, Check>>} */
+const checks = {
+  types: {
+    title: 'types (tsc -b)',
+    run: () => runInstalled('typescript/bin/tsc', ['-b'], { quiet: true }),
+  },
+  lint: {
+    title: 'lint (oxlint)',
+    run: () => runInstalled('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings'], { quiet: true }),
+  },
+  format: {
+    title: 'format (oxfmt)',
+    run: () => runInstalled('oxfmt/bin/oxfmt', ['--check', '.'], { quiet: true }),
+  },
+  unused: {
+    title: 'unused code (knip)',
+    run: () => runInstalled('knip/bin/knip.js', [], { quiet: true }),
+  },
+  build: { title: 'build (server, web app)', run: () => setup() },
+};
+
+/** Vitest's projects; `browser` needs Chromium. */
+const projects = ['tools', 'client', 'server', 'whole', 'browser'];
+
+/** Names for several checks at once. @type {Readonly<Record<string, readonly string[]>>} */
+const groups = {
+  quick: ['types', 'lint', 'format', 'unused', 'tools'],
+  unit: ['tools', 'client', 'server'],
+};
+
+/** @param {readonly string[]} args @returns {readonly string[]} names of checks and projects */
+function chosen(args) {
+  const all = [...Object.keys(checks), ...projects];
+  const at = args.findIndex((arg) => arg === '--only' || arg.startsWith('--only='));
+  if (at === -1) {
+    if (args.length === 0) return all;
+    throw new CommandError(`npm test takes --only <names> and --list, not ${args.join(' ')}.`);
+  }
+  const value = (args[at] || '').includes('=') ? (args[at] || '').slice('--only='.length) : args[at + 1] || '';
+  const names = value.split(',').flatMap((name) => groups[name] || [name]);
+  const unknown = names.filter((name) => !all.includes(name));
+  if (unknown.length === 0 && names.length > 0) return names;
+  throw new CommandError(`There is no check named ${unknown.join(', ')}. There are: ${listOfNames()}.`);
+}
+
+function listOfNames() {
+  return [...Object.keys(checks), ...projects, ...Object.keys(groups)].join(', ');
+}
+
+/**
+ * @param {Check} check
+ * @returns {Promise<boolean>} whether it passed
+ */
+async function runCheck(check) {
+  const startedAtMs = Date.now();
+  try {
+    await check.run();
+    console.log(`  ok      ${check.title.padEnd(28)} ${secondsSince(startedAtMs)}`);
+    return true;
+  } catch (error) {
+    console.log(`  FAILED  ${check.title.padEnd(28)} ${secondsSince(startedAtMs)}`);
+    const isKnown = error instanceof CommandError;
+    const text = isKnown ? `${error.output.trimEnd()}\n${error.message}` : String(error);
+    console.log(text.replaceAll(/^/gm, '          '));
+    return false;
+  }
+}
+
+/**
+ * Runs Vitest on some projects and counts.
+ *
+ * @param {readonly string[]} names of projects
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function runVitest(names, env) {
+  fs.rmSync(report, { force: true });
+  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const ended = await runInstalled('vitest/vitest.mjs', [...args, ...names.map((name) => `--project=${name}`)], {
+    env,
+  }).then(
+    () => true,
+    () => false,
+  );
+  if (!fs.existsSync(report)) return { passed: 0, failed: 1 };
+  const counts = JSON.parse(fs.readFileSync(report, 'utf8'));
+  // A file that does not load has no failed test, and an error outside of a test has none either.
+  const filesWithoutTests = counts.testResults.filter(
+    (/** @type {{ status: string, assertionResults: unknown[] }} */ file) =>
+      file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
+  const failed = counts.numFailedTests + filesWithoutTests;
+  return { passed: counts.numPassedTests, failed: failed === 0 && !ended ? 1 : failed };
+}
+
+/**
+ * @param {readonly string[]} names what to run
+ * @returns {Promise<{ passed: number, failed: number }>}
+ */
+async function runAll(names) {
+  let passed = 0;
+  let failed = 0;
+  /** @param {boolean} isPassed */
+  const count = (isPassed) => (isPassed ? (passed += 1) : (failed += 1));
+  await setup({ build: false });
+  for (const [name, check] of Object.entries(checks)) {
+    if (names.includes(name)) count(await runCheck(check));
+  }
+  let wanted = projects.filter((name) => names.includes(name));
+  const env = { ...process.env };
+  if (wanted.includes('browser')) {
+    const chromium = await provideChromium();
+    if ('path' in chromium) env['CHROMIUM_PATH'] = chromium.path;
+    else {
+      console.log(`\n  NOT RUN: every test in a real browser (project "browser"): ${chromium.missing}`);
+      console.log('  Install Chromium, or name one in CHROMIUM_PATH. With CI=true this is a failure.\n');
+      if (process.env['CI'] === 'true') count(false);
+      wanted = wanted.filter((name) => name !== 'browser');
+    }
+  }
+  if (wanted.length > 0) {
+    const tests = await runVitest(wanted, env);
+    passed += tests.passed;
+    failed += tests.failed;
+  }
+  return { passed, failed };
+}
+
+endOnSignals();
+const args = process.argv.slice(2);
+if (args.includes('--list')) {
+  console.log(listOfNames());
+} else {
+  const startedAtMs = Date.now();
+  let result = { passed: 0, failed: 1 };
+  try {
+    result = await runAll(chosen(args));
+  } catch (error) {
+    reportFailure(error);
+  }
+  console.log(`\n  in ${secondsSince(startedAtMs)}`);
+  console.log(`${result.passed} passed, ${result.failed} failed`);
+  process.exitCode = result.failed === 0 ? 0 : 1;
+}
