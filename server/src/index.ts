@@ -1,1 +1,13 @@
-export {};
+export { createHoldfast } from './holdfast.ts';
+export type { Holdfast, HoldfastOptions, Logger, SessionAdministration } from './holdfast.ts';
+export { startEmbeddedPostgres } from './postgres/embedded.ts';
+export type { EmbeddedPostgres, EmbeddedPostgresOptions } from './postgres/embedded.ts';
+export type { AccessTokenClaims, AccessTokenVerdict } from './access-token.ts';
+export type { ClientRegistration, Delivery } from './clients.ts';
+export { HoldfastError } from './errors.ts';
+export type { HoldfastErrorCode } from './errors.ts';
+export type * from './events.ts';
+export type { HttpRequest, HttpResponse } from './http/message.ts';
+export { DEFAULT_POLICY, SESSION_LIFETIMES } from './policy.ts';
+export type { Policy } from './policy.ts';
+export type { NewUser, User, Users } from './users.ts';

@@ -1,0 +1,80 @@
+/**
+ * How a client receives its refresh token.
+ *
+ * - `cookie`: in an HttpOnly cookie, out of reach of page script. For browsers.
+ * - `body`: in the JSON of the answer. For keychains and Node.
+ */
+export type Delivery = 'cookie' | 'body';
+
+/**
+ * A first-party public client. It has no secret (RFC 6749 §2.1): what protects it is PKCE, rotation and, in browsers, the
+ * origin check.
+ */
+export interface ClientRegistration {
+  readonly clientId: string;
+  readonly delivery: Delivery;
+  /** Scope values the client may ask for; a sign-in that names none is granted all of them. */
+  readonly scopes: readonly string[];
+  /** Origins (`https://app.example`) whose pages may call as this client, beside the issuer's own. */
+  readonly origins?: readonly string[];
+}
+
+/** A registration after its check, with its lookups ready. */
+export interface Client {
+  readonly clientId: string;
+  readonly delivery: Delivery;
+  readonly scopes: ReadonlySet<string>;
+  readonly origins: ReadonlySet<string>;
+}
+
+export type Clients = ReadonlyMap<string, Client>;
+
+/** RFC 6749 §3.3: `scope-token`. */
+const SCOPE_TOKEN = /^[\x21\x23-\x5B\x5D-\x7E]+$/;
+/** RFC 6749 Appendix A.1: `client-id` is visible ASCII. */
+const CLIENT_ID = /^[\x20-\x7E]{1,255}$/;
+
+/**
+ * Checks registrations and indexes them by `clientId`.
+ *
+ * @param issuer the issuer's origin, allowed for every client
+ * @throws TypeError that names the client and the field
+ */
+export function registerClients(registrations: readonly ClientRegistration[], issuer: string): Clients {
+  if (registrations.length === 0) throw new TypeError('options.clients is empty: nobody could sign in');
+  const clients = new Map<string, Client>();
+  for (const { clientId, delivery, scopes, origins = [] } of registrations) {
+    if (typeof clientId !== 'string' || !CLIENT_ID.test(clientId)) {
+      throw new TypeError('clients: a clientId is 1 to 255 visible ASCII characters');
+    }
+    const where = `clients[${clientId}]`;
+    if (clients.has(clientId)) throw new TypeError(`${where} is registered twice`);
+    if (delivery !== 'cookie' && delivery !== 'body') throw new TypeError(`${where}.delivery is 'cookie' or 'body'`);
+    for (const scope of scopes) {
+      if (!SCOPE_TOKEN.test(scope))
+        throw new TypeError(`${where}.scopes holds a value that RFC 6749 section 3.3 forbids`);
+    }
+    for (const origin of origins) {
+      if (!isOrigin(origin))
+        throw new TypeError(`${where}.origins holds a value that is no origin, such as https://app.example`);
+    }
+    clients.set(clientId, { clientId, delivery, scopes: new Set(scopes), origins: new Set([issuer, ...origins]) });
+  }
+  return clients;
+}
+
+/** Whether a string is exactly a web origin: scheme, host and port, nothing after it. */
+export function isOrigin(value: string): boolean {
+  return URL.canParse(value) && new URL(value).origin === value;
+}
+
+/**
+ * Splits a scope parameter into its values, without duplicates.
+ *
+ * @returns null when a value is malformed
+ * @see RFC 6749 §3.3
+ */
+export function parseScope(scope: string): readonly string[] | null {
+  const values = scope.split(' ');
+  return values.every((value) => SCOPE_TOKEN.test(value)) ? [...new Set(values)] : null;
+}

@@ -1,0 +1,105 @@
+/**
+ * What happened, as typed facts for logs, metrics and alarms. Ids, reasons and counts; never a token, a password or a key.
+ */
+export type HoldfastEvent = HoldfastFact & {
+  /** Wall clock of this host, in milliseconds since the epoch. */
+  readonly atMs: number;
+};
+
+/** Why a session ended. The protocol itself uses the literals below; an administrator may give another reason. */
+export type RevocationReason = 'reuse' | 'replaced' | 'signed_out' | 'code_reused' | (string & {});
+
+export type HoldfastFact =
+  | SessionCreated
+  | TokenRefreshed
+  | RefreshRefused
+  | RefreshDelayed
+  | SessionRevoked
+  | SignInFailed
+  | SecretMismatched
+  | DatabaseDoubted
+  | RequestAnswered;
+
+/** A sign-in was completed: a new session and its first tokens. */
+export interface SessionCreated {
+  readonly type: 'session.created';
+  readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
+  readonly replaces: string | null;
+}
+
+/**
+ * A refresh was answered with an access token.
+ *
+ * - `rotated`: the next generation was handed out.
+ * - `replayed`: the newest generation was handed out again, its first answer having been lost or raced.
+ * - `access_token_alone`: nothing was handed out; the client keeps the copy it has.
+ * - `healed`: the database had lost writes and went on from the token. Worth an alarm.
+ */
+export interface TokenRefreshed {
+  readonly type: 'refresh.answered';
+  readonly outcome: 'rotated' | 'replayed' | 'access_token_alone' | 'healed';
+  readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
+  /** The session's generation after this refresh. */
+  readonly generation: number;
+}
+
+/** A refresh was refused for good: `reason` is the machine-readable one of the answer. `sid` is null for garbage. */
+export interface RefreshRefused {
+  readonly type: 'refresh.refused';
+  readonly sid: string | null;
+  readonly clientId: string;
+  readonly error: string;
+  readonly reason: string;
+}
+
+/** A refresh was told to come back later (429), because two copies of one generation met within an interval. */
+export interface RefreshDelayed {
+  readonly type: 'refresh.delayed';
+  readonly sid: string;
+  readonly clientId: string;
+  readonly retryAfterMs: number;
+}
+
+/** A session ended. With reason `reuse` two holders of one chain were found: worth an alarm. */
+export interface SessionRevoked {
+  readonly type: 'session.revoked';
+  readonly sid: string;
+  readonly reason: RevocationReason;
+}
+
+/** A password was wrong, or its user unknown: the event does not say which. */
+export interface SignInFailed {
+  readonly type: 'sign_in.failed';
+  readonly clientId: string;
+  readonly remoteAddress: string;
+}
+
+/** A token had a genuine tag and a wrong secret: somebody may hold the master secret without the database. */
+export interface SecretMismatched {
+  readonly type: 'refresh.secret_mismatched';
+  readonly sid: string;
+}
+
+/** The database did not answer or its answer was in doubt; the caller was told 503. `sqlState` is PostgreSQL's code, if any. */
+export interface DatabaseDoubted {
+  readonly type: 'database.doubted';
+  readonly sqlState: string | null;
+}
+
+/** One HTTP request was answered. */
+export interface RequestAnswered {
+  readonly type: 'request.answered';
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  /** `error` and `reason` of the answer, when it was an error. */
+  readonly error: string | null;
+  readonly reason: string | null;
+}
+
+/** How the parts of the server report a fact; adds the time and survives a listener that throws. */
+export type Report = (fact: HoldfastFact) => void;

@@ -1,0 +1,128 @@
+/**
+ * Every duration and limit of the server: unit in the name, default and reason beside it.
+ *
+ * Pure data and one check; nothing here reads a clock.
+ */
+export interface Policy {
+  /**
+   * A refresh token is handed out at most once per interval, and the near past is not judged while the last rotation may
+   * still be under way. Must be at least a client's response deadline (15 s in ours) plus the longest life of a message
+   * under way. 0 is classic rotation at every use: two tabs that race may then end their session.
+   */
+  readonly rotationIntervalMs: number;
+  /** How often one generation is handed out again before that counts as reuse: far more than any honest retry needs. */
+  readonly maxReplays: number;
+  /** What to do when a genuine token is ahead of the database, which then has lost writes: go on from it, or answer 503. */
+  readonly aheadOfDatabase: 'heal' | 'refuse';
+
+  /** Inactivity timeout: slides with the user's own activity. */
+  readonly inactivityTimeoutSeconds: number;
+  /** Absolute lifetime of a session: never moves. NIST SP 800-63B-4 AAL1 asks for authentication every 30 days. */
+  readonly absoluteLifetimeSeconds: number;
+  /** How long a leaked access token is of use; also how long a revoked session's last access token lives. */
+  readonly accessTokenLifetimeSeconds: number;
+  /** How far apart two hosts' clocks may be before a fresh access token is refused. */
+  readonly clockToleranceSeconds: number;
+  /** RFC 6749 §4.1.2 recommends at most 10 minutes; a first-party client exchanges its code at once. */
+  readonly authorizationCodeLifetimeSeconds: number;
+
+  /** Rows that one statement rotates at most; what waits beyond it joins the next batch. */
+  readonly maxBatchSize: number;
+  /** How often a request that lost a compare-and-swap reads and decides again before it is answered 503. */
+  readonly maxDecisionAttempts: number;
+  /** How long a rotation waits for a row that another transaction holds. Short: a batch shares the wait. */
+  readonly lockTimeoutMs: number;
+  /** After this long the database's answer is in doubt. */
+  readonly statementTimeoutMs: number;
+  /** How long to wait for a connection before the database counts as unreachable. */
+  readonly connectTimeoutMs: number;
+  /** Connections for rotations: one carries the batch, the rest serve rows that had to be retried alone. */
+  readonly rotationConnections: number;
+  /** Connections for everything that waits for the disk. */
+  readonly durableConnections: number;
+  /** `Retry-After` of a 503. */
+  readonly retryAfterSeconds: number;
+
+  /** Largest request body; every request of the protocol fits many times. */
+  readonly bodyLimitBytes: number;
+  /** How long a browser may keep a CORS preflight's answer. */
+  readonly preflightMaxAgeSeconds: number;
+
+  /** Password hashes computed at once: each takes 19 MiB and a core. */
+  readonly passwordConcurrency: number;
+  /** Password checks that may wait; beyond it the answer is 503, so that a flood of guesses cannot pile up. */
+  readonly passwordQueueLimit: number;
+  /** Shortest password accepted for a new user. NIST SP 800-63B-4 §3.1.1.2: at least 8 beside a second factor. */
+  readonly passwordMinimumLength: number;
+  /** Longest password accepted, in characters. NIST asks for at least 64. */
+  readonly passwordMaximumLength: number;
+}
+
+export const DEFAULT_POLICY: Policy = {
+  rotationIntervalMs: 60_000,
+  maxReplays: 32,
+  aheadOfDatabase: 'heal',
+
+  inactivityTimeoutSeconds: 14 * 86_400,
+  absoluteLifetimeSeconds: 30 * 86_400,
+  accessTokenLifetimeSeconds: 900,
+  clockToleranceSeconds: 5,
+  authorizationCodeLifetimeSeconds: 60,
+
+  maxBatchSize: 256,
+  maxDecisionAttempts: 8,
+  lockTimeoutMs: 100,
+  statementTimeoutMs: 5_000,
+  connectTimeoutMs: 5_000,
+  rotationConnections: 4,
+  durableConnections: 8,
+  retryAfterSeconds: 1,
+
+  bodyLimitBytes: 16_384,
+  preflightMaxAgeSeconds: 600,
+
+  passwordConcurrency: 2,
+  passwordQueueLimit: 64,
+  passwordMinimumLength: 8,
+  passwordMaximumLength: 256,
+};
+
+/**
+ * Session lifetimes by authenticator assurance level.
+ *
+ * @see NIST SP 800-63B-4 §2.1.3, §2.2.3, §2.3.3
+ */
+export const SESSION_LIFETIMES = {
+  aal1: { inactivityTimeoutSeconds: 14 * 86_400, absoluteLifetimeSeconds: 30 * 86_400 },
+  aal2: { inactivityTimeoutSeconds: 3_600, absoluteLifetimeSeconds: 86_400 },
+  aal3: { inactivityTimeoutSeconds: 900, absoluteLifetimeSeconds: 12 * 3_600 },
+} as const satisfies Readonly<Record<string, Pick<Policy, 'inactivityTimeoutSeconds' | 'absoluteLifetimeSeconds'>>>;
+
+/** Fields for which 0 has a meaning. */
+const MAY_BE_ZERO: ReadonlySet<string> = new Set([
+  'rotationIntervalMs',
+  'maxReplays',
+  'clockToleranceSeconds',
+  'preflightMaxAgeSeconds',
+  'passwordQueueLimit',
+]);
+
+/**
+ * Fills a partial policy with the defaults and checks it.
+ *
+ * @throws TypeError that names the field, for an unknown field or a value that is no whole number in its range.
+ */
+export function resolvePolicy(overrides: Partial<Policy> = {}): Policy {
+  for (const [field, value] of Object.entries(overrides)) {
+    if (!Object.hasOwn(DEFAULT_POLICY, field)) throw new TypeError(`policy.${field} does not exist`);
+    if (field === 'aheadOfDatabase') {
+      if (value !== 'heal' && value !== 'refuse') throw new TypeError("policy.aheadOfDatabase is 'heal' or 'refuse'");
+      continue;
+    }
+    const least = MAY_BE_ZERO.has(field) ? 0 : 1;
+    if (!Number.isSafeInteger(value) || (value as number) < least) {
+      throw new TypeError(`policy.${field} is a whole number, at least ${least}`);
+    }
+  }
+  return { ...DEFAULT_POLICY, ...overrides };
+}
