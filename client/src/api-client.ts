@@ -1,1 +1,162 @@
-export {};
+import type { AuthService } from './auth-service.ts';
+import { HoldfastError } from './errors.ts';
+import { readRetryAfterMs } from './wire.ts';
+
+/** When and how often a request is repeated. Idempotent methods only, or with an `Idempotency-Key` (RFC 9110 §9.2.2). */
+export type RetryPolicy = {
+  /** How often a request is repeated at most. Default 2. */
+  readonly limit: number;
+  /** First step of the exponential back-off with full jitter, in ms. Default 300. */
+  readonly baseMs: number;
+  /** Longest wait before a repetition, in ms; a longer `Retry-After` is handed to the caller. Default 10 000. */
+  readonly capMs: number;
+};
+
+/** What `createApiClient` needs to know. */
+export type ApiClientOptions = {
+  /** Every path is relative to it. Its origin must be one of the auth service's `resources`. */
+  readonly baseUrl: string;
+  readonly auth: AuthService;
+  readonly retry?: Partial<RetryPolicy>;
+};
+
+/** One request. */
+export type ApiRequestOptions = {
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** Sent as it is. A stream can be sent only once. */
+  readonly body?: BodyInit;
+  readonly searchParams?: Readonly<Record<string, string | number | boolean>>;
+  readonly headers?: HeadersInit;
+  readonly signal?: AbortSignal;
+  /** Makes a POST or PATCH safe to repeat, if the API honours it. */
+  readonly idempotencyKey?: string;
+};
+
+/** The answer, or its body at once: `await api.get('/me').json()`. */
+export type ApiResponse = Promise<Response> & {
+  json<T = unknown>(): Promise<T>;
+  text(): Promise<string>;
+  blob(): Promise<Blob>;
+};
+
+/** Requests that carry the session. Rejects with a `HoldfastError`; `http-status` when the API answered outside 2xx. */
+export type ApiClient = {
+  get(path: string, options?: ApiRequestOptions): ApiResponse;
+  post(path: string, options?: ApiRequestOptions): ApiResponse;
+  put(path: string, options?: ApiRequestOptions): ApiResponse;
+  patch(path: string, options?: ApiRequestOptions): ApiResponse;
+  delete(path: string, options?: ApiRequestOptions): ApiResponse;
+};
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+const IDEMPOTENT: ReadonlySet<Method> = new Set(['GET', 'PUT', 'DELETE']);
+const RETRYABLE_STATUS: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
+
+function toRequest(baseUrl: string, method: Method, path: string, options: ApiRequestOptions): [URL, RequestInit] {
+  const url = new URL(path.replace(/^\/+/u, ''), baseUrl);
+  for (const [name, value] of Object.entries(options.searchParams ?? {})) url.searchParams.set(name, String(value));
+  const headers = new Headers(options.headers);
+  if (options.idempotencyKey !== undefined) headers.set('idempotency-key', options.idempotencyKey);
+  const init: RequestInit = { method, headers };
+  if (options.signal !== undefined) init.signal = options.signal;
+  if (options.json !== undefined) {
+    headers.set('content-type', 'application/json');
+    init.body = JSON.stringify(options.json);
+  } else if (options.body !== undefined) init.body = options.body;
+  return [url, init];
+}
+
+function wait(auth: AuthService, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      cancel();
+      reject(signal?.reason as Error);
+    };
+    const cancel = auth.platform.clock.wake(delayMs, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** How long to wait before the next try, or `null` when there should be none. */
+function retryDelayMs(
+  outcome: Response | HoldfastError,
+  tries: number,
+  retry: RetryPolicy,
+  random: number,
+): number | null {
+  if (tries > retry.limit) return null;
+  const backoffMs = Math.min(retry.capMs, retry.baseMs * 2 ** (tries - 1)) * random;
+  if (outcome instanceof HoldfastError) return outcome.code === 'server-unavailable' ? backoffMs : null;
+  if (!RETRYABLE_STATUS.has(outcome.status)) return null;
+  const askedMs = readRetryAfterMs(Object.fromEntries(outcome.headers)) ?? 0;
+  return askedMs > retry.capMs ? null : Math.max(askedMs, backoffMs);
+}
+
+async function attempt(auth: AuthService, url: URL, init: RequestInit): Promise<Response | HoldfastError> {
+  try {
+    return await auth.fetch(url, init);
+  } catch (cause) {
+    if (cause instanceof HoldfastError || init.signal?.aborted) throw cause;
+    return new HoldfastError('server-unavailable', 'the API did not answer', { cause });
+  }
+}
+
+async function send(
+  options: ApiClientOptions,
+  retry: RetryPolicy,
+  method: Method,
+  url: URL,
+  init: RequestInit,
+): Promise<Response> {
+  const { auth } = options;
+  const isStream = typeof ReadableStream !== 'undefined' && init.body instanceof ReadableStream;
+  const mayRepeat = !isStream && (IDEMPOTENT.has(method) || new Headers(init.headers).has('idempotency-key'));
+  for (let tries = 1; ; tries++) {
+    const outcome = await attempt(auth, url, init);
+    const delayMs = mayRepeat ? retryDelayMs(outcome, tries, retry, auth.platform.random()) : null;
+    if (delayMs !== null) {
+      if (!(outcome instanceof HoldfastError)) await outcome.body?.cancel();
+      await wait(auth, delayMs, init.signal ?? undefined);
+    } else if (outcome instanceof HoldfastError) throw outcome;
+    else if (outcome.ok) return outcome;
+    else throw new HoldfastError('http-status', `the API answered ${outcome.status}`, { response: outcome });
+  }
+}
+
+function withBodyReaders(response: Promise<Response>): ApiResponse {
+  return Object.assign(response, {
+    json: async <T>(): Promise<T> => (await response).json() as Promise<T>,
+    text: async () => (await response).text(),
+    blob: async () => (await response).blob(),
+  });
+}
+
+/**
+ * Creates an API client over the session: parked while a refresh or an outage is under way, replayed after a 401, repeated
+ * with back-off where that is safe.
+ *
+ * Throws `TypeError` if `baseUrl` is not among the origins that may receive the access token.
+ *
+ * @example
+ * const api = createApiClient({ baseUrl: 'https://api.example.com', auth })
+ * const me = await api.get('/me').json()
+ */
+export function createApiClient(options: ApiClientOptions): ApiClient {
+  const retry: RetryPolicy = { limit: 2, baseMs: 300, capMs: 10_000, ...options.retry };
+  const baseUrl = options.baseUrl.endsWith('/') ? options.baseUrl : `${options.baseUrl}/`;
+  if (!URL.canParse(baseUrl)) throw new TypeError('baseUrl must be an absolute URL');
+  if (!options.auth.resources.has(new URL(baseUrl).origin))
+    throw new TypeError("baseUrl is not among the auth service's resources: add its origin there");
+  const call =
+    (method: Method) =>
+    (path: string, request: ApiRequestOptions = {}): ApiResponse => {
+      const [url, init] = toRequest(baseUrl, method, path, request);
+      return withBodyReaders(send(options, retry, method, url, init));
+    };
+  return { get: call('GET'), post: call('POST'), put: call('PUT'), patch: call('PATCH'), delete: call('DELETE') };
+}

@@ -1,1 +1,62 @@
-export {};
+/**
+ * Everything that can go wrong for a caller of this package, by code. Codes are stable; messages are for people.
+ *
+ * | code | meaning | retryable |
+ * | --- | --- | --- |
+ * | `signed-out` | there is no session | no |
+ * | `user-changed` | somebody else signed in while the request was parked; it was never sent | no |
+ * | `deadline-exceeded` | the request was parked for longer than its deadline | yes |
+ * | `queue-full` | too many requests are parked already | yes |
+ * | `sign-in-rejected` | the credential was not accepted | no |
+ * | `server-unavailable` | the authorization server could not be reached or could not answer now | yes |
+ * | `misconfigured` | the authorization server refuses this client or this configuration | no |
+ * | `storage-unavailable` | the session could not be read or written now | yes |
+ * | `http-status` | the API answered with a status outside 2xx; `response` holds the answer | 408, 429, 5xx |
+ * | `protocol` | an answer that no OAuth server should give | no |
+ * | `disposed` | the service was disposed of | no |
+ */
+export type HoldfastErrorCode =
+  | 'signed-out'
+  | 'user-changed'
+  | 'deadline-exceeded'
+  | 'queue-full'
+  | 'sign-in-rejected'
+  | 'server-unavailable'
+  | 'misconfigured'
+  | 'storage-unavailable'
+  | 'http-status'
+  | 'protocol'
+  | 'disposed';
+
+const RETRYABLE: ReadonlySet<HoldfastErrorCode> = new Set([
+  'deadline-exceeded',
+  'queue-full',
+  'server-unavailable',
+  'storage-unavailable',
+]);
+
+/** As much of a `Response` as an error needs, so that engines without one can bring their own. */
+export type ErrorResponse = { readonly status: number; json(): Promise<unknown>; text(): Promise<string> };
+
+/** The one error class of this package. Never carries a token, a password or a key. */
+export class HoldfastError extends Error {
+  override readonly name = 'HoldfastError';
+  /** What happened, for programs. */
+  readonly code: HoldfastErrorCode;
+  /** Whether the same call may succeed later without anybody changing anything. */
+  readonly isRetryable: boolean;
+  /** The API's answer, with code `http-status` only. */
+  readonly response: ErrorResponse | null;
+
+  constructor(
+    code: HoldfastErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly response?: ErrorResponse } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.response = options.response ?? null;
+    const status = this.response?.status ?? 0;
+    this.isRetryable = RETRYABLE.has(code) || status === 408 || status === 429 || status >= 500;
+  }
+}

@@ -1,1 +1,66 @@
-export {};
+/** Every duration and limit of the client. Pass a part of it to `createAuthService({ policy })`. */
+export type SessionPolicy = {
+  /** How long before its expiry an access token is refreshed, at most, in ms. Default 300 000 (5 minutes). */
+  readonly refreshMarginMs: number;
+  /** The margin as a part of the token's lifetime, at most: a 5-minute token must not be refreshed without end. Default 1/3. */
+  readonly refreshMarginRatio: number;
+  /** How much of the margin is spread over tabs, so that they do not all wake at once. Default 0.2. */
+  readonly refreshMarginJitter: number;
+  /**
+   * How long an answer of the token endpoint may take, by wall and by monotonic clock, in ms. Default 15 000.
+   * The server counts on it: its `rotationInterval` must be longer than this plus the longest life of a message.
+   */
+  readonly responseDeadlineMs: number;
+  /** How long to wait for the lock between tabs before going ahead without it, in ms. Default 3 000. */
+  readonly lockWaitMs: number;
+  /** Deadlines are looked at this often at least, in ms, because timers stand still while a device sleeps. Default 30 000. */
+  readonly tickMs: number;
+  /** How long a read or write of the vault may take before it counts as unavailable, in ms. Default 5 000. */
+  readonly vaultWaitMs: number;
+  /** First step of the exponential back-off, in ms. Default 500. */
+  readonly backoffBaseMs: number;
+  /** Longest step of the exponential back-off, in ms. Default 60 000. */
+  readonly backoffCapMs: number;
+  /** How many refreshes may be sent in a burst, whatever the server answers. Default 10. */
+  readonly refreshBurst: number;
+  /** How often one more refresh is allowed after a burst, in ms. Default 6 000. */
+  readonly refreshRefillMs: number;
+  /** How many requests may be parked at once. Default 1 000. */
+  readonly parkedRequestsMax: number;
+  /** How long a request is parked before it fails with `deadline-exceeded`, in ms. Default 120 000. */
+  readonly parkDeadlineMs: number;
+  /** When to warn that the session is about to end, in ms before its end, longest first. Default 5 min and 1 min. */
+  readonly expiryWarningsMs: readonly number[];
+};
+
+/** The defaults, each with its reason in `SessionPolicy`. */
+export const defaultPolicy: SessionPolicy = {
+  refreshMarginMs: 300_000,
+  refreshMarginRatio: 1 / 3,
+  refreshMarginJitter: 0.2,
+  responseDeadlineMs: 15_000,
+  lockWaitMs: 3_000,
+  tickMs: 30_000,
+  vaultWaitMs: 5_000,
+  backoffBaseMs: 500,
+  backoffCapMs: 60_000,
+  refreshBurst: 10,
+  refreshRefillMs: 6_000,
+  parkedRequestsMax: 1_000,
+  parkDeadlineMs: 120_000,
+  expiryWarningsMs: [300_000, 60_000],
+};
+
+/** Fills in the defaults and refuses values that could not work. Throws `TypeError` naming the field. */
+export function resolvePolicy(partial: Partial<SessionPolicy> = {}): SessionPolicy {
+  const policy = { ...defaultPolicy, ...partial };
+  for (const [name, value] of Object.entries(policy)) {
+    const numbers: readonly unknown[] = Array.isArray(value) ? value : [value];
+    if (!numbers.every((n) => typeof n === 'number' && Number.isFinite(n) && n >= 0))
+      throw new TypeError(`policy.${name} must be a number that is finite and not negative`);
+  }
+  for (const name of ['refreshBurst', 'refreshRefillMs', 'responseDeadlineMs', 'backoffBaseMs'] as const)
+    if (policy[name] === 0) throw new TypeError(`policy.${name} must be greater than 0`);
+  if (policy.refreshMarginRatio >= 1) throw new TypeError('policy.refreshMarginRatio must be less than 1');
+  return policy;
+}

@@ -1,1 +1,122 @@
-export {};
+import type { Instant } from './instant.ts';
+
+/** An access token and what is known of its life. */
+export type AccessToken = {
+  readonly value: string;
+  /** How to send it (RFC 6749 §7.1). */
+  readonly tokenType: 'Bearer' | 'DPoP';
+  /** Expiry by both clocks of this process; for a token that was restored, the monotonic half is derived from the wall half. */
+  readonly expiresAt: Instant;
+  /** How long the token lived when it was issued, in ms: the refresh margin depends on it. */
+  readonly lifetimeMs: number;
+};
+
+/** A session as the vault keeps it. The refresh token is `null` where an HttpOnly cookie carries it. */
+export type StoredSession = {
+  /** Session id; `null` with servers that name none. */
+  readonly sid: string | null;
+  /** Subject; `null` with servers that name none. */
+  readonly sub: string | null;
+  readonly refreshToken: string | null;
+  readonly scope: string | null;
+  /** When the user signed in, ms since 1970 by this device's clock. */
+  readonly startedAtMs: number;
+  /** When the server says that the session ends unless it is used or renewed, by this device's clock; `null` if it did not say. */
+  readonly expiresAtMs: number | null;
+  /** The access token, so that tabs share one: value, type, wall-clock expiry and lifetime in ms. */
+  readonly access: {
+    readonly value: string;
+    readonly tokenType: 'Bearer' | 'DPoP';
+    readonly expiresAtMs: number;
+    readonly lifetimeMs: number;
+  } | null;
+};
+
+/** Why there is no session any more. */
+export type SignedOutReason = 'user' | 'expired' | 'revoked' | 'reuse-detected' | 'reauth-failed' | 'never-signed-in';
+
+/**
+ * What the vault holds. `stamp` changes at every write. `session: null` with a stamp is a tombstone: somebody signed out
+ * here, and says why. A vault that never held anything, or was emptied from outside, answers `null` instead of a record.
+ */
+export type VaultRecord = {
+  readonly stamp: number;
+  readonly session: StoredSession | null;
+  readonly endedReason: SignedOutReason | null;
+};
+
+/** The stored session. Every method may reject: then the vault is unavailable (locked, blocked, full), which is never a sign-out. */
+export type Vault = {
+  read(): Promise<VaultRecord | null>;
+  /**
+   * Compare and swap: writes only if the stored stamp is still `expectedStamp` (0: nothing stored; `null`: whatever it is).
+   * Answers the record that is stored now, and whether it is the one given.
+   */
+  replace(
+    expectedStamp: number | null,
+    next: { readonly session: StoredSession | null; readonly endedReason: SignedOutReason | null },
+  ): Promise<{ readonly replaced: boolean; readonly record: VaultRecord | null }>;
+};
+
+/** One HTTP request as data. */
+export type HttpRequest = {
+  readonly url: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+};
+
+/** One HTTP answer as data; header names in lower case. */
+export type HttpAnswer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+};
+
+/** One HTTP exchange. Rejects when there was no answer. Must call out before its first `await` (same task). */
+export type Transport = (request: HttpRequest, signal: AbortSignalLike) => Promise<HttpAnswer>;
+
+/** As much of `AbortSignal` as ports need, so that engines without one can bring their own. */
+export type AbortSignalLike = {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+};
+
+/** Wall time, monotonic time and wake-ups. */
+export type Clock = {
+  now(): Instant;
+  /** Calls back once, not before `delayMs`; late is allowed. Returns a function that cancels it. */
+  wake(delayMs: number, callback: () => void): () => void;
+};
+
+/**
+ * Exclusion across tabs: an optimisation, never what correctness rests on. Resolves with the release function, or with
+ * `null` when the lock could not be had in `waitMs` or there is no such thing here. Never rejects, never steals.
+ */
+export type Mutex = (waitMs: number) => Promise<(() => void) | null>;
+
+/** What the platform noticed. */
+export type Signal = 'foreground' | 'background' | 'online' | 'offline' | 'resumed' | 'store-changed' | 'user-active';
+
+/** Starts listening and returns the function that stops it. */
+export type Signals = (emit: (signal: Signal) => void) => () => void;
+
+/** Everything a platform provides. `holdfast/web` has one for browsers. */
+export type Platform = {
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly vault: Vault;
+  readonly mutex: Mutex;
+  readonly signals: Signals;
+  /** Tells the other tabs that the vault changed; never carries a token. */
+  readonly announce: () => void;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  /** 32 random bytes as base64url: a PKCE code verifier (RFC 7636 §4.1). */
+  readonly randomToken: () => string;
+  /** SHA-256 of an ASCII string, as base64url (RFC 7636 §4.2). */
+  readonly sha256: (text: string) => Promise<string>;
+  /** Where the refresh token is kept: in an HttpOnly cookie that scripts cannot read, or in the vault. */
+  readonly delivery: 'cookie' | 'body';
+};

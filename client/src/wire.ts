@@ -1,1 +1,210 @@
-export {};
+import type { HttpAnswer, HttpRequest } from './ports.ts';
+
+/** How this client addresses its authorization server. */
+export type WireConfig = {
+  readonly clientId: string;
+  readonly tokenEndpoint: string;
+  readonly challengeEndpoint: string;
+  readonly revocationEndpoint: string;
+  readonly scope: string | null;
+  readonly delivery: 'cookie' | 'body';
+};
+
+/** What a successful token answer says, in our units. */
+export type Tokens = {
+  readonly accessToken: string;
+  readonly tokenType: 'Bearer' | 'DPoP';
+  readonly lifetimeMs: number;
+  /** `null`: the server handed out none, the stored one stays (RFC 6749 §5.1, §6). */
+  readonly refreshToken: string | null;
+  readonly scope: string | null;
+  readonly sid: string | null;
+  readonly sub: string | null;
+  /** How long the session lasts from now unless it is renewed, in ms; `null` if the server did not say. */
+  readonly sessionLifetimeMs: number | null;
+};
+
+/** Why a session is over, as the server put it. */
+export type RejectionReason = 'expired' | 'revoked' | 'reuse-detected';
+
+/** Why an answer counts as no answer. */
+export type TransientCause = 'network' | 'timeout' | 'server-error' | 'rate-limited' | 'not-json';
+
+/** A token endpoint's answer, classified. Only `rejected` can end a session. */
+export type TokenAnswer =
+  | { readonly kind: 'tokens'; readonly tokens: Tokens }
+  | { readonly kind: 'rejected'; readonly reason: RejectionReason }
+  | { readonly kind: 'transient'; readonly cause: TransientCause; readonly retryAfterMs: number | null }
+  | { readonly kind: 'misconfigured'; readonly error: string };
+
+/** Used when a server names no `expires_in`: a 401 corrects it. */
+const ASSUMED_LIFETIME_SECONDS = 3_600;
+
+/** `application/x-www-form-urlencoded`, leaving out what is null. */
+export function encodeForm(fields: Readonly<Record<string, string | null>>): string {
+  return Object.entries(fields)
+    .filter((field): field is [string, string] => field[1] !== null)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+    .join('&');
+}
+
+function post(url: string, config: WireConfig, fields: Readonly<Record<string, string | null>>): HttpRequest {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
+  return {
+    url,
+    method: 'POST',
+    // A header that a cross-site form cannot send: the server asks for it wherever a cookie counts.
+    headers: config.delivery === 'cookie' ? { ...headers, 'holdfast-request': '1' } : headers,
+    body: encodeForm({ client_id: config.clientId, ...fields }),
+  };
+}
+
+/**
+ * The refresh request. In cookie delivery the browser adds the refresh token and `sid` says which session is meant.
+ * @see RFC 6749 §6
+ */
+export function refreshRequest(
+  config: WireConfig,
+  session: { readonly refreshToken: string | null; readonly sid: string | null },
+  userActive: boolean,
+): HttpRequest {
+  return post(config.tokenEndpoint, config, {
+    grant_type: 'refresh_token',
+    refresh_token: session.refreshToken,
+    sid: session.refreshToken === null ? session.sid : null,
+    user_active: userActive ? null : 'false',
+  });
+}
+
+/** The authorization code exchange. @see RFC 6749 §4.1.3, RFC 7636 §4.5 */
+export const codeRequest = (config: WireConfig, code: string, codeVerifier: string): HttpRequest =>
+  post(config.tokenEndpoint, config, { grant_type: 'authorization_code', code, code_verifier: codeVerifier });
+
+/** First-party sign-in with a credential. @see draft-ietf-oauth-first-party-apps */
+export const challengeRequest = (
+  config: WireConfig,
+  credential: Readonly<Record<string, string>>,
+  codeChallenge: string,
+  replaces: string | null,
+): HttpRequest =>
+  post(config.challengeEndpoint, config, {
+    ...credential,
+    scope: config.scope,
+    replaces,
+    code_challenge: codeChallenge,
+    code_challenge_method: 'S256',
+  });
+
+/** Ends the session at the server. @see RFC 7009 §2.1 */
+export const revocationRequest = (
+  config: WireConfig,
+  session: { readonly refreshToken: string | null; readonly sid: string | null },
+): HttpRequest =>
+  post(config.revocationEndpoint, config, {
+    token: session.refreshToken,
+    token_type_hint: session.refreshToken === null ? null : 'refresh_token',
+    sid: session.refreshToken === null ? session.sid : null,
+  });
+
+/** Parses a JSON object; anything else is `null`. */
+export function parseObject(body: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
+  } catch {
+    return null;
+  }
+}
+
+const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+
+/** Seconds on the wire; some servers send them as a string. */
+function seconds(value: unknown): number | null {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) && number >= 0 ? number : null;
+}
+
+function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
+  const accessToken = text(json['access_token']);
+  if (accessToken === null) return null;
+  const ends = [seconds(json['refresh_token_timeout']), seconds(json['authorization_expires_in'])];
+  const known = ends.filter((end): end is number => end !== null);
+  return {
+    accessToken,
+    tokenType: text(json['token_type'])?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',
+    lifetimeMs: (seconds(json['expires_in']) ?? ASSUMED_LIFETIME_SECONDS) * 1_000,
+    refreshToken: text(json['refresh_token']),
+    scope: text(json['scope']),
+    sid: text(json['sid']),
+    sub: text(json['sub']),
+    sessionLifetimeMs: known.length > 0 ? Math.min(...known) * 1_000 : null,
+  };
+}
+
+/** `Retry-After` in ms: seconds, or a date measured against the answer's own `Date`. @see RFC 9110 §10.2.3 */
+export function readRetryAfterMs(headers: Readonly<Record<string, string>>): number | null {
+  const value = headers['retry-after'];
+  if (value === undefined) return null;
+  const delay = seconds(value);
+  if (delay !== null) return delay * 1_000;
+  const wait = Date.parse(value) - Date.parse(headers['date'] ?? '');
+  return Number.isFinite(wait) ? Math.max(0, wait) : null;
+}
+
+function rejectionReason(reason: string | null): RejectionReason {
+  if (reason === 'reuse') return 'reuse-detected';
+  return reason === 'expired' || reason === 'idle_expired' ? 'expired' : 'revoked';
+}
+
+const MISCONFIGURED: ReadonlySet<string> = new Set([
+  'invalid_client',
+  'invalid_request',
+  'invalid_scope',
+  'invalid_target',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'access_denied',
+]);
+
+/**
+ * Classifies an answer of the token endpoint. A session ends only by an OAuth error object that says `invalid_grant`:
+ * a captive portal's page, a proxy's 401 or a server's bad minute says nothing about the session.
+ * @see RFC 6749 §5.1, §5.2
+ */
+export function readTokenAnswer(answer: HttpAnswer): TokenAnswer {
+  const { status, headers, body } = answer;
+  const json = parseObject(body);
+  if (status >= 200 && status < 300) {
+    const tokens = json === null ? null : readTokens(json);
+    return tokens === null ? { kind: 'transient', cause: 'not-json', retryAfterMs: null } : { kind: 'tokens', tokens };
+  }
+  const error = json === null ? null : text(json['error']);
+  if (status >= 400 && status < 500 && error === 'invalid_grant')
+    return { kind: 'rejected', reason: rejectionReason(text(json?.['reason'])) };
+  if (status >= 400 && status < 500 && status !== 429 && error !== null && MISCONFIGURED.has(error))
+    return { kind: 'misconfigured', error };
+  const cause = status === 429 ? 'rate-limited' : json === null && status < 500 ? 'not-json' : 'server-error';
+  return { kind: 'transient', cause, retryAfterMs: readRetryAfterMs(headers) };
+}
+
+/** An answer of the sign-in endpoint, classified. */
+export type ChallengeAnswer =
+  | { readonly kind: 'code'; readonly code: string }
+  | { readonly kind: 'rejected' }
+  | { readonly kind: 'transient'; readonly cause: TransientCause; readonly retryAfterMs: number | null }
+  | { readonly kind: 'misconfigured'; readonly error: string };
+
+/** Classifies an answer of the authorization challenge endpoint. @see draft-ietf-oauth-first-party-apps */
+export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
+  const json = parseObject(answer.body);
+  const code = text(json?.['authorization_code']);
+  if (answer.status >= 200 && answer.status < 300 && code !== null) return { kind: 'code', code };
+  const error = text(json?.['error']);
+  const isRefusal = error === 'access_denied' || error === 'insufficient_authorization' || error === 'invalid_grant';
+  if (answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf')
+    return { kind: 'rejected' };
+  const classified = readTokenAnswer(answer);
+  return classified.kind === 'transient' || classified.kind === 'misconfigured'
+    ? classified
+    : { kind: 'transient', cause: 'not-json', retryAfterMs: null };
+}

@@ -1,1 +1,39 @@
-export {};
+import type { Platform } from '../ports.ts';
+import { webClock } from './clock.ts';
+import { randomToken, sha256 } from './crypto.ts';
+import { webMutex } from './mutex.ts';
+import { createTabChannel, webSignals } from './signals.ts';
+import { webTransport } from './transport.ts';
+import { indexedDbVault } from './vault.ts';
+
+/** How the browser keeps the session. */
+export type WebOptions = {
+  /**
+   * Where the refresh token lives. `cookie` (default): in an HttpOnly cookie that no script can read, for a server on the
+   * same site. `body`: sealed in IndexedDB, for servers elsewhere.
+   */
+  readonly delivery?: 'cookie' | 'body';
+  /** Names the stored session, so that two apps on one origin keep apart. Default `default`. */
+  readonly name?: string;
+};
+
+/**
+ * The ports for browsers: IndexedDB, Web Locks, BroadcastChannel, visibility and network signals. What is missing in a
+ * browser degrades: no locks means a refresh more, no IndexedDB means a session as long as the page.
+ */
+export function web(options: WebOptions = {}): Platform {
+  const name = `holdfast-${options.name ?? 'default'}`;
+  const channel = createTabChannel(name);
+  return {
+    clock: webClock,
+    transport: webTransport,
+    vault: indexedDbVault(name),
+    mutex: webMutex(name),
+    signals: webSignals(channel),
+    announce: channel.announce,
+    random: Math.random,
+    randomToken,
+    sha256,
+    delivery: options.delivery ?? 'cookie',
+  };
+}

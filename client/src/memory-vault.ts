@@ -1,0 +1,15 @@
+import type { Vault, VaultRecord } from './ports.ts';
+
+/** A vault as long as the process: for tests, and where nothing else can be had. */
+export function memoryVault(): Vault {
+  let record: VaultRecord | null = null;
+  return {
+    read: () => Promise.resolve(record),
+    replace: (expectedStamp, next) => {
+      const stamp = record?.stamp ?? 0;
+      if (expectedStamp !== null && expectedStamp !== stamp) return Promise.resolve({ replaced: false, record });
+      record = { ...next, stamp: stamp + 1 };
+      return Promise.resolve({ replaced: true, record });
+    },
+  };
+}

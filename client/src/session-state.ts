@@ -1,0 +1,226 @@
+import type { HoldfastErrorCode } from './errors.ts';
+import type { Instant } from './instant.ts';
+import type {
+  AccessToken,
+  HttpAnswer,
+  HttpRequest,
+  Signal,
+  SignedOutReason,
+  StoredSession,
+  VaultRecord,
+} from './ports.ts';
+import type { RejectionReason, TransientCause, WireConfig } from './wire.ts';
+
+/** Why a refresh was started. */
+export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend' | 'store-changed';
+
+/** How sure we are of a session: answered by the server, only read from the vault, or out of reach of the server. */
+export type Freshness = 'verified' | 'restored' | 'offline';
+
+/** A means of authenticating again, in the order in which they are tried. */
+export type ReauthenticationStage = 'biometric' | 'password';
+
+/** Why the user has to authenticate again. */
+export type ReauthenticationReason = RejectionReason | 'storage-lost';
+
+/** Somebody who waits for an access token. The promise lives in the shell; here is only its number. */
+export type Waiter = {
+  readonly caller: number;
+  /** The caller has seen this generation fail (or has none: 0); only a newer one helps. */
+  readonly newerThan: number;
+  /** Monotonic time at which the caller gives up, in ms. */
+  readonly deadlineMs: number;
+  /** Whose request this is; never settled with another user's token. */
+  readonly sub: string | null;
+};
+
+/** The session as this tab holds it. */
+export type Held = {
+  readonly stored: StoredSession;
+  readonly access: AccessToken | null;
+  /** The server has answered 401 to `access`: do not use it again. */
+  readonly isRefused: boolean;
+  readonly freshness: Freshness;
+  /** When the session ends unless it is renewed; `null` if unknown. */
+  readonly endsAt: Instant | null;
+  /** How many of `policy.expiryWarningsMs` have been given. */
+  readonly warningsGiven: number;
+};
+
+/** Where the session is. */
+export type Phase =
+  | {
+      readonly kind: 'restoring';
+      readonly operation: number;
+      readonly retryAt: Instant | null;
+      readonly failures: number;
+    }
+  | { readonly kind: 'signed-out'; readonly reason: SignedOutReason }
+  | ({ readonly kind: 'active' } & Held)
+  | {
+      readonly kind: 'reauth-required';
+      readonly stored: StoredSession;
+      readonly reason: ReauthenticationReason;
+      readonly stage: ReauthenticationStage;
+      readonly laterStages: readonly ReauthenticationStage[];
+    };
+
+/** What a refresh is doing. Each step waits for exactly one event, or for its deadline. */
+export type FlightStep =
+  | { readonly kind: 'locking' }
+  | { readonly kind: 'reading' }
+  | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number }
+  | { readonly kind: 'committing'; readonly held: Held }
+  | {
+      readonly kind: 'rereading';
+      readonly stamp: number;
+      readonly because: RejectionReason | 'wait';
+      readonly retryAfterMs: number | null;
+    };
+
+/** The one refresh under way. */
+export type Flight = {
+  readonly attempt: number;
+  readonly cause: RefreshCause;
+  readonly startedAt: Instant;
+  /** The current step is given up at this moment, by whichever clock reaches it. */
+  readonly deadline: Instant;
+  readonly step: FlightStep;
+};
+
+/** No refresh before `until`; a wait that the server asked for is not cut short when the network comes back. */
+export type Backoff = { readonly until: Instant; readonly isServerAsked: boolean };
+
+/** The whole state of the machine. It holds tokens: show people and logs `describe(state)` only. */
+export type SessionState = {
+  readonly phase: Phase;
+  /** The vault's stamp that `phase` reflects; 0 while nothing was ever stored. */
+  readonly stamp: number;
+  /** Counts the access tokens this tab has held: a request remembers which one it carried. */
+  readonly generation: number;
+  readonly waiting: readonly Waiter[];
+  readonly flight: Flight | null;
+  /** A sign-in or adoption that is being stored before anybody sees it. */
+  readonly storing: { readonly operation: number; readonly held: Held } | null;
+  /** A read of the vault because another tab wrote to it. */
+  readonly syncing: number | null;
+  /** A refresh that was asked for whatever the token's age. */
+  readonly wanted: RefreshCause | null;
+  readonly backoff: Backoff | null;
+  readonly failures: number;
+  /** Token bucket that caps refreshes whatever the server answers. */
+  readonly bucket: { readonly tokens: number; readonly atMonotonicMs: number };
+  /** The user did something since the last refresh that said so. */
+  readonly isUserActive: boolean;
+  /** A number in [0, 1) that spreads the proactive refreshes of tabs. */
+  readonly jitter: number;
+  /** Numbers attempts and operations, so that a late answer is told from a current one. */
+  readonly next: number;
+};
+
+/** What the machine needs to know besides its policy. */
+export type MachineConfig = {
+  readonly wire: WireConfig;
+  readonly stages: readonly ReauthenticationStage[];
+  /** Nobody reports user activity here, so every refresh counts as the user's. */
+  readonly isActivityAssumed: boolean;
+};
+
+/** Facts. Effects end in exactly one of the events that carry their `attempt` or `operation`. */
+export type SessionEvent =
+  | { readonly type: 'started' }
+  | { readonly type: 'woke' }
+  | { readonly type: 'signalled'; readonly signal: Signal }
+  | {
+      readonly type: 'tokenRequested';
+      readonly caller: number;
+      readonly newerThan: number;
+      /** ms from now */
+      readonly deadlineMs: number;
+    }
+  | { readonly type: 'tokenRefused'; readonly generation: number }
+  | { readonly type: 'callerLeft'; readonly caller: number }
+  | { readonly type: 'extendRequested' }
+  | { readonly type: 'signedIn'; readonly stored: StoredSession; readonly access: AccessToken }
+  | { readonly type: 'signOutRequested' }
+  | { readonly type: 'reauthenticationFailed'; readonly stage: ReauthenticationStage }
+  | { readonly type: 'lockSettled'; readonly attempt: number; readonly isHeld: boolean }
+  | { readonly type: 'vaultRead'; readonly operation: number; readonly record: VaultRecord | null }
+  | {
+      readonly type: 'vaultWritten';
+      readonly operation: number;
+      readonly isReplaced: boolean;
+      readonly record: VaultRecord | null;
+    }
+  | { readonly type: 'vaultUnavailable'; readonly operation: number; readonly random: number }
+  | { readonly type: 'refreshAnswered'; readonly attempt: number; readonly answer: HttpAnswer; readonly random: number }
+  | { readonly type: 'refreshFailed'; readonly attempt: number; readonly random: number };
+
+/** What a caller gets. */
+export type Settlement =
+  | { readonly ok: true; readonly access: AccessToken; readonly generation: number }
+  | { readonly ok: false; readonly code: HoldfastErrorCode };
+
+/**
+ * Requests to the shell. Those without a reply say so; every other one ends in exactly one event that carries its number,
+ * also when a port throws or never answers.
+ */
+export type Effect =
+  | { readonly type: 'acquireLock'; readonly attempt: number; readonly waitMs: number }
+  /** Ends the use of the lock, held or still waited for. No reply. */
+  | { readonly type: 'releaseLock'; readonly attempt: number }
+  | { readonly type: 'readVault'; readonly operation: number }
+  | {
+      readonly type: 'writeVault';
+      readonly operation: number;
+      readonly expectedStamp: number | null;
+      readonly session: StoredSession | null;
+      readonly endedReason: SignedOutReason | null;
+    }
+  | { readonly type: 'sendRefresh'; readonly attempt: number; readonly request: HttpRequest }
+  /** Aborts the exchange of an attempt that nobody waits for any more. No reply. */
+  | { readonly type: 'abortRefresh'; readonly attempt: number }
+  /** Ends the session at the server, as well as it can. No reply. */
+  | { readonly type: 'revoke'; readonly session: StoredSession }
+  /** Tells the other tabs. No reply. */
+  | { readonly type: 'announce' }
+  | { readonly type: 'settle'; readonly caller: number; readonly settlement: Settlement }
+  /** For people who watch. No reply. */
+  | { readonly type: 'observe'; readonly observation: Observation };
+
+/** What happened, for logs and panels. Never carries a token. */
+export type Observation =
+  | { readonly type: 'refresh.started'; readonly attempt: number; readonly cause: RefreshCause }
+  | { readonly type: 'refresh.joined'; readonly attempt: number; readonly caller: number }
+  | { readonly type: 'refresh.sent'; readonly attempt: number; readonly isUserActive: boolean }
+  | { readonly type: 'refresh.adopted'; readonly attempt: number }
+  | {
+      readonly type: 'refresh.succeeded';
+      readonly attempt: number;
+      readonly durationMs: number;
+      readonly isRotated: boolean;
+    }
+  | {
+      readonly type: 'refresh.failed';
+      readonly attempt: number;
+      readonly cause: TransientCause | 'misconfigured' | 'vault-unavailable' | 'answer-mismatch' | 'wait';
+      readonly retryInMs: number;
+    }
+  | { readonly type: 'refresh.rejected'; readonly attempt: number; readonly reason: RejectionReason }
+  | { readonly type: 'request.parked'; readonly caller: number; readonly parked: number }
+  | { readonly type: 'request.released'; readonly caller: number }
+  | { readonly type: 'request.failed'; readonly caller: number; readonly code: HoldfastErrorCode }
+  | { readonly type: 'token.refused'; readonly generation: number }
+  | { readonly type: 'session.adopted' }
+  | { readonly type: 'session.expiring'; readonly inMs: number }
+  | {
+      readonly type: 'reauthentication.required';
+      readonly stage: ReauthenticationStage;
+      readonly reason: ReauthenticationReason;
+    }
+  | { readonly type: 'signed-in' }
+  | { readonly type: 'signed-out'; readonly reason: SignedOutReason }
+  | { readonly type: 'vault.unavailable' };
+
+/** One step of the machine: what follows, and what to do. */
+export type Step = readonly [SessionState, readonly Effect[]];
