@@ -1,5 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
+// Vitest prints failures with a function that Node 20 lacks; without it, it ends before it says which test failed.
+Map.groupBy ??= <Key, Item>(items: Iterable<Item>, keyOf: (item: Item, index: number) => Key) => {
+  const groups = new Map<Key, Item[]>();
+  let index = 0;
+  for (const item of items) {
+    const key = keyOf(item, index++);
+    groups.set(key, [...(groups.get(key) ?? []), item]);
+  }
+  return groups;
+};
+
 // Workspace packages are tested from source, so no build has to come first.
 const resolve = { conditions: ['@holdfast/source', 'node', 'import', 'default'] };
 const ssr = { resolve };

@@ -1,0 +1,57 @@
+import type { ServerResponse } from 'node:http';
+import { HoldfastError } from '@holdfast/server';
+
+/** What a route answers, as data. `body` undefined: no content. */
+export type Answer = {
+  readonly status: number;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+/**
+ * An error answer.
+ *
+ * @param status the HTTP status code
+ * @param title what kind of error it is, the same words every time
+ * @param detail what the caller can do about this one; never echoes input
+ * @see RFC 9457 section 3
+ */
+export function problem(
+  status: number,
+  title: string,
+  detail: string,
+  headers: Readonly<Record<string, string>> = {},
+): Answer {
+  return {
+    status,
+    body: { type: 'about:blank', title, status, detail },
+    headers: { 'content-type': 'application/problem+json', ...headers },
+  };
+}
+
+/** Writes an answer; JSON unless its headers say otherwise, and never cached: every answer belongs to one user. */
+export function sendAnswer(response: ServerResponse, answer: Answer): void {
+  response.writeHead(answer.status, {
+    'cache-control': 'no-store',
+    ...(answer.body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...answer.headers,
+  });
+  response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
+}
+
+/** The answer to a failure inside: what it was is nobody's business outside, whether to try again is. */
+export function answerForError(error: unknown): Answer {
+  const isRetryable = error instanceof HoldfastError ? error.isRetryable : isDatabaseOutage(error);
+  if (!isRetryable) return problem(500, 'Internal Server Error', 'The server could not answer this request.');
+  return problem(503, 'Service Unavailable', 'The database does not answer.', { 'retry-after': '1' });
+}
+
+/**
+ * Lost connections and PostgreSQL's classes for them (08, 57), for conflicts (40, 55) and for lack of resources (53).
+ * Any other code is a mistake in this program.
+ */
+function isDatabaseOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return /^(?:08|40|53|55|57|E[A-Z])/.test(code) || /timeout|terminated/i.test(error.message);
+}

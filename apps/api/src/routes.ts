@@ -1,0 +1,91 @@
+import type { IncomingMessage } from 'node:http';
+import type { AccessTokenClaims, Holdfast } from '@holdfast/server';
+import { problem, type Answer } from './answer.ts';
+import type { ExpiredTokens } from './expired-tokens.ts';
+import { readJsonBody } from './json-body.ts';
+import { createNote, listNotes } from './notes.ts';
+import type { SessionStatsLog } from './session-stats.ts';
+
+/** What the routes work with. */
+export type RouteContext = {
+  readonly holdfast: Holdfast;
+  readonly expiredTokens: ExpiredTokens;
+  readonly sessionStats: SessionStatsLog;
+};
+
+/** One protected endpoint: the caller is known when it runs. */
+type Route = (context: RouteContext, claims: AccessTokenClaims, request: IncomingMessage) => Promise<Answer>;
+
+/** The API proper: what any application has. */
+const applicationRoutes: Readonly<Record<string, Route>> = {
+  'GET /me': async ({ holdfast }, claims) => {
+    const user = await holdfast.users.findById(claims.sub);
+    if (user === null) return problem(404, 'Not Found', 'This user does not exist any more.');
+    const { sid, scope, auth_time: authTime, amr } = claims;
+    return { status: 200, body: { ...user, sid, scope, authTime, amr } };
+  },
+
+  'GET /notes': ({ holdfast }, claims) => listNotes(holdfast.database, claims.sub),
+
+  'POST /notes': async ({ holdfast }, claims, request) => {
+    const body = await readJsonBody(request);
+    if (!body.ok) return body.answer;
+    const idempotencyKey = request.headers['idempotency-key'];
+    return createNote(holdfast.database, claims.sub, body.value, idempotencyKey?.toString());
+  },
+};
+
+/** What the demo's page needs to show what happens underneath; each acts on the caller's own session alone. */
+const demoRoutes: Readonly<Record<string, Route>> = {
+  'POST /demo/expire-access-token': async ({ expiredTokens }, claims) => {
+    expiredTokens.add(claims.jti, claims.exp);
+    return { status: 204 };
+  },
+
+  'POST /demo/revoke-session': async ({ holdfast }, claims) => {
+    await holdfast.sessions.revoke(claims.sid);
+    return { status: 204 };
+  },
+
+  'GET /demo/stats': async ({ sessionStats }, claims) => ({ status: 200, body: sessionStats.of(claims.sid) }),
+};
+
+/** Answers a request to one of the routes; undefined when the path is none of theirs. */
+export type Router = (request: IncomingMessage) => Promise<Answer> | undefined;
+
+/**
+ * Makes the router.
+ *
+ * @param demo whether the demo's own routes are there
+ */
+export function createRouter(context: RouteContext, demo: boolean): Router {
+  const routes = new Map(Object.entries({ ...applicationRoutes, ...(demo ? demoRoutes : {}) }));
+  const methodsByPath = new Map<string, readonly string[]>();
+  for (const key of routes.keys()) {
+    const [method = '', path = ''] = key.split(' ');
+    methodsByPath.set(path, [...(methodsByPath.get(path) ?? []), method]);
+  }
+  return (request) => {
+    const [path = ''] = (request.url ?? '').split('?');
+    const methods = methodsByPath.get(path);
+    if (methods === undefined) return undefined;
+    const route = routes.get(`${request.method} ${path}`);
+    if (route !== undefined) return answerProtected(context, route, request);
+    const allow = methods.join(', ');
+    return Promise.resolve(problem(405, 'Method Not Allowed', `This path takes ${allow}.`, { allow }));
+  };
+}
+
+/** Runs a route for the user that the access token names, or answers 401 as RFC 6750 section 3 has it. */
+async function answerProtected(context: RouteContext, route: Route, request: IncomingMessage): Promise<Answer> {
+  const verdict = await context.holdfast.verifyAccessToken(request.headers.authorization);
+  if (!verdict.ok) return unauthorized(verdict.wwwAuthenticate);
+  if (context.expiredTokens.has(verdict.claims.jti)) {
+    return unauthorized('Bearer error="invalid_token", error_description="The access token expired"');
+  }
+  return route(context, verdict.claims, request);
+}
+
+function unauthorized(wwwAuthenticate: string): Answer {
+  return problem(401, 'Unauthorized', 'A valid access token is required.', { 'www-authenticate': wwwAuthenticate });
+}

@@ -1,0 +1,114 @@
+import type { RequestListener } from 'node:http';
+import path from 'node:path';
+import { startEmbeddedPostgres } from '@holdfast/server';
+import { createDemoApi, demoUser } from './api.ts';
+import { postgresFolder, readOrCreateSecret } from './data-folder.ts';
+import { requireFreePort, StartError, explainStartError } from './start-error.ts';
+
+/** The port when PORT does not say another. */
+const defaultPort = 4600;
+
+/** How soon a second signal is taken for the same one: a terminal and npm both deliver a Ctrl-C. */
+const sameSignalMs = 500;
+
+/** The variables that the demo takes. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Runs the demo until a signal asks it to stop: PostgreSQL (unless DATABASE_URL names one), server and web app.
+ * A second signal ends it at once. Ends the process either way.
+ *
+ * @param webApp answers what no endpoint does. Default: the build of apps/web
+ */
+export async function runDemo(environment: Environment, webApp?: RequestListener): Promise<void> {
+  const stops: (() => Promise<void>)[] = [];
+  const started = start(environment, webApp, stops);
+  let firstSignalAtMs: number | undefined;
+  const stop = async (exitCode: number): Promise<void> => {
+    // What is starting is let to start: half a start cannot be undone.
+    await started.catch(() => undefined);
+    for (const stopPart of stops.toReversed()) {
+      await stopPart().catch((error: unknown) => console.error(explainStartError(error)));
+    }
+    process.exit(exitCode);
+  };
+  const onSignal = (): void => {
+    const nowMs = Date.now();
+    if (firstSignalAtMs === undefined) {
+      firstSignalAtMs = nowMs;
+      console.log('\n  Stopping.');
+      void stop(0);
+    } else if (nowMs - firstSignalAtMs > sameSignalMs) {
+      process.exit(1);
+    }
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  if (environment['npm_lifecycle_event'] !== undefined) stopWithParent(onSignal);
+  try {
+    const url = await started;
+    if (firstSignalAtMs === undefined) console.log(box(url));
+  } catch (error) {
+    if (firstSignalAtMs !== undefined) return;
+    console.error(`\n  ${explainStartError(error)}\n`);
+    await stop(1);
+  }
+}
+
+/** @returns the URL to open */
+async function start(
+  environment: Environment,
+  webApp: RequestListener | undefined,
+  stops: (() => Promise<void>)[],
+): Promise<string> {
+  const port = readPort(environment['PORT']);
+  await requireFreePort(port);
+  let databaseUrl = environment['DATABASE_URL'];
+  if (databaseUrl === undefined || databaseUrl === '') {
+    console.log(`  PostgreSQL keeps its data in ${path.relative(process.cwd(), postgresFolder)}`);
+    const postgres = await startEmbeddedPostgres({ dataDirectory: postgresFolder });
+    stops.push(() => postgres.stop());
+    databaseUrl = postgres.databaseUrl;
+  }
+  const api = await createDemoApi({
+    port,
+    databaseUrl,
+    secret: environment['HOLDFAST_SECRET'] ?? readOrCreateSecret(),
+    demo: true,
+    ...(webApp === undefined ? {} : { webApp }),
+  });
+  stops.push(api.close);
+  return api.url;
+}
+
+function readPort(value: string | undefined): number {
+  if (value === undefined || value === '') return defaultPort;
+  const port = Number(value);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new StartError('PORT must be a number from 0 to 65535; 0 takes a free one.');
+}
+
+/** npm may be killed in a way that it cannot pass on; then this process has a new parent. */
+function stopWithParent(onLost: () => void): void {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    onLost();
+  }, 1000);
+  watch.unref();
+}
+
+function box(url: string): string {
+  const lines = [
+    `Holdfast   ${url}`,
+    '',
+    `sign in    ${demoUser.username}`,
+    `password   ${demoUser.password}`,
+    '',
+    'Ctrl-C stops everything.',
+  ];
+  const width = Math.max(...lines.map((line) => line.length));
+  const edge = '─'.repeat(width + 4);
+  const rows = lines.map((line) => `  │  ${line.padEnd(width)}  │`);
+  return ['', `  ┌${edge}┐`, ...rows, `  └${edge}┘`, ''].join('\n');
+}
