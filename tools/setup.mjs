@@ -10,16 +10,14 @@ import { CommandError, endOnSignals, isProgram, reportFailure, root, run, runIns
 /**
  * Makes the working tree ready; does nothing that is already done.
  *
- * @param {{ build?: boolean }} [options] build: compile the server and build the web app too; default true
+ * @param {{ server?: boolean, web?: boolean }} [options] what to build; default: both
  * @throws {CommandError} with the mend in its message
  */
-export async function setup({ build = true } = {}) {
+export async function setup({ server = true, web = true } = {}) {
   requireNode(process.versions.node);
   if (!packagesAreInstalled()) await step('Installing packages (npm ci)', installPackages);
-  if (build) {
-    await compile();
-    await buildWeb();
-  }
+  if (server) await compile();
+  if (web) await buildWeb();
 }
 
 /** Compiles the demo's backend and all that it uses. The compiler knows by itself what is up to date. */

@@ -117,7 +117,7 @@ async function runAll(names) {
   let failed = 0;
   /** @param {boolean} isPassed */
   const count = (isPassed) => (isPassed ? (passed += 1) : (failed += 1));
-  await setup({ build: false });
+  await setup({ server: false, web: false });
   for (const [name, check] of Object.entries(checks)) {
     if (names.includes(name)) count(await runCheck(check));
   }
