@@ -31,7 +31,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'whole',
-          include: ['tests/**/*.test.ts', 'apps/api/src/**/*.test.ts'],
+          include: ['tests/**/*.test.ts'],
           exclude: ['tests/browser/**'],
           globalSetup,
           ...slow,

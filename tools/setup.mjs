@@ -5,7 +5,17 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { CommandError, endOnSignals, isProgram, reportFailure, root, run, runInstalled, step } from './steps.mjs';
+import {
+  CommandError,
+  endOnSignals,
+  isProgram,
+  reportFailure,
+  root,
+  run,
+  runInstalled,
+  secondsSince,
+  step,
+} from './steps.mjs';
 
 /**
  * Makes the working tree ready; does nothing that is already done.
@@ -106,5 +116,6 @@ function fingerprint(names) {
 
 if (isProgram(import.meta.url)) {
   endOnSignals();
-  await setup().catch(reportFailure);
+  const startedAtMs = Date.now();
+  await setup().then(() => console.log(`  Everything is in place (${secondsSince(startedAtMs)}).`), reportFailure);
 }
