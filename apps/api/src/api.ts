@@ -5,7 +5,7 @@
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions } from '@holdfast/server';
+import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions, type Policy } from '@holdfast/server';
 import { answerForError, problem, sendAnswer } from './answer.ts';
 import { seedDemoUser } from './demo-user.ts';
 import { createExpiredTokens } from './expired-tokens.ts';
@@ -41,7 +41,7 @@ export type DemoApiOptions = {
   /** Where browsers reach the server. Default: `http://localhost:<port>`. */
   readonly issuer?: string;
   /** Holdfast's durations and limits. Default: Holdfast's own. */
-  readonly policy?: Partial<NonNullable<HoldfastOptions['policy']>>;
+  readonly policy?: Partial<Policy>;
   /** Creates the demo's user, and offers `/demo/…` to the page. Default: false. */
   readonly demo?: boolean;
   /** Answers what no endpoint does. Default: the build of apps/web. */

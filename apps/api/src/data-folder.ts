@@ -4,17 +4,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Where the demo keeps its database and its secret: `.data` at the repository's root, seen from src or dist. */
-export const dataFolder = fileURLToPath(new URL('../../../.data', import.meta.url));
+export const defaultDataFolder: string = fileURLToPath(new URL('../../../.data', import.meta.url));
 
-/** The data of the demo's own PostgreSQL. */
-export const postgresFolder: string = path.join(dataFolder, 'postgres');
-
-/**
- * The master secret in the data folder, made at the first call; only its owner may read the file.
- *
- * @param folder default: {@link dataFolder}
- */
-export function readOrCreateSecret(folder: string = dataFolder): string {
+/** The master secret in a data folder, made at the first call; only its owner may read the file. */
+export function readOrCreateSecret(folder: string): string {
   mkdirSync(folder, { recursive: true });
   const file = path.join(folder, 'secret');
   const draft = `${file}.${process.pid}`;

@@ -1,4 +1,4 @@
-// Starts the demo from the environment: PORT, DATABASE_URL, HOLDFAST_SECRET.
+// Starts the demo from the environment; see run-demo.ts for its variables.
 import { runDemo } from './run-demo.ts';
 
 await runDemo(process.env);

@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import path from 'node:path';
 import { startEmbeddedPostgres } from '@holdfast/server';
 import { createDemoApi, demoUser } from './api.ts';
-import { postgresFolder, readOrCreateSecret } from './data-folder.ts';
+import { defaultDataFolder, readOrCreateSecret } from './data-folder.ts';
 import { requireFreePort, StartError, explainStartError } from './start-error.ts';
 
 /** The port when PORT does not say another. */
@@ -11,7 +11,10 @@ const defaultPort = 4600;
 /** How soon a second signal is taken for the same one: a terminal and npm both deliver a Ctrl-C. */
 const sameSignalMs = 500;
 
-/** The variables that the demo takes. */
+/**
+ * The variables that the demo takes: PORT, DATABASE_URL, HOLDFAST_SECRET, and HOLDFAST_DATA, the folder for the database
+ * and the secret where the two before do not say otherwise.
+ */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -42,6 +45,8 @@ export async function runDemo(environment: Environment, webApp?: RequestListener
       process.exit(1);
     }
   };
+  // Whoever read the output may be gone; stopping has to go on.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   if (environment['npm_lifecycle_event'] !== undefined) stopWithParent(onSignal);
   try {
@@ -62,17 +67,19 @@ async function start(
 ): Promise<string> {
   const port = readPort(environment['PORT']);
   await requireFreePort(port);
+  const dataFolder = path.resolve(environment['HOLDFAST_DATA'] || defaultDataFolder);
   let databaseUrl = environment['DATABASE_URL'];
   if (databaseUrl === undefined || databaseUrl === '') {
-    console.log(`  PostgreSQL keeps its data in ${path.relative(process.cwd(), postgresFolder)}`);
-    const postgres = await startEmbeddedPostgres({ dataDirectory: postgresFolder });
+    const dataDirectory = path.join(dataFolder, 'postgres');
+    console.log(`  PostgreSQL keeps its data in ${path.relative(process.cwd(), dataDirectory)}`);
+    const postgres = await startEmbeddedPostgres({ dataDirectory });
     stops.push(() => postgres.stop());
     databaseUrl = postgres.databaseUrl;
   }
   const api = await createDemoApi({
     port,
     databaseUrl,
-    secret: environment['HOLDFAST_SECRET'] ?? readOrCreateSecret(),
+    secret: environment['HOLDFAST_SECRET'] || readOrCreateSecret(dataFolder),
     demo: true,
     ...(webApp === undefined ? {} : { webApp }),
   });

@@ -26,6 +26,10 @@ export function explainStartError(error: unknown): string {
     const mend = mends[error.code];
     return mend === undefined ? error.message : `${error.message}\n  ${mend}`;
   }
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EACCES' || code === 'EADDRINUSE') {
+    return `${error instanceof Error ? error.message : ''}. Choose another port: PORT=4601 npm start`;
+  }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -1,0 +1,190 @@
+// The demo as a process: what somebody sees who types `npm start`, and what is left when they stop it.
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const running = new Set<ChildProcess>();
+const folders: string[] = [];
+
+beforeAll(() => {
+  execFileSync(process.execPath, [path.join(root, 'tools/setup.mjs')], { stdio: 'ignore' });
+});
+
+afterEach(async () => {
+  await Promise.all([...running].map((child) => stop(child, 'SIGKILL')));
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+type Demo = {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  /** Resolves when the text was printed; rejects with the output when the process ends before that. */
+  readonly printed: (text: string) => Promise<void>;
+};
+
+/** Starts the demo in a process group of its own, as a terminal does. */
+function startDemo(environment: Readonly<Record<string, string>>): Demo {
+  const { DATABASE_URL: _unused, ...inherited } = process.env;
+  const child = spawn(process.execPath, [path.join(root, 'tools/start.mjs')], {
+    cwd: root,
+    env: { ...inherited, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  running.add(child);
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.once('close', () => running.delete(child));
+  const printed = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (output.includes(text)) resolve();
+      };
+      child.stdout.on('data', look);
+      child.stderr.on('data', look);
+      child.once('close', () => reject(new Error(`ended without printing "${text}":\n${output}`)));
+      look();
+    });
+  return { child, output: () => output, printed };
+}
+
+/** Resolves with the exit code. */
+function ended(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null) return Promise.resolve(child.exitCode);
+  return new Promise((resolve) => child.once('close', resolve));
+}
+
+/** Sends a signal to the whole process group, as a terminal's Ctrl-C. */
+function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const end = ended(child);
+  if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal);
+  return end;
+}
+
+/** The process and everything below it. */
+function processTree(pid: number): readonly number[] {
+  const rows = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((row) => row.trim().split(/\s+/).map(Number));
+  const below = (parent: number): readonly number[] =>
+    rows.flatMap(([child = 0, itsParent]) => (itsParent === parent ? [child, ...below(child)] : []));
+  return [pid, ...below(pid)];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-start-'));
+  folders.push(folder);
+  return folder;
+}
+
+function listenOn(port: number): Promise<Server> {
+  const server = createServer();
+  return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve(server)));
+}
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+async function freePort(): Promise<string> {
+  const server = await listenOn(0);
+  const port = portOf(server);
+  await new Promise((resolve) => server.close(resolve));
+  return String(port);
+}
+
+describe('npm start', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'prints one URL that works, and after %s nothing of it runs',
+    async (signal) => {
+      const demo = startDemo({ PORT: await freePort(), HOLDFAST_DATA: temporaryFolder() });
+      await demo.printed('Ctrl-C stops everything');
+      const urls = demo.output().match(/http:\S+/g) ?? [];
+      expect(urls).toHaveLength(1);
+      expect((await fetch(`${urls[0]}/.well-known/oauth-authorization-server`)).status).toBe(200);
+      const processes = processTree(demo.child.pid ?? 0);
+      // PostgreSQL is among them.
+      expect(processes.length).toBeGreaterThan(2);
+      expect(await stop(demo.child, signal)).toBe(0);
+      expect(processes.filter((pid) => isAlive(pid))).toEqual([]);
+    },
+  );
+
+  it('stops everything too when only its own process is told', async () => {
+    const demo = startDemo({ PORT: await freePort(), HOLDFAST_DATA: temporaryFolder() });
+    await demo.printed('Ctrl-C stops everything');
+    const processes = processTree(demo.child.pid ?? 0);
+    demo.child.kill('SIGTERM');
+    expect(await ended(demo.child)).toBe(0);
+    expect(processes.filter((pid) => isAlive(pid))).toEqual([]);
+  });
+
+  it('keeps its data: the second start finds what the first one left', async () => {
+    const environment = { PORT: await freePort(), HOLDFAST_DATA: temporaryFolder() };
+    for (const _run of [1, 2]) {
+      const demo = startDemo(environment);
+      await demo.printed('Ctrl-C stops everything');
+      expect(await stop(demo.child, 'SIGINT')).toBe(0);
+    }
+  });
+
+  it('says that the port is taken, and how to go on', async () => {
+    const other = await listenOn(0);
+    try {
+      const demo = startDemo({ PORT: String(portOf(other)), HOLDFAST_DATA: temporaryFolder() });
+      expect(await ended(demo.child)).toBe(1);
+      expect(demo.output()).toContain(`Port ${portOf(other)} is taken by another program.`);
+      expect(demo.output()).toMatch(/PORT=\d+ npm start/);
+      expect(demo.output()).not.toContain('    at ');
+    } finally {
+      other.close();
+    }
+  });
+
+  it('says that it runs already, by its port or by its data folder', async () => {
+    const environment = { PORT: await freePort(), HOLDFAST_DATA: temporaryFolder() };
+    const first = startDemo(environment);
+    await first.printed('Ctrl-C stops everything');
+    const samePort = startDemo(environment);
+    expect(await ended(samePort.child)).toBe(1);
+    expect(samePort.output()).toContain('is running at');
+    const sameData = startDemo({ ...environment, PORT: await freePort() });
+    expect(await ended(sameData.child)).toBe(1);
+    expect(sameData.output()).toContain('using the data folder');
+    expect(sameData.output()).not.toContain('    at ');
+    expect(await stop(first.child, 'SIGINT')).toBe(0);
+  });
+
+  it('says that the database does not answer, without showing its password', async () => {
+    const port = await freePort();
+    const demo = startDemo({
+      PORT: await freePort(),
+      HOLDFAST_DATA: temporaryFolder(),
+      DATABASE_URL: `postgres://user:very-private@127.0.0.1:${port}/none`,
+    });
+    expect(await ended(demo.child)).toBe(1);
+    expect(demo.output()).toContain('DATABASE_URL');
+    expect(demo.output()).not.toContain('very-private');
+    expect(demo.output()).not.toContain('    at ');
+  });
+
+  it.each(['abc', '70000', '-1'])('does not take the port %s', async (port) => {
+    const demo = startDemo({ PORT: port, HOLDFAST_DATA: temporaryFolder() });
+    expect(await ended(demo.child)).toBe(1);
+    expect(demo.output()).toContain('PORT must be a number');
+  });
+});
