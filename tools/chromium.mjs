@@ -57,7 +57,7 @@ async function findInstalled() {
 async function starts(file) {
   if (!fs.existsSync(file)) return false;
   try {
-    return /\d+\.\d+/.test(await run(file, ['--version'], { quiet: true }));
+    return /\d+\.\d+/.test(await run(file, ['--version'], { quiet: true, timeoutMs: 20_000 }));
   } catch {
     return false;
   }
@@ -94,8 +94,9 @@ async function installFromNpm() {
       // The variable makes it unpack its libraries, for a machine that has none of a browser's.
       env: { ...process.env, TMPDIR: folder, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs20.x' },
     });
-    const settings = `LD_LIBRARY_PATH='${folder}/al2023/lib' FONTCONFIG_PATH='${folder}/fonts'`;
-    fs.writeFileSync(launcher, `#!/bin/sh\n${settings} exec '${folder}/chromium' "$@"\n`, { mode: 0o755 });
+    const script = ['#!/bin/sh', 'here=$(dirname "$0")', 'export LD_LIBRARY_PATH="$here/al2023/lib"'];
+    script.push('export FONTCONFIG_PATH="$here/fonts"', 'exec "$here/chromium" "$@"', '');
+    fs.writeFileSync(launcher, script.join('\n'), { mode: 0o755 });
   });
   return (await starts(launcher)) ? launcher : undefined;
 }

@@ -32,7 +32,8 @@ export function secondsSince(startedAtMs) {
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ quiet?: boolean, env?: NodeJS.ProcessEnv, cwd?: string }} [options] quiet: keep the output for the error
+ * @param {{ quiet?: boolean, env?: NodeJS.ProcessEnv, cwd?: string, timeoutMs?: number }} [options] quiet: keep the
+ *   output for the error; timeoutMs: end it after so long, default never
  * @returns {Promise<string>} what it printed, when quiet
  * @throws {CommandError} when it cannot be started or does not end with 0
  */
@@ -42,6 +43,7 @@ export function run(command, args, options = {}) {
       cwd: options.cwd || root,
       env: options.env || process.env,
       stdio: options.quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+      timeout: options.timeoutMs,
       // npm is a .cmd file on Windows, which only a shell can run.
       shell: process.platform === 'win32' && command === 'npm',
     });
