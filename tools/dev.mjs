@@ -4,9 +4,10 @@
 // are the real ones. A change in the server needs a restart.
 import path from 'node:path';
 import process from 'node:process';
-import { endOnSignals, reportFailure, root } from './steps.mjs';
+import { endOnSignals, endWithNpm, reportFailure, root } from './steps.mjs';
 import { setup } from './setup.mjs';
 
+endWithNpm();
 const stopListening = endOnSignals();
 try {
   await setup({ web: false });

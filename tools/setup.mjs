@@ -115,6 +115,7 @@ function fingerprint(names) {
 }
 
 if (isProgram(import.meta.url)) {
+  endWithNpm();
   endOnSignals();
   const startedAtMs = Date.now();
   await setup().then(() => console.log(`  Everything is in place (${secondsSince(startedAtMs)}).`), reportFailure);

@@ -2,9 +2,10 @@
 // `npm start`: makes the working tree ready, then runs the demo: PostgreSQL, the server and the web app, as one
 // process that ends as one.
 import process from 'node:process';
-import { endOnSignals, reportFailure } from './steps.mjs';
+import { endOnSignals, endWithNpm, reportFailure } from './steps.mjs';
 import { setup } from './setup.mjs';
 
+endWithNpm();
 const stopListening = endOnSignals();
 try {
   await setup();

@@ -99,6 +99,8 @@ export async function step(title, work) {
   }
 }
 
+const endingSignals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
+
 /**
  * Ends the running programs and then this one when a signal arrives; a second signal does so at once.
  * A terminal's Ctrl-C comes twice (from the terminal and from npm), so a repeat within half a second is the same one.
@@ -111,21 +113,39 @@ export function endOnSignals() {
   const onSignal = (signal) => {
     if (firstAtMs && Date.now() - firstAtMs < 500) return;
     const end = () => process.exit(signal === 'SIGINT' ? 130 : 143);
-    if (firstAtMs) {
+    const kill = () => {
       for (const child of children) child.kill('SIGKILL');
-      return end();
-    }
+      end();
+    };
+    if (firstAtMs) return kill();
     firstAtMs = Date.now();
     if (children.size === 0) return end();
+    // npm takes back what it has installed so far, which is not worth the wait.
+    setTimeout(kill, 3000);
     for (const child of children) {
       child.once('close', () => children.size === 0 && end());
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill('SIGTERM');
     }
   };
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, onSignal);
+  for (const signal of endingSignals) process.on(signal, onSignal);
   return () => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeListener(signal, onSignal);
+    for (const signal of endingSignals) process.removeListener(signal, onSignal);
   };
+}
+
+/**
+ * Sends this process a SIGTERM when the npm that started it has gone without passing a signal on: a shell between the
+ * two keeps npm's signals for itself. For programs that run until they are stopped.
+ */
+export function endWithNpm() {
+  if (process.env['npm_lifecycle_event'] === undefined) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, 250);
+  watch.unref();
+  // Told already: a second signal would cut the stopping short.
+  for (const signal of endingSignals) process.once(signal, () => clearInterval(watch));
 }
 
 /**

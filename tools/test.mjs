@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { provideChromium } from './chromium.mjs';
-import { CommandError, endOnSignals, reportFailure, root, runInstalled, secondsSince } from './steps.mjs';
+import { CommandError, endOnSignals, endWithNpm, reportFailure, root, runInstalled, secondsSince } from './steps.mjs';
 import { setup } from './setup.mjs';
 
 const report = path.join(root, 'node_modules', '.cache', 'holdfast', 'vitest.json');
@@ -141,6 +141,7 @@ async function runAll(names) {
   return { passed, failed };
 }
 
+endWithNpm();
 endOnSignals();
 const args = process.argv.slice(2);
 if (args.includes('--list')) {

@@ -48,7 +48,6 @@ export async function runDemo(environment: Environment, webApp?: RequestListener
   // Whoever read the output may be gone; stopping has to go on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
-  if (environment['npm_lifecycle_event'] !== undefined) stopWithParent(onSignal);
   try {
     const url = await started;
     if (firstSignalAtMs === undefined) console.log(box(url));
@@ -92,17 +91,6 @@ function readPort(value: string | undefined): number {
   const port = Number(value);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new StartError('PORT must be a number from 0 to 65535; 0 takes a free one.');
-}
-
-/** npm may be killed in a way that it cannot pass on; then this process has a new parent. */
-function stopWithParent(onLost: () => void): void {
-  const parent = process.ppid;
-  const watch = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(watch);
-    onLost();
-  }, 1000);
-  watch.unref();
 }
 
 function box(url: string): string {
