@@ -29,6 +29,8 @@ export type AuthServiceOptions = {
    * and a refresh in the background does not keep an abandoned session alive.
    */
   readonly assumeUserActive?: boolean;
+  /** Sends the requests to resources. Default: the global `fetch`, looked up at each call. */
+  readonly fetch?: typeof fetch;
   /** Called with every observation from the first one on. */
   readonly onEvent?: (observation: Observation) => void;
 };
@@ -161,7 +163,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),
     ready: () => ready(shell),
     getAccessToken: async (tokenOptions = {}) => (await requestToken(shell, tokenOptions)).access.value,
-    fetch: createAuthorizedFetch(shell, resources, issuer),
+    fetch: createAuthorizedFetch(shell, resources, issuer, options.fetch ?? ((input, init) => fetch(input, init))),
     resources,
     platform,
     dispose: () => disposeShell(shell),

@@ -4,6 +4,8 @@ import { dispatch, requestToken, type GrantedToken, type Shell } from './shell.t
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
 
+type Fetch = typeof globalThis.fetch;
+
 /** How one request is sent, as often as it may be. */
 type Plan = {
   /** Whether the body is still there after it was sent once. */
@@ -23,7 +25,7 @@ function withAuthorization(headers: HeadersInit | undefined, authorization: stri
  * Decides before sending whether the request can be repeated. A stream in `init` cannot: it is sent once. The body of a
  * `Request` is cloned for the first try, so that the original is left for the second.
  */
-function planRequest(input: RequestInfo | URL, init: RequestInit | undefined): Plan {
+function planRequest(input: RequestInfo | URL, init: RequestInit | undefined, fetch: Fetch): Plan {
   if (isStream(init?.body))
     return {
       isReplayable: false,
@@ -73,9 +75,10 @@ async function sendAuthorized(
   shell: Shell,
   input: RequestInfo | URL,
   init: RequestInit | undefined,
+  fetch: Fetch,
 ): Promise<Response> {
   const signal = init?.signal ?? (input instanceof Request ? input.signal : null);
-  const plan = planRequest(input, init);
+  const plan = planRequest(input, init, fetch);
   let token = await requestToken(shell, { signal });
   // What can be sent only once must not be spent on a token that is about to be refused.
   if (!plan.isReplayable && isNearExpiry(token, shell))
@@ -97,11 +100,11 @@ async function sendAuthorized(
  * Rejects like `fetch`, with the caller's abort reason, or with a `HoldfastError` when the request was never sent
  * (`signed-out`, `user-changed`, `deadline-exceeded`, `queue-full`).
  */
-export function createAuthorizedFetch(shell: Shell, resources: ReadonlySet<string>, base: string): typeof fetch {
+export function createAuthorizedFetch(shell: Shell, resources: ReadonlySet<string>, base: string, fetch: Fetch): Fetch {
   return async (input, init) => {
     const target = targetOf(input, base);
     const isOurs = target !== null && resources.has(target.origin);
     if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return fetch(input, init);
-    return sendAuthorized(shell, input, init);
+    return sendAuthorized(shell, input, init, fetch);
   };
 }

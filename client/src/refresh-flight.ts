@@ -12,7 +12,7 @@ import {
   refreshTokensLeft,
   requireReauthentication,
   settleWaiters,
-  then,
+  andThen,
   toStoredAccess,
   type Context,
 } from './session-steps.ts';
@@ -89,7 +89,7 @@ export function onFlightVaultRead(
   // Another tab was faster and the answer was about the token that it replaced.
   if (record !== null && record.stamp !== stamp) return adoptAndLand(state, flight, record, context);
   if (because === 'wait') return failFlight(state, flight, 'wait', retryAfterMs, 0.5, context);
-  return then([state, [observe({ type: 'refresh.rejected', attempt: flight.attempt, reason: because })]], (next) =>
+  return andThen([state, [observe({ type: 'refresh.rejected', attempt: flight.attempt, reason: because })]], (next) =>
     requireReauthentication(next, held.stored, because, context),
   );
 }
@@ -110,8 +110,9 @@ function sendOrAdopt(
   if (session.sid !== held.stored.sid || session.sub !== held.stored.sub)
     return adoptAndLand(state, flight, record, context);
   const theirs = holdStored(session, 'verified', context.now);
-  const isNews = theirs.access !== null && theirs.access.value !== held.access?.value;
-  if (isNews && isFresh(theirs.access, state, context) && flight.cause !== 'extend')
+  const isRefused = held.isRefused && theirs.access?.value === held.access?.value;
+  // Somebody else has refreshed while this tab waited for the lock or slept.
+  if (theirs.access !== null && !isRefused && isFresh(theirs.access, state, context) && flight.cause !== 'extend')
     return adoptAndLand(state, flight, record, context);
   return send(state, flight, session, record.stamp, context);
 }
@@ -121,8 +122,8 @@ const isFresh = (access: AccessToken, state: SessionState, { now, policy }: Cont
 
 function adoptAndLand(state: SessionState, flight: Flight, record: VaultRecord, context: Context): Step {
   const observed = observe({ type: 'refresh.adopted', attempt: flight.attempt });
-  const ended = then(endFlight({ ...state, failures: 0, backoff: null }), (next) => [next, [observed]]);
-  return then(ended, (next) => adopt(next, record, 'verified', context));
+  const ended = andThen(endFlight({ ...state, failures: 0, backoff: null }), (next) => [next, [observed]]);
+  return andThen(ended, (next) => adopt(next, record, 'verified', context));
 }
 
 function send(state: SessionState, flight: Flight, stored: StoredSession, stamp: number, context: Context): Step {
@@ -257,14 +258,14 @@ export function onFlightVaultWritten(
 function land(state: SessionState, flight: Flight, held: Held, stamp: number, { now }: Context): Step {
   const isRotated = state.phase.kind === 'active' && state.phase.stored.refreshToken !== held.stored.refreshToken;
   const durationMs = now.monotonicMs - flight.startedAt.monotonicMs;
-  const landed = then(endFlight({ ...state, failures: 0, backoff: null, isUserActive: false }), (next) =>
+  const landed = andThen(endFlight({ ...state, failures: 0, backoff: null, isUserActive: false }), (next) =>
     hold(next, held, stamp, true),
   );
   const effects: readonly Effect[] = [
     { type: 'announce' },
     observe({ type: 'refresh.succeeded', attempt: flight.attempt, durationMs, isRotated }),
   ];
-  return then([landed[0], [...landed[1], ...effects]], settleWaiters);
+  return andThen([landed[0], [...landed[1], ...effects]], settleWaiters);
 }
 
 /** There was no answer, or the vault did not answer: the session stays, and the refresh is tried again later. */
@@ -326,7 +327,7 @@ function failFlight(
   const wanted = flight.cause === 'extend' ? flight.cause : state.wanted;
   const failed = endFlight({ ...state, phase, backoff, wanted, failures: state.failures + 1 });
   const observed = observe({ type: 'refresh.failed', attempt: flight.attempt, cause, retryInMs });
-  return then([failed[0], [...failed[1], observed]], (next) =>
+  return andThen([failed[0], [...failed[1], observed]], (next) =>
     failWaiters(next, 'deadline-exceeded', (waiter) => waiter.deadlineMs <= now.monotonicMs),
   );
 }

@@ -18,7 +18,7 @@ import type { RejectionReason } from './wire.ts';
 export type Context = { readonly config: MachineConfig; readonly policy: SessionPolicy; readonly now: Instant };
 
 /** Does `next` after `step`, keeping the effects of both in order. */
-export function then(step: Step, next: (state: SessionState) => Step): Step {
+export function andThen(step: Step, next: (state: SessionState) => Step): Step {
   const [state, effects] = next(step[0]);
   return [state, [...step[1], ...effects]];
 }
@@ -130,7 +130,7 @@ export function hold(state: SessionState, held: Held, stamp: number, isAnswer: b
 export function adopt(state: SessionState, record: VaultRecord, freshness: Freshness, { now }: Context): Step {
   if (record.session === null) return leave(state, record.endedReason ?? 'user', record.stamp);
   const { session, stamp } = record;
-  return then(hold(state, holdStored(session, freshness, now), stamp, false), (next) => [
+  return andThen(hold(state, holdStored(session, freshness, now), stamp, false), (next) => [
     next,
     [observe({ type: 'session.adopted' })],
   ]);
@@ -142,8 +142,8 @@ export function leave(state: SessionState, reason: SignedOutReason, stamp: numbe
   const gone = { ...state, phase, stamp, storing: null, backoff: null, failures: 0, wanted: null };
   const observed: readonly Effect[] =
     state.phase.kind === 'signed-out' ? [] : [observe({ type: 'signed-out', reason })];
-  return then(
-    then(endFlight(gone), (next) => failWaiters(next, 'signed-out')),
+  return andThen(
+    andThen(endFlight(gone), (next) => failWaiters(next, 'signed-out')),
     (next) => [next, observed],
   );
 }
@@ -151,7 +151,7 @@ export function leave(state: SessionState, reason: SignedOutReason, stamp: numbe
 /** Signs out here and leaves a tombstone, so that the other tabs know and no late answer brings the session back. */
 export function signOut(state: SessionState, reason: SignedOutReason): Step {
   const operation = state.next;
-  return then(leave({ ...state, next: operation + 1 }, reason, state.stamp), (next) => [
+  return andThen(leave({ ...state, next: operation + 1 }, reason, state.stamp), (next) => [
     next,
     [{ type: 'writeVault', operation, expectedStamp: null, session: null, endedReason: reason }, { type: 'announce' }],
   ]);
@@ -168,7 +168,7 @@ export function requireReauthentication(
   if (stage === undefined) return signOut(state, reason === 'storage-lost' ? 'expired' : reason);
   const phase: Phase = { kind: 'reauth-required', stored, reason, stage, laterStages };
   const next = { ...state, phase, backoff: null, failures: 0, wanted: null };
-  return then(endFlight(next), (ended) => [ended, [observe({ type: 'reauthentication.required', stage, reason })]]);
+  return andThen(endFlight(next), (ended) => [ended, [observe({ type: 'reauthentication.required', stage, reason })]]);
 }
 
 /** How full the bucket of refreshes is now. */

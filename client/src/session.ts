@@ -22,7 +22,7 @@ import {
   requireReauthentication,
   settleWaiters,
   signOut,
-  then,
+  andThen,
   type Context,
 } from './session-steps.ts';
 import type {
@@ -70,7 +70,7 @@ export function transition(
   config: MachineConfig,
 ): Step {
   const context: Context = { config, policy, now };
-  return then(react(state, event, context), (next) => advance(next, context));
+  return andThen(react(state, event, context), (next) => advance(next, context));
 }
 
 function react(state: SessionState, event: SessionEvent, context: Context): Step {
@@ -182,7 +182,7 @@ function onSignedIn(state: SessionState, event: Extract<SessionEvent, { type: 's
   const operation = state.next;
   const storing = { ...state, next: operation + 1, storing: { operation, held } };
   // Stored before anybody sees it: a reload one moment later must find it.
-  return then(endFlight(storing), (next) => [
+  return andThen(endFlight(storing), (next) => [
     next,
     [{ type: 'writeVault', operation, expectedStamp: null, session: stored, endedReason: null }],
   ]);
@@ -190,14 +190,20 @@ function onSignedIn(state: SessionState, event: Extract<SessionEvent, { type: 's
 
 function finishSignIn(state: SessionState, held: Held, stamp: number): Step {
   const fresh = { ...state, storing: null, failures: 0, backoff: null, wanted: null, isUserActive: false };
-  return then(hold(fresh, held, stamp, true), (next) => [next, [{ type: 'announce' }, observe({ type: 'signed-in' })]]);
+  return andThen(hold(fresh, held, stamp, true), (next) => [
+    next,
+    [{ type: 'announce' }, observe({ type: 'signed-in' })],
+  ]);
 }
 
 function onSignOutRequested(state: SessionState): Step {
   if (state.phase.kind === 'signed-out' && state.storing === null) return [state, []];
   const held = state.phase.kind === 'active' || state.phase.kind === 'reauth-required' ? state.phase.stored : null;
   const ended = [held, state.storing?.held.stored ?? null].filter((session) => session !== null);
-  return then(signOut(state, 'user'), (next) => [next, ended.map((session): Effect => ({ type: 'revoke', session }))]);
+  return andThen(signOut(state, 'user'), (next) => [
+    next,
+    ended.map((session): Effect => ({ type: 'revoke', session })),
+  ]);
 }
 
 function onReauthenticationFailed(state: SessionState, stage: string): Step {
@@ -250,7 +256,7 @@ function onVaultUnavailable(state: SessionState, operation: number, random: numb
     return [{ ...state, phase: { ...phase, retryAt, failures: phase.failures + 1 } }, [observed]];
   }
   if (storing?.operation === operation)
-    return then(finishSignIn(state, storing.held, state.stamp), (next) => [next, [observed]]);
+    return andThen(finishSignIn(state, storing.held, state.stamp), (next) => [next, [observed]]);
   if (syncing === operation) return [{ ...state, syncing: null }, [observed]];
   return onFlightUnavailable(state, operation, random, context);
 }
@@ -259,25 +265,25 @@ function onVaultUnavailable(state: SessionState, operation: number, random: numb
 function advance(state: SessionState, context: Context): Step {
   const { now } = context;
   let step: Step = [state, []];
-  step = then(step, (next) =>
+  step = andThen(step, (next) =>
     next.phase.kind === 'restoring' && next.phase.retryAt !== null && hasPassed(next.phase.retryAt, now)
       ? restore(next)
       : [next, []],
   );
-  step = then(step, (next) =>
+  step = andThen(step, (next) =>
     next.flight !== null && hasPassed(next.flight.deadline, now)
       ? onFlightDeadline(next, next.flight, context)
       : [next, []],
   );
-  step = then(step, (next) => {
+  step = andThen(step, (next) => {
     if (next.phase.kind === 'signed-out' && next.storing === null) return failWaiters(next, 'signed-out');
     return failWaiters(next, 'deadline-exceeded', (waiter) => waiter.deadlineMs <= now.monotonicMs);
   });
-  step = then(step, (next) =>
+  step = andThen(step, (next) =>
     next.phase.kind === 'active' && isUsable(next.phase, now) ? settleWaiters(next) : [next, []],
   );
-  step = then(step, (next) => warn(next, context));
-  return then(step, (next) => refreshIfDue(next, context));
+  step = andThen(step, (next) => warn(next, context));
+  return andThen(step, (next) => refreshIfDue(next, context));
 }
 
 function warn(state: SessionState, { now, policy }: Context): Step {

@@ -11,7 +11,7 @@ import { revocationRequest } from './wire.ts';
 /** A token for one request, and which one it was. */
 export type GrantedToken = Extract<Settlement, { ok: true }>;
 
-type Caller = { readonly resolve: (token: GrantedToken) => void; readonly reject: (error: unknown) => void };
+type Caller = { readonly resolve: (token: GrantedToken) => void; readonly reject: (error: Error) => void };
 
 /** The running machine of one tab. */
 export type Shell = {
@@ -108,7 +108,7 @@ export function dispatch(shell: Shell, event: SessionEvent): void {
   const snapshot = keepIfEqual(shell.snapshot, takeSnapshot(shell.state));
   if (snapshot === shell.snapshot) return;
   shell.snapshot = snapshot;
-  for (const listener of [...shell.listeners]) callSafely(listener);
+  for (const listener of Array.from(shell.listeners)) callSafely(listener);
 }
 
 /** A listener that throws must not stop the session; its error still surfaces as an uncaught one. */
@@ -159,7 +159,7 @@ function runEffect(shell: Shell, effect: Effect): void {
     case 'settle':
       return settle(shell, effect.caller, effect.settlement);
     case 'observe':
-      for (const observer of [...shell.observers]) callSafely(() => observer(effect.observation));
+      for (const observer of Array.from(shell.observers)) callSafely(() => observer(effect.observation));
       return;
   }
 }
@@ -248,7 +248,7 @@ export function requestToken(
     const leave = (): void => signal?.removeEventListener('abort', onAbort);
     shell.callers.set(caller, {
       resolve: (token) => (leave(), resolve(token)),
-      reject: (error) => (leave(), reject(error as Error)),
+      reject: (error) => (leave(), reject(error)),
     });
     dispatch(shell, { type: 'tokenRequested', caller, newerThan, deadlineMs });
   });

@@ -40,11 +40,14 @@ export type TokenAnswer =
 /** Used when a server names no `expires_in`: a 401 corrects it. */
 const ASSUMED_LIFETIME_SECONDS = 3_600;
 
+/** Half a surrogate pair cannot be encoded; it is sent as U+FFFD, as browsers do. */
+const encode = (text: string): string => encodeURIComponent(text.replaceAll(/\p{Surrogate}/gu, '\uFFFD'));
+
 /** `application/x-www-form-urlencoded`, leaving out what is null. */
 export function encodeForm(fields: Readonly<Record<string, string | null>>): string {
   return Object.entries(fields)
     .filter((field): field is [string, string] => field[1] !== null)
-    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
     .join('&');
 }
 

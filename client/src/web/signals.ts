@@ -8,7 +8,11 @@ export function createTabChannel(name: string): TabChannel {
   if (typeof BroadcastChannel === 'undefined') return { announce: () => {}, listen: () => () => {} };
   let sender: BroadcastChannel | null = null;
   return {
-    announce: () => (sender ??= new BroadcastChannel(name)).postMessage('changed'),
+    announce: () => {
+      sender ??= new BroadcastChannel(name);
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is same-origin by nature
+      sender.postMessage('changed');
+    },
     listen: (onAnnounced) => {
       // The channel that sends is the one that listens: it never hears itself.
       const channel = (sender ??= new BroadcastChannel(name));

@@ -14,17 +14,17 @@ const RECORD = 'record';
 
 const settled = <T>(request: IDBRequest<T>): Promise<T> =>
   new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB request failed'));
+    request.addEventListener('success', () => resolve(request.result));
+    request.addEventListener('error', () => reject(request.error ?? new Error('IndexedDB request failed')));
   });
 
 function openDatabase(name: string): Promise<IDBDatabase> {
   const request = indexedDB.open(name, 1);
-  request.onupgradeneeded = () => void request.result.createObjectStore(STORE);
+  request.addEventListener('upgradeneeded', () => void request.result.createObjectStore(STORE));
   return new Promise((resolve, reject) => {
-    request.onblocked = () => reject(new Error('IndexedDB is blocked by another tab'));
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB cannot be opened'));
-    request.onsuccess = () => resolve(request.result);
+    request.addEventListener('blocked', () => reject(new Error('IndexedDB is blocked by another tab')));
+    request.addEventListener('error', () => reject(request.error ?? new Error('IndexedDB cannot be opened')));
+    request.addEventListener('success', () => resolve(request.result));
   });
 }
 
@@ -35,8 +35,8 @@ function connect(name: string): () => Promise<IDBDatabase> {
   return () => {
     opening ??= openDatabase(name).then(
       (database) => {
-        database.onclose = forget;
-        database.onversionchange = () => (database.close(), forget());
+        database.addEventListener('close', forget);
+        database.addEventListener('versionchange', () => (database.close(), forget()));
         return database;
       },
       (error: unknown) => {
@@ -85,8 +85,10 @@ async function swap(
 ): Promise<{ replaced: boolean; record: SealedRecord | undefined }> {
   const transaction = database.transaction(STORE, 'readwrite', { durability: 'strict' });
   const done = new Promise<void>((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB transaction was aborted'));
+    transaction.addEventListener('complete', () => resolve());
+    transaction.addEventListener('abort', () =>
+      reject(transaction.error ?? new Error('IndexedDB transaction was aborted')),
+    );
   });
   done.catch(() => {}); // an abort also fails the request that is awaited first
   const store = transaction.objectStore(STORE);

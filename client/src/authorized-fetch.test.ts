@@ -1,0 +1,186 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { startResource, type SeenRequest } from './testing/resource.ts';
+import { createWorld, settle, type World } from './testing/world.ts';
+
+type Resource = Awaited<ReturnType<typeof startResource>>;
+
+let resource: Resource | null = null;
+afterEach(async () => {
+  await resource?.close();
+  resource = null;
+});
+
+/** A resource server that knows only `accepted` tokens, and a signed-in tab that may talk to it. */
+async function setUp(accepts: (authorization: string | null) => boolean, refusal = 'Bearer error="invalid_token"') {
+  const started = await startResource(({ authorization, body }, response) => {
+    if (accepts(authorization)) response.end(`done ${body}`);
+    else response.writeHead(401, refusal === '' ? {} : { 'www-authenticate': refusal }).end('refused');
+  });
+  resource = started;
+  const world = createWorld();
+  const tab = await world.openSignedInTab({ resources: [started.url] });
+  return { world, tab, url: `${started.url}/notes`, seen: started.seen };
+}
+
+const authorizations = (seen: readonly SeenRequest[]): (string | null)[] =>
+  seen.map(({ authorization }) => authorization);
+
+describe('a 401 is refreshed away once', () => {
+  it('20 parallel requests with a refused token: one refresh, 20 successes, each sent twice at most', async () => {
+    const { world, tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
+    const responses = await Promise.all(Array.from({ length: 20 }, () => tab.auth.fetch(url)));
+    expect(responses.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+    expect(world.server.refreshes()).toBe(1);
+    expect(seen.length).toBeLessThanOrEqual(40);
+  });
+
+  it('a 401 for a token that was replaced meanwhile is replayed at once, without a refresh', async () => {
+    let refuseSlowRequest = (): void => {};
+    const started = await startResource(({ path, authorization }, response) => {
+      if (authorization === 'Bearer access-2') response.end();
+      else if (path === '/slow') refuseSlowRequest = () => void response.writeHead(401).end();
+      else response.writeHead(401).end();
+    });
+    resource = started;
+    const world = createWorld();
+    const tab = await world.openSignedInTab({ resources: [started.url] });
+    const slow = tab.auth.fetch(`${started.url}/slow`);
+    while (started.seen.length === 0) await settle();
+    expect((await tab.auth.fetch(`${started.url}/fast`)).status).toBe(200);
+    refuseSlowRequest();
+    expect((await slow).status).toBe(200);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('still 401 after the refresh: the answer is the caller’s, and there is no loop', async () => {
+    const { world, tab, url, seen } = await setUp(() => false);
+    expect((await tab.auth.fetch(url)).status).toBe(401);
+    expect(authorizations(seen)).toEqual(['Bearer access-1', 'Bearer access-2']);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('a 401 that is about something else is the caller’s', async () => {
+    const { world, tab, url } = await setUp(() => false, 'Bearer error="insufficient_user_authentication"');
+    expect((await tab.auth.fetch(url)).status).toBe(401);
+    expect(world.server.refreshes()).toBe(0);
+  });
+
+  it('a 401 without a challenge counts: many APIs send none', async () => {
+    const { tab, url } = await setUp((authorization) => authorization === 'Bearer access-2', '');
+    expect((await tab.auth.fetch(url)).status).toBe(200);
+  });
+
+  it('403 never refreshes', async () => {
+    resource = await startResource((_request, response) => response.writeHead(403).end());
+    const world = createWorld();
+    const tab = await world.openSignedInTab({ resources: [resource.url] });
+    expect((await tab.auth.fetch(resource.url)).status).toBe(403);
+    expect(world.server.refreshes()).toBe(0);
+  });
+});
+
+describe('a replay sends the same request', () => {
+  const bodies: readonly (readonly [string, () => BodyInit])[] = [
+    ['a string', () => 'hello'],
+    ['URLSearchParams', () => new URLSearchParams({ a: '1' })],
+    [
+      'FormData',
+      () => {
+        const form = new FormData();
+        form.set('note', 'hello');
+        return form;
+      },
+    ],
+    ['a Blob', () => new Blob(['hello'])],
+    ['bytes', () => new TextEncoder().encode('hello')],
+  ];
+
+  it.each(bodies)('%s', async (_name, body) => {
+    const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
+    const response = await tab.auth.fetch(url, { method: 'POST', body: body() });
+    expect(response.status).toBe(200);
+    const contents = seen.map(({ body: sent }) => sent.replaceAll(/-{4,}\S+/gu, 'boundary'));
+    expect(contents).toHaveLength(2);
+    expect(contents[0]).toBe(contents[1]);
+    expect(contents[0]).not.toBe('');
+  });
+
+  it('a Request with a body survives, with its headers and method', async () => {
+    const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
+    const request = new Request(url, { method: 'PUT', body: 'hello', headers: { 'x-trace': '7' } });
+    expect((await tab.auth.fetch(request)).status).toBe(200);
+    expect(seen.map(({ method, body, headers }) => [method, body, headers['x-trace']])).toEqual([
+      ['PUT', 'hello', '7'],
+      ['PUT', 'hello', '7'],
+    ]);
+  });
+
+  it('a stream is sent once and never as an empty body: the 401 is the caller’s', async () => {
+    const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
+    const stream = new Blob(['hello']).stream();
+    const init: RequestInit & { duplex: 'half' } = { method: 'POST', body: stream, duplex: 'half' };
+    expect((await tab.auth.fetch(url, init)).status).toBe(401);
+    expect(seen.map(({ body }) => body)).toEqual(['hello']);
+  });
+
+  it('a stream waits for a fresh token when the one at hand is about to expire', async () => {
+    const { world, tab, url, seen } = await setUp(() => true);
+    world.server.answers.push('network-error');
+    await world.time.advance(10.5 * 60_000);
+    const init: RequestInit & { duplex: 'half' } = {
+      method: 'POST',
+      body: new Blob(['hello']).stream(),
+      duplex: 'half',
+    };
+    const sent = tab.auth.fetch(url, init);
+    await world.time.advance(1_000);
+    expect((await sent).status).toBe(200);
+    expect(authorizations(seen)).toEqual(['Bearer access-2']);
+  });
+});
+
+describe('where the token goes', () => {
+  it('other origins get no token, and no session is needed to reach them', async () => {
+    const { tab, seen } = await setUp(() => true);
+    const other = await startResource((_request, response) => response.end('public'));
+    const response = await tab.auth.fetch(other.url);
+    expect(await response.text()).toBe('public');
+    expect(authorizations(other.seen)).toEqual([null]);
+    expect(seen).toEqual([]);
+    await other.close();
+  });
+
+  it('an Authorization header of the caller’s own is left alone', async () => {
+    const { tab, url, seen } = await setUp(() => true);
+    await tab.auth.fetch(url, { headers: { authorization: 'Basic xyz' } });
+    await tab.auth.fetch(new Request(url, { headers: { authorization: 'Basic abc' } }));
+    expect(authorizations(seen)).toEqual(['Basic xyz', 'Basic abc']);
+  });
+
+  it('signed out: the request is not sent, and the error says so', async () => {
+    const { tab, url, seen } = await setUp(() => true);
+    await tab.auth.signOut();
+    await expect(tab.auth.fetch(url)).rejects.toMatchObject({ code: 'signed-out', isRetryable: false });
+    expect(seen).toEqual([]);
+  });
+
+  it('an aborted caller is told its own reason, and the refresh goes on for the others', async () => {
+    const { world, tab, url } = await setUp((authorization) => authorization === 'Bearer access-2');
+    world.server.delayMs = 1_000;
+    const controller = new AbortController();
+    const aborted = tab.auth.fetch(url, { signal: controller.signal }).catch((error: unknown) => error);
+    const other = tab.auth.fetch(url);
+    await untilParked(world, tab, 2);
+    controller.abort(new Error('left the page'));
+    await world.time.advance(2_000);
+    expect(await aborted).toEqual(new Error('left the page'));
+    expect((await other).status).toBe(200);
+    expect(world.server.refreshes()).toBe(1);
+  });
+});
+
+/** Real requests take real time to come back; this waits for the event, not for a time. */
+async function untilParked(world: World, tab: ReturnType<World['openTab']>, parked: number): Promise<void> {
+  while (tab.seen('request.parked').length < parked) await settle();
+  await world.time.advance(0);
+}

@@ -1,0 +1,508 @@
+import { describe, expect, it } from 'vitest';
+import { defaultPolicy } from './policy.ts';
+import { describe as describeState, initialState, nextWakeInMs, transition } from './session.ts';
+import type { MachineConfig, SessionEvent, SessionState } from './session-state.ts';
+import { createWorld, json, settle, type World } from './testing/world.ts';
+
+const MINUTE = 60_000;
+/** When the tabs of these tests refresh a 15-minute token: 5 minutes before its expiry, less a jitter of a tenth of that. */
+const DUE = 10.5 * MINUTE;
+
+/** What a tab's access token is, without letting the promise of a parked request fail the test. */
+const watch = (promise: Promise<string>): { value: string | null; error: unknown } => {
+  const watched: { value: string | null; error: unknown } = { value: null, error: null };
+  promise.then(
+    (value) => (watched.value = value),
+    (error: unknown) => (watched.error = error),
+  );
+  return watched;
+};
+
+const active = (snapshot: ReturnType<ReturnType<World['openTab']>['auth']['getSnapshot']>) => {
+  if (snapshot.status !== 'active') throw new Error(`expected an active session, not ${snapshot.status}`);
+  return snapshot;
+};
+
+describe('sign-in and restore', () => {
+  it('starts signed out when nothing was ever stored', async () => {
+    const { auth } = createWorld().openTab();
+    expect(auth.getSnapshot()).toEqual({ status: 'restoring' });
+    expect(await auth.ready()).toEqual({ status: 'signed-out', reason: 'never-signed-in' });
+  });
+
+  it('stores the session before it tells anybody, so that a reload one moment later finds it', async () => {
+    const world = createWorld();
+    const stored: unknown[] = [];
+    const tab = world.openTab();
+    await tab.auth.ready();
+    tab.auth.subscribe(() => void world.vault.read().then((record) => stored.push(record?.session?.sid)));
+    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    await settle();
+    expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');
+    expect(stored[0]).toBe('session-1');
+  });
+
+  it('restores at relaunch with the stored access token, without a request', async () => {
+    const world = createWorld();
+    await world.openSignedInTab();
+    const relaunched = world.openTab();
+    expect(active(await relaunched.auth.ready()).freshness).toBe('restored');
+    expect(await relaunched.auth.getAccessToken()).toBe('access-1');
+    expect(world.server.refreshes()).toBe(0);
+  });
+
+  it('restores with one refresh when the stored access token has expired', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    await world.time.advance(20 * MINUTE);
+    const relaunched = world.openTab();
+    await relaunched.auth.ready();
+    expect(await relaunched.auth.getAccessToken()).toBe('access-2');
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('waits for a locked vault at launch instead of showing the sign-in page', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    let isLocked = true;
+    const read = (): ReturnType<typeof world.vault.read> =>
+      isLocked ? Promise.reject(new Error('locked')) : world.vault.read();
+    const { auth } = world.openTab({}, { vault: { ...world.vault, read } });
+    await world.time.advance(MINUTE);
+    expect(auth.getSnapshot()).toEqual({ status: 'restoring' });
+    isLocked = false;
+    await world.time.advance(2 * MINUTE);
+    expect(auth.getSnapshot().status).toBe('active');
+  });
+});
+
+describe('one refresh for everybody', () => {
+  it('parks 1,000 requests at expiry behind one refresh, and releases all of them', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    auth.dispose();
+    await world.time.advance(20 * MINUTE);
+    world.server.delayMs = 200;
+    const tab = world.openTab();
+    const requests = Array.from({ length: 1_000 }, () => tab.auth.getAccessToken());
+    await world.time.advance(MINUTE);
+    expect(new Set(await Promise.all(requests))).toEqual(new Set(['access-2']));
+    expect(world.server.refreshes()).toBe(1);
+    expect(tab.seen('request.parked')).toHaveLength(1_000);
+  });
+
+  it('refreshes five minutes before expiry, once', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    await world.time.advance(10 * MINUTE);
+    expect(world.server.refreshes()).toBe(0);
+    await world.time.advance(MINUTE);
+    expect(tab.seen('refresh.started').map(({ cause }) => cause)).toEqual(['proactive']);
+    expect(await tab.auth.getAccessToken()).toBe('access-2');
+  });
+
+  it('refreshes a short-lived token in its last third, not in a loop', async () => {
+    const world = createWorld();
+    world.server.lifetimeSeconds = 60;
+    const tab = await world.openSignedInTab();
+    await world.time.advance(10 * MINUTE);
+    const perLifetime = tab.seen('refresh.sent').length / 10;
+    expect(perLifetime).toBeGreaterThan(1);
+    expect(perLifetime).toBeLessThanOrEqual(1.6);
+  });
+
+  it('caps refreshes whatever the server answers', async () => {
+    const world = createWorld();
+    world.server.lifetimeSeconds = 0;
+    await world.openSignedInTab();
+    await world.time.advance(10 * MINUTE);
+    const { refreshBurst, refreshRefillMs } = defaultPolicy;
+    expect(world.server.refreshes()).toBeLessThanOrEqual(refreshBurst + (10 * MINUTE) / refreshRefillMs);
+  });
+
+  it('lets one of 25 tabs refresh and the others adopt what it stored', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    const tabs = Array.from({ length: 25 }, () => world.openTab());
+    await Promise.all(tabs.map(({ auth }) => auth.ready()));
+    world.server.delayMs = 300;
+    await world.time.advance(12 * MINUTE);
+    expect(world.server.refreshes()).toBe(1);
+    expect(new Set(await Promise.all(tabs.map(({ auth }) => auth.getAccessToken())))).toEqual(new Set(['access-2']));
+  });
+
+  it('goes ahead without a lock that is never granted', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({}, { mutex: () => new Promise(() => {}) });
+    await world.time.advance(12 * MINUTE);
+    expect(await auth.getAccessToken()).toBe('access-2');
+  });
+
+  it('does not send what it read before it slept', async () => {
+    const world = createWorld();
+    let isAsleep = false;
+    const read = async (): ReturnType<typeof world.vault.read> => {
+      const record = await world.vault.read();
+      // Between the read and the request the device sleeps for an hour, and another tab uses the token.
+      if (isAsleep) world.time.jumpWall(60 * MINUTE);
+      isAsleep = false;
+      return record;
+    };
+    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, read } });
+    isAsleep = true;
+    await world.time.advance(DUE);
+    expect(tab.seen('refresh.failed').map(({ cause }) => cause)).toEqual(['vault-unavailable']);
+    expect(world.server.refreshes()).toBe(0);
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot().status).toBe('active');
+    expect(world.server.refreshes()).toBe(1);
+  });
+});
+
+describe('what does not end a session', () => {
+  const harmless = [
+    ['a network error', 'network-error'],
+    ['no answer at all', 'silence'],
+    ['503', json(503, { error: 'temporarily_unavailable' }, { 'retry-after': '1' })],
+    ['429', json(429, { error: 'temporarily_unavailable', reason: 'wait' }, { 'retry-after': '1' })],
+    ['a captive portal', { status: 200, headers: {}, body: '<html>Welcome to our Wi-Fi</html>' }],
+    ['a proxy that says 401', { status: 401, headers: {}, body: '' }],
+    ['truncated JSON', { status: 200, headers: {}, body: '{"access_token":"a' }],
+    ['an HTML 400', { status: 400, headers: {}, body: '<html>Bad request</html>' }],
+    ['use_dpop_nonce', json(400, { error: 'use_dpop_nonce' })],
+    ['invalid_client', json(401, { error: 'invalid_client' })],
+    [
+      'an answer for another session',
+      json(200, { access_token: 'x', token_type: 'Bearer', sid: 'session-2', sub: 'user-1' }),
+    ],
+  ] as const;
+
+  it.each(harmless)('%s: the session stays, and the next try succeeds', async (_name, answer) => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.answers.push(answer);
+    await world.time.advance(DUE);
+    if (answer === 'silence') await world.time.advance(defaultPolicy.responseDeadlineMs);
+    expect(tab.seen('refresh.failed')).toHaveLength(1);
+    expect(await tab.auth.getAccessToken()).toBe('access-1');
+    await world.time.advance(2 * MINUTE);
+    expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');
+    expect(await tab.auth.getAccessToken()).toBe('access-2');
+  });
+
+  it('a day without a network, with the token long expired: parked requests fail by their deadline, the session stays', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.answers.push(...Array.from({ length: 5_000 }, () => 'network-error' as const));
+    await world.time.advance(30 * MINUTE);
+    const parked = watch(tab.auth.getAccessToken());
+    await world.time.advance(3 * MINUTE);
+    expect(parked.error).toMatchObject({ code: 'deadline-exceeded', isRetryable: true });
+    await world.time.advance(24 * 60 * MINUTE);
+    expect(active(tab.auth.getSnapshot()).freshness).toBe('offline');
+    world.server.answers.length = 0;
+    tab.signal('online');
+    await settle();
+    expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');
+  });
+
+  it('honours Retry-After, also when the network comes back meanwhile', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.answers.push(json(503, {}, { 'retry-after': '60' }));
+    await world.time.advance(DUE);
+    expect(world.server.refreshes()).toBe(1);
+    tab.signal('online');
+    await world.time.advance(50_000);
+    expect(world.server.refreshes()).toBe(1);
+    await world.time.advance(20_000);
+    expect(world.server.refreshes()).toBe(2);
+  });
+
+  it('a wall clock set a year ahead or back costs a refresh at most', async () => {
+    for (const years of [1, -1]) {
+      const world = createWorld();
+      const tab = await world.openSignedInTab();
+      world.time.jumpWall(years * 365 * 24 * 60 * MINUTE);
+      tab.signal('foreground');
+      await world.time.advance(MINUTE);
+      expect(await tab.auth.getAccessToken()).toMatch(/^access-[12]$/u);
+      expect(world.server.refreshes()).toBeLessThanOrEqual(1);
+      expect(tab.auth.getSnapshot().status).toBe('active');
+    }
+  });
+
+  it('a vault that cannot be read starts no refresh that would rotate', async () => {
+    const world = createWorld();
+    let isLocked = false;
+    const read = (): ReturnType<typeof world.vault.read> =>
+      isLocked ? Promise.reject(new Error('locked')) : world.vault.read();
+    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, read } });
+    isLocked = true;
+    await world.time.advance(14 * MINUTE);
+    expect(world.server.refreshes()).toBe(0);
+    expect(await tab.auth.getAccessToken()).toBe('access-1');
+    isLocked = false;
+    await world.time.advance(2 * MINUTE);
+    expect(await tab.auth.getAccessToken()).toBe('access-2');
+  });
+
+  it('a vault that never answers does not hang the session', async () => {
+    const world = createWorld();
+    let isStuck = false;
+    const read = (): ReturnType<typeof world.vault.read> => (isStuck ? new Promise(() => {}) : world.vault.read());
+    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, read } });
+    isStuck = true;
+    await world.time.advance(DUE);
+    isStuck = false;
+    await world.time.advance(2 * MINUTE);
+    expect(await tab.auth.getAccessToken()).toBe('access-2');
+  });
+});
+
+describe('what ends a session', () => {
+  const invalidGrant = (reason: string) => json(400, { error: 'invalid_grant', reason });
+
+  it.each([
+    ['revoked', 'revoked'],
+    ['reuse', 'reuse-detected'],
+    ['idle_expired', 'expired'],
+  ])('%s: asks for the password once, keeps what was parked, and never loops', async (reason, shown) => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.answers.push(invalidGrant(reason));
+    await world.time.advance(DUE);
+    const parked = watch(tab.auth.getAccessToken());
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot()).toMatchObject({
+      status: 'reauth-required',
+      stage: 'password',
+      reason: shown,
+      parkedRequests: 1,
+    });
+    expect(world.server.refreshes()).toBe(1);
+    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    await settle();
+    expect(parked.value).toBe('access-2');
+    expect(world.server.requests.at(-2)?.get('replaces')).toBe('session-1');
+  });
+
+  it('declining the last means signs out, fails what was parked, and says why', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab({ reauthentication: ['biometric', 'password'] });
+    world.server.answers.push(invalidGrant('revoked'));
+    await world.time.advance(DUE);
+    const parked = watch(tab.auth.getAccessToken());
+    await settle();
+    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'biometric' });
+    tab.auth.declineReauthentication();
+    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password' });
+    tab.auth.declineReauthentication();
+    await settle();
+    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(parked.error).toMatchObject({ code: 'signed-out' });
+  });
+
+  it('a refusal of a token that another tab has replaced meanwhile is not the end', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab({}, { announce: () => {} });
+    world.server.answers.push(invalidGrant('reuse'));
+    world.server.delayMs = 1_000;
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ refreshing: true });
+    const record = await world.vault.read();
+    if (!record?.session) throw new Error('expected a stored session');
+    const { access } = record.session;
+    if (access === null) throw new Error('expected a stored access token');
+    const theirs = { ...access, value: 'access-of-the-other-tab', expiresAtMs: access.expiresAtMs + 15 * MINUTE };
+    await world.vault.replace(null, {
+      session: { ...record.session, refreshToken: 'newer', access: theirs },
+      endedReason: null,
+    });
+    await world.time.advance(2_000);
+    expect(tab.auth.getSnapshot().status).toBe('active');
+    expect(await tab.auth.getAccessToken()).toBe('access-of-the-other-tab');
+  });
+
+  it('sign-out during a refresh is final: the late answer brings nothing back', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.delayMs = 5_000;
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ refreshing: true });
+    await tab.auth.signOut();
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+    expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
+  });
+
+  it('sign-out reaches the other tabs and the server, and takes local data at once', async () => {
+    const world = createWorld();
+    const first = await world.openSignedInTab();
+    const second = world.openTab();
+    await second.auth.ready();
+    await first.auth.signOut();
+    await settle();
+    expect(second.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+    expect((await world.vault.read())?.session).toBeNull();
+    expect(world.server.requests.at(-1)?.get('token')).toBe('refresh-1');
+  });
+
+  it('another user signs in: what was parked for the first is rejected, never sent', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.answers.push(invalidGrant('revoked'));
+    await world.time.advance(DUE);
+    const parked = watch(tab.auth.getAccessToken());
+    world.server.extra = { sid: 'session-2', sub: 'user-2' };
+    await tab.auth.signIn({ username: 'grace', password: 'secret' });
+    await settle();
+    expect(parked.value).toBeNull();
+    expect(parked.error).toMatchObject({ code: 'user-changed' });
+  });
+
+  it('a wiped vault with body delivery asks to authenticate again: a token in memory may be spent', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, read: () => Promise.resolve(null) } });
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'storage-lost' });
+    expect(world.server.refreshes()).toBe(0);
+  });
+
+  it('a wiped vault with a cookie goes on', async () => {
+    const world = createWorld('cookie');
+    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, read: () => Promise.resolve(null) } });
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot().status).toBe('active');
+    expect(world.server.requests.at(-1)?.get('sid')).toBe('session-1');
+    expect(world.server.requests.at(-1)?.has('refresh_token')).toBe(false);
+  });
+});
+
+describe('callers', () => {
+  it("a caller's abort ends its own wait and nothing else", async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    await world.time.advance(20 * MINUTE);
+    world.server.delayMs = 500;
+    const { auth } = world.openTab();
+    await auth.ready();
+    const controller = new AbortController();
+    const aborted = watch(auth.getAccessToken({ signal: controller.signal }));
+    const other = auth.getAccessToken();
+    await settle();
+    controller.abort(new Error('no longer wanted'));
+    await world.time.advance(1_000);
+    expect(aborted.error).toEqual(new Error('no longer wanted'));
+    expect(await other).toBe('access-2');
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('the queue is bounded', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab({ policy: { parkedRequestsMax: 2 } });
+    const parked = [watch(auth.getAccessToken()), watch(auth.getAccessToken())];
+    await expect(auth.getAccessToken()).rejects.toMatchObject({ code: 'queue-full', isRetryable: true });
+    await settle();
+    expect(parked.map(({ error }) => error)).toEqual([
+      expect.objectContaining({ code: 'signed-out' }),
+      expect.objectContaining({ code: 'signed-out' }),
+    ]);
+  });
+
+  it('warns once per threshold before the session ends, and an extension takes the warning back', async () => {
+    const world = createWorld();
+    world.server.extra = { sid: 'session-1', sub: 'user-1', authorization_expires_in: 600 };
+    const tab = await world.openSignedInTab();
+    await world.time.advance(6 * MINUTE);
+    expect(active(tab.auth.getSnapshot()).expiring).toBe(true);
+    await world.time.advance(3.5 * MINUTE);
+    expect(tab.seen('session.expiring')).toHaveLength(2);
+    tab.auth.extend();
+    await settle();
+    expect(active(tab.auth.getSnapshot()).expiring).toBe(false);
+  });
+
+  it('says which refreshes are not the user’s own, so that the inactivity timeout can end an abandoned session', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    await world.time.advance(DUE);
+    tab.signal('user-active');
+    await world.time.advance(DUE);
+    const refreshes = world.server.requests.filter((form) => form.get('grant_type') === 'refresh_token');
+    expect(refreshes.map((form) => form.get('user_active'))).toEqual(['false', null]);
+  });
+
+  it('no observation, snapshot or error carries a token or a password', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.answers.push('network-error');
+    await world.time.advance(20 * MINUTE);
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    await world.time.advance(20 * MINUTE);
+    await tab.auth.signOut();
+    const printed = JSON.stringify([tab.observed, tab.auth.getSnapshot()]);
+    expect(printed).not.toMatch(/access-\d|refresh-\d|secret/u);
+    expect(tab.observed.length).toBeGreaterThan(10);
+  });
+});
+
+describe('the machine', () => {
+  const config: MachineConfig = {
+    wire: {
+      clientId: 'app',
+      tokenEndpoint: '/token',
+      challengeEndpoint: '/c',
+      revocationEndpoint: '/r',
+      scope: null,
+      delivery: 'body',
+    },
+    stages: ['password'],
+    isActivityAssumed: false,
+  };
+  const now = { wallMs: 0, monotonicMs: 0 };
+
+  it('ignores every event that belongs to nothing, in every phase', () => {
+    const start = initialState(0.5, defaultPolicy, now);
+    const [restored] = transition(start, { type: 'started' }, now, defaultPolicy, config);
+    const [signedOut] = transition(
+      restored,
+      { type: 'vaultRead', operation: 1, record: null },
+      now,
+      defaultPolicy,
+      config,
+    );
+    const strays: SessionEvent[] = [
+      { type: 'lockSettled', attempt: 99, isHeld: false },
+      { type: 'vaultRead', operation: 99, record: null },
+      { type: 'vaultWritten', operation: 99, isReplaced: true, record: null },
+      { type: 'vaultUnavailable', operation: 99, random: 0 },
+      { type: 'refreshAnswered', attempt: 99, answer: json(200, { access_token: 'x' }), random: 0 },
+      { type: 'refreshFailed', attempt: 99, random: 0 },
+      { type: 'callerLeft', caller: 99 },
+      { type: 'tokenRefused', generation: 99 },
+      { type: 'reauthenticationFailed', stage: 'password' },
+      { type: 'woke' },
+    ];
+    for (const state of [start, restored, signedOut] satisfies SessionState[])
+      for (const event of strays) expect(transition(state, event, now, defaultPolicy, config)).toEqual([state, []]);
+  });
+
+  it('gives back a lock that comes after nobody needs it', () => {
+    const state = initialState(0.5, defaultPolicy, now);
+    const [, effects] = transition(
+      state,
+      { type: 'lockSettled', attempt: 7, isHeld: true },
+      now,
+      defaultPolicy,
+      config,
+    );
+    expect(effects).toEqual([{ type: 'releaseLock', attempt: 7 }]);
+  });
+
+  it('wants no wake-up while nothing can happen by itself, and its description holds no secret', () => {
+    const state = initialState(0.5, defaultPolicy, now);
+    expect(nextWakeInMs(state, now, defaultPolicy, config)).toBeNull();
+    expect(describeState(state)).toMatchObject({ phase: 'restoring', waiting: 0, flight: null });
+  });
+});

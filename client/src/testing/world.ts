@@ -1,0 +1,208 @@
+import { createAuthService, type AuthService, type AuthServiceOptions } from '../auth-service.ts';
+import type { Instant } from '../instant.ts';
+import { memoryVault } from '../memory-vault.ts';
+import type { HttpAnswer, HttpRequest, Platform, Signal, Vault } from '../ports.ts';
+import type { Observation } from '../session-state.ts';
+
+// A world in which time passes only when a test says so. The client in it is the real one: machine, shell and facade.
+
+/** Two clocks and their alarms. */
+export type SimulatedTime = {
+  readonly clock: Platform['clock'];
+  /** Lets time pass, waking whoever asked, in order. */
+  advance(ms: number): Promise<void>;
+  /** Sets the wall clock, as a user would. */
+  jumpWall(ms: number): void;
+};
+
+/** Lets every promise that can settle without time passing settle. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+export function simulateTime(): SimulatedTime {
+  let now: Instant = { wallMs: Date.UTC(2026, 0, 1), monotonicMs: 0 };
+  const alarms = new Map<number, { readonly at: number; readonly callback: () => void }>();
+  let next = 1;
+  const nextAlarm = (): [number, { readonly at: number; readonly callback: () => void }] | undefined =>
+    [...alarms].toSorted(([a, left], [b, right]) => left.at - right.at || a - b)[0];
+  const moveTo = (monotonicMs: number): void => {
+    now = { wallMs: now.wallMs + monotonicMs - now.monotonicMs, monotonicMs };
+  };
+  return {
+    clock: {
+      now: () => now,
+      wake: (delayMs, callback) => {
+        const id = next++;
+        alarms.set(id, { at: now.monotonicMs + delayMs, callback });
+        return () => void alarms.delete(id);
+      },
+    },
+    advance: async (ms) => {
+      const end = now.monotonicMs + ms;
+      await settle();
+      for (let alarm = nextAlarm(); alarm !== undefined && alarm[1].at <= end; alarm = nextAlarm()) {
+        alarms.delete(alarm[0]);
+        moveTo(Math.max(now.monotonicMs, alarm[1].at));
+        alarm[1].callback();
+        await settle();
+      }
+      moveTo(end);
+      await settle();
+    },
+    jumpWall: (ms) => {
+      now = { ...now, wallMs: now.wallMs + ms };
+    },
+  };
+}
+
+/** What a token request is answered with; a function may look at the request, and may never resolve. */
+export type Answer = HttpAnswer | 'network-error' | 'silence';
+
+export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): HttpAnswer => ({
+  status,
+  headers: { 'content-type': 'application/json', ...headers },
+  body: JSON.stringify(body),
+});
+
+/** A token endpoint that rotates at every use. `answers` are given first, in order; then it behaves. */
+export type SimulatedServer = {
+  readonly requests: URLSearchParams[];
+  readonly answers: Answer[];
+  lifetimeSeconds: number;
+  /** Members added to every token answer. */
+  extra: Readonly<Record<string, unknown>>;
+  /** How long an answer is under way. */
+  delayMs: number;
+  refreshes(): number;
+};
+
+function simulateServer(
+  time: SimulatedTime,
+  delivery: 'cookie' | 'body',
+): SimulatedServer & { readonly transport: Platform['transport'] } {
+  let serial = 0;
+  const server: SimulatedServer = {
+    requests: [],
+    answers: [],
+    lifetimeSeconds: 900,
+    extra: { sid: 'session-1', sub: 'user-1', authorization_expires_in: 86_400 },
+    delayMs: 0,
+    refreshes: () => server.requests.filter((form) => form.get('grant_type') === 'refresh_token').length,
+  };
+  const behave = (request: HttpRequest): HttpAnswer => {
+    if (request.url.endsWith('/authorize-challenge')) return json(200, { authorization_code: 'code' });
+    if (request.url.endsWith('/revoke')) return json(200, {});
+    serial += 1;
+    return json(200, {
+      access_token: `access-${serial}`,
+      token_type: 'Bearer',
+      expires_in: server.lifetimeSeconds,
+      ...(delivery === 'body' ? { refresh_token: `refresh-${serial}` } : {}),
+      ...server.extra,
+    });
+  };
+  const transport: Platform['transport'] = async (request, signal) => {
+    const form = new URLSearchParams(request.body);
+    server.requests.push(form);
+    const isToken = request.url.endsWith('/token');
+    const scripted = isToken ? server.answers.shift() : undefined;
+    if (server.delayMs > 0) await new Promise<void>((resolve) => void time.clock.wake(server.delayMs, resolve));
+    if (scripted === 'network-error') throw new TypeError('Failed to fetch');
+    if (scripted === 'silence')
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
+    return scripted ?? behave(request);
+  };
+  return Object.assign(server, { transport });
+}
+
+/** One tab in the world. */
+export type Tab = {
+  readonly auth: AuthService;
+  readonly observed: Observation[];
+  readonly signal: (signal: Signal) => void;
+  /** Observations of one type. */
+  seen<T extends Observation['type']>(type: T): Extract<Observation, { type: T }>[];
+};
+
+export type World = {
+  readonly time: SimulatedTime;
+  readonly server: SimulatedServer;
+  readonly vault: Vault;
+  openTab(options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>): Tab;
+  /** A tab with somebody signed in. */
+  openSignedInTab(options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>): Promise<Tab>;
+};
+
+/** The lock of one browser: exclusive, first come first served, bounded. */
+function simulateMutex(time: SimulatedTime): Platform['mutex'] {
+  let tail: Promise<void> = Promise.resolve();
+  return (waitMs) =>
+    new Promise((resolve) => {
+      let isOver = false;
+      const cancel = time.clock.wake(waitMs, () => {
+        isOver = true;
+        resolve(null);
+      });
+      tail = tail.then(
+        () =>
+          new Promise<void>((release) => {
+            if (isOver) return release();
+            cancel();
+            resolve(release);
+          }),
+      );
+    });
+}
+
+export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
+  const time = simulateTime();
+  const server = simulateServer(time, delivery);
+  const vault = memoryVault();
+  const mutex = simulateMutex(time);
+  const tabs: ((signal: Signal) => void)[] = [];
+  const openTab: World['openTab'] = (options = {}, ports = {}) => {
+    const observed: Observation[] = [];
+    let emit: (signal: Signal) => void = () => {};
+    const platform: Platform = {
+      clock: time.clock,
+      transport: server.transport,
+      vault,
+      mutex,
+      signals: (listener) => {
+        emit = listener;
+        tabs.push(listener);
+        return () => {};
+      },
+      announce: () => {
+        for (const tab of tabs) if (tab !== emit) tab('store-changed');
+      },
+      random: () => 0.5,
+      randomToken: () => 'verifier',
+      sha256: (text) => Promise.resolve(`sha256-${text}`),
+      delivery,
+      ...ports,
+    };
+    const auth = createAuthService({
+      issuer: 'https://api.example.com',
+      clientId: 'app',
+      platform,
+      onEvent: (observation) => observed.push(observation),
+      ...options,
+    });
+    return {
+      auth,
+      observed,
+      signal: (signal) => emit(signal),
+      seen: (type) =>
+        observed.filter((each): each is Extract<Observation, { type: typeof type }> => each.type === type),
+    };
+  };
+  const openSignedInTab: World['openSignedInTab'] = async (options, ports) => {
+    const tab = openTab(options, ports);
+    await tab.auth.ready();
+    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    return tab;
+  };
+  return { time, server, vault, openTab, openSignedInTab };
+}

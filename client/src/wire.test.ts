@@ -1,0 +1,139 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  encodeForm,
+  readRetryAfterMs,
+  readTokenAnswer,
+  refreshRequest,
+  revocationRequest,
+  type WireConfig,
+} from './wire.ts';
+
+const config: WireConfig = {
+  clientId: 'app',
+  tokenEndpoint: 'https://as.example/token',
+  challengeEndpoint: 'https://as.example/authorize-challenge',
+  revocationEndpoint: 'https://as.example/revoke',
+  scope: null,
+  delivery: 'body',
+};
+
+const answer = (status: number, body: unknown, headers: Record<string, string> = {}) => ({
+  status,
+  headers,
+  body: typeof body === 'string' ? body : JSON.stringify(body),
+});
+
+describe('token answers', () => {
+  it('seconds become milliseconds, and the nearer end of the session counts', () => {
+    const result = readTokenAnswer(
+      answer(200, {
+        access_token: 'a',
+        token_type: 'bearer',
+        expires_in: 900,
+        refresh_token: 'r',
+        refresh_token_timeout: 3_600,
+        authorization_expires_in: 86_400,
+        sid: 's',
+        sub: 'u',
+      }),
+    );
+    expect(result).toEqual({
+      kind: 'tokens',
+      tokens: {
+        accessToken: 'a',
+        tokenType: 'Bearer',
+        lifetimeMs: 900_000,
+        refreshToken: 'r',
+        scope: null,
+        sid: 's',
+        sub: 'u',
+        sessionLifetimeMs: 3_600_000,
+      },
+    });
+  });
+
+  it.each([
+    [
+      'no refresh_token: the stored one stays (RFC 6749 §5.1)',
+      { access_token: 'a', token_type: 'Bearer' },
+      { refreshToken: null, lifetimeMs: 3_600_000 },
+    ],
+    [
+      'expires_in as a string, as some servers send it',
+      { access_token: 'a', expires_in: '60' },
+      { lifetimeMs: 60_000 },
+    ],
+    ['a DPoP-bound token', { access_token: 'a', token_type: 'DPoP' }, { tokenType: 'DPoP' }],
+    ['a negative expires_in is no lifetime', { access_token: 'a', expires_in: -5 }, { lifetimeMs: 3_600_000 }],
+  ])('%s', (_name, body, tokens) => {
+    expect(readTokenAnswer(answer(200, body))).toMatchObject({ kind: 'tokens', tokens });
+  });
+
+  it('only invalid_grant in an OAuth error object ends a session; nothing else ever does', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 599 }), fc.oneof(fc.json(), fc.string()), (status, body) => {
+        const result = readTokenAnswer(answer(status, body));
+        if (result.kind !== 'rejected') return;
+        expect(JSON.parse(body)).toMatchObject({ error: 'invalid_grant' });
+        expect(status).toBeGreaterThanOrEqual(400);
+        expect(status).toBeLessThan(500);
+      }),
+    );
+    expect(readTokenAnswer(answer(400, { error: 'invalid_grant', reason: 'reuse' }))).toEqual({
+      kind: 'rejected',
+      reason: 'reuse-detected',
+    });
+    expect(readTokenAnswer(answer(500, { error: 'invalid_grant' })).kind).toBe('transient');
+  });
+});
+
+describe('Retry-After', () => {
+  it.each([
+    ['seconds', { 'retry-after': '3' }, 3_000],
+    [
+      'a date, against the Date of the same answer',
+      { 'retry-after': 'Thu, 01 Jan 2026 00:00:10 GMT', date: 'Thu, 01 Jan 2026 00:00:00 GMT' },
+      10_000,
+    ],
+    ['a date without a Date to measure it against', { 'retry-after': 'Thu, 01 Jan 2026 00:00:10 GMT' }, null],
+    ['nonsense', { 'retry-after': 'soon' }, null],
+    ['nothing', {}, null],
+  ])('%s', (_name, headers, expected) => {
+    expect(readRetryAfterMs(headers)).toBe(expected);
+  });
+});
+
+describe('requests', () => {
+  it('escape what they carry, also what is no valid text', () => {
+    const text = fc.string({ unit: 'binary' });
+    fc.assert(
+      fc.property(fc.dictionary(text, text), (fields) => {
+        const wellFormed = (value: string): string => Buffer.from(value).toString();
+        const expected = Object.entries(fields).map(([name, value]) => [wellFormed(name), wellFormed(value)]);
+        expect([...new URLSearchParams(encodeForm(fields))]).toEqual(expected);
+      }),
+    );
+    expect(encodeForm({ password: 'half \ud800 of a pair' })).toBe('password=half%20%EF%BF%BD%20of%20a%20pair');
+  });
+
+  it('a cookie session is named by its sid and carries the header that a form cannot', () => {
+    const request = refreshRequest({ ...config, delivery: 'cookie' }, { refreshToken: null, sid: 's1' }, true);
+    expect(request.headers['holdfast-request']).toBe('1');
+    expect(Object.fromEntries(new URLSearchParams(request.body))).toEqual({
+      client_id: 'app',
+      grant_type: 'refresh_token',
+      sid: 's1',
+    });
+  });
+
+  it('no token ever goes into a URL', () => {
+    for (const request of [
+      refreshRequest(config, { refreshToken: 'secret-token', sid: 's1' }, false),
+      revocationRequest(config, { refreshToken: 'secret-token', sid: 's1' }),
+    ]) {
+      expect(request.url).not.toContain('secret-token');
+      expect(request.body).toContain('secret-token');
+    }
+  });
+});
