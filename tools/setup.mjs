@@ -8,6 +8,7 @@ import process from 'node:process';
 import {
   CommandError,
   endOnSignals,
+  endWithNpm,
   isProgram,
   reportFailure,
   root,

@@ -9,6 +9,7 @@ import process from 'node:process';
 import { provideChromium } from './chromium.mjs';
 import { CommandError, endOnSignals, endWithNpm, reportFailure, root, runInstalled, secondsSince } from './steps.mjs';
 import { setup } from './setup.mjs';
+import { countTests } from './vitest-report.mjs';
 
 const report = path.join(root, 'node_modules', '.cache', 'holdfast', 'vitest.json');
 
@@ -97,15 +98,8 @@ async function runVitest(names, env) {
     () => true,
     () => false,
   );
-  if (!fs.existsSync(report)) return { passed: 0, failed: 1 };
-  const counts = JSON.parse(fs.readFileSync(report, 'utf8'));
-  // A file that does not load has no failed test, and an error outside of a test has none either.
-  const filesWithoutTests = counts.testResults.filter(
-    (/** @type {{ status: string, assertionResults: unknown[] }} */ file) =>
-      file.status === 'failed' && file.assertionResults.length === 0,
-  ).length;
-  const failed = counts.numFailedTests + filesWithoutTests;
-  return { passed: counts.numPassedTests, failed: failed === 0 && !ended ? 1 : failed };
+  const written = fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, 'utf8')) : undefined;
+  return countTests(written, ended);
 }
 
 /**

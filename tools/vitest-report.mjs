@@ -1,0 +1,27 @@
+// @ts-check
+// What a run of Vitest came to, from its JSON report.
+
+/**
+ * @typedef {object} VitestReport the part of it that is read here
+ * @property {number} numPassedTests
+ * @property {number} numFailedTests
+ * @property {readonly { status: string, assertionResults: readonly unknown[] }[]} testResults by file
+ */
+
+/**
+ * Counts tests so that nothing that went wrong counts as nothing.
+ *
+ * @param {VitestReport | undefined} report undefined: Vitest wrote none
+ * @param {boolean} endedWell whether Vitest ended with exit code 0
+ * @returns {{ passed: number, failed: number }} failed is at least 1 unless Vitest ended well
+ */
+export function countTests(report, endedWell) {
+  if (report === undefined) return { passed: 0, failed: 1 };
+  // A file that does not load has no failed test in it.
+  const filesWithoutTests = report.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
+  const failed = report.numFailedTests + filesWithoutTests;
+  // An error outside of any test fails the run alone.
+  return { passed: report.numPassedTests, failed: failed === 0 && !endedWell ? 1 : failed };
+}
