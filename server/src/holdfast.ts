@@ -1,10 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
+import { pino } from 'pino';
+import { createAccessTokens } from './access-token.ts';
 import type { AccessTokenVerdict } from './access-token.ts';
+import { createAuthorizationCodes } from './authorization-codes.ts';
+import { isOrigin, registerClients } from './clients.ts';
 import type { ClientRegistration } from './clients.ts';
-import type { HoldfastEvent, RevocationReason } from './events.ts';
+import type { HoldfastEvent, Report, RevocationReason } from './events.ts';
+import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
+import type { EndpointParts } from './http/endpoint.ts';
+import { createFetchHandler } from './http/fetch-handler.ts';
 import type { HttpRequest, HttpResponse } from './http/message.ts';
+import { createNodeListener } from './http/node-listener.ts';
+import { answerRequest, isOurPath } from './http/router.ts';
+import type { Answered } from './http/router.ts';
+import { createKeyRing, loadSigningKeys } from './keys.ts';
+import { createPasswords } from './passwords.ts';
+import { resolvePolicy } from './policy.ts';
 import type { Policy } from './policy.ts';
+import { closeConnections, openConnections, sqlStateOf } from './postgres/connections.ts';
+import type { Connections } from './postgres/connections.ts';
+import { migrate } from './postgres/migrations.ts';
+import { createStore } from './postgres/store.ts';
+import { isSid } from './refresh-token.ts';
+import { createSessions } from './sessions.ts';
+import { createUsers } from './users.ts';
 import type { Users } from './users.ts';
 
 /** Where messages for operators go. pino fits as it is. */
@@ -85,5 +105,149 @@ export interface Holdfast {
  * @throws HoldfastError `unavailable`, `secret_mismatch`, `schema_too_new`
  */
 export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast> {
-  throw new TypeError(`${typeof options}: not built yet`);
+  const { issuer, databaseUrl, secret, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
+  if (!isOrigin(issuer)) throw new TypeError('options.issuer is an origin without a path, such as https://id.example');
+  const policy = resolvePolicy(options.policy);
+  const clients = registerClients(options.clients, issuer);
+  const keyRing = createKeyRing(secret, options.acceptedSecrets, options.retiredSecrets);
+  const report = createReport(options.onEvent, logger);
+
+  const connections = openConnections(databaseUrl, policy, (error) => {
+    logger.warn({ err: error }, 'an idle database connection broke');
+  });
+  try {
+    await migrate(databaseUrl, policy.connectTimeoutMs);
+    const store = createStore(connections, policy);
+    const signingKeys = await loadSigningKeys(store.signingKeys, keyRing);
+    const passwords = await createPasswords(policy);
+    const audience = options.audience ?? issuer;
+    const accessTokens = createAccessTokens({ issuer, audience, signingKeys, policy, now: Date.now });
+    const sessions = createSessions({ store: store.sessions, keyRing, policy, report });
+    const { users, authenticate } = createUsers({ store: store.users, passwords, policy });
+    const codes = createAuthorizationCodes({
+      codes: store.codes,
+      findLive: store.sessions.findLive,
+      revoke: sessions.revoke,
+      keyRing,
+      report,
+    });
+    return assemble(
+      {
+        issuer,
+        clients,
+        policy,
+        keyRing,
+        signingKeys,
+        accessTokens,
+        codes,
+        sessions,
+        findLive: store.sessions.findLive,
+        authenticate,
+        report,
+      },
+      { users, connections, logger },
+    );
+  } catch (error) {
+    await closeConnections(connections);
+    throw error;
+  }
+}
+
+function assemble(
+  parts: EndpointParts,
+  { users, connections, logger }: { readonly users: Users; readonly connections: Connections; readonly logger: Logger },
+): Holdfast {
+  const { policy, sessions, accessTokens } = parts;
+  const drain = createDrain();
+  const handle = async (request: HttpRequest): Promise<HttpResponse | null> => {
+    if (!isOurPath(request.path)) return null;
+    if (drain.isClosing()) return errorResponse(temporarilyUnavailable(policy.retryAfterSeconds));
+    const answered = await drain.track(answerRequest(request, parts));
+    if (answered === null) return null;
+    reportAnswer(request, answered, parts.report, logger);
+    return answered.response;
+  };
+  const close = async (): Promise<void> => {
+    await drain.close();
+    await closeConnections(connections);
+  };
+  let closed: Promise<void> | null = null;
+  return {
+    handle,
+    listener: createNodeListener(handle, policy.bodyLimitBytes),
+    fetch: createFetchHandler(handle, policy.bodyLimitBytes),
+    verifyAccessToken: accessTokens.verify,
+    users,
+    sessions: {
+      revoke: async (sid, reason = 'administrator') => isSid(sid) && sessions.revoke(sid, reason),
+      revokeAllOfUser: async (sub, reason = 'administrator') =>
+        isSid(sub) ? sessions.revokeAllOfUser(sub, reason) : 0,
+    },
+    database: connections.durable,
+    close: () => (closed ??= close()),
+  };
+}
+
+/** Tells the operator about answers that are the server's own fault, and everybody about every answer. */
+function reportAnswer(request: HttpRequest, { response, failure }: Answered, report: Report, logger: Logger): void {
+  const { method, path } = request;
+  const { status } = response;
+  report({
+    type: 'request.answered',
+    method,
+    path,
+    status,
+    error: failure?.error ?? null,
+    reason: failure?.reason ?? null,
+  });
+  if (failure === null || status < 500) return;
+  const sqlState = sqlStateOf(failure);
+  if (status === 503) report({ type: 'database.doubted', sqlState });
+  // The cause of a 503 is the database's or the load's; its message names neither tokens nor parameters.
+  const cause = failure.cause instanceof Error ? failure.cause.message : null;
+  if (status === 503) logger.warn({ path, sqlState, cause }, 'a request was answered 503');
+  else logger.error({ path, sqlState, err: describeBug(failure.cause) }, 'a request failed unexpectedly');
+}
+
+/** A bug's class and stack, without its message: a driver may quote what it was given. */
+function describeBug(cause: unknown): object {
+  if (!(cause instanceof Error)) return { type: typeof cause };
+  const frames = (cause.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  return { type: cause.name, stack: frames.join('\n') };
+}
+
+function createReport(onEvent: HoldfastOptions['onEvent'], logger: Logger): Report {
+  if (onEvent === undefined) return () => {};
+  return (fact) => {
+    try {
+      onEvent({ ...fact, atMs: Date.now() });
+    } catch (err) {
+      logger.error({ err, type: fact.type }, 'the event listener threw');
+    }
+  };
+}
+
+/** Counts what is under way, so that closing can wait for it. */
+function createDrain(): {
+  readonly isClosing: () => boolean;
+  readonly track: <Result>(work: Promise<Result>) => Promise<Result>;
+  readonly close: () => Promise<void>;
+} {
+  const underWay = new Set<Promise<unknown>>();
+  let isClosing = false;
+  return {
+    isClosing: () => isClosing,
+    track: async (work) => {
+      underWay.add(work);
+      try {
+        return await work;
+      } finally {
+        underWay.delete(work);
+      }
+    },
+    close: async () => {
+      isClosing = true;
+      await Promise.allSettled(underWay);
+    },
+  };
 }

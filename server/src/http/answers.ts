@@ -1,0 +1,92 @@
+import { HoldfastError } from '../errors.ts';
+import type { HttpResponse } from './message.ts';
+
+/**
+ * An error answer of the protocol. Endpoints throw it; the router turns it into a response.
+ *
+ * The description is fixed text: nothing that was sent is ever sent back.
+ *
+ * @see RFC 6749 §5.2
+ */
+export class OAuthError extends Error {
+  override readonly name = 'OAuthError';
+  readonly status: number;
+  readonly error: string;
+  readonly reason: string | null;
+  readonly headers: HttpResponse['headers'];
+  /** Further members of the JSON. */
+  readonly members: Readonly<Record<string, unknown>>;
+
+  constructor(
+    status: number,
+    error: string,
+    description: string,
+    extras: {
+      readonly reason?: string;
+      readonly headers?: HttpResponse['headers'];
+      readonly members?: Readonly<Record<string, unknown>>;
+      readonly cause?: unknown;
+    } = {},
+  ) {
+    super(description, { cause: extras.cause });
+    this.status = status;
+    this.error = error;
+    this.reason = extras.reason ?? null;
+    this.headers = extras.headers ?? {};
+    this.members = extras.members ?? {};
+  }
+}
+
+export function invalidRequest(description: string): OAuthError {
+  return new OAuthError(400, 'invalid_request', description);
+}
+
+export function invalidScope(): OAuthError {
+  return new OAuthError(400, 'invalid_scope', 'The scope is malformed, or beyond what may be granted', {
+    reason: 'scope',
+  });
+}
+
+/** `invalid_grant` with its machine-readable reason; clients tell from it why to sign in again. */
+export function invalidGrant(reason: string, headers: HttpResponse['headers'] = {}): OAuthError {
+  return new OAuthError(400, 'invalid_grant', 'The authorization grant is invalid, expired or revoked', {
+    reason,
+    headers,
+  });
+}
+
+/** 503: nothing is known to be wrong with the request, so it must be repeated and nobody be signed out. */
+export function temporarilyUnavailable(retryAfterSeconds: number, cause?: unknown): OAuthError {
+  return new OAuthError(503, 'temporarily_unavailable', 'The server cannot answer now', {
+    reason: 'unavailable',
+    headers: { 'retry-after': String(retryAfterSeconds) },
+    cause,
+  });
+}
+
+/** A JSON answer that no cache keeps. */
+export function json(status: number, body: object, headers: HttpResponse['headers'] = {}): HttpResponse {
+  return {
+    status,
+    headers: {
+      'content-type': 'application/json;charset=UTF-8',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      ...headers,
+    },
+    body: JSON.stringify(body),
+  };
+}
+
+export function errorResponse(error: OAuthError): HttpResponse {
+  const { status, headers, members, reason } = error;
+  const body = { error: error.error, error_description: error.message, ...(reason && { reason }), ...members };
+  return json(status, body, headers);
+}
+
+/** What a thrown value means to the one who asked. Anything that is not expected is a 500 without details. */
+export function toOAuthError(thrown: unknown, retryAfterSeconds: number): OAuthError {
+  if (thrown instanceof OAuthError) return thrown;
+  if (thrown instanceof HoldfastError && thrown.isRetryable) return temporarilyUnavailable(retryAfterSeconds, thrown);
+  return new OAuthError(500, 'server_error', 'The server failed unexpectedly', { cause: thrown });
+}

@@ -1,0 +1,42 @@
+import { json } from './answers.ts';
+import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
+import type { DocumentEndpoint } from './endpoint.ts';
+import type { HttpResponse } from './message.ts';
+import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
+import { TOKEN_ENDPOINT } from './token-endpoint.ts';
+
+/** Resource servers fetch these often and keys change rarely: a new key is published long before it signs. */
+const CACHEABLE: HttpResponse['headers'] = {
+  'cache-control': 'public, max-age=300',
+  'access-control-allow-origin': '*',
+};
+
+/** @see RFC 7517 */
+export const JWKS_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: '/.well-known/jwks.json',
+  answer: ({ signingKeys }) =>
+    json(200, signingKeys.jwks(), { ...CACHEABLE, 'content-type': 'application/jwk-set+json' }),
+};
+
+/** @see RFC 8414 */
+export const METADATA_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: '/.well-known/oauth-authorization-server',
+  answer: ({ issuer, clients }) => {
+    const metadata = {
+      issuer,
+      token_endpoint: issuer + TOKEN_ENDPOINT.path,
+      authorization_challenge_endpoint: issuer + AUTHORIZE_CHALLENGE_ENDPOINT.path,
+      revocation_endpoint: issuer + REVOCATION_ENDPOINT.path,
+      jwks_uri: issuer + JWKS_ENDPOINT.path,
+      scopes_supported: [...new Set([...clients.values()].flatMap(({ scopes }) => [...scopes]))].toSorted(),
+      response_types_supported: ['code'],
+      grant_types_supported: ['authorization_code', 'refresh_token'],
+      code_challenge_methods_supported: ['S256'],
+      token_endpoint_auth_methods_supported: ['none'],
+      revocation_endpoint_auth_methods_supported: ['none'],
+    };
+    return json(200, metadata, CACHEABLE);
+  },
+};

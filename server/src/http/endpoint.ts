@@ -1,0 +1,65 @@
+import type { AccessTokens } from '../access-token.ts';
+import type { AuthorizationCodes } from '../authorization-codes.ts';
+import type { Client, Clients } from '../clients.ts';
+import type { Report } from '../events.ts';
+import type { KeyRing, SigningKeys } from '../keys.ts';
+import type { Policy } from '../policy.ts';
+import type { Sessions } from '../sessions.ts';
+import type { SessionStore } from '../store.ts';
+import type { User } from '../users.ts';
+import type { Parameters } from './form.ts';
+import type { HttpRequest, HttpResponse } from './message.ts';
+
+/** The parts of the server that endpoints speak for. */
+export interface EndpointParts {
+  readonly issuer: string;
+  readonly clients: Clients;
+  readonly policy: Policy;
+  readonly keyRing: KeyRing;
+  readonly signingKeys: SigningKeys;
+  readonly accessTokens: AccessTokens;
+  readonly codes: AuthorizationCodes;
+  readonly sessions: Sessions;
+  readonly findLive: SessionStore['findLive'];
+  readonly authenticate: (username: string, password: string) => Promise<User | null>;
+  readonly report: Report;
+}
+
+/** A document that anybody may read. */
+export interface DocumentEndpoint {
+  readonly kind: 'document';
+  readonly path: string;
+  readonly answer: (parts: EndpointParts) => HttpResponse;
+}
+
+/** What a client posts a form to. */
+export interface FormEndpoint {
+  readonly kind: 'form';
+  readonly path: string;
+  /** Whether it uses or sets cookies for clients that have them. */
+  readonly hasCookies: boolean;
+  /** Whether a request may arrive as TLS early data, which anybody on the path can repeat (RFC 8470). */
+  readonly isRepeatable: boolean;
+  /** @throws OAuthError, HoldfastError */
+  readonly answer: (form: FormRequest, parts: EndpointParts) => Promise<HttpResponse>;
+}
+
+export type Endpoint = DocumentEndpoint | FormEndpoint;
+
+/** A form that has passed the router's checks. */
+export interface FormRequest {
+  readonly request: HttpRequest;
+  readonly parameters: Parameters;
+  readonly client: Client;
+}
+
+/** Longest user agent that the session list keeps. */
+const USER_AGENT_LENGTH = 256;
+
+/** Who is at the other end, for the session list. */
+export function peerOf({ headers, remoteAddress }: HttpRequest): {
+  readonly address: string;
+  readonly userAgent: string;
+} {
+  return { address: remoteAddress, userAgent: (headers['user-agent'] ?? '').slice(0, USER_AGENT_LENGTH) };
+}

@@ -1,0 +1,65 @@
+import { invalidRequest, OAuthError } from './answers.ts';
+import type { HttpRequest } from './message.ts';
+
+/** Parameters of a request, each given once and not empty (RFC 6749 §3.2: an empty one counts as omitted). */
+export type Parameters = ReadonlyMap<string, string>;
+
+const FORM = /^application\/x-www-form-urlencoded[\t ]*(;|$)/i;
+/** Control characters, and halves of surrogate pairs. */
+const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
+
+/**
+ * Reads the form in a request's body, strictly: a parameter given twice, a broken escape or a control character is refused.
+ *
+ * @throws OAuthError `invalid_request`, 400 or 413
+ */
+export function readForm(request: HttpRequest, bodyLimitBytes: number): Parameters {
+  const { body, headers } = request;
+  if ((typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength) > bodyLimitBytes) {
+    throw new OAuthError(413, 'invalid_request', 'The request body is too large');
+  }
+  if (!FORM.test(headers['content-type'] ?? '')) {
+    throw invalidRequest('The request body must be application/x-www-form-urlencoded');
+  }
+  const parameters = new Map<string, string>();
+  const seen = new Set<string>();
+  for (const pair of decodeUtf8(body).split('&')) {
+    if (pair === '') continue;
+    const at = pair.indexOf('=');
+    const name = unescape(at < 0 ? pair : pair.slice(0, at));
+    const value = at < 0 ? '' : unescape(pair.slice(at + 1));
+    if (seen.has(name)) throw invalidRequest('A parameter is given more than once');
+    seen.add(name);
+    if (value !== '') parameters.set(name, value);
+  }
+  return parameters;
+}
+
+function decodeUtf8(body: Uint8Array | string): string {
+  if (typeof body === 'string') return body;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch {
+    throw invalidRequest('The request body is not UTF-8');
+  }
+}
+
+function unescape(escaped: string): string {
+  let text: string;
+  try {
+    text = decodeURIComponent(escaped.replaceAll('+', ' '));
+  } catch {
+    throw invalidRequest('The request body holds a malformed escape');
+  }
+  if (FORBIDDEN.test(text)) {
+    throw invalidRequest('A parameter holds a character that is not allowed');
+  }
+  return text;
+}
+
+/** @throws OAuthError `invalid_request` that names the parameter */
+export function requireParameter(parameters: Parameters, name: string): string {
+  const value = parameters.get(name);
+  if (value === undefined) throw invalidRequest(`The parameter ${name} is missing`);
+  return value;
+}

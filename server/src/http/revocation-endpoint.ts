@@ -1,0 +1,46 @@
+import { invalidGrant, invalidRequest, json, OAuthError } from './answers.ts';
+import { peerOf } from './endpoint.ts';
+import type { FormEndpoint } from './endpoint.ts';
+import { requireParameter } from './form.ts';
+import { chooseCookie, clearCookie, cookieNameOf, readRefreshCookies } from './refresh-cookies.ts';
+import { readSid } from './token-endpoint.ts';
+
+/**
+ * Ends the session of a refresh token. A token that means nothing is answered like one that was revoked.
+ *
+ * @see RFC 7009
+ */
+export const REVOCATION_ENDPOINT: FormEndpoint = {
+  kind: 'form',
+  path: '/revoke',
+  hasCookies: true,
+  isRepeatable: true,
+  answer: async ({ parameters, client, request }, { sessions, keyRing, findLive }) => {
+    const isCookie = client.delivery === 'cookie';
+    const sid = isCookie ? readSid(parameters, 'sid') : null;
+    if (isCookie && sid === null) throw invalidRequest('The parameter sid is missing');
+    const headers = sid === null ? {} : { 'set-cookie': [clearCookie(cookieNameOf(sid))] };
+    const cookies = readRefreshCookies(request.headers['cookie']);
+    const refreshToken =
+      sid === null
+        ? requireParameter(parameters, 'token')
+        : await chooseCookie({ cookies, sid, client, keyRing, findLive }).then(
+            ({ value }) => value,
+            (error: unknown) => {
+              // No cookie of that session: nothing to revoke.
+              if (error instanceof OAuthError && error.error === 'invalid_grant') return null;
+              throw error;
+            },
+          );
+    if (refreshToken === null) return json(200, {}, headers);
+    const outcome = await sessions.signOut({ refreshToken, client, jkt: null, ...peerOf(request) });
+    if (outcome.kind === 'wrong_holder') throw invalidGrant(outcome.reason);
+    if (outcome.kind === 'wait') {
+      throw new OAuthError(429, 'temporarily_unavailable', 'The session is being refreshed elsewhere', {
+        reason: 'wait',
+        headers: { 'retry-after': String(Math.ceil(outcome.retryAfterMs / 1000)) },
+      });
+    }
+    return json(200, {}, headers);
+  },
+};

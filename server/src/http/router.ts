@@ -1,0 +1,109 @@
+import type { Client } from '../clients.ts';
+import { errorResponse, json, OAuthError, toOAuthError } from './answers.ts';
+import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
+import { JWKS_ENDPOINT, METADATA_ENDPOINT } from './documents.ts';
+import type { DocumentEndpoint, Endpoint, EndpointParts, FormEndpoint } from './endpoint.ts';
+import { readForm, requireParameter } from './form.ts';
+import type { HttpRequest, HttpResponse } from './message.ts';
+import { corsHeaders, preflightHeaders, refuseForgery } from './origin.ts';
+import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
+import { TOKEN_ENDPOINT } from './token-endpoint.ts';
+
+const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
+  [TOKEN_ENDPOINT, AUTHORIZE_CHALLENGE_ENDPOINT, REVOCATION_ENDPOINT, JWKS_ENDPOINT, METADATA_ENDPOINT].map(
+    (endpoint: Endpoint) => [endpoint.path, endpoint],
+  ),
+);
+
+/** Whether a path is one of ours; what is not must be left untouched for somebody else. */
+export function isOurPath(path: string): boolean {
+  return ENDPOINTS.has(path);
+}
+
+/** What became of a request, and what an operator should know about it. */
+export interface Answered {
+  readonly response: HttpResponse;
+  /** The failure behind an error answer; null when all went well. */
+  readonly failure: OAuthError | null;
+}
+
+/** Answers a request to one of our paths; null for any other. Never throws. */
+export async function answerRequest(request: HttpRequest, parts: EndpointParts): Promise<Answered | null> {
+  const endpoint = ENDPOINTS.get(request.path);
+  if (endpoint === undefined) return null;
+  return endpoint.kind === 'document' ? answerDocument(endpoint, request, parts) : answerForm(endpoint, request, parts);
+}
+
+function answerDocument(endpoint: DocumentEndpoint, request: HttpRequest, parts: EndpointParts): Answered {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return failed(methodNotAllowed('GET, HEAD'));
+  const response = endpoint.answer(parts);
+  return { response: request.method === 'HEAD' ? { ...response, body: '' } : response, failure: null };
+}
+
+async function answerForm(endpoint: FormEndpoint, request: HttpRequest, parts: EndpointParts): Promise<Answered> {
+  const { clients, policy } = parts;
+  let client: Client | null = null;
+  let answered: Answered;
+  try {
+    if (request.method === 'OPTIONS') return preflight(request, parts);
+    if (request.method !== 'POST') throw methodNotAllowed('POST');
+    if (!endpoint.isRepeatable && request.headers['early-data'] === '1') throw tooEarly();
+    const parameters = readForm(request, policy.bodyLimitBytes);
+    client = identifyClient(request, requireParameter(parameters, 'client_id'), parts);
+    if (endpoint.hasCookies && client.delivery === 'cookie') refuseForgery(request, client);
+    answered = { response: await endpoint.answer({ request, parameters, client }, parts), failure: null };
+  } catch (thrown) {
+    answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
+  }
+  const headers = { ...answered.response.headers, ...corsHeaders(request, client, clients) };
+  return { ...answered, response: { ...answered.response, headers } };
+}
+
+function preflight(request: HttpRequest, { clients, policy }: EndpointParts): Answered {
+  const headers = {
+    allow: 'POST, OPTIONS',
+    ...preflightHeaders('POST', policy.preflightMaxAgeSeconds),
+    ...corsHeaders(request, null, clients),
+  };
+  return { response: { status: 204, headers, body: '' }, failure: null };
+}
+
+/**
+ * Finds the client. Ours are public: one that tries to authenticate has another server in mind.
+ *
+ * @throws OAuthError `invalid_client`; 401 when the `Authorization` header was used (RFC 6749 §5.2)
+ */
+function identifyClient({ headers }: HttpRequest, clientId: string, { clients }: EndpointParts): Client {
+  const client = clients.get(clientId);
+  const isAuthenticating = headers['authorization'] !== undefined;
+  if (client !== undefined && !isAuthenticating) return client;
+  const challenge = isAuthenticating ? { 'www-authenticate': 'Basic realm="holdfast"' } : {};
+  throw new OAuthError(
+    isAuthenticating ? 401 : 400,
+    'invalid_client',
+    'The client is unknown, or tried to authenticate',
+    {
+      headers: challenge,
+    },
+  );
+}
+
+function methodNotAllowed(allow: string): OAuthError {
+  return new OAuthError(405, 'invalid_request', 'The method is not allowed here', { headers: { allow } });
+}
+
+/** RFC 8470 §5.2: the client repeats the request once the handshake is complete. */
+function tooEarly(): OAuthError {
+  return new OAuthError(425, 'temporarily_unavailable', 'The request must not be sent as early data', {
+    reason: 'early_data',
+  });
+}
+
+function failed(failure: OAuthError): Answered {
+  return { response: errorResponse(failure), failure };
+}
+
+/** For adapters that have no one to pass an unknown path on to. */
+export function notFound(): HttpResponse {
+  return json(404, { error: 'not_found', error_description: 'There is nothing at this path' });
+}

@@ -1,0 +1,151 @@
+import { parseScope } from '../clients.ts';
+import { isSid } from '../refresh-token.ts';
+import type { RefreshAnswer } from '../sessions.ts';
+import type { SessionRecord } from '../store.ts';
+import { invalidGrant, invalidRequest, invalidScope, json, OAuthError } from './answers.ts';
+import { peerOf } from './endpoint.ts';
+import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
+import { requireParameter } from './form.ts';
+import type { Parameters } from './form.ts';
+import type { HttpResponse } from './message.ts';
+import { chooseCookie, clearCookie, readRefreshCookies, storeCookie } from './refresh-cookies.ts';
+import type { RefreshCookie } from './refresh-cookies.ts';
+
+/** @see RFC 6749 §4.1.3, §6 */
+export const TOKEN_ENDPOINT: FormEndpoint = {
+  kind: 'form',
+  path: '/token',
+  hasCookies: true,
+  isRepeatable: false,
+  answer: (form, parts) => {
+    switch (requireParameter(form.parameters, 'grant_type')) {
+      case 'refresh_token':
+        return refresh(form, parts);
+      case 'authorization_code':
+        return exchangeCode(form, parts);
+      default:
+        throw new OAuthError(400, 'unsupported_grant_type', 'The grant type is not supported');
+    }
+  },
+};
+
+/** RFC 7636 §4.1, and the form of our codes: anything else cannot match and need not be looked up. */
+const CODE_VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
+const CODE = /^[A-Za-z0-9_-]{43}$/;
+
+async function exchangeCode(form: FormRequest, parts: EndpointParts): Promise<HttpResponse> {
+  const { client, parameters, request } = form;
+  const code = requireParameter(parameters, 'code');
+  const codeVerifier = requireParameter(parameters, 'code_verifier');
+  if (!CODE.test(code) || !CODE_VERIFIER.test(codeVerifier)) throw invalidGrant('code');
+  const exchanged = await parts.codes.exchange({ client, code, codeVerifier, ...peerOf(request) });
+  if (exchanged === null) throw invalidGrant('code');
+  return tokenResponse(exchanged.session, exchanged.refreshToken, exchanged.session.scope, form, parts);
+}
+
+async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpResponse> {
+  const { client, parameters, request } = form;
+  const scope = readScope(parameters);
+  const isUserActive = readUserActive(parameters);
+  const cookie = client.delivery === 'cookie' ? await readCookie(form, parts) : null;
+  const refreshToken = cookie === null ? requireParameter(parameters, 'refresh_token') : cookie.value;
+  const answer = await parts.sessions.refresh({
+    refreshToken,
+    client,
+    scope,
+    isUserActive,
+    jkt: null,
+    ...peerOf(request),
+  });
+  if (answer.kind === 'granted') {
+    return tokenResponse(answer.session, answer.refreshToken, scope ?? answer.session.scope, form, parts);
+  }
+  throw toError(answer, cookie);
+}
+
+async function readCookie({ client, parameters, request }: FormRequest, parts: EndpointParts): Promise<RefreshCookie> {
+  if (parameters.has('refresh_token')) {
+    throw invalidRequest('This client presents its refresh token in a cookie');
+  }
+  const { keyRing, findLive } = parts;
+  const cookies = readRefreshCookies(request.headers['cookie']);
+  return chooseCookie({ cookies, sid: readSid(parameters, 'sid'), client, keyRing, findLive });
+}
+
+/** Reasons that end the session for good. Another client's token, or another key's, may still serve its owner. */
+const NOT_TERMINAL: ReadonlySet<string> = new Set(['wrong_client', 'wrong_key']);
+
+function toError(answer: Exclude<RefreshAnswer, { kind: 'granted' }>, cookie: RefreshCookie | null): OAuthError {
+  if (answer.kind === 'wait') {
+    return new OAuthError(429, 'temporarily_unavailable', 'The session is being refreshed elsewhere', {
+      reason: 'wait',
+      headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)) },
+    });
+  }
+  if (answer.error === 'invalid_scope') return invalidScope();
+  if (answer.error === 'invalid_dpop_proof') {
+    return new OAuthError(400, answer.error, 'The session is bound to a key: a DPoP proof is needed', {
+      reason: answer.reason,
+    });
+  }
+  const isTerminal = cookie !== null && !NOT_TERMINAL.has(answer.reason);
+  return invalidGrant(answer.reason, isTerminal ? { 'set-cookie': [clearCookie(cookie.name)] } : {});
+}
+
+/**
+ * The answer with tokens.
+ *
+ * `sid` and `sub` are ours: they let a client discard an answer that is not about the session it asked for.
+ *
+ * @see RFC 6749 §5.1; draft-ietf-oauth-refresh-token-expiration
+ */
+function tokenResponse(
+  session: SessionRecord,
+  refreshToken: string | null,
+  scope: readonly string[],
+  { client }: FormRequest,
+  { accessTokens }: EndpointParts,
+): HttpResponse {
+  const { accessToken, expiresInSeconds } = accessTokens.issue(session, scope);
+  const authorizationExpiresIn = secondsUntil(session.expiresAtMs, session);
+  const isCookie = client.delivery === 'cookie';
+  const body = {
+    access_token: accessToken,
+    token_type: 'Bearer',
+    expires_in: expiresInSeconds,
+    scope: scope.join(' '),
+    ...(refreshToken !== null && !isCookie && { refresh_token: refreshToken }),
+    refresh_token_timeout: secondsUntil(session.idleExpiresAtMs, session),
+    authorization_expires_in: authorizationExpiresIn,
+    sid: session.sid,
+    sub: session.sub,
+  };
+  if (refreshToken === null || !isCookie) return json(200, body);
+  return json(200, body, { 'set-cookie': [storeCookie(session.sid, refreshToken, authorizationExpiresIn)] });
+}
+
+function secondsUntil(atMs: number, { nowMs }: SessionRecord): number {
+  return Math.max(0, Math.floor((atMs - nowMs) / 1000));
+}
+
+function readScope(parameters: Parameters): readonly string[] | null {
+  const parameter = parameters.get('scope');
+  if (parameter === undefined) return null;
+  const scope = parseScope(parameter);
+  if (scope === null) throw invalidScope();
+  return scope;
+}
+
+function readUserActive(parameters: Parameters): boolean {
+  const parameter = parameters.get('user_active') ?? 'true';
+  if (parameter !== 'true' && parameter !== 'false') throw invalidRequest('user_active is true or false');
+  return parameter === 'true';
+}
+
+/** @throws OAuthError `invalid_request` when the parameter is there and no UUID */
+export function readSid(parameters: Parameters, name: string): string | null {
+  const parameter = parameters.get(name)?.toLowerCase();
+  if (parameter === undefined) return null;
+  if (!isSid(parameter)) throw invalidRequest(`${name} is a UUID`);
+  return parameter;
+}

@@ -1,0 +1,73 @@
+import { execFile } from 'node:child_process';
+import { readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { HoldfastError } from '../errors.ts';
+
+/** How long a server whose owner died may take to stop by itself, and then on request. */
+const ORPHAN_PATIENCE_MS = 10_000;
+const POLL_MS = 25;
+
+/**
+ * Makes this process the one owner of a data directory. An owner that no longer runs has lost it.
+ *
+ * @returns gives the ownership up
+ * @throws HoldfastError `postgres_in_use` that names the other process
+ */
+export async function claimOwnership(dataDirectory: string): Promise<() => Promise<void>> {
+  const file = join(dataDirectory, 'owner');
+  const ours = `${process.pid} ${await startOf(process.pid)}`;
+  for (;;) {
+    try {
+      await writeFile(file, ours, { flag: 'wx', mode: 0o600 });
+      return () => rm(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const owner = await readFile(file, 'utf8').catch(() => '');
+    const [pid = '', start = ''] = owner.split(' ');
+    if (isRunning(Number(pid)) && (await startOf(Number(pid))) === start) {
+      throw new HoldfastError('postgres_in_use', `process ${pid} runs a server on ${dataDirectory}: stop it first`);
+    }
+    await rm(file, { force: true });
+  }
+}
+
+/** Stops a server that outlived its owner, as after a crash of the whole process group. */
+export async function stopOrphan(cluster: string, log: (line: string) => void): Promise<void> {
+  const pid = Number((await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
+  if (!isRunning(pid) || !(await isServerOf(pid, cluster))) return;
+  log(`stopping PostgreSQL ${pid}, left over from a run that was killed`);
+  process.kill(pid, 'SIGINT');
+  for (let waitedMs = 0; waitedMs < ORPHAN_PATIENCE_MS; waitedMs += POLL_MS) {
+    if (!isRunning(pid)) return;
+    await sleep(POLL_MS);
+  }
+  throw new HoldfastError('postgres_in_use', `PostgreSQL ${pid} on ${cluster} does not stop: end it by hand`);
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** When a process started, as the kernel counts it: tells a process from a later one with the same id. */
+async function startOf(pid: number): Promise<string> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The second field, the program's name in parentheses, may hold anything; the 22nd is the start time.
+  return status.slice(status.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+/** Whether a process is the server of this cluster, and not just somebody with its old process id. */
+async function isServerOf(pid: number, cluster: string): Promise<boolean> {
+  const directory = await readlink(`/proc/${pid}/cwd`).catch(() => null);
+  if (directory !== null) return directory === (await realpath(cluster));
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'args=', '-p', String(pid)]).catch(() => ({ stdout: '' }));
+  return stdout.includes(cluster);
+}

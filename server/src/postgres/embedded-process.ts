@@ -1,0 +1,137 @@
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { promisify } from 'node:util';
+import { HoldfastError } from '../errors.ts';
+import type { Account } from './embedded-installation.ts';
+
+/** How long crash recovery may take. */
+const START_TIMEOUT_MS = 60_000;
+/** How long a fast shutdown may take before the server is told to drop everything. */
+const STOP_TIMEOUT_MS = 10_000;
+
+/**
+ * Runs PostgreSQL until descriptor 3 closes, which also happens when our process dies without a word; then stops it, and
+ * asks again until it is gone: very early, the server does not listen to signals yet.
+ */
+const SUPERVISOR = `
+"$@" 3<&- &
+postgres=$!
+( read -r _ <&3 || :
+  while kill -INT "$postgres" 2>/dev/null; do sleep 0.1; done ) &
+exec 3<&-
+wait "$postgres"`;
+
+export interface SupervisedServer {
+  /** Resolves when the server and its supervisor are gone. */
+  stop(): Promise<void>;
+}
+
+export type ServerStart =
+  | { readonly kind: 'running'; readonly server: SupervisedServer }
+  | { readonly kind: 'port_taken' | 'in_use' | 'failed'; readonly lastLines: string };
+
+export interface ServerCommand {
+  readonly executable: string;
+  readonly account: Account | null;
+  readonly cluster: string;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly log: (line: string) => void;
+}
+
+/** Starts a server and resolves when it accepts connections, or has failed to. */
+export function superviseServer({ executable, account, cluster, settings, log }: ServerCommand): Promise<ServerStart> {
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const child = spawn('/bin/sh', ['-c', SUPERVISOR, 'holdfast-postgres', executable, '-D', cluster, ...flags], {
+    ...processOptions(account),
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    // A group of its own: a terminal's Ctrl-C is ours to act on, after requests under way have been answered.
+    detached: true,
+  });
+  const [, , stderr, lifeline] = child.stdio as unknown as [null, null, Readable, Writable];
+  // The server lives for this process and must not keep it alive.
+  child.unref();
+  unref(stderr);
+  unref(lifeline);
+  lifeline.on('error', () => {});
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => resolve());
+  });
+  // A server that ends by itself leaves its supervisor's other half waiting.
+  child.once('exit', () => lifeline.end());
+  const server: SupervisedServer = { stop: () => stopServer(child, lifeline, closed) };
+
+  return new Promise((resolve, reject) => {
+    const lines: string[] = [];
+    const deadline = setTimeout(() => {
+      void server.stop();
+      resolve({ kind: 'failed', lastLines: `not ready after ${START_TIMEOUT_MS} ms` });
+    }, START_TIMEOUT_MS);
+    createInterface({ input: stderr }).on('line', (line) => {
+      log(line);
+      if (lines.push(line) > 5) lines.shift();
+      if (!line.includes('database system is ready to accept connections')) return;
+      clearTimeout(deadline);
+      resolve({ kind: 'running', server });
+    });
+    child.once('error', (cause) => {
+      clearTimeout(deadline);
+      reject(new HoldfastError('postgres_failed', 'PostgreSQL could not be run: /bin/sh is needed', { cause }));
+    });
+    child.once('close', () => {
+      clearTimeout(deadline);
+      resolve({ kind: whyEnded(lines), lastLines: lines.join('\n') });
+    });
+  });
+}
+
+function whyEnded(lines: readonly string[]): 'port_taken' | 'in_use' | 'failed' {
+  const text = lines.join('\n');
+  if (text.includes('could not create any TCP/IP sockets')) return 'port_taken';
+  if (text.includes('lock file "postmaster.pid" already exists')) return 'in_use';
+  return 'failed';
+}
+
+async function stopServer(child: ChildProcess, lifeline: Writable, closed: Promise<void>): Promise<void> {
+  lifeline.end();
+  const deadline = setTimeout(() => {
+    // The group holds the supervisor and the server; what the server loses now, crash recovery brings back.
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  }, STOP_TIMEOUT_MS);
+  await closed;
+  clearTimeout(deadline);
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @throws HoldfastError `postgres_failed` with what the program said
+ */
+export async function runToEnd(
+  executable: string,
+  account: Account | null,
+  parameters: readonly string[],
+): Promise<void> {
+  try {
+    await promisify(execFile)(executable, parameters, processOptions(account));
+  } catch (cause) {
+    const said = (cause as { readonly stderr?: string }).stderr?.trim() ?? '';
+    throw new HoldfastError('postgres_failed', `${executable} failed: ${said || String(cause)}`, { cause });
+  }
+}
+
+function processOptions(account: Account | null): {
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly uid?: number;
+  readonly gid?: number;
+} {
+  // Our own folder may be closed to the other account, and our environment is none of its business.
+  return { cwd: '/', env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' }, ...account };
+}
+
+/** Pipes of a child are sockets, and sockets can be let go of; the stream types do not say so. */
+function unref(stream: Readable | Writable): void {
+  (stream as { unref?: () => void }).unref?.();
+}

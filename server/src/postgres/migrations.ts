@@ -1,0 +1,65 @@
+import { Client } from 'pg';
+import { HoldfastError } from '../errors.ts';
+import { INITIAL } from './migrations/0001-initial.ts';
+
+/** In order; a migration that was released never changes. */
+const MIGRATIONS: readonly { readonly name: string; readonly sql: string }[] = [{ name: 'initial', sql: INITIAL }];
+
+/** Any constant will do, as long as nobody else's advisory lock on this database has the same. */
+const MIGRATION_LOCK = 0x48_4f_4c_44;
+/** How long a node waits for another one's migration. */
+const LOCK_TIMEOUT_MS = 60_000;
+
+/**
+ * Brings the schema `holdfast` up to date, in one transaction, under a lock: several nodes may start at once.
+ *
+ * @throws HoldfastError `schema_too_new` when a newer release has migrated this database; `unavailable`
+ */
+export async function migrate(databaseUrl: string, connectTimeoutMs: number): Promise<void> {
+  const client = new Client({
+    connectionString: databaseUrl,
+    application_name: 'holdfast migrations',
+    connectionTimeoutMillis: connectTimeoutMs,
+  });
+  // A break while no statement is under way rejects the next one.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await applyMissing(client);
+    await client.query('COMMIT');
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error;
+    throw new HoldfastError('unavailable', 'the database could not be reached or migrated', { cause: error });
+  } finally {
+    // Ends an open transaction as well.
+    await client.end();
+  }
+}
+
+async function applyMissing(client: Client): Promise<void> {
+  await client.query('CREATE SCHEMA IF NOT EXISTS holdfast');
+  await client.query(`
+    CREATE TABLE IF NOT EXISTS holdfast.migrations (
+      version int PRIMARY KEY,
+      name text NOT NULL,
+      applied_at timestamptz NOT NULL DEFAULT now()
+    )`);
+  const { rows } = await client.query<{ version: number }>(
+    'SELECT coalesce(max(version), 0)::int4 AS version FROM holdfast.migrations',
+  );
+  const version = rows[0]?.version ?? 0;
+  if (version > MIGRATIONS.length) {
+    throw new HoldfastError(
+      'schema_too_new',
+      `the database is at schema version ${version} and this release knows ${MIGRATIONS.length}: run the newer release`,
+    );
+  }
+  for (const [index, { name, sql }] of MIGRATIONS.entries()) {
+    if (index < version) continue;
+    await client.query(sql);
+    await client.query('INSERT INTO holdfast.migrations (version, name) VALUES ($1, $2)', [index + 1, name]);
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The statements of the session store. Rows are addressed by primary key `(bucket, id)`, and a rotation changes columns
+ * without an index only, so PostgreSQL updates them in place (HOT).
+ *
+ * Columns and clock are whole milliseconds (`timestamptz(3)`), so that the conditions here and `decide` see the same numbers.
+ */
+
+/** The database's clock. */
+const NOW = 'now()::timestamptz(3)';
+
+const milliseconds = (time: string): string => `(extract(epoch FROM ${time}) * 1000)::float8`;
+
+/** What a `SessionRow` holds; `s` is the session. */
+export const RECORD = `
+  s.id, s.user_id, s.client_id, s.scope, s.amr, s.acr, s.generation, s.rotated_by, s.replays, s.revoked_reason,
+  s.dpop_jkt, s.replaces,
+  ${milliseconds('s.auth_time')} AS auth_time_ms, ${milliseconds('s.delivered_at')} AS delivered_at_ms,
+  ${milliseconds('s.idle_expires_at')} AS idle_expires_at_ms, ${milliseconds('s.expires_at')} AS expires_at_ms,
+  ${milliseconds(NOW)} AS now_ms`;
+
+/** The secret that a session's seed gives for a generation and a nonce; protocol section 1. */
+const secretOf = (generation: string, nonce: string): string =>
+  `substring(sha256(s.seed || int4send(${generation}) || ${nonce}) FROM 1 FOR 16)`;
+
+const slidIdleExpiry = (isUserActive: string, timeoutSeconds: string): string =>
+  `CASE WHEN ${isUserActive} THEN least(${NOW} + make_interval(secs => ${timeoutSeconds}), s.expires_at) ELSE s.idle_expires_at END`;
+
+/** Row 1 of the decision, from the living side. */
+const IS_LIVE = `s.revoked_at IS NULL AND s.expires_at > ${NOW} AND s.idle_expires_at > ${NOW}`;
+
+/**
+ * Rows 1 to 4 of the decision as one condition: whatever does not match is read and decided. Each candidate is one element
+ * of every array, and candidates come sorted by id.
+ *
+ * $12 inactivity timeout in seconds, $13 rotation interval in seconds.
+ */
+export const ROTATE = `
+UPDATE holdfast.sessions AS s
+SET generation = s.generation + 1, rotated_by = c.nonce, delivered_at = ${NOW}, replays = 0,
+  idle_expires_at = ${slidIdleExpiry('c.is_user_active', '$12::float8')},
+  last_address = c.address, last_user_agent = c.user_agent
+FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], $8::boolean[],
+    $9::bytea[], $10::text[], $11::text[])
+  AS c (bucket, id, generation, nonce, secret, client_id, scope, is_user_active, next_nonce, address, user_agent)
+WHERE s.bucket = c.bucket AND s.id = c.id AND s.generation = c.generation
+  AND ${secretOf('s.generation', 'c.nonce')} = c.secret
+  AND s.client_id = c.client_id
+  AND (c.scope IS NULL OR string_to_array(s.scope, ' ') @> string_to_array(c.scope, ' '))
+  AND s.dpop_jkt IS NULL AND ${IS_LIVE}
+  AND NOT (s.replays = 0 AND s.delivered_at > ${NOW} - make_interval(secs => $13::float8)
+    AND s.delivered_at < ${NOW} + make_interval(secs => $13::float8))
+  AND s.generation < 2147483647
+RETURNING ${RECORD}, ${secretOf('s.generation', 'c.next_nonce')} AS secret`;
+
+export const READ = `
+SELECT c.position::int4 AS position, ${RECORD}, ${secretOf('c.generation', 'c.nonce')} = c.secret AS is_secret_genuine
+FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[])
+  WITH ORDINALITY AS c (bucket, id, generation, nonce, secret, position)
+JOIN holdfast.sessions AS s ON s.bucket = c.bucket AND s.id = c.id`;
+
+/** The row is still the one that was decided on. */
+const IS_OBSERVED = 's.bucket = $1 AND s.id = $2 AND s.generation = $3 AND s.replays = $4 AND s.revoked_at IS NULL';
+
+/** $5 user active, $6 address, $7 user agent, $8 inactivity timeout in seconds. */
+const ACTIVITY = `
+  idle_expires_at = ${slidIdleExpiry('$5::boolean', '$8::float8')}, last_address = $6, last_user_agent = $7`;
+
+export const HEAL = `
+UPDATE holdfast.sessions AS s
+SET generation = $9, rotated_by = NULL, delivered_at = ${NOW}, replays = 0, ${ACTIVITY}
+WHERE ${IS_OBSERVED} RETURNING ${RECORD}`;
+
+export const REPLAY = `
+UPDATE holdfast.sessions AS s
+SET delivered_at = ${NOW}, replays = s.replays + 1, ${ACTIVITY}
+WHERE ${IS_OBSERVED} RETURNING ${RECORD}, ${secretOf('s.generation', '$9::bytea')} AS secret`;
+
+export const SLIDE = `
+UPDATE holdfast.sessions AS s SET ${ACTIVITY} WHERE ${IS_OBSERVED} RETURNING ${RECORD}`;
+
+export const END = `
+UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $5 WHERE ${IS_OBSERVED} RETURNING s.id`;
+
+export const REVOKE = `
+UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $3
+WHERE s.bucket = $1 AND s.id = $2 AND ($4::uuid IS NULL OR s.user_id = $4) AND ${IS_LIVE} RETURNING s.id`;
+
+export const REVOKE_ALL_OF_USER = `
+UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $2
+WHERE s.user_id = $1 AND ${IS_LIVE} RETURNING s.id`;
+
+export const FIND_LIVE = `
+SELECT s.id, s.user_id, s.client_id
+FROM unnest($1::int2[], $2::uuid[]) AS c (bucket, id)
+JOIN holdfast.sessions AS s ON s.bucket = c.bucket AND s.id = c.id
+WHERE ${IS_LIVE}`;
+
+/**
+ * The seed is made here and nowhere else: two random UUIDs hold 244 random bits, from PostgreSQL's strong source, without an
+ * extension. What the sign-in established comes from its authorization code, $8.
+ *
+ * $5 inactivity timeout, $6 absolute lifetime, both in seconds.
+ */
+export const CREATE = `
+INSERT INTO holdfast.sessions AS s (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, delivered_at,
+  created_at, idle_expires_at, expires_at, replaces, device_label, created_address, created_user_agent, last_address,
+  last_user_agent)
+SELECT $1::int2, $2::uuid, a.user_id, a.client_id, a.scope, a.amr, a.acr, a.auth_time,
+  sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), ${NOW},
+  ${NOW}, ${NOW} + make_interval(secs => least($5::float8, $6::float8)), ${NOW} + make_interval(secs => $6::float8),
+  a.replaces, old.device_label, $3, $4, $3, $4
+FROM holdfast.authorization_codes AS a
+LEFT JOIN holdfast.sessions AS old ON old.bucket = get_byte(uuid_send(a.replaces), 0) AND old.id = a.replaces
+WHERE a.code_hash = $8
+RETURNING ${RECORD}, ${secretOf('s.generation', '$7::bytea')} AS secret`;

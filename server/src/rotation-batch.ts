@@ -1,0 +1,119 @@
+import { HoldfastError } from './errors.ts';
+import type { Delivery, Reading, RotationCandidate, SessionStore } from './store.ts';
+import { RowFault } from './store.ts';
+
+/** What a batch found out about one candidate. */
+export type Attempt =
+  | { readonly kind: 'rotated'; readonly delivery: Delivery }
+  /** The row did not match, or another candidate of the batch came first: here it is, for `decide`. */
+  | { readonly kind: 'read'; readonly reading: Reading | null };
+
+export interface RotationBatches {
+  /**
+   * Tries to rotate, together with whoever else is waiting.
+   *
+   * @throws HoldfastError `unavailable`
+   */
+  join(candidate: RotationCandidate): Promise<Attempt>;
+}
+
+interface Waiting {
+  readonly candidate: RotationCandidate;
+  readonly resolve: (attempt: Attempt) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Turns concurrent rotations into few statements. A batch is whatever arrived while the previous one was committing: no
+ * timer, so a lone request never waits.
+ *
+ * This is one lane: one batch at a time. A distributed engine wants one lane per shard, each a set of buckets.
+ */
+export function createRotationBatches(
+  store: Pick<SessionStore, 'rotate' | 'read'>,
+  { maxBatchSize }: { readonly maxBatchSize: number },
+): RotationBatches {
+  const queue: Waiting[] = [];
+  let isRunning = false;
+
+  const run = async (): Promise<void> => {
+    isRunning = true;
+    while (queue.length > 0) await serve(queue.splice(0, maxBatchSize), store);
+    isRunning = false;
+  };
+  return {
+    join: (candidate) =>
+      new Promise((resolve, reject) => {
+        queue.push({ candidate, resolve, reject });
+        if (!isRunning) void run();
+      }),
+  };
+}
+
+/** Serves one batch; every member is resolved or rejected, and nothing is thrown. */
+async function serve(batch: readonly Waiting[], store: Pick<SessionStore, 'rotate' | 'read'>): Promise<void> {
+  const { leaders, followers } = splitBySession(batch);
+  const unmatched: Waiting[] = [];
+  const rotateAll = async (members: readonly Waiting[]): Promise<void> => {
+    const deliveries = await store.rotate(members.map(({ candidate }) => candidate));
+    for (const [index, member] of members.entries()) {
+      const delivery = deliveries[index] ?? null;
+      if (delivery === null) unmatched.push(member);
+      else member.resolve({ kind: 'rotated', delivery });
+    }
+  };
+  const readAll = async (members: readonly Waiting[]): Promise<void> => {
+    const readings = await store.read(members.map(({ candidate }) => candidate));
+    for (const [index, member] of members.entries()) {
+      member.resolve({ kind: 'read', reading: readings[index] ?? null });
+    }
+  };
+  await settle(leaders, rotateAll);
+  await settle([...unmatched, ...followers], readAll);
+}
+
+/**
+ * The first candidate of each session, sorted by id so that two nodes lock rows in one order; and the rest, which see what
+ * the first one did.
+ */
+function splitBySession(batch: readonly Waiting[]): {
+  readonly leaders: readonly Waiting[];
+  readonly followers: readonly Waiting[];
+} {
+  const leaders = new Map<string, Waiting>();
+  const followers: Waiting[] = [];
+  for (const member of batch) {
+    if (leaders.has(member.candidate.sid)) followers.push(member);
+    else leaders.set(member.candidate.sid, member);
+  }
+  const sorted = [...leaders.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
+  return { leaders: sorted, followers };
+}
+
+/** Does a step for all members at once; when one row is to blame for its failure, for each alone. */
+async function settle(
+  members: readonly Waiting[],
+  step: (members: readonly Waiting[]) => Promise<void>,
+): Promise<void> {
+  if (members.length === 0) return;
+  try {
+    await step(members);
+  } catch (error) {
+    if (!(error instanceof RowFault)) {
+      for (const member of members) member.reject(error);
+      return;
+    }
+    await Promise.all(members.map((member) => settleAlone(member, step)));
+  }
+}
+
+async function settleAlone(member: Waiting, step: (members: readonly Waiting[]) => Promise<void>): Promise<void> {
+  try {
+    await step([member]);
+  } catch (cause) {
+    const isHeld = cause instanceof RowFault;
+    member.reject(
+      isHeld ? new HoldfastError('unavailable', 'the session is held by another transaction', { cause }) : cause,
+    );
+  }
+}

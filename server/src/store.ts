@@ -1,0 +1,194 @@
+import type { RevocationReason } from './events.ts';
+import type { SessionState } from './rotation.ts';
+
+/**
+ * The storage port, and its contract.
+ *
+ * **Time** is the database's `now()`, in whole milliseconds; no method takes a host's clock.
+ *
+ * **What waits for the disk.** `rotate`, `heal` and `slide` commit asynchronously: a crash may forget the last of them, and
+ * the protocol repeats or heals what was forgotten. Everything else has reached the disk (and, with synchronous replicas,
+ * is visible there) before its promise resolves. A forgotten replay could end an honest session, a forgotten revocation
+ * would bring a session back to life.
+ *
+ * **Compare-and-swap.** Every write that follows from a decision names the row version it was decided on, `(generation,
+ * replays)`, and happens only if that is still the live row's; otherwise it resolves to null or false and the caller reads
+ * and decides again. `rotate` has its whole decision in its condition instead. Revocations by a person are unconditional.
+ *
+ * **Seeds** never leave the database: it makes them, checks secrets against them, and computes the secrets of new copies.
+ *
+ * **Failure.** A method that rejects with `HoldfastError` `unavailable` may or may not have happened.
+ */
+export interface Store {
+  readonly sessions: SessionStore;
+  readonly codes: AuthorizationCodeStore;
+  readonly users: UserStore;
+  readonly signingKeys: SigningKeyStore;
+}
+
+export interface SessionStore {
+  /**
+   * Rotates all candidates whose rows satisfy the whole of the decision's row 4, in one statement. At most one candidate
+   * per session, in the order of their ids, so that two nodes lock rows in one order.
+   *
+   * @returns for each candidate the row after its rotation and the secret of the new copy, or null when its row did not match
+   * @throws HoldfastError `unavailable`; {@link RowFault} when a single row is to blame and the others may be tried alone
+   */
+  rotate(candidates: readonly RotationCandidate[]): Promise<readonly (Delivery | null)[]>;
+
+  /**
+   * Reads the rows of copies, from the primary.
+   *
+   * @throws HoldfastError `unavailable`
+   */
+  read(copies: readonly CopyToVerify[]): Promise<readonly (Reading | null)[]>;
+
+  /** Row 7: accepts `generation` as the newest. `rotatedBy` becomes unknown, `replays` 0. */
+  heal(observed: RowVersion, generation: number, activity: Activity): Promise<SessionRecord | null>;
+  /** Row 5: hands out a copy of the newest generation again. Waits for the disk. */
+  replay(observed: RowVersion, nonce: Buffer, activity: Activity): Promise<Delivery | null>;
+  /** Moves the inactivity timeout and nothing else. */
+  slide(observed: RowVersion, activity: Activity): Promise<SessionRecord | null>;
+  /** Rows 6 and 7b: ends the session. Waits for the disk. */
+  end(observed: RowVersion, reason: RevocationReason): Promise<boolean>;
+
+  /** Ends a live session, whatever its generation; only of this user when `sub` is given. Waits for the disk. */
+  revoke(sid: string, reason: RevocationReason, sub?: string): Promise<boolean>;
+  /** Ends every live session of a user. Waits for the disk. @returns their ids */
+  revokeAllOfUser(sub: string, reason: RevocationReason): Promise<readonly string[]>;
+  /** Which of these sessions are alive: neither ended nor expired. */
+  readonly findLive: (sids: readonly string[]) => Promise<readonly LiveSession[]>;
+}
+
+/** A session row without its seed. */
+export interface SessionRecord extends SessionState {
+  readonly sid: string;
+  readonly sub: string;
+  /** RFC 8176 values. */
+  readonly amr: readonly string[];
+  readonly acr: string;
+  readonly authTimeSeconds: number;
+  /** The session that this one takes over from. */
+  readonly replaces: string | null;
+  /** The database's clock at this reading. */
+  readonly nowMs: number;
+}
+
+export interface LiveSession {
+  readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
+}
+
+export interface Delivery {
+  readonly record: SessionRecord;
+  /** The secret of the copy to hand out. */
+  readonly secret: Buffer;
+}
+
+export interface Reading {
+  readonly record: SessionRecord;
+  /** Whether the copy's secret is the one that the session's seed gives for its generation and nonce. */
+  readonly isSecretGenuine: boolean;
+}
+
+export interface RowVersion {
+  readonly sid: string;
+  readonly generation: number;
+  readonly replays: number;
+}
+
+export interface CopyToVerify {
+  readonly sid: string;
+  readonly generation: number;
+  readonly nonce: Buffer;
+  readonly secret: Buffer;
+}
+
+/** What a use of a session leaves in its row beside the rotation. */
+export interface Activity {
+  readonly isUserActive: boolean;
+  readonly address: string;
+  readonly userAgent: string;
+}
+
+export interface RotationCandidate extends CopyToVerify, Activity {
+  readonly clientId: string;
+  /** The scope asked for, space-delimited; null for the whole grant. */
+  readonly scope: string | null;
+  /** Nonce of the copy to hand out. */
+  readonly nextNonce: Buffer;
+}
+
+export interface NewSession {
+  readonly sid: string;
+  /** Nonce of the first copy. */
+  readonly nonce: Buffer;
+  readonly address: string;
+  readonly userAgent: string;
+}
+
+export interface NewAuthorizationCode {
+  readonly codeHash: Buffer;
+  readonly clientId: string;
+  readonly sub: string;
+  readonly scope: readonly string[];
+  readonly codeChallenge: string;
+  readonly amr: readonly string[];
+  readonly acr: string;
+  readonly replaces: string | null;
+}
+
+export interface AuthorizationCodeRecord {
+  readonly clientId: string;
+  readonly codeChallenge: string;
+  readonly isExpired: boolean;
+  /** The session that the code was exchanged for; null while it is unused. */
+  readonly sid: string | null;
+}
+
+export interface AuthorizationCodeStore {
+  insert(code: NewAuthorizationCode): Promise<void>;
+  find(codeHash: Buffer): Promise<AuthorizationCodeRecord | null>;
+  /** Consumes a live code and creates its session: both or neither. @returns null when the code is used or expired */
+  exchange(codeHash: Buffer, session: NewSession): Promise<Delivery | null>;
+}
+
+export interface UserRecord {
+  readonly sub: string;
+  readonly username: string;
+  readonly name: string;
+  readonly passwordHash: string;
+}
+
+export interface UserStore {
+  /** @returns false when the username is taken */
+  insert(user: UserRecord, usernameKey: string): Promise<boolean>;
+  findById(sub: string): Promise<UserRecord | null>;
+  findByUsernameKey(usernameKey: string): Promise<UserRecord | null>;
+}
+
+/** A signing key as it lies in the database. */
+export interface StoredSigningKey {
+  readonly kid: string;
+  readonly algorithm: 'ES256';
+  /** The public key as a JWK without `kid`, `use` and `alg`. */
+  readonly publicJwk: Readonly<Record<string, unknown>>;
+  /** The private key (PKCS #8), encrypted under a key derived from the master secret that `secretId` names. */
+  readonly encryptedPrivateKey: Buffer;
+  readonly secretId: number;
+}
+
+export interface SigningKeyStore {
+  /** Every published key, the one that signs last. */
+  list(): Promise<readonly StoredSigningKey[]>;
+  /** Stores a first key unless there is one already, under a lock: of several nodes that start at once, one creates it. */
+  createFirst(create: () => StoredSigningKey): Promise<void>;
+  /** Stores the same private key as encrypted under another master secret. */
+  updateEncryption(key: StoredSigningKey): Promise<void>;
+}
+
+/** One row kept a statement from committing: held by another transaction, or a deadlock or serialization victim. */
+export class RowFault extends Error {
+  override readonly name = 'RowFault';
+}
