@@ -11,8 +11,9 @@ Map.groupBy ??= <Key, Item>(items: Iterable<Item>, keyOf: (item: Item, index: nu
   return groups;
 };
 
-// Workspace packages are tested from source, so no build has to come first.
-const resolve = { conditions: ['@holdfast/source', 'node', 'import', 'default'] };
+// Workspace packages are tested from source, so no build has to come first. Node gets these conditions too, for `require` as
+// well: no 'import' among them.
+const resolve = { conditions: ['@holdfast/source', 'node'] };
 const ssr = { resolve };
 const globalSetup = ['server/src/testing/postgres.ts'];
 const slow = { testTimeout: 60_000, hookTimeout: 120_000 };

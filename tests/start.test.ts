@@ -5,15 +5,11 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const running = new Set<ChildProcess>();
 const folders: string[] = [];
-
-beforeAll(() => {
-  execFileSync(process.execPath, [path.join(root, 'tools/setup.mjs')], { stdio: 'ignore' });
-});
 
 afterEach(async () => {
   await Promise.all([...running].map((child) => stop(child, 'SIGKILL')));

@@ -14,17 +14,19 @@ describe('setup', () => {
 });
 
 describe('the count of tests', () => {
-  const loaded = { status: 'passed', assertionResults: [{}] };
+  const loaded = { status: 'passed', assertionResults: [{ status: 'passed' }] };
 
   it('is what Vitest counted', () => {
     const report = { numPassedTests: 5, numFailedTests: 2, testResults: [loaded] };
     expect(countTests(report, false)).toEqual({ passed: 5, failed: 2 });
   });
 
-  it('has a failure for a file that did not load', () => {
+  it('has a failure for a file that did not load, and for one whose preparation failed', () => {
     const broken = { status: 'failed', assertionResults: [] };
-    const report = { numPassedTests: 5, numFailedTests: 0, testResults: [loaded, broken] };
-    expect(countTests(report, false)).toEqual({ passed: 5, failed: 1 });
+    const unprepared = { status: 'failed', assertionResults: [{ status: 'skipped' }] };
+    const failing = { status: 'failed', assertionResults: [{ status: 'passed' }, { status: 'failed' }] };
+    const report = { numPassedTests: 6, numFailedTests: 1, testResults: [loaded, broken, unprepared, failing] };
+    expect(countTests(report, false)).toEqual({ passed: 6, failed: 3 });
   });
 
   it('has a failure when Vitest failed and no test did', () => {

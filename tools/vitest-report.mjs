@@ -5,7 +5,7 @@
  * @typedef {object} VitestReport the part of it that is read here
  * @property {number} numPassedTests
  * @property {number} numFailedTests
- * @property {readonly { status: string, assertionResults: readonly unknown[] }[]} testResults by file
+ * @property {readonly { status: string, assertionResults: readonly { status: string }[] }[]} testResults by file
  */
 
 /**
@@ -17,11 +17,11 @@
  */
 export function countTests(report, endedWell) {
   if (report === undefined) return { passed: 0, failed: 1 };
-  // A file that does not load has no failed test in it.
-  const filesWithoutTests = report.testResults.filter(
-    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  // A file that does not load, or whose preparation fails, has no failed test in it.
+  const brokenFiles = report.testResults.filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
   ).length;
-  const failed = report.numFailedTests + filesWithoutTests;
+  const failed = report.numFailedTests + brokenFiles;
   // An error outside of any test fails the run alone.
   return { passed: report.numPassedTests, failed: failed === 0 && !endedWell ? 1 : failed };
 }
