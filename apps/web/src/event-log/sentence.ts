@@ -1,0 +1,133 @@
+import type { Observation, RefreshCause } from 'holdfast';
+import { explainReauthentication, type Tone } from '../session/wording.ts';
+
+/** How a line is meant; `plain` for a step on the way. */
+export type LineTone = Tone | 'plain';
+
+/** An observation in plain words. */
+export type Sentence = { readonly tone: LineTone; readonly text: string };
+
+function because(cause: RefreshCause): string {
+  switch (cause) {
+    case 'restored':
+      return 'the stored access token is too old';
+    case 'proactive':
+      return 'the access token will expire soon';
+    case 'expired':
+      return 'the access token has expired';
+    case 'refused':
+      return 'the server refused the access token';
+    case 'extend':
+      return 'you asked to extend the session';
+    case 'store-changed':
+      return 'another tab changed the session';
+  }
+}
+
+type RefreshFailure = Extract<Observation, { type: 'refresh.failed' }>;
+
+function whyFailed(cause: RefreshFailure['cause']): string {
+  switch (cause) {
+    case 'network':
+      return 'the server could not be reached';
+    case 'timeout':
+      return 'the server took too long to answer';
+    case 'server-error':
+      return 'the server is in trouble';
+    case 'rate-limited':
+    case 'wait':
+      return 'the server asked to wait';
+    case 'not-json':
+      return 'something else than the server answered';
+    case 'misconfigured':
+      return 'the server does not accept this app';
+    case 'vault-unavailable':
+      return 'the browser’s storage did not answer';
+    case 'answer-mismatch':
+      return 'the answer was for another session';
+  }
+}
+
+function inSeconds(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** Numbers of requests, as a subject: `Request 7`, `Requests 7 to 26`, `3 requests`. */
+export function nameRequests(callers: readonly number[]): string {
+  const [first = 0] = callers;
+  const last = callers.at(-1) ?? first;
+  if (callers.length === 1) return `Request ${first}`;
+  return last - first === callers.length - 1 ? `Requests ${first} to ${last}` : `${callers.length} requests`;
+}
+
+/** Says what happened. `callers`: the requests that it happened to, when several lines became one. */
+export function describeObservation(observation: Observation, callers: readonly number[]): Sentence {
+  switch (observation.type) {
+    case 'refresh.started':
+      return {
+        tone: 'wait',
+        text: `Refresh ${observation.attempt} started: ${because(observation.cause)}.`,
+      };
+    case 'refresh.joined':
+      return { tone: 'wait', text: `${nameRequests(callers)} joined refresh ${observation.attempt} and waited.` };
+    case 'refresh.sent': {
+      const activity = observation.isUserActive ? 'with the news that you are active' : 'in the background';
+      return { tone: 'plain', text: `Refresh ${observation.attempt} was sent to the server, ${activity}.` };
+    }
+    case 'refresh.adopted':
+      return { tone: 'good', text: `Refresh ${observation.attempt} was not needed: another tab had done it.` };
+    case 'refresh.succeeded':
+      return {
+        tone: 'good',
+        text: `Refresh ${observation.attempt} succeeded after ${inSeconds(observation.durationMs)}.`,
+      };
+    case 'refresh.failed':
+      return {
+        tone: 'wait',
+        text: `Refresh ${observation.attempt} failed: ${whyFailed(observation.cause)}. Next try in ${inSeconds(observation.retryInMs)}; the session stays.`,
+      };
+    case 'refresh.rejected':
+      return {
+        tone: 'bad',
+        text: `Refresh ${observation.attempt} was rejected. ${explainReauthentication(observation.reason)}`,
+      };
+    case 'request.parked':
+      return { tone: 'wait', text: `${nameRequests(callers)} waited for an access token.` };
+    case 'request.released':
+      return { tone: 'good', text: `${nameRequests(callers)} went on with the new access token.` };
+    case 'request.failed':
+      return { tone: 'bad', text: `${nameRequests(callers)} stopped waiting: ${observation.code}.` };
+    case 'token.refused':
+      return { tone: 'wait', text: `The server refused access token ${observation.generation} (401).` };
+    default:
+      return describeSessionChange(observation);
+  }
+}
+
+type SessionChange = Extract<
+  Observation,
+  { type: `session.${string}` | 'reauthentication.required' | 'signed-in' | 'signed-out' | 'vault.unavailable' }
+>;
+
+function describeSessionChange(observation: SessionChange): Sentence {
+  switch (observation.type) {
+    case 'session.adopted':
+      return { tone: 'plain', text: 'The session was read from this browser’s storage.' };
+    case 'session.expiring':
+      return {
+        tone: 'wait',
+        text: `The session ends in ${Math.ceil(observation.inMs / 60_000)} min unless it is extended.`,
+      };
+    case 'reauthentication.required':
+      return {
+        tone: 'bad',
+        text: `${explainReauthentication(observation.reason)} Asked for the ${observation.stage}.`,
+      };
+    case 'signed-in':
+      return { tone: 'good', text: 'Signed in: a new session started.' };
+    case 'signed-out':
+      return { tone: 'plain', text: `Signed out (${observation.reason}).` };
+    case 'vault.unavailable':
+      return { tone: 'wait', text: 'This browser’s storage did not answer; the session goes on without it.' };
+  }
+}

@@ -1,0 +1,50 @@
+import { useSyncExternalStore } from 'react';
+
+const intervalMs = 1000;
+
+let nowMs = Date.now();
+let timer: ReturnType<typeof setInterval> | undefined;
+const listeners = new Set<() => void>();
+
+function tick(): void {
+  nowMs = Date.now();
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  timer ??= setInterval(tick, intervalMs);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+}
+
+/** Wall clock in ms, renewed every second; all countdowns of the page tick together. */
+export function useNowMs(): number {
+  return useSyncExternalStore(subscribe, () => nowMs);
+}
+
+const pad = (value: number): string => String(value).padStart(2, '0');
+
+/** What is left, as `4:05`, `2:04:05` or `13 d 02:04:05`; never less than zero. */
+export function formatCountdown(leftMs: number): string {
+  // Rounded up: a countdown shows 0:00 when the time is up, and not a second before.
+  const seconds = Math.max(0, Math.ceil(leftMs / 1000));
+  const days = Math.floor(seconds / 86_400);
+  const hours = Math.floor((seconds % 86_400) / 3600);
+  const minutes = Math.floor((seconds % 3600) / 60);
+  if (days > 0) return `${days} d ${pad(hours)}:${pad(minutes)}:${pad(seconds % 60)}`;
+  if (hours > 0) return `${hours}:${pad(minutes)}:${pad(seconds % 60)}`;
+  return `${minutes}:${pad(seconds % 60)}`;
+}
+
+/** A moment as a time of day, with its date when it is not today. */
+export function formatMoment(atMs: number, nowMs: number): string {
+  const at = new Date(atMs);
+  const time = at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  if (at.toDateString() === new Date(nowMs).toDateString()) return time;
+  return `${at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${time.slice(0, 5)}`;
+}

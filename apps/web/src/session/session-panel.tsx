@@ -1,0 +1,122 @@
+import type { ReactElement, ReactNode } from 'react';
+import { Panel } from '../design/panel.tsx';
+import { formatCountdown, formatMoment, useNowMs } from './clock.ts';
+import { auth, type SignedInSnapshot } from './session.ts';
+import './session-panel.css';
+import { summarizeSession } from './wording.ts';
+
+/** The session, live. */
+export function SessionPanel({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+  const { tone, label, detail } = summarizeSession(session);
+  const isActive = session.status === 'active';
+  return (
+    <Panel
+      title="Session"
+      lead="What Holdfast knows of it in this tab, live."
+      action={
+        isActive && (
+          <button
+            type="button"
+            className="button button-small"
+            aria-disabled={session.refreshing}
+            onClick={() => auth.extend()}
+          >
+            Extend
+          </button>
+        )
+      }
+    >
+      <div className="session-status" data-tone={tone}>
+        <p className="session-status-label">{label}</p>
+        <p className="session-status-detail">{detail}</p>
+      </div>
+      {isActive ? <ActiveFacts session={session} /> : <WaitingFacts session={session} />}
+    </Panel>
+  );
+}
+
+type Active = Extract<SignedInSnapshot, { status: 'active' }>;
+type Waiting = Extract<SignedInSnapshot, { status: 'reauth-required' }>;
+
+function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
+  const nowMs = useNowMs();
+  const { accessExpiresAt, sessionExpiresAt, parkedRequests } = session;
+  return (
+    <>
+      <div className="figures">
+        <Figure
+          label="Access token"
+          endsAtMs={accessExpiresAt}
+          nowMs={nowMs}
+          note={
+            accessExpiresAt === null ? 'refused, or not there yet' : `until ${formatMoment(accessExpiresAt, nowMs)}`
+          }
+        />
+        <Figure
+          label="Session"
+          endsAtMs={sessionExpiresAt}
+          nowMs={nowMs}
+          note={
+            sessionExpiresAt === null
+              ? 'the server does not say'
+              : `until ${formatMoment(sessionExpiresAt, nowMs)}, if unused`
+          }
+        />
+      </div>
+      <dl className="facts">
+        <Fact term="Refresh">{session.refreshing ? 'under way' : 'none under way'}</Fact>
+        <Fact term="Parked requests" isNotable={parkedRequests > 0}>
+          {parkedRequests}
+        </Fact>
+        <Fact term="Access tokens so far">{session.generation}</Fact>
+        <Fact term="Freshness">{session.freshness}</Fact>
+        <Fact term="Signed in">{formatMoment(session.sessionStartedAt, nowMs)}</Fact>
+        <Fact term="Session id">
+          {session.sid === null ? 'none' : <code title={session.sid}>{session.sid.slice(0, 8)}</code>}
+        </Fact>
+      </dl>
+    </>
+  );
+}
+
+function WaitingFacts({ session }: { readonly session: Waiting }): ReactElement {
+  return (
+    <dl className="facts">
+      <Fact term="Asked for">{session.stage}</Fact>
+      <Fact term="Parked requests" isNotable={session.parkedRequests > 0}>
+        {session.parkedRequests}
+      </Fact>
+    </dl>
+  );
+}
+
+function Figure(props: {
+  readonly label: string;
+  readonly endsAtMs: number | null;
+  readonly nowMs: number;
+  readonly note: string;
+}): ReactElement {
+  const { label, endsAtMs, nowMs, note } = props;
+  return (
+    <div className="figure" role="group" aria-label={label}>
+      <span className="figure-label">{label}</span>
+      <span className="figure-value" role="timer" aria-label={`${label}, time left`}>
+        {endsAtMs === null ? '–' : formatCountdown(endsAtMs - nowMs)}
+      </span>
+      <span className="figure-note">{note}</span>
+    </div>
+  );
+}
+
+function Fact(props: {
+  readonly term: string;
+  readonly isNotable?: boolean;
+  readonly children: ReactNode;
+}): ReactElement {
+  return (
+    <div className="fact" data-notable={props.isNotable === true}>
+      <dt>{props.term}</dt>
+      <dd>{props.children}</dd>
+    </div>
+  );
+}

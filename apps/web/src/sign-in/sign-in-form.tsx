@@ -1,0 +1,58 @@
+import { useId, useRef, useState, type ReactElement, type SubmitEvent } from 'react';
+import { PasswordField } from '../design/password-field.tsx';
+import { UsernameField } from '../design/username-field.tsx';
+import { demoCredential, DemoCredential } from './demo-credential.tsx';
+import { FailureNotice } from './failure-notice.tsx';
+import { usePasswordSignIn } from './use-password-sign-in.ts';
+
+/** After a sign-in the form is gone: the keyboard goes on at the page's heading. */
+function focusHeading(): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>('main h1')?.focus());
+}
+
+/** Sign-in by user name and password. */
+export function SignInForm(): ReactElement {
+  const [username, setUsername] = useState('');
+  const [password, setPassword] = useState('');
+  const passwordInput = useRef<HTMLInputElement>(null);
+  const submitButton = useRef<HTMLButtonElement>(null);
+  const failureId = useId();
+  const { isPending, failure, submit } = usePasswordSignIn();
+  const isWrong = failure?.isCredentialWrong === true;
+  const onSubmit = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    if (isPending) return;
+    if (await submit(username, password)) return focusHeading();
+    passwordInput.current?.focus();
+    passwordInput.current?.select();
+  };
+  const fillIn = (): void => {
+    setUsername(demoCredential.username);
+    setPassword(demoCredential.password);
+    submitButton.current?.focus();
+  };
+  return (
+    <>
+      <form className="form" aria-label="Sign in" onSubmit={(event) => void onSubmit(event)}>
+        <UsernameField value={username} onChange={setUsername} hasFocusAtStart />
+        <PasswordField
+          ref={passwordInput}
+          value={password}
+          onChange={setPassword}
+          describedBy={isWrong ? failureId : undefined}
+        />
+        <FailureNotice id={failureId} failure={failure} />
+        <button
+          ref={submitButton}
+          type="submit"
+          className="button button-primary button-wide"
+          aria-disabled={isPending}
+          data-busy={isPending}
+        >
+          {isPending ? 'Signing in …' : 'Sign in'}
+        </button>
+      </form>
+      <DemoCredential onFillIn={fillIn} />
+    </>
+  );
+}

@@ -1,0 +1,65 @@
+import type { ReactElement } from 'react';
+import type { SignedInSnapshot } from '../session/session.ts';
+import { Trial } from './trial.tsx';
+import { burstSize, useBurst, type BurstResult, type CellState } from './use-burst.ts';
+
+const cellWords: Readonly<Record<CellState, string>> = {
+  idle: 'not sent',
+  sent: 'sent',
+  parked: 'parked',
+  done: 'done',
+  failed: 'failed',
+};
+
+/** Twenty requests at once, each a cell. */
+export function BurstTrial({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+  const isActive = session.status === 'active';
+  const burst = useBurst(isActive ? session.sid : null, isActive ? session.generation : 0);
+  return (
+    <Trial
+      title={`Fire ${burstSize} requests at once`}
+      explanation="Let the access token expire first: all of them are refused, one refresh is made, and all are sent again."
+      buttonLabel={burst.isRunning ? 'Under way …' : `Fire ${burstSize} requests`}
+      isBusy={burst.isRunning}
+      onRun={burst.fire}
+      result={burst.result === null ? null : describeResult(burst.result)}
+    >
+      <ul className="cells" aria-label={`The ${burstSize} requests`}>
+        {burst.cells.map((state, index) => (
+          // A cell is its place.
+          // oxlint-disable-next-line react/no-array-index-key
+          <li key={index} className="cell" data-state={state}>
+            <span className="visually-hidden">
+              Request {index + 1}: {cellWords[state]}
+            </span>
+          </li>
+        ))}
+      </ul>
+      <ul className="legend" aria-hidden="true">
+        {(['sent', 'parked', 'done', 'failed'] as const).map((state) => (
+          <li key={state}>
+            <span className="cell" data-state={state} />
+            {cellWords[state]}
+          </li>
+        ))}
+      </ul>
+    </Trial>
+  );
+}
+
+function times(count: number): string {
+  return count === 1 ? '1 refresh' : `${count === 0 ? 'no' : count} refreshes`;
+}
+
+function describeResult({ done, durationMs, sentRefreshes, countedRefreshes }: BurstResult): ReactElement {
+  const duration = durationMs < 10_000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`;
+  return (
+    <>
+      <strong>
+        {done} of {burstSize} answered in {duration}.
+      </strong>{' '}
+      This page sent {times(sentRefreshes)};{' '}
+      {countedRefreshes === null ? 'the server could not be asked.' : `the server counted ${countedRefreshes}.`}
+    </>
+  );
+}

@@ -1,0 +1,46 @@
+import { useId, type ReactElement, type ReactNode } from 'react';
+
+/** Something to try: what it does, a button, and what came of it. */
+export function Trial(props: {
+  readonly title: string;
+  readonly explanation: ReactNode;
+  readonly buttonLabel: string;
+  readonly isBusy: boolean;
+  readonly onRun: () => void;
+  /** What came of it; `null` before. */
+  readonly result: ReactNode;
+  readonly tone?: 'bad';
+  readonly children?: ReactNode;
+}): ReactElement {
+  const titleId = useId();
+  const explanationId = useId();
+  return (
+    <section className="trial" aria-labelledby={titleId}>
+      <div className="trial-head">
+        <div>
+          <h3 id={titleId}>{props.title}</h3>
+          <p id={explanationId} className="trial-explanation">
+            {props.explanation}
+          </p>
+        </div>
+        <button
+          type="button"
+          className={props.tone === 'bad' ? 'button button-danger' : 'button'}
+          aria-describedby={explanationId}
+          // Not `disabled`, which would take the focus away.
+          aria-disabled={props.isBusy}
+          data-busy={props.isBusy}
+          onClick={() => {
+            if (!props.isBusy) props.onRun();
+          }}
+        >
+          {props.buttonLabel}
+        </button>
+      </div>
+      {props.children}
+      <p className="trial-result" role="status">
+        {props.result}
+      </p>
+    </section>
+  );
+}

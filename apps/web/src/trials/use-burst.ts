@@ -1,0 +1,122 @@
+import { useEffect, useRef, useState } from 'react';
+import { api, auth } from '../session/session.ts';
+import { countTokenRequests, type ServerCount } from './demo-api.ts';
+
+/** How many requests are fired at once. */
+export const burstSize = 20;
+
+/** How one request of the burst is. */
+export type CellState = 'idle' | 'sent' | 'parked' | 'done' | 'failed';
+
+/** A burst that is over. */
+export type BurstResult = {
+  readonly done: number;
+  readonly durationMs: number;
+  /** Refreshes that this page sent meanwhile. */
+  readonly sentRefreshes: number;
+  /** Token requests that the server counted meanwhile; `null` if it could not be asked. */
+  readonly countedRefreshes: number | null;
+};
+
+/** Requests fired at once, as they stand. */
+export type Burst = {
+  readonly cells: readonly CellState[];
+  readonly isRunning: boolean;
+  readonly result: BurstResult | null;
+  readonly fire: () => void;
+};
+
+const allCells = (state: CellState): readonly CellState[] => Array.from({ length: burstSize }, () => state);
+
+/** A count, and the access token that was current then: a newer token means that the count is no longer right. */
+type KnownCount = ServerCount & { readonly generation: number };
+
+/**
+ * The server's count before the burst. It is asked for whenever a new access token has come, because asking with an old
+ * one would cause the very refresh that the burst is to show.
+ */
+function useKnownCount(sid: string | null, generation: number): { readonly current: KnownCount | null } {
+  const known = useRef<KnownCount | null>(null);
+  useEffect(() => {
+    let isCurrent = true;
+    const ask = async (): Promise<void> => {
+      const count = await countTokenRequests(sid).catch(() => null);
+      if (isCurrent && count !== null) known.current = { ...count, generation };
+    };
+    if (sid !== null) void ask();
+    return () => {
+      isCurrent = false;
+    };
+  }, [sid, generation]);
+  return known;
+}
+
+function currentSid(): string | null {
+  const session = auth.getSnapshot();
+  return session.status === 'active' ? session.sid : null;
+}
+
+async function countSince(before: ServerCount | null): Promise<number | null> {
+  try {
+    const after = await countTokenRequests(currentSid());
+    // Signing in again starts another session, which the server counts from nothing.
+    if (before?.sid === after.sid) return after.tokenRequests - before.tokenRequests;
+    return before === null ? null : after.tokenRequests;
+  } catch {
+    return null;
+  }
+}
+
+/** Fires requests at once and follows them. */
+export function useBurst(sid: string | null, generation: number): Burst {
+  const [cells, setCells] = useState(() => allCells('idle'));
+  const [isRunning, setRunning] = useState(false);
+  const [result, setResult] = useState<BurstResult | null>(null);
+  const known = useKnownCount(sid, generation);
+
+  const run = async (): Promise<void> => {
+    setRunning(true);
+    setResult(null);
+    setCells(allCells('sent'));
+    const startedAtMs = performance.now();
+    const before = known.current?.generation === generation ? known.current : null;
+    let sentRefreshes = 0;
+    const setCell = (index: number, state: CellState): void =>
+      setCells((all) => all.map((cell, at) => (at === index ? state : cell)));
+    const stopWatching = auth.observe((observation) => {
+      if (observation.type === 'refresh.sent') sentRefreshes += 1;
+      // An observation does not say whose request it is; any one that is under way stands for it.
+      if (observation.type === 'request.parked')
+        setCells((all) => {
+          const index = all.indexOf('sent');
+          return all.map((cell, at) => (at === index ? 'parked' : cell));
+        });
+    });
+    const outcomes = await Promise.all(
+      allCells('sent').map(async (_, index) => {
+        try {
+          await api.get('notes').json();
+          setCell(index, 'done');
+          return true;
+        } catch {
+          setCell(index, 'failed');
+          return false;
+        }
+      }),
+    );
+    const durationMs = performance.now() - startedAtMs;
+    stopWatching();
+    const countedRefreshes = await countSince(before);
+    setResult({ done: outcomes.filter(Boolean).length, durationMs, sentRefreshes, countedRefreshes });
+    setRunning(false);
+  };
+
+  return {
+    cells,
+    isRunning,
+    result,
+    fire: () => {
+      if (!isRunning) void run();
+    },
+  };
+}
