@@ -97,8 +97,7 @@ function machineConfig(options: AuthServiceOptions): MachineConfig {
 async function signIn(shell: Shell, credential: PasswordCredential): Promise<void> {
   const { phase } = shell.state;
   const replaces = phase.kind === 'active' || phase.kind === 'reauth-required' ? phase.stored.sid : null;
-  const { stored, access } = await authenticate(shell, credential, replaces);
-  dispatch(shell, { type: 'signedIn', stored, access });
+  dispatch(shell, { type: 'signedIn', held: await authenticate(shell, credential, replaces) });
   await until(shell, () => shell.state.storing === null);
 }
 

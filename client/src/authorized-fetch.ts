@@ -1,5 +1,5 @@
 import { untilEither } from './instant.ts';
-import { refreshMarginMs } from './session-steps.ts';
+import { refreshMarginMs } from './turn.ts';
 import { dispatch, requestToken, type GrantedToken, type Shell } from './shell.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.

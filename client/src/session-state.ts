@@ -47,6 +47,9 @@ export type Held = {
   readonly warningsGiven: number;
 };
 
+/** There is a session. */
+export type Active = { readonly kind: 'active' } & Held;
+
 /** Where the session is. */
 export type Phase =
   | {
@@ -56,7 +59,7 @@ export type Phase =
       readonly failures: number;
     }
   | { readonly kind: 'signed-out'; readonly reason: SignedOutReason }
-  | ({ readonly kind: 'active' } & Held)
+  | Active
   | {
       readonly kind: 'reauth-required';
       readonly stored: StoredSession;
@@ -141,7 +144,7 @@ export type SessionEvent =
   | { readonly type: 'tokenRefused'; readonly generation: number }
   | { readonly type: 'callerLeft'; readonly caller: number }
   | { readonly type: 'extendRequested' }
-  | { readonly type: 'signedIn'; readonly stored: StoredSession; readonly access: AccessToken }
+  | { readonly type: 'signedIn'; readonly held: Held }
   | { readonly type: 'signOutRequested' }
   | { readonly type: 'reauthenticationFailed'; readonly stage: ReauthenticationStage }
   | { readonly type: 'lockSettled'; readonly attempt: number; readonly isHeld: boolean }
@@ -221,6 +224,3 @@ export type Observation =
   | { readonly type: 'signed-in' }
   | { readonly type: 'signed-out'; readonly reason: SignedOutReason }
   | { readonly type: 'vault.unavailable' };
-
-/** One step of the machine: what follows, and what to do. */
-export type Step = readonly [SessionState, readonly Effect[]];

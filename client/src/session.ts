@@ -1,4 +1,4 @@
-import { hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
+import { after, hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
 import type { SessionPolicy } from './policy.ts';
 import type { Signal, VaultRecord } from './ports.ts';
 import {
@@ -10,7 +10,9 @@ import {
   onLockSettled,
   startFlight,
 } from './refresh-flight.ts';
+import type { Active, Effect, Held, MachineConfig, RefreshCause, SessionEvent, SessionState } from './session-state.ts';
 import {
+  activePhase,
   adopt,
   endFlight,
   failWaiters,
@@ -20,26 +22,18 @@ import {
   refreshAllowedInMs,
   refreshMarginMs,
   requireReauthentication,
+  run,
+  settleDown,
   settleWaiters,
   signOut,
-  andThen,
-  type Context,
-} from './session-steps.ts';
-import type {
-  Effect,
-  Held,
-  MachineConfig,
-  Phase,
-  RefreshCause,
-  SessionEvent,
-  SessionState,
-  Step,
-} from './session-state.ts';
+  takeNumber,
+  type Turn,
+} from './turn.ts';
 
 // The session machine. `transition` is the only way in which a session changes: no clock, no I/O, no promise, no randomness
 // of its own. Events change the facts; `advance` then does whatever the facts call for, so that no event can forget to.
 
-type Active = Extract<Phase, { kind: 'active' }>;
+type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>;
 
 /** The state before anything happened. `jitter` is a number in [0, 1) that differs between tabs. */
 export function initialState(jitter: number, policy: SessionPolicy, now: Instant): SessionState {
@@ -61,267 +55,223 @@ export function initialState(jitter: number, policy: SessionPolicy, now: Instant
   };
 }
 
-/** One step of the session: what follows from `event` at `now`, and what the shell must do. Total: never throws. */
+/** One turn: what follows from `event` at `now`, and what the shell must do. Total: never throws. */
 export function transition(
   state: SessionState,
   event: SessionEvent,
   now: Instant,
   policy: SessionPolicy,
   config: MachineConfig,
-): Step {
-  const context: Context = { config, policy, now };
-  return andThen(react(state, event, context), (next) => advance(next, context));
+): readonly [SessionState, readonly Effect[]] {
+  const turn: Turn = { state: { ...state }, effects: [], now, policy, config };
+  react(turn, event);
+  advance(turn);
+  return [turn.state, turn.effects];
 }
 
-function react(state: SessionState, event: SessionEvent, context: Context): Step {
+function react(turn: Turn, event: SessionEvent): void {
+  const { state } = turn;
   switch (event.type) {
     case 'started':
-      return restore(state);
+      return restore(turn);
     case 'woke':
-      return [state, []];
+      return;
     case 'signalled':
-      return onSignal(state, event.signal);
+      return onSignal(turn, event.signal);
     case 'tokenRequested':
-      return onTokenRequested(state, event, context);
+      return onTokenRequested(turn, event);
     case 'tokenRefused':
-      return onTokenRefused(state, event.generation);
+      return onTokenRefused(turn, event.generation);
     case 'callerLeft':
-      return [{ ...state, waiting: state.waiting.filter((waiter) => waiter.caller !== event.caller) }, []];
+      state.waiting = state.waiting.filter((waiter) => waiter.caller !== event.caller);
+      return;
     case 'extendRequested':
-      return state.phase.kind === 'active' ? [{ ...state, wanted: 'extend', isUserActive: true }, []] : [state, []];
+      return onExtendRequested(turn);
     case 'signedIn':
-      return onSignedIn(state, event, context);
+      return onSignedIn(turn, event.held);
     case 'signOutRequested':
-      return onSignOutRequested(state);
+      return onSignOutRequested(turn);
     case 'reauthenticationFailed':
-      return onReauthenticationFailed(state, event.stage);
+      return onReauthenticationFailed(turn, event.stage);
     case 'lockSettled':
-      return onLockSettled(state, event.attempt, event.isHeld, context);
+      return onLockSettled(turn, event.attempt, event.isHeld);
     case 'vaultRead':
-      return onVaultRead(state, event.operation, event.record, context);
+      return onVaultRead(turn, event.operation, event.record);
     case 'vaultWritten':
-      return onVaultWritten(state, event, context);
+      return onVaultWritten(turn, event);
     case 'vaultUnavailable':
-      return onVaultUnavailable(state, event.operation, event.random, context);
+      return onVaultUnavailable(turn, event.operation, event.random);
     case 'refreshAnswered':
-      return onAnswered(state, event.attempt, event.answer, event.random, context);
+      return onAnswered(turn, event.attempt, event.answer, event.random);
     case 'refreshFailed':
-      return onFlightUnavailable(state, event.attempt, event.random, context);
+      return onFlightUnavailable(turn, event.attempt, event.random);
   }
 }
 
-function restore(state: SessionState): Step {
-  if (state.phase.kind !== 'restoring') return [state, []];
-  const operation = state.next;
-  const phase: Phase = { ...state.phase, operation, retryAt: null };
-  return [{ ...state, phase, next: operation + 1 }, [{ type: 'readVault', operation }]];
+function readVault(turn: Turn): number {
+  const operation = takeNumber(turn);
+  run(turn, { type: 'readVault', operation });
+  return operation;
 }
 
-function onSignal(state: SessionState, signal: Signal): Step {
-  switch (signal) {
-    case 'user-active':
-      return [{ ...state, isUserActive: true }, []];
-    case 'background':
-    case 'offline':
-      return [state, []];
-    case 'online':
-    case 'foreground':
-    case 'resumed':
-    case 'store-changed': {
-      // What failed for want of a network is tried at once; a wait that the server asked for is kept.
-      const woken =
-        state.backoff?.isServerAsked === false && signal !== 'store-changed' ? { ...state, backoff: null } : state;
-      if (signal === 'online' || state.phase.kind === 'restoring' || state.syncing !== null) return [woken, []];
-      const operation = woken.next;
-      return [{ ...woken, next: operation + 1, syncing: operation }, [{ type: 'readVault', operation }]];
-    }
+function restore(turn: Turn): void {
+  const { phase } = turn.state;
+  if (phase.kind === 'restoring') turn.state.phase = { ...phase, operation: readVault(turn), retryAt: null };
+}
+
+function onSignal(turn: Turn, signal: Signal): void {
+  const { state } = turn;
+  if (signal === 'user-active') state.isUserActive = true;
+  if (signal === 'user-active' || signal === 'background' || signal === 'offline') return;
+  // What failed for want of a network is tried at once; a wait that the server asked for is kept.
+  if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
+  if (signal !== 'online' && state.phase.kind !== 'restoring') state.syncing ??= readVault(turn);
+}
+
+function onTokenRequested(turn: Turn, { caller, newerThan, deadlineMs }: Event<'tokenRequested'>): void {
+  const { state, now, policy } = turn;
+  const { phase, flight, generation } = state;
+  if (phase.kind === 'active' && phase.access && isUsable(phase, now) && generation > newerThan)
+    return run(turn, { type: 'settle', caller, settlement: { ok: true, access: phase.access, generation } });
+  if (state.waiting.length >= policy.parkedRequestsMax) {
+    run(turn, { type: 'settle', caller, settlement: { ok: false, code: 'queue-full' } });
+    return observe(turn, { type: 'request.failed', caller, code: 'queue-full' });
   }
+  const sub = 'stored' in phase ? phase.stored.sub : null;
+  state.waiting = [...state.waiting, { caller, newerThan, sub, deadlineMs: now.monotonicMs + deadlineMs }];
+  observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
+  if (flight) observe(turn, { type: 'refresh.joined', attempt: flight.attempt, caller });
 }
 
-function onTokenRequested(
-  state: SessionState,
-  event: Extract<SessionEvent, { type: 'tokenRequested' }>,
-  context: Context,
-): Step {
-  const { caller, newerThan, deadlineMs } = event;
-  const { phase, flight } = state;
-  if (state.waiting.length >= context.policy.parkedRequestsMax)
-    return [
-      state,
-      [
-        { type: 'settle', caller, settlement: { ok: false, code: 'queue-full' } },
-        observe({ type: 'request.failed', caller, code: 'queue-full' }),
-      ],
-    ];
-  if (phase.kind === 'active' && isUsable(phase, context.now) && state.generation > newerThan && phase.access !== null)
-    return [
-      state,
-      [{ type: 'settle', caller, settlement: { ok: true, access: phase.access, generation: state.generation } }],
-    ];
-  const sub = phase.kind === 'active' || phase.kind === 'reauth-required' ? phase.stored.sub : null;
-  const waiter = { caller, newerThan, sub, deadlineMs: context.now.monotonicMs + deadlineMs };
-  const waiting = [...state.waiting, waiter];
-  const effects: Effect[] = [observe({ type: 'request.parked', caller, parked: waiting.length })];
-  if (flight !== null) effects.push(observe({ type: 'refresh.joined', attempt: flight.attempt, caller }));
-  return [{ ...state, waiting }, effects];
-}
-
-function onTokenRefused(state: SessionState, generation: number): Step {
+function onTokenRefused(turn: Turn, generation: number): void {
+  const held = activePhase(turn);
   // An older token was refused: the newer one has answered that already.
-  if (state.phase.kind !== 'active' || generation !== state.generation || state.phase.isRefused) return [state, []];
-  return [{ ...state, phase: { ...state.phase, isRefused: true } }, [observe({ type: 'token.refused', generation })]];
+  if (!held || held.isRefused || generation !== turn.state.generation) return;
+  turn.state.phase = { ...held, isRefused: true };
+  observe(turn, { type: 'token.refused', generation });
 }
 
-function onSignedIn(state: SessionState, event: Extract<SessionEvent, { type: 'signedIn' }>, { now }: Context): Step {
-  const { stored, access } = event;
-  const endsAt =
-    stored.expiresAtMs === null
-      ? null
-      : { wallMs: stored.expiresAtMs, monotonicMs: now.monotonicMs + stored.expiresAtMs - now.wallMs };
-  const held: Held = { stored, access, isRefused: false, freshness: 'verified', endsAt, warningsGiven: 0 };
-  const operation = state.next;
-  const storing = { ...state, next: operation + 1, storing: { operation, held } };
+function onExtendRequested(turn: Turn): void {
+  if (!activePhase(turn)) return;
+  turn.state.wanted = 'extend';
+  turn.state.isUserActive = true;
+}
+
+function onSignedIn(turn: Turn, held: Held): void {
+  const operation = takeNumber(turn);
+  endFlight(turn);
   // Stored before anybody sees it: a reload one moment later must find it.
-  return andThen(endFlight(storing), (next) => [
-    next,
-    [{ type: 'writeVault', operation, expectedStamp: null, session: stored, endedReason: null }],
-  ]);
+  turn.state.storing = { operation, held };
+  run(turn, { type: 'writeVault', operation, expectedStamp: null, session: held.stored, endedReason: null });
 }
 
-function finishSignIn(state: SessionState, held: Held, stamp: number): Step {
-  const fresh = { ...state, storing: null, failures: 0, backoff: null, wanted: null, isUserActive: false };
-  return andThen(hold(fresh, held, stamp, true), (next) => [
-    next,
-    [{ type: 'announce' }, observe({ type: 'signed-in' })],
-  ]);
+function finishSignIn(turn: Turn, held: Held, stamp: number): void {
+  turn.state.storing = null;
+  turn.state.isUserActive = false;
+  settleDown(turn);
+  hold(turn, held, stamp, true);
+  run(turn, { type: 'announce' });
+  observe(turn, { type: 'signed-in' });
 }
 
-function onSignOutRequested(state: SessionState): Step {
-  if (state.phase.kind === 'signed-out' && state.storing === null) return [state, []];
-  const held = state.phase.kind === 'active' || state.phase.kind === 'reauth-required' ? state.phase.stored : null;
-  const ended = [held, state.storing?.held.stored ?? null].filter((session) => session !== null);
-  return andThen(signOut(state, 'user'), (next) => [
-    next,
-    ended.map((session): Effect => ({ type: 'revoke', session })),
-  ]);
+function onSignOutRequested(turn: Turn): void {
+  const { phase, storing } = turn.state;
+  if (phase.kind === 'signed-out' && !storing) return;
+  signOut(turn, 'user');
+  if ('stored' in phase) run(turn, { type: 'revoke', session: phase.stored });
+  if (storing) run(turn, { type: 'revoke', session: storing.held.stored });
 }
 
-function onReauthenticationFailed(state: SessionState, stage: string): Step {
-  const { phase } = state;
-  if (phase.kind !== 'reauth-required' || phase.stage !== stage) return [state, []];
-  const [next, ...laterStages] = phase.laterStages;
-  if (next === undefined) return signOut(state, 'reauth-failed');
-  return [
-    { ...state, phase: { ...phase, stage: next, laterStages } },
-    [observe({ type: 'reauthentication.required', stage: next, reason: phase.reason })],
-  ];
+function onReauthenticationFailed(turn: Turn, failed: string): void {
+  const { phase } = turn.state;
+  if (phase.kind !== 'reauth-required' || phase.stage !== failed) return;
+  const [stage, ...laterStages] = phase.laterStages;
+  if (!stage) return signOut(turn, 'reauth-failed');
+  turn.state.phase = { ...phase, stage, laterStages };
+  observe(turn, { type: 'reauthentication.required', stage, reason: phase.reason });
 }
 
-function onVaultRead(state: SessionState, operation: number, record: VaultRecord | null, context: Context): Step {
-  const { phase, flight, syncing } = state;
+function onVaultRead(turn: Turn, operation: number, record: VaultRecord | null): void {
+  const { state } = turn;
+  const { phase, flight } = state;
   if (phase.kind === 'restoring' && phase.operation === operation) {
-    if (record === null) return [{ ...state, phase: { kind: 'signed-out', reason: 'never-signed-in' } }, []];
-    return adopt(state, record, 'restored', context);
+    if (record) adopt(turn, record, 'restored');
+    else state.phase = { kind: 'signed-out', reason: 'never-signed-in' };
+  } else if (flight?.attempt === operation) onFlightVaultRead(turn, flight, record);
+  else if (state.syncing === operation) {
+    state.syncing = null;
+    if (record && record.stamp !== state.stamp && !state.storing) adopt(turn, record, 'verified');
   }
-  if (flight?.attempt === operation) return onFlightVaultRead(state, flight, record, context);
-  if (syncing !== operation) return [state, []];
-  const synced = { ...state, syncing: null };
-  if (record === null || record.stamp === state.stamp || state.storing !== null) return [synced, []];
-  return adopt(synced, record, 'verified', context);
 }
 
-function onVaultWritten(
-  state: SessionState,
-  event: Extract<SessionEvent, { type: 'vaultWritten' }>,
-  context: Context,
-): Step {
-  const { operation, isReplaced, record } = event;
-  if (state.storing?.operation === operation)
-    return finishSignIn(state, state.storing.held, record?.stamp ?? state.stamp);
-  if (state.flight?.attempt === operation)
-    return onFlightVaultWritten(state, state.flight, isReplaced, record, context);
-  const isTombstone = state.phase.kind === 'signed-out' && record !== null && record.session === null;
-  return isTombstone ? [{ ...state, stamp: record.stamp }, []] : [state, []];
+function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
+  const { state } = turn;
+  const { phase, storing, flight } = state;
+  if (storing?.operation === operation) finishSignIn(turn, storing.held, record?.stamp ?? state.stamp);
+  else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
+  else if (phase.kind === 'signed-out' && record && !record.session) state.stamp = record.stamp;
 }
 
-function onVaultUnavailable(state: SessionState, operation: number, random: number, context: Context): Step {
-  const { phase, storing, syncing } = state;
-  const observed = observe({ type: 'vault.unavailable' });
+function onVaultUnavailable(turn: Turn, operation: number, random: number): void {
+  const { state, now, policy } = turn;
+  const { phase, storing } = state;
   if (phase.kind === 'restoring' && phase.operation === operation) {
     // A locked keychain is not an empty one: wait for it.
-    const { backoffBaseMs, backoffCapMs } = context.policy;
-    const delayMs = Math.min(backoffCapMs, backoffBaseMs * 2 ** Math.min(phase.failures, 20)) * (0.5 + random / 2);
-    const { wallMs, monotonicMs } = context.now;
-    const retryAt = { wallMs: wallMs + delayMs, monotonicMs: monotonicMs + delayMs };
-    return [{ ...state, phase: { ...phase, retryAt, failures: phase.failures + 1 } }, [observed]];
-  }
-  if (storing?.operation === operation)
-    return andThen(finishSignIn(state, storing.held, state.stamp), (next) => [next, [observed]]);
-  if (syncing === operation) return [{ ...state, syncing: null }, [observed]];
-  return onFlightUnavailable(state, operation, random, context);
+    const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(phase.failures, 20));
+    state.phase = { ...phase, retryAt: after(now, stepMs * (0.5 + random / 2)), failures: phase.failures + 1 };
+  } else if (storing?.operation === operation) finishSignIn(turn, storing.held, state.stamp);
+  else if (state.syncing === operation) state.syncing = null;
+  else return onFlightUnavailable(turn, operation, random);
+  observe(turn, { type: 'vault.unavailable' });
 }
 
 /** Does what the facts call for: deadlines, waiters, warnings, and a refresh if one is due and allowed. */
-function advance(state: SessionState, context: Context): Step {
-  const { now } = context;
-  let step: Step = [state, []];
-  step = andThen(step, (next) =>
-    next.phase.kind === 'restoring' && next.phase.retryAt !== null && hasPassed(next.phase.retryAt, now)
-      ? restore(next)
-      : [next, []],
-  );
-  step = andThen(step, (next) =>
-    next.flight !== null && hasPassed(next.flight.deadline, now)
-      ? onFlightDeadline(next, next.flight, context)
-      : [next, []],
-  );
-  step = andThen(step, (next) => {
-    if (next.phase.kind === 'signed-out' && next.storing === null) return failWaiters(next, 'signed-out');
-    return failWaiters(next, 'deadline-exceeded', (waiter) => waiter.deadlineMs <= now.monotonicMs);
-  });
-  step = andThen(step, (next) =>
-    next.phase.kind === 'active' && isUsable(next.phase, now) ? settleWaiters(next) : [next, []],
-  );
-  step = andThen(step, (next) => warn(next, context));
-  return andThen(step, (next) => refreshIfDue(next, context));
+function advance(turn: Turn): void {
+  const { state, now } = turn;
+  const { phase, flight } = state;
+  if (phase.kind === 'restoring' && phase.retryAt && hasPassed(phase.retryAt, now)) restore(turn);
+  if (flight && hasPassed(flight.deadline, now)) onFlightDeadline(turn, flight);
+  if (state.phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out');
+  failWaiters(turn, 'deadline-exceeded', (waiter) => waiter.deadlineMs <= now.monotonicMs);
+  const held = activePhase(turn);
+  if (!held) return;
+  if (isUsable(held, now)) settleWaiters(turn);
+  warn(turn, held);
+  refreshIfDue(turn);
 }
 
-function warn(state: SessionState, { now, policy }: Context): Step {
-  const { phase } = state;
-  if (phase.kind !== 'active' || phase.endsAt === null) return [state, []];
-  const leftMs = untilEither(phase.endsAt, now);
-  const given = policy.expiryWarningsMs.filter((warningMs) => leftMs <= warningMs).length;
-  if (given <= phase.warningsGiven) return [state, []];
-  return [
-    { ...state, phase: { ...phase, warningsGiven: given } },
-    [observe({ type: 'session.expiring', inMs: Math.max(0, leftMs) })],
-  ];
+function warn(turn: Turn, held: Active): void {
+  if (!held.endsAt) return;
+  const leftMs = untilEither(held.endsAt, turn.now);
+  const warningsGiven = turn.policy.expiryWarningsMs.filter((warningMs) => leftMs <= warningMs).length;
+  if (warningsGiven <= held.warningsGiven) return;
+  turn.state.phase = { ...held, warningsGiven };
+  observe(turn, { type: 'session.expiring', inMs: Math.max(0, leftMs) });
 }
 
 /** Why a refresh is due now; `null` if none is. */
-function dueCause(state: SessionState, phase: Active, { now, policy }: Context): RefreshCause | null {
-  if (state.wanted !== null) return state.wanted;
-  if (phase.isRefused) return 'refused';
-  if (phase.access === null) return phase.freshness === 'restored' ? 'restored' : 'expired';
-  const leftMs = untilEither(phase.access.expiresAt, now);
-  if (leftMs <= 0) return phase.freshness === 'restored' ? 'restored' : 'expired';
-  return leftMs <= refreshMarginMs(phase.access, state.jitter, policy) ? 'proactive' : null;
+function dueCause({ state, now, policy }: Turn, held: Active): RefreshCause | null {
+  if (state.wanted) return state.wanted;
+  if (held.isRefused) return 'refused';
+  const leftMs = held.access ? untilEither(held.access.expiresAt, now) : 0;
+  if (!held.access || leftMs <= 0) return held.freshness === 'restored' ? 'restored' : 'expired';
+  return leftMs <= refreshMarginMs(held.access, state.jitter, policy) ? 'proactive' : null;
 }
 
 /** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
-const canRefresh = (phase: Active, config: MachineConfig): boolean =>
-  config.wire.delivery === 'cookie' || phase.stored.refreshToken !== null;
+const canRefresh = ({ config }: Turn, held: Active): boolean =>
+  config.wire.delivery === 'cookie' || held.stored.refreshToken !== null;
 
-function refreshIfDue(state: SessionState, context: Context): Step {
-  const { phase } = state;
-  if (phase.kind !== 'active' || state.flight !== null || state.storing !== null) return [state, []];
-  const cause = dueCause(state, phase, context);
-  if (cause === null) return [state, []];
-  if (!canRefresh(phase, context.config))
-    return isUsable(phase, context.now)
-      ? [{ ...state, wanted: null }, []]
-      : requireReauthentication(state, phase.stored, 'expired', context);
-  return refreshAllowedInMs(state, context) > 0 ? [state, []] : startFlight(state, cause, context);
+function refreshIfDue(turn: Turn): void {
+  const { state, now } = turn;
+  const held = activePhase(turn);
+  if (!held || state.flight || state.storing) return;
+  const cause = dueCause(turn, held);
+  if (!cause) return;
+  if (canRefresh(turn, held)) {
+    if (refreshAllowedInMs(turn) === 0) startFlight(turn, cause);
+  } else if (isUsable(held, now)) state.wanted = null;
+  else requireReauthentication(turn, held.stored, 'expired');
 }
 
 /** Milliseconds until the machine wants to be woken, 0 or more; `null` while nothing can happen by itself. */
@@ -331,41 +281,41 @@ export function nextWakeInMs(
   policy: SessionPolicy,
   config: MachineConfig,
 ): number | null {
-  const context: Context = { config, policy, now };
-  const waits: number[] = state.waiting.map((waiter) => waiter.deadlineMs - now.monotonicMs);
-  if (state.flight !== null) waits.push(untilEither(state.flight.deadline, now));
-  const { phase } = state;
-  if (phase.kind === 'restoring' && phase.retryAt !== null) waits.push(untilEither(phase.retryAt, now));
-  if (phase.kind === 'active') waits.push(...activeWaits(state, phase, context), policy.tickMs);
-  return waits.length === 0 ? null : Math.max(0, Math.min(...waits));
+  const turn: Turn = { state: { ...state }, effects: [], now, policy, config };
+  const { phase, flight } = state;
+  const waits = state.waiting.map((waiter) => waiter.deadlineMs - now.monotonicMs);
+  if (flight) waits.push(untilEither(flight.deadline, now));
+  if (phase.kind === 'restoring' && phase.retryAt) waits.push(untilEither(phase.retryAt, now));
+  if (phase.kind === 'active') waits.push(policy.tickMs, ...activeWaits(turn, phase));
+  return waits.length > 0 ? Math.max(0, Math.min(...waits)) : null;
 }
 
-function activeWaits(state: SessionState, phase: Active, context: Context): number[] {
-  const { now, policy } = context;
+function activeWaits(turn: Turn, held: Active): number[] {
+  const { state, now, policy } = turn;
   const waits: number[] = [];
-  if (phase.endsAt !== null) {
-    const warningMs = policy.expiryWarningsMs[phase.warningsGiven];
-    if (warningMs !== undefined) waits.push(untilEither(phase.endsAt, now) - warningMs);
-  }
-  if (state.flight !== null || state.storing !== null) return waits;
-  if (!canRefresh(phase, context.config)) {
-    if (phase.access !== null) waits.push(untilBoth(phase.access.expiresAt, now));
-  } else if (dueCause(state, phase, context) !== null) waits.push(refreshAllowedInMs(state, context));
-  else if (phase.access !== null)
-    waits.push(untilEither(phase.access.expiresAt, now) - refreshMarginMs(phase.access, state.jitter, policy));
+  const warningMs = policy.expiryWarningsMs[held.warningsGiven];
+  if (held.endsAt && warningMs !== undefined) waits.push(untilEither(held.endsAt, now) - warningMs);
+  if (state.flight || state.storing) return waits;
+  if (canRefresh(turn, held) && dueCause(turn, held)) waits.push(refreshAllowedInMs(turn));
+  else if (held.access)
+    waits.push(
+      canRefresh(turn, held)
+        ? untilEither(held.access.expiresAt, now) - refreshMarginMs(held.access, state.jitter, policy)
+        : untilBoth(held.access.expiresAt, now),
+    );
   return waits;
 }
 
 /** The state without its secrets: what loggers, panels and simulators may see. */
 export function describe(state: SessionState): Readonly<Record<string, unknown>> {
-  const { phase, flight } = state;
+  const { phase, flight, stamp, generation, failures } = state;
   return {
     phase: phase.kind,
-    sid: phase.kind === 'active' || phase.kind === 'reauth-required' ? phase.stored.sid : null,
-    stamp: state.stamp,
-    generation: state.generation,
+    sid: 'stored' in phase ? phase.stored.sid : null,
+    stamp,
+    generation,
     waiting: state.waiting.length,
-    flight: flight === null ? null : { attempt: flight.attempt, cause: flight.cause, step: flight.step.kind },
-    failures: state.failures,
+    flight: flight && { attempt: flight.attempt, cause: flight.cause, step: flight.step.kind },
+    failures,
   };
 }

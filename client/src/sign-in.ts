@@ -1,6 +1,7 @@
 import { HoldfastError } from './errors.ts';
-import type { AccessToken, StoredSession } from './ports.ts';
+import type { StoredSession } from './ports.ts';
 import { holdTokens } from './refresh-flight.ts';
+import type { Held } from './session-state.ts';
 import { exchange, type Shell } from './shell.ts';
 import { challengeRequest, codeRequest, readChallengeAnswer, readTokenAnswer } from './wire.ts';
 
@@ -29,7 +30,7 @@ export async function authenticate(
   shell: Pick<Shell, 'platform' | 'policy' | 'config'>,
   credential: PasswordCredential,
   replaces: string | null,
-): Promise<{ readonly stored: StoredSession; readonly access: AccessToken }> {
+): Promise<Held> {
   const { platform, config } = shell;
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
@@ -50,7 +51,5 @@ export async function authenticate(
     expiresAtMs: null,
     access: null,
   };
-  const { stored, access } = holdTokens(answer.tokens, nothing, sentAt);
-  if (access === null) throw new HoldfastError('protocol', 'the answer carried no access token');
-  return { stored, access };
+  return holdTokens(answer.tokens, nothing, sentAt);
 }

@@ -1,0 +1,186 @@
+import type { HoldfastErrorCode } from './errors.ts';
+import { after, untilBoth, untilEither, type Instant } from './instant.ts';
+import type { SessionPolicy } from './policy.ts';
+import type { AccessToken, SignedOutReason, StoredSession, VaultRecord } from './ports.ts';
+import type {
+  Active,
+  Effect,
+  Freshness,
+  Held,
+  MachineConfig,
+  Observation,
+  ReauthenticationReason,
+  SessionState,
+  Waiter,
+} from './session-state.ts';
+
+/**
+ * One turn of the machine: a copy of the state that this turn may change, and the effects it has asked for so far. Nested
+ * values are never changed, only replaced, so the state before the turn stays what it was.
+ */
+export type Turn = {
+  readonly state: { -readonly [Field in keyof SessionState]: SessionState[Field] };
+  readonly effects: Effect[];
+  readonly now: Instant;
+  readonly policy: SessionPolicy;
+  readonly config: MachineConfig;
+};
+
+export const run = (turn: Turn, effect: Effect): void => void turn.effects.push(effect);
+
+/** For people who watch. */
+export const observe = (turn: Turn, observation: Observation): void => run(turn, { type: 'observe', observation });
+
+/** A number for an operation that ends in one event. */
+export const takeNumber = ({ state }: Turn): number => state.next++;
+
+export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind === 'active' ? state.phase : null);
+
+/** Whether the token can be sent: not refused, and at least one clock says that it has not expired. */
+export const isUsable = (held: Held, now: Instant): boolean =>
+  held.access !== null && !held.isRefused && untilBoth(held.access.expiresAt, now) > 0;
+
+/** How long before its expiry a token is refreshed in this tab, in ms. */
+export function refreshMarginMs(access: AccessToken, jitter: number, policy: SessionPolicy): number {
+  const margin = Math.min(policy.refreshMarginMs, access.lifetimeMs * policy.refreshMarginRatio);
+  return margin * (1 - policy.refreshMarginJitter * jitter);
+}
+
+/** Whether the token need not be refreshed yet. */
+export const isFresh = (access: AccessToken, { state, now, policy }: Turn): boolean =>
+  untilEither(access.expiresAt, now) > refreshMarginMs(access, state.jitter, policy);
+
+/**
+ * A stored session as this tab holds it. The wall clock is the only one that two tabs share; what is left of a life is never
+ * longer than the life, for the clock may have been set back.
+ */
+export function holdStored(stored: StoredSession, freshness: Freshness, now: Instant): Held {
+  const { access, expiresAtMs } = stored;
+  const inMs = (wallMs: number): Instant => after(now, wallMs - now.wallMs);
+  return {
+    stored,
+    access: access && {
+      ...access,
+      expiresAt: inMs(Math.min(access.expiresAtMs, now.wallMs + access.lifetimeMs)),
+    },
+    isRefused: false,
+    freshness,
+    endsAt: expiresAtMs === null ? null : inMs(expiresAtMs),
+    warningsGiven: 0,
+  };
+}
+
+/** Takes the waiters that `isMeant` picks out of the queue. */
+function takeWaiters({ state }: Turn, isMeant: (waiter: Waiter) => boolean): readonly Waiter[] {
+  const taken = state.waiting.filter(isMeant);
+  if (taken.length > 0) state.waiting = state.waiting.filter((waiter) => !isMeant(waiter));
+  return taken;
+}
+
+/** Fails the waiters that `isMeant` picks. */
+export function failWaiters(
+  turn: Turn,
+  code: HoldfastErrorCode,
+  isMeant: (waiter: Waiter) => boolean = () => true,
+): void {
+  for (const { caller } of takeWaiters(turn, isMeant)) {
+    run(turn, { type: 'settle', caller, settlement: { ok: false, code } });
+    observe(turn, { type: 'request.failed', caller, code });
+  }
+}
+
+/** Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is too old. */
+export function settleWaiters(turn: Turn): void {
+  const held = activePhase(turn);
+  const { generation } = turn.state;
+  if (!held?.access || held.isRefused) return;
+  for (const { caller } of takeWaiters(turn, (waiter) => waiter.newerThan < generation)) {
+    run(turn, { type: 'settle', caller, settlement: { ok: true, access: held.access, generation } });
+    observe(turn, { type: 'request.released', caller });
+  }
+}
+
+/** Ends the flight. The lock goes with it, and an exchange that is still out is aborted: nobody would use its answer. */
+export function endFlight(turn: Turn): void {
+  const { flight } = turn.state;
+  if (!flight) return;
+  turn.state.flight = null;
+  if (flight.step.kind === 'requesting') run(turn, { type: 'abortRefresh', attempt: flight.attempt });
+  run(turn, { type: 'releaseLock', attempt: flight.attempt });
+}
+
+/** Nothing has failed, nothing is asked for. */
+export function settleDown({ state }: Turn): void {
+  state.backoff = null;
+  state.failures = 0;
+  state.wanted = null;
+}
+
+/**
+ * Makes `held` the session of this tab. What was parked for another user is failed, never sent. A token that the server
+ * has just handed out counts as new even if it reads the same.
+ */
+export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): void {
+  const { state } = turn;
+  const before = activePhase(turn);
+  const isSame = !isAnswer && before !== null && before.access?.value === held.access?.value;
+  state.phase = {
+    kind: 'active',
+    ...held,
+    ...(isSame ? { isRefused: before.isRefused, warningsGiven: before.warningsGiven } : {}),
+  };
+  state.stamp = stamp;
+  if (!isSame) state.generation++;
+  const { sub } = held.stored;
+  failWaiters(turn, 'user-changed', (waiter) => waiter.sub !== null && sub !== null && waiter.sub !== sub);
+}
+
+/** Takes over what is stored: another tab's session, or the news that it has ended. */
+export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): void {
+  if (!record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
+  hold(turn, holdStored(record.session, freshness, turn.now), record.stamp, false);
+  observe(turn, { type: 'session.adopted' });
+}
+
+/** Signs out in this tab without writing to the vault: somebody else already did, or the caller does. */
+export function leave(turn: Turn, reason: SignedOutReason, stamp: number): void {
+  const { state } = turn;
+  if (state.phase.kind !== 'signed-out') observe(turn, { type: 'signed-out', reason });
+  state.phase = { kind: 'signed-out', reason };
+  state.stamp = stamp;
+  state.storing = null;
+  settleDown(turn);
+  endFlight(turn);
+  failWaiters(turn, 'signed-out');
+}
+
+/** Signs out here and leaves a tombstone, so that the other tabs know and no late answer brings the session back. */
+export function signOut(turn: Turn, reason: SignedOutReason): void {
+  leave(turn, reason, turn.state.stamp);
+  const operation = takeNumber(turn);
+  run(turn, { type: 'writeVault', operation, expectedStamp: null, session: null, endedReason: reason });
+  run(turn, { type: 'announce' });
+}
+
+/** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
+export function requireReauthentication(turn: Turn, stored: StoredSession, reason: ReauthenticationReason): void {
+  const [stage, ...laterStages] = turn.config.stages;
+  if (!stage) return signOut(turn, reason === 'storage-lost' ? 'expired' : reason);
+  turn.state.phase = { kind: 'reauth-required', stored, reason, stage, laterStages };
+  settleDown(turn);
+  endFlight(turn);
+  observe(turn, { type: 'reauthentication.required', stage, reason });
+}
+
+/** How full the bucket of refreshes is now. */
+export function refreshesLeft({ state, now, policy }: Turn): number {
+  const refilled = (now.monotonicMs - state.bucket.atMonotonicMs) / policy.refreshRefillMs;
+  return Math.min(policy.refreshBurst, state.bucket.tokens + Math.max(0, refilled));
+}
+
+/** Milliseconds until a refresh may start: 0 now, more while backing off or over the cap. */
+export function refreshAllowedInMs(turn: Turn): number {
+  const { state, now, policy } = turn;
+  const backoffMs = state.backoff ? untilEither(state.backoff.until, now) : 0;
+  return Math.max(0, backoffMs, Math.ceil((1 - refreshesLeft(turn)) * policy.refreshRefillMs));
+}
