@@ -65,22 +65,25 @@ function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number | nul
 
 /** The process and everything below it. */
 function processTree(pid: number): readonly number[] {
-  const rows = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
-    .trim()
-    .split('\n')
-    .map((row) => row.trim().split(/\s+/).map(Number));
+  const rows = listProcesses();
   const below = (parent: number): readonly number[] =>
-    rows.flatMap(([child = 0, itsParent]) => (itsParent === parent ? [child, ...below(child)] : []));
+    rows.flatMap((row) => (row.parent === parent ? [row.pid, ...below(row.pid)] : []));
   return [pid, ...below(pid)];
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/** Which of these run; what has ended and was not yet collected by its parent does not. */
+function stillRunning(pids: readonly number[]): readonly string[] {
+  return listProcesses()
+    .filter((row) => pids.includes(row.pid) && !row.state.startsWith('Z'))
+    .map((row) => `${row.pid} ${row.command}`);
+}
+
+function listProcesses(): readonly { pid: number; parent: number; state: string; command: string }[] {
+  const output = execFileSync('ps', ['-eo', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' });
+  return output.split('\n').map((row) => {
+    const [pid, parent, state = '', ...command] = row.trim().split(/\s+/);
+    return { pid: Number(pid), parent: Number(parent), state, command: command.join(' ') };
+  });
 }
 
 function temporaryFolder(): string {
@@ -116,7 +119,7 @@ describe('npm start', () => {
       // PostgreSQL is among them.
       expect(processes.length).toBeGreaterThan(2);
       expect(await stop(demo.child, signal)).toBe(0);
-      expect(processes.filter((pid) => isAlive(pid))).toEqual([]);
+      expect(stillRunning(processes)).toEqual([]);
     },
   );
 
@@ -126,7 +129,7 @@ describe('npm start', () => {
     const processes = processTree(demo.child.pid ?? 0);
     demo.child.kill('SIGTERM');
     expect(await ended(demo.child)).toBe(0);
-    expect(processes.filter((pid) => isAlive(pid))).toEqual([]);
+    expect(stillRunning(processes)).toEqual([]);
   });
 
   it('keeps its data: the second start finds what the first one left', async () => {
