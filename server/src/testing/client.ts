@@ -1,0 +1,145 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { HoldfastEvent } from '../events.ts';
+import { createHoldfast } from '../holdfast.ts';
+import type { Holdfast, HoldfastOptions } from '../holdfast.ts';
+import type { HttpResponse } from '../http/message.ts';
+
+export const ISSUER = 'https://id.example';
+export const SECRET = 'a master secret for tests, 32 bytes or more';
+export const CREDENTIALS = { username: 'ada@example.org', password: 'correct horse battery' };
+
+/** A server under test, and everything it reported. */
+export interface TestServer {
+  readonly holdfast: Holdfast;
+  readonly events: HoldfastEvent[];
+  /** Posts a form; what a browser's page of the issuer would send along is there unless overridden. */
+  post(
+    path: string,
+    form: Readonly<Record<string, string>> | string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
+  /** Signs the test user in and exchanges the code. */
+  signIn(clientId?: string, form?: Readonly<Record<string, string>>): Promise<Tokens>;
+  /** Refreshes as the `native` client. */
+  refresh(refreshToken: string, form?: Readonly<Record<string, string>>): Promise<Answer>;
+  /** Moves every stored time of a session into the past, as if so much time had gone by. */
+  letTimePass(sid: string, milliseconds: number): Promise<void>;
+  /** Changes columns of a session's row. */
+  alter(sid: string, assignment: string): Promise<void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: HttpResponse['headers'];
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly cookies: readonly string[];
+}
+
+export interface Tokens {
+  readonly sid: string;
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  /** `name=value` of the cookie, for clients that have one. */
+  readonly cookie: string;
+}
+
+export function serverOptions(databaseUrl: string): HoldfastOptions {
+  return {
+    issuer: ISSUER,
+    databaseUrl,
+    secret: SECRET,
+    clients: [
+      { clientId: 'native', delivery: 'body', scopes: ['notes', 'profile'] },
+      { clientId: 'other', delivery: 'body', scopes: ['notes'] },
+      { clientId: 'web', delivery: 'cookie', scopes: ['notes'], origins: ['https://app.example'] },
+    ],
+    logger: { info: () => {}, warn: () => {}, error: () => {} },
+  };
+}
+
+/** Starts a server with the test user in it. */
+export async function startTestServer(
+  databaseUrl: string,
+  overrides: Partial<HoldfastOptions> = {},
+): Promise<TestServer> {
+  const events: HoldfastEvent[] = [];
+  const options = { ...serverOptions(databaseUrl), onEvent: (event: HoldfastEvent) => events.push(event) };
+  const holdfast = await createHoldfast({ ...options, ...overrides });
+  if ((await holdfast.users.findByUsername(CREDENTIALS.username)) === null) {
+    await holdfast.users.create({ ...CREDENTIALS, name: 'Ada' });
+  }
+  const post: TestServer['post'] = async (path, form, headers = {}) =>
+    toAnswer(
+      await holdfast.handle({
+        method: 'POST',
+        path,
+        headers: { 'content-type': 'application/x-www-form-urlencoded', 'holdfast-request': '1', ...headers },
+        body: typeof form === 'string' ? form : new URLSearchParams(form).toString(),
+        remoteAddress: '192.0.2.1',
+      }),
+    );
+  const alter: TestServer['alter'] = async (sid, assignment) => {
+    await holdfast.database.query(`UPDATE holdfast.sessions SET ${assignment} WHERE id = $1`, [sid]);
+  };
+  return {
+    holdfast,
+    events,
+    post,
+    alter,
+    signIn: (clientId = 'native', form = {}) => signIn(post, clientId, form),
+    refresh: (refreshToken, form = {}) =>
+      post('/token', { client_id: 'native', grant_type: 'refresh_token', refresh_token: refreshToken, ...form }),
+    letTimePass: (sid, milliseconds) => {
+      const past = (column: string): string => `${column} = ${column} - interval '${milliseconds} ms'`;
+      return alter(sid, ['delivered_at', 'created_at', 'idle_expires_at', 'expires_at'].map(past).join(', '));
+    },
+  };
+}
+
+async function signIn(
+  post: TestServer['post'],
+  clientId: string,
+  form: Readonly<Record<string, string>>,
+): Promise<Tokens> {
+  const { verifier, challenge } = newVerifier();
+  const { body } = await post('/authorize-challenge', {
+    client_id: clientId,
+    ...CREDENTIALS,
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    ...form,
+  });
+  const answer = await post('/token', {
+    client_id: clientId,
+    grant_type: 'authorization_code',
+    code: String(body['authorization_code']),
+    code_verifier: verifier,
+  });
+  if (answer.status !== 200) throw new Error(`sign-in failed: ${JSON.stringify([body, answer.body])}`);
+  return toTokens(answer);
+}
+
+export function newVerifier(): { readonly verifier: string; readonly challenge: string } {
+  const verifier = randomBytes(32).toString('base64url');
+  return { verifier, challenge: createHash('sha256').update(verifier).digest('base64url') };
+}
+
+export function toTokens({ body, cookies }: Answer): Tokens {
+  return {
+    sid: String(body['sid']),
+    accessToken: String(body['access_token']),
+    refreshToken: String(body['refresh_token']),
+    cookie: cookies[0]?.split(';')[0] ?? '',
+  };
+}
+
+function toAnswer(response: HttpResponse | null): Answer {
+  if (response === null) throw new Error('the path is not ours');
+  const cookies = response.headers['set-cookie'] ?? [];
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: response.body === '' ? {} : (JSON.parse(response.body) as Answer['body']),
+    cookies: typeof cookies === 'string' ? [cookies] : cookies,
+  };
+}
