@@ -5,15 +5,20 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { demoUser } from '@holdfast/demo-api';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { signInNative } from './native-session.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const running = new Set<ChildProcess>();
-const folders: string[] = [];
+const dataFolder = mkdtempSync(path.join(tmpdir(), 'holdfast-start-'));
 
 afterEach(async () => {
   await Promise.all([...running].map((child) => stop(child, 'SIGKILL')));
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+afterAll(() => {
+  rmSync(dataFolder, { recursive: true, force: true });
 });
 
 type Demo = {
@@ -63,6 +68,13 @@ function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number | nul
   return end;
 }
 
+/** Sends a signal to the first process alone, as `kill` does. */
+function stopAlone(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const end = ended(child);
+  child.kill(signal);
+  return end;
+}
+
 /** The process and everything below it. */
 function processTree(pid: number): readonly number[] {
   const rows = listProcesses();
@@ -86,12 +98,6 @@ function listProcesses(): readonly { pid: number; parent: number; state: string;
   });
 }
 
-function temporaryFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-start-'));
-  folders.push(folder);
-  return folder;
-}
-
 function listenOn(port: number): Promise<Server> {
   const server = createServer();
   return new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve(server)));
@@ -107,55 +113,26 @@ async function freePort(): Promise<string> {
 }
 
 describe('npm start', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)(
-    'prints one URL that works, and after %s nothing of it runs',
-    async (signal) => {
-      const demo = startDemo({ PORT: await freePort(), HOLDFAST_DATA: temporaryFolder() });
-      await demo.printed('Ctrl-C stops everything');
-      const urls = demo.output().match(/http:\S+/g) ?? [];
-      expect(urls).toHaveLength(1);
-      expect((await fetch(`${urls[0]}/.well-known/oauth-authorization-server`)).status).toBe(200);
-      const processes = processTree(demo.child.pid ?? 0);
-      // PostgreSQL is among them.
-      expect(processes.length).toBeGreaterThan(2);
-      expect(await stop(demo.child, signal)).toBe(0);
-      expect(stillRunning(processes)).toEqual([]);
-    },
-  );
-
-  it('stops everything too when only its own process is told', async () => {
-    const demo = startDemo({ PORT: await freePort(), HOLDFAST_DATA: temporaryFolder() });
+  // All on one data folder: each run also shows that it goes on from what the one before has left.
+  it.each([
+    ['Ctrl-C in a terminal', (child: ChildProcess) => stop(child, 'SIGINT')],
+    ['a SIGTERM for all of it', (child: ChildProcess) => stop(child, 'SIGTERM')],
+    ['a SIGTERM for its first process alone', (child: ChildProcess) => stopAlone(child, 'SIGTERM')],
+  ])('prints one URL that works, and after %s nothing of it runs', async (_how, stopIt) => {
+    const demo = startDemo({ PORT: await freePort(), HOLDFAST_DATA: dataFolder });
     await demo.printed('Ctrl-C stops everything');
+    const urls = demo.output().match(/http:\S+/g) ?? [];
+    expect(urls).toHaveLength(1);
+    expect((await signInNative(urls[0] ?? '', demoUser)).sid).toMatch(/^[0-9a-f-]{36}$/);
     const processes = processTree(demo.child.pid ?? 0);
-    demo.child.kill('SIGTERM');
-    expect(await ended(demo.child)).toBe(0);
+    // PostgreSQL is among them.
+    expect(processes.length).toBeGreaterThan(2);
+    expect(await stopIt(demo.child)).toBe(0);
     expect(stillRunning(processes)).toEqual([]);
   });
 
-  it('keeps its data: the second start finds what the first one left', async () => {
-    const environment = { PORT: await freePort(), HOLDFAST_DATA: temporaryFolder() };
-    for (const _run of [1, 2]) {
-      const demo = startDemo(environment);
-      await demo.printed('Ctrl-C stops everything');
-      expect(await stop(demo.child, 'SIGINT')).toBe(0);
-    }
-  });
-
-  it('says that the port is taken, and how to go on', async () => {
-    const other = await listenOn(0);
-    try {
-      const demo = startDemo({ PORT: String(portOf(other)), HOLDFAST_DATA: temporaryFolder() });
-      expect(await ended(demo.child)).toBe(1);
-      expect(demo.output()).toContain(`Port ${portOf(other)} is taken by another program.`);
-      expect(demo.output()).toMatch(/PORT=\d+ npm start/);
-      expect(demo.output()).not.toContain('    at ');
-    } finally {
-      other.close();
-    }
-  });
-
   it('says that it runs already, by its port or by its data folder', async () => {
-    const environment = { PORT: await freePort(), HOLDFAST_DATA: temporaryFolder() };
+    const environment = { PORT: await freePort(), HOLDFAST_DATA: dataFolder };
     const first = startDemo(environment);
     await first.printed('Ctrl-C stops everything');
     const samePort = startDemo(environment);
@@ -168,12 +145,24 @@ describe('npm start', () => {
     expect(await stop(first.child, 'SIGINT')).toBe(0);
   });
 
+  it('says that the port is taken, and how to go on', async () => {
+    const other = await listenOn(0);
+    try {
+      const demo = startDemo({ PORT: String(portOf(other)), HOLDFAST_DATA: dataFolder });
+      expect(await ended(demo.child)).toBe(1);
+      expect(demo.output()).toContain(`Port ${portOf(other)} is taken by another program.`);
+      expect(demo.output()).toMatch(/PORT=\d+ npm start/);
+      expect(demo.output()).not.toContain('    at ');
+    } finally {
+      other.close();
+    }
+  });
+
   it('says that the database does not answer, without showing its password', async () => {
-    const port = await freePort();
     const demo = startDemo({
       PORT: await freePort(),
-      HOLDFAST_DATA: temporaryFolder(),
-      DATABASE_URL: `postgres://user:very-private@127.0.0.1:${port}/none`,
+      HOLDFAST_DATA: dataFolder,
+      DATABASE_URL: `postgres://user:very-private@127.0.0.1:${await freePort()}/none`,
     });
     expect(await ended(demo.child)).toBe(1);
     expect(demo.output()).toContain('DATABASE_URL');
@@ -181,8 +170,8 @@ describe('npm start', () => {
     expect(demo.output()).not.toContain('    at ');
   });
 
-  it.each(['abc', '70000', '-1'])('does not take the port %s', async (port) => {
-    const demo = startDemo({ PORT: port, HOLDFAST_DATA: temporaryFolder() });
+  it.each(['abc', '70000'])('does not take the port %s', async (port) => {
+    const demo = startDemo({ PORT: port, HOLDFAST_DATA: dataFolder });
     expect(await ended(demo.child)).toBe(1);
     expect(demo.output()).toContain('PORT must be a number');
   });

@@ -54,7 +54,7 @@ export async function requireFreePort(port: number): Promise<void> {
 
 function isListening(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host, timeout: 1000 });
+    const socket = connect({ port, host, timeout: 500 });
     const settle = (isTaken: boolean): void => {
       socket.destroy();
       resolve(isTaken);
@@ -68,7 +68,7 @@ function isListening(port: number, host: string): Promise<boolean> {
 async function isHoldfast(port: number): Promise<boolean> {
   try {
     const url = `http://localhost:${port}/.well-known/oauth-authorization-server`;
-    const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(500) });
     const metadata = (await response.json()) as Readonly<Record<string, unknown>> | null;
     return metadata?.['issuer'] === `http://localhost:${port}`;
   } catch {
