@@ -1,15 +1,13 @@
 import type { ReactElement } from 'react';
 
-/** The mark: a stem that holds on by its roots, which is what a holdfast is. */
+/** The mark: an H whose bar is a rope made fast to two posts. */
 export function Brand(): ReactElement {
   return (
     <span className="brand">
       <svg className="brand-mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
-        <path d="M16 5v20" />
-        <path d="M16 10c4 0 5.5-1.5 6.5-4.5" />
-        <path d="M16 14c-4 0-5.5-1.5-6.5-4.5" />
-        <path d="M16 17c-1.2 4.5-5 6.5-9.5 8.5" />
-        <path d="M16 17c1.2 4.5 5 6.5 9.5 8.5" />
+        <path d="M9 5v22" />
+        <path d="M23 5v22" />
+        <path d="M9 20c7 0 7-8 14-8" />
       </svg>
       <span className="brand-name">Holdfast</span>
     </span>

@@ -1,18 +1,22 @@
-import { useId, type ReactElement } from 'react';
+import { useId, type ReactElement, type Ref } from 'react';
 
 /** A user name. Without `onChange` it is there to be read, also by password managers. */
-export function UsernameField(props: {
+export function UsernameField({
+  value,
+  onChange,
+  ref,
+}: {
   readonly value: string;
   readonly onChange?: ((value: string) => void) | undefined;
-  readonly hasFocusAtStart?: boolean;
+  readonly ref?: Ref<HTMLInputElement>;
 }): ReactElement {
   const id = useId();
-  const { onChange } = props;
   return (
     <div className="field">
       <label htmlFor={id}>User name</label>
       <div className="field-box">
         <input
+          ref={ref}
           id={id}
           name="username"
           type="text"
@@ -20,9 +24,8 @@ export function UsernameField(props: {
           autoComplete="username"
           autoCapitalize="none"
           spellCheck={false}
-          autoFocus={props.hasFocusAtStart ?? false}
           required
-          value={props.value}
+          value={value}
           readOnly={onChange === undefined}
           onChange={(event) => onChange?.(event.target.value)}
         />

@@ -23,7 +23,12 @@ export function EventLogPanel(): ReactElement {
       title="Event log"
       lead="Every step of the session in this tab, newest last."
       action={
-        <button type="button" className="button button-quiet" onClick={clearEventLog} disabled={lines.length === 0}>
+        <button
+          type="button"
+          className="button button-quiet button-small"
+          onClick={clearEventLog}
+          disabled={lines.length === 0}
+        >
           Clear
         </button>
       }

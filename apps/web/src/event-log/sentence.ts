@@ -71,8 +71,8 @@ export function describeObservation(observation: Observation, callers: readonly 
     case 'refresh.joined':
       return { tone: 'wait', text: `${nameRequests(callers)} joined refresh ${observation.attempt} and waited.` };
     case 'refresh.sent': {
-      const activity = observation.isUserActive ? 'with the news that you are active' : 'in the background';
-      return { tone: 'plain', text: `Refresh ${observation.attempt} was sent to the server, ${activity}.` };
+      const activity = observation.isUserActive ? ' It counts as your activity.' : '';
+      return { tone: 'plain', text: `Refresh ${observation.attempt} was sent to the server.${activity}` };
     }
     case 'refresh.adopted':
       return { tone: 'good', text: `Refresh ${observation.attempt} was not needed: another tab had done it.` };
@@ -119,10 +119,7 @@ function describeSessionChange(observation: SessionChange): Sentence {
         text: `The session ends in ${Math.ceil(observation.inMs / 60_000)} min unless it is extended.`,
       };
     case 'reauthentication.required':
-      return {
-        tone: 'bad',
-        text: `${explainReauthentication(observation.reason)} Asked for the ${observation.stage}.`,
-      };
+      return { tone: 'bad', text: `Asked you for the ${observation.stage}. What waits stays parked.` };
     case 'signed-in':
       return { tone: 'good', text: 'Signed in: a new session started.' };
     case 'signed-out':

@@ -57,7 +57,7 @@ function LoadedNotes({ notes: { notes, failure, drafts, reload } }: { readonly n
       {notes.length > firstShown && (
         <button
           type="button"
-          className="button button-quiet"
+          className="button button-quiet button-small notes-more"
           aria-expanded={isAllShown}
           onClick={() => setAllShown(!isAllShown)}
         >

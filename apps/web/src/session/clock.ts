@@ -13,7 +13,11 @@ function tick(): void {
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  timer ??= setInterval(tick, intervalMs);
+  if (timer === undefined) {
+    // While nobody looked, the clock stood still.
+    nowMs = Date.now();
+    timer = setInterval(tick, intervalMs);
+  }
   return () => {
     listeners.delete(listener);
     if (listeners.size > 0) return;
@@ -31,8 +35,7 @@ const pad = (value: number): string => String(value).padStart(2, '0');
 
 /** What is left, as `4:05`, `2:04:05` or `13 d 02:04:05`; never less than zero. */
 export function formatCountdown(leftMs: number): string {
-  // Rounded up: a countdown shows 0:00 when the time is up, and not a second before.
-  const seconds = Math.max(0, Math.ceil(leftMs / 1000));
+  const seconds = Math.max(0, Math.floor(leftMs / 1000));
   const days = Math.floor(seconds / 86_400);
   const hours = Math.floor((seconds % 86_400) / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);

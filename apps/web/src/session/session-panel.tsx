@@ -21,7 +21,7 @@ export function SessionPanel({ session }: { readonly session: SignedInSnapshot }
             aria-disabled={session.refreshing}
             onClick={() => auth.extend()}
           >
-            Extend
+            Renew now
           </button>
         )
       }

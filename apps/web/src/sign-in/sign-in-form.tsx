@@ -1,4 +1,4 @@
-import { useId, useRef, useState, type ReactElement, type SubmitEvent } from 'react';
+import { useEffect, useId, useRef, useState, type ReactElement, type SubmitEvent } from 'react';
 import { PasswordField } from '../design/password-field.tsx';
 import { UsernameField } from '../design/username-field.tsx';
 import { demoCredential, DemoCredential } from './demo-credential.tsx';
@@ -14,11 +14,17 @@ function focusHeading(): void {
 export function SignInForm(): ReactElement {
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
+  const usernameInput = useRef<HTMLInputElement>(null);
   const passwordInput = useRef<HTMLInputElement>(null);
   const submitButton = useRef<HTMLButtonElement>(null);
   const failureId = useId();
   const { isPending, failure, submit } = usePasswordSignIn();
   const isWrong = failure?.isCredentialWrong === true;
+  // Where the last page was scrolled to says nothing about this one.
+  useEffect(() => {
+    window.scrollTo(0, 0);
+    usernameInput.current?.focus({ preventScroll: true });
+  }, []);
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     if (isPending) return;
@@ -34,7 +40,7 @@ export function SignInForm(): ReactElement {
   return (
     <>
       <form className="form" aria-label="Sign in" onSubmit={(event) => void onSubmit(event)}>
-        <UsernameField value={username} onChange={setUsername} hasFocusAtStart />
+        <UsernameField value={username} onChange={setUsername} ref={usernameInput} />
         <PasswordField
           ref={passwordInput}
           value={password}

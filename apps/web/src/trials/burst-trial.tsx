@@ -51,15 +51,22 @@ function times(count: number): string {
   return count === 1 ? '1 refresh' : `${count === 0 ? 'no' : count} refreshes`;
 }
 
-function describeResult({ done, durationMs, sentRefreshes, countedRefreshes }: BurstResult): ReactElement {
+function describeResult(result: BurstResult): ReactElement {
+  const { done, durationMs } = result;
   const duration = durationMs < 10_000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`;
   return (
     <>
       <strong>
         {done} of {burstSize} answered in {duration}.
       </strong>{' '}
-      This page sent {times(sentRefreshes)};{' '}
-      {countedRefreshes === null ? 'the server could not be asked.' : `the server counted ${countedRefreshes}.`}
+      {describeRefreshes(result)}
     </>
   );
+}
+
+function describeRefreshes({ sentRefreshes, countedRefreshes, isNewSession }: BurstResult): string {
+  const sent = `This page sent ${times(sentRefreshes)}`;
+  if (isNewSession) return `${sent}, which was rejected. You signed in again, and a new session carried them.`;
+  if (countedRefreshes === null) return `${sent}; what the server counted is not known.`;
+  return `${sent}; the server counted ${countedRefreshes === 0 ? 'none' : countedRefreshes}.`;
 }

@@ -14,8 +14,10 @@ export type BurstResult = {
   readonly durationMs: number;
   /** Refreshes that this page sent meanwhile. */
   readonly sentRefreshes: number;
-  /** Token requests that the server counted meanwhile; `null` if it could not be asked. */
+  /** Token requests that the server counted meanwhile; `null` if that is not known. */
   readonly countedRefreshes: number | null;
+  /** The session ended meanwhile, and another one took over. */
+  readonly isNewSession: boolean;
 };
 
 /** Requests fired at once, as they stand. */
@@ -56,15 +58,13 @@ function currentSid(): string | null {
   return session.status === 'active' ? session.sid : null;
 }
 
-async function countSince(before: ServerCount | null): Promise<number | null> {
-  try {
-    const after = await countTokenRequests(currentSid());
-    // Signing in again starts another session, which the server counts from nothing.
-    if (before?.sid === after.sid) return after.tokenRequests - before.tokenRequests;
-    return before === null ? null : after.tokenRequests;
-  } catch {
-    return null;
-  }
+async function countSince(before: ServerCount | null): Promise<Pick<BurstResult, 'countedRefreshes' | 'isNewSession'>> {
+  const sid = currentSid();
+  const after = await countTokenRequests(sid).catch(() => null);
+  // Signing in again starts another session, which the server counts from nothing.
+  const isNewSession = before !== null && before.sid !== sid;
+  const isKnown = before !== null && after !== null && !isNewSession;
+  return { isNewSession, countedRefreshes: isKnown ? after.tokenRequests - before.tokenRequests : null };
 }
 
 /** Fires requests at once and follows them. */
@@ -106,8 +106,8 @@ export function useBurst(sid: string | null, generation: number): Burst {
     );
     const durationMs = performance.now() - startedAtMs;
     stopWatching();
-    const countedRefreshes = await countSince(before);
-    setResult({ done: outcomes.filter(Boolean).length, durationMs, sentRefreshes, countedRefreshes });
+    const counted = await countSince(before);
+    setResult({ done: outcomes.filter(Boolean).length, durationMs, sentRefreshes, ...counted });
     setRunning(false);
   };
 
