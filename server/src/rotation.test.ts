@@ -207,6 +207,7 @@ describe('inactivity timeout', () => {
 const mostly = <Value>(usual: Value, rare: fc.Arbitrary<Value>): fc.Arbitrary<Value> =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: rare });
 const anyGeneration = fc.oneof(fc.nat(5), fc.integer({ min: LAST_GENERATION - 5, max: LAST_GENERATION }));
+const anyBehind = fc.integer({ min: -2, max: 4 });
 const anyCopy: fc.Arbitrary<PresentedCopy> = fc.record({
   generation: anyGeneration,
   nonce: fc.constantFrom('a', 'b', 'c'),
@@ -223,7 +224,7 @@ const anySession: fc.Arbitrary<SessionState> = fc.record({
   generation: anyGeneration,
   rotatedBy: fc.option(fc.constantFrom('a', 'b', 'c')),
   deliveredAtMs: anyTimeMs,
-  replays: fc.nat(40),
+  replays: fc.oneof(fc.constant(0), fc.nat(40)),
   idleExpiresAtMs: mostly(NOW_MS + 3_600_000, anyTimeMs),
   expiresAtMs: mostly(NOW_MS + 86_400_000, anyTimeMs),
   revokedReason: mostly<string | null>(null, fc.constantFrom('reuse', 'signed_out')),
@@ -264,17 +265,24 @@ describe('properties', () => {
   test('every input has an outcome, and a dead session never answers', () => {
     const kinds = new Set<string>();
     fc.assert(
-      fc.property(fc.option(anySession, { freq: 20 }), anyCopy, anyPolicy, (session, copy, policy) => {
-        const outcome = decide(session, copy, NOW_MS, policy);
-        const isDead =
-          session === null ||
-          session.revokedReason !== null ||
-          session.expiresAtMs <= NOW_MS ||
-          session.idleExpiresAtMs <= NOW_MS;
-        expect(isDead && outcome.kind !== 'refuse').toBe(false);
-        expect(outcome.kind === 'wait' && outcome.retryAfterMs <= 0).toBe(false);
-        kinds.add(outcome.kind);
-      }),
+      fc.property(
+        fc.option(anySession, { freq: 20 }),
+        anyCopy,
+        anyBehind,
+        anyPolicy,
+        (session, copy, behind, policy) => {
+          const generation = Math.min(Math.max((session?.generation ?? 0) - behind, 0), LAST_GENERATION);
+          const outcome = decide(session, { ...copy, generation }, NOW_MS, policy);
+          const isDead =
+            session === null ||
+            session.revokedReason !== null ||
+            session.expiresAtMs <= NOW_MS ||
+            session.idleExpiresAtMs <= NOW_MS;
+          expect(isDead && outcome.kind !== 'refuse').toBe(false);
+          expect(outcome.kind === 'wait' && outcome.retryAfterMs <= 0).toBe(false);
+          kinds.add(outcome.kind);
+        },
+      ),
       { numRuns: 5_000 },
     );
     expect([...kinds].toSorted()).toEqual(['answer', 'doubt', 'end', 'heal', 'refuse', 'replay', 'rotate', 'wait']);

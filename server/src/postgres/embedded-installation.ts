@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { chmod, cp, lstat, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { HoldfastError } from '../errors.ts';
 
@@ -165,10 +166,26 @@ async function relocate(dataDirectory: string): Promise<string> {
   const read = (file: string): Promise<string | null> => readFile(file, 'utf8').catch(() => null);
   const [mark, otherMark] = await Promise.all([read(here), read(there)]);
   if (mark !== null && mark === otherMark) return home;
+  await sweepTemporaryHomes();
   await rm(home, { recursive: true, force: true });
   await mkdir(home, { recursive: true, mode: 0o711 });
   const fresh = randomUUID();
+  await writeFile(join(home, 'data-directory'), dataDirectory);
   await writeFile(there, fresh);
   await writeFile(here, fresh);
   return home;
+}
+
+/** Removes homes whose data directory was a temporary folder and is gone. Any other may be on a disk that is away. */
+async function sweepTemporaryHomes(): Promise<void> {
+  for (const name of await readdir(SYSTEM_DIRECTORY).catch(() => [])) {
+    const home = join(SYSTEM_DIRECTORY, name);
+    const dataDirectory = await readFile(join(home, 'data-directory'), 'utf8').catch(() => null);
+    if (dataDirectory === null || !dataDirectory.startsWith(tmpdir() + sep)) continue;
+    const isGone = await stat(dataDirectory).then(
+      () => false,
+      (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+    );
+    if (isGone) await rm(home, { recursive: true, force: true });
+  }
 }

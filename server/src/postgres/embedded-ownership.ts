@@ -34,12 +34,21 @@ export async function claimOwnership(dataDirectory: string): Promise<() => Promi
   }
 }
 
-/** Stops a server that outlived its owner, as after a crash of the whole process group. */
+/**
+ * Stops a server that outlived its owner, as after a crash of the whole process group.
+ *
+ * @throws HoldfastError `postgres_in_use` when it does not stop
+ */
 export async function stopOrphan(cluster: string, log: (line: string) => void): Promise<void> {
   const pid = Number((await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
-  if (!isRunning(pid) || !(await isServerOf(pid, cluster))) return;
-  log(`stopping PostgreSQL ${pid}, left over from a run that was killed`);
-  process.kill(pid, 'SIGINT');
+  if (!isRunning(pid)) return;
+  // A dead server that nobody has waited for yet still counts as running to the next one.
+  const isDead = await isZombie(pid);
+  if (!isDead && !(await isServerOf(pid, cluster))) return;
+  if (!isDead) {
+    log(`stopping PostgreSQL ${pid}, left over from a run that was killed`);
+    process.kill(pid, 'SIGINT');
+  }
   for (let waitedMs = 0; waitedMs < ORPHAN_PATIENCE_MS; waitedMs += POLL_MS) {
     if (!isRunning(pid)) return;
     await sleep(POLL_MS);
@@ -59,9 +68,17 @@ function isRunning(pid: number): boolean {
 
 /** When a process started, as the kernel counts it: tells a process from a later one with the same id. */
 async function startOf(pid: number): Promise<string> {
+  return (await statusOf(pid))[19] ?? '';
+}
+
+async function isZombie(pid: number): Promise<boolean> {
+  return (await statusOf(pid))[0] === 'Z';
+}
+
+/** The fields of /proc/pid/stat from the third on; the second, the program's name in parentheses, may hold anything. */
+async function statusOf(pid: number): Promise<readonly string[]> {
   const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The second field, the program's name in parentheses, may hold anything; the 22nd is the start time.
-  return status.slice(status.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  return status.slice(status.lastIndexOf(')') + 2).split(' ');
 }
 
 /** Whether a process is the server of this cluster, and not just somebody with its old process id. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { newSid } from '../refresh-token.ts';
 import { decide, LAST_GENERATION } from '../rotation.ts';
 import type { RotationCandidate } from '../store.ts';
@@ -10,6 +10,9 @@ import type { TestDatabase } from '../testing/database.ts';
 import { migrate } from './migrations.ts';
 import { reading, rotation, toRecord } from './session-store.ts';
 import type { SessionRow } from './session-store.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
 let client: Client;
