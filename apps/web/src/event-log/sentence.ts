@@ -45,6 +45,8 @@ function whyFailed(cause: RefreshFailure['cause']): string {
       return 'the browser’s storage did not answer';
     case 'answer-mismatch':
       return 'the answer was for another session';
+    default:
+      return cause;
   }
 }
 
@@ -104,10 +106,7 @@ export function describeObservation(observation: Observation, callers: readonly 
   }
 }
 
-type SessionChange = Extract<
-  Observation,
-  { type: `session.${string}` | 'reauthentication.required' | 'signed-in' | 'signed-out' | 'vault.unavailable' }
->;
+type SessionChange = Exclude<Observation, { type: `refresh.${string}` | `request.${string}` | 'token.refused' }>;
 
 function describeSessionChange(observation: SessionChange): Sentence {
   switch (observation.type) {
@@ -126,5 +125,7 @@ function describeSessionChange(observation: SessionChange): Sentence {
       return { tone: 'plain', text: `Signed out (${observation.reason}).` };
     case 'vault.unavailable':
       return { tone: 'wait', text: 'This browser’s storage did not answer; the session goes on without it.' };
+    default:
+      return { tone: 'plain', text: JSON.stringify(observation) };
   }
 }

@@ -16,9 +16,7 @@ export function RestoringPage(): ReactElement {
         </div>
       </header>
       <main className="page" aria-busy="true">
-        <h1 className="visually-hidden" role="status">
-          Restoring your session
-        </h1>
+        <h1 className="visually-hidden">Restoring your session</h1>
         <div className="columns" aria-hidden="true">
           <div className="column">
             <PanelSkeleton />

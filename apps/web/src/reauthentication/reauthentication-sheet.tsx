@@ -1,4 +1,5 @@
 import { useId, useLayoutEffect, useRef, type ReactElement, type ReactNode } from 'react';
+import { focusHeadingIfLost } from '../page/focus-heading.ts';
 import { auth } from '../session/session.ts';
 import type { SignedInSnapshot } from '../session/session.ts';
 import { explainReauthentication } from '../session/wording.ts';
@@ -56,7 +57,10 @@ function ModalDialog(props: {
     const element = dialog.current;
     element?.showModal();
     element?.querySelector<HTMLElement>('[name=password]')?.focus();
-    return () => element?.close();
+    return () => {
+      element?.close();
+      focusHeadingIfLost();
+    };
   }, []);
   return (
     <dialog

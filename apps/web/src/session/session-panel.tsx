@@ -14,16 +14,14 @@ export function SessionPanel({ session }: { readonly session: SignedInSnapshot }
       title="Session"
       lead="What Holdfast knows of it in this tab, live."
       action={
-        isActive && (
-          <button
-            type="button"
-            className="button button-small"
-            aria-disabled={session.refreshing}
-            onClick={() => auth.extend()}
-          >
-            Renew now
-          </button>
-        )
+        <button
+          type="button"
+          className="button button-small"
+          aria-disabled={!isActive || session.refreshing}
+          onClick={() => auth.extend()}
+        >
+          Renew now
+        </button>
       }
     >
       <div className="session-status" data-tone={tone}>

@@ -80,9 +80,7 @@ export function explainRequestFailure(error: unknown): string {
       return 'Nobody is signed in.';
     case 'storage-unavailable':
       return 'The session could not be read from this browser.';
-    case 'sign-in-rejected':
-    case 'misconfigured':
-    case 'protocol':
+    default:
       return 'The server gave an answer that this page does not understand.';
   }
 }

@@ -1,14 +1,10 @@
 import { useEffect, useId, useRef, useState, type ReactElement, type SubmitEvent } from 'react';
 import { PasswordField } from '../design/password-field.tsx';
 import { UsernameField } from '../design/username-field.tsx';
+import { focusHeadingIfLost } from '../page/focus-heading.ts';
 import { demoCredential, DemoCredential } from './demo-credential.tsx';
 import { FailureNotice } from './failure-notice.tsx';
 import { usePasswordSignIn } from './use-password-sign-in.ts';
-
-/** After a sign-in the form is gone: the keyboard goes on at the page's heading. */
-function focusHeading(): void {
-  requestAnimationFrame(() => document.querySelector<HTMLElement>('main h1')?.focus());
-}
 
 /** Sign-in by user name and password. */
 export function SignInForm(): ReactElement {
@@ -28,7 +24,7 @@ export function SignInForm(): ReactElement {
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     if (isPending) return;
-    if (await submit(username, password)) return focusHeading();
+    if (await submit(username, password)) return focusHeadingIfLost();
     passwordInput.current?.focus();
     passwordInput.current?.select();
   };

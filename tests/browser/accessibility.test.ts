@@ -1,0 +1,188 @@
+// Every screen of the demo under axe, in light and dark, and by keyboard alone: who cannot see it or cannot use a mouse
+// would lose what these find.
+import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
+import axe, { type AxeResults } from 'axe-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../test-database.ts';
+import { launchChromium } from './chromium.ts';
+
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+let browser: Browser;
+let database: TestDatabase;
+let api: DemoApi;
+let context: BrowserContext;
+let page: Page;
+
+beforeAll(async () => {
+  browser = await launchChromium();
+  database = await createTestDatabase();
+  const { databaseUrl } = database;
+  // An inactivity timeout within the client's warning: the page warns from the start.
+  const policy = { inactivityTimeoutSeconds: 240 };
+  api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true, policy });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await api?.close();
+  await database?.drop();
+});
+
+afterEach(async () => {
+  await context.close();
+});
+
+async function openPage(options: Parameters<Browser['newContext']>[0]): Promise<void> {
+  // Without motion, a colour is never measured half-way to another.
+  context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+  // Not as an element, which the page's content security policy would rightly refuse.
+  await context.addInitScript({ content: axe.source });
+  page = await context.newPage();
+  await page.goto(api.url);
+}
+
+/** What axe objects to, as `rule: element` lines; empty is good. */
+async function findViolations(): Promise<readonly string[]> {
+  const { violations } = await page.evaluate(
+    async (values): Promise<AxeResults> =>
+      (globalThis as unknown as { axe: typeof axe }).axe.run({ runOnly: { type: 'tag', values } }),
+    rules,
+  );
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+
+const dialog = (): ReturnType<Page['getByRole']> => page.getByRole('dialog', { name: 'Sign in to go on' });
+const pageIsThere = (): Promise<void> => page.getByRole('heading', { name: 'Notes', exact: true }).waitFor();
+
+async function signIn(): Promise<void> {
+  await page.getByRole('button', { name: 'Fill in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await pageIsThere();
+}
+
+/** Ends the session on the server and makes the page notice. */
+async function loseSession(): Promise<void> {
+  await page.getByRole('button', { name: 'Revoke' }).click();
+  await page.getByRole('button', { name: 'Refresh now' }).click();
+  await dialog().waitFor();
+}
+
+describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
+  beforeEach(() => openPage({ colorScheme }));
+
+  it('the sign-in page, before and after a wrong password', async () => {
+    await page.getByLabel('User name').fill(demoUser.username);
+    expect(await findViolations()).toEqual([]);
+    await page.getByLabel('Password', { exact: true }).fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByText('That did not match').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
+  it('the page of a user, quiet, with a note, with the warning, and with every kind of result', async () => {
+    await signIn();
+    await page.getByText('Your session is about to end.').waitFor();
+    expect(await findViolations()).toEqual([]);
+    await page.getByLabel('New note').fill('Ask about the tide tables');
+    await page.keyboard.press('Enter');
+    await page.getByRole('list', { name: 'Notes', exact: true }).getByText('tide tables').waitFor();
+    await page.getByRole('button', { name: 'Let it expire' }).click();
+    await page.getByText('The page does not know yet').waitFor();
+    await page.getByRole('button', { name: 'Fire 20 requests' }).click();
+    await page.getByText(/^20 of 20 answered/u).waitFor();
+    await page.getByRole('button', { name: 'Revoke' }).click();
+    await page.getByText('Nothing has changed here yet').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
+  it('the page while its requests are parked', async () => {
+    await signIn();
+    await page.getByRole('button', { name: 'Let it expire' }).click();
+    await page.getByText('The page does not know yet').waitFor();
+    await page.route('**/token', (route) => route.abort());
+    await page.getByLabel('New note').fill('Written in a tunnel');
+    await page.keyboard.press('Enter');
+    await page.getByText('1 request is parked').waitFor();
+    await page.getByText('Server out of reach').first().waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
+  it('the re-authentication sheet, before and after a wrong password, and the page after declining it', async () => {
+    await signIn();
+    await loseSession();
+    expect(await findViolations()).toEqual([]);
+    await dialog().getByLabel('Password', { exact: true }).fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByText('That did not match').waitFor();
+    expect(await findViolations()).toEqual([]);
+    await page.getByRole('button', { name: 'Sign out instead' }).click();
+    await page.getByText('You are signed out').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
+  it('the skeleton while the session is read', async () => {
+    await page.addInitScript(() => {
+      IDBFactory.prototype.open = () => {
+        throw new DOMException('blocked for this test', 'UnknownError');
+      };
+    });
+    await page.reload();
+    await page.getByText('Restoring your session').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+});
+
+describe('by keyboard alone', () => {
+  beforeEach(() => openPage({ viewport: { width: 1280, height: 800 } }));
+
+  it('signs in, and arrives at the page’s heading', async () => {
+    await page.getByLabel('User name').waitFor();
+    await page.keyboard.type(demoUser.username);
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(demoUser.password);
+    await page.keyboard.press('Enter');
+    await pageIsThere();
+    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
+  });
+
+  it('the sheet takes the focus, keeps it, does not go by Escape, and gives the focus back', async () => {
+    await signIn();
+    await page.getByRole('button', { name: 'Revoke' }).click();
+    await page.getByRole('button', { name: 'Refresh now' }).waitFor();
+    await page.getByRole('button', { name: 'Renew now' }).focus();
+    await page.keyboard.press('Enter');
+    await dialog().waitFor();
+    const focusedName = (): Promise<string | null> =>
+      page.evaluate(() => document.activeElement?.getAttribute('name') ?? null);
+    expect(await focusedName()).toBe('password');
+    for (let presses = 0; presses < 8; presses++) {
+      await page.keyboard.press('Tab');
+      const isOutside = await page.evaluate(() => document.activeElement?.closest('main, .page-header') !== null);
+      expect(isOutside).toBe(false);
+    }
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Escape');
+    expect(await dialog().isVisible()).toBe(true);
+    await dialog().getByLabel('Password', { exact: true }).focus();
+    await page.keyboard.type(demoUser.password);
+    await page.keyboard.press('Enter');
+    await dialog().waitFor({ state: 'hidden' });
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Renew now');
+  });
+});
+
+describe('on the narrowest phone', () => {
+  beforeEach(() => openPage({ viewport: { width: 360, height: 740 } }));
+
+  it('nothing is wider than the screen', async () => {
+    const width = (): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth);
+    await page.getByLabel('User name').waitFor();
+    expect(await width()).toBe(360);
+    await signIn();
+    expect(await width()).toBe(360);
+    await loseSession();
+    expect(await width()).toBe(360);
+  });
+});
