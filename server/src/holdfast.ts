@@ -113,7 +113,8 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   const report = createReport(options.onEvent, logger);
 
   const connections = openConnections(databaseUrl, policy, (error) => {
-    logger.warn({ err: error }, 'an idle database connection broke');
+    // Never the error itself: the driver hangs the whole connection on it.
+    logger.warn({ sqlState: sqlStateOf(error), cause: error.message }, 'an idle database connection broke');
   });
   try {
     await migrate(databaseUrl, policy.connectTimeoutMs);
@@ -222,7 +223,7 @@ function createReport(onEvent: HoldfastOptions['onEvent'], logger: Logger): Repo
     try {
       onEvent({ ...fact, atMs: Date.now() });
     } catch (err) {
-      logger.error({ err, type: fact.type }, 'the event listener threw');
+      logger.error({ type: fact.type, err: describeBug(err) }, 'the event listener threw');
     }
   };
 }

@@ -41,7 +41,10 @@ export function openConnections(
       query_timeout: policy.statementTimeoutMs + 1_000,
       keepAlive: true,
     });
-    pool.on('error', onIdleError);
+    // While the pool closes, the server may well close first.
+    pool.on('error', (error) => {
+      if (!pool.ending) onIdleError(error);
+    });
     return pool;
   };
   return {
