@@ -1,10 +1,21 @@
-import { createAuthorizedFetch } from './authorized-fetch.ts';
+import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.ts';
+import { HoldfastError } from './errors.ts';
 import { resolvePolicy, type SessionPolicy } from './policy.ts';
-import type { Platform } from './ports.ts';
-import type { MachineConfig, Observation, ReauthenticationStage } from './session-state.ts';
-import { disposeShell, dispatch, requestToken, startShell, type Shell } from './shell.ts';
-import { authenticate, type PasswordCredential } from './sign-in.ts';
+import type { HttpAnswer, Platform } from './ports.ts';
+import type {
+  Held,
+  MachineConfig,
+  Observation,
+  ReauthenticationFailure,
+  ReauthenticationStage,
+} from './session-state.ts';
+import { disposeShell, dispatch, requestToken, startShell, type Shell, type TokenRequest } from './shell.ts';
+import { authenticate, beginSession, type PasswordCredential, type SignInMethod } from './sign-in.ts';
 import type { SessionSnapshot } from './snapshot.ts';
+import { readTokens, type TokenAnswer } from './wire.ts';
+
+/** A stage of the reauthentication chain that needs no user interface of the app's. */
+export type Reauthenticator = { readonly stage: ReauthenticationStage; readonly method: SignInMethod };
 
 /** What `createAuthService` needs to know. */
 export type AuthServiceOptions = {
@@ -19,11 +30,21 @@ export type AuthServiceOptions = {
   /** Origins that receive the access token. Default: the issuer's. */
   readonly resources?: readonly string[];
   /** Endpoints of a server that keeps them elsewhere, absolute or relative to the issuer. */
-  readonly endpoints?: { readonly token?: string; readonly challenge?: string; readonly revocation?: string };
+  readonly endpoints?: {
+    readonly token?: string;
+    readonly challenge?: string;
+    readonly revocation?: string;
+    readonly sessions?: string;
+  };
   /** Durations and limits that differ from the defaults. */
   readonly policy?: Partial<SessionPolicy>;
-  /** How the user can authenticate again, in order. Default: by password. */
-  readonly reauthentication?: readonly ReauthenticationStage[];
+  /**
+   * How the user can authenticate again, in order. A name alone is for the user interface to carry out; with a method the
+   * stage starts by itself. Default: by password.
+   */
+  readonly reauthentication?: readonly (ReauthenticationStage | Reauthenticator)[];
+  /** For servers whose answers mean something else than RFC 6749 says; `null` leaves an answer to the standard reading. */
+  readonly classify?: (answer: HttpAnswer) => TokenAnswer | null;
   /**
    * Whether every refresh counts as the user's activity. Default `false`: the platform reports what the user does,
    * and a refresh in the background does not keep an abandoned session alive.
@@ -44,14 +65,24 @@ export type AuthService = {
   /** Calls back with everything that happens, without secrets. Returns the function that stops it. */
   observe(observer: (observation: Observation) => void): () => void;
   /**
-   * Signs in with a password, or authenticates again after the session ended; what was parked for the same user goes on.
-   * Rejects with `sign-in-rejected`, `server-unavailable` or `misconfigured`.
+   * Signs in, or authenticates again after the session ended or a resource asked for it; what was parked for the same user
+   * goes on. Rejects with `sign-in-rejected`, `server-unavailable` or `misconfigured`.
    */
-  signIn(credential: PasswordCredential): Promise<void>;
-  /** Signs out: local data goes at once, the server is told in the background. */
+  signIn(credential: PasswordCredential | SignInMethod): Promise<void>;
+  /**
+   * Takes over a session that another OAuth library began: its token endpoint's answer (RFC 6749 §5.1), as JSON.
+   * Rejects with `protocol` if it is none.
+   */
+  adopt(tokenResponse: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Signs out: local data goes at once, the server is told as soon as it can be reached, also after a relaunch. */
   signOut(): Promise<void>;
-  /** The user declines to authenticate again: tries the next means, or signs out. */
-  declineReauthentication(): void;
+  /**
+   * Ends the user's other sessions at the server, then this one. Rejects, still signed in, if the server cannot be asked;
+   * a server that wants a recent authentication for it leads to a step-up first.
+   */
+  signOutEverywhere(): Promise<void>;
+  /** The current means of authenticating again did not work out: tries the next one, or signs out. Default: `cancelled`. */
+  declineReauthentication(why?: ReauthenticationFailure): void;
   /** Renews the session now, as the user's own activity. */
   extend(): void;
   /** The user did something: the next refresh says so, and the inactivity timeout slides. */
@@ -59,9 +90,9 @@ export type AuthService = {
   /** Resolves once the session was restored or found absent. */
   ready(): Promise<SessionSnapshot>;
   /** A usable access token, refreshed first if need be. For clients that `fetch` does not fit. */
-  getAccessToken(options?: { readonly signal?: AbortSignal; readonly deadlineMs?: number }): Promise<string>;
+  getAccessToken(options?: Pick<TokenRequest, 'signal' | 'deadlineMs'>): Promise<string>;
   /** A drop-in for `fetch` that carries the session to the origins in `resources` and nowhere else. */
-  readonly fetch: typeof fetch;
+  readonly fetch: AuthorizedFetch;
   /** Origins that `fetch` sends the access token to. */
   readonly resources: ReadonlySet<string>;
   /** The ports in use. */
@@ -89,16 +120,35 @@ function machineConfig(options: AuthServiceOptions): MachineConfig {
       scope: scope ?? null,
       delivery: platform.delivery,
     },
-    stages: reauthentication,
+    stages: reauthentication.map((each) => (typeof each === 'string' ? each : each.stage)),
+    automaticStages: reauthentication.flatMap((each) => (typeof each === 'string' ? [] : each.stage)),
+    classify: options.classify ?? (() => null),
     isActivityAssumed: options.assumeUserActive ?? false,
   };
 }
 
-async function signIn(shell: Shell, credential: PasswordCredential): Promise<void> {
-  const { phase } = shell.state;
-  const replaces = phase.kind === 'active' || phase.kind === 'reauth-required' ? phase.stored.sid : null;
-  dispatch(shell, { type: 'signedIn', held: await authenticate(shell, credential, replaces) });
+/** Makes a session that was just begun the session of this app; resolves when it is stored. */
+async function begin(shell: Shell, held: Held): Promise<void> {
+  dispatch(shell, { type: 'signedIn', held });
   await until(shell, () => shell.state.storing === null);
+}
+
+async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
+  const tokens = readTokens(tokenResponse);
+  if (!tokens) throw new HoldfastError('protocol', 'a token response needs an access_token');
+  await begin(shell, beginSession(tokens, shell.platform.clock.now(), shell.config.wire.scope));
+}
+
+async function signOut(shell: Shell): Promise<void> {
+  await ready(shell);
+  dispatch(shell, { type: 'signOutRequested' });
+  await shell.vaultTail;
+}
+
+async function signOutEverywhere(shell: Shell, fetch: AuthorizedFetch, sessionsEndpoint: string): Promise<void> {
+  const response = await fetch(sessionsEndpoint, { method: 'DELETE' });
+  if (!response.ok) throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
+  await signOut(shell);
 }
 
 /** Resolves when `isTrue`, looking again after every change of the vault. */
@@ -118,9 +168,10 @@ async function ready(shell: Shell): Promise<SessionSnapshot> {
   });
 }
 
-function declineReauthentication(shell: Shell): void {
+function declineReauthentication(shell: Shell, why: ReauthenticationFailure): void {
   const { phase } = shell.state;
-  if (phase.kind === 'reauth-required') dispatch(shell, { type: 'reauthenticationFailed', stage: phase.stage });
+  const chain = phase.kind === 'reauth-required' ? phase : phase.kind === 'active' ? phase.stepUp : null;
+  if (chain) dispatch(shell, { type: 'reauthenticationFailed', stage: chain.stage, why });
 }
 
 function listen<T>(listeners: Set<T>, listener: T): () => void {
@@ -146,23 +197,32 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     ...(options.resources ?? []).map((url) => originOf(url, 'resources')),
   ]);
   const observers = new Set(onEvent === undefined ? [] : [onEvent]);
-  const shell = startShell(machineConfig(options), resolvePolicy(options.policy), platform, observers);
+  const methods = (options.reauthentication ?? []).filter((each) => typeof each !== 'string');
+  const reauthenticators = new Map(methods.map(({ stage, method }) => [stage, method]));
+  const shell = startShell(
+    machineConfig(options),
+    resolvePolicy(options.policy),
+    platform,
+    observers,
+    reauthenticators,
+  );
+  const send = options.fetch ?? ((input, init) => fetch(input, init));
+  const authorizedFetch = createAuthorizedFetch(shell, resources, issuer, send);
   return {
     getSnapshot: () => shell.snapshot,
     subscribe: (listener) => listen(shell.listeners, listener),
     observe: (observer) => listen(shell.observers, observer),
-    signIn: (credential) => signIn(shell, credential),
-    signOut: async () => {
-      await ready(shell);
-      dispatch(shell, { type: 'signOutRequested' });
-      await shell.vaultTail;
-    },
-    declineReauthentication: () => declineReauthentication(shell),
+    signIn: async (credential) => begin(shell, await authenticate(shell, credential)),
+    adopt: (tokenResponse) => adopt(shell, tokenResponse),
+    signOut: () => signOut(shell),
+    signOutEverywhere: () =>
+      signOutEverywhere(shell, authorizedFetch, new URL(options.endpoints?.sessions ?? 'sessions', `${issuer}/`).href),
+    declineReauthentication: (why = 'cancelled') => declineReauthentication(shell, why),
     extend: () => dispatch(shell, { type: 'extendRequested' }),
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),
     ready: () => ready(shell),
-    getAccessToken: async (tokenOptions = {}) => (await requestToken(shell, tokenOptions)).access.value,
-    fetch: createAuthorizedFetch(shell, resources, issuer, options.fetch ?? ((input, init) => fetch(input, init))),
+    getAccessToken: async (request = {}) => (await requestToken(shell, request)).access.value,
+    fetch: authorizedFetch,
     resources,
     platform,
     dispose: () => disposeShell(shell),

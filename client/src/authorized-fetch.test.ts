@@ -60,9 +60,35 @@ describe('a 401 is refreshed away once', () => {
   });
 
   it('a 401 that is about something else is the caller’s', async () => {
-    const { world, tab, url } = await setUp(() => false, 'Bearer error="insufficient_user_authentication"');
+    const { world, tab, url } = await setUp(() => false, 'Bearer error="insufficient_scope"');
     expect((await tab.auth.fetch(url)).status).toBe(401);
     expect(world.server.refreshes()).toBe(0);
+  });
+
+  it('a resource that wants a fresh authentication gets it, while other requests go on', async () => {
+    const challenge = 'Bearer error="insufficient_user_authentication", acr_values="aal2", max_age=300';
+    const { world, tab, url } = await setUp((authorization) => authorization === 'Bearer access-2', challenge);
+    const sensitive = tab.auth.fetch(url);
+    while (tab.seen('reauthentication.required').length === 0) await settle();
+    expect(tab.auth.getSnapshot()).toMatchObject({
+      status: 'active',
+      stepUp: { stage: 'password', acrValues: 'aal2', maxAgeSeconds: 300 },
+    });
+    expect(await tab.auth.getAccessToken()).toBe('access-1');
+    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    expect((await sensitive).status).toBe(200);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', stepUp: null });
+    expect(world.server.requests.find((form) => form.has('password'))?.has('max_age')).toBe(false);
+    expect(world.server.requests.findLast((form) => form.has('password'))?.get('max_age')).toBe('300');
+  });
+
+  it('declined: the 401 is the caller’s, and the session stays', async () => {
+    const { tab, url } = await setUp(() => false, 'Bearer error="insufficient_user_authentication"');
+    const sensitive = tab.auth.fetch(url);
+    while (tab.seen('reauthentication.required').length === 0) await settle();
+    tab.auth.declineReauthentication();
+    expect((await sensitive).status).toBe(401);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', stepUp: null });
   });
 
   it('a 401 without a challenge counts: many APIs send none', async () => {

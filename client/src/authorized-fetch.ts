@@ -1,23 +1,34 @@
+import { HoldfastError } from './errors.ts';
 import { untilEither } from './instant.ts';
+import { dispatch, requestToken, type GrantedToken, type Shell, type TokenRequest } from './shell.ts';
+import { rememberNonce, signProof } from './token-endpoint.ts';
 import { refreshMarginMs } from './turn.ts';
-import { dispatch, requestToken, type GrantedToken, type Shell } from './shell.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
 
 type Fetch = typeof globalThis.fetch;
 
+/** `RequestInit`, and how long the request may be parked, in ms. Default: `policy.parkDeadlineMs`. */
+export type AuthorizedInit = RequestInit & { readonly parkDeadlineMs?: number };
+
+/** A drop-in for `fetch` that carries the session. */
+export type AuthorizedFetch = (input: RequestInfo | URL, init?: AuthorizedInit) => Promise<Response>;
+
 /** How one request is sent, as often as it may be. */
 type Plan = {
   /** Whether the body is still there after it was sent once. */
   readonly isReplayable: boolean;
-  readonly send: (authorization: string) => Promise<Response>;
+  readonly send: (headers: Readonly<Record<string, string>>) => Promise<Response>;
 };
+
+/** How one caller waits: its own abort signal and patience. */
+type Patience = Pick<TokenRequest, 'signal' | 'deadlineMs'>;
 
 const isStream = (body: unknown): boolean => typeof ReadableStream !== 'undefined' && body instanceof ReadableStream;
 
-function withAuthorization(headers: HeadersInit | undefined, authorization: string): Headers {
+function merge(headers: HeadersInit | undefined, more: Readonly<Record<string, string>>): Headers {
   const all = new Headers(headers);
-  all.set('authorization', authorization);
+  for (const [name, value] of Object.entries(more)) all.set(name, value);
   return all;
 }
 
@@ -26,23 +37,17 @@ function withAuthorization(headers: HeadersInit | undefined, authorization: stri
  * `Request` is cloned for the first try, so that the original is left for the second.
  */
 function planRequest(input: RequestInfo | URL, init: RequestInit | undefined, fetch: Fetch): Plan {
-  if (isStream(init?.body))
-    return {
-      isReplayable: false,
-      send: (authorization) =>
-        fetch(input, { ...init, headers: withAuthorization(headersOf(input, init), authorization) }),
-    };
-  if (!(input instanceof Request))
-    return {
-      isReplayable: true,
-      send: (authorization) => fetch(input, { ...init, headers: withAuthorization(init?.headers, authorization) }),
-    };
+  const isOneShot = isStream(init?.body);
+  if (isOneShot || !(input instanceof Request)) {
+    const headers = headersOf(input, init);
+    return { isReplayable: !isOneShot, send: (more) => fetch(input, { ...init, headers: merge(headers, more) }) };
+  }
   const request = new Request(input, init);
   return {
     isReplayable: true,
-    send: (authorization) => {
+    send: (more) => {
       const attempt = request.clone();
-      attempt.headers.set('authorization', authorization);
+      for (const [name, value] of Object.entries(more)) attempt.headers.set(name, value);
       return fetch(attempt);
     },
   };
@@ -51,14 +56,15 @@ function planRequest(input: RequestInfo | URL, init: RequestInit | undefined, fe
 const headersOf = (input: RequestInfo | URL, init: RequestInit | undefined): HeadersInit | undefined =>
   init?.headers ?? (input instanceof Request ? input.headers : undefined);
 
-/**
- * Whether a 401 is about the access token. A challenge that names another error (RFC 6750 §3.1 `insufficient_scope`,
- * RFC 9470 `insufficient_user_authentication`) is for the caller: a fresh token would be answered the same.
- */
-function isTokenRefused(response: Response): boolean {
-  if (response.status !== 401) return false;
-  const error = /\berror="?([a-z_]+)/iu.exec(response.headers.get('www-authenticate') ?? '');
-  return error === null || error[1] === 'invalid_token';
+/** What a 401 says is wrong (RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3); without a word, the token is (many APIs say none). */
+function readChallenge(response: Response): {
+  readonly error: string;
+  readonly parameter: (name: string) => string | null;
+} {
+  const header = response.headers.get('www-authenticate') ?? '';
+  const parameter = (name: string): string | null =>
+    new RegExp(`\\b${name}\\s*=\\s*(?:"([^"]*)"|([^\\s,"]+))`, 'iu').exec(header)?.slice(1).find(Boolean) ?? null;
+  return { error: parameter('error') ?? 'invalid_token', parameter };
 }
 
 /** The URL that a request goes to, or `null` if it is none. */
@@ -71,26 +77,72 @@ const isNearExpiry = (token: GrantedToken, shell: Shell): boolean =>
   untilEither(token.access.expiresAt, shell.platform.clock.now()) <=
   refreshMarginMs(token.access, shell.state.jitter, shell.policy);
 
+/** Sends with the token and, where the session is bound to a key, a proof; once more if the proof lacked a nonce. */
+async function sendOnce(
+  shell: Shell,
+  plan: Plan,
+  method: string,
+  url: string,
+  { access }: GrantedToken,
+): Promise<Response> {
+  const attempt = async (): Promise<Response> => {
+    const proof = access.tokenType === 'DPoP' ? await signProof(shell, method, url, access.value) : null;
+    const authorization = `${access.tokenType} ${access.value}`;
+    const response = await plan.send(proof === null ? { authorization } : { authorization, dpop: proof });
+    rememberNonce(shell, url, response.headers.get('dpop-nonce'));
+    return response;
+  };
+  const response = await attempt();
+  if (response.status !== 401 || !plan.isReplayable || readChallenge(response).error !== 'use_dpop_nonce')
+    return response;
+  await response.body?.cancel();
+  return attempt();
+}
+
+/** The token for a second try after a 401, or `null` when the 401 is for the caller. */
+async function answerChallenge(
+  shell: Shell,
+  response: Response,
+  { generation }: GrantedToken,
+  plan: Plan,
+  patience: Patience,
+): Promise<GrantedToken | null> {
+  const { error, parameter } = readChallenge(response);
+  if (error === 'invalid_token') {
+    dispatch(shell, { type: 'tokenRefused', generation });
+    return plan.isReplayable ? requestToken(shell, { ...patience, newerThan: generation }) : null;
+  }
+  if (error !== 'insufficient_user_authentication' || !plan.isReplayable) return null;
+  const maxAge = parameter('max_age');
+  const stepUp = { acrValues: parameter('acr_values'), maxAgeSeconds: maxAge === null ? null : Number(maxAge) };
+  return requestToken(shell, { ...patience, stepUp }).catch((reason: unknown) => {
+    if (reason instanceof HoldfastError && reason.code === 'step-up-declined') return null;
+    throw reason;
+  });
+}
+
 async function sendAuthorized(
   shell: Shell,
   input: RequestInfo | URL,
-  init: RequestInit | undefined,
+  init: AuthorizedInit | undefined,
+  target: URL,
   fetch: Fetch,
 ): Promise<Response> {
-  const signal = init?.signal ?? (input instanceof Request ? input.signal : null);
+  const request = input instanceof Request ? input : null;
+  const patience = { signal: init?.signal ?? request?.signal, deadlineMs: init?.parkDeadlineMs };
+  const method = init?.method ?? request?.method ?? 'GET';
   const plan = planRequest(input, init, fetch);
-  let token = await requestToken(shell, { signal });
+  let token = await requestToken(shell, patience);
   // What can be sent only once must not be spent on a token that is about to be refused.
   if (!plan.isReplayable && isNearExpiry(token, shell))
-    token = await requestToken(shell, { signal, newerThan: token.generation });
-  const first = await plan.send(`${token.access.tokenType} ${token.access.value}`);
-  if (!isTokenRefused(first)) return first;
-  dispatch(shell, { type: 'tokenRefused', generation: token.generation });
-  if (!plan.isReplayable) return first;
+    token = await requestToken(shell, { ...patience, newerThan: token.generation });
+  const first = await sendOnce(shell, plan, method, target.href, token);
+  if (first.status !== 401) return first;
   // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
+  const fresh = await answerChallenge(shell, first, token, plan, patience);
+  if (!fresh) return first;
   await first.body?.cancel();
-  const fresh = await requestToken(shell, { signal, newerThan: token.generation });
-  return plan.send(`${fresh.access.tokenType} ${fresh.access.value}`);
+  return sendOnce(shell, plan, method, target.href, fresh);
 }
 
 /**
@@ -100,11 +152,16 @@ async function sendAuthorized(
  * Rejects like `fetch`, with the caller's abort reason, or with a `HoldfastError` when the request was never sent
  * (`signed-out`, `user-changed`, `deadline-exceeded`, `queue-full`).
  */
-export function createAuthorizedFetch(shell: Shell, resources: ReadonlySet<string>, base: string, fetch: Fetch): Fetch {
+export function createAuthorizedFetch(
+  shell: Shell,
+  resources: ReadonlySet<string>,
+  base: string,
+  fetch: Fetch,
+): AuthorizedFetch {
   return async (input, init) => {
     const target = targetOf(input, base);
     const isOurs = target !== null && resources.has(target.origin);
     if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return fetch(input, init);
-    return sendAuthorized(shell, input, init, fetch);
+    return sendAuthorized(shell, input, init, target, fetch);
   };
 }

@@ -8,6 +8,7 @@
  * | `deadline-exceeded` | the request was parked for longer than its deadline | yes |
  * | `queue-full` | too many requests are parked already | yes |
  * | `sign-in-rejected` | the credential was not accepted | no |
+ * | `step-up-declined` | the API asked for a fresh authentication and the user declined | no |
  * | `server-unavailable` | the authorization server could not be reached or could not answer now | yes |
  * | `misconfigured` | the authorization server refuses this client or this configuration | no |
  * | `storage-unavailable` | the session could not be read or written now | yes |
@@ -21,6 +22,7 @@ export type HoldfastErrorCode =
   | 'deadline-exceeded'
   | 'queue-full'
   | 'sign-in-rejected'
+  | 'step-up-declined'
   | 'server-unavailable'
   | 'misconfigured'
   | 'storage-unavailable'

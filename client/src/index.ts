@@ -1,10 +1,12 @@
 export { createApiClient } from './api-client.ts';
 export type { ApiClient, ApiClientOptions, ApiRequestOptions, ApiResponse, RetryPolicy } from './api-client.ts';
 export { createAuthService } from './auth-service.ts';
-export type { AuthService, AuthServiceOptions } from './auth-service.ts';
+export type { AuthService, AuthServiceOptions, Reauthenticator } from './auth-service.ts';
+export type { AuthorizedFetch, AuthorizedInit } from './authorized-fetch.ts';
 export { HoldfastError } from './errors.ts';
 export type { HoldfastErrorCode } from './errors.ts';
 export type { Instant } from './instant.ts';
+export { memoryOutbox, memoryVault } from './memory-vault.ts';
 export { defaultPolicy } from './policy.ts';
 export type { SessionPolicy } from './policy.ts';
 export type {
@@ -12,7 +14,10 @@ export type {
   HttpAnswer,
   HttpRequest,
   Mutex,
+  Outbox,
   Platform,
+  ProofSigner,
+  Revocation,
   Signal,
   Signals,
   SignedOutReason,
@@ -22,11 +27,15 @@ export type {
   VaultRecord,
 } from './ports.ts';
 export type {
+  Chain,
   Freshness,
   Observation,
+  ReauthenticationFailure,
   ReauthenticationReason,
   ReauthenticationStage,
   RefreshCause,
+  StepUp,
 } from './session-state.ts';
-export type { PasswordCredential } from './sign-in.ts';
+export type { PasswordCredential, SignInMethod } from './sign-in.ts';
 export type { SessionSnapshot } from './snapshot.ts';
+export type { ChallengeAnswer, TokenAnswer, Tokens } from './wire.ts';

@@ -1,4 +1,4 @@
-import type { Vault, VaultRecord } from './ports.ts';
+import type { Outbox, Revocation, Vault, VaultRecord } from './ports.ts';
 
 /** A vault as long as the process: for tests, and where nothing else can be had. */
 export function memoryVault(): Vault {
@@ -10,6 +10,23 @@ export function memoryVault(): Vault {
       if (expectedStamp !== null && expectedStamp !== stamp) return Promise.resolve({ replaced: false, record });
       record = { ...next, stamp: stamp + 1 };
       return Promise.resolve({ replaced: true, record });
+    },
+  };
+}
+
+/** An outbox as long as the process. */
+export function memoryOutbox(): Outbox {
+  let pending: readonly Revocation[] = [];
+  const isOther = (a: Revocation) => (b: Revocation) => a.sid !== b.sid || a.refreshToken !== b.refreshToken;
+  return {
+    list: () => Promise.resolve(pending),
+    add: (revocation) => {
+      pending = [...pending.filter(isOther(revocation)), revocation];
+      return Promise.resolve();
+    },
+    remove: (revocation) => {
+      pending = pending.filter(isOther(revocation));
+      return Promise.resolve();
     },
   };
 }

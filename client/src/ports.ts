@@ -102,11 +102,32 @@ export type Signal = 'foreground' | 'background' | 'online' | 'offline' | 'resum
 /** Starts listening and returns the function that stops it. */
 export type Signals = (emit: (signal: Signal) => void) => () => void;
 
+/** A session that was ended here and whose end the server may not have heard of yet. */
+export type Revocation = { readonly sid: string | null; readonly refreshToken: string | null };
+
+/** Revocations to be delivered, also after a relaunch. Kept with the same care as the session. */
+export type Outbox = {
+  list(): Promise<readonly Revocation[]>;
+  add(revocation: Revocation): Promise<void>;
+  remove(revocation: Revocation): Promise<void>;
+};
+
+/** Proves possession of a key that does not leave the device. @see RFC 9449 §4.2 */
+export type ProofSigner = (request: {
+  readonly method: string;
+  readonly url: string;
+  /** The nonce that the server asked for last; `null` if it asked for none. */
+  readonly nonce: string | null;
+  /** The access token that goes with the proof; `null` at the token endpoint. */
+  readonly accessToken: string | null;
+}) => Promise<string>;
+
 /** Everything a platform provides. `holdfast/web` has one for browsers. */
 export type Platform = {
   readonly clock: Clock;
   readonly transport: Transport;
   readonly vault: Vault;
+  readonly outbox: Outbox;
   readonly mutex: Mutex;
   readonly signals: Signals;
   /** Tells the other tabs that the vault changed; never carries a token. */
@@ -117,6 +138,8 @@ export type Platform = {
   readonly randomToken: () => string;
   /** SHA-256 of an ASCII string, as base64url (RFC 7636 §4.2). */
   readonly sha256: (text: string) => Promise<string>;
+  /** Signs DPoP proofs, if the session is to be bound to a key. */
+  readonly signProof?: ProofSigner;
   /** Where the refresh token is kept: in an HttpOnly cookie that scripts cannot read, or in the vault. */
   readonly delivery: 'cookie' | 'body';
 };

@@ -30,7 +30,7 @@ function enter(turn: Turn, flight: Flight, step: FlightStep, waitMs: number): vo
 
 function read(turn: Turn, flight: Flight, step: FlightStep): void {
   enter(turn, flight, step, turn.policy.vaultWaitMs);
-  run(turn, { type: 'readVault', operation: flight.attempt });
+  run(turn, { type: 'readVault', operation: flight.attempt, isForRefresh: step.kind === 'reading' });
 }
 
 /** Starts a refresh. Whoever waits at this moment joins it. */
@@ -39,7 +39,7 @@ export function startFlight(turn: Turn, cause: RefreshCause): void {
   const attempt = takeNumber(turn);
   // The port bounds the wait; the deadline here is for a port that never answers.
   const deadline = after(now, policy.lockWaitMs * 2);
-  state.flight = { attempt, cause, startedAt: now, deadline, step: { kind: 'locking' } };
+  state.flight = { attempt, cause, startedAt: now, deadline, hasNonce: false, step: { kind: 'locking' } };
   state.wanted = null;
   observe(turn, { type: 'refresh.started', attempt, cause });
   for (const { caller } of state.waiting) observe(turn, { type: 'refresh.joined', attempt, caller });
@@ -113,7 +113,7 @@ export function onAnswered(turn: Turn, attempt: number, answer: HttpAnswer, rand
   const held = activePhase(turn);
   if (!held || flight?.attempt !== attempt || flight.step.kind !== 'requesting') return;
   if (hasPassed(flight.deadline, turn.now)) return failFlight(turn, flight, 'timeout', null, random);
-  const result = readTokenAnswer(answer);
+  const result = turn.config.classify(answer) ?? readTokenAnswer(answer);
   if (result.kind === 'tokens') commit(turn, flight, flight.step, held.stored, result.tokens, random);
   else refuse(turn, flight, flight.step.stamp, result, random);
 }
@@ -127,7 +127,11 @@ function refuse(
 ): void {
   if (result.kind === 'rejected')
     read(turn, flight, { kind: 'rereading', stamp, because: result.reason, retryAfterMs: null });
-  else if (result.kind === 'misconfigured') failFlight(turn, flight, 'misconfigured', null, random);
+  else if (result.kind === 'nonce-required') {
+    // The answer brought the nonce. The vault is read again, as before every use of its token.
+    if (flight.hasNonce) failFlight(turn, flight, 'nonce-required', null, random);
+    else read(turn, { ...flight, hasNonce: true }, { kind: 'reading' });
+  } else if (result.kind === 'misconfigured') failFlight(turn, flight, 'misconfigured', null, random);
   else if (result.cause === 'rate-limited')
     read(turn, flight, { kind: 'rereading', stamp, because: 'wait', retryAfterMs: result.retryAfterMs });
   else failFlight(turn, flight, result.cause, result.retryAfterMs, random);

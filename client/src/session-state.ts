@@ -9,7 +9,7 @@ import type {
   StoredSession,
   VaultRecord,
 } from './ports.ts';
-import type { RejectionReason, TransientCause, WireConfig } from './wire.ts';
+import type { RejectionReason, TokenAnswer, TransientCause, WireConfig } from './wire.ts';
 
 /** Why a refresh was started. */
 export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend' | 'store-changed';
@@ -23,10 +23,23 @@ export type ReauthenticationStage = 'biometric' | 'password';
 /** Why the user has to authenticate again. */
 export type ReauthenticationReason = RejectionReason | 'storage-lost';
 
+/** Why a stage of the chain did not help. */
+export type ReauthenticationFailure = 'unavailable' | 'cancelled' | 'failed';
+
+/** A walk along the chain of reauthentication. */
+export type Chain = {
+  readonly stage: ReauthenticationStage;
+  readonly laterStages: readonly ReauthenticationStage[];
+  readonly failed: readonly { readonly stage: ReauthenticationStage; readonly why: ReauthenticationFailure }[];
+};
+
+/** A resource asked for a fresher or stronger authentication than the session has. @see RFC 9470 §3 */
+export type StepUp = { readonly acrValues: string | null; readonly maxAgeSeconds: number | null };
+
 /** Somebody who waits for an access token. The promise lives in the shell; here is only its number. */
 export type Waiter = {
   readonly caller: number;
-  /** The caller has seen this generation fail (or has none: 0); only a newer one helps. */
+  /** The caller has seen this generation fail (or has none: 0); only a newer one helps. Infinity: only a sign-in does. */
   readonly newerThan: number;
   /** Monotonic time at which the caller gives up, in ms. */
   readonly deadlineMs: number;
@@ -47,8 +60,8 @@ export type Held = {
   readonly warningsGiven: number;
 };
 
-/** There is a session. */
-export type Active = { readonly kind: 'active' } & Held;
+/** There is a session. `stepUp`: a resource wants the user to authenticate again, while everything else goes on. */
+export type Active = { readonly kind: 'active'; readonly stepUp: (StepUp & Chain) | null } & Held;
 
 /** Where the session is. */
 export type Phase =
@@ -60,13 +73,11 @@ export type Phase =
     }
   | { readonly kind: 'signed-out'; readonly reason: SignedOutReason }
   | Active
-  | {
+  | ({
       readonly kind: 'reauth-required';
       readonly stored: StoredSession;
       readonly reason: ReauthenticationReason;
-      readonly stage: ReauthenticationStage;
-      readonly laterStages: readonly ReauthenticationStage[];
-    };
+    } & Chain);
 
 /** What a refresh is doing. Each step waits for exactly one event, or for its deadline. */
 export type FlightStep =
@@ -88,6 +99,8 @@ export type Flight = {
   readonly startedAt: Instant;
   /** The current step is given up at this moment, by whichever clock reaches it. */
   readonly deadline: Instant;
+  /** The request was repeated once with the nonce that the server asked for. */
+  readonly hasNonce: boolean;
   readonly step: FlightStep;
 };
 
@@ -125,6 +138,10 @@ export type SessionState = {
 export type MachineConfig = {
   readonly wire: WireConfig;
   readonly stages: readonly ReauthenticationStage[];
+  /** Stages that start by themselves; the others wait for the user interface. */
+  readonly automaticStages: readonly ReauthenticationStage[];
+  /** For servers whose answers mean something else: `null` leaves an answer to the standard reading. Pure. */
+  readonly classify: (answer: HttpAnswer) => TokenAnswer | null;
   /** Nobody reports user activity here, so every refresh counts as the user's. */
   readonly isActivityAssumed: boolean;
 };
@@ -146,7 +163,12 @@ export type SessionEvent =
   | { readonly type: 'extendRequested' }
   | { readonly type: 'signedIn'; readonly held: Held }
   | { readonly type: 'signOutRequested' }
-  | { readonly type: 'reauthenticationFailed'; readonly stage: ReauthenticationStage }
+  | {
+      readonly type: 'reauthenticationFailed';
+      readonly stage: ReauthenticationStage;
+      readonly why: ReauthenticationFailure;
+    }
+  | ({ readonly type: 'stepUpRequired'; readonly caller: number; readonly deadlineMs: number } & StepUp)
   | { readonly type: 'lockSettled'; readonly attempt: number; readonly isHeld: boolean }
   | { readonly type: 'vaultRead'; readonly operation: number; readonly record: VaultRecord | null }
   | {
@@ -172,7 +194,8 @@ export type Effect =
   | { readonly type: 'acquireLock'; readonly attempt: number; readonly waitMs: number }
   /** Ends the use of the lock, held or still waited for. No reply. */
   | { readonly type: 'releaseLock'; readonly attempt: number }
-  | { readonly type: 'readVault'; readonly operation: number }
+  /** `isForRefresh`: a refresh request follows in the same task, so what it needs besides is made before the read. */
+  | { readonly type: 'readVault'; readonly operation: number; readonly isForRefresh: boolean }
   | {
       readonly type: 'writeVault';
       readonly operation: number;
@@ -185,6 +208,8 @@ export type Effect =
   | { readonly type: 'abortRefresh'; readonly attempt: number }
   /** Ends the session at the server, as well as it can. No reply. */
   | { readonly type: 'revoke'; readonly session: StoredSession }
+  /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */
+  | { readonly type: 'reauthenticate'; readonly stage: ReauthenticationStage }
   /** Tells the other tabs. No reply. */
   | { readonly type: 'announce' }
   | { readonly type: 'settle'; readonly caller: number; readonly settlement: Settlement }
@@ -206,7 +231,13 @@ export type Observation =
   | {
       readonly type: 'refresh.failed';
       readonly attempt: number;
-      readonly cause: TransientCause | 'misconfigured' | 'vault-unavailable' | 'answer-mismatch' | 'wait';
+      readonly cause:
+        | TransientCause
+        | 'misconfigured'
+        | 'vault-unavailable'
+        | 'answer-mismatch'
+        | 'wait'
+        | 'nonce-required';
       readonly retryInMs: number;
     }
   | { readonly type: 'refresh.rejected'; readonly attempt: number; readonly reason: RejectionReason }
@@ -219,7 +250,12 @@ export type Observation =
   | {
       readonly type: 'reauthentication.required';
       readonly stage: ReauthenticationStage;
-      readonly reason: ReauthenticationReason;
+      readonly reason: ReauthenticationReason | 'step-up';
+    }
+  | {
+      readonly type: 'reauthentication.failed';
+      readonly stage: ReauthenticationStage;
+      readonly why: ReauthenticationFailure;
     }
   | { readonly type: 'signed-in' }
   | { readonly type: 'signed-out'; readonly reason: SignedOutReason }

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from './policy.ts';
 import { describe as describeState, initialState, nextWakeInMs, transition } from './session.ts';
 import type { MachineConfig, SessionEvent, SessionState } from './session-state.ts';
+import type { Platform, ProofSigner } from './ports.ts';
+import type { SignInMethod } from './sign-in.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
 const MINUTE = 60_000;
@@ -169,7 +171,6 @@ describe('what does not end a session', () => {
     ['a proxy that says 401', { status: 401, headers: {}, body: '' }],
     ['truncated JSON', { status: 200, headers: {}, body: '{"access_token":"a' }],
     ['an HTML 400', { status: 400, headers: {}, body: '<html>Bad request</html>' }],
-    ['use_dpop_nonce', json(400, { error: 'use_dpop_nonce' })],
     ['invalid_client', json(401, { error: 'invalid_client' })],
     [
       'an answer for another session',
@@ -188,6 +189,30 @@ describe('what does not end a session', () => {
     await world.time.advance(2 * MINUTE);
     expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');
     expect(await tab.auth.getAccessToken()).toBe('access-2');
+  });
+
+  it('a nonce that the server wants in the proof costs one more request, and is remembered', async () => {
+    const world = createWorld();
+    const proofs: unknown[] = [];
+    const signProof: ProofSigner = (proof) => {
+      proofs.push(proof);
+      return Promise.resolve('proof');
+    };
+    const tab = await world.openSignedInTab({}, { signProof });
+    world.server.answers.push(json(400, { error: 'use_dpop_nonce' }, { 'dpop-nonce': 'n1' }));
+    await world.time.advance(DUE);
+    expect(await tab.auth.getAccessToken()).toBe('access-2');
+    expect(tab.seen('refresh.failed')).toHaveLength(0);
+    expect(proofs.slice(-2)).toMatchObject([{ nonce: null }, { nonce: 'n1' }]);
+  });
+
+  it('a server that asks for nonce after nonce is not followed for ever', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.answers.push(...Array.from({ length: 2 }, () => json(400, { error: 'use_dpop_nonce' })));
+    await world.time.advance(DUE);
+    expect(tab.seen('refresh.failed').map(({ cause }) => cause)).toEqual(['nonce-required']);
+    expect(tab.auth.getSnapshot().status).toBe('active');
   });
 
   it('a day without a network, with the token long expired: parked requests fail by their deadline, the session stays', async () => {
@@ -336,6 +361,60 @@ describe('what ends a session', () => {
     expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
+  it('a sign-out without a network is delivered after a relaunch', async () => {
+    const world = createWorld();
+    let isOffline = false;
+    const transport: Platform['transport'] = (request, signal) =>
+      isOffline ? Promise.reject(new TypeError('Failed to fetch')) : world.transport(request, signal);
+    const tab = await world.openSignedInTab({}, { transport });
+    isOffline = true;
+    await tab.auth.signOut();
+    expect((await world.vault.read())?.session).toBeNull();
+    tab.auth.dispose();
+    isOffline = false;
+    world.openTab({}, { transport });
+    await settle();
+    expect(world.server.requests.at(-1)?.get('token')).toBe('refresh-1');
+    world.openTab({}, { transport });
+    await settle();
+    expect(world.server.requests.filter((form) => form.has('token'))).toHaveLength(1);
+  });
+
+  it('a session begun by another library is taken over, stored, and kept alive', async () => {
+    const world = createWorld();
+    const tab = world.openTab();
+    await tab.auth.ready();
+    await expect(tab.auth.adopt({ token_type: 'Bearer' })).rejects.toMatchObject({ code: 'protocol' });
+    await tab.auth.adopt({ access_token: 'theirs', token_type: 'Bearer', expires_in: 900, refresh_token: 'r0' });
+    expect(await tab.auth.getAccessToken()).toBe('theirs');
+    await world.time.advance(DUE);
+    expect(world.server.requests.at(-1)?.get('refresh_token')).toBe('r0');
+    expect(await tab.auth.getAccessToken()).toBe('access-1');
+  });
+
+  it('a stage that starts by itself brings the session back without anybody typing', async () => {
+    const world = createWorld();
+    const method: SignInMethod = (ask) => ask({ webauthn: 'assertion' });
+    const tab = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }, 'password'] });
+    world.server.answers.push(invalidGrant('revoked'));
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot().status).toBe('active');
+    expect(await tab.auth.getAccessToken()).toBe('access-2');
+  });
+
+  it.each([
+    ['NotAllowedError', 'cancelled'],
+    ['NotSupportedError', 'unavailable'],
+    ['Error', 'failed'],
+  ])('%s: the next stage follows, and the user interface knows why (%s)', async (name, why) => {
+    const world = createWorld();
+    const method: SignInMethod = () => Promise.reject(Object.assign(new Error('no'), { name }));
+    const tab = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }, 'password'] });
+    world.server.answers.push(invalidGrant('revoked'));
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'biometric', why }] });
+  });
+
   it('sign-out reaches the other tabs and the server, and takes local data at once', async () => {
     const world = createWorld();
     const first = await world.openSignedInTab();
@@ -458,6 +537,8 @@ describe('the machine', () => {
       delivery: 'body',
     },
     stages: ['password'],
+    automaticStages: [],
+    classify: () => null,
     isActivityAssumed: false,
   };
   const now = { wallMs: 0, monotonicMs: 0 };
@@ -481,7 +562,7 @@ describe('the machine', () => {
       { type: 'refreshFailed', attempt: 99, random: 0 },
       { type: 'callerLeft', caller: 99 },
       { type: 'tokenRefused', generation: 99 },
-      { type: 'reauthenticationFailed', stage: 'password' },
+      { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
       { type: 'woke' },
     ];
     for (const state of [start, restored, signedOut] satisfies SessionState[])

@@ -10,7 +10,16 @@ import {
   onLockSettled,
   startFlight,
 } from './refresh-flight.ts';
-import type { Active, Effect, Held, MachineConfig, RefreshCause, SessionEvent, SessionState } from './session-state.ts';
+import type {
+  Active,
+  Effect,
+  Held,
+  MachineConfig,
+  RefreshCause,
+  SessionEvent,
+  SessionState,
+  Waiter,
+} from './session-state.ts';
 import {
   activePhase,
   adopt,
@@ -18,6 +27,7 @@ import {
   failWaiters,
   hold,
   isUsable,
+  nextStage,
   observe,
   refreshAllowedInMs,
   refreshMarginMs,
@@ -92,7 +102,9 @@ function react(turn: Turn, event: SessionEvent): void {
     case 'signOutRequested':
       return onSignOutRequested(turn);
     case 'reauthenticationFailed':
-      return onReauthenticationFailed(turn, event.stage);
+      return onReauthenticationFailed(turn, event);
+    case 'stepUpRequired':
+      return onStepUpRequired(turn, event);
     case 'lockSettled':
       return onLockSettled(turn, event.attempt, event.isHeld);
     case 'vaultRead':
@@ -110,7 +122,7 @@ function react(turn: Turn, event: SessionEvent): void {
 
 function readVault(turn: Turn): number {
   const operation = takeNumber(turn);
-  run(turn, { type: 'readVault', operation });
+  run(turn, { type: 'readVault', operation, isForRefresh: false });
   return operation;
 }
 
@@ -170,8 +182,11 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   turn.state.isUserActive = false;
   settleDown(turn);
   hold(turn, held, stamp, true);
+  const active = activePhase(turn);
+  if (active) turn.state.phase = { ...active, stepUp: null };
   run(turn, { type: 'announce' });
   observe(turn, { type: 'signed-in' });
+  settleWaiters(turn, true);
 }
 
 function onSignOutRequested(turn: Turn): void {
@@ -182,14 +197,34 @@ function onSignOutRequested(turn: Turn): void {
   if (storing) run(turn, { type: 'revoke', session: storing.held.stored });
 }
 
-function onReauthenticationFailed(turn: Turn, failed: string): void {
+function onReauthenticationFailed(turn: Turn, { stage, why }: Event<'reauthenticationFailed'>): void {
   const { phase } = turn.state;
-  if (phase.kind !== 'reauth-required' || phase.stage !== failed) return;
-  const [stage, ...laterStages] = phase.laterStages;
-  if (!stage) return signOut(turn, 'reauth-failed');
-  turn.state.phase = { ...phase, stage, laterStages };
-  observe(turn, { type: 'reauthentication.required', stage, reason: phase.reason });
+  const chain = phase.kind === 'reauth-required' ? phase : phase.kind === 'active' ? phase.stepUp : null;
+  if (chain?.stage !== stage) return;
+  observe(turn, { type: 'reauthentication.failed', stage, why });
+  const reason = phase.kind === 'reauth-required' ? phase.reason : 'step-up';
+  const next = nextStage(turn, chain.laterStages, [...chain.failed, { stage, why }], reason);
+  if (phase.kind === 'reauth-required') {
+    if (next) turn.state.phase = { ...phase, ...next };
+    else signOut(turn, 'reauth-failed');
+  } else if (phase.kind === 'active' && phase.stepUp) {
+    turn.state.phase = { ...phase, stepUp: next && { ...phase.stepUp, ...next } };
+    if (!next) failWaiters(turn, 'step-up-declined', isForSignIn);
+  }
 }
+
+/** A resource wants a fresher or stronger authentication: the session stays, only this caller waits for a sign-in. */
+function onStepUpRequired(turn: Turn, event: Event<'stepUpRequired'>): void {
+  const { caller, deadlineMs, acrValues, maxAgeSeconds } = event;
+  onTokenRequested(turn, { type: 'tokenRequested', caller, newerThan: Infinity, deadlineMs });
+  const held = activePhase(turn);
+  if (!held || held.stepUp) return;
+  const chain = nextStage(turn, turn.config.stages, [], 'step-up');
+  if (chain) turn.state.phase = { ...held, stepUp: { acrValues, maxAgeSeconds, ...chain } };
+  else failWaiters(turn, 'step-up-declined', isForSignIn);
+}
+
+const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
 
 function onVaultRead(turn: Turn, operation: number, record: VaultRecord | null): void {
   const { state } = turn;

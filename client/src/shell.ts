@@ -1,10 +1,22 @@
 import { HoldfastError } from './errors.ts';
 import type { SessionPolicy } from './policy.ts';
-import type { AbortSignalLike, HttpAnswer, HttpRequest, Platform, StoredSession } from './ports.ts';
+import type { HttpAnswer, HttpRequest, Platform } from './ports.ts';
+import { deliverRevocations, postRevocation } from './revocation.ts';
 import { initialState, nextWakeInMs, transition } from './session.ts';
-import type { Effect, MachineConfig, Observation, SessionEvent, SessionState, Settlement } from './session-state.ts';
+import type {
+  Effect,
+  MachineConfig,
+  Observation,
+  ReauthenticationFailure,
+  ReauthenticationStage,
+  SessionEvent,
+  SessionState,
+  Settlement,
+  StepUp,
+} from './session-state.ts';
+import { authenticate, type SignInMethod } from './sign-in.ts';
 import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
-import { revocationRequest } from './wire.ts';
+import { rememberNonce, signProof, withProof } from './token-endpoint.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
 
@@ -27,7 +39,12 @@ export type Shell = {
   nextCaller: number;
   /** Attempts that use the lock: the release function, or `null` while it is waited for. */
   readonly locks: Map<number, (() => void) | null>;
-  readonly exchanges: Map<number, Abort>;
+  readonly exchanges: Map<number, AbortController>;
+  /** What the next refresh request is signed with; made before the vault is read. */
+  proof: string | null;
+  /** The nonces that servers want in proofs, by origin. */
+  readonly nonces: Map<string, string>;
+  readonly reauthenticators: ReadonlyMap<ReauthenticationStage, SignInMethod>;
   /** Vault operations run one after the other, in the order in which the machine asked for them. */
   vaultTail: Promise<void>;
   cancelWake: () => void;
@@ -36,33 +53,13 @@ export type Shell = {
   readonly observers: Set<(observation: Observation) => void>;
 };
 
-type Abort = { readonly signal: AbortSignalLike; readonly abort: () => void };
-
-/** An abort signal for engines that have none. */
-function createAbort(): Abort {
-  const listeners = new Set<() => void>();
-  let aborted = false;
-  const signal: AbortSignalLike = {
-    get aborted() {
-      return aborted;
-    },
-    addEventListener: (_type, listener) => void listeners.add(listener),
-    removeEventListener: (_type, listener) => void listeners.delete(listener),
-  };
-  const abort = (): void => {
-    if (aborted) return;
-    aborted = true;
-    for (const listener of listeners) listener();
-  };
-  return { signal, abort };
-}
-
 /** Creates the machine and starts to restore the session. */
 export function startShell(
   config: MachineConfig,
   policy: SessionPolicy,
   platform: Platform,
   observers: Shell['observers'],
+  reauthenticators: Shell['reauthenticators'],
 ): Shell {
   const state = initialState(platform.random(), policy, platform.clock.now());
   const shell: Shell = {
@@ -78,14 +75,21 @@ export function startShell(
     nextCaller: 1,
     locks: new Map(),
     exchanges: new Map(),
+    proof: null,
+    nonces: new Map(),
+    reauthenticators,
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
     stopSignals: () => {},
     listeners: new Set(),
     observers,
   };
-  shell.stopSignals = platform.signals((signal) => dispatch(shell, { type: 'signalled', signal }));
+  shell.stopSignals = platform.signals((signal) => {
+    dispatch(shell, { type: 'signalled', signal });
+    if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
+  });
   dispatch(shell, { type: 'started' });
+  void deliverRevocations(shell);
   return shell;
 }
 
@@ -137,6 +141,8 @@ function runEffect(shell: Shell, effect: Effect): void {
       return releaseLock(shell, effect.attempt);
     case 'readVault':
       return useVault(shell, effect.operation, async () => {
+        const { tokenEndpoint } = shell.config.wire;
+        if (effect.isForRefresh) shell.proof = await signProof(shell, 'POST', tokenEndpoint, null);
         const record = await shell.platform.vault.read();
         return { type: 'vaultRead', operation: effect.operation, record };
       });
@@ -151,7 +157,9 @@ function runEffect(shell: Shell, effect: Effect): void {
     case 'abortRefresh':
       return shell.exchanges.get(effect.attempt)?.abort();
     case 'revoke':
-      return void revoke(shell, effect.session);
+      return void postRevocation(shell, effect.session);
+    case 'reauthenticate':
+      return void reauthenticate(shell, effect.stage);
     case 'announce':
       // After the write that it tells of.
       shell.vaultTail = shell.vaultTail.then(() => callSafely(shell.platform.announce));
@@ -203,40 +211,58 @@ function useVault(shell: Shell, operation: number, work: () => Promise<SessionEv
 
 function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void {
   const { random, transport } = shell.platform;
-  const abort = createAbort();
-  shell.exchanges.set(attempt, abort);
+  const controller = new AbortController();
+  shell.exchanges.set(attempt, controller);
   const finish = (event: SessionEvent): void => {
     shell.exchanges.delete(attempt);
     dispatch(shell, event);
   };
-  transport(request, abort.signal).then(
-    (answer) => finish({ type: 'refreshAnswered', attempt, answer, random: random() }),
-    () => finish({ type: 'refreshFailed', attempt, random: random() }),
-  );
+  const onAnswer = (answer: HttpAnswer): void => {
+    rememberNonce(shell, request.url, answer.headers['dpop-nonce']);
+    finish({ type: 'refreshAnswered', attempt, answer, random: random() });
+  };
+  const onFailure = (): void => finish({ type: 'refreshFailed', attempt, random: random() });
+  transport(withProof(request, shell.proof), controller.signal).then(onAnswer, onFailure);
+}
+
+async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promise<void> {
+  const method = shell.reauthenticators.get(stage);
+  try {
+    if (!method) throw new HoldfastError('misconfigured', 'no such means of reauthentication');
+    dispatch(shell, { type: 'signedIn', held: await authenticate(shell, method) });
+  } catch (error) {
+    dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
+  }
+}
+
+/** Platforms name a declined prompt `NotAllowedError` or `AbortError`, and a missing authenticator `NotSupportedError`. */
+function whyFailed(error: unknown): ReauthenticationFailure {
+  const name = error instanceof Error ? error.name : '';
+  if (name === 'NotAllowedError' || name === 'AbortError') return 'cancelled';
+  return name === 'NotSupportedError' ? 'unavailable' : 'failed';
 }
 
 function settle(shell: Shell, caller: number, settlement: Settlement): void {
   const waiting = shell.callers.get(caller);
   shell.callers.delete(caller);
   if (settlement.ok) return waiting?.resolve(settlement);
-  waiting?.reject(new HoldfastError(settlement.code, PARKED_MESSAGES[settlement.code] ?? 'the request was not sent'));
+  waiting?.reject(new HoldfastError(settlement.code, `the request was not sent: ${settlement.code}`));
 }
 
-const PARKED_MESSAGES: Partial<Record<HoldfastError['code'], string>> = {
-  'signed-out': 'there is no session',
-  'user-changed': 'another user signed in while the request was parked',
-  'deadline-exceeded': 'the request was parked for longer than its deadline',
-  'queue-full': 'too many requests are parked already',
+/** What a caller waits for: a token newer than the one it has seen fail, or the sign-in that a resource asked for. */
+export type TokenRequest = {
+  readonly newerThan?: number;
+  readonly stepUp?: StepUp;
+  /** How long to wait, in ms. Default: `policy.parkDeadlineMs`. */
+  readonly deadlineMs?: number | undefined;
+  readonly signal?: AbortSignal | null | undefined;
 };
 
-/** Waits for a usable access token newer than `newerThan`. The caller's abort ends its own wait, never the refresh. */
-export function requestToken(
-  shell: Shell,
-  options: { readonly newerThan?: number; readonly deadlineMs?: number; readonly signal?: AbortSignal | null },
-): Promise<GrantedToken> {
-  const { newerThan = 0, deadlineMs = shell.policy.parkDeadlineMs, signal } = options;
-  if (shell.isDisposed) return Promise.reject(new HoldfastError('disposed', 'the service was disposed of'));
+/** Waits for a usable access token. The caller's abort ends its own wait, never the refresh. */
+export function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
+  const { newerThan = 0, stepUp, deadlineMs = shell.policy.parkDeadlineMs, signal } = request;
   return new Promise((resolve, reject) => {
+    if (shell.isDisposed) return reject(new HoldfastError('disposed', 'the service was disposed of'));
     if (signal?.aborted) return reject(signal.reason as Error);
     const caller = shell.nextCaller++;
     const onAbort = (): void => {
@@ -250,40 +276,9 @@ export function requestToken(
       resolve: (token) => (leave(), resolve(token)),
       reject: (error) => (leave(), reject(error)),
     });
-    dispatch(shell, { type: 'tokenRequested', caller, newerThan, deadlineMs });
+    if (stepUp) dispatch(shell, { type: 'stepUpRequired', caller, deadlineMs, ...stepUp });
+    else dispatch(shell, { type: 'tokenRequested', caller, newerThan, deadlineMs });
   });
-}
-
-/** One HTTP exchange with the client's response deadline. Rejects with a retryable error when there was no answer. */
-export async function exchange(shell: Pick<Shell, 'platform' | 'policy'>, request: HttpRequest): Promise<HttpAnswer> {
-  const { clock, transport } = shell.platform;
-  const abort = createAbort();
-  const cancel = clock.wake(shell.policy.responseDeadlineMs, abort.abort);
-  try {
-    return await transport(request, abort.signal);
-  } catch (cause) {
-    throw new HoldfastError('server-unavailable', 'the authorization server did not answer', { cause });
-  } finally {
-    cancel();
-  }
-}
-
-const REVOCATION_TRIES = 5;
-
-/** Ends the session at the server in the background. The local data is gone already, whatever becomes of this. */
-async function revoke(shell: Shell, session: StoredSession): Promise<void> {
-  const { clock, random } = shell.platform;
-  const request = revocationRequest(shell.config.wire, session);
-  for (let failures = 0; failures < REVOCATION_TRIES; failures++) {
-    const status = await exchange(shell, request).then(
-      (answer) => answer.status,
-      () => 503,
-    );
-    if (status < 500 && status !== 429) return;
-    const delayMs =
-      Math.min(shell.policy.backoffCapMs, shell.policy.backoffBaseMs * 2 ** failures) * (0.5 + random() / 2);
-    await new Promise<void>((resolve) => void clock.wake(delayMs, resolve));
-  }
 }
 
 /** Stops the machine: no timer, no listener, no exchange is left, and who waits is told. The session itself stays. */
@@ -292,7 +287,7 @@ export function disposeShell(shell: Shell): void {
   shell.isDisposed = true;
   shell.cancelWake();
   shell.stopSignals();
-  for (const { abort } of shell.exchanges.values()) abort();
+  for (const controller of shell.exchanges.values()) controller.abort();
   for (const release of shell.locks.values()) release?.();
   shell.locks.clear();
   for (const { reject } of shell.callers.values()) reject(new HoldfastError('disposed', 'the service was disposed of'));

@@ -1,55 +1,76 @@
 import { HoldfastError } from './errors.ts';
+import type { Instant } from './instant.ts';
 import type { StoredSession } from './ports.ts';
 import { holdTokens } from './refresh-flight.ts';
 import type { Held } from './session-state.ts';
-import { exchange, type Shell } from './shell.ts';
-import { challengeRequest, codeRequest, readChallengeAnswer, readTokenAnswer } from './wire.ts';
+import type { Shell } from './shell.ts';
+import { exchange } from './token-endpoint.ts';
+import {
+  challengeRequest,
+  codeRequest,
+  readChallengeAnswer,
+  readTokenAnswer,
+  type ChallengeAnswer,
+  type Tokens,
+} from './wire.ts';
 
 /** A user name and a password, as the user typed them. Never stored, never logged. */
 export type PasswordCredential = { readonly username: string; readonly password: string };
 
-type Refusal = { readonly kind: 'rejected' | 'transient' | 'misconfigured' };
+/**
+ * A way of signing in that takes several steps, such as a passkey: sends fields to the challenge endpoint by `ask` until an
+ * answer brings the code. May reject with anything; a `HoldfastError` reaches the caller as it is.
+ * @see draft-ietf-oauth-first-party-apps
+ */
+export type SignInMethod = (
+  ask: (fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>,
+) => Promise<ChallengeAnswer>;
 
-function refusalError({ kind }: Refusal): HoldfastError {
-  switch (kind) {
-    case 'rejected':
-      return new HoldfastError('sign-in-rejected', 'the credential was not accepted');
-    case 'transient':
-      return new HoldfastError('server-unavailable', 'the authorization server cannot answer now');
-    case 'misconfigured':
-      return new HoldfastError('misconfigured', 'the authorization server refuses this client');
-  }
+function refusalError(kind: 'rejected' | 'transient' | 'misconfigured' | 'nonce-required'): HoldfastError {
+  if (kind === 'rejected') return new HoldfastError('sign-in-rejected', 'the credential was not accepted');
+  if (kind === 'misconfigured') return new HoldfastError('misconfigured', 'the server refuses this client');
+  return new HoldfastError('server-unavailable', 'the authorization server cannot answer now');
 }
 
-/**
- * Signs in with a credential: an authorization code from the challenge endpoint, exchanged with PKCE.
- * `replaces` is the session that this one takes over from, if any. Rejects with a `HoldfastError`.
- * @see draft-ietf-oauth-first-party-apps, RFC 7636
- */
-export async function authenticate(
-  shell: Pick<Shell, 'platform' | 'policy' | 'config'>,
-  credential: PasswordCredential,
-  replaces: string | null,
-): Promise<Held> {
-  const { platform, config } = shell;
-  const codeVerifier = platform.randomToken();
-  const codeChallenge = await platform.sha256(codeVerifier);
-  const { username, password } = credential;
-  const challenge = readChallengeAnswer(
-    await exchange(shell, challengeRequest(config.wire, { username, password }, codeChallenge, replaces)),
-  );
-  if (challenge.kind !== 'code') throw refusalError(challenge);
-  const sentAt = platform.clock.now();
-  const answer = readTokenAnswer(await exchange(shell, codeRequest(config.wire, challenge.code, codeVerifier)));
-  if (answer.kind !== 'tokens') throw refusalError(answer);
+/** Tokens that nobody held before, as a session. */
+export function beginSession(tokens: Tokens, sentAt: Instant, scope: string | null): Held {
   const nothing: StoredSession = {
     sid: null,
     sub: null,
     refreshToken: null,
-    scope: config.wire.scope,
+    scope,
     startedAtMs: sentAt.wallMs,
     expiresAtMs: null,
     access: null,
   };
-  return holdTokens(answer.tokens, nothing, sentAt);
+  return holdTokens(tokens, nothing, sentAt);
+}
+
+/**
+ * Signs in: an authorization code from the challenge endpoint, exchanged with PKCE. Rejects with a `HoldfastError`.
+ * @see draft-ietf-oauth-first-party-apps, RFC 7636
+ */
+export async function authenticate(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<Held> {
+  const { platform, config, state } = shell;
+  const { phase } = state;
+  const codeVerifier = platform.randomToken();
+  const codeChallenge = await platform.sha256(codeVerifier);
+  const stepUp = phase.kind === 'active' ? phase.stepUp : null;
+  const context = {
+    // The session that this one takes over from, and what a resource asked for (RFC 9470 §4).
+    replaces: 'stored' in phase ? phase.stored.sid : null,
+    acr_values: stepUp?.acrValues ?? null,
+    max_age: stepUp?.maxAgeSeconds?.toString() ?? null,
+  };
+  const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> =>
+    readChallengeAnswer(await exchange(shell, challengeRequest(config.wire, { ...context, ...fields }, codeChallenge)));
+  const challenge =
+    typeof credential === 'function'
+      ? await credential(ask)
+      : await ask({ username: credential.username, password: credential.password });
+  if (challenge.kind !== 'code') throw refusalError(challenge.kind);
+  const sentAt = platform.clock.now();
+  const answer = readTokenAnswer(await exchange(shell, codeRequest(config.wire, challenge.code, codeVerifier)));
+  if (answer.kind !== 'tokens') throw refusalError(answer.kind);
+  return beginSession(answer.tokens, sentAt, config.wire.scope);
 }

@@ -1,5 +1,5 @@
 import type { SignedOutReason } from './ports.ts';
-import type { Freshness, ReauthenticationReason, ReauthenticationStage, SessionState } from './session-state.ts';
+import type { Chain, Freshness, ReauthenticationReason, SessionState, StepUp } from './session-state.ts';
 
 /** The session as a user interface sees it. The same object until something changes; never holds a token. */
 export type SessionSnapshot =
@@ -19,17 +19,18 @@ export type SessionSnapshot =
       /** The session is about to end: `extend()` renews it if the server lets it. */
       readonly expiring: boolean;
       readonly refreshing: boolean;
+      /** A resource wants the user to authenticate again before it answers; everything else goes on. */
+      readonly stepUp: (StepUp & Chain) | null;
       /** How many access tokens this tab has held. */
       readonly generation: number;
       readonly parkedRequests: number;
     }
-  | {
+  | ({
       readonly status: 'reauth-required';
       readonly user: { readonly sub: string | null };
-      readonly stage: ReauthenticationStage;
       readonly reason: ReauthenticationReason;
       readonly parkedRequests: number;
-    };
+    } & Chain);
 
 /** Derives the snapshot of a state. */
 export function takeSnapshot(state: SessionState): SessionSnapshot {
@@ -44,6 +45,8 @@ export function takeSnapshot(state: SessionState): SessionSnapshot {
         status: 'reauth-required',
         user: { sub: phase.stored.sub },
         stage: phase.stage,
+        laterStages: phase.laterStages,
+        failed: phase.failed,
         reason: phase.reason,
         parkedRequests: state.waiting.length,
       };
@@ -58,6 +61,7 @@ export function takeSnapshot(state: SessionState): SessionSnapshot {
         sessionExpiresAt: phase.endsAt?.wallMs ?? null,
         expiring: phase.warningsGiven > 0,
         refreshing: state.flight !== null,
+        stepUp: phase.stepUp,
         generation: state.generation,
         parkedRequests: state.waiting.length,
       };

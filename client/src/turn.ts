@@ -4,12 +4,14 @@ import type { SessionPolicy } from './policy.ts';
 import type { AccessToken, SignedOutReason, StoredSession, VaultRecord } from './ports.ts';
 import type {
   Active,
+  Chain,
   Effect,
   Freshness,
   Held,
   MachineConfig,
   Observation,
   ReauthenticationReason,
+  ReauthenticationStage,
   SessionState,
   Waiter,
 } from './session-state.ts';
@@ -89,12 +91,15 @@ export function failWaiters(
   }
 }
 
-/** Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is too old. */
-export function settleWaiters(turn: Turn): void {
+/**
+ * Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is too old. A sign-in
+ * helps everybody.
+ */
+export function settleWaiters(turn: Turn, isSignIn = false): void {
   const held = activePhase(turn);
   const { generation } = turn.state;
   if (!held?.access || held.isRefused) return;
-  for (const { caller } of takeWaiters(turn, (waiter) => waiter.newerThan < generation)) {
+  for (const { caller } of takeWaiters(turn, (waiter) => isSignIn || waiter.newerThan < generation)) {
     run(turn, { type: 'settle', caller, settlement: { ok: true, access: held.access, generation } });
     observe(turn, { type: 'request.released', caller });
   }
@@ -126,6 +131,7 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
   const isSame = !isAnswer && before !== null && before.access?.value === held.access?.value;
   state.phase = {
     kind: 'active',
+    stepUp: before?.stepUp ?? null,
     ...held,
     ...(isSame ? { isRefused: before.isRefused, warningsGiven: before.warningsGiven } : {}),
   };
@@ -162,14 +168,27 @@ export function signOut(turn: Turn, reason: SignedOutReason): void {
   run(turn, { type: 'announce' });
 }
 
+/** Goes to the next stage of a chain, and starts it if it starts by itself. `null`: there is none left. */
+export function nextStage(
+  turn: Turn,
+  stages: readonly ReauthenticationStage[],
+  failed: Chain['failed'],
+  reason: ReauthenticationReason | 'step-up',
+): Chain | null {
+  const [stage, ...laterStages] = stages;
+  if (!stage) return null;
+  observe(turn, { type: 'reauthentication.required', stage, reason });
+  if (turn.config.automaticStages.includes(stage)) run(turn, { type: 'reauthenticate', stage });
+  return { stage, laterStages, failed };
+}
+
 /** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
 export function requireReauthentication(turn: Turn, stored: StoredSession, reason: ReauthenticationReason): void {
-  const [stage, ...laterStages] = turn.config.stages;
-  if (!stage) return signOut(turn, reason === 'storage-lost' ? 'expired' : reason);
-  turn.state.phase = { kind: 'reauth-required', stored, reason, stage, laterStages };
+  const chain = nextStage(turn, turn.config.stages, [], reason);
+  if (!chain) return signOut(turn, reason === 'storage-lost' ? 'expired' : reason);
+  turn.state.phase = { kind: 'reauth-required', stored, reason, ...chain };
   settleDown(turn);
   endFlight(turn);
-  observe(turn, { type: 'reauthentication.required', stage, reason });
 }
 
 /** How full the bucket of refreshes is now. */

@@ -35,7 +35,9 @@ export type TokenAnswer =
   | { readonly kind: 'tokens'; readonly tokens: Tokens }
   | { readonly kind: 'rejected'; readonly reason: RejectionReason }
   | { readonly kind: 'transient'; readonly cause: TransientCause; readonly retryAfterMs: number | null }
-  | { readonly kind: 'misconfigured'; readonly error: string };
+  | { readonly kind: 'misconfigured'; readonly error: string }
+  /** The proof lacked the server's nonce, which its answer brings: ask again with it. @see RFC 9449 §8 */
+  | { readonly kind: 'nonce-required' };
 
 /** Used when a server names no `expires_in`: a 401 corrects it. */
 const ASSUMED_LIFETIME_SECONDS = 3_600;
@@ -86,14 +88,12 @@ export const codeRequest = (config: WireConfig, code: string, codeVerifier: stri
 /** First-party sign-in with a credential. @see draft-ietf-oauth-first-party-apps */
 export const challengeRequest = (
   config: WireConfig,
-  credential: Readonly<Record<string, string>>,
+  fields: Readonly<Record<string, string | null>>,
   codeChallenge: string,
-  replaces: string | null,
 ): HttpRequest =>
   post(config.challengeEndpoint, config, {
-    ...credential,
+    ...fields,
     scope: config.scope,
-    replaces,
     code_challenge: codeChallenge,
     code_challenge_method: 'S256',
   });
@@ -127,7 +127,8 @@ function seconds(value: unknown): number | null {
   return typeof number === 'number' && Number.isFinite(number) && number >= 0 ? number : null;
 }
 
-function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
+/** A token answer's members in our units; `null` without an access token. @see RFC 6749 §5.1 */
+export function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
   const accessToken = text(json['access_token']);
   if (accessToken === null) return null;
   const ends = [seconds(json['refresh_token_timeout']), seconds(json['authorization_expires_in'])];
@@ -184,6 +185,7 @@ export function readTokenAnswer(answer: HttpAnswer): TokenAnswer {
   const error = json === null ? null : text(json['error']);
   if (status >= 400 && status < 500 && error === 'invalid_grant')
     return { kind: 'rejected', reason: rejectionReason(text(json?.['reason'])) };
+  if (error === 'use_dpop_nonce') return { kind: 'nonce-required' };
   if (status >= 400 && status < 500 && status !== 429 && error !== null && MISCONFIGURED.has(error))
     return { kind: 'misconfigured', error };
   const cause = status === 429 ? 'rate-limited' : json === null && status < 500 ? 'not-json' : 'server-error';
@@ -193,7 +195,8 @@ export function readTokenAnswer(answer: HttpAnswer): TokenAnswer {
 /** An answer of the sign-in endpoint, classified. */
 export type ChallengeAnswer =
   | { readonly kind: 'code'; readonly code: string }
-  | { readonly kind: 'rejected' }
+  /** Not accepted, or not enough: `more` is what the server said, for methods that take several steps. */
+  | { readonly kind: 'rejected'; readonly more: Readonly<Record<string, unknown>> }
   | { readonly kind: 'transient'; readonly cause: TransientCause; readonly retryAfterMs: number | null }
   | { readonly kind: 'misconfigured'; readonly error: string };
 
@@ -205,7 +208,7 @@ export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
   const error = text(json?.['error']);
   const isRefusal = error === 'access_denied' || error === 'insufficient_authorization' || error === 'invalid_grant';
   if (answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf')
-    return { kind: 'rejected' };
+    return { kind: 'rejected', more: json ?? {} };
   const classified = readTokenAnswer(answer);
   return classified.kind === 'transient' || classified.kind === 'misconfigured'
     ? classified

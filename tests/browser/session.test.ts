@@ -100,14 +100,14 @@ describe('with an access token that lasts', () => {
       const store = (await ask(indexedDB.open(found?.name ?? ''))).transaction('session').objectStore('session');
       const [key, record] = await Promise.all([
         ask(store.get('key') as IDBRequest<CryptoKey>),
-        ask(store.get('record') as IDBRequest<{ sealed: { data: unknown } }>),
+        ask(store.get('record') as IDBRequest<{ data: unknown }>),
       ]);
       return {
         exported: await crypto.subtle.exportKey('raw', key).then(
           () => 'exported',
           (error: Error) => error.name,
         ),
-        isSealed: record.sealed.data instanceof ArrayBuffer,
+        isSealed: record.data instanceof ArrayBuffer,
         clear: JSON.stringify([document.cookie, Object.entries(localStorage), Object.entries(sessionStorage), record]),
       };
     });

@@ -1,6 +1,6 @@
 import { createAuthService, type AuthService, type AuthServiceOptions } from '../auth-service.ts';
 import type { Instant } from '../instant.ts';
-import { memoryVault } from '../memory-vault.ts';
+import { memoryOutbox, memoryVault } from '../memory-vault.ts';
 import type { HttpAnswer, HttpRequest, Platform, Signal, Vault } from '../ports.ts';
 import type { Observation } from '../session-state.ts';
 
@@ -129,6 +129,7 @@ export type World = {
   readonly time: SimulatedTime;
   readonly server: SimulatedServer;
   readonly vault: Vault;
+  readonly transport: Platform['transport'];
   openTab(options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>): Tab;
   /** A tab with somebody signed in. */
   openSignedInTab(options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>): Promise<Tab>;
@@ -159,6 +160,7 @@ export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
   const time = simulateTime();
   const server = simulateServer(time, delivery);
   const vault = memoryVault();
+  const outbox = memoryOutbox();
   const mutex = simulateMutex(time);
   const tabs: ((signal: Signal) => void)[] = [];
   const openTab: World['openTab'] = (options = {}, ports = {}) => {
@@ -168,6 +170,7 @@ export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
       clock: time.clock,
       transport: server.transport,
       vault,
+      outbox,
       mutex,
       signals: (listener) => {
         emit = listener;
@@ -204,5 +207,5 @@ export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
     await tab.auth.signIn({ username: 'ada', password: 'secret' });
     return tab;
   };
-  return { time, server, vault, openTab, openSignedInTab };
+  return { time, server, vault, transport: server.transport, openTab, openSignedInTab };
 }

@@ -1,4 +1,5 @@
-function toBase64Url(bytes: Uint8Array): string {
+/** Bytes as base64url without padding. @see RFC 7515 §2 */
+export function toBase64Url(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes))
     .replaceAll('+', '-')
     .replaceAll('/', '_')

@@ -1,10 +1,14 @@
-import type { Platform } from '../ports.ts';
+import { memoryOutbox, memoryVault } from '../memory-vault.ts';
+import type { Platform, ProofSigner } from '../ports.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { webMutex } from './mutex.ts';
 import { createTabChannel, webSignals } from './signals.ts';
 import { webTransport } from './transport.ts';
-import { indexedDbVault } from './vault.ts';
+import { sealedStore } from './sealed-store.ts';
+import { sealedOutbox, sealedVault } from './vault.ts';
+
+export { webProofSigner } from './dpop.ts';
 
 /** How the browser keeps the session. */
 export type WebOptions = {
@@ -15,6 +19,8 @@ export type WebOptions = {
   readonly delivery?: 'cookie' | 'body';
   /** Names the stored session, so that two apps on one origin keep apart. Default `default`. */
   readonly name?: string;
+  /** Binds the session to a key: `webProofSigner()`. Default: not bound. */
+  readonly signProof?: ProofSigner;
 };
 
 /**
@@ -24,10 +30,12 @@ export type WebOptions = {
 export function web(options: WebOptions = {}): Platform {
   const name = `holdfast-${options.name ?? 'default'}`;
   const channel = createTabChannel(name);
+  const store = typeof indexedDB === 'undefined' ? null : sealedStore(name);
   return {
     clock: webClock,
     transport: webTransport,
-    vault: indexedDbVault(name),
+    vault: store ? sealedVault(store) : memoryVault(),
+    outbox: store ? sealedOutbox(store) : memoryOutbox(),
     mutex: webMutex(name),
     signals: webSignals(channel),
     announce: channel.announce,
@@ -35,5 +43,6 @@ export function web(options: WebOptions = {}): Platform {
     randomToken,
     sha256,
     delivery: options.delivery ?? 'cookie',
+    ...(options.signProof ? { signProof: options.signProof } : {}),
   };
 }

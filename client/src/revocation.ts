@@ -1,0 +1,28 @@
+import type { Revocation } from './ports.ts';
+import type { Shell } from './shell.ts';
+import { exchange } from './token-endpoint.ts';
+import { revocationRequest } from './wire.ts';
+
+// The server is told of a sign-out when it can be reached: now, when the network is back, or after a relaunch. The local
+// session is gone at once, whatever becomes of this.
+
+/** Notes that a session has ended here, and tries to tell the server. */
+export async function postRevocation(shell: Shell, { sid, refreshToken }: Revocation): Promise<void> {
+  const revocation = { sid, refreshToken };
+  await shell.platform.outbox.add(revocation).catch(() => {});
+  await deliver(shell, revocation);
+}
+
+/** Tells the server of every sign-out that it may not have heard of. */
+export async function deliverRevocations(shell: Shell): Promise<void> {
+  const pending = await shell.platform.outbox.list().catch(() => []);
+  for (const revocation of pending) await deliver(shell, revocation);
+}
+
+/** One try. Anything but trouble at the server settles it: unknown and ended tokens are answered 200 (RFC 7009 §2.2). */
+async function deliver(shell: Shell, revocation: Revocation): Promise<void> {
+  const { platform, config } = shell;
+  const answer = await exchange(shell, revocationRequest(config.wire, revocation)).catch(() => null);
+  if (!answer || answer.status >= 500 || answer.status === 429) return;
+  await platform.outbox.remove(revocation).catch(() => {});
+}

@@ -1,0 +1,53 @@
+import { HoldfastError } from './errors.ts';
+import type { HttpAnswer, HttpRequest } from './ports.ts';
+import type { Shell } from './shell.ts';
+import { readTokenAnswer } from './wire.ts';
+
+type Parts = Pick<Shell, 'platform' | 'policy' | 'nonces'>;
+
+const originOf = (url: string): string => new URL(url).origin;
+
+/** Remembers the nonce that a server wants in the next proof. @see RFC 9449 §8.2 */
+export function rememberNonce({ nonces }: Parts, url: string, nonce: string | null | undefined): void {
+  if (nonce) nonces.set(originOf(url), nonce);
+}
+
+/** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */
+export async function signProof(
+  { platform, nonces }: Parts,
+  method: string,
+  url: string,
+  accessToken: string | null,
+): Promise<string | null> {
+  if (!platform.signProof) return null;
+  return platform.signProof({ method, url, nonce: nonces.get(originOf(url)) ?? null, accessToken });
+}
+
+/** The request with its proof. */
+export const withProof = (request: HttpRequest, proof: string | null): HttpRequest =>
+  proof === null ? request : { ...request, headers: { ...request.headers, dpop: proof } };
+
+/**
+ * One exchange with the authorization server outside a refresh, with the client's response deadline, and a second try
+ * when the first proof lacked a nonce. Rejects with a retryable error when there was no answer.
+ */
+export async function exchange(parts: Parts, request: HttpRequest): Promise<HttpAnswer> {
+  const answer = await exchangeOnce(parts, request);
+  return readTokenAnswer(answer).kind === 'nonce-required' ? exchangeOnce(parts, request) : answer;
+}
+
+async function exchangeOnce(parts: Parts, request: HttpRequest): Promise<HttpAnswer> {
+  const { clock, transport } = parts.platform;
+  const controller = new AbortController();
+  const cancel = clock.wake(parts.policy.responseDeadlineMs, () => controller.abort());
+  try {
+    const proof = await signProof(parts, request.method, request.url, null);
+    const answer = await transport(withProof(request, proof), controller.signal);
+    rememberNonce(parts, request.url, answer.headers['dpop-nonce']);
+    return answer;
+  } catch (cause) {
+    throw new HoldfastError('server-unavailable', 'the authorization server did not answer', { cause });
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,39 @@
+import type { ProofSigner } from '../ports.ts';
+import { randomToken, sha256, toBase64Url } from './crypto.ts';
+import { sealedStore, type SealedStore } from './sealed-store.ts';
+
+const ES256 = { name: 'ECDSA', namedCurve: 'P-256' };
+
+const encode = (value: unknown): string => toBase64Url(new TextEncoder().encode(JSON.stringify(value)));
+
+/** A URL without query and fragment, as a proof names it. @see RFC 9449 §4.2 `htu` */
+const withoutQuery = (url: string): string => url.replace(/[?#].*$/su, '');
+
+async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unknown>>): Promise<string> {
+  const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', keys.publicKey);
+  const input = `${encode({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } })}.${encode(claims)}`;
+  const algorithm = { name: 'ECDSA', hash: 'SHA-256' };
+  const signature = await crypto.subtle.sign(algorithm, keys.privateKey, new TextEncoder().encode(input));
+  return `${input}.${toBase64Url(new Uint8Array(signature))}`;
+}
+
+/**
+ * Binds the session to an ES256 key that cannot be exported: a stolen token is worthless without this browser.
+ * `web({ delivery: 'body', signProof: webProofSigner() })`. `name` as in `web()`.
+ * @see RFC 9449
+ */
+export function webProofSigner(name = 'default'): ProofSigner {
+  let store: SealedStore | null = null;
+  return async ({ method, url, nonce, accessToken }) => {
+    store ??= sealedStore(`holdfast-${name}`);
+    const keys = await store.key('proof-key', () => crypto.subtle.generateKey(ES256, false, ['sign', 'verify']));
+    return signWith(keys, {
+      jti: randomToken(),
+      htm: method,
+      htu: withoutQuery(url),
+      iat: Math.floor(Date.now() / 1_000),
+      ...(nonce === null ? {} : { nonce }),
+      ...(accessToken === null ? {} : { ath: await sha256(accessToken) }),
+    });
+  };
+}

@@ -1,0 +1,118 @@
+/** A value and the stamp of its last write. */
+export type Stamped<T> = { readonly stamp: number; readonly value: T };
+
+/** Values in IndexedDB, sealed under a key that cannot be exported, shared by all tabs of the origin. */
+export type SealedStore = {
+  read<T>(slot: string): Promise<Stamped<T> | null>;
+  /** Compare and swap; resolves with what is stored afterwards and whether it is the value given. */
+  swap<T>(
+    slot: string,
+    expectedStamp: number | null,
+    value: T,
+  ): Promise<{ readonly isSwapped: boolean; readonly stored: Stamped<T> | null }>;
+  /** A key that is made once and never leaves the browser. */
+  key<Key extends CryptoKey | CryptoKeyPair>(slot: string, create: () => Promise<Key>): Promise<Key>;
+};
+
+type SealedRecord = { readonly stamp: number; readonly iv: Uint8Array<ArrayBuffer>; readonly data: ArrayBuffer };
+
+const STORE = 'session';
+
+const settled = <T>(request: IDBRequest<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    request.addEventListener('success', () => resolve(request.result));
+    request.addEventListener('error', () => reject(request.error as Error));
+  });
+
+function openDatabase(name: string): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, 1);
+  request.addEventListener('upgradeneeded', () => void request.result.createObjectStore(STORE));
+  return settled(request);
+}
+
+/** One connection, opened again after the browser closed it (WebKit does so while a page is in the background). */
+function connect(name: string): () => Promise<IDBDatabase> {
+  let opening: Promise<IDBDatabase> | null = null;
+  const forget = (): void => void (opening = null);
+  return () => {
+    opening ??= openDatabase(name).then(
+      (database) => {
+        database.addEventListener('close', forget);
+        database.addEventListener('versionchange', () => (database.close(), forget()));
+        return database;
+      },
+      (error: unknown) => {
+        forget();
+        throw error;
+      },
+    );
+    return opening;
+  };
+}
+
+/** One transaction, which IndexedDB runs alone among all tabs; resolves when it is on disk. `work` awaits only requests. */
+async function write<T>(database: IDBDatabase, work: (store: IDBObjectStore) => Promise<T>): Promise<T> {
+  const transaction = database.transaction(STORE, 'readwrite', { durability: 'strict' });
+  const done = new Promise<void>((resolve, reject) => {
+    transaction.addEventListener('complete', () => resolve());
+    transaction.addEventListener('abort', () => reject(transaction.error as Error));
+  });
+  done.catch(() => {}); // an abort also fails the request that `work` awaits
+  const result = await work(transaction.objectStore(STORE));
+  await done;
+  return result;
+}
+
+async function loadKey<Key>(database: IDBDatabase, slot: string, create: () => Promise<Key>): Promise<Key> {
+  const find = (store: IDBObjectStore): Promise<Key | undefined> => settled(store.get(slot));
+  const stored = await find(database.transaction(STORE).objectStore(STORE));
+  if (stored !== undefined) return stored;
+  const created = await create();
+  return write(database, async (store) => {
+    const theirs = await find(store);
+    // Another tab was faster: the first key stays.
+    if (theirs !== undefined) return theirs;
+    await settled(store.put(created, slot));
+    return created;
+  });
+}
+
+const createSealingKey = (): Promise<CryptoKey> =>
+  crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+
+/** Opens the store. Every method rejects while the browser does not let it be used. */
+export function sealedStore(name: string): SealedStore {
+  const database = connect(name);
+  const sealingKey = async (): Promise<CryptoKey> => loadKey(await database(), 'key', createSealingKey);
+  const find = (store: IDBObjectStore, slot: string): Promise<SealedRecord | undefined> => settled(store.get(slot));
+
+  const unseal = async <T>(slot: string, record: SealedRecord | undefined): Promise<Stamped<T> | null> => {
+    if (record === undefined) return null;
+    const { stamp, iv, data } = record;
+    const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, await sealingKey(), data).catch(() => null);
+    if (plain !== null) return { stamp, value: JSON.parse(new TextDecoder().decode(plain)) as T };
+    // A record that its key does not open (half a profile, restored from a backup) is as good as none, and in the way.
+    await write(await database(), async (store) => {
+      if ((await find(store, slot))?.stamp === stamp) await settled(store.delete(slot));
+    });
+    return null;
+  };
+  return {
+    key: async (slot, create) => loadKey(await database(), slot, create),
+    read: async (slot) => unseal(slot, await find((await database()).transaction(STORE).objectStore(STORE), slot)),
+    swap: async (slot, expectedStamp, value) => {
+      const iv = crypto.getRandomValues(new Uint8Array(12));
+      const plain = new TextEncoder().encode(JSON.stringify(value));
+      const data = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await sealingKey(), plain);
+      const { isSwapped, record } = await write(await database(), async (store) => {
+        const before = await find(store, slot);
+        const stamp = before?.stamp ?? 0;
+        if (expectedStamp !== null && expectedStamp !== stamp) return { isSwapped: false, record: before };
+        const next: SealedRecord = { stamp: stamp + 1, iv, data };
+        await settled(store.put(next, slot));
+        return { isSwapped: true, record: next };
+      });
+      return { isSwapped, stored: await unseal(slot, record) };
+    },
+  };
+}
