@@ -51,10 +51,11 @@ export function openConnections(
     rotations: open('rotations', policy.rotationConnections, {
       synchronous_commit: 'off',
       lock_timeout: policy.lockTimeoutMs,
-      // Rows must be locked in the order of the batch, whatever the planner thinks of the table's statistics.
+      // Row by row through the primary key, in the order of the batch, whatever the planner thinks of the statistics.
       enable_hashjoin: 'off',
       enable_mergejoin: 'off',
       enable_seqscan: 'off',
+      enable_bitmapscan: 'off',
     }),
     // Without synchronous replicas this is a plain local flush.
     durable: open('durable', policy.durableConnections, { synchronous_commit: 'remote_apply' }),

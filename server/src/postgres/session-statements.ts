@@ -32,6 +32,10 @@ const IS_LIVE = `s.revoked_at IS NULL AND s.expires_at > ${NOW} AND s.idle_expir
  * Rows 1 to 4 of the decision as one condition: whatever does not match is read and decided. Each candidate is one element
  * of every array, and candidates come sorted by id.
  *
+ * All conditions but the key are inside one CASE on purpose: the planner can then neither use an index for them nor guess
+ * that hardly any row fulfils them. On a young table without statistics it would otherwise walk all sessions and join them
+ * with the batch, which took seconds.
+ *
  * $12 inactivity timeout in seconds, $13 rotation interval in seconds.
  */
 export const ROTATE = `
@@ -42,14 +46,16 @@ SET generation = s.generation + 1, rotated_by = c.nonce, delivered_at = ${NOW}, 
 FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], $8::boolean[],
     $9::bytea[], $10::text[], $11::text[])
   AS c (bucket, id, generation, nonce, secret, client_id, scope, is_user_active, next_nonce, address, user_agent)
-WHERE s.bucket = c.bucket AND s.id = c.id AND s.generation = c.generation
-  AND ${secretOf('s.generation', 'c.nonce')} = c.secret
+WHERE s.bucket = c.bucket AND s.id = c.id AND CASE WHEN s.id = c.id THEN
+  ${IS_LIVE}
   AND s.client_id = c.client_id
   AND (c.scope IS NULL OR string_to_array(s.scope, ' ') @> string_to_array(c.scope, ' '))
-  AND s.dpop_jkt IS NULL AND ${IS_LIVE}
+  AND s.dpop_jkt IS NULL
+  AND s.generation = c.generation AND s.generation < 2147483647
   AND NOT (s.replays = 0 AND s.delivered_at > ${NOW} - make_interval(secs => $13::float8)
     AND s.delivered_at < ${NOW} + make_interval(secs => $13::float8))
-  AND s.generation < 2147483647
+  AND ${secretOf('s.generation', 'c.nonce')} = c.secret
+END
 RETURNING ${RECORD}, ${secretOf('s.generation', 'c.next_nonce')} AS secret`;
 
 export const READ = `
