@@ -85,9 +85,10 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
     await signIn();
     await page.getByText('Your session is about to end.').waitFor();
     expect(await findViolations()).toEqual([]);
-    await page.getByLabel('New note').fill('Ask about the tide tables');
+    const text = `Ask about the tide tables (${colorScheme})`;
+    await page.getByLabel('New note').fill(text);
     await page.keyboard.press('Enter');
-    await page.getByRole('list', { name: 'Notes', exact: true }).getByText('tide tables').waitFor();
+    await page.getByRole('list', { name: 'Notes', exact: true }).getByText(text).waitFor();
     await page.getByRole('button', { name: 'Let it expire' }).click();
     await page.getByText('The page does not know yet').waitFor();
     await page.getByRole('button', { name: 'Fire 20 requests' }).click();

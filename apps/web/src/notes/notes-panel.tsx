@@ -1,6 +1,6 @@
 import { useState, type ReactElement } from 'react';
 import { Panel } from '../design/panel.tsx';
-import { formatMoment, useNowMs } from '../session/clock.ts';
+import { formatMoment } from '../session/clock.ts';
 import { NoteComposer } from './note-composer.tsx';
 import './notes.css';
 import { useNotes, type Draft, type Note, type Notes } from './use-notes.ts';
@@ -69,12 +69,11 @@ function LoadedNotes({ notes: { notes, failure, drafts, reload } }: { readonly n
 }
 
 function NoteItem({ note }: { readonly note: Note }): ReactElement {
-  const nowMs = useNowMs();
   return (
     <li className="note">
       <span className="note-text">{note.text}</span>
       <time className="note-meta" dateTime={note.createdAt}>
-        {formatMoment(Date.parse(note.createdAt), nowMs)}
+        {formatMoment(Date.parse(note.createdAt))}
       </time>
     </li>
   );

@@ -1,6 +1,7 @@
 import { useSyncExternalStore } from 'react';
 
-const intervalMs = 1000;
+/** Half a second, so that what is rounded to seconds is right. */
+const intervalMs = 500;
 
 let nowMs = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -26,16 +27,16 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Wall clock in ms, renewed every second; all countdowns of the page tick together. */
+/** Wall clock in ms, renewed twice a second; all countdowns of the page tick together. */
 export function useNowMs(): number {
   return useSyncExternalStore(subscribe, () => nowMs);
 }
 
 const pad = (value: number): string => String(value).padStart(2, '0');
 
-/** What is left, as `4:05`, `2:04:05` or `13 d 02:04:05`; never less than zero. */
+/** What is left, as `4:05`, `2:04:05` or `13 d 02:04:05`; `0:00` when the time is up, and not before. */
 export function formatCountdown(leftMs: number): string {
-  const seconds = Math.max(0, Math.floor(leftMs / 1000));
+  const seconds = leftMs <= 0 ? 0 : Math.max(1, Math.round(leftMs / 1000));
   const days = Math.floor(seconds / 86_400);
   const hours = Math.floor((seconds % 86_400) / 3600);
   const minutes = Math.floor((seconds % 3600) / 60);
@@ -45,9 +46,9 @@ export function formatCountdown(leftMs: number): string {
 }
 
 /** A moment as a time of day, with its date when it is not today. */
-export function formatMoment(atMs: number, nowMs: number): string {
+export function formatMoment(atMs: number): string {
   const at = new Date(atMs);
   const time = at.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-  if (at.toDateString() === new Date(nowMs).toDateString()) return time;
+  if (at.toDateString() === new Date().toDateString()) return time;
   return `${at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${time.slice(0, 5)}`;
 }

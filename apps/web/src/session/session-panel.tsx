@@ -46,18 +46,14 @@ function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
           label="Access token"
           endsAtMs={accessExpiresAt}
           nowMs={nowMs}
-          note={
-            accessExpiresAt === null ? 'refused, or not there yet' : `until ${formatMoment(accessExpiresAt, nowMs)}`
-          }
+          note={accessExpiresAt === null ? 'refused, or not there yet' : `until ${formatMoment(accessExpiresAt)}`}
         />
         <Figure
           label="Session"
           endsAtMs={sessionExpiresAt}
           nowMs={nowMs}
           note={
-            sessionExpiresAt === null
-              ? 'the server does not say'
-              : `until ${formatMoment(sessionExpiresAt, nowMs)}, if unused`
+            sessionExpiresAt === null ? 'the server does not say' : `until ${formatMoment(sessionExpiresAt)}, if unused`
           }
         />
       </div>
@@ -68,7 +64,7 @@ function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
         </Fact>
         <Fact term="Access tokens so far">{session.generation}</Fact>
         <Fact term="Freshness">{session.freshness}</Fact>
-        <Fact term="Signed in">{formatMoment(session.sessionStartedAt, nowMs)}</Fact>
+        <Fact term="Signed in">{formatMoment(session.sessionStartedAt)}</Fact>
         <Fact term="Session id">
           {session.sid === null ? 'none' : <code title={session.sid}>{session.sid.slice(0, 8)}</code>}
         </Fact>
