@@ -45,8 +45,8 @@ function whyFailed(cause: RefreshFailure['cause']): string {
       return 'the browser’s storage did not answer';
     case 'answer-mismatch':
       return 'the answer was for another session';
-    default:
-      return cause;
+    case 'nonce-required':
+      return 'the server asked for another nonce';
   }
 }
 
@@ -125,7 +125,7 @@ function describeSessionChange(observation: SessionChange): Sentence {
       return { tone: 'plain', text: `Signed out (${observation.reason}).` };
     case 'vault.unavailable':
       return { tone: 'wait', text: 'This browser’s storage did not answer; the session goes on without it.' };
-    default:
-      return { tone: 'plain', text: JSON.stringify(observation) };
+    case 'reauthentication.failed':
+      return { tone: 'wait', text: `The ${observation.stage} did not help: ${observation.why}.` };
   }
 }

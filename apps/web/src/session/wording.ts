@@ -80,7 +80,11 @@ export function explainRequestFailure(error: unknown): string {
       return 'Nobody is signed in.';
     case 'storage-unavailable':
       return 'The session could not be read from this browser.';
-    default:
+    case 'step-up-declined':
+      return 'It needs you to authenticate again, and you declined.';
+    case 'sign-in-rejected':
+    case 'misconfigured':
+    case 'protocol':
       return 'The server gave an answer that this page does not understand.';
   }
 }
