@@ -2,6 +2,7 @@
  * Everything that can go wrong for a caller of this package, by code.
  *
  * - `unavailable`: the database did not answer, or its answer is in doubt. Nothing is known to have changed; try again.
+ * - `unknown_key`: a refresh token names a server key that this node does not have; another node, or a later roll-over, may.
  * - `overloaded`: more password checks are waiting than `passwordQueueLimit` allows. Try again.
  * - `closed`: the instance is draining or closed.
  * - `username_taken`, `invalid_username`, `invalid_password`: {@link Users.create} refused its input.
@@ -12,6 +13,7 @@
  */
 export type HoldfastErrorCode =
   | 'unavailable'
+  | 'unknown_key'
   | 'overloaded'
   | 'closed'
   | 'username_taken'
@@ -22,7 +24,7 @@ export type HoldfastErrorCode =
   | 'postgres_in_use'
   | 'postgres_failed';
 
-const RETRYABLE: ReadonlySet<HoldfastErrorCode> = new Set(['unavailable', 'overloaded', 'closed']);
+const RETRYABLE: ReadonlySet<HoldfastErrorCode> = new Set(['unavailable', 'unknown_key', 'overloaded', 'closed']);
 
 /**
  * The one error class of this package. Misuse (a wrong option, a wrong type) is a `TypeError` instead.

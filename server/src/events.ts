@@ -17,6 +17,7 @@ export type HoldfastFact =
   | SessionRevoked
   | SignInFailed
   | SecretMismatched
+  | ServerKeyUnknown
   | DatabaseDoubted
   | RequestAnswered;
 
@@ -82,6 +83,11 @@ export interface SignInFailed {
 export interface SecretMismatched {
   readonly type: 'refresh.secret_mismatched';
   readonly sid: string;
+}
+
+/** A token of the right form named a server key that this node does not have: garbage, or nodes with different secrets. */
+export interface ServerKeyUnknown {
+  readonly type: 'server_key.unknown';
 }
 
 /** The database did not answer or its answer was in doubt; the caller was told 503. `sqlState` is PostgreSQL's code, if any. */

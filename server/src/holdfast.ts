@@ -6,6 +6,7 @@ import type { AccessTokenVerdict } from './access-token.ts';
 import { createAuthorizationCodes } from './authorization-codes.ts';
 import { isOrigin, registerClients } from './clients.ts';
 import type { ClientRegistration } from './clients.ts';
+import { HoldfastError } from './errors.ts';
 import type { HoldfastEvent, Report, RevocationReason } from './events.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
 import type { EndpointParts } from './http/endpoint.ts';
@@ -201,13 +202,13 @@ function reportAnswer(request: HttpRequest, { response, failure }: Answered, rep
     error: failure?.error ?? null,
     reason: failure?.reason ?? null,
   });
-  if (failure === null || status < 500) return;
+  if (failure === null) return;
+  const { cause } = failure;
   const sqlState = sqlStateOf(failure);
-  if (status === 503) report({ type: 'database.doubted', sqlState });
-  // The cause of a 503 is the database's or the load's; its message names neither tokens nor parameters.
-  const cause = failure.cause instanceof Error ? failure.cause.message : null;
-  if (status === 503) logger.warn({ path, sqlState, cause }, 'a request was answered 503');
-  else logger.error({ path, sqlState, err: describeBug(failure.cause) }, 'a request failed unexpectedly');
+  if (status === 500) logger.error({ path, sqlState, err: describeBug(cause) }, 'a request failed unexpectedly');
+  if (!(cause instanceof HoldfastError) || cause.code !== 'unavailable') return;
+  report({ type: 'database.doubted', sqlState });
+  logger.warn({ path, sqlState, cause: cause.message }, 'the database is in doubt: a request was answered 503');
 }
 
 /** A bug's class and stack, without its message: a driver may quote what it was given. */

@@ -24,8 +24,8 @@ interface Waiting {
 }
 
 /**
- * Turns concurrent rotations into few statements. A batch is whatever arrived while the previous one was committing: no
- * timer, so a lone request never waits.
+ * Turns concurrent rotations into few statements. A batch is whatever arrived while the previous one was committing, or,
+ * when none was, in the same turn of the event loop: no timer, so a lone request never waits.
  *
  * This is one lane: one batch at a time. A distributed engine wants one lane per shard, each a set of buckets.
  */
@@ -37,7 +37,6 @@ export function createRotationBatches(
   let isRunning = false;
 
   const run = async (): Promise<void> => {
-    isRunning = true;
     while (queue.length > 0) await serve(queue.splice(0, maxBatchSize), store);
     isRunning = false;
   };
@@ -45,7 +44,9 @@ export function createRotationBatches(
     join: (candidate) =>
       new Promise((resolve, reject) => {
         queue.push({ candidate, resolve, reject });
-        if (!isRunning) void run();
+        if (isRunning) return;
+        isRunning = true;
+        setImmediate(() => void run());
       }),
   };
 }

@@ -63,13 +63,13 @@ export interface Sessions {
   /**
    * Answers one use of a refresh token: the hot path, then the slow one.
    *
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastError `unavailable`, `unknown_key`
    */
   refresh(request: RefreshRequest): Promise<RefreshAnswer>;
   /**
    * Ends the session of a refresh token. A copy that could be refreshed signs out; any other is judged as at a refresh.
    *
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastError `unavailable`, `unknown_key`
    */
   signOut(request: SignOutRequest): Promise<SignOutAnswer>;
   /** @throws HoldfastError `unavailable` */
@@ -100,13 +100,13 @@ export function createSessions(parts: SessionsParts): Sessions {
       return sids.length;
     },
     signOut: async (request) => {
-      const parsed = parseKnown(request.refreshToken, parts.keyRing);
+      const parsed = parseKnown(request.refreshToken, parts);
       if (parsed.kind !== 'genuine') return { kind: 'signed_out' };
       const use = toUse(parsed.token, { ...request, scope: null, isUserActive: false });
       return signOut(use, revoke, parts);
     },
     refresh: async (request) => {
-      const parsed = parseKnown(request.refreshToken, parts.keyRing);
+      const parsed = parseKnown(request.refreshToken, parts);
       if (parsed.kind !== 'genuine') return refuseUnseen(parsed.kind, request, parts.report);
       const answer = await useCopy(toUse(parsed.token, request), batches, parts);
       // The first use of the new session's token shows that it arrived; only now may the old session go.
@@ -118,14 +118,15 @@ export function createSessions(parts: SessionsParts): Sessions {
   };
 }
 
-/** @throws HoldfastError `unavailable` for a key that another node may know already */
+/** @throws HoldfastError `unknown_key` */
 function parseKnown(
   refreshToken: string,
-  keyRing: KeyRing,
+  { keyRing, report }: SessionsParts,
 ): Exclude<ParsedRefreshToken, { readonly kind: 'unknown_key' }> {
   const parsed = parseRefreshToken(refreshToken, keyRing);
   if (parsed.kind !== 'unknown_key') return parsed;
-  throw new HoldfastError('unavailable', 'a refresh token names a server key that this node does not have');
+  report({ type: 'server_key.unknown' });
+  throw new HoldfastError('unknown_key', 'a refresh token names a server key that this node does not have');
 }
 
 async function signOut(

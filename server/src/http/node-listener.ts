@@ -39,6 +39,8 @@ function splitTarget(target: string): { readonly path: string; readonly query: s
 
 /** Reads up to one byte beyond the limit, which is enough for `handle` to refuse; the rest is thrown away unread. */
 function readBody(incoming: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  // Somebody before us has read the body already: there is nothing left to wait for.
+  if (incoming.readableEnded) return Promise.resolve(Buffer.alloc(0));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;

@@ -101,6 +101,13 @@ describe('bad input gets an error of RFC 6749 and costs nothing', () => {
     expect(answer.headers['www-authenticate']).toMatch(/^Basic /);
   });
 
+  test('a token under a server key that is not known here is told to come back, and is no alarm about the database', async () => {
+    server.events.length = 0;
+    const answer = await server.post('/token', { ...REFRESH, refresh_token: `hfrt_${'A'.repeat(88)}` });
+    expectError(answer, 503, 'temporarily_unavailable');
+    expect(server.events.map(({ type }) => type)).toEqual(['server_key.unknown', 'request.answered']);
+  });
+
   test('TLS early data is refused: anybody on the path could repeat it', async () => {
     expectError(await server.post('/token', REFRESH, { 'early-data': '1' }), 425, 'temporarily_unavailable');
   });

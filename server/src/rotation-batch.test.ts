@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest';
+import { HoldfastError } from './errors.ts';
+import { createRotationBatches } from './rotation-batch.ts';
+import type { Attempt } from './rotation-batch.ts';
+import type { Delivery, RotationCandidate, SessionStore } from './store.ts';
+import { RowFault } from './store.ts';
+
+function candidate(sid: string): RotationCandidate {
+  const bytes = Buffer.alloc(0);
+  return {
+    sid,
+    generation: 0,
+    nonce: bytes,
+    secret: bytes,
+    clientId: 'app',
+    scope: null,
+    isUserActive: true,
+    nextNonce: bytes,
+    address: '',
+    userAgent: '',
+  };
+}
+
+const delivery = (sid: string): Delivery => ({ record: { sid } as Delivery['record'], secret: Buffer.alloc(16) });
+
+/** A store that records its statements; `rotate` may be told to fail. Real rows are tested with PostgreSQL. */
+function recordingStore(fail: (sids: readonly string[]) => Error | null = () => null): {
+  readonly store: Pick<SessionStore, 'rotate' | 'read'>;
+  readonly statements: string[];
+} {
+  const statements: string[] = [];
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  return {
+    statements,
+    store: {
+      rotate: async (candidates) => {
+        const sids = candidates.map(({ sid }) => sid);
+        statements.push(`rotate ${sids.join()}`);
+        await turn();
+        const failure = fail(sids);
+        if (failure !== null) throw failure;
+        return sids.map((sid) => (sid.startsWith('x') ? null : delivery(sid)));
+      },
+      read: async (copies) => {
+        statements.push(`read ${copies.map(({ sid }) => sid).join()}`);
+        await turn();
+        return copies.map(() => null);
+      },
+    },
+  };
+}
+
+const kinds = (attempts: readonly Attempt[]): readonly string[] => attempts.map(({ kind }) => kind);
+
+describe('a batch', () => {
+  test('is what arrives together, in the order of ids; what arrives meanwhile is the next one', async () => {
+    const { store, statements } = recordingStore();
+    const batches = createRotationBatches(store, { maxBatchSize: 10 });
+    const first = ['c', 'a', 'b'].map((sid) => batches.join(candidate(sid)));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const second = ['e', 'd'].map((sid) => batches.join(candidate(sid)));
+    expect(kinds(await Promise.all([...first, ...second]))).toEqual(Array(5).fill('rotated'));
+    expect(statements).toEqual(['rotate a,b,c', 'rotate d,e']);
+  });
+
+  test('holds no more than its limit', async () => {
+    const { store, statements } = recordingStore();
+    const batches = createRotationBatches(store, { maxBatchSize: 2 });
+    await Promise.all(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
+    expect(statements).toEqual(['rotate a,b', 'rotate c']);
+  });
+
+  test('rotates a session once; the others of that session see what came of it', async () => {
+    const { store, statements } = recordingStore();
+    const batches = createRotationBatches(store, { maxBatchSize: 10 });
+    const attempts = await Promise.all(['a', 'a', 'x', 'a'].map((sid) => batches.join(candidate(sid))));
+    expect(kinds(attempts)).toEqual(['rotated', 'read', 'read', 'read']);
+    expect(statements).toEqual(['rotate a,x', 'read x,a,a']);
+  });
+});
+
+describe('a failure', () => {
+  const held = 'b';
+
+  test('of one row is tried row by row, and only that row pays', async () => {
+    const { store } = recordingStore((sids) => (sids.includes(held) ? new RowFault('held') : null));
+    const batches = createRotationBatches(store, { maxBatchSize: 10 });
+    const settled = await Promise.allSettled(['a', held, 'c'].map((sid) => batches.join(candidate(sid))));
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(settled[1]).toMatchObject({ reason: { code: 'unavailable' } });
+  });
+
+  test("of the database is everybody's at once: an outage is not multiplied by retries", async () => {
+    const { store, statements } = recordingStore(() => new HoldfastError('unavailable', 'gone'));
+    const batches = createRotationBatches(store, { maxBatchSize: 10 });
+    const settled = await Promise.allSettled(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(statements).toEqual(['rotate a,b,c']);
+    expect(await Promise.allSettled([batches.join(candidate('d'))])).toMatchObject([{ status: 'rejected' }]);
+  });
+});
