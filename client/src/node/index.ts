@@ -1,0 +1,63 @@
+import { createHash, randomBytes } from 'node:crypto';
+import path from 'node:path';
+import process from 'node:process';
+import type { Platform } from '../ports.ts';
+import { nodeClock } from './clock.ts';
+import { defaultFolder } from './folder.ts';
+import { fileMutex } from './mutex.ts';
+import { fileOutbox } from './outbox.ts';
+import { preparePrivateFolder } from './private-path.ts';
+import { sleepSignals } from './signals.ts';
+import { nodeTransport } from './transport.ts';
+import { fileVault } from './vault.ts';
+
+/** How a program on Node keeps its session. */
+export type NodeOptions = {
+  /** Names the stored session: processes that give the same name share one. Letters, digits, `_` and `-`. */
+  readonly name: string;
+  /**
+   * Where it is kept. Default: `holdfast` in the user's folder for such things (`$XDG_STATE_HOME` or `~/.local/state`,
+   * `~/Library/Application Support`, `%LOCALAPPDATA%`). Created for the user alone; one that others may write to is refused.
+   */
+  readonly folder?: string;
+  /**
+   * Whether the process goes on until `auth.dispose()`. Default `true`. With `false` it may end while a request waits for
+   * the network to come back.
+   */
+  readonly keepsProcessAlive?: boolean;
+  /** Called when the file was open to others or damaged. Default: `process.emitWarning`. */
+  readonly onWarning?: (message: string) => void;
+};
+
+/**
+ * The ports for command-line programs and services on Node: the session in a file that its owner alone may read, shared by
+ * all processes of the user that give the same name.
+ *
+ * Throws `TypeError` for a name that cannot be a file's, and a `HoldfastError` with code `storage-unavailable` if the folder
+ * cannot be created or is open to others.
+ *
+ * @example
+ * const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'cli', platform: node({ name: 'my-cli' }) })
+ */
+export function node(options: NodeOptions): Platform {
+  const { name, folder = defaultFolder(), keepsProcessAlive = true, onWarning } = options;
+  if (!/^[a-z0-9][\w-]{0,63}$/iu.test(name))
+    throw new TypeError('name must begin with a letter or digit and be letters, digits, "_" or "-", 64 at most');
+  preparePrivateFolder(folder);
+  const fileOf = (suffix: string): string => path.resolve(folder, `${name}${suffix}`);
+  const warn = onWarning ?? ((message) => process.emitWarning(message, { code: 'HOLDFAST_STORAGE' }));
+  return {
+    clock: nodeClock(keepsProcessAlive),
+    transport: nodeTransport,
+    vault: fileVault(fileOf('.json'), warn),
+    outbox: fileOutbox(fileOf('.outbox.json'), warn),
+    mutex: fileMutex(fileOf('.refresh.lock')),
+    signals: sleepSignals(nodeClock(false)),
+    // Other processes look into the file before each refresh.
+    announce: () => {},
+    random: Math.random,
+    randomToken: () => randomBytes(32).toString('base64url'),
+    sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
+    delivery: 'body',
+  };
+}

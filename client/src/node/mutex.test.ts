@@ -1,0 +1,66 @@
+import path from 'node:path';
+import process from 'node:process';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { localHolder, mutexContract, mutexDeathContract } from '../testing/mutex-contract.ts';
+import { buildPortProcess, createFolder, startPortProcess, type PortProcess } from '../testing/processes.ts';
+import { fileMutex } from './mutex.ts';
+
+let program: string;
+let home: ReturnType<typeof createFolder>;
+beforeAll(async () => {
+  home = createFolder();
+  program = await buildPortProcess(home.folder);
+});
+afterAll(() => home.remove());
+
+mutexContract('the file lock, by objects of one process,', () => {
+  const { folder, remove } = createFolder();
+  const file = path.join(folder, 'app.lock');
+  return Promise.resolve({
+    open: () => Promise.resolve(localHolder(fileMutex(file))),
+    close: () => Promise.resolve(remove()),
+  });
+});
+
+/** A lock that processes of their own use. */
+function betweenProcesses() {
+  const { folder, remove } = createFolder();
+  const file = path.join(folder, 'app.lock');
+  const processes: PortProcess[] = [];
+  return Promise.resolve({
+    open: () => {
+      const each = startPortProcess(program);
+      processes.push(each);
+      return Promise.resolve({ ...each.holder(file), kill: () => each.kill(), pid: each.pid });
+    },
+    close: async () => {
+      await Promise.all(processes.map((each) => each.kill()));
+      remove();
+    },
+  });
+}
+
+mutexContract('the file lock, by processes,', betweenProcesses);
+mutexDeathContract('the file lock', betweenProcesses);
+
+describe('the file lock', () => {
+  it('is not taken from a process that stands still: it may go on any moment', async () => {
+    const mutex = await betweenProcesses();
+    const [holder, other] = [await mutex.open(), await mutex.open()];
+    const release = await holder.acquire(5_000);
+    process.kill(holder.pid, 'SIGSTOP');
+    expect(await other.acquire(100)).toBeNull();
+    process.kill(holder.pid, 'SIGCONT');
+    await release?.();
+    expect(await other.acquire(5_000)).not.toBeNull();
+    await mutex.close();
+  });
+
+  it('goes without where no lock can be made: a refresh is safe, only not alone', async () => {
+    const { folder, remove } = createFolder();
+    const blocked = path.join(program, 'app.lock');
+    expect(await fileMutex(blocked)(50)).toBeNull();
+    expect(folder).not.toBe('');
+    remove();
+  });
+});

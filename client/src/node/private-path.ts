@@ -1,0 +1,84 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
+import process from 'node:process';
+import { HoldfastError } from '../errors.ts';
+
+// Files that nobody else may read. Where a system has no owners and modes (Windows), the user's own folder has to do.
+
+/** Called with what the user should know, in one sentence without secrets. */
+export type Warn = (message: string) => void;
+
+const OTHERS_MAY_READ = 0o077;
+const OTHERS_MAY_WRITE = 0o022;
+
+/** Every failure of the store, in words. */
+export function storageError(what: string, cause?: unknown): HoldfastError {
+  if (cause instanceof HoldfastError) return cause;
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return new HoldfastError('storage-unavailable', code === undefined ? what : `${what} (${code})`, { cause });
+}
+
+/** Throws if somebody else could put something in this place: then what is found there may not be ours. */
+export function assertOwn(name: string, stat: Pick<Stats, 'uid'>, ownUid = process.getuid?.()): void {
+  // What belongs to the administrator is as safe as everything else on the machine.
+  if (ownUid === undefined || stat.uid === ownUid || stat.uid === 0) return;
+  throw storageError(`${name} belongs to another user, so the session is not kept there`);
+}
+
+/** Creates the folder, closed to others, or checks the one that is there. Throws `storage-unavailable`. */
+export function preparePrivateFolder(folder: string): void {
+  let stat: Stats;
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    stat = statSync(folder);
+  } catch (cause) {
+    throw storageError(`the folder ${folder} for the session cannot be created`, cause);
+  }
+  assertOwn(`the folder ${folder}`, stat);
+  if (process.getuid !== undefined && (stat.mode & OTHERS_MAY_WRITE) !== 0)
+    throw storageError(`others may write to the folder ${folder}, so the session is not kept there: chmod 700 it`);
+}
+
+/** More than any session needs; a larger file is not ours. */
+const LARGEST_BYTES = 1_000_000;
+
+/** The text of a file, or why there is none. */
+export type PrivateText = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'absent' | 'too-large' };
+
+/**
+ * Reads a file that only its owner may read. If others could, closes it and warns: what was in it may be known.
+ * Throws `storage-unavailable` if it is a link, no file, another user's, or cannot be read.
+ */
+export function readPrivateFile(file: string, warn: Warn): PrivateText {
+  let descriptor: number | null = null;
+  try {
+    descriptor = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile()) throw storageError(`${file} is not a file, so no session is read from it`);
+    assertOwn(file, stat);
+    if (process.getuid !== undefined && (stat.mode & OTHERS_MAY_READ) !== 0) {
+      fchmodSync(descriptor, 0o600);
+      warn(
+        `others could read the session in ${file} until now; if somebody else uses this machine, sign out and in again`,
+      );
+    }
+    if (stat.size > LARGEST_BYTES) return { kind: 'too-large' };
+    return { kind: 'text', text: readFileSync(descriptor, 'utf8') };
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { kind: 'absent' };
+    if (code === 'ELOOP') throw storageError(`${file} is a link, so no session is read through it`, cause);
+    throw storageError(`the session in ${file} cannot be read`, cause);
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}

@@ -1,0 +1,145 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Mutex } from '../ports.ts';
+
+/** A tab or process that uses the lock. */
+export type MutexHolder = {
+  /** As `Mutex`; the release resolves once it is done. */
+  acquire(waitMs: number): Promise<(() => Promise<void>) | null>;
+};
+
+/** One lock that several tabs or processes use. */
+export type SharedMutex = {
+  open(): Promise<MutexHolder>;
+  close(): Promise<void>;
+};
+
+/** A holder in this process. */
+export const localHolder = (mutex: Mutex): MutexHolder => ({
+  acquire: async (waitMs) => {
+    const release = await mutex(waitMs);
+    return release && (() => Promise.resolve(release()));
+  },
+});
+
+/** Long enough for any machine: a test that waits this long has failed. */
+const LONG_MS = 20_000;
+
+async function acquire(holder: MutexHolder, waitMs = LONG_MS): Promise<() => Promise<void>> {
+  const release = await holder.acquire(waitMs);
+  if (!release) throw new Error('the lock could not be had');
+  return release;
+}
+
+/** What every lock between tabs or processes must do. `create` makes a free one. */
+export function mutexContract(name: string, create: () => Promise<SharedMutex>): void {
+  describe(`${name} lets one refresh at a time`, () => {
+    let mutex: SharedMutex;
+    let here: MutexHolder;
+    let there: MutexHolder;
+    beforeEach(async () => {
+      mutex = await create();
+      [here, there] = [await mutex.open(), await mutex.open()];
+    });
+    afterEach(() => mutex.close());
+
+    it('is had at once while nobody holds it', async () => {
+      await (
+        await acquire(here, 500)
+      )();
+      await (
+        await acquire(there, 500)
+      )();
+    });
+
+    it('keeps the second out until the first is done', async () => {
+      const steps: string[] = [];
+      const release = await acquire(here);
+      const second = acquire(there).then((releaseSecond) => (steps.push('second in'), releaseSecond()));
+      steps.push('first out');
+      await release();
+      await second;
+      expect(steps).toEqual(['first out', 'second in']);
+    });
+
+    it('bounds the wait: a refresh goes ahead without it, and the holder keeps it', async () => {
+      const release = await acquire(here);
+      expect(await there.acquire(50)).toBeNull();
+      expect(await there.acquire(50)).toBeNull();
+      await release();
+      await (
+        await acquire(there)
+      )();
+    });
+
+    it('who gave up waiting does not get it afterwards: the next one is not shut out', async () => {
+      const release = await acquire(here);
+      expect(await there.acquire(20)).toBeNull();
+      await release();
+      await (
+        await acquire(here, 500)
+      )();
+    });
+
+    it('is given up once, however often that is said', async () => {
+      const release = await acquire(here);
+      await release();
+      const second = await acquire(there);
+      await release();
+      expect(await here.acquire(50)).toBeNull();
+      await second();
+    });
+
+    it('never has two holders, whatever the rush', async () => {
+      const holders = [here, there, await mutex.open()];
+      let inside = 0;
+      let most = 0;
+      const rush = async (holder: MutexHolder): Promise<void> => {
+        for (let round = 0; round < 8; round++) {
+          const release = await acquire(holder);
+          most = Math.max(most, ++inside);
+          await new Promise((resolve) => setImmediate(resolve));
+          inside--;
+          await release();
+        }
+      };
+      await Promise.all(holders.map(rush));
+      expect(most).toBe(1);
+    });
+  });
+}
+
+/** A lock whose holders can be killed without warning. */
+export type MortalMutex = { open(): Promise<MutexHolder & { kill(): Promise<void> }>; close(): Promise<void> };
+
+/** What a lock must do when its holder dies: the wait of the others ends. */
+export function mutexDeathContract(name: string, create: () => Promise<MortalMutex>): void {
+  describe(`${name} outlives its holder`, () => {
+    it('is free again when who held it dies', async () => {
+      const mutex = await create();
+      const [first, second] = [await mutex.open(), await mutex.open()];
+      await acquire(first);
+      const waiting = acquire(second);
+      await first.kill();
+      await (
+        await waiting
+      )();
+      await mutex.close();
+    });
+
+    it('is not given to who died waiting for it', async () => {
+      const mutex = await create();
+      const [first, second, third] = [await mutex.open(), await mutex.open(), await mutex.open()];
+      const release = await acquire(first);
+      // Its end rejects or never comes: nobody is left to hear of it.
+      const abandoned = second.acquire(LONG_MS).catch(() => null);
+      expect(await third.acquire(50)).toBeNull();
+      await second.kill();
+      await release();
+      await (
+        await acquire(third)
+      )();
+      expect(await Promise.race([abandoned, Promise.resolve(null)])).toBeNull();
+      await mutex.close();
+    });
+  });
+}

@@ -1,0 +1,50 @@
+// A process of its own that uses Node's ports as it is told. Bundled and forked by `processes.ts`.
+import process from 'node:process';
+import { fileMutex } from '../node/mutex.ts';
+import { fileVault } from '../node/vault.ts';
+import type { Vault } from '../ports.ts';
+import type { PortCall } from './processes.ts';
+import { storedSession } from './stored-session.ts';
+
+const releases = new Map<number, () => void>();
+const vaults = new Map<string, Vault>();
+
+function vaultOf(file: string): Vault {
+  const vault = vaults.get(file) ?? fileVault(file, () => {});
+  vaults.set(file, vault);
+  return vault;
+}
+
+async function run(call: PortCall): Promise<unknown> {
+  switch (call.kind) {
+    case 'read':
+      return vaultOf(call.file).read();
+    case 'replace':
+      return vaultOf(call.file).replace(call.expectedStamp, call.next);
+    case 'acquire': {
+      const release = await fileMutex(call.file)(call.waitMs);
+      if (release) releases.set(call.id, release);
+      return release !== null;
+    }
+    case 'release':
+      return releases.get(call.acquired)?.();
+    case 'hammer':
+      return hammer(call.file);
+  }
+}
+
+/** Writes without end, until it is killed. */
+async function hammer(file: string): Promise<never> {
+  const vault = fileVault(file, () => {});
+  for (let write = 1; ; write++) {
+    await vault.replace(null, { session: storedSession({ startedAtMs: write }), endedReason: null });
+    process.send?.({ written: write });
+  }
+}
+
+process.on('message', (call: PortCall) => {
+  run(call).then(
+    (result) => process.send?.({ id: call.id, result }),
+    (error: unknown) => process.send?.({ id: call.id, error: String(error) }),
+  );
+});

@@ -1,0 +1,108 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { build } from 'esbuild';
+import type { Vault } from '../ports.ts';
+import type { MutexHolder } from './mutex-contract.ts';
+
+// Real processes that share files. They do what the test tells them over a channel.
+
+/** What a process is told. */
+export type PortCall = { readonly id: number } & (
+  | { readonly kind: 'read'; readonly file: string }
+  | {
+      readonly kind: 'replace';
+      readonly file: string;
+      readonly expectedStamp: number | null;
+      readonly next: Parameters<Vault['replace']>[1];
+    }
+  | { readonly kind: 'acquire'; readonly file: string; readonly waitMs: number }
+  | { readonly kind: 'release'; readonly acquired: number }
+  | { readonly kind: 'hammer'; readonly file: string }
+);
+
+type Told = PortCall extends infer Call ? (Call extends PortCall ? Omit<Call, 'id'> : never) : never;
+
+/** A process of its own. */
+export type PortProcess = {
+  readonly pid: number;
+  vault(file: string): Vault;
+  holder(file: string): MutexHolder;
+  /** Writes to the vault without end; resolves after `writes` of them. */
+  hammer(file: string, writes: number): Promise<void>;
+  /** Ends it as `kill -9` does. */
+  kill(): Promise<void>;
+};
+
+/** A folder of its own in the system's folder for such things. */
+export function createFolder(): { readonly folder: string; readonly remove: () => void } {
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-'));
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Builds the program that the processes run. Node has to run it, and Node does not run TypeScript yet. */
+export async function buildPortProcess(folder: string): Promise<string> {
+  const outfile = path.join(folder, 'port-process.mjs');
+  const entry = path.join(import.meta.dirname, 'port-process.ts');
+  await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+  return outfile;
+}
+
+type Reply = { readonly id?: number; readonly result?: unknown; readonly error?: string; readonly written?: number };
+
+function channelTo(child: ChildProcess): (call: Told) => { readonly id: number; readonly reply: Promise<unknown> } {
+  let next = 1;
+  const waiting = new Map<
+    number,
+    { readonly resolve: (result: unknown) => void; readonly reject: (e: Error) => void }
+  >();
+  child.on('message', ({ id, result, error }: Reply) => {
+    const each = waiting.get(id ?? 0);
+    waiting.delete(id ?? 0);
+    if (error === undefined) each?.resolve(result);
+    else each?.reject(new Error(error));
+  });
+  child.on('exit', () => {
+    for (const { reject } of waiting.values()) reject(new Error('the process is gone'));
+  });
+  return (call) => {
+    const id = next++;
+    const reply = new Promise<unknown>((resolve, reject) => waiting.set(id, { resolve, reject }));
+    child.send({ ...call, id });
+    return { id, reply };
+  };
+}
+
+/** Starts a process that runs `program`. */
+export function startPortProcess(program: string): PortProcess {
+  const child = fork(program, { execArgv: [] });
+  const send = channelTo(child);
+  return {
+    pid: child.pid ?? 0,
+    vault: (file) => ({
+      read: () => send({ kind: 'read', file }).reply as ReturnType<Vault['read']>,
+      replace: (expectedStamp, next) =>
+        send({ kind: 'replace', file, expectedStamp, next }).reply as ReturnType<Vault['replace']>,
+    }),
+    holder: (file) => ({
+      acquire: async (waitMs) => {
+        const { id, reply } = send({ kind: 'acquire', file, waitMs });
+        const isHeld = await reply;
+        return isHeld === true ? async () => void (await send({ kind: 'release', acquired: id }).reply) : null;
+      },
+    }),
+    hammer: (file, writes) =>
+      new Promise((resolve, reject) => {
+        child.on('message', ({ written }: Reply) => written === writes && resolve());
+        send({ kind: 'hammer', file }).reply.catch(reject);
+      }),
+    kill: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import type { ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AbortSignalLike, HttpRequest, Transport } from '../ports.ts';
+import { startResource, type SeenRequest } from './resource.ts';
+
+type Resource = Awaited<ReturnType<typeof startResource>>;
+type Respond = (request: SeenRequest, response: ServerResponse) => void;
+
+const post = (url: string): HttpRequest => ({
+  url,
+  method: 'POST',
+  headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+  body: 'grant_type=refresh_token&refresh_token=a%20b',
+});
+
+const never: AbortSignalLike = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
+
+/** What every transport must do. `allow` answers a server's cross-origin questions, where a platform asks them. */
+export function transportContract(
+  name: string,
+  transport: Transport,
+  allow: (respond: Respond) => Respond = (respond) => respond,
+): void {
+  describe(`${name} carries one exchange`, () => {
+    let respond: Respond = (_request, response) => response.end();
+    let server: Resource;
+    const seen = (): readonly SeenRequest[] => server.seen.filter(({ method }) => method !== 'OPTIONS');
+    beforeEach(async () => {
+      server = await startResource(allow((request, response) => respond(request, response)));
+    });
+    afterEach(() => server.close());
+
+    it('sends what it is given, once, and answers what came back', async () => {
+      respond = (_request, response) =>
+        response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"invalid_grant"}');
+      const answer = await transport(post(server.url), never);
+      expect(answer).toMatchObject({ status: 400, body: '{"error":"invalid_grant"}' });
+      expect(answer.headers['content-type']).toBe('application/json');
+      expect(seen()).toHaveLength(1);
+      expect(seen()[0]).toMatchObject({ method: 'POST', body: post('').body });
+      expect(seen()[0]?.headers).toMatchObject(post('').headers);
+    });
+
+    it('names headers in lower case: Retry-After is found', async () => {
+      respond = (_request, response) => response.writeHead(503, { 'Retry-After': '7' }).end();
+      expect((await transport(post(server.url), never)).headers['retry-after']).toBe('7');
+    });
+
+    it('does not follow a redirect: no refresh token is sent where it does not belong', async () => {
+      const elsewhere = await startResource(allow((_request, response) => response.end('{}')));
+      respond = (_request, response) => response.writeHead(307, { location: elsewhere.url }).end();
+      await expect(transport(post(server.url), never)).rejects.toBeInstanceOf(Error);
+      expect(elsewhere.seen).toEqual([]);
+      await elsewhere.close();
+    });
+
+    it('rejects when nobody is there, and when the connection breaks', async () => {
+      respond = (_request, response) => response.destroy();
+      await expect(transport(post(server.url), never)).rejects.toBeInstanceOf(Error);
+      const { url } = server;
+      await server.close();
+      await expect(transport(post(url), never)).rejects.toBeInstanceOf(Error);
+    });
+
+    it('rejects when the answer breaks off in the middle: half an answer is none', async () => {
+      respond = (_request, response) => {
+        response.writeHead(200, { 'content-length': '1000' }).write('{"access_token":"');
+        setImmediate(() => response.destroy());
+      };
+      await expect(transport(post(server.url), never)).rejects.toBeInstanceOf(Error);
+    });
+
+    it('stops when it is told to, before or during the exchange', async () => {
+      const aborted = new AbortController();
+      aborted.abort();
+      await expect(transport(post(server.url), aborted.signal)).rejects.toBeInstanceOf(Error);
+      expect(seen()).toEqual([]);
+      const during = new AbortController();
+      respond = () => during.abort();
+      await expect(transport(post(server.url), during.signal)).rejects.toBeInstanceOf(Error);
+    });
+
+    it('stops when it is told to while the body is on its way', async () => {
+      const controller = new AbortController();
+      respond = (_request, response) => {
+        response.writeHead(200, { 'content-length': '1000' }).write('{');
+        setImmediate(() => controller.abort());
+      };
+      await expect(transport(post(server.url), controller.signal)).rejects.toBeInstanceOf(Error);
+    });
+  });
+}
