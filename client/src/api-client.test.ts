@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient, type ApiClient, type RetryPolicy } from './api-client.ts';
+import type { Signal } from './ports.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';
 import { createWorld, settle } from './testing/world.ts';
 
@@ -15,18 +16,23 @@ afterEach(async () => {
 async function setUp(
   respond: (request: SeenRequest, response: ServerResponse, count: number) => void,
   retry: Partial<RetryPolicy> = { baseMs: 0 },
-): Promise<{ readonly api: ApiClient; readonly seen: SeenRequest[]; readonly pass: (ms: number) => Promise<void> }> {
+): Promise<{
+  readonly api: ApiClient;
+  readonly seen: SeenRequest[];
+  readonly pass: (ms: number) => Promise<void>;
+  readonly signal: (signal: Signal) => void;
+}> {
   let count = 0;
   const started = await startResource((request, response) => respond(request, response, ++count));
   resource = started;
   const world = createWorld();
-  const { auth } = await world.openSignedInTab({ resources: [started.url] });
+  const { auth, signal } = await world.openSignedInTab({ resources: [started.url] });
   const pass = async (ms: number): Promise<void> => {
     while (started.seen.length === 0) await settle();
     for (let turn = 0; turn < 20; turn++) await settle();
     await world.time.advance(ms);
   };
-  return { api: createApiClient({ baseUrl: `${started.url}/v1`, auth, retry }), seen: started.seen, pass };
+  return { api: createApiClient({ baseUrl: `${started.url}/v1`, auth, retry }), seen: started.seen, pass, signal };
 }
 
 /** Lets simulated back-offs of zero length pass until the request has settled. */
@@ -113,6 +119,29 @@ describe('retries', () => {
     const { api, seen } = await setUp((_request, response) => response.writeHead(503, { 'retry-after': '3600' }).end());
     await expect(api.get('/notes')).rejects.toMatchObject({ code: 'http-status' });
     expect(seen).toHaveLength(1);
+  });
+
+  it('a tunnel: what is safe to repeat waits for the network, however often it failed; a POST fails at once', async () => {
+    let isOffline = true;
+    const { api, seen, pass, signal } = await setUp((_request, response) =>
+      isOffline ? response.destroy() : response.end('"ok"'),
+    );
+    signal('offline');
+    const waiting = api.get('/notes').json();
+    await expect(api.post('/notes', { json: {} })).rejects.toMatchObject({ code: 'server-unavailable' });
+    await pass(60_000);
+    expect(seen).toHaveLength(2);
+    isOffline = false;
+    signal('online');
+    expect(await finish(waiting, pass)).toBe('ok');
+  });
+
+  it('a tunnel without an end: the request fails by its deadline', async () => {
+    const { api, pass, signal } = await setUp((_request, response) => response.destroy());
+    signal('offline');
+    const waiting = api.get('/notes').catch((error: unknown) => error);
+    await pass(120_000);
+    expect(await waiting).toMatchObject({ code: 'deadline-exceeded', isRetryable: true });
   });
 
   it('an abort ends the waiting for a repetition', async () => {

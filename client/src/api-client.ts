@@ -42,11 +42,11 @@ export type ApiResponse = Promise<Response> & {
 
 /** Requests that carry the session. Rejects with a `HoldfastError`; `http-status` when the API answered outside 2xx. */
 export type ApiClient = {
-  get(path: string, options?: ApiRequestOptions): ApiResponse;
-  post(path: string, options?: ApiRequestOptions): ApiResponse;
-  put(path: string, options?: ApiRequestOptions): ApiResponse;
-  patch(path: string, options?: ApiRequestOptions): ApiResponse;
-  delete(path: string, options?: ApiRequestOptions): ApiResponse;
+  readonly get: (path: string, options?: ApiRequestOptions) => ApiResponse;
+  readonly post: (path: string, options?: ApiRequestOptions) => ApiResponse;
+  readonly put: (path: string, options?: ApiRequestOptions) => ApiResponse;
+  readonly patch: (path: string, options?: ApiRequestOptions) => ApiResponse;
+  readonly delete: (path: string, options?: ApiRequestOptions) => ApiResponse;
 };
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -118,6 +118,13 @@ async function send(
   const mayRepeat = !isStream && (IDEMPOTENT.has(method) || new Headers(init.headers).has('idempotency-key'));
   for (let tries = 1; ; tries++) {
     const outcome = await attempt(auth, url, init);
+    // In a tunnel: parked like a request that waits for a token, and sent when the network is back.
+    const online = mayRepeat && outcome instanceof HoldfastError ? auth.untilOnline(init.signal) : null;
+    if (online) {
+      await online;
+      tries = 0;
+      continue;
+    }
     const delayMs = mayRepeat ? retryDelayMs(outcome, tries, retry, auth.platform.random()) : null;
     if (delayMs !== null) {
       if (!(outcome instanceof HoldfastError)) await outcome.body?.cancel();

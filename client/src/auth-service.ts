@@ -9,7 +9,15 @@ import type {
   ReauthenticationFailure,
   ReauthenticationStage,
 } from './session-state.ts';
-import { disposeShell, dispatch, requestToken, startShell, type Shell, type TokenRequest } from './shell.ts';
+import {
+  disposeShell,
+  dispatch,
+  requestToken,
+  startShell,
+  untilOnline,
+  type Shell,
+  type TokenRequest,
+} from './shell.ts';
 import { authenticate, beginSession, type PasswordCredential, type SignInMethod } from './sign-in.ts';
 import type { SessionSnapshot } from './snapshot.ts';
 import { readTokens, type TokenAnswer } from './wire.ts';
@@ -59,38 +67,40 @@ export type AuthServiceOptions = {
 /** The session of this app: its state, and everything that can be done with it. */
 export type AuthService = {
   /** The session as it is now; the same object until something changes. */
-  getSnapshot(): SessionSnapshot;
+  readonly getSnapshot: () => SessionSnapshot;
   /** Calls back after every change. Returns the function that stops it. Fits React's `useSyncExternalStore` as it is. */
-  subscribe(listener: () => void): () => void;
+  readonly subscribe: (listener: () => void) => () => void;
   /** Calls back with everything that happens, without secrets. Returns the function that stops it. */
-  observe(observer: (observation: Observation) => void): () => void;
+  readonly observe: (observer: (observation: Observation) => void) => () => void;
   /**
    * Signs in, or authenticates again after the session ended or a resource asked for it; what was parked for the same user
    * goes on. Rejects with `sign-in-rejected`, `server-unavailable` or `misconfigured`.
    */
-  signIn(credential: PasswordCredential | SignInMethod): Promise<void>;
+  readonly signIn: (credential: PasswordCredential | SignInMethod) => Promise<void>;
   /**
    * Takes over a session that another OAuth library began: its token endpoint's answer (RFC 6749 §5.1), as JSON.
    * Rejects with `protocol` if it is none.
    */
-  adopt(tokenResponse: Readonly<Record<string, unknown>>): Promise<void>;
+  readonly adopt: (tokenResponse: Readonly<Record<string, unknown>>) => Promise<void>;
   /** Signs out: local data goes at once, the server is told as soon as it can be reached, also after a relaunch. */
-  signOut(): Promise<void>;
+  readonly signOut: () => Promise<void>;
   /**
    * Ends the user's other sessions at the server, then this one. Rejects, still signed in, if the server cannot be asked;
    * a server that wants a recent authentication for it leads to a step-up first.
    */
-  signOutEverywhere(): Promise<void>;
+  readonly signOutEverywhere: () => Promise<void>;
   /** The current means of authenticating again did not work out: tries the next one, or signs out. Default: `cancelled`. */
-  declineReauthentication(why?: ReauthenticationFailure): void;
+  readonly declineReauthentication: (why?: ReauthenticationFailure) => void;
   /** Renews the session now, as the user's own activity. */
-  extend(): void;
+  readonly extend: () => void;
   /** The user did something: the next refresh says so, and the inactivity timeout slides. */
-  userActive(): void;
+  readonly userActive: () => void;
   /** Resolves once the session was restored or found absent. */
-  ready(): Promise<SessionSnapshot>;
+  readonly ready: () => Promise<SessionSnapshot>;
+  /** Resolves when the network is back; `null` if the platform knows of no outage. For retries. */
+  readonly untilOnline: (signal?: AbortSignal | null) => Promise<void> | null;
   /** A usable access token, refreshed first if need be. For clients that `fetch` does not fit. */
-  getAccessToken(options?: Pick<TokenRequest, 'signal' | 'deadlineMs'>): Promise<string>;
+  readonly getAccessToken: (options?: Pick<TokenRequest, 'signal' | 'deadlineMs'>) => Promise<string>;
   /** A drop-in for `fetch` that carries the session to the origins in `resources` and nowhere else. */
   readonly fetch: AuthorizedFetch;
   /** Origins that `fetch` sends the access token to. */
@@ -98,7 +108,7 @@ export type AuthService = {
   /** The ports in use. */
   readonly platform: Platform;
   /** Stops timers and listeners. The session stays stored. */
-  dispose(): void;
+  readonly dispose: () => void;
 };
 
 function originOf(url: string, name: string): string {
@@ -221,6 +231,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     extend: () => dispatch(shell, { type: 'extendRequested' }),
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),
     ready: () => ready(shell),
+    untilOnline: (signal) => untilOnline(shell, signal),
     getAccessToken: async (request = {}) => (await requestToken(shell, request)).access.value,
     fetch: authorizedFetch,
     resources,

@@ -96,6 +96,15 @@ describe('a 401 is refreshed away once', () => {
     expect((await tab.auth.fetch(url)).status).toBe(200);
   });
 
+  it('an answer of the API confirms a session that was only restored', async () => {
+    const { world, tab, url } = await setUp(() => true);
+    tab.auth.dispose();
+    const relaunched = world.openTab({ resources: [url] });
+    expect(await relaunched.auth.ready()).toMatchObject({ freshness: 'restored' });
+    await relaunched.auth.fetch(url);
+    expect(relaunched.auth.getSnapshot()).toMatchObject({ freshness: 'verified' });
+  });
+
   it('403 never refreshes', async () => {
     resource = await startResource((_request, response) => response.writeHead(403).end());
     const world = createWorld();

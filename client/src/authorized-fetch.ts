@@ -137,7 +137,10 @@ async function sendAuthorized(
   if (!plan.isReplayable && isNearExpiry(token, shell))
     token = await requestToken(shell, { ...patience, newerThan: token.generation });
   const first = await sendOnce(shell, plan, method, target.href, token);
-  if (first.status !== 401) return first;
+  if (first.status !== 401) {
+    dispatch(shell, { type: 'tokenAccepted', generation: token.generation });
+    return first;
+  }
   // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
   const fresh = await answerChallenge(shell, first, token, plan, patience);
   if (!fresh) return first;

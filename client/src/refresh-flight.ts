@@ -14,7 +14,6 @@ import {
   requireReauthentication,
   run,
   settleWaiters,
-  takeNumber,
   type Turn,
 } from './turn.ts';
 import { readTokenAnswer, refreshRequest, type TokenAnswer, type Tokens } from './wire.ts';
@@ -36,7 +35,7 @@ function read(turn: Turn, flight: Flight, step: FlightStep): void {
 /** Starts a refresh. Whoever waits at this moment joins it. */
 export function startFlight(turn: Turn, cause: RefreshCause): void {
   const { state, now, policy } = turn;
-  const attempt = takeNumber(turn);
+  const attempt = ++state.attempts;
   // The port bounds the wait; the deadline here is for a port that never answers.
   const deadline = after(now, policy.lockWaitMs * 2);
   state.flight = { attempt, cause, startedAt: now, deadline, hasNonce: false, step: { kind: 'locking' } };

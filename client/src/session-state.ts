@@ -130,8 +130,10 @@ export type SessionState = {
   readonly isUserActive: boolean;
   /** A number in [0, 1) that spreads the proactive refreshes of tabs. */
   readonly jitter: number;
-  /** Numbers attempts and operations, so that a late answer is told from a current one. */
-  readonly next: number;
+  /** How many refreshes were started; each is known by its number, and so are its operations on the vault. */
+  readonly attempts: number;
+  /** How many other operations were started; they are numbered downwards from -1, so that a late answer is told from a current one. */
+  readonly operations: number;
 };
 
 /** What the machine needs to know besides its policy. */
@@ -159,6 +161,8 @@ export type SessionEvent =
       readonly deadlineMs: number;
     }
   | { readonly type: 'tokenRefused'; readonly generation: number }
+  /** A resource answered a request with this token otherwise than 401. */
+  | { readonly type: 'tokenAccepted'; readonly generation: number }
   | { readonly type: 'callerLeft'; readonly caller: number }
   | { readonly type: 'extendRequested' }
   | { readonly type: 'signedIn'; readonly held: Held }

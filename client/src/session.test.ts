@@ -548,7 +548,7 @@ describe('the machine', () => {
     const [restored] = transition(start, { type: 'started' }, now, defaultPolicy, config);
     const [signedOut] = transition(
       restored,
-      { type: 'vaultRead', operation: 1, record: null },
+      { type: 'vaultRead', operation: -1, record: null },
       now,
       defaultPolicy,
       config,
@@ -562,6 +562,7 @@ describe('the machine', () => {
       { type: 'refreshFailed', attempt: 99, random: 0 },
       { type: 'callerLeft', caller: 99 },
       { type: 'tokenRefused', generation: 99 },
+      { type: 'tokenAccepted', generation: 99 },
       { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
       { type: 'woke' },
     ];

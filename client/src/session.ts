@@ -61,7 +61,8 @@ export function initialState(jitter: number, policy: SessionPolicy, now: Instant
     bucket: { tokens: policy.refreshBurst, atMonotonicMs: now.monotonicMs },
     isUserActive: true,
     jitter,
-    next: 1,
+    attempts: 0,
+    operations: 0,
   };
 }
 
@@ -92,6 +93,8 @@ function react(turn: Turn, event: SessionEvent): void {
       return onTokenRequested(turn, event);
     case 'tokenRefused':
       return onTokenRefused(turn, event.generation);
+    case 'tokenAccepted':
+      return onTokenAccepted(turn, event.generation);
     case 'callerLeft':
       state.waiting = state.waiting.filter((waiter) => waiter.caller !== event.caller);
       return;
@@ -161,6 +164,12 @@ function onTokenRefused(turn: Turn, generation: number): void {
   if (!held || held.isRefused || generation !== turn.state.generation) return;
   turn.state.phase = { ...held, isRefused: true };
   observe(turn, { type: 'token.refused', generation });
+}
+
+function onTokenAccepted(turn: Turn, generation: number): void {
+  const held = activePhase(turn);
+  if (held && !held.isRefused && generation === turn.state.generation)
+    turn.state.phase = { ...held, freshness: 'verified' };
 }
 
 function onExtendRequested(turn: Turn): void {

@@ -40,6 +40,9 @@ export type Shell = {
   /** Attempts that use the lock: the release function, or `null` while it is waited for. */
   readonly locks: Map<number, (() => void) | null>;
   readonly exchanges: Map<number, AbortController>;
+  /** The platform says that there is no network. It may be wrong, so nothing is held back for it; it only prolongs patience. */
+  isOffline: boolean;
+  readonly onlineListeners: Set<() => void>;
   /** What the next refresh request is signed with; made before the vault is read. */
   proof: string | null;
   /** The nonces that servers want in proofs, by origin. */
@@ -75,6 +78,8 @@ export function startShell(
     nextCaller: 1,
     locks: new Map(),
     exchanges: new Map(),
+    isOffline: false,
+    onlineListeners: new Set(),
     proof: null,
     nonces: new Map(),
     reauthenticators,
@@ -85,7 +90,9 @@ export function startShell(
     observers,
   };
   shell.stopSignals = platform.signals((signal) => {
+    if (signal === 'online' || signal === 'offline') shell.isOffline = signal === 'offline';
     dispatch(shell, { type: 'signalled', signal });
+    if (signal === 'online') for (const listener of Array.from(shell.onlineListeners)) listener();
     if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
   });
   dispatch(shell, { type: 'started' });
@@ -278,6 +285,29 @@ export function requestToken(shell: Shell, request: TokenRequest): Promise<Grant
     });
     if (stepUp) dispatch(shell, { type: 'stepUpRequired', caller, deadlineMs, ...stepUp });
     else dispatch(shell, { type: 'tokenRequested', caller, newerThan, deadlineMs });
+  });
+}
+
+/**
+ * Resolves when the network is back, rejects with the caller's abort reason, or with `deadline-exceeded` after the time that
+ * a request may be parked. `null` if the platform knows of no outage.
+ */
+export function untilOnline(shell: Shell, signal: AbortSignal | null | undefined): Promise<void> | null {
+  if (!shell.isOffline) return null;
+  return new Promise((resolve, reject) => {
+    const finish = (settle: () => void): void => {
+      cancel();
+      shell.onlineListeners.delete(onOnline);
+      signal?.removeEventListener('abort', onAbort);
+      settle();
+    };
+    const onOnline = (): void => finish(resolve);
+    const onAbort = (): void => finish(() => reject(signal?.reason as Error));
+    const cancel = shell.platform.clock.wake(shell.policy.parkDeadlineMs, () =>
+      finish(() => reject(new HoldfastError('deadline-exceeded', 'the network was away for longer than the deadline'))),
+    );
+    shell.onlineListeners.add(onOnline);
+    signal?.addEventListener('abort', onAbort);
   });
 }
 

@@ -33,8 +33,8 @@ export const run = (turn: Turn, effect: Effect): void => void turn.effects.push(
 /** For people who watch. */
 export const observe = (turn: Turn, observation: Observation): void => run(turn, { type: 'observe', observation });
 
-/** A number for an operation that ends in one event. */
-export const takeNumber = ({ state }: Turn): number => state.next++;
+/** A number for an operation outside a refresh, which ends in one event. */
+export const takeNumber = ({ state }: Turn): number => -++state.operations;
 
 export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind === 'active' ? state.phase : null);
 

@@ -133,8 +133,8 @@ describe('with an access token of a few seconds', () => {
     const timeLeft = page.getByRole('timer', { name: 'Access token, time left' });
     await timeLeft.getByText(/^0:00$/u).waitFor({ timeout: 4 * lifetimeSeconds * 1_000 });
     await fireAll();
-    const parked = page.locator('.cells [data-state="parked"]');
-    await expect.poll(() => parked.count(), { timeout: 10_000 }).toBe(20);
+    const waiting = page.locator('.cells :is([data-state="parked"], [data-state="sent"])');
+    await expect.poll(() => waiting.count()).toBe(20);
     const before = tokenRequests();
     await context.setOffline(false);
     await answered().waitFor();

@@ -39,6 +39,7 @@ export const webSignals =
       target.addEventListener(type, () => emit(name), { signal, passive: true });
     on(window, 'online', 'online');
     on(window, 'offline', 'offline');
+    if (!navigator.onLine) emit('offline');
     on(document, 'resume', 'resumed');
     window.addEventListener('pageshow', (event) => event.persisted && emit('resumed'), { signal });
     document.addEventListener(
