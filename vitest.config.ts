@@ -26,6 +26,7 @@ export default defineConfig({
     projects: [
       { resolve, ssr, test: { name: 'client', include: ['client/src/**/*.test.{ts,tsx}'] } },
       { resolve, ssr, test: { name: 'server', include: ['server/src/**/*.test.ts'], globalSetup } },
+      { resolve, ssr, test: { name: 'web', include: ['apps/web/src/**/*.test.ts'] } },
       { resolve, ssr, test: { name: 'tools', include: ['tools/**/*.test.ts'] } },
       {
         resolve,

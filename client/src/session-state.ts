@@ -12,7 +12,7 @@ import type {
 import type { RejectionReason, TokenAnswer, TransientCause, WireConfig } from './wire.ts';
 
 /** Why a refresh was started. */
-export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend' | 'store-changed';
+export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend';
 
 /** How sure we are of a session: answered by the server, only read from the vault, or out of reach of the server. */
 export type Freshness = 'verified' | 'restored' | 'offline';

@@ -19,8 +19,6 @@ function because(cause: RefreshCause): string {
       return 'the server refused the access token';
     case 'extend':
       return 'you asked to extend the session';
-    case 'store-changed':
-      return 'another tab changed the session';
   }
 }
 
