@@ -1,19 +1,12 @@
 import { getAdapter, type AxiosAdapter, type AxiosInstance, type InternalAxiosRequestConfig } from 'axios';
 import type { AuthService } from '../index.ts';
+import { isStream, toWebStream } from './stream-body.ts';
 
-/** A body that can be read once, also one of Node's. */
-const isStream = (body: unknown): body is AsyncIterable<Uint8Array> =>
-  typeof body === 'object' && body !== null && (Symbol.asyncIterator in body || 'getReader' in body || 'pipe' in body);
-
-/** Node's streams as the one kind that `auth.fetch` knows. */
+/** The body as `auth.fetch` knows it, so that it never sends half a stream again. */
 function withWebStream(init: RequestInit | undefined): RequestInit | undefined {
   const body: unknown = init?.body;
-  if (!isStream(body) || body instanceof ReadableStream) return init;
-  return { ...init, body: ReadableStream.from(body) };
+  return isStream(body) ? { ...init, body: toWebStream(body) } : init;
 }
-
-/** What `attach` changes in an instance, as it was before. */
-type Before = Pick<AxiosInstance['defaults'], 'adapter'>;
 
 /**
  * Makes an axios instance carry the session: every request of it goes out by `auth.fetch`, so it waits for a token, is
@@ -23,8 +16,8 @@ type Before = Pick<AxiosInstance['defaults'], 'adapter'>;
  * `HoldfastError` and whose `code` is its code.
  *
  * Requests go out by axios's `fetch` adapter, in Node as well: `proxy`, `httpAgent` and a number in `maxRedirects` have no
- * effect there. `timeout` also runs while a request is parked. A stream is sent once; with `onUploadProgress` it is kept in
- * memory until it was answered, and can be sent again.
+ * effect there, and a timeout's code is `ETIMEDOUT`. `timeout` also runs while a request is parked. A stream is sent once; with
+ * `onUploadProgress` it is kept in memory until it was answered, and can be sent again.
  *
  * Answers the function that puts the instance back as it was.
  *
@@ -34,19 +27,18 @@ type Before = Pick<AxiosInstance['defaults'], 'adapter'>;
  * const { data } = await client.get('/me')
  */
 export function attach(instance: AxiosInstance, auth: AuthService): () => void {
-  const { adapter }: Before = instance.defaults;
+  const { adapter, env } = instance.defaults;
   const fetch: typeof globalThis.fetch = (input, init) => auth.fetch(input, withWebStream(init));
   const attached: AxiosAdapter = (config: InternalAxiosRequestConfig) => {
     // In a Request a stream would be copied in memory; passed as it is, it is known to be one.
     const isOneShot = isStream(config.data) && !config.onUploadProgress;
-    const env = { ...config.env, fetch, ...(isOneShot ? { Request: null } : {}) };
-    const own = { ...config, env } as unknown as InternalAxiosRequestConfig;
+    const ownEnv = { ...config.env, fetch, ...(isOneShot ? { Request: null } : {}) };
+    const own = { ...config, env: ownEnv } as InternalAxiosRequestConfig;
     return getAdapter('fetch', own)(own);
   };
-  instance.defaults.adapter = attached;
+  // In Node, axios would write forms with a class that makes a stream of them; the global one can be sent twice.
+  Object.assign(instance.defaults, { adapter: attached, env: { ...env, FormData: globalThis.FormData } });
   return () => {
-    if (instance.defaults.adapter !== attached) return;
-    if (adapter === undefined) delete instance.defaults.adapter;
-    else instance.defaults.adapter = adapter;
+    if (instance.defaults.adapter === attached) Object.assign(instance.defaults, { adapter, env });
   };
 }

@@ -1,0 +1,314 @@
+import { Readable } from 'node:stream';
+import axios, { AxiosError, create, isAxiosError, isCancel, type AxiosInstance } from 'axios';
+import NodeFormData from 'form-data';
+import { afterEach, describe, expect, it } from 'vitest';
+import { HoldfastError } from '../errors.ts';
+import { startResource, type SeenRequest } from '../testing/resource.ts';
+import { createWorld, settle, type Tab, type World } from '../testing/world.ts';
+import { attach } from './index.ts';
+
+type Resource = Awaited<ReturnType<typeof startResource>>;
+
+let resources: Resource[] = [];
+afterEach(async () => {
+  await Promise.all(resources.map((resource) => resource.close()));
+  resources = [];
+});
+
+async function start(respond: Parameters<typeof startResource>[0]): Promise<Resource> {
+  const resource = await startResource(respond);
+  resources.push(resource);
+  return resource;
+}
+
+const isSecond = (authorization: string | null): boolean => authorization === 'Bearer access-2';
+
+/** A resource server that accepts some tokens, a signed-in tab, and an attached instance. */
+async function setUp(accepts: (authorization: string | null) => boolean = isSecond) {
+  const { url, seen } = await start(({ authorization, headers, body }, response) => {
+    if (!accepts(authorization)) response.writeHead(401, { 'content-type': 'application/json' }).end('{"no":"token"}');
+    else
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ body, type: headers['content-type'] }));
+  });
+  const world = createWorld();
+  const tab = await world.openSignedInTab({ resources: [url] });
+  const client = create({ baseURL: `${url}/v1/` });
+  const detach = attach(client, tab.auth);
+  return { world, tab, client, detach, url, seen };
+}
+
+/** Real requests take real time to come back; this waits for the event, not for a time. */
+async function untilParked(world: World, tab: Tab, parked: number): Promise<void> {
+  while (tab.seen('request.parked').length < parked) await settle();
+  await world.time.advance(0);
+}
+
+const errorOf = (request: Promise<unknown>): Promise<AxiosError> =>
+  request.then(
+    () => {
+      throw new Error('the request succeeded');
+    },
+    (error: unknown) => error as AxiosError,
+  );
+
+const bodies = (seen: readonly SeenRequest[]): string[] =>
+  seen.map(({ body }) => body.replaceAll(/-{4,}\S+/gu, 'boundary'));
+
+describe('axios with a session: no request is lost to an expired token', () => {
+  it('three parallel requests: all succeed by one refresh', async () => {
+    const { world, client } = await setUp();
+    const answers = await Promise.all([client.get('a'), client.get('b'), client.get('c')]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('several instances share one refresh', async () => {
+    const { world, tab, client, url } = await setUp();
+    const other = create();
+    attach(other, tab.auth);
+    const answers = await Promise.all([client.get('a'), other.get(`${url}/b`), client.get('c'), other.get(`${url}/d`)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('a 401 that arrives while the refresh is under way is answered by the same refresh', async () => {
+    let refuse = (): void => {};
+    const { url, seen } = await start(({ path, authorization }, response) => {
+      if (isSecond(authorization)) response.end('done');
+      else if (path === '/slow') refuse = () => void response.writeHead(401).end();
+      else response.writeHead(401).end();
+    });
+    const world = createWorld();
+    const tab = await world.openSignedInTab({ resources: [url] });
+    const client = create({ baseURL: url });
+    attach(client, tab.auth);
+    world.server.delayMs = 1_000;
+    const slow = client.get('/slow');
+    while (seen.length === 0) await settle();
+    const fast = client.get('/fast');
+    await untilParked(world, tab, 1);
+    refuse();
+    await untilParked(world, tab, 2);
+    await world.time.advance(2_000);
+    expect([(await slow).data, (await fast).data]).toEqual(['done', 'done']);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('a request made while the refresh is under way is parked and then sent once', async () => {
+    const { world, tab, client, seen } = await setUp();
+    world.server.delayMs = 1_000;
+    const first = client.get('first');
+    await untilParked(world, tab, 1);
+    const second = client.get('second');
+    await untilParked(world, tab, 2);
+    await world.time.advance(2_000);
+    await Promise.all([first, second]);
+    expect(seen.filter(({ path }) => path === '/v1/second')).toHaveLength(1);
+  });
+
+  it('still 401 after the refresh: axios’s own error with the answer, and no loop', async () => {
+    const { world, client, seen } = await setUp(() => false);
+    const error = await errorOf(client.get('a'));
+    expect(error).toBeInstanceOf(AxiosError);
+    expect(error).toMatchObject({ code: AxiosError.ERR_BAD_REQUEST, status: 401, response: { data: { no: 'token' } } });
+    expect(seen).toHaveLength(2);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('interceptors run once for a request that is sent twice', async () => {
+    const { client } = await setUp();
+    const ran: string[] = [];
+    client.interceptors.request.use((config) => (ran.push('request'), config));
+    client.interceptors.response.use((response) => (ran.push(`response ${response.status}`), response));
+    await client.get('a');
+    expect(ran).toEqual(['request', 'response 200']);
+  });
+});
+
+describe('axios with a session: an upload arrives whole', () => {
+  const form = (): FormData => {
+    const all = new FormData();
+    all.set('note', 'hello');
+    all.set('file', new Blob(['bytes']), 'file.txt');
+    return all;
+  };
+  const uploads: readonly (readonly [string, string, (client: AxiosInstance) => Promise<unknown>])[] = [
+    ['JSON', '{"note":"hello"}', (client) => client.post('a', { note: 'hello' })],
+    ['a string', 'hello', (client) => client.put('a', 'hello')],
+    ['URLSearchParams', 'note=hello', (client) => client.post('a', new URLSearchParams({ note: 'hello' }))],
+    ['FormData', 'bytes', (client) => client.post('a', form())],
+    ['a form that axios writes', 'hello', (client) => client.postForm('a', { note: 'hello' })],
+    ['a Blob', 'hello', (client) => client.post('a', new Blob(['hello']))],
+    ['a Buffer', 'hello', (client) => client.post('a', Buffer.from('hello'))],
+    ['an ArrayBuffer', 'hello', (client) => client.post('a', new TextEncoder().encode('hello').buffer)],
+    ['FormData with progress', 'bytes', (client) => client.post('a', form(), { onUploadProgress: () => {} })],
+    [
+      'a stream with progress',
+      'hello',
+      (client) => client.post('a', new Blob(['hello']).stream(), { onUploadProgress: () => {} }),
+    ],
+  ];
+  it.each(uploads)('%s is sent again as it was', async (_name, content, send) => {
+    const { client, seen } = await setUp();
+    await send(client);
+    const [first = '', second] = bodies(seen);
+    expect(seen).toHaveLength(2);
+    expect(first).toContain(content);
+    expect(second).toBe(first);
+  });
+
+  const nodeForm = (): NodeFormData => {
+    const all = new NodeFormData();
+    all.append('note', 'hello');
+    return all;
+  };
+  const streams: readonly (readonly [string, () => unknown])[] = [
+    ['a web stream', () => new Blob(['hello']).stream()],
+    ['a Node stream', () => Readable.from([Buffer.from('hel'), Buffer.from('lo')])],
+    ['a form of the form-data package', nodeForm],
+  ];
+  it.each(streams)('%s arrives whole', async (_name, body) => {
+    const { client, seen } = await setUp(() => true);
+    expect((await client.post('a', body())).status).toBe(200);
+    expect(bodies(seen)).toEqual([expect.stringContaining('hello')]);
+  });
+
+  it.each(streams)('%s is never sent again empty: the 401 is the caller’s', async (_name, body) => {
+    const { client, seen } = await setUp();
+    expect(await errorOf(client.post('a', body()))).toMatchObject({ status: 401 });
+    expect(bodies(seen)).toEqual([expect.stringContaining('hello')]);
+  });
+
+  it('a form of the form-data package keeps its boundary', async () => {
+    const { client } = await setUp(() => true);
+    const body = nodeForm();
+    const { data } = await client.post<{ type: string }>('a', body);
+    expect(data.type).toBe(`multipart/form-data; boundary=${body.getBoundary()}`);
+  });
+
+  it('a stream that breaks off fails the upload', async () => {
+    const { client } = await setUp(() => true);
+    const broken = new Readable({ read: () => {} });
+    broken.push('hel');
+    setImmediate(() => broken.destroy(new Error('the disk is gone')));
+    expect(isAxiosError(await errorOf(client.post('a', broken)))).toBe(true);
+  });
+
+  it('reports progress', async () => {
+    const { client } = await setUp(() => true);
+    const loaded: number[] = [];
+    await client.post('a', 'x'.repeat(1_000), { onUploadProgress: (event) => loaded.push(event.loaded) });
+    expect(loaded.at(-1)).toBe(1_000);
+  });
+});
+
+describe('axios with a session: patience is the caller’s', () => {
+  it('a timeout passes while parked: axios’s own error, and the refresh goes on for the others', async () => {
+    const { world, tab, client, seen } = await setUp();
+    world.server.delayMs = 1_000;
+    const first = client.get('first');
+    await untilParked(world, tab, 1);
+    const error = await errorOf(client.get('second', { timeout: 20 }));
+    expect(error).toMatchObject({ code: AxiosError.ETIMEDOUT, message: 'timeout of 20ms exceeded' });
+    await world.time.advance(2_000);
+    expect((await first).status).toBe(200);
+    expect(world.server.refreshes()).toBe(1);
+    expect(seen.filter(({ path }) => path === '/v1/second')).toEqual([]);
+  });
+
+  it.each([
+    ['an AbortSignal', 'signal'],
+    ['a CancelToken', 'cancelToken'],
+  ] as const)('%s ends its own request only', async (_name, by) => {
+    const { world, tab, client } = await setUp();
+    world.server.delayMs = 1_000;
+    const controller = new AbortController();
+    // oxlint-disable-next-line import/no-named-as-default-member -- by name it is a type only
+    const source = axios.CancelToken.source();
+    const cancel = by === 'signal' ? { signal: controller.signal } : { cancelToken: source.token };
+    const cancelled = errorOf(client.get('a', cancel));
+    const other = client.get('b');
+    await untilParked(world, tab, 2);
+    controller.abort();
+    source.cancel();
+    const error = await cancelled;
+    expect(isCancel(error)).toBe(true);
+    await world.time.advance(2_000);
+    expect((await other).status).toBe(200);
+    expect(world.server.refreshes()).toBe(1);
+  });
+});
+
+describe('axios with a session: answers as axios gives them', () => {
+  it('every responseType', async () => {
+    const { client } = await setUp(() => true);
+    const get = async (responseType: 'json' | 'text' | 'arraybuffer' | 'blob' | 'stream'): Promise<unknown> =>
+      (await client.get<unknown>('a', { responseType })).data;
+    const text = '{"body":""}';
+    expect(await get('json')).toEqual({ body: '' });
+    expect(JSON.stringify(await get('text'))).toContain('body');
+    expect(Buffer.from((await get('arraybuffer')) as ArrayBuffer).toString()).toBe(text);
+    expect(await ((await get('blob')) as Blob).text()).toBe(text);
+    expect(await new Response((await get('stream')) as ReadableStream).text()).toBe(text);
+  });
+
+  it('baseURL, params and headers', async () => {
+    const { client, seen } = await setUp(() => true);
+    await client.get('a', { params: { q: 'x y' }, headers: { 'X-Trace': '7' } });
+    expect(seen[0]).toMatchObject({ path: '/v1/a?q=x+y', headers: { 'x-trace': '7' } });
+  });
+
+  it('validateStatus decides, and other errors are as they were', async () => {
+    const { url } = await start((_request, response) => response.writeHead(422).end());
+    const world = createWorld();
+    const tab = await world.openSignedInTab({ resources: [url] });
+    const client = create({ baseURL: url });
+    attach(client, tab.auth);
+    expect((await client.get('/', { validateStatus: () => true })).status).toBe(422);
+    expect(await errorOf(client.get('/'))).toMatchObject({ status: 422, code: AxiosError.ERR_BAD_REQUEST });
+    await Promise.all(resources.map((resource) => resource.close()));
+    expect(await errorOf(client.get('/'))).toMatchObject({ code: AxiosError.ERR_NETWORK });
+  });
+});
+
+describe('axios with a session: where the token goes', () => {
+  it('not to other origins, not over credentials of the caller’s own', async () => {
+    const { client, url, seen } = await setUp(() => true);
+    const other = await start((_request, response) => response.end('public'));
+    expect((await client.get(other.url)).data).toBe('public');
+    await client.get(`${url}/basic`, { auth: { username: 'a', password: 'b' } });
+    expect(other.seen[0]?.authorization).toBeNull();
+    expect(seen[0]?.authorization).toBe('Basic YTpi');
+  });
+
+  it('not into errors', async () => {
+    const { client } = await setUp(() => false);
+    const error = await errorOf(client.post('a', { note: 1 }));
+    const { headers } = error.request as Request;
+    expect(JSON.stringify([error.toJSON(), error.config, error.response?.config, [...headers]])).not.toMatch(
+      /access-\d/u,
+    );
+  });
+
+  it('signed out: nothing is sent, and the error says why', async () => {
+    const { tab, client, seen } = await setUp(() => true);
+    await tab.auth.signOut();
+    const error = await errorOf(client.get('a'));
+    expect(error).toBeInstanceOf(AxiosError);
+    expect(error.code).toBe('signed-out');
+    expect(error.cause).toBeInstanceOf(HoldfastError);
+    expect(seen).toEqual([]);
+  });
+
+  it('detached, the instance is as it was', async () => {
+    const client = create();
+    const { adapter, env } = client.defaults;
+    const { tab, url, seen } = await setUp(() => true);
+    attach(client, tab.auth)();
+    expect(client.defaults).toMatchObject({ adapter, env });
+    await client.get(`${url}/a`);
+    expect(seen[0]?.authorization).toBeNull();
+  });
+});
