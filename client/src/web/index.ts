@@ -29,11 +29,12 @@ export type WebOptions = {
  */
 export function web(options: WebOptions = {}): Platform {
   const name = `holdfast-${options.name ?? 'default'}`;
+  const delivery = options.delivery ?? 'cookie';
   const channel = createTabChannel(name);
   const store = typeof indexedDB === 'undefined' ? null : sealedStore(name);
   return {
     clock: webClock,
-    transport: webTransport,
+    transport: webTransport(delivery),
     vault: store ? sealedVault(store) : memoryVault(),
     outbox: store ? sealedOutbox(store) : memoryOutbox(),
     mutex: webMutex(name),
@@ -42,7 +43,7 @@ export function web(options: WebOptions = {}): Platform {
     random: Math.random,
     randomToken,
     sha256,
-    delivery: options.delivery ?? 'cookie',
+    delivery,
     ...(options.signProof ? { signProof: options.signProof } : {}),
   };
 }

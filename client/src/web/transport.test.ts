@@ -1,0 +1,19 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { transportContract } from '../testing/transport-contract.ts';
+import { webTransport } from './transport.ts';
+
+transportContract('the transport of browsers', webTransport);
+
+afterEach(() => vi.unstubAllGlobals());
+
+describe('the transport of browsers', () => {
+  it('calls out in the same task, with the cookies of the site, past every cache', () => {
+    const called = vi.fn<typeof fetch>(() => Promise.resolve(new Response('{}')));
+    vi.stubGlobal('fetch', called);
+    const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
+    const answer = webTransport({ url: 'https://api.example.com/token', method: 'POST', headers: {} }, signal);
+    expect(called).toHaveBeenCalledOnce();
+    expect(called.mock.lastCall?.[1]).toMatchObject({ credentials: 'include', cache: 'no-store' });
+    return answer;
+  });
+});
