@@ -26,6 +26,7 @@ export type {
   Vault,
   VaultRecord,
 } from './ports.ts';
+export { createRefreshLog } from './refresh-log.ts';
 export type {
   Chain,
   Freshness,

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { transportContract } from '../testing/transport-contract.ts';
 import { webTransport } from './transport.ts';
 
-transportContract('the transport of browsers', webTransport);
+transportContract('the transport of browsers', webTransport('cookie'));
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -11,7 +11,10 @@ describe('the transport of browsers', () => {
     const called = vi.fn<typeof fetch>(() => Promise.resolve(new Response('{}')));
     vi.stubGlobal('fetch', called);
     const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
-    const answer = webTransport({ url: 'https://api.example.com/token', method: 'POST', headers: {} }, signal);
+    const answer = webTransport('cookie')(
+      { url: 'https://api.example.com/token', method: 'POST', headers: {} },
+      signal,
+    );
     expect(called).toHaveBeenCalledOnce();
     expect(called.mock.lastCall?.[1]).toMatchObject({ credentials: 'include', cache: 'no-store' });
     return answer;

@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import process from 'node:process';
+import { build } from 'esbuild';
+import { describe, expect, it } from 'vitest';
+import { clockContract } from '../testing/clock-contract.ts';
+import { createFolder } from '../testing/processes.ts';
+import { nodeClock } from './clock.ts';
+
+clockContract('the clock of a process that lives on', nodeClock(true));
+clockContract('the clock of a process that may end', nodeClock(false));
+
+describe('a command', () => {
+  it.each([
+    [true, 'woken'],
+    [false, ''],
+  ])('goes on for a wake-up that is still to come: %s', async (keepsAlive, output) => {
+    const { folder, remove } = createFolder();
+    const outfile = path.join(folder, 'command.mjs');
+    const contents = `import { nodeClock } from './clock.ts'; nodeClock(${keepsAlive}).wake(20, () => console.log('woken'))`;
+    const stdin = { contents, resolveDir: import.meta.dirname };
+    await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+    expect(spawnSync(process.execPath, [outfile], { encoding: 'utf8' }).stdout.trim()).toBe(output);
+    remove();
+  });
+});

@@ -1,0 +1,162 @@
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createAuthService, type AuthService } from '../index.ts';
+import { outboxContract } from '../testing/outbox-contract.ts';
+import { createFolder } from '../testing/processes.ts';
+import { startResource } from '../testing/resource.ts';
+import { defaultFolder } from './folder.ts';
+import { node } from './index.ts';
+import { fileOutbox } from './outbox.ts';
+import { assertOwn } from './private-path.ts';
+
+outboxContract('the file outbox', () => {
+  const { folder, remove } = createFolder();
+  return Promise.resolve({
+    open: () => fileOutbox(path.join(folder, 'app.outbox.json'), () => {}),
+    close: () => Promise.resolve(remove()),
+  });
+});
+
+let folder: string;
+let remove = (): void => {};
+const services: AuthService[] = [];
+beforeEach(() => {
+  ({ folder, remove } = createFolder());
+});
+afterEach(() => {
+  for (const service of services.splice(0)) service.dispose();
+  remove();
+});
+
+/** A token endpoint that rotates at every use and refuses every spent refresh token. */
+async function startIssuer() {
+  let serial = 0;
+  return startResource(({ path, body }, response) => {
+    const form = new URLSearchParams(body);
+    const answer = (status: number, json: unknown): void =>
+      void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
+    if (path === '/authorize-challenge') return answer(200, { authorization_code: 'code' });
+    if (path === '/revoke') return answer(200, {});
+    if (path !== '/token') return answer(200, {});
+    const isSpent = form.get('grant_type') === 'refresh_token' && form.get('refresh_token') !== `refresh-${serial}`;
+    if (isSpent) return answer(400, { error: 'invalid_grant', reason: 'reuse' });
+    serial++;
+    const tokens = { access_token: `access-${serial}`, refresh_token: `refresh-${serial}`, token_type: 'Bearer' };
+    return answer(200, { ...tokens, expires_in: 900, sid: 'session-1', sub: 'ada' });
+  });
+}
+
+function open(issuer: string): AuthService {
+  const auth = createAuthService({ issuer, clientId: 'cli', platform: node({ name: 'cli', folder }) });
+  services.push(auth);
+  return auth;
+}
+
+describe('a command-line program', () => {
+  it('signs in once: the next command goes on with the session', async () => {
+    const issuer = await startIssuer();
+    await open(issuer.url).signIn({ username: 'ada', password: 'secret' });
+    const next = open(issuer.url);
+    expect(await next.ready()).toMatchObject({ status: 'active', user: { sub: 'ada' } });
+    expect(await next.getAccessToken()).toBe('access-1');
+    await issuer.close();
+  });
+
+  it('started many times at once at expiry: each refresh token is used once, and nobody is signed out', async () => {
+    const issuer = await startIssuer();
+    await open(issuer.url).signIn({ username: 'ada', password: 'secret' });
+    const commands = Array.from({ length: 6 }, () => open(issuer.url));
+    await Promise.all(commands.map((command) => command.ready()));
+    for (const command of commands) command.extend();
+    const isRenewed = (command: AuthService): boolean => {
+      const snapshot = command.getSnapshot();
+      return snapshot.status === 'active' && snapshot.generation > 1 && !snapshot.refreshing;
+    };
+    await vi.waitUntil(() => commands.every(isRenewed), { timeout: 20_000 });
+    expect(issuer.seen.filter(({ body }) => body.includes('grant_type=refresh_token'))).toHaveLength(6);
+    await issuer.close();
+  }, 30_000);
+
+  it('signs out for all: the next command finds nobody', async () => {
+    const issuer = await startIssuer();
+    const auth = open(issuer.url);
+    await auth.signIn({ username: 'ada', password: 'secret' });
+    await auth.signOut();
+    expect(await open(issuer.url).ready()).toEqual({ status: 'signed-out', reason: 'user' });
+    await issuer.close();
+  });
+
+  it('keeps two names apart', async () => {
+    const inside = path.join(folder, 'new', 'deep');
+    const session = { session: null, endedReason: 'user' } as const;
+    await node({ name: 'one', folder: inside }).vault.replace(0, session);
+    expect(await node({ name: 'two', folder: inside }).vault.read()).toBeNull();
+    expect(readdirSync(inside)).toEqual(['one.json']);
+  });
+
+  it.runIf(process.getuid)('leaves a folder that is closed to others', () => {
+    const inside = path.join(folder, 'new', 'deep');
+    node({ name: 'one', folder: inside });
+    expect([path.dirname(inside), inside].map((each) => statSync(each).mode & 0o777)).toEqual([0o700, 0o700]);
+  });
+});
+
+describe('a place that is not safe is refused when the program starts', () => {
+  it.each(['', '..', '../x', 'a/b', 'a\\b', 'a.b', '-x', 'x'.repeat(65)])('the name %j', (name) => {
+    expect(() => node({ name, folder })).toThrow(TypeError);
+  });
+
+  it.runIf(process.getuid)('a folder that others may write to', () => {
+    chmodSync(folder, 0o770);
+    expect(() => node({ name: 'cli', folder })).toThrow(`others may write to the folder ${folder}`);
+  });
+
+  it('a folder that is none', () => {
+    const file = path.join(folder, 'file');
+    writeFileSync(file, '');
+    expect(() => node({ name: 'cli', folder: file })).toThrow(expect.objectContaining({ code: 'storage-unavailable' }));
+  });
+
+  it('what belongs to somebody else', () => {
+    const refusal = expect.objectContaining({ code: 'storage-unavailable' });
+    expect(() => assertOwn('the folder', { uid: 1001 }, 1000)).toThrow(refusal);
+    expect(() => assertOwn('the folder', { uid: 1001 }, 0)).toThrow(refusal);
+    for (const uid of [1000, 0]) expect(() => assertOwn('the folder', { uid }, 1000)).not.toThrow();
+  });
+
+  it('a file that cannot be trusted: the error tells why, and the session counts as unavailable, not as ended', async () => {
+    mkdirSync(path.join(folder, 'cli.json'));
+    const { vault } = node({ name: 'cli', folder });
+    await expect(vault.read()).rejects.toMatchObject({ code: 'storage-unavailable', isRetryable: true });
+  });
+});
+
+describe('where a session is kept by default', () => {
+  const home = path.resolve('/home/ada');
+  const cases: readonly (readonly [NodeJS.Platform, NodeJS.ProcessEnv, string])[] = [
+    ['linux', {}, path.join(home, '.local', 'state', 'holdfast')],
+    ['linux', { XDG_STATE_HOME: path.resolve('/state') }, path.join(path.resolve('/state'), 'holdfast')],
+    ['linux', { XDG_STATE_HOME: 'relative' }, path.join(home, '.local', 'state', 'holdfast')],
+    ['darwin', {}, path.join(home, 'Library', 'Application Support', 'holdfast')],
+    ['win32', { LOCALAPPDATA: 'C:\\Local' }, path.join('C:\\Local', 'holdfast')],
+    ['win32', {}, path.join(home, 'AppData', 'Local', 'holdfast')],
+  ];
+  it.each(cases)('%s %j', (platform, env, expected) => {
+    expect(defaultFolder(env, platform, home)).toBe(expected);
+  });
+});
+
+describe('the ports that need no file', () => {
+  it('a code verifier and its challenge are as RFC 7636 has them', async () => {
+    const { randomToken, sha256, random } = node({ name: 'cli', folder });
+    expect(randomToken()).toMatch(/^[\w-]{43}$/u);
+    expect(randomToken()).not.toBe(randomToken());
+    // RFC 7636, appendix B.
+    expect(await sha256('dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk')).toBe(
+      'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    );
+    expect(random()).toBeLessThan(1);
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import type { Signal } from '../ports.ts';
+import { simulateTime } from '../testing/world.ts';
+import { sleepSignals } from './signals.ts';
+
+function listen() {
+  const time = simulateTime();
+  const heard: Signal[] = [];
+  const stop = sleepSignals(time.clock)((signal) => heard.push(signal));
+  return { time, heard, stop };
+}
+
+describe('a program that slept looks at its session when it wakes', () => {
+  it('hears nothing while time passes as it should', async () => {
+    const { time, heard } = listen();
+    await time.advance(3_600_000);
+    expect(heard).toEqual([]);
+  });
+
+  it('hears of a night asleep, once, though the monotonic clock stood still', async () => {
+    const { time, heard } = listen();
+    await time.advance(60_000);
+    time.jumpWall(8 * 3_600_000);
+    await time.advance(60_000);
+    expect(heard).toEqual(['resumed']);
+  });
+
+  it('hears of it where the monotonic clock went on and timers stood still', () => {
+    let monotonicMs = 0;
+    let callback = (): void => {};
+    const clock = {
+      now: () => ({ wallMs: monotonicMs, monotonicMs }),
+      wake: (_delayMs: number, woken: () => void) => {
+        callback = woken;
+        return () => {};
+      },
+    };
+    const heard: Signal[] = [];
+    sleepSignals(clock)((signal) => heard.push(signal));
+    monotonicMs = 5_000;
+    callback();
+    expect(heard).toEqual([]);
+    monotonicMs = 3_605_000;
+    callback();
+    expect(heard).toEqual(['resumed']);
+  });
+
+  it('a clock that is set back wakes nobody', async () => {
+    const { time, heard } = listen();
+    time.jumpWall(-3_600_000);
+    await time.advance(60_000);
+    expect(heard).toEqual([]);
+  });
+
+  it('hears nothing after it stopped listening', async () => {
+    const { time, heard, stop } = listen();
+    await time.advance(7_000);
+    stop();
+    time.jumpWall(3_600_000);
+    await time.advance(60_000);
+    expect(heard).toEqual([]);
+  });
+});

@@ -1,0 +1,47 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Outbox, Revocation } from '../ports.ts';
+
+/** What every outbox must do. `create` makes an empty one; `open` opens it as a later start of the program would. */
+export function outboxContract(
+  name: string,
+  create: () => Promise<{ readonly open: () => Outbox; readonly close: () => Promise<void> }>,
+): void {
+  const [first, second]: readonly [Revocation, Revocation] = [
+    { sid: 'one', refreshToken: 'token-one' },
+    { sid: null, refreshToken: 'token-two' },
+  ];
+  describe(`${name} keeps a sign-out until the server has heard of it`, () => {
+    let open: () => Outbox;
+    let close = (): Promise<void> => Promise.resolve();
+    beforeEach(async () => {
+      ({ open, close } = await create());
+    });
+    afterEach(() => close());
+
+    it('holds nothing at first', async () => {
+      expect(await open().list()).toEqual([]);
+    });
+
+    it('holds each once, in the order in which they came', async () => {
+      await open().add(first);
+      await open().add(second);
+      await open().add(second);
+      expect(await open().list()).toEqual([first, second]);
+    });
+
+    it('forgets what was delivered, and nothing else', async () => {
+      await open().add(first);
+      await open().add(second);
+      await open().remove(first);
+      await open().remove(first);
+      expect(await open().list()).toEqual([second]);
+    });
+
+    it('loses none of many that come at once', async () => {
+      const many = Array.from({ length: 10 }, (_, at): Revocation => ({ sid: `${at}`, refreshToken: null }));
+      await Promise.all(many.map((each) => open().add(each)));
+      const listed = await open().list();
+      expect(listed.toSorted((a, b) => Number(a.sid) - Number(b.sid))).toEqual(many);
+    });
+  });
+}
