@@ -1,9 +1,19 @@
 import { Client } from 'pg';
 import { HoldfastError } from '../errors.ts';
 import { INITIAL } from './migrations/0001-initial.ts';
+import { EVENTS } from './migrations/0004-events.ts';
 
-/** In order; a migration that was released never changes. */
-const MIGRATIONS: readonly { readonly name: string; readonly sql: string }[] = [{ name: 'initial', sql: INITIAL }];
+interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** By rising version; a migration that was released never changes. */
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: 'initial', sql: INITIAL },
+  { version: 4, name: 'events', sql: EVENTS },
+];
 
 /** Any constant will do, as long as nobody else's advisory lock on this database has the same. */
 const MIGRATION_LOCK = 0x48_4f_4c_44;
@@ -47,19 +57,19 @@ async function applyMissing(client: Client): Promise<void> {
       name text NOT NULL,
       applied_at timestamptz NOT NULL DEFAULT now()
     )`);
-  const { rows } = await client.query<{ version: number }>(
-    'SELECT coalesce(max(version), 0)::int4 AS version FROM holdfast.migrations',
-  );
-  const version = rows[0]?.version ?? 0;
-  if (version > MIGRATIONS.length) {
+  const { rows } = await client.query<{ version: number }>('SELECT version FROM holdfast.migrations');
+  const applied = new Set(rows.map(({ version }) => version));
+  const known = MIGRATIONS.at(-1)?.version ?? 0;
+  const newest = Math.max(0, ...applied);
+  if (newest > known) {
     throw new HoldfastError(
       'schema_too_new',
-      `the database is at schema version ${version} and this release knows ${MIGRATIONS.length}: run the newer release`,
+      `the database is at schema version ${newest} and this release knows ${known}: run the newer release`,
     );
   }
-  for (const [index, { name, sql }] of MIGRATIONS.entries()) {
-    if (index < version) continue;
+  for (const { version, name, sql } of MIGRATIONS) {
+    if (applied.has(version)) continue;
     await client.query(sql);
-    await client.query('INSERT INTO holdfast.migrations (version, name) VALUES ($1, $2)', [index + 1, name]);
+    await client.query('INSERT INTO holdfast.migrations (version, name) VALUES ($1, $2)', [version, name]);
   }
 }
