@@ -22,6 +22,8 @@ export interface AccessTokenClaims {
   readonly auth_time: number;
   readonly amr: readonly string[];
   readonly acr: string;
+  /** Confirmation: the RFC 7638 thumbprint of the key that the token is bound to. Absent from a bearer token. */
+  readonly cnf?: { readonly jkt: string };
 }
 
 /** What a resource server learns about an `Authorization` header. */

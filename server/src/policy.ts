@@ -43,6 +43,15 @@ export interface Policy {
   /** `Retry-After` of a 503. */
   readonly retryAfterSeconds: number;
 
+  /**
+   * Requests per second that one address may post in the long run, on one node: far beyond a busy office behind one address,
+   * far below what a node can do. 0 is no limit. Behind proxies, `options.trustedProxies` must be right.
+   */
+  readonly requestsPerSecond: number;
+  /** Requests that one address may post at once before the rate counts. */
+  readonly requestBurst: number;
+  /** Addresses that a node remembers for that limit: some 100 bytes each. */
+  readonly rateLimitedAddresses: number;
   /** Largest request body; every request of the protocol fits many times. */
   readonly bodyLimitBytes: number;
   /** How long a browser may keep a CORS preflight's answer. */
@@ -78,6 +87,9 @@ export const DEFAULT_POLICY: Policy = {
   durableConnections: 8,
   retryAfterSeconds: 1,
 
+  requestsPerSecond: 100,
+  requestBurst: 1_000,
+  rateLimitedAddresses: 50_000,
   bodyLimitBytes: 16_384,
   preflightMaxAgeSeconds: 600,
 
@@ -103,6 +115,7 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'rotationIntervalMs',
   'maxReplays',
   'clockToleranceSeconds',
+  'requestsPerSecond',
   'preflightMaxAgeSeconds',
   'passwordQueueLimit',
 ]);

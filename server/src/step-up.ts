@@ -1,0 +1,78 @@
+import type { AccessTokenClaims } from './access-token.ts';
+
+/**
+ * Authentication context class references that this server gives out, weakest first: NIST's authenticator assurance levels.
+ *
+ * - `aal1`: one factor, such as a password.
+ * - `aal2`: a passkey with user verification, or two factors. A synced passkey goes no further.
+ * - `aal3`: as `aal2`, with a key that is known to stay in one device.
+ *
+ * @see NIST SP 800-63B-4 §2; RFC 9470 §4
+ */
+export const ACR_VALUES = ['aal1', 'aal2', 'aal3'] as const;
+export type Acr = (typeof ACR_VALUES)[number];
+
+/** What an action asks of the user's last authentication. */
+export interface AuthenticationRequirement {
+  /** Any of these will do, in order of preference; a stronger one than asked for will do as well. */
+  readonly acrValues?: readonly string[];
+  /** Longest time since the user authenticated, in seconds. */
+  readonly maxAgeSeconds?: number;
+}
+
+/** A 401 as plain data. */
+export interface AuthenticationChallenge {
+  readonly ok: false;
+  readonly status: 401;
+  /** Value for `WWW-Authenticate`. */
+  readonly wwwAuthenticate: string;
+}
+
+/** Whether an authentication of class `acr` is what was asked for. Levels are ordered; an unknown value equals only itself. */
+export function satisfiesAcr(acr: string, acrValues: readonly string[]): boolean {
+  const rank = rankOf(acr);
+  return acrValues.some((wanted) => wanted === acr || (rankOf(wanted) >= 0 && rankOf(wanted) <= rank));
+}
+
+/** Whether any sign-in at this server could be of one of these classes. */
+export function isKnownAcr(acrValues: readonly string[]): boolean {
+  return acrValues.some((wanted) => rankOf(wanted) >= 0);
+}
+
+function rankOf(acr: string): number {
+  return (ACR_VALUES as readonly string[]).indexOf(acr);
+}
+
+/**
+ * Checks how and when the user behind an access token authenticated.
+ *
+ * @param clock `nowSeconds`: this host's wall clock, default now; `toleranceSeconds`: how far it may be off, default 5
+ * @returns null when it suffices; otherwise the 401 that makes a client authenticate its user anew
+ * @see RFC 9470 §3
+ */
+export function requireAuthentication(
+  claims: Pick<AccessTokenClaims, 'acr' | 'auth_time' | 'cnf'>,
+  requirement: AuthenticationRequirement,
+  clock: { readonly nowSeconds?: number; readonly toleranceSeconds?: number } = {},
+): AuthenticationChallenge | null {
+  const { acrValues, maxAgeSeconds } = requirement;
+  const { nowSeconds = Date.now() / 1000, toleranceSeconds = 5 } = clock;
+  const isStrong = acrValues === undefined || satisfiesAcr(claims.acr, acrValues);
+  const isRecent = maxAgeSeconds === undefined || nowSeconds - claims.auth_time <= maxAgeSeconds + toleranceSeconds;
+  if (isStrong && isRecent) return null;
+  return insufficientUserAuthentication(requirement, claims.cnf === undefined ? 'Bearer' : 'DPoP');
+}
+
+/** @see RFC 9470 §3 */
+function insufficientUserAuthentication(
+  { acrValues, maxAgeSeconds }: AuthenticationRequirement,
+  scheme: 'Bearer' | 'DPoP',
+): AuthenticationChallenge {
+  const parameters = [
+    'error="insufficient_user_authentication"',
+    'error_description="A different or more recent authentication is needed"',
+    ...(acrValues === undefined ? [] : [`acr_values="${acrValues.join(' ')}"`]),
+    ...(maxAgeSeconds === undefined ? [] : [`max_age="${maxAgeSeconds}"`]),
+  ];
+  return { ok: false, status: 401, wwwAuthenticate: `${scheme} ${parameters.join(', ')}` };
+}
