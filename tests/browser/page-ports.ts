@@ -1,0 +1,101 @@
+// Runs in the page: the browser's ports, within reach of a test. Bundled by `ports.test.ts`.
+import type { HttpAnswer, HttpRequest, Platform, Signal } from 'holdfast';
+import { web } from 'holdfast/web';
+
+/** What the clock did. */
+type Measured = {
+  readonly passedMs: readonly { readonly asked: number; readonly passed: number }[];
+  /** A delay longer than a timer can count was over at once. */
+  readonly isEarly: boolean;
+  readonly isMonotonic: boolean;
+};
+
+/** What a test can do with the ports of a page. */
+export type PagePorts = {
+  readonly platform: Platform;
+  /** Signals that the page has heard. */
+  readonly heard: Signal[];
+  acquire(use: number, waitMs: number): Promise<boolean>;
+  release(use: number): void;
+  send(exchange: number, request: HttpRequest, isAborted: boolean): Promise<HttpAnswer>;
+  abort(exchange: number): void;
+  measureClock(delaysMs: readonly number[]): Promise<Measured>;
+  /** Everything that is stored, as text, and the keys among it. */
+  dump(): Promise<{ readonly text: string; readonly keys: readonly unknown[] }>;
+};
+
+const platform = web({ name: 'ports', delivery: 'body' });
+const releases = new Map<number, () => void>();
+const exchanges = new Map<number, AbortController>();
+const heard: Signal[] = [];
+platform.signals((signal) => heard.push(signal));
+
+async function measureClock(delaysMs: readonly number[]): Promise<Measured> {
+  const { clock } = platform;
+  let isEarly = false;
+  const cancel = clock.wake(2 ** 40, () => (isEarly = true));
+  const moments = Array.from({ length: 1_000 }, () => clock.now().monotonicMs);
+  const passedMs = await Promise.all(
+    delaysMs.map(async (asked) => {
+      const before = clock.now().monotonicMs;
+      await new Promise<void>((resolve) => void clock.wake(asked, resolve));
+      return { asked, passed: clock.now().monotonicMs - before };
+    }),
+  );
+  cancel();
+  return {
+    passedMs,
+    isEarly,
+    isMonotonic: moments.every((moment, at) => at === 0 || moment >= (moments[at - 1] ?? 0)),
+  };
+}
+
+const settled = <T>(request: IDBRequest<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    request.addEventListener('success', () => resolve(request.result));
+    request.addEventListener('error', () => reject(request.error ?? new Error('the request failed')));
+  });
+
+/** Every byte of a value, as text. */
+function textOf(value: unknown): string {
+  if (value instanceof ArrayBuffer) return String.fromCharCode(...new Uint8Array(value));
+  if (ArrayBuffer.isView(value)) return String.fromCharCode(...new Uint8Array(value.buffer));
+  if (typeof value === 'object' && value !== null) return Object.values(value).map(textOf).join(' ');
+  return String(value);
+}
+
+async function dump(): Promise<{ text: string; keys: unknown[] }> {
+  const values: unknown[] = [];
+  for (const { name = '' } of await indexedDB.databases()) {
+    const database = await settled(indexedDB.open(name));
+    for (const store of database.objectStoreNames)
+      values.push(...(await settled(database.transaction(store).objectStore(store).getAll())));
+    database.close();
+  }
+  const keys = values.filter((value) => value instanceof CryptoKey);
+  return {
+    text: values.map(textOf).join('\n'),
+    keys: keys.map(({ extractable, algorithm }) => ({ extractable, algorithm: algorithm.name })),
+  };
+}
+
+const ports: PagePorts = {
+  platform,
+  heard,
+  acquire: async (use, waitMs) => {
+    const release = await platform.mutex(waitMs);
+    if (release) releases.set(use, release);
+    return release !== null;
+  },
+  release: (use) => releases.get(use)?.(),
+  send: (exchange, request, isAborted) => {
+    const controller = new AbortController();
+    exchanges.set(exchange, controller);
+    if (isAborted) controller.abort();
+    return platform.transport(request, controller.signal);
+  },
+  abort: (exchange) => exchanges.get(exchange)?.abort(),
+  measureClock,
+  dump,
+};
+Object.assign(globalThis, { ports });
