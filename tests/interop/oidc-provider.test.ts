@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAuthService, memoryOutbox, memoryVault, type AuthService, type Platform } from 'holdfast';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose';
-import Provider, { type Configuration } from 'oidc-provider';
+import { Provider, type Configuration } from 'oidc-provider';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
 const MINUTE = 60_000;
@@ -67,7 +67,7 @@ async function grantRefreshToken(jkt: string): Promise<string> {
     grantId,
     scope: 'openid offline_access',
     gty: 'authorization_code',
-  } as ConstructorParameters<typeof provider.RefreshToken>[0]);
+  });
   Object.assign(refreshToken, { jkt, rotations: 0, iiat: Math.floor(Date.now() / 1_000) });
   return refreshToken.save();
 }
