@@ -20,11 +20,14 @@ export interface ServerKey {
   readonly id: number;
   readonly tagKey: Buffer;
   readonly encryptionKey: Buffer;
+  readonly dpopNonceKey: Buffer;
 }
 
 /** The server keys of a node: one mints, several verify, some were given up. */
 export interface KeyRing {
   readonly minting: ServerKey;
+  /** The minting key and the accepted ones. */
+  readonly verifying: readonly [ServerKey, ...ServerKey[]];
   readonly find: (id: number) => ServerKey | 'unknown' | 'retired';
 }
 
@@ -46,14 +49,12 @@ export function createKeyRing(
     if (keys.has(key.id)) throw new TypeError(`${option} holds a secret that is given twice, or whose key id is taken`);
     keys.set(key.id, entry);
   };
-  for (const secret of accepted) {
-    const key = deriveServerKey(secret, 'options.acceptedSecrets');
-    add(key, key, 'options.acceptedSecrets');
-  }
+  const others = accepted.map((secret) => deriveServerKey(secret, 'options.acceptedSecrets'));
+  for (const key of others) add(key, key, 'options.acceptedSecrets');
   for (const secret of retired) {
     add(deriveServerKey(secret, 'options.retiredSecrets'), 'retired', 'options.retiredSecrets');
   }
-  return { minting, find: (id) => keys.get(id) ?? 'unknown' };
+  return { minting, verifying: [minting, ...others], find: (id) => keys.get(id) ?? 'unknown' };
 }
 
 function deriveServerKey(secret: string, option: string): ServerKey {
@@ -67,6 +68,7 @@ function deriveServerKey(secret: string, option: string): ServerKey {
     id: derive('key id', 2).readUInt16BE(0),
     tagKey: derive('refresh token tag', 32),
     encryptionKey: derive('signing key encryption', 32),
+    dpopNonceKey: derive('DPoP nonce', 32),
   };
 }
 

@@ -23,6 +23,18 @@ export interface Policy {
   readonly accessTokenLifetimeSeconds: number;
   /** How far apart two hosts' clocks may be before a fresh access token is refused. */
   readonly clockToleranceSeconds: number;
+  /**
+   * Whether the authorization server's endpoints want its nonce in every DPoP proof. It costs a client one more exchange now
+   * and then; it ends the use of proofs made in advance by a script that got in for a moment (RFC 9449 §11.2). With
+   * `when_stale` a nonce is asked for only when `iat` is out of bounds, so that a wrong clock still locks nobody out.
+   */
+  readonly dpopNonce: 'required' | 'when_stale';
+  /** A nonce serves for this period and the next one. */
+  readonly dpopNoncePeriodSeconds: number;
+  /** How old the `iat` of a proof without a nonce may be. */
+  readonly dpopProofLifetimeSeconds: number;
+  /** Proofs that a node remembers for refusing their second use: twice so many at most, some 100 bytes each. */
+  readonly dpopReplayMemory: number;
   /** RFC 6749 §4.1.2 recommends at most 10 minutes; a first-party client exchanges its code at once. */
   readonly authorizationCodeLifetimeSeconds: number;
 
@@ -76,6 +88,10 @@ export const DEFAULT_POLICY: Policy = {
   absoluteLifetimeSeconds: 30 * 86_400,
   accessTokenLifetimeSeconds: 900,
   clockToleranceSeconds: 5,
+  dpopNonce: 'required',
+  dpopNoncePeriodSeconds: 300,
+  dpopProofLifetimeSeconds: 60,
+  dpopReplayMemory: 100_000,
   authorizationCodeLifetimeSeconds: 60,
 
   maxBatchSize: 256,
@@ -128,6 +144,11 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
 export function resolvePolicy(overrides: Partial<Policy> = {}): Policy {
   for (const [field, value] of Object.entries(overrides)) {
     if (!Object.hasOwn(DEFAULT_POLICY, field)) throw new TypeError(`policy.${field} does not exist`);
+    if (field === 'dpopNonce') {
+      if (value !== 'required' && value !== 'when_stale')
+        throw new TypeError("policy.dpopNonce is 'required' or 'when_stale'");
+      continue;
+    }
     if (field === 'aheadOfDatabase') {
       if (value !== 'heal' && value !== 'refuse') throw new TypeError("policy.aheadOfDatabase is 'heal' or 'refuse'");
       continue;

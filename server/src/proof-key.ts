@@ -1,0 +1,101 @@
+import { constants, createHash, createPublicKey, verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+
+/**
+ * Signature algorithms of DPoP proofs: asymmetric ones only, each with one kind of key.
+ *
+ * @see RFC 9449 §4.2; RFC 7518 §3.1; RFC 9864
+ */
+export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'] as const;
+export type ProofAlgorithm = (typeof PROOF_ALGORITHMS)[number];
+
+/** A public key as a proof carries it, after its check. */
+export interface ProofKey {
+  /** RFC 7638 thumbprint, SHA-256. */
+  readonly jkt: string;
+  readonly verify: (signed: string, signature: Buffer) => boolean;
+}
+
+/** The members that make a key, in the order of RFC 7638 §3.2, and the only ones that are looked at. */
+type PublicJwk =
+  | { readonly crv: 'P-256'; readonly kty: 'EC'; readonly x: string; readonly y: string }
+  | { readonly crv: 'Ed25519'; readonly kty: 'OKP'; readonly x: string }
+  | { readonly e: string; readonly kty: 'RSA'; readonly n: string };
+
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const;
+const COORDINATE_BYTES = 32;
+/** RFC 7518 §3.3 asks for 2048 bits; beyond 4096 a stranger would only make us work. */
+const MODULUS_BYTES = { least: 256, most: 512 } as const;
+const EXPONENT_BYTES = 4;
+
+export function isProofAlgorithm(alg: unknown): alg is ProofAlgorithm {
+  return (PROOF_ALGORITHMS as readonly unknown[]).includes(alg);
+}
+
+/**
+ * Reads the `jwk` of a proof's header.
+ *
+ * @returns null when it is no sound public key for the algorithm; one that holds any private part is none
+ */
+export function readProofKey(jwk: unknown, algorithm: ProofAlgorithm): ProofKey | null {
+  if (typeof jwk !== 'object' || jwk === null || PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) {
+    return null;
+  }
+  const publicJwk = readPublicJwk(jwk as Readonly<Record<string, unknown>>, algorithm);
+  if (publicJwk === null) return null;
+  let key: KeyObject;
+  try {
+    // Throws for a point that is not on the curve.
+    key = createPublicKey({ key: { ...publicJwk }, format: 'jwk' });
+  } catch {
+    return null;
+  }
+  return {
+    jkt: createHash('sha256').update(JSON.stringify(publicJwk)).digest('base64url'),
+    verify: (signed, signature) => verifyWith(key, algorithm, Buffer.from(signed), signature),
+  };
+}
+
+function readPublicJwk(jwk: Readonly<Record<string, unknown>>, algorithm: ProofAlgorithm): PublicJwk | null {
+  const { kty, crv, x, y, n, e } = jwk;
+  switch (algorithm) {
+    case 'ES256': {
+      const isKey = kty === 'EC' && crv === 'P-256' && isBytes(x, COORDINATE_BYTES) && isBytes(y, COORDINATE_BYTES);
+      return isKey ? { crv, kty, x, y } : null;
+    }
+    case 'EdDSA':
+    case 'Ed25519': {
+      const isKey = kty === 'OKP' && crv === 'Ed25519' && isBytes(x, COORDINATE_BYTES);
+      return isKey ? { crv, kty, x } : null;
+    }
+    case 'PS256':
+    case 'RS256': {
+      const { least, most } = MODULUS_BYTES;
+      const isKey = kty === 'RSA' && isBytes(n, least, most) && isBytes(e, 1, EXPONENT_BYTES);
+      return isKey ? { e, kty, n } : null;
+    }
+  }
+}
+
+/** Whether a value is the one canonical base64url of so many bytes: a key with two spellings would have two thumbprints. */
+function isBytes(value: unknown, least: number, most = least): value is string {
+  if (typeof value !== 'string' || value.length > Math.ceil((most * 4) / 3)) return false;
+  const bytes = Buffer.from(value, 'base64url');
+  return bytes.length >= least && bytes.length <= most && bytes.toString('base64url') === value;
+}
+
+function verifyWith(key: KeyObject, algorithm: ProofAlgorithm, signed: Buffer, signature: Buffer): boolean {
+  switch (algorithm) {
+    case 'ES256':
+      return verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature);
+    case 'EdDSA':
+    case 'Ed25519':
+      return verify(null, signed, key, signature);
+    case 'PS256': {
+      const padding = constants.RSA_PKCS1_PSS_PADDING;
+      return verify('sha256', signed, { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }, signature);
+    }
+    case 'RS256':
+      return verify('sha256', signed, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
+  }
+}
