@@ -85,9 +85,9 @@ export type AbortSignalLike = {
 
 /** Wall time, monotonic time and wake-ups. */
 export type Clock = {
-  now(): Instant;
+  readonly now: () => Instant;
   /** Calls back once, not before `delayMs`; late is allowed. Returns a function that cancels it. */
-  wake(delayMs: number, callback: () => void): () => void;
+  readonly wake: (delayMs: number, callback: () => void) => () => void;
 };
 
 /**

@@ -172,10 +172,14 @@ function onTokenAccepted(turn: Turn, generation: number): void {
     turn.state.phase = { ...held, freshness: 'verified' };
 }
 
-function onExtendRequested(turn: Turn): void {
-  if (!activePhase(turn)) return;
-  turn.state.wanted = 'extend';
-  turn.state.isUserActive = true;
+function onExtendRequested({ state }: Turn): void {
+  const { phase, flight } = state;
+  if (phase.kind !== 'active') return;
+  state.isUserActive = true;
+  // A refresh that has not left yet can do it; one that has left without saying so cannot.
+  const isAhead = flight?.step.kind === 'locking' || flight?.step.kind === 'reading';
+  if (flight && isAhead) state.flight = { ...flight, cause: 'extend' };
+  else if (flight?.cause !== 'extend') state.wanted = 'extend';
 }
 
 function onSignedIn(turn: Turn, held: Held): void {

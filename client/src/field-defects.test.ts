@@ -1,0 +1,158 @@
+// Defects that were found in well-known client libraries, by running them or in what their users report. Each is a case
+// here, so that it stays ours never to have. Cases that other files hold already are named there by what a user would lose.
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Platform, ProofSigner } from './ports.ts';
+import { startResource } from './testing/resource.ts';
+import { createWorld, json, settle } from './testing/world.ts';
+
+const MINUTE = 60_000;
+const DUE = 10.5 * MINUTE;
+
+let resource: Awaited<ReturnType<typeof startResource>> | null = null;
+afterEach(async () => {
+  await resource?.close();
+  resource = null;
+});
+
+/** A world whose user signed in long ago: the stored access token has expired. */
+async function createOldWorld(): Promise<ReturnType<typeof createWorld>> {
+  const world = createWorld();
+  (await world.openSignedInTab()).auth.dispose();
+  await world.time.advance(60 * MINUTE);
+  return world;
+}
+
+describe('at relaunch', () => {
+  it.each([
+    ['503', json(503, { error: 'temporarily_unavailable' })],
+    ['429', json(429, { error: 'slow_down' })],
+    ['no network', 'network-error'],
+    ['a captive portal', { status: 200, headers: {}, body: '<html>' }],
+  ] as const)('%s at the first refresh: the stored user is kept, and comes back by itself', async (_name, answer) => {
+    const world = await createOldWorld();
+    world.server.answers.push(answer, answer);
+    const { auth } = world.openTab();
+    expect(await auth.ready()).toMatchObject({ status: 'active', freshness: 'restored' });
+    const token = auth.getAccessToken();
+    await world.time.advance(MINUTE);
+    expect(await token).toBe('access-2');
+    expect((await world.vault.read())?.session?.sid).toBe('session-1');
+  });
+
+  it('an expired access token is renewed although nobody asks for one', async () => {
+    const world = await createOldWorld();
+    world.openTab();
+    await world.time.advance(1_000);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('killed between the server’s rotation and the write: the next launch presents the same token again', async () => {
+    const world = await createOldWorld();
+    const dying = world.openTab({}, { vault: { ...world.vault, replace: () => new Promise(() => {}) } });
+    await world.time.advance(100);
+    expect(world.server.requests.at(-1)?.get('refresh_token')).toBe('refresh-1');
+    dying.auth.dispose();
+    const { auth } = world.openTab();
+    expect(await auth.getAccessToken()).toBe('access-3');
+    expect(world.server.requests.at(-1)?.get('refresh_token')).toBe('refresh-1');
+  });
+});
+
+describe('at refresh', () => {
+  it('three calls at once send the refresh token once', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    world.server.delayMs = 100;
+    for (let call = 0; call < 3; call++) auth.extend();
+    await world.time.advance(DUE / 2);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('a failure of the proactive refresh takes nothing away while the access token lives', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    world.server.answers.push(...Array.from({ length: 1_000 }, () => 'network-error' as const));
+    await world.time.advance(14.9 * MINUTE);
+    expect(await auth.getAccessToken()).toBe('access-1');
+  });
+
+  it('timers that never fire, as in a frozen or throttled tab: the next request finds out by itself', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({}, { clock: { now: world.time.clock.now, wake: () => () => {} } });
+    await world.time.advance(60 * MINUTE);
+    expect(world.server.refreshes()).toBe(0);
+    expect(await auth.getAccessToken()).toBe('access-2');
+  });
+
+  it('an hour offline, then online: one refresh, not one for every attempt that failed', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    let isOffline = true;
+    const transport: Platform['transport'] = (request, signal) =>
+      isOffline ? Promise.reject(new TypeError('Failed to fetch')) : world.transport(request, signal);
+    tab.auth.dispose();
+    const { auth, signal } = world.openTab({}, { transport });
+    await world.time.advance(60 * MINUTE);
+    isOffline = false;
+    signal('online');
+    await world.time.advance(1_000);
+    expect(await auth.getAccessToken()).toBe('access-2');
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('a server that answers every refresh with an expired token is not asked a hundred times a second', async () => {
+    const world = createWorld();
+    world.server.lifetimeSeconds = 0;
+    const tab = await world.openSignedInTab();
+    const parked = Array.from({ length: 50 }, () => tab.auth.getAccessToken().catch(() => ''));
+    await world.time.advance(10_000);
+    expect(world.server.refreshes()).toBeLessThan(15);
+    await Promise.all(parked);
+  });
+});
+
+describe('in the application', () => {
+  it('a subscriber that calls back into the session does not lock it up', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    const tokens: Promise<string>[] = [];
+    tab.auth.subscribe(() => {
+      if (tokens.length < 5) tokens.push(tab.auth.getAccessToken());
+      tab.auth.userActive();
+    });
+    tab.auth.extend();
+    await settle();
+    expect(tokens.length).toBeGreaterThan(0);
+    expect(new Set(await Promise.all(tokens)).size).toBeLessThanOrEqual(2);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('a Request with a body survives a nonce retry', async () => {
+    const started = await startResource(({ headers }, response) => {
+      if (headers['dpop'] === 'proof with n1') response.end();
+      else response.writeHead(401, { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': 'n1' }).end();
+    });
+    resource = started;
+    const world = createWorld();
+    world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
+    const signProof: ProofSigner = ({ nonce }) => Promise.resolve(nonce === null ? 'proof' : `proof with ${nonce}`);
+    const tab = await world.openSignedInTab({ resources: [started.url] }, { signProof });
+    const request = new Request(`${started.url}/notes`, { method: 'POST', body: 'hello' });
+    expect((await tab.auth.fetch(request)).status).toBe(200);
+    expect(started.seen.map(({ body }) => body)).toEqual(['hello', 'hello']);
+    expect(world.server.refreshes()).toBe(0);
+    expect(started.seen[1]?.authorization).toBe('DPoP access-1');
+  });
+
+  it('a wrong device clock shuts nobody out: an hour slow, an hour fast, ten years off', async () => {
+    for (const offMs of [-60 * MINUTE, 60 * MINUTE, -10 * 365 * 24 * 60 * MINUTE, 10 * 365 * 24 * 60 * MINUTE]) {
+      const world = createWorld();
+      world.time.jumpWall(offMs);
+      const tab = await world.openSignedInTab();
+      await world.time.advance(60 * MINUTE);
+      expect(tab.auth.getSnapshot().status).toBe('active');
+      expect(await tab.auth.getAccessToken()).toMatch(/^access-\d+$/u);
+      expect(world.server.refreshes()).toBeLessThanOrEqual(6);
+    }
+  });
+});
