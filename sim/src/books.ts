@@ -1,0 +1,202 @@
+import type { HoldfastFact } from '../../server/src/events.ts';
+import type { RotationCandidate } from '../../server/src/store.ts';
+import { ACCESS_TOKEN_PREFIX } from './cluster.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { SessionRow } from './session-table.ts';
+import type { StateName } from './states.ts';
+
+/** A promise of the system that a run has seen broken. */
+export type Violation = { readonly invariant: Invariant; readonly text: string; readonly atMs: number };
+
+/** I1 to I8 as docs/simulation.md lists them; `crash` is code under test that threw where nothing may throw. */
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'crash';
+
+/** What is known of a session from the database's own hand. */
+export type SessionTruth = {
+  readonly sid: string;
+  readonly sub: string;
+  readonly createdAtMs: number;
+  /** Why it was ended; `null` while it was not. */
+  endedReason: string | null;
+  isStolen: boolean;
+  /** How often the database has forgotten a write to it. */
+  fallbacks: number;
+  /** Generations that were rotated away from, since the database last forgot. */
+  readonly rotatedFrom: Set<number>;
+  /** Who rotated since the theft, without repetition: `OTO` is owner, thief, owner. */
+  turns: string;
+};
+
+/** A request that the app made, from its beginning to its one end. */
+export type Call = {
+  readonly id: number;
+  readonly process: string;
+  /** Whom the tab showed as signed in when the request began; `null` if nobody yet. */
+  readonly sub: string | null;
+  readonly mayRepeat: boolean;
+  executions: number;
+  settlements: number;
+  isForgotten: boolean;
+};
+
+/** What really happened, written down by those who know, and what breaks the promises. */
+export type Books = {
+  readonly violations: readonly Violation[];
+  readonly reached: ReadonlyMap<string, number>;
+  readonly sessions: ReadonlyMap<string, SessionTruth>;
+  readonly calls: ReadonlyMap<number, Call>;
+  /** How many faults have struck so far. */
+  faults(): number;
+  struck(name: string): void;
+  reach(name: StateName): void;
+  violate(invariant: Invariant, text: string): void;
+  readonly onCreated: (row: SessionRow) => void;
+  readonly onRotated: (row: SessionRow, candidate: RotationCandidate) => void;
+  readonly onEnded: (row: SessionRow, reason: string) => void;
+  readonly onForgotten: (keys: readonly string[]) => void;
+  onStolen(sid: string): void;
+  readonly onFact: (fact: HoldfastFact) => void;
+  openCall(process: string, sub: string | null, mayRepeat: boolean): Call;
+  onExecuted(call: Call, sub: string): void;
+  onSettled(call: Call): void;
+  /** Looks for secrets in what people may see. */
+  scan(where: string, seen: unknown): void;
+};
+
+/** How the thief calls himself at the server. */
+export const THIEF = 'thief';
+
+const SECRETS = /hfrt_[A-Za-z0-9_-]{20}|secret-/;
+
+export function createBooks(scheduler: Scheduler): Books {
+  const violations: Violation[] = [];
+  const reached = new Map<string, number>();
+  const sessions = new Map<string, SessionTruth>();
+  const calls = new Map<number, Call>();
+  let faults = 0;
+  const violate = (invariant: Invariant, text: string): void => {
+    scheduler.note('books', `${invariant} VIOLATED: ${text}`);
+    violations.push({ invariant, text, atMs: scheduler.nowMs() });
+  };
+  const reach = (name: StateName): void => void reached.set(name, (reached.get(name) ?? 0) + 1);
+  const scan = (where: string, seen: unknown): void => {
+    const text = seen instanceof Error ? `${seen.message} ${String(seen.cause)}` : JSON.stringify(seen);
+    if (SECRETS.test(text) || text.includes(ACCESS_TOKEN_PREFIX)) violate('I8', `a secret in ${where}`);
+  };
+  const truthOf = (sid: string): SessionTruth | undefined => sessions.get(sid);
+  return {
+    violations,
+    reached,
+    sessions,
+    calls,
+    faults: () => faults,
+    struck: (name) => {
+      faults++;
+      scheduler.note('fault', name);
+    },
+    reach,
+    violate,
+    scan,
+    onCreated: (row) => void sessions.set(row.sid, createTruth(row, scheduler.nowMs())),
+    onRotated: (row, candidate) => {
+      const truth = truthOf(row.sid);
+      if (truth) noteRotation(truth, row.generation - 1, candidate, violate);
+    },
+    onEnded: (row, reason) => {
+      const truth = truthOf(row.sid);
+      if (!truth) return;
+      truth.endedReason = reason;
+      scheduler.note('database', `session ${row.sid.slice(0, 4)} ends: ${reason}`);
+      if (reason !== 'reuse') return;
+      if (!truth.isStolen) violate('I1', `an honest session was ended as reuse`);
+      else reach('thief caught');
+    },
+    onForgotten: (keys) => {
+      for (const key of new Set(keys)) {
+        const truth = truthOf(key);
+        if (!truth) continue;
+        truth.fallbacks++;
+        truth.rotatedFrom.clear();
+        reach(truth.isStolen ? 'rollback under an active thief' : 'rollback of a rotation');
+      }
+    },
+    onStolen: (sid) => {
+      const truth = truthOf(sid);
+      if (truth) truth.isStolen = true;
+    },
+    onFact: (fact) => {
+      scan('an event of the server', fact);
+      noteFact(fact, reach, scheduler);
+    },
+    openCall: (process, sub, mayRepeat) => {
+      const call: Call = {
+        id: calls.size + 1,
+        process,
+        sub,
+        mayRepeat,
+        executions: 0,
+        settlements: 0,
+        isForgotten: false,
+      };
+      calls.set(call.id, call);
+      return call;
+    },
+    onExecuted: (call, sub) => {
+      call.executions++;
+      if (call.sub !== null && call.sub !== sub)
+        violate('I6', `request ${call.id} of one user was sent with another user's token`);
+      if (call.executions > 1 && !call.mayRepeat) violate('I4', `request ${call.id} was executed twice`);
+    },
+    onSettled: (call) => {
+      call.settlements++;
+      if (call.settlements > 1) violate('I3', `request ${call.id} was settled twice`);
+    },
+  };
+}
+
+const createTruth = ({ sid, sub }: SessionRow, nowMs: number): SessionTruth => ({
+  sid,
+  sub,
+  createdAtMs: nowMs,
+  endedReason: null,
+  isStolen: false,
+  fallbacks: 0,
+  rotatedFrom: new Set(),
+  turns: '',
+});
+
+/** After a theft, owner and thief may each rotate once, whoever began; a fallback of the database gives each one more. */
+const TURNS = 3;
+
+function noteRotation(
+  truth: SessionTruth,
+  from: number,
+  candidate: RotationCandidate,
+  violate: Books['violate'],
+): void {
+  if (truth.rotatedFrom.has(from)) violate('I2', `generation ${from} was rotated twice`);
+  truth.rotatedFrom.add(from);
+  if (!truth.isStolen) return;
+  const who = candidate.userAgent === THIEF ? 'T' : 'O';
+  if (!truth.turns.endsWith(who)) truth.turns += who;
+  // The owner alone may rotate for ever: the thief's last copy is spent by then.
+  if (truth.turns.length > TURNS + 2 * truth.fallbacks)
+    violate('I2', `owner and thief rotated in turn: ${truth.turns}`);
+}
+
+function noteFact(fact: HoldfastFact, reach: Books['reach'], scheduler: Scheduler): void {
+  if (fact.type === 'refresh.answered') {
+    scheduler.note('server', `${fact.outcome}, generation ${fact.generation}`);
+    if (fact.outcome === 'replayed') reach('replay');
+    if (fact.outcome === 'healed') reach('heal');
+    if (fact.outcome === 'rotated') reach('rotation');
+    if (fact.outcome === 'access_token_alone') reach('access token alone');
+  } else if (fact.type === 'refresh.delayed') {
+    scheduler.note('server', 'wait');
+    reach('fork answered by wait');
+  } else if (fact.type === 'refresh.refused') {
+    scheduler.note('server', `refused: ${fact.reason}`);
+    if (fact.reason === 'idle_expired') reach('inactivity timeout');
+    if (fact.reason === 'expired') reach('absolute lifetime over');
+  }
+}

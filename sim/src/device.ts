@@ -1,0 +1,171 @@
+import type { Observation } from '../../client/src/session-state.ts';
+import type { SessionSnapshot } from '../../client/src/snapshot.ts';
+import type { Books } from './books.ts';
+import { judgeEnding, type DeviceHistory } from './endings.ts';
+import { createLocks } from './locks.ts';
+import type { Network } from './network.ts';
+import { emitSignal, freeze, thaw, type DeviceClock, type Ground, type Process } from './process.ts';
+import type { SessionRow } from './session-table.ts';
+import { createStorage, type Storage } from './storage.ts';
+import { openTab, type Tab, type TabParts } from './tab.ts';
+
+/** One browser profile, or one app with its processes: tabs over one store. */
+export type Device = {
+  readonly storage: Storage;
+  readonly clock: DeviceClock;
+  readonly history: DeviceHistory;
+  /** The tabs that live now. */
+  tabs(): readonly Tab[];
+  /** Those of them that run. */
+  awake(): readonly Tab[];
+  kill(process: Process, reopens: boolean): void;
+  freezeFor(process: Process, durationMs: number): void;
+  sleepFor(durationMs: number): void;
+  /** The whole browser dies and is started again. */
+  restart(): void;
+  /** Ends every fault: all thaw, the store can be used, one tab at least is open, and the platform says so. */
+  recover(): void;
+};
+
+export type DeviceParts = Ground & {
+  readonly books: Books;
+  readonly network: Network;
+  /** The database's rows and clock, to judge by. */
+  readonly rowOf: (sid: string) => SessionRow | undefined;
+  readonly databaseNowMs: () => number;
+  readonly onObserved: (tab: Tab, observation: Observation) => void;
+};
+
+export function createDevice(parts: DeviceParts): Device {
+  const { scheduler, random, setup, books } = parts;
+  const clock: DeviceClock = { offsetMs: 0, sleptMs: 0 };
+  const history: DeviceHistory = { signedOutAtMs: null, declinedAtMs: null, lostAtMs: null };
+  const tabs = new Map<string, Tab>();
+  const lost = (): void => {
+    history.lostAtMs = scheduler.nowMs();
+  };
+  const device: Device = {
+    storage: createStorage(parts, {
+      onLost: lost,
+      onRead: (process) => aimAtRead(parts, device, process),
+      onWriting: (process) => aimAtWrite(parts, device, process),
+    }),
+    clock,
+    history,
+    tabs: () => [...tabs.values()].filter(({ process }) => process.isAlive),
+    awake: () => device.tabs().filter(({ process }) => !process.isFrozen),
+    kill: (process, reopens) => {
+      if (!process.isAlive) return;
+      process.isAlive = false;
+      process.held.length = 0;
+      const isOrphaned = random.chance(setup.faults.lockOrphaned);
+      locks.onDeath(process, isOrphaned);
+      for (const call of books.calls.values()) if (call.process === process.name) call.isForgotten = true;
+      scheduler.note(process.name, 'is killed');
+      if (reopens) scheduler.after(random.wait(30_000), open);
+    },
+    freezeFor: (process, durationMs) => {
+      if (process.isFrozen || !process.isAlive) return;
+      freeze(process, parts);
+      if (durationMs > 60_000) books.reach('frozen for longer than the interval');
+      scheduler.after(durationMs, () => thaw(process, parts));
+    },
+    sleepFor: (durationMs) => {
+      scheduler.note('device', 'sleeps');
+      for (const { process } of device.tabs()) freeze(process, parts);
+      scheduler.after(durationMs, () => {
+        clock.sleptMs += durationMs;
+        scheduler.note('device', 'wakes');
+        for (const { process } of device.tabs()) thaw(process, parts);
+      });
+    },
+    restart: () => {
+      for (const { process } of device.tabs()) device.kill(process, true);
+      device.storage.forgetLast();
+    },
+    recover: () => {
+      device.storage.unlock();
+      if (device.tabs().length === 0) open();
+      for (const { process } of device.tabs()) thaw(process, parts);
+      for (const { process } of device.tabs())
+        for (const signal of ['online', 'foreground'] as const) emitSignal(process, signal);
+    },
+  };
+  const locks = createLocks(parts, clock, (process) => aimAtLock(parts, device, process));
+  const tabParts: TabParts = {
+    ...parts,
+    storage: device.storage,
+    locks,
+    clock,
+    announce: (from) => announce(parts, device, from),
+    onChanged: (tab, before, now) => onChanged(parts, history, tab, before, now),
+    drawToken: () => random.bytes(32).toString('base64url'),
+  };
+  let opened = 0;
+  const open = (): void => {
+    const tab = openTab(`tab ${opened++}`, tabParts);
+    tabs.set(tab.process.name, tab);
+  };
+  for (let index = 0; index < setup.tabs; index++) open();
+  return device;
+}
+
+function announce({ scheduler, random, setup, books }: DeviceParts, device: Device, from: Process): void {
+  for (const { process } of device.tabs()) {
+    if (process === from) continue;
+    if (random.chance(setup.faults.announcementLost)) books.struck('announcement lost');
+    else scheduler.after(random.int(1, 20), () => emitSignal(process, 'store-changed'));
+  }
+}
+
+function onChanged(
+  parts: DeviceParts,
+  history: DeviceHistory,
+  tab: Tab,
+  before: SessionSnapshot,
+  now: SessionSnapshot,
+): void {
+  if (now.status === 'active') {
+    tab.sid = now.sid;
+    return;
+  }
+  if (now.status === 'restoring' || (before.status === now.status && before.reason === now.reason)) return;
+  parts.scheduler.note(tab.process.name, `shows ${now.status}: ${now.reason}`);
+  const row = tab.sid === null ? undefined : parts.rowOf(tab.sid);
+  const truth = tab.sid === null ? undefined : parts.books.sessions.get(tab.sid);
+  const complaint = judgeEnding(now, { row, truth, history, nowMs: parts.databaseNowMs() });
+  if (complaint !== null) parts.books.violate('I1', complaint);
+}
+
+/** How long a freeze lasts that was aimed at a critical window: a moment, or far beyond every deadline. */
+const aimedFreezeMs = ({ random }: Ground): number =>
+  random.chance(0.5) ? random.int(1_000, 70_000) : random.int(70_000, 90 * 60_000);
+
+function aimAtRead(parts: DeviceParts, device: Device, process: Process): void {
+  if (!parts.random.chance(parts.setup.aims.read)) return;
+  parts.books.struck('frozen between read and send');
+  parts.books.reach('frozen between read and send');
+  device.freezeFor(process, aimedFreezeMs(parts));
+}
+
+function aimAtWrite(parts: DeviceParts, device: Device, process: Process): void {
+  const { random, setup, scheduler, books } = parts;
+  if (!random.chance(setup.aims.storing)) return;
+  const kills = random.chance(0.4);
+  books.struck(kills ? 'killed with an answer to write' : 'frozen with an answer to write');
+  if (!kills) books.reach('frozen with an answer to write');
+  const durationMs = aimedFreezeMs(parts);
+  // A process runs its task to the end; what comes after never happens, or much later.
+  scheduler.after(0, () => (kills ? device.kill(process, true) : device.freezeFor(process, durationMs)));
+}
+
+function aimAtLock(parts: DeviceParts, device: Device, process: Process): void {
+  const { random, setup, books } = parts;
+  if (!random.chance(setup.aims.locked)) return;
+  const kills = random.chance(0.5);
+  books.struck(kills ? 'killed while holding the lock' : 'frozen while holding the lock');
+  if (kills) {
+    books.reach('killed while holding the lock');
+    device.kill(process, true);
+  } else device.freezeFor(process, aimedFreezeMs(parts));
+}

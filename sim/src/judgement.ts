@@ -1,0 +1,64 @@
+import type { Books } from './books.ts';
+import type { Device } from './device.ts';
+import type { Database } from './database.ts';
+import type { Ground } from './process.ts';
+import type { Tab } from './tab.ts';
+
+/** What is judged when the faults are over. */
+export type Judged = Ground & { readonly books: Books; readonly device: Device; readonly database: Database };
+
+type LastCall = { readonly tab: Tab; readonly ended: Promise<string> };
+
+const STILL_OPEN = 'still open';
+
+/**
+ * I5: once faults have stopped, a session that lives at the server is active in every tab and its requests are answered;
+ * and tabs of one store agree about who is signed in.
+ */
+export async function judgeAwakening({ books, device, scheduler }: Judged, last: readonly LastCall[]): Promise<void> {
+  const stored = device.storage.record()?.session ?? null;
+  const truth = stored?.sid ? books.sessions.get(stored.sid) : undefined;
+  const isLive = truth !== undefined && truth.endedReason === null;
+  let activeTabs = 0;
+  for (const { tab, ended } of last) {
+    const answer = await Promise.race([ended, Promise.resolve(STILL_OPEN)]);
+    const snapshot = tab.auth.getSnapshot();
+    const { name } = tab.process;
+    scheduler.note(name, `in the end: ${snapshot.status}, last request ${answer}`);
+    if (snapshot.status === 'restoring') books.violate('I5', `${name} is still restoring`);
+    if (!isLive || !stored) continue;
+    if (snapshot.status !== 'active') books.violate('I5', `${name} is ${snapshot.status} while its session lives`);
+    else if (snapshot.sid !== stored.sid) books.violate('I5', `${name} shows another session than the store holds`);
+    else if (answer !== '200') books.violate('I5', `${name}: the last request ended with ${answer}`);
+    else activeTabs++;
+  }
+  if (activeTabs > 1 && activeTabs === last.length) books.reach('all tabs active at the end');
+}
+
+/** I3: every request has ended, exactly once, unless its tab was killed. */
+export function judgeCalls({ books }: Judged): void {
+  for (const call of books.calls.values()) {
+    if (call.settlements === 0 && !call.isForgotten) books.violate('I3', `request ${call.id} never ended`);
+  }
+}
+
+/** As the client's policy has it: a burst of ten, and one more every six seconds. */
+const BURST = 10;
+const REFILL_MS = 6_000;
+
+/** I7: refreshes are few: capped in every tab whatever happens, and one per access token over all tabs when all is well. */
+export function judgeRefreshes({ books, device, scheduler, setup }: Judged): void {
+  let sent = 0;
+  for (const { process, refreshes } of device.tabs()) {
+    sent += refreshes;
+    const livedMs = scheduler.nowMs() - process.startedAtMs;
+    if (refreshes > BURST + livedMs / REFILL_MS) books.violate('I7', `${process.name} sent ${refreshes} refreshes`);
+  }
+  if (books.faults() > 0) return;
+  const lifetimeMs = setup.accessTokenLifetimeSeconds * 1_000;
+  const livedMs = scheduler.nowMs() - (device.tabs()[0]?.process.startedAtMs ?? 0);
+  // A token is refreshed when two thirds of its life are over, or at its end; users may ask for more.
+  const due = Math.ceil(livedMs / (lifetimeMs * (2 / 3))) + 1;
+  const asked = Math.ceil((livedMs / setup.userWaitMs) * 0.2) + 4;
+  if (sent > due + asked) books.violate('I7', `${sent} refreshes where ${due} were due and few were asked for`);
+}

@@ -1,0 +1,59 @@
+import { Buffer } from 'node:buffer';
+
+/** A seeded source of chance. Two sources with the same seed and name give the same numbers for ever. */
+export type Random = {
+  /** A number in [0, 1). */
+  next(): number;
+  /** A whole number from `low` to `high`, both included. */
+  int(low: number, high: number): number;
+  /** Whether something of this probability happens. */
+  chance(probability: number): boolean;
+  pick<Item>(items: readonly Item[]): Item;
+  /** A wait with this mean, as between events that do not know of each other. */
+  wait(meanMs: number): number;
+  bytes(length: number): Buffer;
+  /** A source of its own, so that what one part draws never moves what another part gets. */
+  fork(name: string): Random;
+};
+
+/** FNV-1a over a string, 32 bits. */
+export function hashText(text: string, start = 0x811c9dc5): number {
+  let hash = start;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash >>> 0;
+}
+
+/** The generator is sfc32. */
+export function createRandom(seed: number, name = 'world'): Random {
+  let a = hashText(name);
+  let b = seed >>> 0;
+  let c = Math.floor(seed / 2 ** 32) >>> 0;
+  let counter = 1;
+  const next32 = (): number => {
+    const sum = (a + b + counter++) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (c << 21) | (c >>> 11);
+    c = (c + sum) | 0;
+    return sum >>> 0;
+  };
+  for (let round = 0; round < 12; round++) next32();
+  const next = (): number => next32() / 2 ** 32;
+  return {
+    next,
+    int: (low, high) => low + Math.floor(next() * (high - low + 1)),
+    chance: (probability) => next() < probability,
+    pick: (items) => {
+      const item = items[Math.floor(next() * items.length)];
+      if (item === undefined) throw new RangeError('nothing to pick from');
+      return item;
+    },
+    wait: (meanMs) => Math.ceil(-Math.log(1 - next()) * meanMs),
+    bytes: (length) => {
+      const bytes = Buffer.alloc(length);
+      for (let at = 0; at < length; at++) bytes[at] = next32() & 0xff;
+      return bytes;
+    },
+    fork: (fork) => createRandom(seed, `${name}/${fork}`),
+  };
+}

@@ -1,0 +1,117 @@
+import { hashText } from './random.ts';
+
+/** One line of a run: when, who, what. */
+export type Note = { readonly atMs: number; readonly actor: string; readonly text: string };
+
+/** The only time there is. It passes from event to event; between two events every promise that can settle settles. */
+export type Scheduler = {
+  nowMs(): number;
+  /** Runs `callback` after `delayMs`, after everything that was planned for the same moment. Returns what cancels it. */
+  after(delayMs: number, callback: () => void): () => void;
+  /** Runs events until nothing is planned before `endMs`, or until `isOver`. */
+  runUntil(endMs: number, isOver: () => boolean): Promise<void>;
+  /** Adds a line to the run's history. */
+  note(actor: string, text: string): void;
+  /** Everything noted so far; empty unless it is kept. */
+  readonly notes: readonly Note[];
+  readonly events: () => number;
+  /** One number for the whole history: equal for equal runs. */
+  traceHash(): number;
+};
+
+type Planned = { readonly atMs: number; readonly order: number; callback: (() => void) | null };
+
+const isBefore = (a: Planned, b: Planned): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+
+/** A binary heap, earliest event first. */
+function createHeap(): { push(planned: Planned): void; pop(): Planned | undefined; peek(): Planned | undefined } {
+  const heap: Planned[] = [];
+  const at = (index: number): Planned => heap[index] as Planned;
+  const swap = (a: number, b: number): void => {
+    [heap[a], heap[b]] = [at(b), at(a)];
+  };
+  const sink = (): void => {
+    let index = 0;
+    for (;;) {
+      const left = 2 * index + 1;
+      if (left >= heap.length) return;
+      const least = left + 1 < heap.length && isBefore(at(left + 1), at(left)) ? left + 1 : left;
+      if (!isBefore(at(least), at(index))) return;
+      swap(least, index);
+      index = least;
+    }
+  };
+  return {
+    peek: () => heap[0],
+    push: (planned) => {
+      heap.push(planned);
+      for (let index = heap.length - 1; index > 0;) {
+        const parent = (index - 1) >> 1;
+        if (!isBefore(at(index), at(parent))) return;
+        swap(index, parent);
+        index = parent;
+      }
+    },
+    pop: () => {
+      const first = heap[0];
+      const last = heap.pop();
+      if (last !== undefined && heap.length > 0) {
+        heap[0] = last;
+        sink();
+      }
+      return first;
+    },
+  };
+}
+
+/** Node runs every promise reaction before the next immediate, so one immediate drains what an event set off. */
+const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/**
+ * @param startMs the time at which the world begins
+ * @param keepsNotes whether lines are kept to be read, or only counted into the hash
+ */
+export function createScheduler(startMs: number, keepsNotes: boolean): Scheduler {
+  const heap = createHeap();
+  const notes: Note[] = [];
+  let nowMs = startMs;
+  let order = 0;
+  let events = 0;
+  let hash = hashText('holdfast');
+  const peek = (): Planned | undefined => {
+    for (let first = heap.peek(); first !== undefined; first = heap.peek()) {
+      if (first.callback !== null) return first;
+      heap.pop();
+    }
+    return undefined;
+  };
+  return {
+    nowMs: () => nowMs,
+    after: (delayMs, callback) => {
+      const planned: Planned = { atMs: nowMs + Math.max(0, Math.ceil(delayMs)), order: order++, callback };
+      heap.push(planned);
+      return () => {
+        planned.callback = null;
+      };
+    },
+    runUntil: async (endMs, isOver) => {
+      await drained();
+      for (let first = peek(); first !== undefined && first.atMs <= endMs; first = peek()) {
+        heap.pop();
+        nowMs = first.atMs;
+        events++;
+        first.callback?.();
+        await drained();
+        if (isOver()) return;
+      }
+      nowMs = Math.max(nowMs, endMs);
+    },
+    note: (actor, text) => {
+      hash = hashText(`${nowMs} ${actor} ${text}`, hash);
+      if (keepsNotes) notes.push({ atMs: nowMs - startMs, actor, text });
+    },
+    notes,
+    events: () => events,
+    traceHash: () => hash,
+  };
+}

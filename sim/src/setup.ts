@@ -1,0 +1,165 @@
+import { createRandom, type Random } from './random.ts';
+
+/** Everything that can go wrong, with the most that a seed may draw; see {@link Setup.faults} for the units. */
+const FAULTS = {
+  /** A message is lost, on its way there or back. Probability. */
+  requestLost: 0.15,
+  answerLost: 0.15,
+  /** A request is delivered a second time, up to 3 s later. Probability. */
+  duplicated: 0.06,
+  /** A message takes seconds, up to the longest life of a message. Probability, each way. */
+  delayed: 0.1,
+  /** A proxy answers 502 to 504 instead of the server, before or after it worked. Probability. */
+  proxyError: 0.1,
+  /** A captive portal answers 200 with a page, or half an answer arrives. Probability. */
+  notJson: 0.05,
+  /** A proxy answers 429, or 401 and 403 of its own. Probability. */
+  proxyRefusal: 0.05,
+  /** The network is gone for up to three minutes. Times an hour. */
+  networkDown: 6,
+  /** A server node is killed and comes back. Times an hour. */
+  nodeKilled: 12,
+  /** The database refuses before it does anything. Probability of a statement. */
+  databaseError: 0.05,
+  /** The connection breaks at the commit: it happened, and nobody is told. Probability of a statement. */
+  commitUnknown: 0.05,
+  /** Another transaction holds the row, or the statement is a serialization victim. Probability of a statement. */
+  rowHeld: 0.05,
+  /** The database falls back to its last durable state. Times an hour. */
+  databaseCrashed: 6,
+  /** The server's key is rolled over. Times an hour. */
+  keyRolledOver: 1.5,
+  /** A tab is killed at any moment, and usually opened again. Times an hour, of each tab. */
+  tabKilled: 6,
+  /** A tab is frozen for up to an hour. Times an hour, of each tab. */
+  tabFrozen: 6,
+  /** The whole device sleeps for up to two hours. Times an hour. */
+  deviceAsleep: 2,
+  /** Timers come up to a minute late. Probability of a timer. */
+  timerLate: 0.4,
+  /** The device's clock is off by up to an hour from the start. Probability of a seed. */
+  clockSkewed: 1,
+  /** The wall clock jumps by up to a day, or ten years. Times an hour. */
+  clockJumped: 2,
+  /** There is no lock between tabs. Probability of a seed. */
+  lockMissing: 0.4,
+  /** A killed tab's lock is never released. Probability of such a kill. */
+  lockOrphaned: 1,
+  /** The vault is locked or blocked for up to two minutes. Times an hour. */
+  vaultLocked: 6,
+  /** A write to the vault fails. Probability. */
+  vaultFull: 0.05,
+  /** A read or write of the vault takes up to eight seconds. Probability. */
+  vaultSlow: 0.05,
+  /** The vault is emptied from outside. Times an hour. */
+  vaultWiped: 0.3,
+  /** The browser dies and forgets its last write to the vault. Times an hour. */
+  vaultForgot: 1,
+  /** Other tabs are not told of a change. Probability. */
+  announcementLost: 0.5,
+  /** A resource answers 401 to a token that is good. Probability. */
+  resourceRefuses: 0.05,
+  /** A resource is down. Probability. */
+  resourceDown: 0.05,
+  /** An administrator ends the session. Times an hour. */
+  revoked: 0.7,
+  /** The user signs out, or another user signs in. Times an hour. */
+  userChanged: 2,
+} as const;
+
+/** The critical windows that faults are aimed at; each is the probability that the window is used. */
+const AIMS = {
+  /** Committed, not answered: the node dies, the database falls back, the answer is lost, the tab dies. */
+  committed: 0.3,
+  /** A revocation, reuse or replay has just reached the disk: the database falls back. */
+  durable: 0.5,
+  /** A tab has just won the lock: it is killed or frozen. */
+  locked: 0.3,
+  /** A tab has read the vault and not heard of it: it is frozen. */
+  read: 0.2,
+  /** A tab is about to write its answer: it is frozen or killed, or the write fails. */
+  storing: 0.3,
+  /** A refresh is under way: the user signs out, or another user signs in, or an administrator ends the session. */
+  refreshing: 0.05,
+} as const;
+
+export type FaultName = keyof typeof FAULTS;
+export type AimName = keyof typeof AIMS;
+
+export const FAULT_NAMES = Object.keys(FAULTS) as readonly FaultName[];
+export const AIM_NAMES = Object.keys(AIMS) as readonly AimName[];
+
+/** How the device keeps its session. A keychain compares and writes in two steps that another process can come between. */
+export type StoreKind = 'cookie' | 'vault' | 'keychain';
+
+/** What one seed plays. Plain data: a failing setup can be reduced field by field. */
+export type Setup = {
+  readonly seed: number;
+  readonly store: StoreKind;
+  /** Tabs, or processes of an app, that share the store. */
+  readonly tabs: number;
+  readonly nodes: number;
+  readonly accessTokenLifetimeSeconds: number;
+  readonly inactivityTimeoutSeconds: number;
+  readonly absoluteLifetimeSeconds: number;
+  /** How long the phase with faults lasts, in ms. */
+  readonly safetyMs: number;
+  /** Mean wait between two things that the user does, in ms. */
+  readonly userWaitMs: number;
+  /** Whether the monotonic clock stands still while the device sleeps. */
+  readonly sleepStopsClock: boolean;
+  /** When a thief copies the store, in ms after the start; `null`: there is none. */
+  readonly theftAtMs: number | null;
+  /** Intensities; 0 is off. Probabilities, or times an hour, as in the table above. */
+  readonly faults: Readonly<Record<FaultName, number>>;
+  readonly aims: Readonly<Record<AimName, number>>;
+};
+
+/** Longest life of a request, of an answer, and longest work at the server: together within the rotation interval. */
+export const LIFE_MS = { request: 18_000, answer: 18_000, work: 8_000 } as const;
+
+function drawTable<Name extends string>(
+  random: Random,
+  limits: Readonly<Record<Name, number>>,
+  share: number,
+): Readonly<Record<Name, number>> {
+  const names = Object.keys(limits) as Name[];
+  const drawn = names.map((name): [Name, number] => {
+    // Always two draws, so that one table entry more does not move the others.
+    const isOn = random.chance(share);
+    const part = random.next();
+    return [name, isOn ? limits[name] * part : 0];
+  });
+  return Object.fromEntries(drawn) as Record<Name, number>;
+}
+
+/** What a seed plays: which faults there are at all (swarm testing), how many, and how large the world is. */
+export function drawSetup(seed: number): Setup {
+  const random = createRandom(seed, 'setup');
+  const isCalm = random.chance(0.06);
+  const share = isCalm ? 0 : random.pick([0.15, 0.3, 0.5, 0.7]);
+  const safetyMs = random.int(10, random.chance(0.15) ? 240 : 50) * 60_000;
+  const hasThief = random.chance(0.3);
+  return {
+    seed,
+    store: random.pick(['cookie', 'vault', 'vault', 'keychain']),
+    tabs: random.pick([1, 1, 2, 2, 3, 4, 6]),
+    nodes: random.int(2, 3),
+    accessTokenLifetimeSeconds: random.pick([60, 120, 300, 300, 900]),
+    inactivityTimeoutSeconds: random.pick([1_200, 3_600, 14 * 86_400]),
+    absoluteLifetimeSeconds: random.pick([3_600, 12 * 3_600, 30 * 86_400, 30 * 86_400]),
+    safetyMs,
+    userWaitMs: random.pick([8_000, 20_000, 60_000]),
+    sleepStopsClock: random.chance(0.5),
+    theftAtMs: hasThief ? random.int(0, Math.floor(safetyMs * 0.7)) : null,
+    faults: drawTable(random.fork('faults'), FAULTS, share),
+    aims: drawTable(random.fork('aims'), AIMS, isCalm ? 0 : 0.25),
+  };
+}
+
+/** The same world with nothing going wrong. */
+export function withoutFaults(setup: Setup): Setup {
+  const off = <Name extends string>(names: readonly Name[]): Record<Name, number> =>
+    Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
+  return { ...setup, faults: off(FAULT_NAMES), aims: off(AIM_NAMES) };
+}

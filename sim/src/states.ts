@@ -1,0 +1,45 @@
+/**
+ * States that a run of many seeds must reach: a simulator that never gets there proves nothing about them. The run fails
+ * if one is missing.
+ */
+export const STATES = [
+  'rotation',
+  'replay',
+  'heal',
+  'access token alone',
+  'fork answered by wait',
+  'thief caught',
+  'thief answered',
+  'rollback of a rotation',
+  'rollback under an active thief',
+  'commit unknown',
+  'inactivity timeout',
+  'absolute lifetime over',
+  'session revoked elsewhere',
+  'another user signed in',
+  'request of the first user failed, not sent',
+  'signed out in another tab',
+  "adopted another tab's refresh",
+  'lost a compare-and-swap, adopted',
+  'went without the lock',
+  'killed while holding the lock',
+  'lock orphaned',
+  'frozen between read and send',
+  'frozen with an answer to write',
+  'frozen for longer than the interval',
+  'vault locked, then unlocked',
+  'vault could not be written',
+  'vault emptied',
+  'last write forgotten',
+  'offline, then back',
+  'answer that is not JSON',
+  'server key unknown to a node',
+  'request refused with a good token',
+  'request parked past its deadline',
+  'reauthenticated by password',
+  'reauthentication declined',
+  'all tabs active at the end',
+  'sign-out delivered',
+] as const;
+
+export type StateName = (typeof STATES)[number];

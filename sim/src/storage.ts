@@ -1,0 +1,170 @@
+import type { Outbox, Revocation, Vault, VaultRecord } from '../../client/src/ports.ts';
+import { runTask, type Ground, type Process } from './process.ts';
+
+/** What the store tells whoever aims at it. */
+export type StorageWatch = {
+  /** A read was done; the process has not heard of it. */
+  readonly onRead: (process: Process) => void;
+  /** A write is about to be done. */
+  readonly onWriting: (process: Process) => void;
+  /** An emptied or forgetful store: what the device knew of its session is gone. */
+  readonly onLost: () => void;
+};
+
+/** Everything that a device keeps: the vault that its tabs share, the outbox, and the browser's cookies. */
+export type Storage = {
+  vaultOf(process: Process): Vault;
+  outboxOf(process: Process): Outbox;
+  /** The `cookie` header of a request that is sent now; `null` without cookies. */
+  cookies(): string | null;
+  setCookies(fields: readonly string[]): void;
+  /** What a thief finds: the refresh token of the session, wherever it is kept. */
+  stealable(): { readonly kind: 'cookie' | 'token'; readonly value: string } | null;
+  record(): VaultRecord | null;
+  lock(): void;
+  unlock(): void;
+  wipe(): void;
+  /** The browser has died: writes of the last seconds were never on disk. */
+  forgetLast(): void;
+};
+
+type Kept = {
+  record: VaultRecord | null;
+  recordBefore: VaultRecord | null;
+  recordAtMs: number;
+  jar: ReadonlyMap<string, string>;
+  jarBefore: ReadonlyMap<string, string>;
+  jarAtMs: number;
+  outbox: readonly Revocation[];
+  isLocked: boolean;
+};
+
+/** How long a write may be in the browser's memory only. Less than the rotation interval: at most one is forgotten. */
+const UNWRITTEN_MS = 5_000;
+
+type Parts = Ground & { readonly kept: Kept; readonly watch: StorageWatch };
+
+export function createStorage(ground: Ground, watch: StorageWatch): Storage {
+  const kept: Kept = {
+    record: null,
+    recordBefore: null,
+    recordAtMs: -Infinity,
+    jar: new Map(),
+    jarBefore: new Map(),
+    jarAtMs: -Infinity,
+    outbox: [],
+    isLocked: false,
+  };
+  const parts: Parts = { ...ground, kept, watch };
+  return {
+    vaultOf: (process) => vaultOf(parts, process),
+    outboxOf: (process) => outboxOf(parts, process),
+    cookies: () => (kept.jar.size === 0 ? null : [...kept.jar].map(([name, value]) => `${name}=${value}`).join('; ')),
+    setCookies: (fields) => setCookies(parts, fields),
+    stealable: () => {
+      const [cookie] = [...kept.jar].toReversed();
+      if (cookie) return { kind: 'cookie', value: cookie[1] };
+      const token = kept.record?.session?.refreshToken;
+      return token ? { kind: 'token', value: token } : null;
+    },
+    record: () => kept.record,
+    lock: () => {
+      kept.isLocked = true;
+    },
+    unlock: () => {
+      kept.isLocked = false;
+    },
+    wipe: () => {
+      kept.record = null;
+      kept.outbox = [];
+      // Cookies may survive what empties a script's storage.
+      if (ground.random.chance(0.5)) kept.jar = new Map();
+      watch.onLost();
+    },
+    forgetLast: () => {
+      const nowMs = ground.scheduler.nowMs();
+      if (nowMs - kept.recordAtMs < UNWRITTEN_MS) kept.record = kept.recordBefore;
+      if (nowMs - kept.jarAtMs < UNWRITTEN_MS) kept.jar = kept.jarBefore;
+      watch.onLost();
+    },
+  };
+}
+
+/** One operation of a store: slow at times, refused while it is locked, done even if the process has frozen meanwhile. */
+function operate<Result>(
+  { kept, scheduler, random, setup }: Parts,
+  process: Process,
+  failProbability: number,
+  work: (finish: (result: Result) => void) => void,
+): Promise<Result> {
+  const isSlow = random.chance(setup.faults.vaultSlow);
+  const isFailing = random.chance(failProbability);
+  const isDoneForTheDead = random.chance(0.5);
+  return new Promise((resolve, reject) => {
+    scheduler.after(isSlow ? random.int(500, 8_000) : random.int(1, 8), () => {
+      if (!process.isAlive && !isDoneForTheDead) return;
+      if (kept.isLocked || isFailing) return runTask(process, () => reject(new Error('the store cannot be used')));
+      work((result) => runTask(process, () => resolve(result)));
+    });
+  });
+}
+
+function writeRecord({ kept, scheduler }: Parts, next: Omit<VaultRecord, 'stamp'>, stamp: number): VaultRecord {
+  kept.recordBefore = kept.record;
+  kept.recordAtMs = scheduler.nowMs();
+  kept.record = { ...next, stamp };
+  return kept.record;
+}
+
+function vaultOf(parts: Parts, process: Process): Vault {
+  const { kept, scheduler, random, setup, watch } = parts;
+  return {
+    read: () =>
+      operate<VaultRecord | null>(parts, process, 0, (finish) => {
+        const { record } = kept;
+        watch.onRead(process);
+        finish(record);
+      }),
+    replace: (expectedStamp, next) => {
+      watch.onWriting(process);
+      return operate(parts, process, setup.faults.vaultFull, (finish) => {
+        const stamp = kept.record?.stamp ?? 0;
+        if (expectedStamp !== null && expectedStamp !== stamp) return finish({ replaced: false, record: kept.record });
+        const write = (): void => finish({ replaced: true, record: writeRecord(parts, next, stamp + 1) });
+        // A keychain has no compare-and-swap: another process can write between the two.
+        if (setup.store === 'keychain') scheduler.after(random.int(0, 3), write);
+        else write();
+      });
+    },
+  };
+}
+
+function outboxOf(parts: Parts, process: Process): Outbox {
+  const { kept } = parts;
+  const isOther = (a: Revocation) => (b: Revocation) => a.sid !== b.sid || a.refreshToken !== b.refreshToken;
+  const change = (next: () => readonly Revocation[]): Promise<void> =>
+    operate<void>(parts, process, parts.setup.faults.vaultFull, (finish) => {
+      kept.outbox = next();
+      finish();
+    });
+  return {
+    list: () => operate<readonly Revocation[]>(parts, process, 0, (finish) => finish(kept.outbox)),
+    add: (revocation) => change(() => [...kept.outbox.filter(isOther(revocation)), revocation]),
+    remove: (revocation) => change(() => kept.outbox.filter(isOther(revocation))),
+  };
+}
+
+/** Stores what `Set-Cookie` fields say; the newest is last. */
+function setCookies({ kept, scheduler }: Parts, fields: readonly string[]): void {
+  const jar = new Map(kept.jar);
+  for (const field of fields) {
+    const [pair = '', ...attributes] = field.split('; ');
+    const at = pair.indexOf('=');
+    const name = pair.slice(0, at);
+    jar.delete(name);
+    if (!attributes.includes('Max-Age=0')) jar.set(name, pair.slice(at + 1));
+  }
+  kept.jarBefore = kept.jar;
+  kept.jarAtMs = scheduler.nowMs();
+  kept.jar = jar;
+}

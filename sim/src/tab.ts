@@ -1,0 +1,187 @@
+import { createHash } from 'node:crypto';
+import { createApiClient, type ApiClient } from '../../client/src/api-client.ts';
+import { createAuthService, type AuthService } from '../../client/src/auth-service.ts';
+import { HoldfastError } from '../../client/src/errors.ts';
+import type { HttpAnswer, Platform, Transport } from '../../client/src/ports.ts';
+import type { Observation } from '../../client/src/session-state.ts';
+import type { SessionSnapshot } from '../../client/src/snapshot.ts';
+import type { Books, Call } from './books.ts';
+import { CLIENTS, ISSUER } from './cluster.ts';
+import type { Locks } from './locks.ts';
+import type { Network } from './network.ts';
+import { createProcess, processClock, runTask, type DeviceClock, type Ground, type Process } from './process.ts';
+import type { Storage } from './storage.ts';
+
+/** A running tab: a process with the real client in it. */
+export type Tab = {
+  readonly process: Process;
+  readonly auth: AuthService;
+  readonly api: ApiClient;
+  /** The session that the tab showed last; `null` before the first. */
+  sid: string | null;
+  /** Refreshes that the tab has sent. */
+  refreshes: number;
+};
+
+/** What a tab needs from its device and the world. */
+export type TabParts = Ground & {
+  readonly books: Books;
+  readonly network: Network;
+  readonly storage: Storage;
+  readonly locks: Locks;
+  readonly clock: DeviceClock;
+  /** Every other tab is told that the store changed. */
+  readonly announce: (from: Process) => void;
+  readonly onObserved: (tab: Tab, observation: Observation) => void;
+  readonly onChanged: (tab: Tab, before: SessionSnapshot, now: SessionSnapshot) => void;
+  /** Tokens that only this browser draws, as PKCE wants. */
+  readonly drawToken: () => string;
+};
+
+/** Opens a tab: a new process, and the client that restores its session. */
+export function openTab(name: string, parts: TabParts): Tab {
+  const process = createProcess(name, parts);
+  const platform = platformOf(process, parts);
+  const { books, scheduler } = parts;
+  const early: Observation[] = [];
+  let tab: Tab | null = null;
+  const onEvent = (observation: Observation): void => {
+    books.scan('an observation of the client', observation);
+    scheduler.note(name, describe(observation));
+    if (tab) parts.onObserved(tab, observation);
+    else early.push(observation);
+  };
+  const auth = createAuthService({
+    issuer: ISSUER,
+    clientId: platform.delivery === 'cookie' ? CLIENTS.cookie : CLIENTS.body,
+    platform,
+    onEvent,
+    fetch: fetchOf(process, parts),
+  });
+  const opened: Tab = { process, auth, api: createApiClient({ baseUrl: ISSUER, auth }), sid: null, refreshes: 0 };
+  tab = opened;
+  let snapshot = auth.getSnapshot();
+  auth.subscribe(() => {
+    const before = snapshot;
+    snapshot = auth.getSnapshot();
+    parts.onChanged(opened, before, snapshot);
+  });
+  scheduler.note(name, 'opens');
+  return opened;
+}
+
+/** An observation as one line, without what only numbers attempts. */
+function describe(observation: Observation): string {
+  const { type, ...rest } = observation;
+  const details = Object.entries(rest).map(([name, value]) => `${name}=${String(value)}`);
+  return [type, ...details].join(' ');
+}
+
+function platformOf(process: Process, parts: TabParts): Platform {
+  const { random, setup, storage, locks, clock } = parts;
+  const delivery = setup.store === 'cookie' ? 'cookie' : 'body';
+  return {
+    clock: processClock(process, clock, parts),
+    transport: transportOf(process, parts),
+    vault: storage.vaultOf(process),
+    outbox: storage.outboxOf(process),
+    mutex: locks.mutexOf(process),
+    signals: (emit) => {
+      process.listeners.add(emit);
+      return () => process.listeners.delete(emit);
+    },
+    announce: () => parts.announce(process),
+    random: () => random.next(),
+    randomToken: parts.drawToken,
+    sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
+    delivery,
+  };
+}
+
+const networkError = (): TypeError => new TypeError('Failed to fetch');
+
+/** Exchanges with the authorization server. The browser keeps cookies by itself, whatever becomes of the script. */
+function transportOf(process: Process, { network, storage, setup }: TabParts): Transport {
+  const who = { address: '192.0.2.1', userAgent: process.name };
+  return (request, signal) =>
+    new Promise<HttpAnswer>((resolve, reject) => {
+      let isAborted = signal.aborted;
+      const abort = (): void => {
+        isAborted = true;
+        reject(networkError());
+      };
+      signal.addEventListener('abort', abort);
+      const cookie = setup.store === 'cookie' ? storage.cookies() : null;
+      network.exchange(request, cookie, who, (delivered) => {
+        if (isAborted) return;
+        // Before the script hears of it, and also when it never will.
+        if (delivered && setup.store === 'cookie' && delivered.setCookie.length > 0)
+          storage.setCookies(delivered.setCookie);
+        runTask(process, () => {
+          signal.removeEventListener('abort', abort);
+          if (delivered) resolve(delivered.answer);
+          else reject(networkError());
+        });
+      });
+    });
+}
+
+const CALL = /\/calls\/(\d+)$/;
+
+/** The `fetch` that the client sends requests to resources with. */
+function fetchOf(process: Process, { network, books }: TabParts): typeof fetch {
+  return (input, init) => {
+    const call = books.calls.get(Number(CALL.exec(input instanceof Request ? input.url : input.toString())?.[1]));
+    const authorization = new Headers(init?.headers).get('authorization') ?? '';
+    if (call === undefined) return Promise.reject(networkError());
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(init?.signal?.reason as Error);
+      init?.signal?.addEventListener('abort', onAbort);
+      network.callResource(call, authorization.replace('Bearer ', ''), (answer) => {
+        runTask(process, () => {
+          init?.signal?.removeEventListener('abort', onAbort);
+          if (answer === null) return reject(networkError());
+          const headers = answer.challenge === null ? {} : { 'www-authenticate': answer.challenge };
+          resolve(new Response(null, { status: answer.status, headers }));
+        });
+      });
+    });
+  };
+}
+
+/** How the app asks, and whether it allows that its request is executed more than once. */
+export type CallKind = 'get' | 'post' | 'post-with-key' | 'fetch-post';
+
+/** Makes one request of the app and follows it to its end. Resolves with how it ended. */
+export async function call(tab: Tab, kind: CallKind, books: Books, signal?: AbortSignal): Promise<string> {
+  const snapshot = tab.auth.getSnapshot();
+  const sub = 'user' in snapshot ? snapshot.user.sub : null;
+  const mayRepeat = kind === 'get' || kind === 'post-with-key';
+  const opened = books.openCall(tab.process.name, sub, mayRepeat);
+  const ended = await send(tab, kind, opened, signal).then(
+    (response) => String(response.status),
+    (error: unknown) => {
+      books.scan('an error of the client', error);
+      return error instanceof HoldfastError ? error.code : 'network';
+    },
+  );
+  books.onSettled(opened);
+  if (ended === 'user-changed') books.reach('request of the first user failed, not sent');
+  if (ended === 'deadline-exceeded') books.reach('request parked past its deadline');
+  return ended;
+}
+
+function send(tab: Tab, kind: CallKind, { id }: Call, signal?: AbortSignal): Promise<Response> {
+  const path = `/calls/${id}`;
+  const options = signal ? { signal } : {};
+  switch (kind) {
+    case 'get':
+      return tab.api.get(path, options);
+    case 'post':
+      return tab.api.post(path, { ...options, json: { id } });
+    case 'post-with-key':
+      return tab.api.post(path, { ...options, json: { id }, idempotencyKey: String(id) });
+    case 'fetch-post':
+      return tab.auth.fetch(`${ISSUER}${path}`, { ...options, method: 'POST', body: 'note' });
+  }
+}

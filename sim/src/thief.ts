@@ -1,0 +1,86 @@
+import { Buffer } from 'node:buffer';
+import { parseObject } from '../../client/src/wire.ts';
+import { THIEF, type Books } from './books.ts';
+import { CLIENTS, ISSUER } from './cluster.ts';
+import type { Device } from './device.ts';
+import type { Delivered, Network } from './network.ts';
+import type { Ground } from './process.ts';
+
+/** Somebody who has copied the store once, and uses what he found whenever he likes. */
+export type Thief = {
+  /** Copies the store now; nothing happens if there is nothing to copy. */
+  steal(): void;
+  /** Uses nothing any more. */
+  stop(): void;
+  /** Whether the server's last word to him was a token. */
+  isUndetected(): boolean;
+};
+
+export type ThiefParts = Ground & { readonly books: Books; readonly device: Device; readonly network: Network };
+
+type Loot = { readonly kind: 'cookie' | 'token'; readonly value: string };
+
+/** The session of a refresh token: 16 bytes after the key's id. */
+function sidOf(token: string): string {
+  const hex = Buffer.from(token.replace('hfrt_', ''), 'base64url').subarray(2, 18).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Copies that he keeps, newest last: he may try an older one. */
+const COPIES_KEPT = 3;
+
+export function createThief(parts: ThiefParts): Thief {
+  const { scheduler, random, books, device, network } = parts;
+  let copies: Loot[] = [];
+  let isOver = false;
+  let isAnswered = false;
+  const use = (loot: Loot): void => {
+    scheduler.note(THIEF, 'uses a copy');
+    network.exchange(requestOf(loot), cookieOf(loot), { address: '198.51.100.9', userAgent: THIEF }, (delivered) => {
+      if (delivered) hear(delivered, loot.kind);
+    });
+  };
+  const hear = ({ answer, setCookie }: Delivered, kind: Loot['kind']): void => {
+    const json = parseObject(answer.body);
+    isAnswered = answer.status === 200 && typeof json?.['access_token'] === 'string';
+    if (answer.body.includes('invalid_grant')) isOver = true;
+    if (!isAnswered) return;
+    books.reach('thief answered');
+    const value = kind === 'token' ? json?.['refresh_token'] : setCookie[0]?.split(';')[0]?.split('=')[1];
+    if (typeof value === 'string') copies = [...copies, { kind, value }].slice(-COPIES_KEPT);
+  };
+  const goOn = (): void => {
+    if (isOver) return;
+    const newest = copies.at(-1);
+    if (newest) use(random.chance(0.8) ? newest : random.pick(copies));
+    scheduler.after(random.wait(random.pick([5_000, 60_000, 240_000])), goOn);
+  };
+  return {
+    steal: () => {
+      const loot = device.storage.stealable();
+      if (!loot || copies.length > 0) return;
+      copies = [loot];
+      books.onStolen(sidOf(loot.value));
+      scheduler.note(THIEF, 'copies the store');
+      goOn();
+    },
+    stop: () => {
+      isOver = true;
+    },
+    isUndetected: () => isAnswered && copies.length > 0,
+  };
+}
+
+const cookieOf = ({ kind, value }: Loot): string | null =>
+  kind === 'cookie' ? `__Host-holdfast-${sidOf(value).replaceAll('-', '').slice(0, 12)}=${value}` : null;
+
+function requestOf({ kind, value }: Loot) {
+  const fields = { client_id: kind === 'cookie' ? CLIENTS.cookie : CLIENTS.body, grant_type: 'refresh_token' };
+  const body = new URLSearchParams(kind === 'cookie' ? fields : { ...fields, refresh_token: value });
+  return {
+    url: `${ISSUER}/token`,
+    method: 'POST' as const,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', 'holdfast-request': '1' },
+    body: body.toString(),
+  };
+}

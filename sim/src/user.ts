@@ -1,0 +1,112 @@
+import type { Books } from './books.ts';
+import { USERS, type UserName } from './cluster.ts';
+import type { Device } from './device.ts';
+import { emitSignal, type Ground } from './process.ts';
+import { call, type CallKind, type Tab } from './tab.ts';
+
+/** The person in front of the device. */
+export type User = {
+  /** Does one thing now, in a tab that runs. */
+  act(): void;
+  /** Signs out, or somebody else signs in. */
+  change(): void;
+  /** Signs in again wherever the app asks for it; used when all faults are over. */
+  mend(): void;
+};
+
+export type UserParts = Ground & { readonly books: Books; readonly device: Device };
+
+const KINDS: readonly CallKind[] = ['get', 'get', 'post', 'post-with-key', 'fetch-post'];
+
+export function createUser(parts: UserParts): User {
+  const { random, device, scheduler } = parts;
+  let name: UserName = 'ada';
+  const signIn = (tab: Tab): void => {
+    const { password } = USERS[name];
+    scheduler.note(tab.process.name, `the user signs in as ${name}`);
+    void attempt(parts, tab, () => tab.auth.signIn({ username: name, password }), 'reauthenticated by password');
+  };
+  const signOut = (tab: Tab): void => {
+    scheduler.note(tab.process.name, 'the user signs out');
+    device.history.signedOutAtMs = scheduler.nowMs();
+    void tab.auth.signOut();
+  };
+  const someTab = (): Tab | null => {
+    const tabs = device.awake();
+    return tabs.length === 0 ? null : random.pick(tabs);
+  };
+  return {
+    act: () => {
+      const tab = someTab();
+      if (tab) actIn(parts, tab, signIn);
+    },
+    change: () => {
+      const tab = someTab();
+      if (!tab) return;
+      const isOther = random.chance(0.6);
+      const isSigningOut = !isOther || random.chance(0.5);
+      if (isSigningOut) signOut(tab);
+      if (!isOther) return;
+      name = name === 'ada' ? 'bob' : 'ada';
+      const later = random.int(0, 3) * random.int(0, 2_000);
+      scheduler.after(later, () => {
+        const tab = someTab();
+        if (tab) signIn(tab);
+      });
+    },
+    mend: () => {
+      const asking = device.awake().find(({ auth }) => auth.getSnapshot().status === 'reauth-required');
+      const isAnyActive = device.awake().some(({ auth }) => auth.getSnapshot().status === 'active');
+      if (asking && !isAnyActive) signIn(asking);
+    },
+  };
+}
+
+async function attempt(
+  { books }: UserParts,
+  tab: Tab,
+  signIn: () => Promise<void>,
+  state: 'reauthenticated by password',
+): Promise<void> {
+  const before = tab.auth.getSnapshot();
+  try {
+    await signIn();
+    if (before.status === 'reauth-required') books.reach(state);
+    if (before.status === 'active') books.reach('another user signed in');
+  } catch (error) {
+    books.scan('an error of the client', error);
+  }
+}
+
+function actIn(parts: UserParts, tab: Tab, signIn: (tab: Tab) => void): void {
+  const { random, books, device, scheduler } = parts;
+  const snapshot = tab.auth.getSnapshot();
+  const choice = random.next();
+  if (snapshot.status === 'signed-out' && choice < 0.5) return signIn(tab);
+  if (snapshot.status === 'reauth-required' && choice < 0.5) return signIn(tab);
+  if (snapshot.status === 'reauth-required' && choice < 0.55) {
+    device.history.declinedAtMs = scheduler.nowMs();
+    books.reach('reauthentication declined');
+    return tab.auth.declineReauthentication();
+  }
+  if (choice < 0.04) tab.auth.extend();
+  else if (choice < 0.1) void tab.auth.getAccessToken().catch((error: unknown) => books.scan('an error', error));
+  else if (choice < 0.2) emitSignal(tab.process, 'user-active');
+  else if (choice < 0.28) burst(parts, tab);
+  else if (choice < 0.33) abortSoon(parts, tab);
+  else void call(tab, random.pick(KINDS), books);
+}
+
+/** A page that loads: several requests at once, in one tab or in all of them. */
+function burst({ random, books, device }: UserParts, tab: Tab): void {
+  const tabs = random.chance(0.3) ? device.awake() : [tab];
+  for (const each of tabs)
+    for (let count = random.int(2, 6); count > 0; count--) void call(each, random.pick(KINDS), books);
+}
+
+/** A caller that loses patience. */
+function abortSoon({ random, books, scheduler }: UserParts, tab: Tab): void {
+  const controller = new AbortController();
+  scheduler.after(random.int(0, 2_000), () => controller.abort());
+  void call(tab, random.pick(KINDS), books, controller.signal);
+}

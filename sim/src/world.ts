@@ -1,0 +1,239 @@
+import { DEFAULT_POLICY, type Policy } from '../../server/src/policy.ts';
+import type { Observation } from '../../client/src/session-state.ts';
+import { createBooks, type Books, type Violation } from './books.ts';
+import { createCluster, USERS, type Cluster } from './cluster.ts';
+import { createDatabase, type Connection, type Database } from './database.ts';
+import { createDevice, type Device } from './device.ts';
+import { judgeAwakening, judgeCalls, judgeRefreshes } from './judgement.ts';
+import { revokeSome, startMishaps } from './mishaps.ts';
+import { createNetwork } from './network.ts';
+import type { Ground } from './process.ts';
+import { createRandom } from './random.ts';
+import { createScheduler, type Note } from './scheduler.ts';
+import { createTables } from './session-table.ts';
+import type { AimName, FaultName, Setup } from './setup.ts';
+import { enterStage } from './stage.ts';
+import { call, type Tab } from './tab.ts';
+import { createThief, type Thief } from './thief.ts';
+import { createUser, type User } from './user.ts';
+
+/** How a seed ended. */
+export type Outcome = {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly reached: ReadonlyMap<string, number>;
+  readonly traceHash: number;
+  readonly events: number;
+  readonly notes: readonly Note[];
+  /** Honest sessions that were ended, or refused, without a reason; compared between rules. */
+  readonly lostSessions: number;
+  /** 'none', 'caught' or 'undetected'. */
+  readonly theft: 'none' | 'caught' | 'undetected';
+};
+
+export type PlayOptions = {
+  readonly keepsNotes?: boolean;
+  /** Rules that differ from the defaults, to be compared. */
+  readonly policy?: Partial<Policy>;
+  /** Goes on after a violation, to count them. */
+  readonly goesOn?: boolean;
+};
+
+/** The world begins at a moment of no meaning. */
+const START_MS = Date.UTC(2030, 0, 1);
+/** How long after the last fault everything must be well, in ms: a longest back-off, an interval, and a request. */
+const AWAKENING_MS = 180_000;
+
+type World = Ground & {
+  readonly setup: Setup & { readonly faults: Record<FaultName, number>; readonly aims: Record<AimName, number> };
+  readonly books: Books;
+  readonly database: Database;
+  readonly cluster: Cluster;
+  readonly device: Device;
+  readonly user: User;
+  readonly thief: Thief;
+};
+
+/** Plays one setup from its beginning to the verdict. Deterministic: same setup, same code, same outcome. */
+export async function play(drawn: Setup, options: PlayOptions = {}): Promise<Outcome> {
+  const setup = { ...drawn, faults: { ...drawn.faults }, aims: { ...drawn.aims } };
+  const scheduler = createScheduler(START_MS, options.keepsNotes ?? false);
+  const random = createRandom(setup.seed, 'play');
+  const stray = random.fork('randomBytes');
+  enterStage({ randomBytes: (length) => stray.bytes(length), soon: (callback) => void scheduler.after(0, callback) });
+  const ground: Ground = { scheduler, random, setup };
+  const world = build(ground, setup, options);
+  const { books } = world;
+  const onStray = (error: unknown): void => books.violate('crash', error instanceof Error ? error.message : 'a throw');
+  process.on('unhandledRejection', onStray);
+  try {
+    const isOver = (): boolean => !options.goesOn && books.violations.length > 0;
+    await playSafety(world, isOver);
+    if (!isOver()) await playLiveness(world, isOver);
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.off('unhandledRejection', onStray);
+  }
+  return {
+    seed: setup.seed,
+    violations: books.violations,
+    reached: books.reached,
+    traceHash: scheduler.traceHash(),
+    events: scheduler.events(),
+    notes: scheduler.notes,
+    lostSessions: books.violations.filter(({ invariant }) => invariant === 'I1').length,
+    theft: ![...books.sessions.values()].some((truth) => truth.isStolen)
+      ? 'none'
+      : world.thief.isUndetected()
+        ? 'undetected'
+        : 'caught',
+  };
+}
+
+function policyOf(setup: Setup, options: PlayOptions): Policy {
+  const { accessTokenLifetimeSeconds, inactivityTimeoutSeconds, absoluteLifetimeSeconds } = setup;
+  return {
+    ...DEFAULT_POLICY,
+    accessTokenLifetimeSeconds,
+    inactivityTimeoutSeconds: Math.min(inactivityTimeoutSeconds, absoluteLifetimeSeconds),
+    absoluteLifetimeSeconds,
+    ...options.policy,
+  };
+}
+
+function build(ground: Ground, setup: World['setup'], options: PlayOptions): World {
+  const { scheduler, random } = ground;
+  const books = createBooks(scheduler);
+  const policy = policyOf(setup, options);
+  let isDoomed = false;
+  const aim = random.fork('aim');
+  const database = createDatabase(setup, scheduler, random.fork('database'), {
+    onCommitted: (by, isDurable) => {
+      const choice = aimAtCommit(world(), aim, by, isDurable);
+      if (choice === 'lose the answer') isDoomed = true;
+    },
+    onUnknownCommit: () => books.reach('commit unknown'),
+    onForgotten: books.onForgotten,
+  });
+  const tables = createTables(database, random.fork('seeds'), policy, {
+    onCreated: books.onCreated,
+    onRotated: books.onRotated,
+    onWritten: () => {},
+    onEnded: books.onEnded,
+  });
+  const cluster = createCluster({
+    scheduler,
+    random: random.fork('cluster'),
+    policy,
+    tables,
+    nodes: setup.nodes,
+    onFact: books.onFact,
+  });
+  const isAnswerDoomed = (): boolean => {
+    const was = isDoomed;
+    isDoomed = false;
+    return was;
+  };
+  const network = createNetwork({ scheduler, setup, random: random.fork('network'), cluster, books, isAnswerDoomed });
+  const device = createDevice({
+    scheduler,
+    setup,
+    random: random.fork('device'),
+    books,
+    network,
+    rowOf: (sid) => tables.sessions.get(sid),
+    databaseNowMs: database.nowMs,
+    onObserved: (tab, observation) => onObserved(world(), aim, tab, observation),
+  });
+  const user = createUser({ scheduler, setup, random: random.fork('user'), books, device });
+  const thief = createThief({ scheduler, setup, random: random.fork('thief'), books, device, network });
+  startMishaps({ scheduler, setup, random: random.fork('mishaps'), books, database, cluster, network, device, user });
+  const built: World = { ...ground, setup, books, database, cluster, device, user, thief };
+  return built;
+
+  function world(): World {
+    return built;
+  }
+}
+
+/** Faults aimed at the moment after a commit, when nobody has been told yet. */
+function aimAtCommit(
+  { setup, database, cluster, books }: World,
+  aim: World['random'],
+  by: Connection,
+  isDurable: boolean,
+): 'nothing' | 'lose the answer' {
+  if (isDurable) {
+    if (aim.chance(setup.aims.durable * 0.3)) {
+      books.struck('database falls back after a durable commit');
+      database.crash();
+    }
+    return 'nothing';
+  }
+  if (!aim.chance(setup.aims.committed)) return 'nothing';
+  const choice = aim.pick(['node', 'database', 'answer', 'answer'] as const);
+  books.struck(`aimed at a commit: ${choice}`);
+  if (choice === 'node') cluster.killOwner(by);
+  if (choice === 'database') database.crash();
+  return choice === 'answer' ? 'lose the answer' : 'nothing';
+}
+
+function onObserved(world: World, aim: World['random'], tab: Tab, observation: Observation): void {
+  const { setup, books, scheduler, user, thief } = world;
+  if (observation.type === 'refresh.adopted') books.reach("adopted another tab's refresh");
+  if (observation.type === 'vault.unavailable') books.reach('vault could not be written');
+  if (observation.type === 'signed-out') books.reach('signed out in another tab');
+  if (observation.type !== 'refresh.sent') return;
+  tab.refreshes++;
+  if (!aim.chance(setup.aims.refreshing)) return;
+  const choice = aim.pick(['change', 'revoke', 'steal'] as const);
+  scheduler.after(aim.int(0, 120), () => {
+    books.struck(`aimed at a refresh: ${choice}`);
+    if (choice === 'change') user.change();
+    else if (choice === 'revoke') revokeSome(world);
+    else if (setup.theftAtMs !== null) thief.steal();
+  });
+}
+
+async function playSafety(world: World, isOver: () => boolean): Promise<void> {
+  const { scheduler, random, setup, device, user, thief } = world;
+  const chance = random.fork('user waits');
+  const endMs = START_MS + setup.safetyMs;
+  scheduler.after(50, () => {
+    const tab = device.awake()[0];
+    const { password } = USERS.ada;
+    if (tab) void tab.auth.signIn({ username: 'ada', password }).catch(() => {});
+  });
+  const again = (): void => {
+    scheduler.after(chance.wait(setup.userWaitMs), () => {
+      if (scheduler.nowMs() >= endMs) return;
+      user.act();
+      again();
+    });
+  };
+  again();
+  if (setup.theftAtMs !== null) scheduler.after(setup.theftAtMs, () => thief.steal());
+  await scheduler.runUntil(endMs, isOver);
+}
+
+/** Everything that goes wrong has gone wrong: now the world must be well again within a bound. */
+async function playLiveness(world: World, isOver: () => boolean): Promise<void> {
+  const { scheduler, setup, books, device, user, thief } = world;
+  scheduler.note('world', 'the faults are over');
+  for (const name of Object.keys(setup.faults) as FaultName[]) setup.faults[name] = 0;
+  for (const name of Object.keys(setup.aims) as AimName[]) setup.aims[name] = 0;
+  thief.stop();
+  const startMs = scheduler.nowMs();
+  const step = async (ms: number): Promise<void> => scheduler.runUntil(startMs + ms, isOver);
+  await step(1_000);
+  device.recover();
+  for (const tab of device.tabs()) void call(tab, 'get', books);
+  await step(70_000);
+  user.mend();
+  await step(AWAKENING_MS);
+  const last = device.tabs().map((tab) => ({ tab, ended: call(tab, 'get', books) }));
+  await step(AWAKENING_MS + 130_000);
+  await judgeAwakening(world, last);
+  judgeCalls(world);
+  judgeRefreshes(world);
+}
