@@ -68,11 +68,13 @@ async function start(
   await requireFreePort(port);
   const dataFolder = path.resolve(environment['HOLDFAST_DATA'] || defaultDataFolder);
   let databaseUrl = environment['DATABASE_URL'];
+  if (databaseUrl && !isPostgresUrl(databaseUrl))
+    throw new StartError('DATABASE_URL must be of the form postgres://user:password@host/database');
   if (databaseUrl === undefined || databaseUrl === '') {
     const dataDirectory = path.join(dataFolder, 'postgres');
-    console.log(`  PostgreSQL keeps its data in ${path.relative(process.cwd(), dataDirectory)}`);
     const postgres = await startEmbeddedPostgres({ dataDirectory });
     stops.push(() => postgres.stop());
+    console.log(`  PostgreSQL keeps its data in ${nameFolder(postgres.directory)}`);
     databaseUrl = postgres.databaseUrl;
   }
   const api = await createDemoApi({
@@ -84,6 +86,15 @@ async function start(
   });
   stops.push(api.close);
   return api.url;
+}
+
+const isPostgresUrl = (text: string): boolean =>
+  URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol);
+
+/** A folder as somebody in the current one would name it. */
+function nameFolder(folder: string): string {
+  const relative = path.relative(process.cwd(), folder);
+  return relative.startsWith('..') ? folder : relative;
 }
 
 function readPort(value: string | undefined): number {

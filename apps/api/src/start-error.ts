@@ -9,8 +9,8 @@ export class StartError extends Error {
 /** What to do about the errors of Holdfast that a start can meet. */
 const mends: Partial<Record<HoldfastErrorCode, string>> = {
   postgres_in_use:
-    'Another run of the demo is using the data folder. Stop that one, or give this one a database of its own:\n' +
-    '  DATABASE_URL=postgres://user:password@host/database npm start',
+    'Another run of the demo is using the data folder. Stop that one, or give this one a folder of its own:\n' +
+    '  HOLDFAST_DATA=another-folder PORT=4601 npm start',
   postgres_failed: 'A PostgreSQL of your own can be named instead: DATABASE_URL=postgres://user:password@host/database',
   secret_mismatch:
     'HOLDFAST_SECRET (or .data/secret) must be the secret that the database was first used with. If its data can go:\n' +
@@ -24,13 +24,20 @@ export function explainStartError(error: unknown): string {
   if (error instanceof StartError) return error.message;
   if (error instanceof HoldfastError) {
     const mend = mends[error.code];
-    return mend === undefined ? error.message : `${error.message}\n  ${mend}`;
+    const reason = `${error.message}${causeCode(error)}`;
+    return mend === undefined ? reason : `${reason}\n  ${mend}`;
   }
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'EACCES' || code === 'EADDRINUSE') {
     return `${error instanceof Error ? error.message : ''}. Choose another port: PORT=4601 npm start`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** The code of what is behind an error, such as ` (ECONNREFUSED)` or PostgreSQL's ` (28P01)`: never a secret, often the answer. */
+function causeCode({ cause }: HoldfastError): string {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return typeof code === 'string' ? ` (${code})` : '';
 }
 
 /**

@@ -20,8 +20,13 @@ const SUPERVISOR = `
 postgres=$!
 ( read -r _ <&3 || :
   while kill -INT "$postgres" 2>/dev/null; do sleep 0.1; done ) &
+watcher=$!
 exec 3<&-
-wait "$postgres"`;
+wait "$postgres"
+code=$?
+kill "$watcher" 2>/dev/null
+wait "$watcher" 2>/dev/null
+exit "$code"`;
 
 export interface SupervisedServer {
   /** Resolves when the server and its supervisor are gone. */
@@ -58,7 +63,6 @@ export function superviseServer({ executable, account, cluster, settings, log }:
   const closed = new Promise<void>((resolve) => {
     child.once('close', () => resolve());
   });
-  // A server that ends by itself leaves its supervisor's other half waiting.
   child.once('exit', () => lifeline.end());
   const server: SupervisedServer = { stop: () => stopServer(child, lifeline, closed) };
 

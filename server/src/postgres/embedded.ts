@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
 import { findInstallation, place } from './embedded-installation.ts';
 import type { Account, Installation } from './embedded-installation.ts';
@@ -22,6 +22,8 @@ export interface EmbeddedPostgresOptions {
 export interface EmbeddedPostgres {
   /** Connection URL, password included: treat it as a secret. */
   readonly databaseUrl: string;
+  /** The folder that holds the cluster: `dataDirectory`, or another where the server's user may not enter that one. */
+  readonly directory: string;
   /** Stops the server and waits until nothing of it runs. Idempotent. */
   stop(): Promise<void>;
 }
@@ -40,6 +42,8 @@ const PORT_ATTEMPTS = 5;
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { log = () => {}, settings = {} } = options;
   const dataDirectory = resolve(options.dataDirectory);
+  // Whoever PostgreSQL runs as must be able to pass through the folders above its own.
+  await mkdir(dirname(dataDirectory), { recursive: true, mode: 0o711 });
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   const release = await claimOwnership(dataDirectory);
   try {
@@ -55,7 +59,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       await release();
     };
     let stopped: Promise<void> | null = null;
-    return { databaseUrl, stop: () => (stopped ??= stopOnce()) };
+    return { databaseUrl, directory: home, stop: () => (stopped ??= stopOnce()) };
   } catch (cause) {
     await release();
     if (cause instanceof HoldfastError) throw cause;
