@@ -42,8 +42,12 @@ export interface IssuedAccessToken {
 }
 
 export interface AccessTokens {
-  /** Signs an access token for a session; it never outlives the session's absolute lifetime. */
-  issue(session: SessionRecord, scope: readonly string[]): IssuedAccessToken;
+  /**
+   * Signs an access token for a session; it never outlives the session's absolute lifetime.
+   *
+   * @param jkt the key to bind it to, null for a bearer token; default: the session's own
+   */
+  issue(session: SessionRecord, scope: readonly string[], jkt?: string | null): IssuedAccessToken;
   /** @throws HoldfastError `unavailable` when an unknown key could not be looked up */
   readonly verify: (authorizationHeader: string | undefined) => Promise<AccessTokenVerdict>;
 }
@@ -72,7 +76,7 @@ export function createAccessTokens({ issuer, audience, signingKeys, policy, now 
     return encoded;
   };
   return {
-    issue: (session, scope) => {
+    issue: (session, scope, jkt = session.jkt) => {
       const { kid, privateKey } = signingKeys.current();
       const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1000);
       const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
@@ -90,6 +94,7 @@ export function createAccessTokens({ issuer, audience, signingKeys, policy, now 
         auth_time: session.authTimeSeconds,
         amr: session.amr,
         acr: session.acr,
+        ...(jkt !== null && { cnf: { jkt } }),
       };
       const signed = `${encodeHeader(kid)}.${encode(claims)}`;
       // Synchronous on purpose: twice the rate of WebCrypto, and 30 microseconds do not hold anybody up.

@@ -14,6 +14,8 @@ export interface SignIn {
   readonly scope: readonly string[];
   /** PKCE, method S256. */
   readonly codeChallenge: string;
+  /** The only key that may exchange the code (RFC 9449 §10); null when any may. */
+  readonly jkt: string | null;
   /** RFC 8176 values. */
   readonly amr: readonly string[];
   readonly acr: string;
@@ -25,9 +27,16 @@ export interface CodeExchange {
   readonly client: Client;
   readonly code: string;
   readonly codeVerifier: string;
+  /** Thumbprint of the key of a valid DPoP proof, to which the session is then bound; null when there was no proof. */
+  readonly jkt: string | null;
   readonly address: string;
   readonly userAgent: string;
 }
+
+export type ExchangeAnswer =
+  | { readonly kind: 'exchanged'; readonly session: SessionRecord; readonly refreshToken: string }
+  /** `code`: unknown, expired, used, another client's, or the verifier is wrong. Only that may have ended anything. */
+  | { readonly kind: 'refused'; readonly reason: 'code' | 'wrong_key' | 'proof_missing' };
 
 export interface AuthorizationCodes {
   /** @throws HoldfastError `unavailable` */
@@ -35,15 +44,14 @@ export interface AuthorizationCodes {
   /**
    * Exchanges a code for a new session.
    *
-   * @returns null when the code is unknown, expired, used, another client's, or the verifier is wrong
    * @throws HoldfastError `unavailable`
    */
-  exchange(request: CodeExchange): Promise<{ readonly session: SessionRecord; readonly refreshToken: string } | null>;
+  exchange(request: CodeExchange): Promise<ExchangeAnswer>;
 }
 
 export interface AuthorizationCodesParts {
   readonly codes: AuthorizationCodeStore;
-  readonly findLive: SessionStore['findLive'];
+  readonly findOwner: SessionStore['findOwner'];
   readonly revoke: Sessions['revoke'];
   readonly keyRing: KeyRing;
   readonly report: Report;
@@ -57,10 +65,11 @@ const CODE_BYTES = 32;
  * @see RFC 6749 §4.1.2, RFC 7636
  */
 export function createAuthorizationCodes(parts: AuthorizationCodesParts): AuthorizationCodes {
-  const { codes, findLive, revoke, keyRing, report } = parts;
+  const { codes, findOwner, revoke, keyRing, report } = parts;
   return {
-    issue: async ({ client, user, scope, codeChallenge, amr, acr, replaces }) => {
-      const [replaced] = replaces === null ? [] : await findLive([replaces]);
+    issue: async ({ client, user, scope, codeChallenge, jkt, amr, acr, replaces }) => {
+      // A session that has ended is replaced as well: its device's row goes on. Another user's is not.
+      const isOwn = replaces !== null && (await findOwner(replaces)) === user.sub;
       const code = randomBytes(CODE_BYTES).toString('base64url');
       await codes.insert({
         codeHash: sha256(code),
@@ -68,40 +77,55 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
         sub: user.sub,
         scope,
         codeChallenge,
+        jkt,
         amr,
         acr,
-        replaces: replaced?.sub === user.sub ? replaced.sid : null,
+        replaces: isOwn ? replaces : null,
       });
       return code;
     },
-    exchange: async ({ client, code, codeVerifier, address, userAgent }) => {
+    exchange: async ({ client, code, codeVerifier, jkt, address, userAgent }) => {
       const codeHash = sha256(code);
       const record = await codes.find(codeHash);
-      if (record === null || record.clientId !== client.clientId) return null;
+      if (record === null || record.clientId !== client.clientId) return refused('code');
       // The verifier comes before everything that changes: who has the code alone can neither use it up nor end anything.
-      if (sha256(codeVerifier).toString('base64url') !== record.codeChallenge) return null;
+      if (sha256(codeVerifier).toString('base64url') !== record.codeChallenge) return refused('code');
+      // So does the key: whoever lacks it changes nothing either.
+      if (record.jkt !== null && record.jkt !== jkt) return refused(jkt === null ? 'proof_missing' : 'wrong_key');
       if (record.sid !== null) {
         // Used twice by somebody who could: one of the two has no right to it (RFC 6749 §4.1.2).
         await revoke(record.sid, 'code_reused');
-        return null;
+        return refused('code');
       }
-      if (record.isExpired) return null;
+      if (record.isExpired) return refused('code');
       const nonce = newNonce();
-      const delivery = await codes.exchange(codeHash, { sid: newSid(), nonce, address, userAgent });
+      const delivery = await codes.exchange(codeHash, {
+        sid: newSid(),
+        jkt,
+        lifetimes: client.lifetimes,
+        nonce,
+        address,
+        userAgent,
+      });
       if (delivery === null) return endRacer(codeHash);
       const { record: session, secret } = delivery;
       const { sid, sub, clientId, generation, replaces } = session;
       report({ type: 'session.created', sid, sub, clientId, replaces });
-      return { session, refreshToken: formatRefreshToken({ sid, generation, nonce, secret }, keyRing) };
+      const refreshToken = formatRefreshToken({ sid, generation, nonce, secret }, keyRing);
+      return { kind: 'exchanged', session, refreshToken };
     },
   };
 
   /** The code was consumed between our reading and our exchange: that is a second use as well. */
-  async function endRacer(codeHash: Buffer): Promise<null> {
+  async function endRacer(codeHash: Buffer): Promise<ExchangeAnswer> {
     const record = await codes.find(codeHash);
     if (record?.sid) await revoke(record.sid, 'code_reused');
-    return null;
+    return refused('code');
   }
+}
+
+function refused(reason: 'code' | 'wrong_key' | 'proof_missing'): ExchangeAnswer {
+  return { kind: 'refused', reason };
 }
 
 function sha256(text: string): Buffer {

@@ -1,3 +1,6 @@
+import { SESSION_LIFETIMES } from './policy.ts';
+import type { SessionLifetimes } from './policy.ts';
+
 /**
  * How a client receives its refresh token.
  *
@@ -17,6 +20,12 @@ export interface ClientRegistration {
   readonly scopes: readonly string[];
   /** Origins (`https://app.example`) whose pages may call as this client, beside the issuer's own. */
   readonly origins?: readonly string[];
+  /** Whether the client must bind every session to a key with DPoP (RFC 9449 §5.2). Default false: it may. */
+  readonly dpopBoundAccessTokens?: boolean;
+  /**
+   * How long sessions of this client last: a NIST level, or seconds of one's own. Default: the policy's.
+   */
+  readonly sessionLifetimes?: keyof typeof SESSION_LIFETIMES | SessionLifetimes;
 }
 
 /** A registration after its check, with its lookups ready. */
@@ -25,6 +34,9 @@ export interface Client {
   readonly delivery: Delivery;
   readonly scopes: ReadonlySet<string>;
   readonly origins: ReadonlySet<string>;
+  /** Whether a code is exchanged only with a DPoP proof. */
+  readonly isProofRequired: boolean;
+  readonly lifetimes: SessionLifetimes;
 }
 
 export type Clients = ReadonlyMap<string, Client>;
@@ -38,12 +50,18 @@ const CLIENT_ID = /^[\x20-\x7E]{1,255}$/;
  * Checks registrations and indexes them by `clientId`.
  *
  * @param issuer the issuer's origin, allowed for every client
+ * @param lifetimes of sessions whose client names none
  * @throws TypeError that names the client and the field
  */
-export function registerClients(registrations: readonly ClientRegistration[], issuer: string): Clients {
+export function registerClients(
+  registrations: readonly ClientRegistration[],
+  issuer: string,
+  lifetimes: SessionLifetimes,
+): Clients {
   if (registrations.length === 0) throw new TypeError('options.clients is empty: nobody could sign in');
   const clients = new Map<string, Client>();
-  for (const { clientId, delivery, scopes, origins = [] } of registrations) {
+  for (const registration of registrations) {
+    const { clientId, delivery, scopes, origins = [], dpopBoundAccessTokens = false, sessionLifetimes } = registration;
     if (typeof clientId !== 'string' || !CLIENT_ID.test(clientId)) {
       throw new TypeError('clients: a clientId is 1 to 255 visible ASCII characters');
     }
@@ -58,9 +76,33 @@ export function registerClients(registrations: readonly ClientRegistration[], is
       if (!isOrigin(origin))
         throw new TypeError(`${where}.origins holds a value that is no origin, such as https://app.example`);
     }
-    clients.set(clientId, { clientId, delivery, scopes: new Set(scopes), origins: new Set([issuer, ...origins]) });
+    clients.set(clientId, {
+      clientId,
+      delivery,
+      scopes: new Set(scopes),
+      origins: new Set([issuer, ...origins]),
+      isProofRequired: dpopBoundAccessTokens,
+      lifetimes: sessionLifetimes === undefined ? lifetimes : readLifetimes(sessionLifetimes, where),
+    });
   }
   return clients;
+}
+
+function readLifetimes(
+  lifetimes: NonNullable<ClientRegistration['sessionLifetimes']>,
+  where: string,
+): SessionLifetimes {
+  const named = typeof lifetimes === 'string' ? SESSION_LIFETIMES[lifetimes] : lifetimes;
+  const { inactivityTimeoutSeconds, absoluteLifetimeSeconds } = named ?? {};
+  if (!isDuration(inactivityTimeoutSeconds) || !isDuration(absoluteLifetimeSeconds)) {
+    const names = Object.keys(SESSION_LIFETIMES).join(', ');
+    throw new TypeError(`${where}.sessionLifetimes is one of ${names}, or whole seconds: both lifetimes, at least 1`);
+  }
+  return { inactivityTimeoutSeconds, absoluteLifetimeSeconds };
+}
+
+function isDuration(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1;
 }
 
 /** Whether a string is exactly a web origin: scheme, host and port, nothing after it. */

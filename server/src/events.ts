@@ -1,3 +1,5 @@
+import type { ProofFault } from './dpop.ts';
+
 /**
  * What happened, as typed facts for logs, metrics and alarms. Ids, reasons and counts; never a token, a password or a key.
  */
@@ -17,6 +19,7 @@ export type HoldfastFact =
   | SessionRevoked
   | SignInFailed
   | SecretMismatched
+  | ProofRefused
   | ServerKeyUnknown
   | DatabaseDoubted
   | RequestAnswered;
@@ -83,6 +86,13 @@ export interface SignInFailed {
 export interface SecretMismatched {
   readonly type: 'refresh.secret_mismatched';
   readonly sid: string;
+}
+
+/** A DPoP proof was invalid: a faulty client, or somebody who repeats or alters proofs. Nothing changed. */
+export interface ProofRefused {
+  readonly type: 'proof.refused';
+  readonly path: string;
+  readonly fault: ProofFault;
 }
 
 /** A token of the right form named a server key that this node does not have: garbage, or nodes with different secrets. */

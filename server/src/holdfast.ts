@@ -6,6 +6,8 @@ import type { AccessTokenVerdict } from './access-token.ts';
 import { createAuthorizationCodes } from './authorization-codes.ts';
 import { isOrigin, registerClients } from './clients.ts';
 import type { ClientRegistration } from './clients.ts';
+import { createProofVerifier } from './dpop.ts';
+import { createDpopNonces } from './dpop-nonce.ts';
 import { HoldfastError } from './errors.ts';
 import type { HoldfastEvent, Report, RevocationReason } from './events.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
@@ -13,9 +15,12 @@ import type { EndpointParts } from './http/endpoint.ts';
 import { createFetchHandler } from './http/fetch-handler.ts';
 import type { HttpRequest, HttpResponse } from './http/message.ts';
 import { createNodeListener } from './http/node-listener.ts';
+import { clientAddressOf } from './http/client-address.ts';
+import { createAddressLimit } from './http/rate-limit.ts';
 import { answerRequest, isOurPath } from './http/router.ts';
 import type { Answered } from './http/router.ts';
 import { createKeyRing, loadSigningKeys } from './keys.ts';
+import type { KeyRing } from './keys.ts';
 import { createPasswords } from './passwords.ts';
 import { resolvePolicy } from './policy.ts';
 import type { Policy } from './policy.ts';
@@ -50,6 +55,11 @@ export interface HoldfastOptions {
   /** Master secrets that were given up: their refresh tokens are answered `invalid_grant`. */
   readonly retiredSecrets?: readonly string[];
   readonly clients: readonly ClientRegistration[];
+  /**
+   * How many proxies in front of this server append the peer's address to `X-Forwarded-For`. Default 0: the header is not
+   * believed. Too few and all users share one address and its limits; too many and anybody can claim any address.
+   */
+  readonly trustedProxies?: number;
   /** Durations and limits; see {@link DEFAULT_POLICY}. */
   readonly policy?: Partial<Policy>;
   /** `aud` of access tokens. Default: the issuer. */
@@ -109,8 +119,12 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   const { issuer, databaseUrl, secret, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
   if (!isOrigin(issuer)) throw new TypeError('options.issuer is an origin without a path, such as https://id.example');
   const policy = resolvePolicy(options.policy);
-  const clients = registerClients(options.clients, issuer);
+  const clients = registerClients(options.clients, issuer, policy);
   const keyRing = createKeyRing(secret, options.acceptedSecrets, options.retiredSecrets);
+  const { trustedProxies = 0 } = options;
+  if (!Number.isSafeInteger(trustedProxies) || trustedProxies < 0) {
+    throw new TypeError('options.trustedProxies is a whole number, at least 0');
+  }
   const report = createReport(options.onEvent, logger);
 
   const connections = openConnections(databaseUrl, policy, (error) => {
@@ -124,11 +138,17 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const passwords = await createPasswords(policy);
     const audience = options.audience ?? issuer;
     const accessTokens = createAccessTokens({ issuer, audience, signingKeys, policy, now: Date.now });
+    const proofs = createProofVerifier({
+      nonces: createDpopNonces(nonceKeysOf(keyRing), policy.dpopNoncePeriodSeconds, Date.now),
+      isNonceRequired: policy.dpopNonce === 'required',
+      policy,
+      now: Date.now,
+    });
     const sessions = createSessions({ store: store.sessions, keyRing, policy, report });
     const { users, authenticate } = createUsers({ store: store.users, passwords, policy });
     const codes = createAuthorizationCodes({
       codes: store.codes,
-      findLive: store.sessions.findLive,
+      findOwner: store.sessions.findOwner,
       revoke: sessions.revoke,
       keyRing,
       report,
@@ -141,13 +161,15 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         keyRing,
         signingKeys,
         accessTokens,
+        proofs,
         codes,
         sessions,
         findLive: store.sessions.findLive,
         authenticate,
+        addressLimit: createAddressLimit(policy),
         report,
       },
-      { users, connections, logger },
+      { trustedProxies, users, connections, logger },
     );
   } catch (error) {
     await closeConnections(connections);
@@ -157,14 +179,25 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
 
 function assemble(
   parts: EndpointParts,
-  { users, connections, logger }: { readonly users: Users; readonly connections: Connections; readonly logger: Logger },
+  {
+    trustedProxies,
+    users,
+    connections,
+    logger,
+  }: {
+    readonly trustedProxies: number;
+    readonly users: Users;
+    readonly connections: Connections;
+    readonly logger: Logger;
+  },
 ): Holdfast {
   const { policy, sessions, accessTokens } = parts;
   const drain = createDrain();
   const handle = async (request: HttpRequest): Promise<HttpResponse | null> => {
     if (!isOurPath(request.path)) return null;
     if (drain.isClosing()) return errorResponse(temporarilyUnavailable(policy.retryAfterSeconds));
-    const answered = await drain.track(answerRequest(request, parts));
+    const remoteAddress = clientAddressOf(request, trustedProxies);
+    const answered = await drain.track(answerRequest({ ...request, remoteAddress }, parts));
     if (answered === null) return null;
     reportAnswer(request, answered, parts.report, logger);
     return answered.response;
@@ -188,6 +221,10 @@ function assemble(
     database: connections.durable,
     close: () => (closed ??= close()),
   };
+}
+
+function nonceKeysOf({ verifying: [minting, ...others] }: KeyRing): readonly [Buffer, ...Buffer[]] {
+  return [minting.dpopNonceKey, ...others.map(({ dpopNonceKey }) => dpopNonceKey)];
 }
 
 /** Tells the operator about answers that are the server's own fault, and everybody about every answer. */

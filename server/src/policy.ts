@@ -115,6 +115,9 @@ export const DEFAULT_POLICY: Policy = {
   passwordMaximumLength: 256,
 };
 
+/** How long a session lasts: without the user, and at most. */
+export type SessionLifetimes = Pick<Policy, 'inactivityTimeoutSeconds' | 'absoluteLifetimeSeconds'>;
+
 /**
  * Session lifetimes by authenticator assurance level.
  *
@@ -124,7 +127,7 @@ export const SESSION_LIFETIMES = {
   aal1: { inactivityTimeoutSeconds: 14 * 86_400, absoluteLifetimeSeconds: 30 * 86_400 },
   aal2: { inactivityTimeoutSeconds: 3_600, absoluteLifetimeSeconds: 86_400 },
   aal3: { inactivityTimeoutSeconds: 900, absoluteLifetimeSeconds: 12 * 3_600 },
-} as const satisfies Readonly<Record<string, Pick<Policy, 'inactivityTimeoutSeconds' | 'absoluteLifetimeSeconds'>>>;
+} as const satisfies Readonly<Record<string, SessionLifetimes>>;
 
 /** Fields for which 0 has a meaning. */
 const MAY_BE_ZERO: ReadonlySet<string> = new Set([

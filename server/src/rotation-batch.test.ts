@@ -15,6 +15,7 @@ function candidate(sid: string): RotationCandidate {
     clientId: 'app',
     scope: null,
     isUserActive: true,
+    inactivityTimeoutSeconds: 3_600,
     nextNonce: bytes,
     address: '',
     userAgent: '',

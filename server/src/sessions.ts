@@ -6,7 +6,7 @@ import type { Policy } from './policy.ts';
 import { formatRefreshToken, newNonce, parseRefreshToken } from './refresh-token.ts';
 import type { ParsedRefreshToken, RefreshToken } from './refresh-token.ts';
 import { decide } from './rotation.ts';
-import type { Outcome, PresentedCopy, Refusal } from './rotation.ts';
+import type { Outcome, PresentedCopy, Refusal, RotationPolicy } from './rotation.ts';
 import { createRotationBatches } from './rotation-batch.ts';
 import type { RotationBatches } from './rotation-batch.ts';
 import type {
@@ -26,8 +26,12 @@ export interface RefreshRequest {
   /** The scope asked for; null for the whole grant. */
   readonly scope: readonly string[] | null;
   readonly isUserActive: boolean;
-  /** Thumbprint of the key of a valid DPoP proof; null when there was no proof. */
-  readonly jkt: string | null;
+  /**
+   * Verifies the request's DPoP proof, once the token's tag is known to be genuine.
+   *
+   * @returns the thumbprint of its key; null when there is no proof. What it throws goes to the caller.
+   */
+  readonly verifyProof: () => string | null;
   readonly address: string;
   readonly userAgent: string;
 }
@@ -38,6 +42,8 @@ export type RefreshAnswer =
       readonly session: SessionRecord;
       /** The copy to hand out; null when the client keeps the one it has. */
       readonly refreshToken: string | null;
+      /** The key to bind the access token to: the session's, otherwise the proof's; null for a bearer token. */
+      readonly jkt: string | null;
     }
   | {
       readonly kind: 'refused';
@@ -51,7 +57,7 @@ export type RefreshAnswer =
 export type RefusalReason = Refusal['reason'] | 'malformed' | 'retired_key';
 
 /** A client that signs its user out by presenting the refresh token. */
-export type SignOutRequest = Pick<RefreshRequest, 'refreshToken' | 'client' | 'jkt' | 'address' | 'userAgent'>;
+export type SignOutRequest = Pick<RefreshRequest, 'refreshToken' | 'client' | 'verifyProof' | 'address' | 'userAgent'>;
 
 export type SignOutAnswer =
   /** The session has ended, now or before; or the token never meant anything. */
@@ -92,6 +98,7 @@ export function createSessions(parts: SessionsParts): Sessions {
     if (isRevoked) parts.report({ type: 'session.revoked', sid, reason });
     return isRevoked;
   };
+  const endReplaced = createReplacedEnding(revoke);
   return {
     revoke,
     revokeAllOfUser: async (sub, reason) => {
@@ -102,19 +109,36 @@ export function createSessions(parts: SessionsParts): Sessions {
     signOut: async (request) => {
       const parsed = parseKnown(request.refreshToken, parts);
       if (parsed.kind !== 'genuine') return { kind: 'signed_out' };
-      const use = toUse(parsed.token, { ...request, scope: null, isUserActive: false });
-      return signOut(use, revoke, parts);
+      const use = toUse(parsed.token, { ...request, scope: null, isUserActive: false }, parts.policy);
+      return signOut(use, revoke, endReplaced, parts);
     },
     refresh: async (request) => {
       const parsed = parseKnown(request.refreshToken, parts);
       if (parsed.kind !== 'genuine') return refuseUnseen(parsed.kind, request, parts.report);
-      const answer = await useCopy(toUse(parsed.token, request), batches, parts);
+      const answer = await useCopy(toUse(parsed.token, request, parts.policy), batches, parts);
       // The first use of the new session's token shows that it arrived; only now may the old session go.
-      if (answer.kind === 'granted' && parsed.token.generation === 0 && answer.session.replaces !== null) {
-        await revoke(answer.session.replaces, 'replaced', answer.session.sub);
-      }
+      if (answer.kind === 'granted' && parsed.token.generation === 0) await endReplaced(answer.session);
       return answer;
     },
+  };
+}
+
+type EndReplaced = (session: SessionRecord) => Promise<void>;
+
+/** Sessions whose replaced one this node knows to be over. */
+const SETTLED_LIMIT = 10_000;
+
+/**
+ * Ends the session that another one has replaced. A bound session stays at its first generation, so every use of it looks
+ * like the first: what is settled is remembered, as far as that is cheap.
+ */
+function createReplacedEnding(revoke: Sessions['revoke']): EndReplaced {
+  let settled = new Set<string>();
+  return async ({ sid, sub, replaces }) => {
+    if (replaces === null || settled.has(sid)) return;
+    await revoke(replaces, 'replaced', sub);
+    if (settled.size >= SETTLED_LIMIT) settled = new Set();
+    settled.add(sid);
   };
 }
 
@@ -130,15 +154,16 @@ function parseKnown(
 }
 
 async function signOut(
-  { candidate, presented }: Use,
+  { candidate, presented, policy: rotationPolicy }: Use,
   revoke: Sessions['revoke'],
+  endReplaced: EndReplaced,
   { store, policy, report }: SessionsParts,
 ): Promise<SignOutAnswer> {
   for (let attempts = 0; attempts < policy.maxDecisionAttempts; attempts++) {
     const reading = (await store.read([candidate]))[0] ?? null;
     if (reading === null || !reading.isSecretGenuine) return { kind: 'signed_out' };
     const { record } = reading;
-    const outcome = decide(record, presented, record.nowMs, policy);
+    const outcome = decide(record, presented, record.nowMs, rotationPolicy);
     switch (outcome.kind) {
       case 'refuse':
         return isDeadOrBeyond(outcome.reason)
@@ -156,6 +181,8 @@ async function signOut(
       case 'heal':
       case 'doubt':
         await revoke(record.sid, 'signed_out');
+        // Whoever signs out of the new session has it; the device's old one must not stay behind.
+        await endReplaced(record);
         return { kind: 'signed_out' };
     }
   }
@@ -179,10 +206,16 @@ function refuseUnseen(reason: 'malformed' | 'retired_key', { client }: RefreshRe
 interface Use {
   readonly candidate: RotationCandidate;
   readonly presented: PresentedCopy;
+  readonly policy: RotationPolicy;
 }
 
-function toUse({ sid, generation, nonce, secret }: RefreshToken, request: RefreshRequest): Use {
-  const { client, scope, isUserActive, jkt, address, userAgent } = request;
+function toUse(
+  { sid, generation, nonce, secret }: RefreshToken,
+  request: RefreshRequest,
+  { rotationIntervalMs, maxReplays, aheadOfDatabase }: Policy,
+): Use {
+  const { inactivityTimeoutSeconds } = request.client.lifetimes;
+  const { client, scope, isUserActive, verifyProof, address, userAgent } = request;
   return {
     candidate: {
       sid,
@@ -192,11 +225,20 @@ function toUse({ sid, generation, nonce, secret }: RefreshToken, request: Refres
       clientId: client.clientId,
       scope: scope === null ? null : scope.join(' '),
       isUserActive,
+      inactivityTimeoutSeconds,
       address,
       userAgent,
       nextNonce: newNonce(),
     },
-    presented: { generation, nonce: nonce.toString('hex'), clientId: client.clientId, scope, jkt, isUserActive },
+    presented: {
+      generation,
+      nonce: nonce.toString('hex'),
+      clientId: client.clientId,
+      scope,
+      jkt: verifyProof(),
+      isUserActive,
+    },
+    policy: { rotationIntervalMs, maxReplays, aheadOfDatabase, inactivityTimeoutSeconds },
   };
 }
 
@@ -215,7 +257,7 @@ async function useCopy(use: Use, batches: RotationBatches, parts: SessionsParts)
 
 /** The slow path: decides on a reading and carries the outcome out. Null: the row has changed since the reading. */
 async function act(reading: Reading | null, use: Use, parts: SessionsParts): Promise<RefreshAnswer | null> {
-  const { policy, report } = parts;
+  const { report } = parts;
   const { sid, clientId } = use.candidate;
   if (reading !== null && !reading.isSecretGenuine) {
     // The tag is genuine and the secret is not: somebody has the server key and not the seed. It changes no row.
@@ -224,7 +266,7 @@ async function act(reading: Reading | null, use: Use, parts: SessionsParts): Pro
     return { kind: 'refused', error: 'invalid_grant', reason: 'malformed', sid };
   }
   const record = reading?.record ?? null;
-  const outcome = decide(record, use.presented, record?.nowMs ?? 0, policy);
+  const outcome = decide(record, use.presented, record?.nowMs ?? 0, use.policy);
   if (outcome.kind === 'refuse') {
     report({ type: 'refresh.refused', sid, clientId, error: outcome.error, reason: outcome.reason });
     return { kind: 'refused', error: outcome.error, reason: outcome.reason, sid };
@@ -278,14 +320,14 @@ async function write(
 function grant(
   outcome: TokenRefreshed['outcome'],
   { record, secret }: Delivery | { readonly record: SessionRecord; readonly secret: null },
-  { candidate }: Use,
+  { candidate, presented }: Use,
   { keyRing, report }: SessionsParts,
 ): RefreshAnswer {
   const { sid, sub, clientId, generation } = record;
   report({ type: 'refresh.answered', outcome, sid, sub, clientId, generation });
   const refreshToken =
     secret === null ? null : formatRefreshToken({ sid, generation, nonce: candidate.nextNonce, secret }, keyRing);
-  return { kind: 'granted', session: record, refreshToken };
+  return { kind: 'granted', session: record, refreshToken, jkt: record.jkt ?? presented.jkt };
 }
 
 /** A row that is held or contended is no verdict on its token: 503. */

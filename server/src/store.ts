@@ -1,4 +1,5 @@
 import type { RevocationReason } from './events.ts';
+import type { SessionLifetimes } from './policy.ts';
 import type { SessionState } from './rotation.ts';
 
 /**
@@ -56,6 +57,8 @@ export interface SessionStore {
   revoke(sid: string, reason: RevocationReason, sub?: string): Promise<boolean>;
   /** Ends every live session of a user. Waits for the disk. @returns their ids */
   revokeAllOfUser(sub: string, reason: RevocationReason): Promise<readonly string[]>;
+  /** The user of a session, alive or not; null when there is none. */
+  readonly findOwner: (sid: string) => Promise<string | null>;
   /** Which of these sessions are alive: neither ended nor expired. */
   readonly findLive: (sids: readonly string[]) => Promise<readonly LiveSession[]>;
 }
@@ -108,6 +111,8 @@ export interface CopyToVerify {
 /** What a use of a session leaves in its row beside the rotation. */
 export interface Activity {
   readonly isUserActive: boolean;
+  /** How far the user's activity moves the inactivity timeout. */
+  readonly inactivityTimeoutSeconds: number;
   readonly address: string;
   readonly userAgent: string;
 }
@@ -122,6 +127,9 @@ export interface RotationCandidate extends CopyToVerify, Activity {
 
 export interface NewSession {
   readonly sid: string;
+  /** The key that the session is bound to for good; null for a bearer session. */
+  readonly jkt: string | null;
+  readonly lifetimes: SessionLifetimes;
   /** Nonce of the first copy. */
   readonly nonce: Buffer;
   readonly address: string;
@@ -134,6 +142,8 @@ export interface NewAuthorizationCode {
   readonly sub: string;
   readonly scope: readonly string[];
   readonly codeChallenge: string;
+  /** The only key that may exchange the code; null when any may. */
+  readonly jkt: string | null;
   readonly amr: readonly string[];
   readonly acr: string;
   readonly replaces: string | null;
@@ -142,6 +152,8 @@ export interface NewAuthorizationCode {
 export interface AuthorizationCodeRecord {
   readonly clientId: string;
   readonly codeChallenge: string;
+  /** The only key that may exchange it; null when any may. */
+  readonly jkt: string | null;
   readonly isExpired: boolean;
   /** The session that the code was exchanged for; null while it is unused. */
   readonly sid: string | null;

@@ -4,10 +4,16 @@ import { invalidRequest, invalidScope, json, OAuthError } from './answers.ts';
 import type { FormEndpoint } from './endpoint.ts';
 import { requireParameter } from './form.ts';
 import type { Parameters } from './form.ts';
+import { verifyRequestProof } from './proof.ts';
+import { ACR_VALUES, isKnownAcr, satisfiesAcr } from '../step-up.ts';
+import type { Acr } from '../step-up.ts';
 import { readSid } from './token-endpoint.ts';
 
 /** RFC 7636 §4.2: the base64url of a SHA-256. */
 const CODE_CHALLENGE = /^[A-Za-z0-9_-]{43}$/;
+const THUMBPRINT = CODE_CHALLENGE;
+/** A password is one factor. */
+const PASSWORD_ACR: Acr = 'aal1';
 
 /**
  * Sign-in by a first-party client without a browser redirect: a password for an authorization code.
@@ -19,10 +25,13 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
   path: '/authorize-challenge',
   hasCookies: false,
   isRepeatable: false,
-  answer: async ({ parameters, client, request }, { authenticate, codes, report }) => {
+  answer: async ({ parameters, client, request }, parts) => {
+    const { authenticate, codes, report } = parts;
     const codeChallenge = readCodeChallenge(parameters);
     const scope = readScope(parameters, client);
     const replaces = readSid(parameters, 'replaces');
+    const acrValues = readRequirement(parameters);
+    const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
     const username = parameters.get('username');
     const password = parameters.get('password');
     if (username === undefined || password === undefined) {
@@ -30,12 +39,23 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
         reason: 'credentials_missing',
       });
     }
+    // Before the password is looked at: an attempt that cannot suffice must not tell whether it was right.
+    refuseInsufficientAcr(PASSWORD_ACR, acrValues);
     const user = await authenticate(username, password);
     if (user === null) {
       report({ type: 'sign_in.failed', clientId: client.clientId, remoteAddress: request.remoteAddress });
       throw new OAuthError(400, 'access_denied', 'The credentials are wrong', { reason: 'credentials' });
     }
-    const code = await codes.issue({ client, user, scope, codeChallenge, amr: ['pwd'], acr: 'aal1', replaces });
+    const code = await codes.issue({
+      client,
+      user,
+      scope,
+      codeChallenge,
+      jkt,
+      amr: ['pwd'],
+      acr: PASSWORD_ACR,
+      replaces,
+    });
     return json(200, { authorization_code: code });
   },
 };
@@ -49,6 +69,47 @@ function readCodeChallenge(parameters: Parameters): string {
   if (parameters.get('code_challenge_method') !== 'S256') throw invalidRequest('code_challenge_method is S256');
   if (!CODE_CHALLENGE.test(codeChallenge)) throw invalidRequest('code_challenge is the base64url of a SHA-256');
   return codeChallenge;
+}
+
+/**
+ * What the sign-in must be. `max_age` is met by any: each is an authentication of this moment.
+ *
+ * @returns the classes that will do; null for any
+ * @throws OAuthError `unmet_authentication_requirements` when no sign-in here could be of such a class
+ * @see RFC 9470 §4, §5
+ */
+function readRequirement(parameters: Parameters): readonly string[] | null {
+  const maxAge = parameters.get('max_age');
+  if (maxAge !== undefined && !/^\d{1,10}$/.test(maxAge)) throw invalidRequest('max_age is a number of seconds');
+  const acrValues = parameters.get('acr_values')?.split(' ').filter(Boolean);
+  if (acrValues === undefined) return null;
+  if (isKnownAcr(acrValues)) return acrValues;
+  throw new OAuthError(400, 'unmet_authentication_requirements', 'No sign-in here is of a class that was asked for', {
+    reason: 'acr',
+    members: { acr_values_supported: ACR_VALUES },
+  });
+}
+
+/** The credentials are not of a class that was asked for: the client can go on with stronger ones. */
+function refuseInsufficientAcr(acr: string, acrValues: readonly string[] | null): void {
+  if (acrValues === null || satisfiesAcr(acr, acrValues)) return;
+  throw new OAuthError(403, 'insufficient_authorization', 'A stronger authentication is needed', {
+    reason: 'acr',
+    members: { acr_values: acrValues.join(' ') },
+  });
+}
+
+/**
+ * The key that alone may exchange the code: named, shown by a proof, or both.
+ *
+ * @see RFC 9449 §10, §10.1
+ */
+function readKeyBinding(parameters: Parameters, jkt: string | null): string | null {
+  const named = parameters.get('dpop_jkt') ?? null;
+  if (named !== null && !THUMBPRINT.test(named)) throw invalidRequest('dpop_jkt is the base64url of a SHA-256');
+  if (named !== null && jkt !== null && named !== jkt)
+    throw invalidRequest('dpop_jkt names another key than the proof');
+  return jkt ?? named;
 }
 
 function readScope(parameters: Parameters, client: Client): readonly string[] {

@@ -1,3 +1,5 @@
+import { PROOF_ALGORITHMS } from '../proof-key.ts';
+import { ACR_VALUES } from '../step-up.ts';
 import { json } from './answers.ts';
 import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
 import type { DocumentEndpoint } from './endpoint.ts';
@@ -36,6 +38,8 @@ export const METADATA_ENDPOINT: DocumentEndpoint = {
       code_challenge_methods_supported: ['S256'],
       token_endpoint_auth_methods_supported: ['none'],
       revocation_endpoint_auth_methods_supported: ['none'],
+      dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
+      acr_values_supported: ACR_VALUES,
     };
     return json(200, metadata, CACHEABLE);
   },

@@ -1,6 +1,7 @@
 import type { AccessTokens } from '../access-token.ts';
 import type { AuthorizationCodes } from '../authorization-codes.ts';
 import type { Client, Clients } from '../clients.ts';
+import type { ProofVerifier } from '../dpop.ts';
 import type { Report } from '../events.ts';
 import type { KeyRing, SigningKeys } from '../keys.ts';
 import type { Policy } from '../policy.ts';
@@ -9,6 +10,7 @@ import type { SessionStore } from '../store.ts';
 import type { User } from '../users.ts';
 import type { Parameters } from './form.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
+import type { AddressLimit } from './rate-limit.ts';
 
 /** The parts of the server that endpoints speak for. */
 export interface EndpointParts {
@@ -18,10 +20,12 @@ export interface EndpointParts {
   readonly keyRing: KeyRing;
   readonly signingKeys: SigningKeys;
   readonly accessTokens: AccessTokens;
+  readonly proofs: ProofVerifier;
   readonly codes: AuthorizationCodes;
   readonly sessions: Sessions;
   readonly findLive: SessionStore['findLive'];
   readonly authenticate: (username: string, password: string) => Promise<User | null>;
+  readonly addressLimit: AddressLimit;
   readonly report: Report;
 }
 

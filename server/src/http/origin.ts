@@ -40,7 +40,7 @@ export function corsHeaders(
     'access-control-allow-origin': origin,
     'access-control-allow-credentials': 'true',
     // Date lets a client learn how far its clock is off.
-    'access-control-expose-headers': 'Date, Retry-After, WWW-Authenticate',
+    'access-control-expose-headers': 'Date, DPoP-Nonce, Retry-After, WWW-Authenticate',
   };
 }
 

@@ -2,6 +2,7 @@ import { invalidGrant, invalidRequest, json, OAuthError } from './answers.ts';
 import { peerOf } from './endpoint.ts';
 import type { FormEndpoint } from './endpoint.ts';
 import { requireParameter } from './form.ts';
+import { proofMissing, verifyRequestProof } from './proof.ts';
 import { chooseCookie, clearCookie, cookieNameOf, readRefreshCookies } from './refresh-cookies.ts';
 import { readSid } from './token-endpoint.ts';
 
@@ -15,7 +16,8 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
   path: '/revoke',
   hasCookies: true,
   isRepeatable: true,
-  answer: async ({ parameters, client, request }, { sessions, keyRing, findLive }) => {
+  answer: async ({ parameters, client, request }, parts) => {
+    const { sessions, keyRing, findLive } = parts;
     const isCookie = client.delivery === 'cookie';
     const sid = isCookie ? readSid(parameters, 'sid') : null;
     if (isCookie && sid === null) throw invalidRequest('The parameter sid is missing');
@@ -33,8 +35,11 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
             },
           );
     if (refreshToken === null) return json(200, {}, headers);
-    const outcome = await sessions.signOut({ refreshToken, client, jkt: null, ...peerOf(request) });
-    if (outcome.kind === 'wrong_holder') throw invalidGrant(outcome.reason);
+    const verifyProof = (): string | null => verifyRequestProof(request, parts);
+    const outcome = await sessions.signOut({ refreshToken, client, verifyProof, ...peerOf(request) });
+    if (outcome.kind === 'wrong_holder') {
+      throw outcome.reason === 'proof_missing' ? proofMissing() : invalidGrant(outcome.reason);
+    }
     if (outcome.kind === 'wait') {
       throw new OAuthError(429, 'temporarily_unavailable', 'The session is being refreshed elsewhere', {
         reason: 'wait',

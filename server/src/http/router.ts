@@ -6,6 +6,7 @@ import type { DocumentEndpoint, Endpoint, EndpointParts, FormEndpoint } from './
 import { readForm, requireParameter } from './form.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import { corsHeaders, preflightHeaders, refuseForgery } from './origin.ts';
+import { nonceHeaders } from './proof.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
 
@@ -45,6 +46,8 @@ async function answerForm(endpoint: FormEndpoint, request: HttpRequest, parts: E
   let client: Client | null = null;
   let answered: Answered;
   try {
+    const waitMs = parts.addressLimit.take(request.remoteAddress);
+    if (waitMs > 0) throw tooManyRequests(waitMs);
     if (request.method === 'OPTIONS') return preflight(request, parts);
     if (request.method !== 'POST') throw methodNotAllowed('POST');
     if (!endpoint.isRepeatable && request.headers['early-data'] === '1') throw tooEarly();
@@ -55,7 +58,11 @@ async function answerForm(endpoint: FormEndpoint, request: HttpRequest, parts: E
   } catch (thrown) {
     answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
   }
-  const headers = { ...answered.response.headers, ...corsHeaders(request, client, clients) };
+  const headers = {
+    ...answered.response.headers,
+    ...nonceHeaders(request, answered.failure, parts),
+    ...corsHeaders(request, client, clients),
+  };
   return { ...answered, response: { ...answered.response, headers } };
 }
 
@@ -90,6 +97,14 @@ function identifyClient({ headers }: HttpRequest, clientId: string, { clients }:
 
 function methodNotAllowed(allow: string): OAuthError {
   return new OAuthError(405, 'invalid_request', 'The method is not allowed here', { headers: { allow } });
+}
+
+/** RFC 6585 §4 */
+function tooManyRequests(waitMs: number): OAuthError {
+  return new OAuthError(429, 'temporarily_unavailable', 'Too many requests come from this address', {
+    reason: 'rate_limited',
+    headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
+  });
 }
 
 /** RFC 8470 §5.2: the client repeats the request once the handshake is complete. */

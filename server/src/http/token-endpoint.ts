@@ -8,6 +8,7 @@ import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
 import { requireParameter } from './form.ts';
 import type { Parameters } from './form.ts';
 import type { HttpResponse } from './message.ts';
+import { proofMissing, verifyRequestProof } from './proof.ts';
 import { chooseCookie, clearCookie, readRefreshCookies, storeCookie } from './refresh-cookies.ts';
 import type { RefreshCookie } from './refresh-cookies.ts';
 
@@ -38,9 +39,14 @@ async function exchangeCode(form: FormRequest, parts: EndpointParts): Promise<Ht
   const code = requireParameter(parameters, 'code');
   const codeVerifier = requireParameter(parameters, 'code_verifier');
   if (!CODE.test(code) || !CODE_VERIFIER.test(codeVerifier)) throw invalidGrant('code');
-  const exchanged = await parts.codes.exchange({ client, code, codeVerifier, ...peerOf(request) });
-  if (exchanged === null) throw invalidGrant('code');
-  return tokenResponse(exchanged.session, exchanged.refreshToken, exchanged.session.scope, form, parts);
+  const jkt = verifyRequestProof(request, parts);
+  if (jkt === null && client.isProofRequired) throw proofMissing();
+  const answer = await parts.codes.exchange({ client, code, codeVerifier, jkt, ...peerOf(request) });
+  if (answer.kind === 'refused') {
+    throw answer.reason === 'proof_missing' ? proofMissing() : invalidGrant(answer.reason);
+  }
+  const { session, refreshToken } = answer;
+  return tokenResponse({ session, refreshToken, jkt }, session.scope, form, parts);
 }
 
 async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpResponse> {
@@ -54,11 +60,11 @@ async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpRes
     client,
     scope,
     isUserActive,
-    jkt: null,
+    verifyProof: () => verifyRequestProof(request, parts),
     ...peerOf(request),
   });
   if (answer.kind === 'granted') {
-    return tokenResponse(answer.session, answer.refreshToken, scope ?? answer.session.scope, form, parts);
+    return tokenResponse(answer, scope ?? answer.session.scope, form, parts);
   }
   throw toError(answer, cookie);
 }
@@ -83,14 +89,13 @@ function toError(answer: Exclude<RefreshAnswer, { kind: 'granted' }>, cookie: Re
     });
   }
   if (answer.error === 'invalid_scope') return invalidScope();
-  if (answer.error === 'invalid_dpop_proof') {
-    return new OAuthError(400, answer.error, 'The session is bound to a key: a DPoP proof is needed', {
-      reason: answer.reason,
-    });
-  }
+  if (answer.error === 'invalid_dpop_proof') return proofMissing();
   const isTerminal = cookie !== null && !NOT_TERMINAL.has(answer.reason);
   return invalidGrant(answer.reason, isTerminal ? { 'set-cookie': [clearCookie(cookie.name)] } : {});
 }
+
+/** What was granted: a session, the copy to hand out if there is one, and the key that the access token is bound to. */
+type Grant = Pick<Extract<RefreshAnswer, { readonly kind: 'granted' }>, 'session' | 'refreshToken' | 'jkt'>;
 
 /**
  * The answer with tokens.
@@ -100,18 +105,17 @@ function toError(answer: Exclude<RefreshAnswer, { kind: 'granted' }>, cookie: Re
  * @see RFC 6749 §5.1; draft-ietf-oauth-refresh-token-expiration
  */
 function tokenResponse(
-  session: SessionRecord,
-  refreshToken: string | null,
+  { session, refreshToken, jkt }: Grant,
   scope: readonly string[],
   { client }: FormRequest,
   { accessTokens }: EndpointParts,
 ): HttpResponse {
-  const { accessToken, expiresInSeconds } = accessTokens.issue(session, scope);
+  const { accessToken, expiresInSeconds } = accessTokens.issue(session, scope, jkt);
   const authorizationExpiresIn = secondsUntil(session.expiresAtMs, session);
   const isCookie = client.delivery === 'cookie';
   const body = {
     access_token: accessToken,
-    token_type: 'Bearer',
+    token_type: jkt === null ? 'Bearer' : 'DPoP',
     expires_in: expiresInSeconds,
     scope: scope.join(' '),
     ...(refreshToken !== null && !isCookie && { refresh_token: refreshToken }),

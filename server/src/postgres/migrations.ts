@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { HoldfastError } from '../errors.ts';
 import { INITIAL } from './migrations/0001-initial.ts';
+import { BOUND_CODES } from './migrations/0002-bound-codes.ts';
 import { EVENTS } from './migrations/0004-events.ts';
 
 interface Migration {
@@ -12,6 +13,7 @@ interface Migration {
 /** By rising version; a migration that was released never changes. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'initial', sql: INITIAL },
+  { version: 2, name: 'bound codes', sql: BOUND_CODES },
   { version: 4, name: 'events', sql: EVENTS },
 ];
 

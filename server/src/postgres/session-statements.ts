@@ -36,16 +36,17 @@ const IS_LIVE = `s.revoked_at IS NULL AND s.expires_at > ${NOW} AND s.idle_expir
  * that hardly any row fulfils them. On a young table without statistics it would otherwise walk all sessions and join them
  * with the batch, which took seconds.
  *
- * $12 inactivity timeout in seconds, $13 rotation interval in seconds.
+ * $13 rotation interval in seconds.
  */
 export const ROTATE = `
 UPDATE holdfast.sessions AS s
 SET generation = s.generation + 1, rotated_by = c.nonce, delivered_at = ${NOW}, replays = 0,
-  idle_expires_at = ${slidIdleExpiry('c.is_user_active', '$12::float8')},
+  idle_expires_at = ${slidIdleExpiry('c.is_user_active', 'c.inactivity_timeout_seconds')},
   last_address = c.address, last_user_agent = c.user_agent
 FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], $8::boolean[],
-    $9::bytea[], $10::text[], $11::text[])
-  AS c (bucket, id, generation, nonce, secret, client_id, scope, is_user_active, next_nonce, address, user_agent)
+    $9::bytea[], $10::text[], $11::text[], $12::int4[])
+  AS c (bucket, id, generation, nonce, secret, client_id, scope, is_user_active, next_nonce, address, user_agent,
+    inactivity_timeout_seconds)
 WHERE s.bucket = c.bucket AND s.id = c.id AND CASE WHEN s.id = c.id THEN
   ${IS_LIVE}
   AND s.client_id = c.client_id
@@ -95,6 +96,8 @@ export const REVOKE_ALL_OF_USER = `
 UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $2
 WHERE s.user_id = $1 AND ${IS_LIVE} RETURNING s.id`;
 
+export const FIND_OWNER = 'SELECT s.user_id FROM holdfast.sessions AS s WHERE s.bucket = $1 AND s.id = $2';
+
 export const FIND_LIVE = `
 SELECT s.id, s.user_id, s.client_id
 FROM unnest($1::int2[], $2::uuid[]) AS c (bucket, id)
@@ -105,16 +108,16 @@ WHERE ${IS_LIVE}`;
  * The seed is made here and nowhere else: two random UUIDs hold 244 random bits, from PostgreSQL's strong source, without an
  * extension. What the sign-in established comes from its authorization code, $8.
  *
- * $5 inactivity timeout, $6 absolute lifetime, both in seconds.
+ * $5 inactivity timeout, $6 absolute lifetime, both in seconds; $9 thumbprint of the key that the session is bound to.
  */
 export const CREATE = `
 INSERT INTO holdfast.sessions AS s (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, delivered_at,
-  created_at, idle_expires_at, expires_at, replaces, device_label, created_address, created_user_agent, last_address,
+  created_at, idle_expires_at, expires_at, replaces, device_label, dpop_jkt, created_address, created_user_agent, last_address,
   last_user_agent)
 SELECT $1::int2, $2::uuid, a.user_id, a.client_id, a.scope, a.amr, a.acr, a.auth_time,
   sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), ${NOW},
   ${NOW}, ${NOW} + make_interval(secs => least($5::float8, $6::float8)), ${NOW} + make_interval(secs => $6::float8),
-  a.replaces, old.device_label, $3, $4, $3, $4
+  a.replaces, old.device_label, $9, $3, $4, $3, $4
 FROM holdfast.authorization_codes AS a
 LEFT JOIN holdfast.sessions AS old ON old.bucket = get_byte(uuid_send(a.replaces), 0) AND old.id = a.replaces
 WHERE a.code_hash = $8

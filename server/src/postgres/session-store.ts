@@ -59,11 +59,11 @@ type SessionPolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSecon
 /** Sessions in PostgreSQL. */
 export function createSessionStore({ rotations, durable }: Connections, policy: SessionPolicy): SessionStore {
   const observed = ({ sid, generation, replays }: RowVersion): unknown[] => [bucketOf(sid), sid, generation, replays];
-  const activity = ({ isUserActive, address, userAgent }: Activity): unknown[] => [
+  const activity = ({ isUserActive, address, userAgent, inactivityTimeoutSeconds }: Activity): unknown[] => [
     isUserActive,
     address,
     userAgent,
-    policy.inactivityTimeoutSeconds,
+    inactivityTimeoutSeconds,
   ];
   return {
     rotate: async (candidates) => {
@@ -104,6 +104,11 @@ export function createSessionStore({ rotations, durable }: Connections, policy: 
       const rows = await run<IdRow>(durable, { text: statements.REVOKE_ALL_OF_USER, values: [sub, reason] });
       return rows.map(({ id }) => id);
     },
+    findOwner: async (sid) => {
+      const values = [bucketOf(sid), sid];
+      const [row] = await run<Pick<LiveRow, 'user_id'>>(durable, { text: statements.FIND_OWNER, values });
+      return row?.user_id ?? null;
+    },
     findLive: async (sids) => {
       const values = [sids.map(bucketOf), sids];
       return (await run<LiveRow>(durable, { text: statements.FIND_LIVE, values })).map(toLiveSession);
@@ -129,7 +134,7 @@ export function rotation(candidates: readonly RotationCandidate[], policy: Sessi
       candidates.map(({ nextNonce }) => nextNonce),
       candidates.map(({ address }) => address),
       candidates.map(({ userAgent }) => userAgent),
-      policy.inactivityTimeoutSeconds,
+      candidates.map(({ inactivityTimeoutSeconds }) => inactivityTimeoutSeconds),
       policy.rotationIntervalMs / 1000,
     ],
   };

@@ -13,10 +13,7 @@ import { CREATE } from './session-statements.ts';
 import { bucketOf, createSessionStore, toDelivery } from './session-store.ts';
 import type { DeliveryRow } from './session-store.ts';
 
-type StorePolicy = Pick<
-  Policy,
-  'rotationIntervalMs' | 'inactivityTimeoutSeconds' | 'absoluteLifetimeSeconds' | 'authorizationCodeLifetimeSeconds'
->;
+type StorePolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSeconds' | 'authorizationCodeLifetimeSeconds'>;
 
 /** The store in PostgreSQL; {@link Store} is its contract. */
 export function createStore(connections: Connections, policy: StorePolicy): Store {
@@ -31,6 +28,7 @@ export function createStore(connections: Connections, policy: StorePolicy): Stor
 interface CodeRow {
   readonly client_id: string;
   readonly code_challenge: string;
+  readonly dpop_jkt: string | null;
   readonly is_expired: boolean;
   readonly session_id: string | null;
 }
@@ -41,8 +39,8 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
       await run(durable, {
         text: `
           INSERT INTO holdfast.authorization_codes
-            (code_hash, client_id, user_id, scope, code_challenge, amr, acr, replaces, auth_time, expires_at)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now() + make_interval(secs => $9::float8))`,
+            (code_hash, client_id, user_id, scope, code_challenge, amr, acr, replaces, dpop_jkt, auth_time, expires_at)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + make_interval(secs => $10::float8))`,
         values: [
           code.codeHash,
           code.clientId,
@@ -52,6 +50,7 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
           code.amr.join(' '),
           code.acr,
           code.replaces,
+          code.jkt,
           policy.authorizationCodeLifetimeSeconds,
         ],
       });
@@ -59,7 +58,7 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
     find: async (codeHash) => {
       const [row] = await run<CodeRow>(durable, {
         text: `
-          SELECT client_id, code_challenge, session_id, expires_at <= now() AS is_expired
+          SELECT client_id, code_challenge, dpop_jkt, session_id, expires_at <= now() AS is_expired
           FROM holdfast.authorization_codes WHERE code_hash = $1`,
         values: [codeHash],
       });
@@ -67,11 +66,12 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
       return {
         clientId: row.client_id,
         codeChallenge: row.code_challenge,
+        jkt: row.dpop_jkt,
         isExpired: row.is_expired,
         sid: row.session_id,
       };
     },
-    exchange: (codeHash, { sid, nonce, address, userAgent }) =>
+    exchange: (codeHash, { sid, jkt, lifetimes, nonce, address, userAgent }) =>
       transact(durable, async (client) => {
         const consumed = await client.query({
           text: `
@@ -80,7 +80,6 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
           values: [codeHash, sid],
         });
         if (consumed.rowCount !== 1) return null;
-        const { inactivityTimeoutSeconds, absoluteLifetimeSeconds } = policy;
         const { rows } = await client.query<DeliveryRow>({
           text: CREATE,
           values: [
@@ -88,10 +87,11 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
             sid,
             address,
             userAgent,
-            inactivityTimeoutSeconds,
-            absoluteLifetimeSeconds,
+            lifetimes.inactivityTimeoutSeconds,
+            lifetimes.absoluteLifetimeSeconds,
             nonce,
             codeHash,
+            jkt,
           ],
         });
         return rows[0] === undefined ? null : toDelivery(rows[0]);

@@ -1,0 +1,45 @@
+import { OAuthError } from './answers.ts';
+import type { EndpointParts } from './endpoint.ts';
+import type { HttpRequest, HttpResponse } from './message.ts';
+
+type ProofParts = Pick<EndpointParts, 'issuer' | 'proofs' | 'report'>;
+
+/**
+ * Verifies the DPoP proof of a request to one of our endpoints. The URL it must name is the one that the metadata names,
+ * whatever a `Host` header says.
+ *
+ * @returns the thumbprint of the proof's key; null when there is no proof
+ * @throws OAuthError `invalid_dpop_proof`, `use_dpop_nonce`: neither says anything about a session
+ * @see RFC 9449 §5, §8
+ */
+export function verifyRequestProof({ headers, method, path }: HttpRequest, parts: ProofParts): string | null {
+  const { issuer, proofs, report } = parts;
+  const proof = headers['dpop'];
+  if (proof === undefined) return null;
+  const verdict = proofs.verify(proof, { method, url: issuer + path, accessToken: null });
+  switch (verdict.kind) {
+    case 'valid':
+      return verdict.jkt;
+    case 'nonce_needed':
+      throw new OAuthError(400, 'use_dpop_nonce', 'The DPoP proof needs the nonce of this answer');
+    case 'invalid':
+      report({ type: 'proof.refused', path, fault: verdict.fault });
+      throw new OAuthError(400, 'invalid_dpop_proof', 'The DPoP proof is invalid', { reason: 'proof_invalid' });
+  }
+}
+
+/** A bound session, code or client was used without a proof. */
+export function proofMissing(): OAuthError {
+  return new OAuthError(400, 'invalid_dpop_proof', 'A DPoP proof is needed', { reason: 'proof_missing' });
+}
+
+/** The nonce for the next proof: with every answer to a request that had one, or should have had. */
+export function nonceHeaders(
+  { headers }: HttpRequest,
+  failure: OAuthError | null,
+  { proofs }: Pick<EndpointParts, 'proofs'>,
+): HttpResponse['headers'] {
+  const nonce = proofs.nonce();
+  const isWanted = headers['dpop'] !== undefined || failure?.error === 'invalid_dpop_proof';
+  return isWanted && nonce !== null ? { 'dpop-nonce': nonce } : {};
+}
