@@ -3,12 +3,15 @@ import type { JSONWebKeySet } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createAccessTokens } from './access-token.ts';
 import { createHoldfast } from './holdfast.ts';
-import { createKeyRing, loadSigningKeys } from './keys.ts';
-import type { SessionRecord, SigningKeyStore, StoredSigningKey } from './store.ts';
+import { createKeyRing } from './keys.ts';
+import { DEFAULT_POLICY } from './policy.ts';
+import { loadSigningKeys } from './signing-keys.ts';
+import type { SessionRecord } from './store.ts';
 import { ISSUER, SECRET, serverOptions, startTestServer } from './testing/client.ts';
 import type { TestServer } from './testing/client.ts';
 import { createTestDatabase } from './testing/database.ts';
 import type { TestDatabase } from './testing/database.ts';
+import { signingKeyStore } from './testing/signing-key-store.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -91,21 +94,6 @@ describe('verification', () => {
   });
 });
 
-/** One node's view of the keys, in memory: the store itself is tested through the database elsewhere. */
-function keyStore(keys: StoredSigningKey[]): SigningKeyStore & { lists: number } {
-  return {
-    lists: 0,
-    async list() {
-      this.lists++;
-      return [...keys];
-    },
-    async createFirst(create) {
-      if (keys.length === 0) keys.push(create());
-    },
-    async updateEncryption() {},
-  };
-}
-
 const SESSION: SessionRecord = {
   sid: '00000000-0000-4000-8000-000000000001',
   sub: '00000000-0000-4000-8000-000000000002',
@@ -131,7 +119,11 @@ describe('lifetime', () => {
 
   test('ends on time by the clock of whoever verifies, give or take the tolerance', async () => {
     let nowMs = SESSION.nowMs;
-    const signingKeys = await loadSigningKeys(keyStore([]), createKeyRing(SECRET));
+    const signingKeys = await loadSigningKeys({
+      store: signingKeyStore(),
+      keyRing: createKeyRing(SECRET),
+      policy: DEFAULT_POLICY,
+    });
     const tokens = createAccessTokens({ issuer: ISSUER, audience: ISSUER, signingKeys, policy, now: () => nowMs });
     const { accessToken } = tokens.issue(SESSION, SESSION.scope);
     const isValidAfter = async (seconds: number): Promise<boolean> => {
@@ -145,7 +137,11 @@ describe('lifetime', () => {
   });
 
   test("never outlives the session's absolute lifetime", async () => {
-    const signingKeys = await loadSigningKeys(keyStore([]), createKeyRing(SECRET));
+    const signingKeys = await loadSigningKeys({
+      store: signingKeyStore(),
+      keyRing: createKeyRing(SECRET),
+      policy: DEFAULT_POLICY,
+    });
     const tokens = createAccessTokens({
       issuer: ISSUER,
       audience: ISSUER,
@@ -156,22 +152,4 @@ describe('lifetime', () => {
     const ending = { ...SESSION, expiresAtMs: SESSION.nowMs + 60_000 };
     expect(tokens.issue(ending, []).expiresInSeconds).toBe(60);
   });
-});
-
-test('a key that another node published is found, and strangers cannot make us look all the time', async () => {
-  const stored: StoredSigningKey[] = [];
-  const store = keyStore(stored);
-  let clockMs = 0;
-  const ring = createKeyRing(SECRET);
-  const here = await loadSigningKeys(store, ring, () => clockMs);
-  const elsewhere: StoredSigningKey[] = [];
-  await loadSigningKeys(keyStore(elsewhere), ring);
-  stored.push(...elsewhere);
-  const kid = elsewhere[0]?.kid ?? '';
-  const listsAtStart = store.lists;
-  expect(await here.find(kid)).toBeNull();
-  clockMs = 5_000;
-  expect(await here.find(kid)).not.toBeNull();
-  for (let attempt = 0; attempt < 100; attempt++) expect(await here.find(`made-up-${attempt}`)).toBeNull();
-  expect(store.lists - listsAtStart).toBe(1);
 });

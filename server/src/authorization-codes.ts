@@ -14,6 +14,8 @@ export interface SignIn {
   readonly scope: readonly string[];
   /** PKCE, method S256. */
   readonly codeChallenge: string;
+  /** The user's, as read with the credential. */
+  readonly signInEpoch: number;
   /** The only key that may exchange the code (RFC 9449 §10); null when any may. */
   readonly jkt: string | null;
   /** RFC 8176 values. */
@@ -67,7 +69,7 @@ const CODE_BYTES = 32;
 export function createAuthorizationCodes(parts: AuthorizationCodesParts): AuthorizationCodes {
   const { codes, findOwner, revoke, keyRing, report } = parts;
   return {
-    issue: async ({ client, user, scope, codeChallenge, jkt, amr, acr, replaces }) => {
+    issue: async ({ client, user, signInEpoch, scope, codeChallenge, jkt, amr, acr, replaces }) => {
       // A session that has ended is replaced as well: its device's row goes on. Another user's is not.
       const isOwn = replaces !== null && (await findOwner(replaces)) === user.sub;
       const code = randomBytes(CODE_BYTES).toString('base64url');
@@ -75,6 +77,7 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
         codeHash: sha256(code),
         clientId: client.clientId,
         sub: user.sub,
+        signInEpoch,
         scope,
         codeChallenge,
         jkt,

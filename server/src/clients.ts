@@ -26,6 +26,20 @@ export interface ClientRegistration {
    * How long sessions of this client last: a NIST level, or seconds of one's own. Default: the policy's.
    */
   readonly sessionLifetimes?: keyof typeof SESSION_LIFETIMES | SessionLifetimes;
+  /**
+   * RP ID of the client's passkeys: a domain that its origins are equal to or below. Passkeys of one RP ID serve every client
+   * that has it; it cannot change later without losing them. Default: the issuer's host.
+   */
+  readonly rpId?: string;
+  /** Origins of native apps whose passkeys count, as Android writes them: `android:apk-key-hash:…`. */
+  readonly appOrigins?: readonly string[];
+}
+
+/** As whom a client's passkeys know us. */
+export interface PasskeyRelyingParty {
+  readonly rpId: string;
+  /** Where a ceremony may have taken place. */
+  readonly origins: ReadonlySet<string>;
 }
 
 /** A registration after its check, with its lookups ready. */
@@ -34,6 +48,7 @@ export interface Client {
   readonly delivery: Delivery;
   readonly scopes: ReadonlySet<string>;
   readonly origins: ReadonlySet<string>;
+  readonly passkeys: PasskeyRelyingParty;
   /** Whether a code is exchanged only with a DPoP proof. */
   readonly isProofRequired: boolean;
   readonly lifetimes: SessionLifetimes;
@@ -81,11 +96,30 @@ export function registerClients(
       delivery,
       scopes: new Set(scopes),
       origins: new Set([issuer, ...origins]),
+      passkeys: resolveRelyingParty(registration, issuer, where),
       isProofRequired: dpopBoundAccessTokens,
       lifetimes: sessionLifetimes === undefined ? lifetimes : readLifetimes(sessionLifetimes, where),
     });
   }
   return clients;
+}
+
+const RP_ID = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+const APP_ORIGIN = /^android:apk-key-hash:[A-Za-z0-9_-]{43}$/;
+
+/** @see WebAuthn Level 3 §5.1.2, §13.4.9 */
+function resolveRelyingParty(registration: ClientRegistration, issuer: string, where: string): PasskeyRelyingParty {
+  const { rpId = new URL(issuer).hostname, origins = [], appOrigins = [] } = registration;
+  if (!RP_ID.test(rpId)) throw new TypeError(`${where}.rpId is a domain in lower case, such as example.com`);
+  if (!appOrigins.every((origin) => APP_ORIGIN.test(origin))) {
+    throw new TypeError(`${where}.appOrigins holds a value that is not android:apk-key-hash: and a hash in base64url`);
+  }
+  const isWithin = (origin: string): boolean => {
+    const { hostname } = new URL(origin);
+    return hostname === rpId || hostname.endsWith(`.${rpId}`);
+  };
+  // What iOS apps give as their origin is the RP ID's own.
+  return { rpId, origins: new Set([`https://${rpId}`, ...[issuer, ...origins].filter(isWithin), ...appOrigins]) };
 }
 
 function readLifetimes(

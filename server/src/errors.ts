@@ -7,6 +7,8 @@
  * - `closed`: the instance is draining or closed.
  * - `username_taken`, `invalid_username`, `invalid_password`: {@link Users.create} refused its input.
  * - `secret_mismatch`: the signing keys in the database were encrypted under another master secret.
+ * - `unknown_user`: a command named a user who is not there.
+ * - `invalid_configuration`: a configuration file or variable is wrong; the message names every field.
  * - `schema_too_new`: the database was migrated by a newer release than this one.
  * - `postgres_in_use`: another live process owns the embedded PostgreSQL's data directory.
  * - `postgres_failed`: the embedded PostgreSQL could not be set up or started.
@@ -20,6 +22,8 @@ export type HoldfastErrorCode =
   | 'invalid_username'
   | 'invalid_password'
   | 'secret_mismatch'
+  | 'unknown_user'
+  | 'invalid_configuration'
   | 'schema_too_new'
   | 'postgres_in_use'
   | 'postgres_failed';

@@ -9,7 +9,17 @@ export type HoldfastEvent = HoldfastFact & {
 };
 
 /** Why a session ended. The protocol itself uses the literals below; an administrator may give another reason. */
-export type RevocationReason = 'reuse' | 'replaced' | 'signed_out' | 'code_reused' | (string & {});
+export type RevocationReason =
+  | 'reuse'
+  | 'replaced'
+  | 'signed_out'
+  | 'code_reused'
+  /** The user ended it from another session. */
+  | 'user'
+  | 'password_changed'
+  | 'user_disabled'
+  | 'user_deleted'
+  | (string & {});
 
 export type HoldfastFact =
   | SessionCreated
@@ -18,6 +28,10 @@ export type HoldfastFact =
   | RefreshDelayed
   | SessionRevoked
   | SignInFailed
+  | SignInDelayed
+  | CredentialChanged
+  | UserChanged
+  | PasskeyCounterRegressed
   | SecretMismatched
   | ProofRefused
   | ServerKeyUnknown
@@ -80,6 +94,41 @@ export interface SignInFailed {
   readonly type: 'sign_in.failed';
   readonly clientId: string;
   readonly remoteAddress: string;
+}
+
+/** A password was not even checked, because too many were wrong before: for the account or from the address. */
+export interface SignInDelayed {
+  readonly type: 'sign_in.delayed';
+  readonly clientId: string;
+  readonly remoteAddress: string;
+  readonly retryAfterMs: number;
+}
+
+/** A way to sign in was added, changed or removed: worth telling the user. `sid` is null when an administrator did it. */
+export interface CredentialChanged {
+  readonly type: 'credential.changed';
+  readonly sub: string;
+  readonly sid: string | null;
+  readonly change: 'password_changed' | 'password_removed' | 'passkey_added' | 'passkey_renamed' | 'passkey_removed';
+}
+
+export interface UserChanged {
+  readonly type: 'user.changed';
+  readonly sub: string;
+  readonly change: 'created' | 'disabled' | 'enabled' | 'deleted';
+}
+
+/**
+ * A passkey's signature counter did not grow: its key may have been copied, or its authenticator counts badly. A signal of
+ * risk and no more; the sign-in went on.
+ *
+ * @see WebAuthn Level 3 §6.1.1
+ */
+export interface PasskeyCounterRegressed {
+  readonly type: 'passkey.counter_regressed';
+  readonly sub: string;
+  /** Base64url. */
+  readonly credentialId: string;
 }
 
 /** A token had a genuine tag and a wrong secret: somebody may hold the master secret without the database. */

@@ -17,20 +17,27 @@ import type { HttpRequest, HttpResponse } from './http/message.ts';
 import { createNodeListener } from './http/node-listener.ts';
 import { clientAddressOf } from './http/client-address.ts';
 import { createAddressLimit } from './http/rate-limit.ts';
-import { answerRequest, isOurPath } from './http/router.ts';
+import { answerRequest, routeOf } from './http/router.ts';
 import type { Answered } from './http/router.ts';
-import { createKeyRing, loadSigningKeys } from './keys.ts';
+import { createKeyRing } from './keys.ts';
 import type { KeyRing } from './keys.ts';
+import { startMaintenance } from './maintenance.ts';
+import { createMetrics } from './metrics.ts';
+import type { Metrics } from './metrics.ts';
+import { createOperation } from './operation.ts';
 import { createPasswords } from './passwords.ts';
+import { createPeople } from './people.ts';
 import { resolvePolicy } from './policy.ts';
 import type { Policy } from './policy.ts';
 import { closeConnections, openConnections, sqlStateOf } from './postgres/connections.ts';
 import type { Connections } from './postgres/connections.ts';
+import { deleteExpired } from './postgres/housekeeping.ts';
 import { migrate } from './postgres/migrations.ts';
 import { createStore } from './postgres/store.ts';
 import { isSid } from './refresh-token.ts';
 import { createSessions } from './sessions.ts';
-import { createUsers } from './users.ts';
+import { loadSigningKeys } from './signing-keys.ts';
+import { traceRequest } from './tracing.ts';
 import type { Users } from './users.ts';
 
 /** Where messages for operators go. pino fits as it is. */
@@ -64,6 +71,12 @@ export interface HoldfastOptions {
   readonly policy?: Partial<Policy>;
   /** `aud` of access tokens. Default: the issuer. */
   readonly audience?: string;
+  /**
+   * Opens `/metrics` to whoever sends it as a bearer token. Default: only a direct request from this host may read them.
+   */
+  readonly metricsToken?: string;
+  /** Adds CPU, memory and event loop of the process to the metrics. Default: false, for a process that has its own. */
+  readonly hasProcessMetrics?: boolean;
   /** Called for every fact, synchronously; what it throws is logged and changes nothing. */
   readonly onEvent?: (event: HoldfastEvent) => void;
   /** Default: pino on standard output, warnings and errors. */
@@ -105,6 +118,10 @@ export interface Holdfast {
   readonly sessions: SessionAdministration;
   /** Pool for durable work, for tables of your own beside ours. */
   readonly database: Pool;
+  /** What `/metrics` answers, for a host with a way of its own to publish metrics. */
+  readonly metrics: () => Promise<string>;
+  /** Makes `/readyz` answer 503, so that load balancers look elsewhere; requests go on being answered until `close`. */
+  readonly retire: () => void;
   /** Refuses new requests with 503, waits for those under way, then closes the database connections. Idempotent. */
   readonly close: () => Promise<void>;
 }
@@ -125,7 +142,6 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   if (!Number.isSafeInteger(trustedProxies) || trustedProxies < 0) {
     throw new TypeError('options.trustedProxies is a whole number, at least 0');
   }
-  const report = createReport(options.onEvent, logger);
 
   const connections = openConnections(databaseUrl, policy, (error) => {
     // Never the error itself: the driver hangs the whole connection on it.
@@ -134,7 +150,9 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   try {
     await migrate(databaseUrl, policy.connectTimeoutMs);
     const store = createStore(connections, policy);
-    const signingKeys = await loadSigningKeys(store.signingKeys, keyRing);
+    const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
+    const metrics = createMetrics({ connections, signingKeys, hasProcessMetrics: options.hasProcessMetrics ?? false });
+    const report = createReport(metrics, options.onEvent, logger);
     const passwords = await createPasswords(policy);
     const audience = options.audience ?? issuer;
     const accessTokens = createAccessTokens({ issuer, audience, signingKeys, policy, now: Date.now });
@@ -144,8 +162,8 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
       policy,
       now: Date.now,
     });
-    const sessions = createSessions({ store: store.sessions, keyRing, policy, report });
-    const { users, authenticate } = createUsers({ store: store.users, passwords, policy });
+    const sessions = createSessions({ store: store.sessions, keyRing, policy, report, onBatch: metrics.observeBatch });
+    const people = createPeople({ store, keyRing, policy, passwords, report });
     const codes = createAuthorizationCodes({
       codes: store.codes,
       findOwner: store.sessions.findOwner,
@@ -165,11 +183,18 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         codes,
         sessions,
         findLive: store.sessions.findLive,
-        authenticate,
+        ...people,
         addressLimit: createAddressLimit(policy),
         report,
+        operation: createOperation({
+          metrics,
+          durable: connections.durable,
+          signingKeys,
+          maxKeyAgeMs: (policy.signingKeyLeadSeconds * 1000) / 2,
+          metricsToken: options.metricsToken ?? null,
+        }),
       },
-      { trustedProxies, users, connections, logger },
+      { trustedProxies, connections, logger },
     );
   } catch (error) {
     await closeConnections(connections);
@@ -181,29 +206,39 @@ function assemble(
   parts: EndpointParts,
   {
     trustedProxies,
-    users,
     connections,
     logger,
-  }: {
-    readonly trustedProxies: number;
-    readonly users: Users;
-    readonly connections: Connections;
-    readonly logger: Logger;
-  },
+  }: { readonly trustedProxies: number; readonly connections: Connections; readonly logger: Logger },
 ): Holdfast {
-  const { policy, sessions, accessTokens } = parts;
+  const { policy, users, sessions, accessTokens, signingKeys, operation } = parts;
   const drain = createDrain();
   const handle = async (request: HttpRequest): Promise<HttpResponse | null> => {
-    if (!isOurPath(request.path)) return null;
+    const route = routeOf(request.path);
+    if (route === null) return null;
+    const startedAtMs = performance.now();
     if (drain.isClosing()) return errorResponse(temporarilyUnavailable(policy.retryAfterSeconds));
     const remoteAddress = clientAddressOf(request, trustedProxies);
-    const answered = await drain.track(answerRequest({ ...request, remoteAddress }, parts));
+    const answered = await drain.track(
+      traceRequest(request, route, () => answerRequest({ ...request, remoteAddress }, parts)),
+    );
     if (answered === null) return null;
+    operation.metrics.observeRequest(route, answered.response.status, performance.now() - startedAtMs);
     reportAnswer(request, answered, parts.report, logger);
     return answered.response;
   };
+  const maintenance = startMaintenance(
+    [
+      { name: 'signing keys', run: signingKeys.maintain },
+      { name: 'expired rows', run: () => deleteExpired(connections.durable, policy.expiredRetentionSeconds) },
+    ],
+    policy.signingKeyPollSeconds * 1000,
+    (task, error) => {
+      const code = error instanceof HoldfastError ? error.code : 'unexpected';
+      logger.warn({ task, code, sqlState: sqlStateOf(error) }, 'maintenance failed and will be tried again');
+    },
+  );
   const close = async (): Promise<void> => {
-    await drain.close();
+    await Promise.all([drain.close(), maintenance.stop()]);
     await closeConnections(connections);
   };
   let closed: Promise<void> | null = null;
@@ -219,6 +254,8 @@ function assemble(
         isSid(sub) ? sessions.revokeAllOfUser(sub, reason) : 0,
     },
     database: connections.durable,
+    metrics: operation.metrics.expose,
+    retire: operation.retire,
     close: () => (closed ??= close()),
   };
 }
@@ -255,11 +292,11 @@ function describeBug(cause: unknown): object {
   return { type: cause.name, stack: frames.join('\n') };
 }
 
-function createReport(onEvent: HoldfastOptions['onEvent'], logger: Logger): Report {
-  if (onEvent === undefined) return () => {};
+function createReport(metrics: Metrics, onEvent: HoldfastOptions['onEvent'], logger: Logger): Report {
   return (fact) => {
+    metrics.observe(fact);
     try {
-      onEvent({ ...fact, atMs: Date.now() });
+      onEvent?.({ ...fact, atMs: Date.now() });
     } catch (err) {
       logger.error({ type: fact.type, err: describeBug(err) }, 'the event listener threw');
     }

@@ -21,6 +21,14 @@ export interface Policy {
   readonly absoluteLifetimeSeconds: number;
   /** How long a leaked access token is of use; also how long a revoked session's last access token lives. */
   readonly accessTokenLifetimeSeconds: number;
+  /** What access tokens are signed with. A change takes effect like a rotation: published first, nobody signed out. */
+  readonly signingAlgorithm: 'ES256' | 'EdDSA' | 'RS256';
+  /** How long a signing key signs before the next one takes over. */
+  readonly signingKeyLifetimeSeconds: number;
+  /** How long a key is published before it signs: longer than any resource server caches the key set. */
+  readonly signingKeyLeadSeconds: number;
+  /** How often a node reads the published keys and looks whether one is due. */
+  readonly signingKeyPollSeconds: number;
   /** How far apart two hosts' clocks may be before a fresh access token is refused. */
   readonly clockToleranceSeconds: number;
   /**
@@ -64,6 +72,9 @@ export interface Policy {
   readonly requestBurst: number;
   /** Addresses that a node remembers for that limit: some 100 bytes each. */
   readonly rateLimitedAddresses: number;
+  /** How long rows are kept after their absolute lifetime: for support, and to answer `expired` instead of `unknown`. */
+  readonly expiredRetentionSeconds: number;
+
   /** Largest request body; every request of the protocol fits many times. */
   readonly bodyLimitBytes: number;
   /** How long a browser may keep a CORS preflight's answer. */
@@ -77,6 +88,28 @@ export interface Policy {
   readonly passwordMinimumLength: number;
   /** Longest password accepted, in characters. NIST asks for at least 64. */
   readonly passwordMaximumLength: number;
+  /** Wrong passwords in a row for one account before each costs a delay: more than an honest typist needs. */
+  readonly passwordAttemptsPerAccount: number;
+  /** Wrong passwords from one address (IPv6: one /64) before each costs a delay. Many honest people may share one. */
+  readonly passwordAttemptsPerAddress: number;
+  /** One attempt of an account is forgotten each time so much has passed. */
+  readonly passwordAccountLeakSeconds: number;
+  /** One attempt from an address is forgotten each time so much has passed. */
+  readonly passwordAddressLeakSeconds: number;
+  /** The first delay; each further wrong password doubles it. */
+  readonly passwordFirstDelaySeconds: number;
+  /**
+   * The longest delay. At this default a guesser gets some 100 guesses a day at one account, and a stranger who keeps an
+   * account's password delayed keeps its owner from passwords alone: passkeys and live sessions go on.
+   */
+  readonly passwordMaximumDelaySeconds: number;
+
+  /** How long ago a user may have authenticated to change credentials or end other sessions. */
+  readonly recentAuthenticationSeconds: number;
+  /** How long a passkey's challenge may be answered. WebAuthn Level 3 §15.1 recommends 5 to 10 minutes. */
+  readonly passkeyChallengeLifetimeSeconds: number;
+  /** Passkeys that one user may register. */
+  readonly passkeysPerUser: number;
 }
 
 export const DEFAULT_POLICY: Policy = {
@@ -87,6 +120,10 @@ export const DEFAULT_POLICY: Policy = {
   inactivityTimeoutSeconds: 14 * 86_400,
   absoluteLifetimeSeconds: 30 * 86_400,
   accessTokenLifetimeSeconds: 900,
+  signingAlgorithm: 'ES256',
+  signingKeyLifetimeSeconds: 30 * 86_400,
+  signingKeyLeadSeconds: 86_400,
+  signingKeyPollSeconds: 60,
   clockToleranceSeconds: 5,
   dpopNonce: 'required',
   dpopNoncePeriodSeconds: 300,
@@ -106,6 +143,8 @@ export const DEFAULT_POLICY: Policy = {
   requestsPerSecond: 100,
   requestBurst: 1_000,
   rateLimitedAddresses: 50_000,
+  expiredRetentionSeconds: 86_400,
+
   bodyLimitBytes: 16_384,
   preflightMaxAgeSeconds: 600,
 
@@ -113,6 +152,16 @@ export const DEFAULT_POLICY: Policy = {
   passwordQueueLimit: 64,
   passwordMinimumLength: 8,
   passwordMaximumLength: 256,
+  passwordAttemptsPerAccount: 5,
+  passwordAttemptsPerAddress: 50,
+  passwordAccountLeakSeconds: 3_600,
+  passwordAddressLeakSeconds: 60,
+  passwordFirstDelaySeconds: 2,
+  passwordMaximumDelaySeconds: 900,
+
+  recentAuthenticationSeconds: 300,
+  passkeyChallengeLifetimeSeconds: 600,
+  passkeysPerUser: 20,
 };
 
 /** How long a session lasts: without the user, and at most. */
@@ -139,6 +188,8 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'passwordQueueLimit',
 ]);
 
+const SIGNING_ALGORITHMS: ReadonlySet<string> = new Set(['ES256', 'EdDSA', 'RS256']);
+
 /**
  * Fills a partial policy with the defaults and checks it.
  *
@@ -156,10 +207,24 @@ export function resolvePolicy(overrides: Partial<Policy> = {}): Policy {
       if (value !== 'heal' && value !== 'refuse') throw new TypeError("policy.aheadOfDatabase is 'heal' or 'refuse'");
       continue;
     }
+    if (field === 'signingAlgorithm') {
+      if (!SIGNING_ALGORITHMS.has(value as string))
+        throw new TypeError(`policy.signingAlgorithm is one of ${[...SIGNING_ALGORITHMS].join(', ')}`);
+      continue;
+    }
     const least = MAY_BE_ZERO.has(field) ? 0 : 1;
     if (!Number.isSafeInteger(value) || (value as number) < least) {
       throw new TypeError(`policy.${field} is a whole number, at least ${least}`);
     }
   }
-  return { ...DEFAULT_POLICY, ...overrides };
+  const policy = { ...DEFAULT_POLICY, ...overrides };
+  if (policy.signingKeyLeadSeconds <= 2 * policy.signingKeyPollSeconds) {
+    throw new TypeError(
+      'policy.signingKeyLeadSeconds is more than two signingKeyPollSeconds: nodes must see a key in time',
+    );
+  }
+  if (policy.signingKeyLifetimeSeconds < policy.signingKeyLeadSeconds) {
+    throw new TypeError('policy.signingKeyLifetimeSeconds is at least signingKeyLeadSeconds');
+  }
+  return policy;
 }

@@ -1,6 +1,7 @@
 import { HoldfastError } from './errors.ts';
 import type { Delivery, Reading, RotationCandidate, SessionStore } from './store.ts';
 import { RowFault } from './store.ts';
+import { activeSpanContext, traceBatch } from './tracing.ts';
 
 /** What a batch found out about one candidate. */
 export type Attempt =
@@ -18,6 +19,7 @@ export interface RotationBatches {
 }
 
 interface Waiting {
+  readonly span: ReturnType<typeof activeSpanContext>;
   readonly candidate: RotationCandidate;
   readonly resolve: (attempt: Attempt) => void;
   readonly reject: (error: unknown) => void;
@@ -32,18 +34,26 @@ interface Waiting {
 export function createRotationBatches(
   store: Pick<SessionStore, 'rotate' | 'read'>,
   { maxBatchSize }: { readonly maxBatchSize: number },
+  onBatch: (size: number) => void = () => {},
 ): RotationBatches {
   const queue: Waiting[] = [];
   let isRunning = false;
 
   const run = async (): Promise<void> => {
-    while (queue.length > 0) await serve(queue.splice(0, maxBatchSize), store);
+    while (queue.length > 0) {
+      const batch = queue.splice(0, maxBatchSize);
+      onBatch(batch.length);
+      await traceBatch(
+        batch.map(({ span }) => span),
+        () => serve(batch, store),
+      );
+    }
     isRunning = false;
   };
   return {
     join: (candidate) =>
       new Promise((resolve, reject) => {
-        queue.push({ candidate, resolve, reject });
+        queue.push({ candidate, span: activeSpanContext(), resolve, reject });
         if (isRunning) return;
         isRunning = true;
         setImmediate(() => void run());

@@ -81,7 +81,7 @@ export interface Sessions {
   /** @throws HoldfastError `unavailable` */
   readonly revoke: (sid: string, reason: RevocationReason, sub?: string) => Promise<boolean>;
   /** @throws HoldfastError `unavailable` */
-  revokeAllOfUser(sub: string, reason: RevocationReason): Promise<number>;
+  revokeAllOfUser(sub: string, reason: RevocationReason, sparedSid?: string): Promise<number>;
 }
 
 export interface SessionsParts {
@@ -89,10 +89,12 @@ export interface SessionsParts {
   readonly keyRing: KeyRing;
   readonly policy: Policy;
   readonly report: Report;
+  /** Told how many refreshes each statement serves. */
+  readonly onBatch?: (size: number) => void;
 }
 
 export function createSessions(parts: SessionsParts): Sessions {
-  const batches = createRotationBatches(parts.store, parts.policy);
+  const batches = createRotationBatches(parts.store, parts.policy, parts.onBatch);
   const revoke = async (sid: string, reason: RevocationReason, sub?: string): Promise<boolean> => {
     const isRevoked = await parts.store.revoke(sid, reason, sub);
     if (isRevoked) parts.report({ type: 'session.revoked', sid, reason });
@@ -101,10 +103,11 @@ export function createSessions(parts: SessionsParts): Sessions {
   const endReplaced = createReplacedEnding(revoke);
   return {
     revoke,
-    revokeAllOfUser: async (sub, reason) => {
-      const sids = await parts.store.revokeAllOfUser(sub, reason);
-      for (const sid of sids) parts.report({ type: 'session.revoked', sid, reason });
-      return sids.length;
+    revokeAllOfUser: async (sub, reason, sparedSid) => {
+      const sessions = sparedSid === undefined ? 'all' : { allBut: sparedSid };
+      const ended = await parts.store.revokeAllOfUser(sub, { sessions, reason });
+      for (const { sid } of ended) parts.report({ type: 'session.revoked', sid, reason });
+      return ended.length;
     },
     signOut: async (request) => {
       const parsed = parseKnown(request.refreshToken, parts);

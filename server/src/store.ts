@@ -1,6 +1,8 @@
 import type { RevocationReason } from './events.ts';
+import type { SigningAlgorithm } from './jws.ts';
 import type { SessionLifetimes } from './policy.ts';
 import type { SessionState } from './rotation.ts';
+import type { AttemptStore, EndedSession, Ending, PasskeyStore, UserStore } from './user-store.ts';
 
 /**
  * The storage port, and its contract.
@@ -24,6 +26,8 @@ export interface Store {
   readonly sessions: SessionStore;
   readonly codes: AuthorizationCodeStore;
   readonly users: UserStore;
+  readonly passkeys: PasskeyStore;
+  readonly attempts: AttemptStore;
   readonly signingKeys: SigningKeyStore;
 }
 
@@ -55,8 +59,15 @@ export interface SessionStore {
 
   /** Ends a live session, whatever its generation; only of this user when `sub` is given. Waits for the disk. */
   revoke(sid: string, reason: RevocationReason, sub?: string): Promise<boolean>;
-  /** Ends every live session of a user. Waits for the disk. @returns their ids */
-  revokeAllOfUser(sub: string, reason: RevocationReason): Promise<readonly string[]>;
+  /**
+   * Ends live sessions of a user, and voids sign-ins under way, so that none of them makes a session afterwards. Waits for
+   * the disk.
+   */
+  revokeAllOfUser(sub: string, ending: Ending): Promise<readonly EndedSession[]>;
+  /** Live sessions of a user, the one used last first; one that is being replaced is left out. */
+  listOfUser(sub: string): Promise<readonly ListedSession[]>;
+  /** Gives a live session's device a label. @returns false when there is no such session of this user */
+  label(sid: string, sub: string, deviceLabel: string | null): Promise<boolean>;
   /** The user of a session, alive or not; null when there is none. */
   readonly findOwner: (sid: string) => Promise<string | null>;
   /** Which of these sessions are alive: neither ended nor expired. */
@@ -75,6 +86,24 @@ export interface SessionRecord extends SessionState {
   readonly replaces: string | null;
   /** The database's clock at this reading. */
   readonly nowMs: number;
+}
+
+/** A session as its user sees it. */
+export interface ListedSession {
+  readonly sid: string;
+  readonly clientId: string;
+  /** What the user calls the device; null while it has no name. */
+  readonly deviceLabel: string | null;
+  /** As of the last rotation. */
+  readonly userAgent: string;
+  readonly address: string;
+  readonly createdAtMs: number;
+  /** When its refresh token was last used, as far as rows tell: exact to an interval of rotation. */
+  readonly lastUsedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly authTimeSeconds: number;
+  readonly amr: readonly string[];
+  readonly acr: string;
 }
 
 export interface LiveSession {
@@ -147,6 +176,8 @@ export interface NewAuthorizationCode {
   readonly amr: readonly string[];
   readonly acr: string;
   readonly replaces: string | null;
+  /** The user's at the authentication; the code makes no session in another one. */
+  readonly signInEpoch: number;
 }
 
 export interface AuthorizationCodeRecord {
@@ -166,36 +197,37 @@ export interface AuthorizationCodeStore {
   exchange(codeHash: Buffer, session: NewSession): Promise<Delivery | null>;
 }
 
-export interface UserRecord {
-  readonly sub: string;
-  readonly username: string;
-  readonly name: string;
-  readonly passwordHash: string;
-}
-
-export interface UserStore {
-  /** @returns false when the username is taken */
-  insert(user: UserRecord, usernameKey: string): Promise<boolean>;
-  findById(sub: string): Promise<UserRecord | null>;
-  findByUsernameKey(usernameKey: string): Promise<UserRecord | null>;
-}
-
 /** A signing key as it lies in the database. */
 export interface StoredSigningKey {
   readonly kid: string;
-  readonly algorithm: 'ES256';
+  readonly algorithm: SigningAlgorithm;
   /** The public key as a JWK without `kid`, `use` and `alg`. */
   readonly publicJwk: Readonly<Record<string, unknown>>;
   /** The private key (PKCS #8), encrypted under a key derived from the master secret that `secretId` names. */
   readonly encryptedPrivateKey: Buffer;
   readonly secretId: number;
+  /** From then on it signs, until a later one does. */
+  readonly signsFromMs: number;
+}
+
+export interface PublishedSigningKeys {
+  /** In the order in which they sign. */
+  readonly keys: readonly StoredSigningKey[];
+  /** The database's clock at this reading. */
+  readonly nowMs: number;
+}
+
+/** What is to be different about the published keys. */
+export interface SigningKeyChange {
+  readonly add: readonly StoredSigningKey[];
+  /** Their `kid`s. */
+  readonly remove: readonly string[];
 }
 
 export interface SigningKeyStore {
-  /** Every published key, the one that signs last. */
-  list(): Promise<readonly StoredSigningKey[]>;
-  /** Stores a first key unless there is one already, under a lock: of several nodes that start at once, one creates it. */
-  createFirst(create: () => StoredSigningKey): Promise<void>;
+  list(): Promise<PublishedSigningKeys>;
+  /** Plans a change on what is there and makes it, under a lock: of several nodes one plans at a time. @returns the keys after it */
+  change(plan: (published: PublishedSigningKeys) => SigningKeyChange): Promise<PublishedSigningKeys>;
   /** Stores the same private key as encrypted under another master secret. */
   updateEncryption(key: StoredSigningKey): Promise<void>;
 }

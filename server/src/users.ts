@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from './errors.ts';
+import type { CredentialChanged, Report, RevocationReason } from './events.ts';
+import type { PasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
 import type { Policy } from './policy.ts';
-import type { UserRecord, UserStore } from './store.ts';
+import type { Ending, UserChange, UserRecord, UserStore } from './user-store.ts';
 
 /** A user, without any credential. */
 export interface User {
@@ -31,49 +33,163 @@ export interface Users {
   findById(sub: string): Promise<User | null>;
   /** @throws HoldfastError `unavailable` */
   findByUsername(username: string): Promise<User | null>;
+  /**
+   * Sets a user's password, as an administrator. Sign-ins under way are void.
+   *
+   * @param options `endSessions`, default true: every session of the user ends
+   * @returns false when there is no such user
+   * @throws HoldfastError `invalid_password`, `unavailable`, `overloaded`
+   */
+  setPassword(sub: string, password: string, options?: { readonly endSessions?: boolean }): Promise<boolean>;
+  /**
+   * Keeps a user from signing in, by any credential, and ends every session; idempotent.
+   *
+   * @returns false when there is no such user
+   * @throws HoldfastError `unavailable`
+   */
+  disable(sub: string): Promise<boolean>;
+  /** Lets a disabled user sign in again. Ended sessions stay ended. @returns false when there is no such user */
+  enable(sub: string): Promise<boolean>;
+  /**
+   * Forgets a user with every credential, and ends every session. The audit log keeps what it has.
+   *
+   * @returns false when there is no such user
+   * @throws HoldfastError `unavailable`
+   */
+  delete(sub: string): Promise<boolean>;
+}
+
+/** What a username and a password proved. */
+export type PasswordVerdict =
+  | { readonly kind: 'authenticated'; readonly user: User; readonly signInEpoch: number }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'delayed'; readonly retryAfterMs: number };
+
+/** What users do with their own passwords. */
+export interface PasswordSignIn {
+  /**
+   * The same steps, in the same time, for a user who exists and for one who does not, or is disabled.
+   *
+   * @throws HoldfastError `unavailable`, `overloaded`
+   */
+  readonly authenticate: (username: string, password: string, address: string) => Promise<PasswordVerdict>;
+  /**
+   * Changes or sets the user's own password. Sign-ins under way are void.
+   *
+   * @throws HoldfastError `invalid_password`, `unavailable`, `overloaded`
+   */
+  readonly change: (own: OwnPassword, password: string) => Promise<UserChange>;
+  /** Removes the user's own password, while a passkey is left. @throws HoldfastError `unavailable` */
+  readonly remove: (own: OwnPassword) => Promise<UserChange>;
+}
+
+/** Who changes an own password. */
+export interface OwnPassword {
+  readonly sub: string;
+  readonly sid: string;
+  /** Whether the user's sessions other than `sid` end. */
+  readonly endsOtherSessions: boolean;
 }
 
 export interface UsersParts {
   readonly store: UserStore;
   readonly passwords: Passwords;
+  readonly passwordLimits: PasswordLimits;
   readonly policy: Pick<Policy, 'passwordMinimumLength' | 'passwordMaximumLength'>;
+  readonly report: Report;
 }
 
-/** @returns the public face, and the check that sign-in needs */
-export function createUsers(parts: UsersParts): {
-  readonly users: Users;
-  readonly authenticate: (username: string, password: string) => Promise<User | null>;
-} {
-  const { store, passwords } = parts;
+/** @returns the public face, and what the endpoints need */
+export function createUsers(parts: UsersParts): { readonly users: Users; readonly passwordSignIn: PasswordSignIn } {
+  const { store, policy, passwords, report } = parts;
+  const reportChange = (change: UserChange, reason: RevocationReason): boolean => {
+    if (change.kind !== 'changed') return false;
+    for (const { sid } of change.ended) report({ type: 'session.revoked', sid, reason });
+    return true;
+  };
+  const changePassword = async (sub: string, password: string | null, sid: string | null, ending: Ending) => {
+    if (password !== null) checkPassword(password, policy);
+    const hash = password === null ? null : await passwords.hash(password);
+    const change = await store.setPassword(sub, hash, ending);
+    const kind: CredentialChanged['change'] = password === null ? 'password_removed' : 'password_changed';
+    if (reportChange(change, ending.reason)) report({ type: 'credential.changed', sub, sid, change: kind });
+    return change;
+  };
+  const changeOwn = ({ sub, sid, endsOtherSessions }: OwnPassword, password: string | null): Promise<UserChange> =>
+    changePassword(sub, password, sid, {
+      sessions: endsOtherSessions ? { allBut: sid } : 'none',
+      reason: 'password_changed',
+    });
+  const setDisabled = async (sub: string, isDisabled: boolean): Promise<boolean> => {
+    if (!isUuid(sub)) return false;
+    const reason = 'user_disabled';
+    const change = await store.setDisabled(sub, isDisabled, { sessions: isDisabled ? 'all' : 'none', reason });
+    if (!reportChange(change, reason)) return false;
+    report({ type: 'user.changed', sub, change: isDisabled ? 'disabled' : 'enabled' });
+    return true;
+  };
   return {
     users: {
       create: (user) => createUser(user, parts),
-      findById: async (sub) => (isUuid(sub) ? toUser(await store.findById(sub)) : null),
-      findByUsername: async (username) => toUser(await store.findByUsernameKey(usernameKey(username))),
+      findById: async (sub) => (isUuid(sub) ? toUserOrNull(await store.findById(sub)) : null),
+      findByUsername: async (username) => toUserOrNull(await store.findByUsernameKey(usernameKey(username))),
+      setPassword: async (sub, password, { endSessions = true } = {}) => {
+        if (!isUuid(sub)) return false;
+        const ending: Ending = { sessions: endSessions ? 'all' : 'none', reason: 'password_changed' };
+        return (await changePassword(sub, password, null, ending)).kind === 'changed';
+      },
+      disable: (sub) => setDisabled(sub, true),
+      enable: (sub) => setDisabled(sub, false),
+      delete: async (sub) => {
+        if (!isUuid(sub)) return false;
+        const reason = 'user_deleted';
+        const isDeleted = reportChange(await store.delete(sub, { sessions: 'all', reason }), reason);
+        if (isDeleted) report({ type: 'user.changed', sub, change: 'deleted' });
+        return isDeleted;
+      },
     },
-    // The same steps, in the same time, for a user who exists and for one who does not.
-    authenticate: async (username, password) => {
-      const record = await store.findByUsernameKey(usernameKey(username));
-      const isPassword = await passwords.verify(record?.passwordHash ?? null, password);
-      return isPassword ? toUser(record) : null;
+    passwordSignIn: {
+      authenticate: (username, password, address) => authenticate(username, password, address, parts),
+      change: changeOwn,
+      remove: (own) => changeOwn(own, null),
     },
   };
 }
 
-async function createUser({ username, password, name }: NewUser, parts: UsersParts): Promise<User> {
-  const { store, passwords, policy } = parts;
+async function authenticate(
+  username: string,
+  password: string,
+  address: string,
+  { store, passwords, passwordLimits }: UsersParts,
+): Promise<PasswordVerdict> {
+  const key = usernameKey(username);
+  const attempt = await passwordLimits(key, address);
+  if (attempt.kind === 'delayed') return attempt;
+  const record = await store.findByUsernameKey(key);
+  const isPassword = await passwords.verify(record?.passwordHash ?? null, password);
+  if (!isPassword || record === null || record.isDisabled) return { kind: 'refused' };
+  await attempt.forgive();
+  return { kind: 'authenticated', user: toUser(record), signInEpoch: record.signInEpoch };
+}
+
+function checkPassword(password: string, policy: UsersParts['policy']): void {
   const { passwordMinimumLength: least, passwordMaximumLength: most } = policy;
+  if (password.length >= least && password.length <= most) return;
+  throw new HoldfastError('invalid_password', `a password is ${least} to ${most} characters`);
+}
+
+async function createUser({ username, password, name }: NewUser, parts: UsersParts): Promise<User> {
+  const { store, passwords, policy, report } = parts;
   if (!USERNAME.test(username)) {
     throw new HoldfastError('invalid_username', 'a username is 1 to 254 characters, none of them a control character');
   }
   if (typeof name !== 'string' || CONTROL_CHARACTER.test(name))
     throw new TypeError('a name holds no control character');
-  if (password.length < least || password.length > most) {
-    throw new HoldfastError('invalid_password', `a password is ${least} to ${most} characters`);
-  }
+  checkPassword(password, policy);
   const user: User = { sub: randomUUID(), username, name };
   const isNew = await store.insert({ ...user, passwordHash: await passwords.hash(password) }, usernameKey(username));
   if (!isNew) throw new HoldfastError('username_taken', 'a user of this name exists');
+  report({ type: 'user.changed', sub: user.sub, change: 'created' });
   return user;
 }
 
@@ -90,6 +206,11 @@ function usernameKey(username: string): string {
   return username.normalize('NFKC').toLowerCase();
 }
 
-function toUser(record: UserRecord | null): User | null {
-  return record === null ? null : { sub: record.sub, username: record.username, name: record.name };
+/** A user's public face. */
+export function toUser({ sub, username, name }: UserRecord): User {
+  return { sub, username, name };
+}
+
+function toUserOrNull(record: UserRecord | null): User | null {
+  return record === null ? null : toUser(record);
 }

@@ -1,6 +1,7 @@
 import { parseScope } from '../clients.ts';
 import type { Client } from '../clients.ts';
 import { invalidRequest, invalidScope, json, OAuthError } from './answers.ts';
+import { checkCredential } from './credentials.ts';
 import type { FormEndpoint } from './endpoint.ts';
 import { requireParameter } from './form.ts';
 import type { Parameters } from './form.ts';
@@ -16,7 +17,10 @@ const THUMBPRINT = CODE_CHALLENGE;
 const PASSWORD_ACR: Acr = 'aal1';
 
 /**
- * Sign-in by a first-party client without a browser redirect: a password for an authorization code.
+ * Sign-in by a first-party client without a browser redirect: a password or a passkey for an authorization code.
+ *
+ * A passkey takes two steps: asked without a credential, the answer holds `auth_session` and `passkey_options`; the browser's
+ * response goes back as `passkey_response` beside that `auth_session`.
  *
  * @see draft-ietf-oauth-first-party-apps-04 §5
  */
@@ -25,37 +29,18 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
   path: '/authorize-challenge',
   hasCookies: false,
   isRepeatable: false,
-  answer: async ({ parameters, client, request }, parts) => {
-    const { authenticate, codes, report } = parts;
+  answer: async (form, parts) => {
+    const { parameters, client, request } = form;
     const codeChallenge = readCodeChallenge(parameters);
     const scope = readScope(parameters, client);
     const replaces = readSid(parameters, 'replaces');
     const acrValues = readRequirement(parameters);
     const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
-    const username = parameters.get('username');
-    const password = parameters.get('password');
-    if (username === undefined || password === undefined) {
-      throw new OAuthError(403, 'insufficient_authorization', 'A username and a password are needed', {
-        reason: 'credentials_missing',
-      });
-    }
     // Before the password is looked at: an attempt that cannot suffice must not tell whether it was right.
-    refuseInsufficientAcr(PASSWORD_ACR, acrValues);
-    const user = await authenticate(username, password);
-    if (user === null) {
-      report({ type: 'sign_in.failed', clientId: client.clientId, remoteAddress: request.remoteAddress });
-      throw new OAuthError(400, 'access_denied', 'The credentials are wrong', { reason: 'credentials' });
-    }
-    const code = await codes.issue({
-      client,
-      user,
-      scope,
-      codeChallenge,
-      jkt,
-      amr: ['pwd'],
-      acr: PASSWORD_ACR,
-      replaces,
-    });
+    if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
+    const authentication = await checkCredential(form, codeChallenge, parts);
+    refuseInsufficientAcr(authentication.acr, acrValues);
+    const code = await parts.codes.issue({ ...authentication, client, scope, codeChallenge, jkt, replaces });
     return json(200, { authorization_code: code });
   },
 };

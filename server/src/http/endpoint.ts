@@ -3,11 +3,14 @@ import type { AuthorizationCodes } from '../authorization-codes.ts';
 import type { Client, Clients } from '../clients.ts';
 import type { ProofVerifier } from '../dpop.ts';
 import type { Report } from '../events.ts';
-import type { KeyRing, SigningKeys } from '../keys.ts';
+import type { KeyRing } from '../keys.ts';
+import type { Operation } from '../operation.ts';
+import type { Passkeys } from '../passkeys.ts';
 import type { Policy } from '../policy.ts';
 import type { Sessions } from '../sessions.ts';
+import type { SigningKeys } from '../signing-keys.ts';
 import type { SessionStore } from '../store.ts';
-import type { User } from '../users.ts';
+import type { PasswordSignIn, Users } from '../users.ts';
 import type { Parameters } from './form.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import type { AddressLimit } from './rate-limit.ts';
@@ -24,16 +27,20 @@ export interface EndpointParts {
   readonly codes: AuthorizationCodes;
   readonly sessions: Sessions;
   readonly findLive: SessionStore['findLive'];
-  readonly authenticate: (username: string, password: string) => Promise<User | null>;
+  readonly users: Users;
+  readonly passwordSignIn: PasswordSignIn;
+  readonly passkeys: Passkeys;
   readonly addressLimit: AddressLimit;
   readonly report: Report;
+  readonly operation: Operation;
 }
 
 /** A document that anybody may read. */
 export interface DocumentEndpoint {
   readonly kind: 'document';
   readonly path: string;
-  readonly answer: (parts: EndpointParts) => HttpResponse;
+  /** @throws OAuthError, HoldfastError */
+  readonly answer: (parts: EndpointParts, request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 }
 
 /** What a client posts a form to. */

@@ -5,20 +5,36 @@ import { JWKS_ENDPOINT, METADATA_ENDPOINT } from './documents.ts';
 import type { DocumentEndpoint, Endpoint, EndpointParts, FormEndpoint } from './endpoint.ts';
 import { readForm, requireParameter } from './form.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
+import { OPENAPI_ENDPOINT } from './openapi.ts';
+import { HEALTH_ENDPOINT, METRICS_ENDPOINT, READINESS_ENDPOINT } from './operation-endpoints.ts';
 import { corsHeaders, preflightHeaders, refuseForgery } from './origin.ts';
 import { nonceHeaders } from './proof.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
 
-const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
-  [TOKEN_ENDPOINT, AUTHORIZE_CHALLENGE_ENDPOINT, REVOCATION_ENDPOINT, JWKS_ENDPOINT, METADATA_ENDPOINT].map(
-    (endpoint: Endpoint) => [endpoint.path, endpoint],
-  ),
-);
+/** Every endpoint; `openapi.ts` describes each. */
+export const ENDPOINTS: readonly Endpoint[] = [
+  TOKEN_ENDPOINT,
+  AUTHORIZE_CHALLENGE_ENDPOINT,
+  REVOCATION_ENDPOINT,
+  JWKS_ENDPOINT,
+  METADATA_ENDPOINT,
+  OPENAPI_ENDPOINT,
+  HEALTH_ENDPOINT,
+  READINESS_ENDPOINT,
+  METRICS_ENDPOINT,
+];
+
+const BY_PATH: ReadonlyMap<string, Endpoint> = new Map(ENDPOINTS.map((endpoint) => [endpoint.path, endpoint]));
 
 /** Whether a path is one of ours; what is not must be left untouched for somebody else. */
 export function isOurPath(path: string): boolean {
-  return ENDPOINTS.has(path);
+  return routeOf(path) !== null;
+}
+
+/** The path of the endpoint that answers, as registered: for metrics and traces, which must not grow with what is sent. */
+export function routeOf(path: string): string | null {
+  return BY_PATH.get(path)?.path ?? null;
 }
 
 /** What became of a request, and what an operator should know about it. */
@@ -30,15 +46,23 @@ export interface Answered {
 
 /** Answers a request to one of our paths; null for any other. Never throws. */
 export async function answerRequest(request: HttpRequest, parts: EndpointParts): Promise<Answered | null> {
-  const endpoint = ENDPOINTS.get(request.path);
+  const endpoint = BY_PATH.get(request.path);
   if (endpoint === undefined) return null;
   return endpoint.kind === 'document' ? answerDocument(endpoint, request, parts) : answerForm(endpoint, request, parts);
 }
 
-function answerDocument(endpoint: DocumentEndpoint, request: HttpRequest, parts: EndpointParts): Answered {
+async function answerDocument(
+  endpoint: DocumentEndpoint,
+  request: HttpRequest,
+  parts: EndpointParts,
+): Promise<Answered> {
   if (request.method !== 'GET' && request.method !== 'HEAD') return failed(methodNotAllowed('GET, HEAD'));
-  const response = endpoint.answer(parts);
-  return { response: request.method === 'HEAD' ? { ...response, body: '' } : response, failure: null };
+  try {
+    const response = await endpoint.answer(parts, request);
+    return { response: request.method === 'HEAD' ? { ...response, body: '' } : response, failure: null };
+  } catch (thrown) {
+    return failed(toOAuthError(thrown, parts.policy.retryAfterSeconds));
+  }
 }
 
 async function answerForm(endpoint: FormEndpoint, request: HttpRequest, parts: EndpointParts): Promise<Answered> {

@@ -2,7 +2,9 @@ import { Client } from 'pg';
 import { HoldfastError } from '../errors.ts';
 import { INITIAL } from './migrations/0001-initial.ts';
 import { BOUND_CODES } from './migrations/0002-bound-codes.ts';
+import { PEOPLE } from './migrations/0003-people.ts';
 import { EVENTS } from './migrations/0004-events.ts';
+import { SIGNING_KEY_SCHEDULE } from './migrations/0005-signing-key-schedule.ts';
 
 interface Migration {
   readonly version: number;
@@ -14,7 +16,9 @@ interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'initial', sql: INITIAL },
   { version: 2, name: 'bound codes', sql: BOUND_CODES },
+  { version: 3, name: 'people', sql: PEOPLE },
   { version: 4, name: 'events', sql: EVENTS },
+  { version: 5, name: 'signing key schedule', sql: SIGNING_KEY_SCHEDULE },
 ];
 
 /** Any constant will do, as long as nobody else's advisory lock on this database has the same. */

@@ -92,9 +92,33 @@ export const REVOKE = `
 UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $3
 WHERE s.bucket = $1 AND s.id = $2 AND ($4::uuid IS NULL OR s.user_id = $4) AND ${IS_LIVE} RETURNING s.id`;
 
+/** $3 the session to spare, if any. */
 export const REVOKE_ALL_OF_USER = `
 UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $2
-WHERE s.user_id = $1 AND ${IS_LIVE} RETURNING s.id`;
+WHERE s.user_id = $1 AND ($3::uuid IS NULL OR s.id <> $3) AND ${IS_LIVE} RETURNING s.id, s.client_id`;
+
+/**
+ * A device that signed in again is one entry: the session that is being replaced is left out, although it lives until the new
+ * refresh token is first used.
+ *
+ * $2 inactivity timeout in seconds. A bound session is never delivered again, so its last use shows in the timeout that slid.
+ */
+export const LIST_OF_USER = `
+SELECT s.id, s.client_id, s.device_label, s.last_user_agent, s.last_address, s.amr, s.acr,
+  ${milliseconds('s.created_at')} AS created_at_ms, ${milliseconds('s.auth_time')} AS auth_time_ms,
+  ${milliseconds('s.expires_at')} AS expires_at_ms,
+  ${milliseconds(`greatest(s.delivered_at, least(${NOW}, s.idle_expires_at - make_interval(secs => $2::float8)))`)}
+    AS last_used_at_ms
+FROM holdfast.sessions AS s
+WHERE s.user_id = $1 AND ${IS_LIVE} AND NOT EXISTS (
+  SELECT FROM holdfast.sessions AS n
+  WHERE n.user_id = $1 AND n.replaces = s.id
+    AND n.revoked_at IS NULL AND n.expires_at > ${NOW} AND n.idle_expires_at > ${NOW})
+ORDER BY last_used_at_ms DESC, s.id`;
+
+export const LABEL = `
+UPDATE holdfast.sessions AS s SET device_label = $4
+WHERE s.bucket = $1 AND s.id = $2 AND s.user_id = $3 AND ${IS_LIVE} RETURNING s.id`;
 
 export const FIND_OWNER = 'SELECT s.user_id FROM holdfast.sessions AS s WHERE s.bucket = $1 AND s.id = $2';
 

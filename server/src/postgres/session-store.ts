@@ -4,6 +4,7 @@ import type {
   Activity,
   CopyToVerify,
   Delivery,
+  ListedSession,
   LiveSession,
   Reading,
   RotationCandidate,
@@ -11,9 +12,10 @@ import type {
   SessionRecord,
   SessionStore,
 } from '../store.ts';
-import { run } from './connections.ts';
+import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
 import * as statements from './session-statements.ts';
+import { endSessions, VOID_SIGN_INS } from './user-store.ts';
 
 /** A row as PostgreSQL returns it. */
 export interface SessionRow {
@@ -52,6 +54,19 @@ interface IdRow {
 interface LiveRow extends IdRow {
   readonly user_id: string;
   readonly client_id: string;
+}
+
+interface ListedRow extends IdRow {
+  readonly client_id: string;
+  readonly device_label: string | null;
+  readonly last_user_agent: string;
+  readonly last_address: string;
+  readonly amr: string;
+  readonly acr: string;
+  readonly created_at_ms: number;
+  readonly auth_time_ms: number;
+  readonly expires_at_ms: number;
+  readonly last_used_at_ms: number;
 }
 
 type SessionPolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSeconds'>;
@@ -100,9 +115,18 @@ export function createSessionStore({ rotations, durable }: Connections, policy: 
       const values = [bucketOf(sid), sid, reason, sub ?? null];
       return (await run<IdRow>(durable, { text: statements.REVOKE, values })).length > 0;
     },
-    revokeAllOfUser: async (sub, reason) => {
-      const rows = await run<IdRow>(durable, { text: statements.REVOKE_ALL_OF_USER, values: [sub, reason] });
-      return rows.map(({ id }) => id);
+    revokeAllOfUser: (sub, ending) =>
+      transact(durable, async (client) => {
+        await client.query(VOID_SIGN_INS, [sub]);
+        return endSessions(client, sub, ending);
+      }),
+    listOfUser: async (sub) => {
+      const values = [sub, policy.inactivityTimeoutSeconds];
+      return (await run<ListedRow>(durable, { text: statements.LIST_OF_USER, values })).map(toListedSession);
+    },
+    label: async (sid, sub, deviceLabel) => {
+      const values = [bucketOf(sid), sid, sub, deviceLabel];
+      return (await run<IdRow>(durable, { text: statements.LABEL, values })).length > 0;
     },
     findOwner: async (sid) => {
       const values = [bucketOf(sid), sid];
@@ -187,6 +211,22 @@ export function toDelivery(row: DeliveryRow): Delivery {
 
 function toLiveSession(row: LiveRow): LiveSession {
   return { sid: row.id, sub: row.user_id, clientId: row.client_id };
+}
+
+function toListedSession(row: ListedRow): ListedSession {
+  return {
+    sid: row.id,
+    clientId: row.client_id,
+    deviceLabel: row.device_label,
+    userAgent: row.last_user_agent,
+    address: row.last_address,
+    createdAtMs: row.created_at_ms,
+    lastUsedAtMs: row.last_used_at_ms,
+    expiresAtMs: row.expires_at_ms,
+    authTimeSeconds: Math.floor(row.auth_time_ms / 1000),
+    amr: splitValues(row.amr),
+    acr: row.acr,
+  };
 }
 
 /** Space-delimited values, as RFC 6749 writes a scope; the empty string holds none. */

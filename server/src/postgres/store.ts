@@ -1,17 +1,14 @@
 import type { Policy } from '../policy.ts';
-import type {
-  AuthorizationCodeStore,
-  SigningKeyStore,
-  Store,
-  StoredSigningKey,
-  UserRecord,
-  UserStore,
-} from '../store.ts';
+import type { AuthorizationCodeStore, Store } from '../store.ts';
+import { createAttemptStore } from './attempt-store.ts';
 import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
+import { createPasskeyStore } from './passkey-store.ts';
 import { CREATE } from './session-statements.ts';
+import { createSigningKeyStore } from './signing-key-store.ts';
 import { bucketOf, createSessionStore, toDelivery } from './session-store.ts';
 import type { DeliveryRow } from './session-store.ts';
+import { createUserStore } from './user-store.ts';
 
 type StorePolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSeconds' | 'authorizationCodeLifetimeSeconds'>;
 
@@ -21,6 +18,8 @@ export function createStore(connections: Connections, policy: StorePolicy): Stor
     sessions: createSessionStore(connections, policy),
     codes: createAuthorizationCodeStore(connections, policy),
     users: createUserStore(connections),
+    passkeys: createPasskeyStore(connections),
+    attempts: createAttemptStore(connections),
     signingKeys: createSigningKeyStore(connections),
   };
 }
@@ -33,14 +32,28 @@ interface CodeRow {
   readonly session_id: string | null;
 }
 
+/**
+ * The lock on the user makes it wait for a change that is voiding sign-ins, and such a change wait for it: the session is
+ * either there to be ended or not made.
+ */
+const CONSUME = `
+  WITH holder AS (
+    SELECT a.code_hash FROM holdfast.authorization_codes AS a
+    JOIN holdfast.users AS u ON u.id = a.user_id AND u.sign_in_epoch = a.sign_in_epoch AND u.disabled_at IS NULL
+    WHERE a.code_hash = $1 FOR SHARE OF u
+  )
+  UPDATE holdfast.authorization_codes AS a SET session_id = $2 FROM holder
+  WHERE a.code_hash = holder.code_hash AND a.session_id IS NULL AND a.expires_at > now()`;
+
 function createAuthorizationCodeStore({ durable }: Connections, policy: StorePolicy): AuthorizationCodeStore {
   return {
     insert: async (code) => {
       await run(durable, {
         text: `
           INSERT INTO holdfast.authorization_codes
-            (code_hash, client_id, user_id, scope, code_challenge, amr, acr, replaces, dpop_jkt, auth_time, expires_at)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now() + make_interval(secs => $10::float8))`,
+            (code_hash, client_id, user_id, scope, code_challenge, amr, acr, replaces, dpop_jkt, sign_in_epoch,
+              auth_time, expires_at)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), now() + make_interval(secs => $11::float8))`,
         values: [
           code.codeHash,
           code.clientId,
@@ -51,6 +64,7 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
           code.acr,
           code.replaces,
           code.jkt,
+          code.signInEpoch,
           policy.authorizationCodeLifetimeSeconds,
         ],
       });
@@ -73,12 +87,7 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
     },
     exchange: (codeHash, { sid, jkt, lifetimes, nonce, address, userAgent }) =>
       transact(durable, async (client) => {
-        const consumed = await client.query({
-          text: `
-            UPDATE holdfast.authorization_codes SET session_id = $2
-            WHERE code_hash = $1 AND session_id IS NULL AND expires_at > now()`,
-          values: [codeHash, sid],
-        });
+        const consumed = await client.query({ text: CONSUME, values: [codeHash, sid] });
         if (consumed.rowCount !== 1) return null;
         const { rows } = await client.query<DeliveryRow>({
           text: CREATE,
@@ -96,87 +105,5 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
         });
         return rows[0] === undefined ? null : toDelivery(rows[0]);
       }),
-  };
-}
-
-interface UserRow {
-  readonly id: string;
-  readonly username: string;
-  readonly name: string;
-  readonly password_hash: string;
-}
-
-const USER = 'SELECT id, username, name, password_hash FROM holdfast.users';
-
-function createUserStore({ durable }: Connections): UserStore {
-  const find = async (condition: string, value: string): Promise<UserRecord | null> => {
-    const [row] = await run<UserRow>(durable, { text: `${USER} WHERE ${condition}`, values: [value] });
-    if (row === undefined) return null;
-    return { sub: row.id, username: row.username, name: row.name, passwordHash: row.password_hash };
-  };
-  return {
-    insert: async (user, usernameKey) => {
-      const inserted = await run(durable, {
-        text: `
-          INSERT INTO holdfast.users (id, username, username_key, name, password_hash) VALUES ($1, $2, $3, $4, $5)
-          ON CONFLICT (username_key) DO NOTHING RETURNING id`,
-        values: [user.sub, user.username, usernameKey, user.name, user.passwordHash],
-      });
-      return inserted.length > 0;
-    },
-    findById: (sub) => find('id = $1', sub),
-    findByUsernameKey: (usernameKey) => find('username_key = $1', usernameKey),
-  };
-}
-
-interface SigningKeyRow {
-  readonly kid: string;
-  readonly algorithm: 'ES256';
-  readonly public_jwk: Readonly<Record<string, unknown>>;
-  readonly encrypted_private_key: Buffer;
-  readonly secret_id: number;
-}
-
-/** Any constant but the migrations' own. */
-const SIGNING_KEY_LOCK = 0x48_4f_4c_45;
-
-function createSigningKeyStore({ durable }: Connections): SigningKeyStore {
-  return {
-    list: async () => {
-      const rows = await run<SigningKeyRow>(durable, {
-        text: `
-          SELECT kid, algorithm, public_jwk, encrypted_private_key, secret_id
-          FROM holdfast.signing_keys ORDER BY created_at, kid`,
-      });
-      return rows.map(toSigningKey);
-    },
-    createFirst: (create) =>
-      transact(durable, async (client) => {
-        await client.query('SELECT pg_advisory_xact_lock($1)', [SIGNING_KEY_LOCK]);
-        const { rowCount } = await client.query('SELECT 1 FROM holdfast.signing_keys LIMIT 1');
-        if (rowCount !== 0) return;
-        const key = create();
-        await client.query(
-          `INSERT INTO holdfast.signing_keys (kid, algorithm, public_jwk, encrypted_private_key, secret_id)
-           VALUES ($1, $2, $3, $4, $5)`,
-          [key.kid, key.algorithm, JSON.stringify(key.publicJwk), key.encryptedPrivateKey, key.secretId],
-        );
-      }),
-    updateEncryption: async ({ kid, encryptedPrivateKey, secretId }) => {
-      await run(durable, {
-        text: 'UPDATE holdfast.signing_keys SET encrypted_private_key = $2, secret_id = $3 WHERE kid = $1',
-        values: [kid, encryptedPrivateKey, secretId],
-      });
-    },
-  };
-}
-
-function toSigningKey(row: SigningKeyRow): StoredSigningKey {
-  return {
-    kid: row.kid,
-    algorithm: row.algorithm,
-    publicJwk: row.public_jwk,
-    encryptedPrivateKey: row.encrypted_private_key,
-    secretId: row.secret_id,
   };
 }

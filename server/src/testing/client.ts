@@ -53,6 +53,8 @@ export function serverOptions(databaseUrl: string): HoldfastOptions {
       { clientId: 'other', delivery: 'body', scopes: ['notes'] },
       { clientId: 'web', delivery: 'cookie', scopes: ['notes'], origins: ['https://app.example'] },
     ],
+    // Tests sign one user in many times at once, which from outside looks like guessing.
+    policy: { passwordAttemptsPerAccount: 1_000, passwordAttemptsPerAddress: 1_000 },
     logger: { info: () => {}, warn: () => {}, error: () => {} },
   };
 }
@@ -64,7 +66,8 @@ export async function startTestServer(
 ): Promise<TestServer> {
   const events: HoldfastEvent[] = [];
   const options = { ...serverOptions(databaseUrl), onEvent: (event: HoldfastEvent) => events.push(event) };
-  const holdfast = await createHoldfast({ ...options, ...overrides });
+  const policy = { ...options.policy, ...overrides.policy };
+  const holdfast = await createHoldfast({ ...options, ...overrides, policy });
   if ((await holdfast.users.findByUsername(CREDENTIALS.username)) === null) {
     await holdfast.users.create({ ...CREDENTIALS, name: 'Ada' });
   }

@@ -1,0 +1,111 @@
+import type { User } from '../users.ts';
+import { invalidRequest, OAuthError } from './answers.ts';
+import type { EndpointParts, FormRequest } from './endpoint.ts';
+import { requireParameter } from './form.ts';
+
+/** Who signed in, and how. */
+export interface Authentication {
+  readonly user: User;
+  readonly signInEpoch: number;
+  /** RFC 8176 values. */
+  readonly amr: readonly string[];
+  readonly acr: string;
+}
+
+/**
+ * Checks the credential in a challenge request: a password, or a passkey's response.
+ *
+ * @param codeChallenge of this sign-in; a passkey's challenge is bound to it, so that a response which somebody else got
+ *   hold of signs nobody in
+ * @throws OAuthError `insufficient_authorization` with what is needed, `access_denied`, `invalid_session`, 429
+ */
+export async function checkCredential(
+  form: FormRequest,
+  codeChallenge: string,
+  parts: EndpointParts,
+): Promise<Authentication> {
+  const { parameters } = form;
+  if (parameters.has('passkey_response')) return checkPasskey(form, codeChallenge, parts);
+  const username = parameters.get('username');
+  const password = parameters.get('password');
+  if (username !== undefined && password !== undefined) return checkPassword(username, password, form, parts);
+  throw await insufficientAuthorization(form, codeChallenge, parts);
+}
+
+/** Whoever asks without a credential is told what would do: everybody the same, so it gives no user away. */
+async function insufficientAuthorization(
+  { client }: FormRequest,
+  codeChallenge: string,
+  { passkeys }: EndpointParts,
+): Promise<OAuthError> {
+  const { session, options } = await passkeys.requestOptions(client, codeChallenge);
+  return new OAuthError(403, 'insufficient_authorization', 'A username and a password, or a passkey, are needed', {
+    reason: 'credentials_missing',
+    members: { auth_session: session, passkey_options: options },
+  });
+}
+
+async function checkPassword(
+  username: string,
+  password: string,
+  { client, request }: FormRequest,
+  { passwordSignIn, report }: EndpointParts,
+): Promise<Authentication> {
+  const { remoteAddress } = request;
+  const verdict = await passwordSignIn.authenticate(username, password, remoteAddress);
+  switch (verdict.kind) {
+    case 'authenticated':
+      return { user: verdict.user, signInEpoch: verdict.signInEpoch, amr: ['pwd'], acr: 'aal1' };
+    case 'refused':
+      report({ type: 'sign_in.failed', clientId: client.clientId, remoteAddress });
+      throw wrongCredentials();
+    case 'delayed': {
+      const { retryAfterMs } = verdict;
+      report({ type: 'sign_in.delayed', clientId: client.clientId, remoteAddress, retryAfterMs });
+      throw new OAuthError(429, 'temporarily_unavailable', 'Too many wrong passwords: try again later', {
+        reason: 'password_attempts',
+        headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
+      });
+    }
+  }
+}
+
+async function checkPasskey(
+  { client, parameters, request }: FormRequest,
+  codeChallenge: string,
+  { passkeys, report }: EndpointParts,
+): Promise<Authentication> {
+  const session = requireParameter(parameters, 'auth_session');
+  const response = requireParameter(parameters, 'passkey_response');
+  const verdict = await passkeys.authenticate({ client, codeChallenge, session, response });
+  switch (verdict.kind) {
+    case 'authenticated':
+      // The user verified by the authenticator holds its key: two factors. Without attestation nothing shows hardware.
+      return { user: verdict.user, signInEpoch: verdict.signInEpoch, amr: ['swk', 'user', 'mfa'], acr: 'aal2' };
+    case 'malformed':
+      throw invalidRequest('passkey_response is the JSON of a PublicKeyCredential');
+    case 'invalid_session':
+      throw invalidSession();
+    case 'unknown':
+    case 'refused':
+      report({ type: 'sign_in.failed', clientId: client.clientId, remoteAddress: request.remoteAddress });
+      // An id is as random as a key: saying that it is unknown lets the client tell the passkey's provider to drop it.
+      throw verdict.kind === 'unknown' ? wrongCredentials('passkey_unknown') : wrongCredentials();
+  }
+}
+
+function wrongCredentials(reason = 'credentials'): OAuthError {
+  return new OAuthError(400, 'access_denied', 'The credentials are wrong', { reason });
+}
+
+/** @see draft-ietf-oauth-first-party-apps §5.2.2 */
+export function invalidSession(): OAuthError {
+  return new OAuthError(
+    400,
+    'invalid_session',
+    'The passkey challenge was answered before, expired or is another one',
+    {
+      reason: 'session',
+    },
+  );
+}

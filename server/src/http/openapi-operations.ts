@@ -1,0 +1,179 @@
+/** One entry of OpenAPI's `paths`: by method in lower case. */
+type PathItem = Readonly<Record<string, object>>;
+
+const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
+
+const jsonBody = (description: string, schema: object): object => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+const form = (required: readonly string[], properties: Readonly<Record<string, object>>): object => ({
+  required: true,
+  content: { 'application/x-www-form-urlencoded': { schema: { type: 'object', required, properties } } },
+});
+
+const text = (description: string): object => ({ type: 'string', description });
+
+/** What any form endpoint may answer. */
+const ERRORS = {
+  400: jsonBody('Refused; `error` and `reason` say why', ref('Error')),
+  403: jsonBody('A request that uses cookies came from a place that may not send it', ref('Error')),
+  413: jsonBody('The body is too large', ref('Error')),
+  429: jsonBody('Come back after `Retry-After` seconds; nothing has changed', ref('Error')),
+  503: jsonBody('The server cannot answer now; repeat the request after `Retry-After` seconds', ref('Error')),
+};
+
+const CLIENT_ID = text('The registered client');
+
+/** Every endpoint by path and method. A test compares it with the router's table. */
+export const OPERATIONS: Readonly<Record<string, PathItem>> = {
+  '/token': {
+    post: {
+      operationId: 'token',
+      summary: 'Exchange an authorization code, or use a refresh token',
+      description:
+        'RFC 6749 sections 4.1.3 and 6. An answer without `refresh_token` means: keep the one you have. Only ' +
+        '`invalid_grant` ends a session; everything else is to be repeated.',
+      requestBody: form(['grant_type', 'client_id'], {
+        grant_type: { type: 'string', enum: ['authorization_code', 'refresh_token'] },
+        client_id: CLIENT_ID,
+        code: text('For authorization_code'),
+        code_verifier: text('For authorization_code: RFC 7636'),
+        refresh_token: text('For refresh_token, of clients that receive it in the body'),
+        sid: text('For refresh_token, of clients with cookies: the session that is meant'),
+        scope: text('For refresh_token: a part of the grant'),
+        user_active: {
+          type: 'string',
+          enum: ['true', 'false'],
+          description: 'Whether the user is behind this refresh',
+        },
+      }),
+      responses: {
+        200: jsonBody('Tokens', ref('Tokens')),
+        ...ERRORS,
+        425: jsonBody('Sent as TLS early data: send it again', ref('Error')),
+      },
+    },
+  },
+  '/authorize-challenge': {
+    post: {
+      operationId: 'authorizeChallenge',
+      summary: 'Sign in, or authenticate again, without a redirect',
+      description: 'OAuth 2.0 for First-Party Applications (draft).',
+      requestBody: form(['client_id', 'code_challenge', 'code_challenge_method'], {
+        client_id: CLIENT_ID,
+        username: text('With a password'),
+        password: { type: 'string', format: 'password' },
+        code_challenge: text('RFC 7636'),
+        code_challenge_method: { type: 'string', enum: ['S256'] },
+        scope: text('Default: every scope of the client'),
+        replaces: { type: 'string', format: 'uuid', description: 'The session that this sign-in takes over from' },
+      }),
+      responses: {
+        200: jsonBody('Authenticated', {
+          type: 'object',
+          required: ['authorization_code'],
+          properties: { authorization_code: { type: 'string' } },
+        }),
+        ...ERRORS,
+      },
+    },
+  },
+  '/revoke': {
+    post: {
+      operationId: 'revoke',
+      summary: 'Sign out: end the session of a refresh token',
+      description: 'RFC 7009. A token that means nothing is answered 200 as well.',
+      requestBody: form(['client_id'], {
+        client_id: CLIENT_ID,
+        token: text('The refresh token, of clients that receive it in the body'),
+        sid: text('Of clients with cookies: the session that is meant'),
+      }),
+      responses: { 200: { description: 'The session has ended' }, ...ERRORS },
+    },
+  },
+  '/.well-known/jwks.json': {
+    get: {
+      operationId: 'jwks',
+      summary: 'The keys that access tokens are verified by',
+      description: 'RFC 7517. A key is published before it signs and stays until its last token has expired.',
+      responses: { 200: jsonBody('The key set', { type: 'object' }) },
+    },
+  },
+  '/.well-known/oauth-authorization-server': {
+    get: {
+      operationId: 'metadata',
+      summary: 'What this server can do, and where',
+      description: 'RFC 8414.',
+      responses: { 200: jsonBody('The metadata', { type: 'object' }) },
+    },
+  },
+  '/openapi.json': {
+    get: {
+      operationId: 'openapi',
+      summary: 'This document',
+      responses: { 200: jsonBody('OpenAPI 3.1', { type: 'object' }) },
+    },
+  },
+  '/healthz': {
+    get: {
+      operationId: 'health',
+      summary: 'Whether the process is alive',
+      responses: { 200: jsonBody('It is', { type: 'object' }) },
+    },
+  },
+  '/readyz': {
+    get: {
+      operationId: 'readiness',
+      summary: 'Whether to send requests here',
+      responses: { 200: jsonBody('Yes', ref('Readiness')), 503: jsonBody('No; `checks` says why', ref('Readiness')) },
+    },
+  },
+  '/metrics': {
+    get: {
+      operationId: 'metrics',
+      summary: 'Prometheus metrics',
+      security: [{ metricsToken: [] }],
+      responses: {
+        200: { description: 'Text exposition format', content: { 'text/plain': { schema: { type: 'string' } } } },
+        403: jsonBody('Not from this host, and without the token', ref('Error')),
+      },
+    },
+  },
+};
+
+export const SCHEMAS = {
+  Error: {
+    type: 'object',
+    required: ['error'],
+    properties: {
+      error: text('RFC 6749 section 5.2'),
+      error_description: text('For people'),
+      reason: text('For machines: why exactly'),
+    },
+  },
+  Tokens: {
+    type: 'object',
+    required: ['access_token', 'token_type', 'expires_in', 'scope', 'sid', 'sub'],
+    properties: {
+      access_token: text('RFC 9068'),
+      token_type: { type: 'string', enum: ['Bearer', 'DPoP'] },
+      expires_in: { type: 'integer' },
+      scope: { type: 'string' },
+      refresh_token: text('Only when one is handed out; otherwise keep the one you have'),
+      refresh_token_timeout: { type: 'integer', description: 'Seconds until the inactivity timeout' },
+      authorization_expires_in: { type: 'integer', description: 'Seconds until the session ends for good' },
+      sid: { type: 'string', format: 'uuid' },
+      sub: { type: 'string', format: 'uuid' },
+    },
+  },
+  Readiness: {
+    type: 'object',
+    required: ['status', 'checks'],
+    properties: {
+      status: { type: 'string', enum: ['ready', 'not_ready'] },
+      checks: { type: 'object', additionalProperties: { type: 'string' } },
+    },
+  },
+};

@@ -1,0 +1,182 @@
+import { generateAuthenticationOptions, generateRegistrationOptions } from '@simplewebauthn/server';
+import type {
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+} from '@simplewebauthn/server';
+import type { Client } from './clients.ts';
+import type { CredentialChanged, Report } from './events.ts';
+import type { PasskeyChallenges } from './passkey-challenges.ts';
+import {
+  readAssertion,
+  readAttestation,
+  userHandleOf,
+  verifyAssertion,
+  verifyAttestation,
+} from './passkey-responses.ts';
+import type { Policy } from './policy.ts';
+import type { PasskeyRecord, PasskeyStore, UserChange } from './user-store.ts';
+import { toUser } from './users.ts';
+import type { User } from './users.ts';
+
+/** What begins a ceremony: options for the browser, and the session that its response belongs to. */
+export interface CeremonyStart<Options> {
+  readonly session: string;
+  readonly options: Options;
+}
+
+export interface PasskeySignIn {
+  readonly client: Client;
+  readonly codeChallenge: string;
+  /** From {@link Passkeys.requestOptions}. */
+  readonly session: string;
+  /** JSON of the browser's `PublicKeyCredential`. */
+  readonly response: string;
+}
+
+/**
+ * - `unknown`: no such passkey, or no longer.
+ * - `invalid_session`: the challenge is spent, expired, or was made for something else. A new ceremony helps.
+ */
+export type PasskeyVerdict =
+  | { readonly kind: 'authenticated'; readonly user: User; readonly signInEpoch: number }
+  | { readonly kind: 'malformed' | 'invalid_session' | 'unknown' | 'refused' };
+
+/** A signed-in user who changes passkeys. */
+export interface PasskeyHolder {
+  readonly sub: string;
+  readonly sid: string;
+  readonly client: Client;
+}
+
+export type PasskeyRegistration =
+  | { readonly kind: 'registered'; readonly passkey: PasskeyRecord }
+  /** `taken`: the credential is registered already, or the user has as many as allowed. */
+  | { readonly kind: 'malformed' | 'invalid_session' | 'refused' | 'taken' };
+
+/** Passkeys: discoverable credentials with user verification. Everything may throw HoldfastError `unavailable`. */
+export interface Passkeys {
+  /** Begins a sign-in, by autofill or button. Touches no database and tells nothing about any user. */
+  requestOptions(client: Client, codeChallenge: string): Promise<CeremonyStart<PublicKeyCredentialRequestOptionsJSON>>;
+  authenticate(signIn: PasskeySignIn): Promise<PasskeyVerdict>;
+  creationOptions(holder: PasskeyHolder, user: User): Promise<CeremonyStart<PublicKeyCredentialCreationOptionsJSON>>;
+  register(
+    holder: PasskeyHolder,
+    answer: { readonly session: string; readonly response: string; readonly name: string },
+  ): Promise<PasskeyRegistration>;
+  list(sub: string): Promise<readonly PasskeyRecord[]>;
+  /** @returns null when the user has no such passkey */
+  rename(holder: PasskeyHolder, credentialId: Buffer, name: string): Promise<PasskeyRecord | null>;
+  remove(holder: PasskeyHolder, credentialId: Buffer): Promise<UserChange>;
+}
+
+export interface PasskeysParts {
+  readonly store: PasskeyStore;
+  readonly challenges: PasskeyChallenges;
+  readonly policy: Pick<Policy, 'passkeyChallengeLifetimeSeconds' | 'passkeysPerUser'>;
+  readonly report: Report;
+}
+
+/** @see WebAuthn Level 3 §7 */
+export function createPasskeys(parts: PasskeysParts): Passkeys {
+  const { store, challenges, policy, report } = parts;
+  const timeout = policy.passkeyChallengeLifetimeSeconds * 1000;
+  const reportChange = ({ sub, sid }: PasskeyHolder, change: CredentialChanged['change']): void =>
+    report({ type: 'credential.changed', sub, sid, change });
+  return {
+    requestOptions: async (client, codeChallenge) => {
+      const { challenge, session } = challenges.issue(signInBinding(client, codeChallenge));
+      const options = await generateAuthenticationOptions({
+        rpID: client.passkeys.rpId,
+        challenge: new Uint8Array(challenge),
+        timeout,
+        userVerification: 'required',
+      });
+      return { session, options };
+    },
+    authenticate: (signIn) => authenticate(signIn, parts),
+    creationOptions: async (holder, user) => {
+      const { rpId } = holder.client.passkeys;
+      const { challenge, session } = challenges.issue(registrationBinding(holder));
+      const existing = (await store.list(holder.sub)).filter((passkey) => passkey.rpId === rpId);
+      const options = await generateRegistrationOptions({
+        rpName: rpId,
+        rpID: rpId,
+        userID: new Uint8Array(userHandleOf(holder.sub)),
+        userName: user.username,
+        userDisplayName: user.name,
+        challenge: new Uint8Array(challenge),
+        timeout,
+        attestationType: 'none',
+        excludeCredentials: existing.map(({ credentialId, transports }) => ({
+          id: credentialId.toString('base64url'),
+          transports: [...transports],
+        })),
+        authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
+      });
+      return { session, options };
+    },
+    register: async (holder, { session, response, name }) => {
+      const challenge = challenges.open(session, registrationBinding(holder));
+      if (challenge === null) return { kind: 'invalid_session' };
+      const attestation = readAttestation(response);
+      if (attestation === null) return { kind: 'malformed' };
+      if (!(await store.spendChallenge(challenge.challenge, challenge.expiresAtSeconds))) {
+        return { kind: 'invalid_session' };
+      }
+      const verified = await verifyAttestation(attestation, challenge.challenge, holder.client.passkeys);
+      if (verified === null) return { kind: 'refused' };
+      const { sub, client } = holder;
+      const { rpId } = client.passkeys;
+      const passkey = await store.insert({ ...verified, sub, rpId, name }, policy.passkeysPerUser);
+      if (passkey === null) return { kind: 'taken' };
+      reportChange(holder, 'passkey_added');
+      return { kind: 'registered', passkey };
+    },
+    list: (sub) => store.list(sub),
+    rename: async (holder, credentialId, name) => {
+      const passkey = await store.rename(holder.sub, credentialId, name);
+      if (passkey !== null) reportChange(holder, 'passkey_renamed');
+      return passkey;
+    },
+    remove: async (holder, credentialId) => {
+      const change = await store.delete(holder.sub, credentialId);
+      if (change.kind === 'changed') reportChange(holder, 'passkey_removed');
+      return change;
+    },
+  };
+}
+
+function signInBinding({ clientId }: Client, codeChallenge: string): readonly string[] {
+  return ['sign-in', clientId, codeChallenge];
+}
+
+function registrationBinding({ sub, sid, client }: PasskeyHolder): readonly string[] {
+  return ['registration', client.clientId, sub, sid];
+}
+
+/** @see WebAuthn Level 3 §7.2 */
+async function authenticate(
+  { client, codeChallenge, session, response }: PasskeySignIn,
+  { store, challenges, report }: PasskeysParts,
+): Promise<PasskeyVerdict> {
+  const challenge = challenges.open(session, signInBinding(client, codeChallenge));
+  if (challenge === null) return { kind: 'invalid_session' };
+  const assertion = readAssertion(response);
+  if (assertion === null) return { kind: 'malformed' };
+  const { credentialId } = assertion;
+  const found = await store.find(credentialId);
+  if (found === null) return { kind: 'unknown' };
+  // Before anything is verified, so that of one response sent many times at most one gets further.
+  if (!(await store.spendChallenge(challenge.challenge, challenge.expiresAtSeconds)))
+    return { kind: 'invalid_session' };
+  const { passkey, user } = found;
+  const verified = await verifyAssertion(assertion, challenge.challenge, passkey, client.passkeys);
+  if (verified === null || user.isDisabled) return { kind: 'refused' };
+  if (passkey.signCount > 0 && verified.signCount <= passkey.signCount) {
+    const { sub } = passkey;
+    report({ type: 'passkey.counter_regressed', sub, credentialId: credentialId.toString('base64url') });
+  }
+  // It may have been removed meanwhile.
+  if (!(await store.noteUse(credentialId, verified))) return { kind: 'unknown' };
+  return { kind: 'authenticated', user: toUser(user), signInEpoch: user.signInEpoch };
+}

@@ -1,0 +1,61 @@
+import { createHmac } from 'node:crypto';
+import { addressKeyOf } from './http/client-address.ts';
+import type { KeyRing } from './keys.ts';
+import type { Policy } from './policy.ts';
+import type { AttemptBucket, AttemptStore } from './user-store.ts';
+
+type LimitPolicy = Pick<
+  Policy,
+  | 'passwordAttemptsPerAccount'
+  | 'passwordAttemptsPerAddress'
+  | 'passwordAccountLeakSeconds'
+  | 'passwordAddressLeakSeconds'
+  | 'passwordFirstDelaySeconds'
+  | 'passwordMaximumDelaySeconds'
+>;
+
+/** One attempt at a password, counted before it is checked: guesses that arrive together cannot all pass. */
+export type PasswordAttempt =
+  | { readonly kind: 'counted'; /** The password was right. */ readonly forgive: () => Promise<void> }
+  | { readonly kind: 'delayed'; readonly retryAfterMs: number };
+
+/** @throws HoldfastError `unavailable` */
+export type PasswordLimits = (usernameKey: string, address: string) => Promise<PasswordAttempt>;
+
+/**
+ * Limits guesses by account, whether or not it exists, and by address. An attempt while one of them is delayed is refused and
+ * counts nowhere, so that a blocked guesser cannot prolong anybody's delay. Passkeys and live sessions pass by here.
+ *
+ * @see NIST SP 800-63B-4 §3.2.2; OWASP ASVS 5.0 6.3.1
+ */
+export function createPasswordLimits(store: AttemptStore, keyRing: KeyRing, policy: LimitPolicy): PasswordLimits {
+  // A keyed hash: people type passwords where the username belongs, and addresses are personal data.
+  const keyOf = (kind: string, value: string): Buffer =>
+    createHmac('sha256', keyRing.minting.attemptKey)
+      .update(JSON.stringify([kind, value]))
+      .digest();
+  const delays = {
+    firstDelaySeconds: policy.passwordFirstDelaySeconds,
+    maximumDelaySeconds: policy.passwordMaximumDelaySeconds,
+  };
+  return async (usernameKey, address) => {
+    const account: AttemptBucket = {
+      key: keyOf('account', usernameKey),
+      allowance: policy.passwordAttemptsPerAccount,
+      leakSeconds: policy.passwordAccountLeakSeconds,
+    };
+    const addressKey = addressKeyOf(address);
+    const network: AttemptBucket = {
+      key: keyOf('address', addressKey),
+      allowance: policy.passwordAttemptsPerAddress,
+      leakSeconds: policy.passwordAddressLeakSeconds,
+    };
+    // Without an address there is nothing that strangers would not share.
+    const retryAfterMs = await store.take(addressKey === '' ? [account] : [account, network], delays);
+    if (retryAfterMs > 0) return { kind: 'delayed', retryAfterMs };
+    return {
+      kind: 'counted',
+      forgive: () => store.giveBack(addressKey === '' ? [] : [network.key], [account.key]),
+    };
+  };
+}

@@ -1,0 +1,71 @@
+import type { AttemptStore } from '../user-store.ts';
+import { run, transact } from './connections.ts';
+import type { Connections } from './connections.ts';
+
+interface BucketRow {
+  readonly bucket_key: Buffer;
+  readonly blocked_ms: number;
+}
+
+/** The clock, not the transaction's start: whoever waited for a row has to see the time that passed. */
+const CLOCK = 'clock_timestamp()';
+
+/**
+ * Makes the rows that are missing and locks all of them, in one order on every node.
+ * Rows that leaked empty go a few at a time, as in the sweep of spent challenges.
+ */
+const LOCK = `
+  WITH swept AS (
+    DELETE FROM holdfast.password_attempts WHERE bucket_key IN (
+      SELECT bucket_key FROM holdfast.password_attempts WHERE expires_at < ${CLOCK} AND bucket_key <> ALL ($1::bytea[])
+      ORDER BY expires_at LIMIT 4 FOR UPDATE SKIP LOCKED)
+  )
+  INSERT INTO holdfast.password_attempts AS a (bucket_key, level, updated_at, blocked_until, expires_at)
+  SELECT k, 0, ${CLOCK}, ${CLOCK}, ${CLOCK} FROM unnest($1::bytea[]) AS k ORDER BY k
+  ON CONFLICT (bucket_key) DO UPDATE SET expires_at = a.expires_at
+  RETURNING a.bucket_key, (extract(epoch FROM a.blocked_until - ${CLOCK}) * 1000)::float8 AS blocked_ms`;
+
+/** $2 allowance and $3 leak of each, $4 first and $5 longest delay; all in seconds. */
+const COUNT = `
+  UPDATE holdfast.password_attempts AS a
+  SET level = n.level, updated_at = ${CLOCK},
+    blocked_until = ${CLOCK} + CASE WHEN n.level < c.allowance THEN interval '0'
+      ELSE make_interval(secs => least($5, $4 * power(2, least(floor(n.level - c.allowance), 32)))) END,
+    expires_at = ${CLOCK} + make_interval(secs => n.level * c.leak_seconds + $5)
+  FROM unnest($1::bytea[], $2::float8[], $3::float8[]) AS c (bucket_key, allowance, leak_seconds)
+  CROSS JOIN LATERAL (
+    SELECT 1 + greatest(0, o.level - extract(epoch FROM ${CLOCK} - o.updated_at)::float8 / c.leak_seconds) AS level
+    FROM holdfast.password_attempts AS o WHERE o.bucket_key = c.bucket_key
+  ) AS n
+  WHERE a.bucket_key = c.bucket_key`;
+
+const GIVE_BACK = `
+  UPDATE holdfast.password_attempts SET level = greatest(0, level - 1), blocked_until = ${CLOCK}
+  WHERE bucket_key = ANY ($1::bytea[])`;
+
+const EMPTY = 'DELETE FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[])';
+
+/** Counted attempts at passwords in PostgreSQL, so that they hold whichever node is asked. */
+export function createAttemptStore({ durable }: Connections): AttemptStore {
+  return {
+    take: (buckets, { firstDelaySeconds, maximumDelaySeconds }) =>
+      transact(durable, async (client) => {
+        const keys = buckets.map(({ key }) => key);
+        const { rows } = await client.query<BucketRow>(LOCK, [keys]);
+        const blockedMs = Math.max(0, ...rows.map((row) => row.blocked_ms));
+        if (blockedMs > 0) return blockedMs;
+        await client.query(COUNT, [
+          keys,
+          buckets.map(({ allowance }) => allowance),
+          buckets.map(({ leakSeconds }) => leakSeconds),
+          firstDelaySeconds,
+          maximumDelaySeconds,
+        ]);
+        return 0;
+      }),
+    giveBack: async (keys, emptied) => {
+      if (keys.length > 0) await run(durable, { text: GIVE_BACK, values: [keys] });
+      if (emptied.length > 0) await run(durable, { text: EMPTY, values: [emptied] });
+    },
+  };
+}

@@ -1,0 +1,129 @@
+import type { RevocationReason } from './events.ts';
+
+/** A user as the store keeps it. */
+export interface UserRecord {
+  readonly sub: string;
+  readonly username: string;
+  readonly name: string;
+  /** Null: the user signs in with passkeys alone. */
+  readonly passwordHash: string | null;
+  readonly isDisabled: boolean;
+  /** Moves when every sign-in under way is void: a credential was replaced or removed, or all sessions were ended. */
+  readonly signInEpoch: number;
+}
+
+export type NewUserRecord = Pick<UserRecord, 'sub' | 'username' | 'name' | 'passwordHash'>;
+
+/** Which sessions end together with a change, and how that is explained. */
+export interface Ending {
+  readonly sessions: 'all' | 'none' | { readonly allBut: string };
+  readonly reason: RevocationReason;
+}
+
+export interface EndedSession {
+  readonly sid: string;
+  readonly clientId: string;
+}
+
+/**
+ * What became of a change to a user.
+ *
+ * `last_credential`: the change would have left no way to sign in, so nothing happened.
+ */
+export type UserChange =
+  | { readonly kind: 'changed'; readonly ended: readonly EndedSession[] }
+  | { readonly kind: 'unknown' | 'last_credential' };
+
+/**
+ * Users. Part of the storage port; its contract is {@link Store}'s.
+ *
+ * A change and the sessions that end with it are one transaction: a session that was being made meanwhile either ends with
+ * the others or is not made.
+ */
+export interface UserStore {
+  /** @returns false when the username is taken */
+  insert(user: NewUserRecord, usernameKey: string): Promise<boolean>;
+  findById(sub: string): Promise<UserRecord | null>;
+  findByUsernameKey(usernameKey: string): Promise<UserRecord | null>;
+  /** Replaces the password, or removes it (null) while a passkey is left. */
+  setPassword(sub: string, passwordHash: string | null, ending: Ending): Promise<UserChange>;
+  /** Disables a user, or enables it again. */
+  setDisabled(sub: string, isDisabled: boolean, ending: Ending): Promise<UserChange>;
+  /** Forgets a user and its passkeys. */
+  delete(sub: string, ending: Ending): Promise<UserChange>;
+}
+
+/** A passkey as the store keeps it. @see WebAuthn Level 3 §4, credential record */
+export interface PasskeyRecord {
+  readonly credentialId: Buffer;
+  readonly sub: string;
+  readonly rpId: string;
+  /** COSE_Key. */
+  readonly publicKey: Buffer;
+  readonly signCount: number;
+  readonly transports: readonly string[];
+  readonly aaguid: string;
+  readonly isBackupEligible: boolean;
+  readonly isBackedUp: boolean;
+  /** What the user calls it. */
+  readonly name: string;
+  readonly createdAtMs: number;
+  /** Null while it was never used. */
+  readonly lastUsedAtMs: number | null;
+}
+
+export type NewPasskeyRecord = Omit<PasskeyRecord, 'createdAtMs' | 'lastUsedAtMs'>;
+
+/** Passkeys, and the challenges that they have answered. Part of the storage port; its contract is {@link Store}'s. */
+export interface PasskeyStore {
+  /** @returns null when the credential is registered already, to whomever, or the user is gone, disabled or has `limit` of them */
+  insert(passkey: NewPasskeyRecord, limit: number): Promise<PasskeyRecord | null>;
+  /** The passkey and its user. */
+  find(credentialId: Buffer): Promise<{ readonly passkey: PasskeyRecord; readonly user: UserRecord } | null>;
+  /** Oldest first. */
+  list(sub: string): Promise<readonly PasskeyRecord[]>;
+  /**
+   * Notes a use. The counter only ever grows.
+   *
+   * @returns false when the passkey is gone
+   */
+  noteUse(credentialId: Buffer, use: Pick<PasskeyRecord, 'signCount' | 'isBackedUp'>): Promise<boolean>;
+  /** @returns null when the user has no such passkey */
+  rename(sub: string, credentialId: Buffer, name: string): Promise<PasskeyRecord | null>;
+  /** Removes a passkey unless it is the last way to sign in, and voids sign-ins under way. Ends no session. */
+  delete(sub: string, credentialId: Buffer): Promise<UserChange>;
+  /**
+   * Spends a challenge: of any number of callers, on any number of nodes, one is told true, and only before it expires.
+   *
+   * @param expiresAtSeconds seconds since the epoch; judged by the database's clock alone
+   */
+  spendChallenge(challenge: Buffer, expiresAtSeconds: number): Promise<boolean>;
+}
+
+/** A leaky bucket of attempts. */
+export interface AttemptBucket {
+  /** Names the bucket; a keyed hash, never what was typed. */
+  readonly key: Buffer;
+  /** Attempts that cost no delay. */
+  readonly allowance: number;
+  /** One attempt is forgotten each time so much has passed. */
+  readonly leakSeconds: number;
+}
+
+/** Growing delays after the allowance: the first, doubled each time, never more than the last. */
+export interface AttemptDelays {
+  readonly firstDelaySeconds: number;
+  readonly maximumDelaySeconds: number;
+}
+
+/** Counted attempts at passwords. Part of the storage port; its contract is {@link Store}'s. */
+export interface AttemptStore {
+  /**
+   * Counts an attempt in every bucket, or in none when one of them is blocked.
+   *
+   * @returns for how long the attempt is refused, in milliseconds; 0 when it may go on
+   */
+  take(buckets: readonly AttemptBucket[], delays: AttemptDelays): Promise<number>;
+  /** After the right password: takes the attempt back from some buckets and empties others. */
+  giveBack(keys: readonly Buffer[], emptied: readonly Buffer[]): Promise<void>;
+}
