@@ -1,0 +1,23 @@
+// Numbers in prose are tests: the README says how large the client is, and this says whether that is still so.
+// `npm run sizes` writes the table (it runs this file with WRITE_SIZES=1).
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { measureSizes, sizeTable, withSizes } from './sizes.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const readmeFile = path.join(root, 'README.md');
+
+it('the sizes in the README are those of today', async () => {
+  const readme = readFileSync(readmeFile, 'utf8');
+  const updated = withSizes(readme, await sizeTable(root));
+  if (process.env['WRITE_SIZES'] === '1') writeFileSync(readmeFile, updated);
+  else expect(readme).toBe(updated);
+  expect(updated).toContain('| the session machine alone |');
+});
+
+it('the session machine stays small enough to be read and to be shipped', async () => {
+  const [machine] = await measureSizes(root);
+  expect(machine?.gzip).toBeLessThanOrEqual(6_000);
+});
