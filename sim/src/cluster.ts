@@ -1,15 +1,15 @@
 import type { AccessTokens } from '../../server/src/access-token.ts';
 import { createAuthorizationCodes } from '../../server/src/authorization-codes.ts';
-import { registerClients } from '../../server/src/clients.ts';
+import { registerClients, type Clients } from '../../server/src/clients.ts';
 import type { HoldfastFact } from '../../server/src/events.ts';
 import type { EndpointParts } from '../../server/src/http/endpoint.ts';
 import type { HttpRequest, HttpResponse } from '../../server/src/http/message.ts';
-import { answerRequest } from '../../server/src/http/router.ts';
 import { createKeyRing, type KeyRing } from '../../server/src/keys.ts';
-import type { Policy } from '../../server/src/policy.ts';
+import type { Policy, SessionLifetimes } from '../../server/src/policy.ts';
 import { createSessions } from '../../server/src/sessions.ts';
 import type { Connection } from './database.ts';
 import type { Random } from './random.ts';
+import { answer, type Authenticate } from './gateway.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Tables } from './session-table.ts';
 
@@ -51,6 +51,8 @@ export type ClusterParts = {
   readonly tables: Tables;
   readonly nodes: number;
   readonly onFact: (fact: HoldfastFact) => void;
+  /** The server has failed in a way that it did not foresee. */
+  readonly onBug: (text: string) => void;
 };
 
 type Node = {
@@ -101,33 +103,36 @@ function startProcess(node: Node, parts: ClusterParts, accessTokens: AccessToken
     if (connection.alive) onFact(fact);
   };
   const sessions = createSessions({ store: store.sessions, keyRing, policy, report });
-  const { findLive } = store.sessions;
+  const { findLive, findOwner } = store.sessions;
   // Keys that sign and what goes with them are not played: access tokens are names here.
   const played: Partial<EndpointParts> = {
     issuer: ISSUER,
-    clients,
+    clients: clientsOf(policy),
     policy,
     keyRing,
     accessTokens,
-    codes: createAuthorizationCodes({ codes: store.codes, findLive, revoke: sessions.revoke, keyRing, report }),
+    codes: createAuthorizationCodes({ codes: store.codes, findOwner, revoke: sessions.revoke, keyRing, report }),
     sessions,
     findLive,
-    authenticate: (username, password) => {
-      const user = Object.hasOwn(USERS, username) ? USERS[username as UserName] : undefined;
-      return Promise.resolve(user?.password === password ? { sub: user.sub, username, name: username } : null);
-    },
     report,
   };
   node.parts = played as EndpointParts;
 }
 
-const clients = registerClients(
-  [
-    { clientId: CLIENTS.cookie, delivery: 'cookie', scopes: ['notes'] },
-    { clientId: CLIENTS.body, delivery: 'body', scopes: ['notes'] },
-  ],
-  ISSUER,
-);
+const authenticate: Authenticate = (username, password) => {
+  const user = Object.hasOwn(USERS, username) ? USERS[username as UserName] : undefined;
+  return user?.password === password ? user : null;
+};
+
+const clientsOf = (lifetimes: SessionLifetimes): Clients =>
+  registerClients(
+    [
+      { clientId: CLIENTS.cookie, delivery: 'cookie', scopes: ['notes'] },
+      { clientId: CLIENTS.body, delivery: 'body', scopes: ['notes'] },
+    ],
+    ISSUER,
+    lifetimes,
+  );
 
 export function createCluster(parts: ClusterParts): Cluster {
   const { scheduler, random } = parts;
@@ -153,9 +158,10 @@ export function createCluster(parts: ClusterParts): Cluster {
       const node = random.pick(up);
       const { connection } = node;
       return new Promise((resolve) => {
-        void answerRequest(request, node.parts).then(
-          (answered) => connection.alive && resolve(answered?.response ?? { status: 404, headers: {}, body: '' }),
-        );
+        void answer(request, node.parts, authenticate).then((response) => {
+          if (response.status === 500) parts.onBug(response.body);
+          return connection.alive && resolve(response);
+        });
       });
     },
     kill: () => {

@@ -22,6 +22,8 @@ export type Terms = {
   readonly isDurable: boolean;
   /** How long it waits for a row that another transaction holds, in ms. */
   readonly lockTimeoutMs: number;
+  /** Whether a row that is held is named as the cause; elsewhere it is "unavailable", as the contract has it. */
+  readonly namesRow: boolean;
 };
 
 /** A PostgreSQL of few words: transactions, row locks, a log that a crash cuts off at its durable end. */
@@ -128,9 +130,10 @@ type Turn<Result> = {
 function takeRows<Result>(turn: Turn<Result>, giveUpAtMs: number): void {
   const { parts, terms, reject } = turn;
   const { scheduler, random, setup, locks } = parts;
-  if (random.chance(setup.faults.rowHeld)) return reject(new RowFault('row fault 55P03'));
+  const fault = terms.namesRow ? new RowFault('row fault 55P03') : unavailable();
+  if (random.chance(setup.faults.rowHeld)) return reject(fault);
   const heldUntilMs = Math.max(0, ...terms.rows.map((row) => locks.get(row) ?? 0));
-  if (heldUntilMs > giveUpAtMs) return reject(new RowFault('row fault 55P03'));
+  if (heldUntilMs > giveUpAtMs) return reject(fault);
   const { epoch } = parts;
   if (heldUntilMs > scheduler.nowMs()) {
     scheduler.after(heldUntilMs - scheduler.nowMs(), () => {

@@ -1,11 +1,15 @@
 import type { Books } from './books.ts';
 import type { Device } from './device.ts';
-import type { Database } from './database.ts';
 import type { Ground } from './process.ts';
 import type { Tab } from './tab.ts';
 
 /** What is judged when the faults are over. */
-export type Judged = Ground & { readonly books: Books; readonly device: Device; readonly database: Database };
+export type Judged = Ground & {
+  readonly books: Books;
+  readonly device: Device;
+  /** Whether the server would answer for a session now. */
+  readonly isLive: (sid: string) => boolean;
+};
 
 type LastCall = { readonly tab: Tab; readonly ended: Promise<string> };
 
@@ -15,10 +19,11 @@ const STILL_OPEN = 'still open';
  * I5: once faults have stopped, a session that lives at the server is active in every tab and its requests are answered;
  * and tabs of one store agree about who is signed in.
  */
-export async function judgeAwakening({ books, device, scheduler }: Judged, last: readonly LastCall[]): Promise<void> {
+export async function judgeAwakening(
+  { books, device, scheduler, isLive }: Judged,
+  last: readonly LastCall[],
+): Promise<void> {
   const stored = device.storage.record()?.session ?? null;
-  const truth = stored?.sid ? books.sessions.get(stored.sid) : undefined;
-  const isLive = truth !== undefined && truth.endedReason === null;
   let activeTabs = 0;
   for (const { tab, ended } of last) {
     const answer = await Promise.race([ended, Promise.resolve(STILL_OPEN)]);
@@ -26,7 +31,7 @@ export async function judgeAwakening({ books, device, scheduler }: Judged, last:
     const { name } = tab.process;
     scheduler.note(name, `in the end: ${snapshot.status}, last request ${answer}`);
     if (snapshot.status === 'restoring') books.violate('I5', `${name} is still restoring`);
-    if (!isLive || !stored) continue;
+    if (!stored?.sid || !isLive(stored.sid)) continue;
     if (snapshot.status !== 'active') books.violate('I5', `${name} is ${snapshot.status} while its session lives`);
     else if (snapshot.sid !== stored.sid) books.violate('I5', `${name} shows another session than the store holds`);
     else if (answer !== '200') books.violate('I5', `${name}: the last request ended with ${answer}`);

@@ -55,7 +55,8 @@ function secretOf(row: SessionRow, generation: number, nonce: Buffer): Buffer {
   return createHash('sha256').update(row.seed).update(number).update(nonce).digest().subarray(0, 16);
 }
 
-const isLive = (row: SessionRow, nowMs: number): boolean =>
+/** Row 1 of the decision, from the living side. */
+export const isLive = (row: SessionRow, nowMs: number): boolean =>
   row.revokedReason === null && row.expiresAtMs > nowMs && row.idleExpiresAtMs > nowMs;
 
 const isObserved = (row: SessionRow | undefined, version: RowVersion): row is SessionRow =>
@@ -79,15 +80,16 @@ export function createTables(database: Database, random: Random, policy: Policy,
   };
 }
 
-const termsOf = (parts: Parts, sids: readonly string[], isDurable: boolean) => ({
+const termsOf = (parts: Parts, sids: readonly string[], isDurable: boolean, namesRow = true) => ({
   rows: sids,
   isDurable,
+  namesRow,
   lockTimeoutMs: isDurable ? parts.policy.statementTimeoutMs : parts.policy.lockTimeoutMs,
 });
 
-function slidIdleExpiry(row: SessionRow, isUserActive: boolean, nowMs: number, { policy }: Parts): number {
-  if (!isUserActive) return row.idleExpiresAtMs;
-  return Math.min(nowMs + policy.inactivityTimeoutSeconds * 1_000, row.expiresAtMs);
+function slidIdleExpiry(row: SessionRow, use: Activity, nowMs: number): number {
+  if (!use.isUserActive) return row.idleExpiresAtMs;
+  return Math.min(nowMs + use.inactivityTimeoutSeconds * 1_000, row.expiresAtMs);
 }
 
 /** Rows 1 to 4 of the decision, as the rotating statement's condition. */
@@ -116,7 +118,7 @@ function rotateOne(parts: Parts, candidate: RotationCandidate, { nowMs, put }: T
     rotatedBy: candidate.nonce.toString('hex'),
     deliveredAtMs: nowMs,
     replays: 0,
-    idleExpiresAtMs: slidIdleExpiry(row, candidate.isUserActive, nowMs, parts),
+    idleExpiresAtMs: slidIdleExpiry(row, candidate, nowMs),
   };
   put(parts.sessions, row.sid, rotated);
   parts.watch.onRotated(rotated, candidate);
@@ -141,7 +143,7 @@ type Rotations = Pick<SessionStore, 'rotate' | 'read' | 'heal' | 'replay' | 'sli
 function rotations(parts: Parts, by: Connection): Rotations {
   const { database, sessions, watch } = parts;
   const idle = (row: SessionRow, use: Activity, nowMs: number): Pick<SessionRow, 'idleExpiresAtMs'> => ({
-    idleExpiresAtMs: slidIdleExpiry(row, use.isUserActive, nowMs, parts),
+    idleExpiresAtMs: slidIdleExpiry(row, use, nowMs),
   });
   return {
     rotate: (candidates) => {
@@ -193,7 +195,7 @@ function rotations(parts: Parts, by: Connection): Rotations {
   };
 }
 
-type Verdicts = Pick<SessionStore, 'end' | 'revoke' | 'findLive'>;
+type Verdicts = Pick<SessionStore, 'end' | 'revoke' | 'findLive' | 'findOwner'>;
 
 function verdicts(parts: Parts, by: Connection): Verdicts {
   const { database, sessions, watch } = parts;
@@ -205,12 +207,13 @@ function verdicts(parts: Parts, by: Connection): Verdicts {
   return {
     end: async (version, reason) => (await swap(parts, by, version, true, (row) => endRow(row, reason))) !== null,
     revoke: (sid, reason, sub) =>
-      database.transact(by, termsOf(parts, [sid], true), ({ nowMs, put }) => {
+      database.transact(by, termsOf(parts, [sid], true, false), ({ nowMs, put }) => {
         const row = sessions.get(sid);
         if (row === undefined || !isLive(row, nowMs) || (sub !== undefined && row.sub !== sub)) return false;
         put(sessions, sid, endRow(row, reason));
         return true;
       }),
+    findOwner: (sid) => database.query(by, () => sessions.get(sid)?.sub ?? null),
     findLive: (sids) =>
       database.query(by, (nowMs) =>
         sids.flatMap((sid) => {
@@ -226,7 +229,7 @@ type Codes = Pick<AuthorizationCodeStore, 'insert' | 'find' | 'exchange'>;
 function codes(parts: Parts, by: Connection): Codes {
   const { database, policy, codes, sessions, random, watch } = parts;
   const write = <Result>(key: string, work: (transaction: Transaction) => Result): Promise<Result> =>
-    database.transact(by, termsOf(parts, [key], true), work);
+    database.transact(by, termsOf(parts, [key], true, false), work);
   return {
     insert: (code) => {
       const key = code.codeHash.toString('hex');
@@ -238,16 +241,16 @@ function codes(parts: Parts, by: Connection): Codes {
       database.query(by, (nowMs) => {
         const code = codes.get(codeHash.toString('hex'));
         if (code === undefined) return null;
-        const { clientId, codeChallenge, sid, expiresAtMs } = code;
-        return { clientId, codeChallenge, sid, isExpired: expiresAtMs <= nowMs };
+        const { clientId, codeChallenge, jkt, sid, expiresAtMs } = code;
+        return { clientId, codeChallenge, jkt, sid, isExpired: expiresAtMs <= nowMs };
       }),
-    exchange: (codeHash, { sid, nonce }) => {
+    exchange: (codeHash, { sid, jkt, lifetimes, nonce }) => {
       const key = codeHash.toString('hex');
       return write(key, ({ nowMs, put }) => {
         const code = codes.get(key);
         if (code === undefined || code.sid !== null || code.expiresAtMs <= nowMs) return null;
         put(codes, key, { ...code, sid });
-        const expiresAtMs = nowMs + policy.absoluteLifetimeSeconds * 1_000;
+        const expiresAtMs = nowMs + lifetimes.absoluteLifetimeSeconds * 1_000;
         const row: SessionRow = {
           sid,
           sub: code.sub,
@@ -256,12 +259,12 @@ function codes(parts: Parts, by: Connection): Codes {
           amr: code.amr,
           acr: code.acr,
           authTimeSeconds: Math.floor(nowMs / 1_000),
-          jkt: null,
+          jkt,
           generation: 0,
           rotatedBy: null,
           deliveredAtMs: nowMs,
           replays: 0,
-          idleExpiresAtMs: Math.min(nowMs + policy.inactivityTimeoutSeconds * 1_000, expiresAtMs),
+          idleExpiresAtMs: Math.min(nowMs + lifetimes.inactivityTimeoutSeconds * 1_000, expiresAtMs),
           expiresAtMs,
           revokedReason: null,
           replaces: code.replaces,

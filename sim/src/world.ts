@@ -10,7 +10,7 @@ import { createNetwork } from './network.ts';
 import type { Ground } from './process.ts';
 import { createRandom } from './random.ts';
 import { createScheduler, type Note } from './scheduler.ts';
-import { createTables } from './session-table.ts';
+import { createTables, isLive } from './session-table.ts';
 import type { AimName, FaultName, Setup } from './setup.ts';
 import { enterStage } from './stage.ts';
 import { call, type Tab } from './tab.ts';
@@ -52,6 +52,7 @@ type World = Ground & {
   readonly device: Device;
   readonly user: User;
   readonly thief: Thief;
+  readonly isLive: (sid: string) => boolean;
 };
 
 /** Plays one setup from its beginning to the verdict. Deterministic: same setup, same code, same outcome. */
@@ -128,6 +129,7 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
     tables,
     nodes: setup.nodes,
     onFact: books.onFact,
+    onBug: (text) => books.violate('crash', text),
   });
   const isAnswerDoomed = (): boolean => {
     const was = isDoomed;
@@ -148,7 +150,20 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
   const user = createUser({ scheduler, setup, random: random.fork('user'), books, device });
   const thief = createThief({ scheduler, setup, random: random.fork('thief'), books, device, network });
   startMishaps({ scheduler, setup, random: random.fork('mishaps'), books, database, cluster, network, device, user });
-  const built: World = { ...ground, setup, books, database, cluster, device, user, thief };
+  const built: World = {
+    ...ground,
+    setup,
+    books,
+    database,
+    cluster,
+    device,
+    user,
+    thief,
+    isLive: (sid) => {
+      const row = tables.sessions.get(sid);
+      return row !== undefined && isLive(row, database.nowMs());
+    },
+  };
   return built;
 
   function world(): World {
