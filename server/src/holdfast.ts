@@ -183,6 +183,8 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         codes,
         sessions,
         findLive: store.sessions.findLive,
+        listSessions: store.sessions.listOfUser,
+        labelSession: store.sessions.label,
         ...people,
         addressLimit: createAddressLimit(policy),
         report,

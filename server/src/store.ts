@@ -65,9 +65,9 @@ export interface SessionStore {
    */
   revokeAllOfUser(sub: string, ending: Ending): Promise<readonly EndedSession[]>;
   /** Live sessions of a user, the one used last first; one that is being replaced is left out. */
-  listOfUser(sub: string): Promise<readonly ListedSession[]>;
+  readonly listOfUser: (sub: string) => Promise<readonly ListedSession[]>;
   /** Gives a live session's device a label. @returns false when there is no such session of this user */
-  label(sid: string, sub: string, deviceLabel: string | null): Promise<boolean>;
+  readonly label: (sid: string, sub: string, deviceLabel: string | null) => Promise<boolean>;
   /** The user of a session, alive or not; null when there is none. */
   readonly findOwner: (sid: string) => Promise<string | null>;
   /** Which of these sessions are alive: neither ended nor expired. */

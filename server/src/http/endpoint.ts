@@ -14,6 +14,7 @@ import type { PasswordSignIn, Users } from '../users.ts';
 import type { Parameters } from './form.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import type { AddressLimit } from './rate-limit.ts';
+import type { ResourceEndpoint } from './resource.ts';
 
 /** The parts of the server that endpoints speak for. */
 export interface EndpointParts {
@@ -27,6 +28,8 @@ export interface EndpointParts {
   readonly codes: AuthorizationCodes;
   readonly sessions: Sessions;
   readonly findLive: SessionStore['findLive'];
+  readonly listSessions: SessionStore['listOfUser'];
+  readonly labelSession: SessionStore['label'];
   readonly users: Users;
   readonly passwordSignIn: PasswordSignIn;
   readonly passkeys: Passkeys;
@@ -55,7 +58,7 @@ export interface FormEndpoint {
   readonly answer: (form: FormRequest, parts: EndpointParts) => Promise<HttpResponse>;
 }
 
-export type Endpoint = DocumentEndpoint | FormEndpoint;
+export type Endpoint = DocumentEndpoint | FormEndpoint | ResourceEndpoint;
 
 /** A form that has passed the router's checks. */
 export interface FormRequest {

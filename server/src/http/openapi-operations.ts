@@ -1,3 +1,5 @@
+import { RESOURCE_OPERATIONS, RESOURCE_SCHEMAS } from './openapi-resource-operations.ts';
+
 /** One entry of OpenAPI's `paths`: by method in lower case. */
 type PathItem = Readonly<Record<string, object>>;
 
@@ -68,6 +70,8 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
         code_challenge: text('RFC 7636'),
         code_challenge_method: { type: 'string', enum: ['S256'] },
         scope: text('Default: every scope of the client'),
+        auth_session: text('With a passkey: from the answer that asked for more'),
+        passkey_response: text('With a passkey: JSON of the AuthenticationResponseJSON'),
         replaces: { type: 'string', format: 'uuid', description: 'The session that this sign-in takes over from' },
       }),
       responses: {
@@ -93,6 +97,7 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
       responses: { 200: { description: 'The session has ended' }, ...ERRORS },
     },
   },
+  ...RESOURCE_OPERATIONS,
   '/.well-known/jwks.json': {
     get: {
       operationId: 'jwks',
@@ -144,6 +149,7 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
 };
 
 export const SCHEMAS = {
+  ...RESOURCE_SCHEMAS,
   Error: {
     type: 'object',
     required: ['error'],

@@ -9,7 +9,12 @@ import { OPENAPI_ENDPOINT } from './openapi.ts';
 import { HEALTH_ENDPOINT, METRICS_ENDPOINT, READINESS_ENDPOINT } from './operation-endpoints.ts';
 import { corsHeaders, preflightHeaders, refuseForgery } from './origin.ts';
 import { nonceHeaders } from './proof.ts';
+import { PASSKEY_ENDPOINT, PASSKEY_OPTIONS_ENDPOINT, PASSKEYS_ENDPOINT } from './passkeys-endpoint.ts';
+import { PASSWORD_ENDPOINT } from './password-endpoint.ts';
+import { admit } from './resource.ts';
+import type { ResourceEndpoint } from './resource.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
+import { SESSION_ENDPOINT, SESSIONS_ENDPOINT } from './sessions-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
 
 /** Every endpoint; `openapi.ts` describes each. */
@@ -17,6 +22,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
   TOKEN_ENDPOINT,
   AUTHORIZE_CHALLENGE_ENDPOINT,
   REVOCATION_ENDPOINT,
+  SESSIONS_ENDPOINT,
+  SESSION_ENDPOINT,
+  PASSKEYS_ENDPOINT,
+  PASSKEY_OPTIONS_ENDPOINT,
+  PASSKEY_ENDPOINT,
+  PASSWORD_ENDPOINT,
   JWKS_ENDPOINT,
   METADATA_ENDPOINT,
   OPENAPI_ENDPOINT,
@@ -34,7 +45,12 @@ export function isOurPath(path: string): boolean {
 
 /** The path of the endpoint that answers, as registered: for metrics and traces, which must not grow with what is sent. */
 export function routeOf(path: string): string | null {
-  return BY_PATH.get(path)?.path ?? null;
+  return endpointOf(path)?.path ?? null;
+}
+
+/** The endpoint of exactly this path, otherwise the one that takes its last segment as an id. */
+function endpointOf(path: string): Endpoint | undefined {
+  return BY_PATH.get(path) ?? BY_PATH.get(path.replace(/[^/]+$/, '{id}'));
 }
 
 /** What became of a request, and what an operator should know about it. */
@@ -46,9 +62,17 @@ export interface Answered {
 
 /** Answers a request to one of our paths; null for any other. Never throws. */
 export async function answerRequest(request: HttpRequest, parts: EndpointParts): Promise<Answered | null> {
-  const endpoint = BY_PATH.get(request.path);
-  if (endpoint === undefined) return null;
-  return endpoint.kind === 'document' ? answerDocument(endpoint, request, parts) : answerForm(endpoint, request, parts);
+  const endpoint = endpointOf(request.path);
+  switch (endpoint?.kind) {
+    case 'document':
+      return answerDocument(endpoint, request, parts);
+    case 'form':
+      return answerForm(endpoint, request, parts);
+    case 'resource':
+      return answerResource(endpoint, request, parts);
+    case undefined:
+      return null;
+  }
 }
 
 async function answerDocument(
@@ -72,7 +96,7 @@ async function answerForm(endpoint: FormEndpoint, request: HttpRequest, parts: E
   try {
     const waitMs = parts.addressLimit.take(request.remoteAddress);
     if (waitMs > 0) throw tooManyRequests(waitMs);
-    if (request.method === 'OPTIONS') return preflight(request, parts);
+    if (request.method === 'OPTIONS') return preflight('POST', request, parts);
     if (request.method !== 'POST') throw methodNotAllowed('POST');
     if (!endpoint.isRepeatable && request.headers['early-data'] === '1') throw tooEarly();
     const parameters = readForm(request, policy.bodyLimitBytes);
@@ -90,10 +114,41 @@ async function answerForm(endpoint: FormEndpoint, request: HttpRequest, parts: E
   return { ...answered, response: { ...answered.response, headers } };
 }
 
-function preflight(request: HttpRequest, { clients, policy }: EndpointParts): Answered {
+async function answerResource(
+  endpoint: ResourceEndpoint,
+  request: HttpRequest,
+  parts: EndpointParts,
+): Promise<Answered> {
+  const { addressLimit, clients, policy } = parts;
+  const methods = Object.keys(endpoint.methods).join(', ');
+  let client: Client | null = null;
+  let answered: Answered;
+  try {
+    const waitMs = addressLimit.take(request.remoteAddress);
+    if (waitMs > 0) throw tooManyRequests(waitMs);
+    if (request.method === 'OPTIONS') return preflight(methods, request, parts);
+    const answer = new Map(Object.entries(endpoint.methods)).get(request.method);
+    if (answer === undefined) throw methodNotAllowed(methods);
+    if (request.method !== 'GET' && request.headers['early-data'] === '1') throw tooEarly();
+    const id = endpoint.path.endsWith('{id}') ? request.path.slice(endpoint.path.length - '{id}'.length) : '';
+    const access = await admit(request, id, parts);
+    ({ client } = access);
+    answered = { response: await answer(access, parts), failure: null };
+  } catch (thrown) {
+    answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
+  }
   const headers = {
-    allow: 'POST, OPTIONS',
-    ...preflightHeaders('POST', policy.preflightMaxAgeSeconds),
+    ...answered.response.headers,
+    ...nonceHeaders(request, answered.failure, parts),
+    ...corsHeaders(request, client, clients),
+  };
+  return { ...answered, response: { ...answered.response, headers } };
+}
+
+function preflight(methods: string, request: HttpRequest, { clients, policy }: EndpointParts): Answered {
+  const headers = {
+    allow: `${methods}, OPTIONS`,
+    ...preflightHeaders(methods, policy.preflightMaxAgeSeconds),
     ...corsHeaders(request, null, clients),
   };
   return { response: { status: 204, headers, body: '' }, failure: null };

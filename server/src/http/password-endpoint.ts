@@ -1,0 +1,49 @@
+import { HoldfastError } from '../errors.ts';
+import type { OwnPassword } from '../users.ts';
+import { invalidRequest, OAuthError } from './answers.ts';
+import { requireParameter } from './form.ts';
+import { lastCredential, noContent, requireRecentAuthentication, unknownResource } from './resource.ts';
+import type { Access, ResourceEndpoint } from './resource.ts';
+
+/**
+ * The user's own password. A recent authentication stands for the old one: it may have been by passkey, and the one who wants
+ * rid of a password that leaked should not have to type it.
+ */
+export const PASSWORD_ENDPOINT: ResourceEndpoint = {
+  kind: 'resource',
+  path: '/password',
+  methods: {
+    POST: async (access, parts) => {
+      requireRecentAuthentication(access, parts);
+      const { parameters } = access;
+      const password = requireParameter(parameters, 'new_password');
+      const endsOtherSessions = parameters.get('end_other_sessions') ?? 'true';
+      if (endsOtherSessions !== 'true' && endsOtherSessions !== 'false') {
+        throw invalidRequest('end_other_sessions is true or false');
+      }
+      const own = { ...ownPasswordOf(access), endsOtherSessions: endsOtherSessions === 'true' };
+      const change = await parts.passwordSignIn.change(own, password).catch(refuseInvalid);
+      if (change.kind === 'unknown') throw unknownResource();
+      return noContent();
+    },
+    DELETE: async (access, parts) => {
+      requireRecentAuthentication(access, parts);
+      const change = await parts.passwordSignIn.remove(ownPasswordOf(access));
+      if (change.kind === 'unknown') throw unknownResource();
+      if (change.kind === 'last_credential') throw lastCredential();
+      return noContent();
+    },
+  },
+};
+
+function ownPasswordOf({ claims }: Access): OwnPassword {
+  return { sub: claims.sub, sid: claims.sid, endsOtherSessions: false };
+}
+
+function refuseInvalid(error: unknown): never {
+  if (!(error instanceof HoldfastError) || error.code !== 'invalid_password') throw error;
+  throw new OAuthError(400, 'invalid_request', 'The new password is too short, too long or too well known', {
+    reason: 'password',
+    cause: error,
+  });
+}

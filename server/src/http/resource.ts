@@ -1,0 +1,102 @@
+import type { AccessTokenClaims } from '../access-token.ts';
+import type { Client } from '../clients.ts';
+import { requireAuthentication } from '../step-up.ts';
+import { json, OAuthError } from './answers.ts';
+import type { EndpointParts } from './endpoint.ts';
+import { readForm } from './form.ts';
+import type { Parameters } from './form.ts';
+import type { HttpRequest, HttpResponse } from './message.ts';
+
+/** What a signed-in user owns here: reached with an access token, never with a cookie. */
+export interface ResourceEndpoint {
+  readonly kind: 'resource';
+  /** As registered: the last segment may be `{id}`. */
+  readonly path: string;
+  readonly methods: Readonly<Partial<Record<ResourceMethod, ResourceAnswer>>>;
+}
+
+export type ResourceMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+
+/** @throws OAuthError, HoldfastError */
+export type ResourceAnswer = (access: Access, parts: EndpointParts) => Promise<HttpResponse>;
+
+/** A request whose access token is valid and whose session is alive. */
+export interface Access {
+  readonly request: HttpRequest;
+  readonly claims: AccessTokenClaims;
+  readonly client: Client;
+  /** What stands for `{id}` in the path; empty when nothing does. */
+  readonly id: string;
+  /** Of POST and PATCH; empty otherwise. */
+  readonly parameters: Parameters;
+}
+
+/**
+ * Lets a request in.
+ *
+ * The session is looked up: whoever was signed out could otherwise use the rest of an access token's life to add a passkey.
+ *
+ * @throws OAuthError 401 `invalid_token`, 405, what {@link readForm} throws
+ * @see RFC 6750 §3
+ */
+export async function admit(request: HttpRequest, id: string, parts: EndpointParts): Promise<Access> {
+  const verdict = await parts.accessTokens.verify(request.headers['authorization']);
+  if (!verdict.ok) throw unauthorized(verdict.wwwAuthenticate);
+  const { claims } = verdict;
+  const client = parts.clients.get(claims.client_id);
+  const [live] = await parts.findLive([claims.sid]);
+  if (client === undefined || live?.sub !== claims.sub) {
+    throw unauthorized('Bearer error="invalid_token", error_description="The session has ended"');
+  }
+  const hasForm = request.method === 'POST' || request.method === 'PATCH';
+  const parameters = hasForm ? readForm(request, parts.policy.bodyLimitBytes) : new Map<string, string>();
+  return { request, claims, client, id, parameters };
+}
+
+function unauthorized(wwwAuthenticate: string): OAuthError {
+  return new OAuthError(401, 'invalid_token', 'A valid access token is needed', {
+    reason: 'access_token',
+    headers: { 'www-authenticate': wwwAuthenticate },
+  });
+}
+
+/**
+ * Lets only a user who authenticated lately change credentials or end other sessions.
+ *
+ * @throws OAuthError 401 `insufficient_user_authentication` with `max_age`
+ * @see RFC 9470 §3
+ */
+export function requireRecentAuthentication({ claims }: Access, { policy }: EndpointParts): void {
+  const challenge = requireAuthentication(
+    claims,
+    { maxAgeSeconds: policy.recentAuthenticationSeconds },
+    { toleranceSeconds: policy.clockToleranceSeconds },
+  );
+  if (challenge === null) return;
+  throw new OAuthError(401, 'insufficient_user_authentication', 'A more recent authentication is needed', {
+    reason: 'authentication_age',
+    headers: { 'www-authenticate': challenge.wwwAuthenticate },
+  });
+}
+
+/** 404 for what is not there and for what is somebody else's, which look the same. */
+export function unknownResource(): OAuthError {
+  return new OAuthError(404, 'not_found', 'There is no such thing of this user');
+}
+
+/** 409: a user must keep a way to sign in. */
+export function lastCredential(): OAuthError {
+  return new OAuthError(409, 'access_denied', 'This is the only way to sign in that is left', {
+    reason: 'last_credential',
+  });
+}
+
+export function noContent(): HttpResponse {
+  const { headers } = json(204, {});
+  return { status: 204, headers: { 'cache-control': headers['cache-control'] ?? 'no-store' }, body: '' };
+}
+
+/** NumericDate (RFC 7519 §2). */
+export function toSeconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}
