@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import type { ProofVerifier } from './dpop.ts';
 import { algorithmOf, signJws, verifyJws } from './jws.ts';
 import type { SigningAlgorithm } from './jws.ts';
 import type { Policy } from './policy.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import type { SessionRecord } from './store.ts';
+import { readAuthorization, refuseUnbound, tokenInvalid, tokenMissing } from './token-binding.ts';
+import type { ResourceRequest, TokenRefusal } from './token-binding.ts';
 
 /**
  * Claims of an access token.
@@ -29,14 +32,7 @@ export interface AccessTokenClaims {
 }
 
 /** What a resource server learns about an `Authorization` header. */
-export type AccessTokenVerdict =
-  | { readonly ok: true; readonly claims: AccessTokenClaims }
-  | {
-      readonly ok: false;
-      readonly status: 401;
-      /** Value for `WWW-Authenticate` (RFC 6750 §3). */
-      readonly wwwAuthenticate: string;
-    };
+export type AccessTokenVerdict = { readonly ok: true; readonly claims: AccessTokenClaims } | TokenRefusal;
 
 export interface IssuedAccessToken {
   readonly accessToken: string;
@@ -50,14 +46,27 @@ export interface AccessTokens {
    * @param jkt the key to bind it to, null for a bearer token; default: the session's own
    */
   issue(session: SessionRecord, scope: readonly string[], jkt?: string | null): IssuedAccessToken;
-  /** @throws HoldfastError `unavailable` when an unknown key could not be looked up */
-  readonly verify: (authorizationHeader: string | undefined) => Promise<AccessTokenVerdict>;
+  /**
+   * Verifies the access token of a request: ours, current, and presented by whoever holds the key that it is bound to.
+   *
+   * @param request needed for bound tokens only; without it they are refused
+   * @throws HoldfastError `unavailable` when an unknown key could not be looked up
+   */
+  readonly verify: (authorizationHeader: string | undefined, request?: ResourceRequest) => Promise<AccessTokenVerdict>;
+  /**
+   * The claims of an access token that is ours and current, whoever presents it; null for any other.
+   *
+   * @throws HoldfastError `unavailable` when an unknown key could not be looked up
+   */
+  readonly read: (token: string) => Promise<AccessTokenClaims | null>;
 }
 
 export interface AccessTokensParts {
   readonly issuer: string;
   readonly audience: string;
   readonly signingKeys: SigningKeys;
+  /** Checks the proofs that come with bound tokens. Default: none, and bound tokens are refused. */
+  readonly proofs?: ProofVerifier;
   readonly policy: Pick<Policy, 'accessTokenLifetimeSeconds' | 'clockToleranceSeconds'>;
   /** This host's wall clock, in milliseconds since the epoch. */
   readonly now: () => number;
@@ -68,7 +77,8 @@ export interface AccessTokensParts {
  *
  * @see RFC 9068, RFC 7515
  */
-export function createAccessTokens({ issuer, audience, signingKeys, policy, now }: AccessTokensParts): AccessTokens {
+export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
+  const { issuer, audience, signingKeys, proofs = null, policy, now } = parts;
   const encodedHeaders = new Map<string, string>();
   const encodeHeader = (kid: string, alg: SigningAlgorithm): string => {
     const known = encodedHeaders.get(kid);
@@ -77,7 +87,17 @@ export function createAccessTokens({ issuer, audience, signingKeys, policy, now 
     encodedHeaders.set(kid, encoded);
     return encoded;
   };
+  const read = async (token: string): Promise<AccessTokenClaims | null> => {
+    const claims = await verifySignature(token, signingKeys);
+    if (claims === null || claims.iss !== issuer || claims.aud !== audience) return null;
+    const nowSeconds = now() / 1000;
+    const { clockToleranceSeconds } = policy;
+    const isCurrent =
+      claims.exp > nowSeconds - clockToleranceSeconds && claims.iat <= nowSeconds + clockToleranceSeconds;
+    return isCurrent ? claims : null;
+  };
   return {
+    read,
     issue: (session, scope, jkt = session.jkt) => {
       const { kid, algorithm, privateKey } = signingKeys.current();
       const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1000);
@@ -102,29 +122,17 @@ export function createAccessTokens({ issuer, audience, signingKeys, policy, now 
       const signature = signJws(algorithm, privateKey, signed);
       return { accessToken: `${signed}.${signature.toString('base64url')}`, expiresInSeconds };
     },
-    verify: async (authorizationHeader) => {
-      const token = BEARER.exec(authorizationHeader ?? '')?.[1];
-      // RFC 6750 §3.1: a request without a token is told nothing but the scheme.
-      if (token === undefined) return refuse('Bearer');
-      const claims = await verifySignature(token, signingKeys);
-      if (claims === null) return refuse(INVALID);
-      const nowSeconds = now() / 1000;
-      const isOurs = claims.iss === issuer && claims.aud === audience;
-      const isCurrent =
-        claims.exp > nowSeconds - policy.clockToleranceSeconds &&
-        claims.iat <= nowSeconds + policy.clockToleranceSeconds;
-      return isOurs && isCurrent ? { ok: true, claims } : refuse(INVALID);
+    verify: async (authorizationHeader, request) => {
+      const presented = readAuthorization(authorizationHeader);
+      if (presented === null) return tokenMissing(request !== undefined && proofs !== null);
+      const claims = await read(presented.token);
+      if (claims === null) return tokenInvalid(presented.scheme);
+      return refuseUnbound(presented, claims.cnf?.jkt ?? null, request, proofs) ?? { ok: true, claims };
     },
   };
 }
 
-const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
-const INVALID = 'Bearer error="invalid_token", error_description="The access token is expired, revoked or invalid"';
 const JWS = /^([A-Za-z0-9_-]{1,512})\.([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]{86,512})$/;
-
-function refuse(wwwAuthenticate: string): AccessTokenVerdict {
-  return { ok: false, status: 401, wwwAuthenticate };
-}
 
 /** Null unless the token is one of ours: the header's exact form, a published key, its signature. */
 async function verifySignature(token: string, signingKeys: SigningKeys): Promise<AccessTokenClaims | null> {

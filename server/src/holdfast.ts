@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
 import { pino } from 'pino';
 import { createAccessTokens } from './access-token.ts';
-import type { AccessTokenVerdict } from './access-token.ts';
+import type { AccessTokens } from './access-token.ts';
 import { createAuthorizationCodes } from './authorization-codes.ts';
 import { isOrigin, registerClients } from './clients.ts';
 import type { ClientRegistration } from './clients.ts';
@@ -109,11 +109,13 @@ export interface Holdfast {
   /** For web-standard hosts. An unknown path is 404. */
   readonly fetch: (request: Request, info?: { readonly remoteAddress?: string }) => Promise<Response>;
   /**
-   * Verifies the access token in an `Authorization` header.
+   * Verifies the access token in an `Authorization` header, and that its presenter holds the key that it is bound to.
    *
+   * @param request the request that carries it, for tokens bound with DPoP; without it those are refused
    * @throws HoldfastError `unavailable`, when an unknown signing key could not be looked up
+   * @see RFC 6750, RFC 9449 §7
    */
-  readonly verifyAccessToken: (authorizationHeader: string | undefined) => Promise<AccessTokenVerdict>;
+  readonly verifyAccessToken: AccessTokens['verify'];
   readonly users: Users;
   readonly sessions: SessionAdministration;
   /** Pool for durable work, for tables of your own beside ours. */
@@ -155,10 +157,15 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const report = createReport(metrics, options.onEvent, logger);
     const passwords = await createPasswords(policy);
     const audience = options.audience ?? issuer;
-    const accessTokens = createAccessTokens({ issuer, audience, signingKeys, policy, now: Date.now });
-    const proofs = createProofVerifier({
-      nonces: createDpopNonces(nonceKeysOf(keyRing), policy.dpopNoncePeriodSeconds, Date.now),
-      isNonceRequired: policy.dpopNonce === 'required',
+    const nonces = createDpopNonces(nonceKeysOf(keyRing), policy.dpopNoncePeriodSeconds, Date.now);
+    const proofParts = { nonces, policy, now: Date.now };
+    const proofs = createProofVerifier({ ...proofParts, isNonceRequired: policy.dpopNonce === 'required' });
+    const accessTokens = createAccessTokens({
+      issuer,
+      audience,
+      signingKeys,
+      // A proof for an access token is bound to that token as well; one exchange more for each would buy little.
+      proofs: createProofVerifier({ ...proofParts, isNonceRequired: false }),
       policy,
       now: Date.now,
     });

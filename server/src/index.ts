@@ -3,6 +3,7 @@ export type { Holdfast, HoldfastOptions, Logger, SessionAdministration } from '.
 export { startEmbeddedPostgres } from './postgres/embedded.ts';
 export type { EmbeddedPostgres, EmbeddedPostgresOptions } from './postgres/embedded.ts';
 export type { AccessTokenClaims, AccessTokenVerdict } from './access-token.ts';
+export type { ResourceRequest, TokenRefusal } from './token-binding.ts';
 export type { ClientRegistration, Delivery } from './clients.ts';
 export { HoldfastError } from './errors.ts';
 export type { HoldfastErrorCode } from './errors.ts';

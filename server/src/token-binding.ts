@@ -1,0 +1,97 @@
+import type { ProofVerifier } from './dpop.ts';
+import { PROOF_ALGORITHMS } from './proof-key.ts';
+
+/** An access token as a request presents it. */
+export interface PresentedToken {
+  readonly scheme: 'Bearer' | 'DPoP';
+  readonly token: string;
+}
+
+/** The request that carries an access token; what its DPoP proof must be about. */
+export interface ResourceRequest {
+  readonly method: string;
+  /** Absolute URL as the client knows it; behind a proxy that is not what this host sees. */
+  readonly url: string;
+  /** The `DPoP` header. */
+  readonly dpop: string | undefined;
+}
+
+/** A request is refused for want of a valid access token. */
+export interface TokenRefusal {
+  readonly ok: false;
+  readonly status: 401;
+  /** Value for `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1). */
+  readonly wwwAuthenticate: string;
+  /** Value for `DPoP-Nonce`, when the client is to use one. */
+  readonly dpopNonce?: string;
+}
+
+const AUTHORIZATION = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*) *$/i;
+const ALGORITHMS = `algs="${PROOF_ALGORITHMS.join(' ')}"`;
+const INVALID_TOKEN = 'error="invalid_token", error_description="The access token is expired, revoked or invalid"';
+
+/** @returns null when the header holds no access token */
+export function readAuthorization(header: string | undefined): PresentedToken | null {
+  const [, scheme, token] = AUTHORIZATION.exec(header ?? '') ?? [];
+  if (scheme === undefined || token === undefined) return null;
+  return { scheme: scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer', token };
+}
+
+/**
+ * A request without a token is told the schemes and nothing else.
+ *
+ * @param hasProofs whether DPoP can be checked here
+ * @see RFC 6750 §3.1
+ */
+export function tokenMissing(hasProofs: boolean): TokenRefusal {
+  return refuse(hasProofs ? `Bearer, DPoP ${ALGORITHMS}` : 'Bearer');
+}
+
+/** The token is not good, whoever presents it. */
+export function tokenInvalid(scheme: PresentedToken['scheme']): TokenRefusal {
+  return refuse(scheme === 'DPoP' ? `DPoP ${INVALID_TOKEN}, ${ALGORITHMS}` : `Bearer ${INVALID_TOKEN}`);
+}
+
+/**
+ * Checks that whoever presents a valid access token holds the key that it is bound to. A bound token under the `Bearer`
+ * scheme is refused, or a thief could simply leave the proof out.
+ *
+ * @param jkt `cnf.jkt` of the token; null for a bearer token
+ * @param proofs null where DPoP cannot be checked: bound tokens are then refused
+ * @returns null when the token may be used
+ * @see RFC 9449 §7.1, §7.2
+ */
+export function refuseUnbound(
+  { scheme, token }: PresentedToken,
+  jkt: string | null,
+  request: ResourceRequest | undefined,
+  proofs: ProofVerifier | null,
+): TokenRefusal | null {
+  if (scheme === 'Bearer') return jkt === null ? null : tokenInvalid('DPoP');
+  if (jkt === null || request === undefined || proofs === null) return tokenInvalid('DPoP');
+  const { dpop, method, url } = request;
+  if (dpop === undefined) return refuseProof('invalid_dpop_proof', proofs);
+  const verdict = proofs.verify(dpop, { method, url, accessToken: token });
+  switch (verdict.kind) {
+    case 'valid':
+      return verdict.jkt === jkt ? null : tokenInvalid('DPoP');
+    case 'nonce_needed':
+      return refuseProof('use_dpop_nonce', proofs);
+    case 'invalid':
+      return refuseProof('invalid_dpop_proof', proofs);
+  }
+}
+
+function refuseProof(error: 'invalid_dpop_proof' | 'use_dpop_nonce', proofs: ProofVerifier): TokenRefusal {
+  const description =
+    error === 'use_dpop_nonce' ? 'The DPoP proof needs the nonce of this answer' : 'A valid DPoP proof is needed';
+  const nonce = proofs.nonce();
+  return {
+    ...refuse(`DPoP error="${error}", error_description="${description}", ${ALGORITHMS}`),
+    ...(nonce !== null && { dpopNonce: nonce }),
+  };
+}
+
+function refuse(wwwAuthenticate: string): TokenRefusal {
+  return { ok: false, status: 401, wwwAuthenticate };
+}
