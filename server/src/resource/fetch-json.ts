@@ -1,0 +1,67 @@
+/** The part of the standard `fetch` that is used here. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** The authorization server did not answer, or not as it should. The request it was needed for may be repeated. */
+export class AuthorizationServerUnavailable extends Error {
+  override readonly name = 'AuthorizationServerUnavailable';
+}
+
+export interface JsonAnswer {
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly headers: Headers;
+}
+
+/**
+ * Gets a JSON object from the authorization server. Redirects are not followed: a key set from elsewhere is no key set.
+ *
+ * @throws AuthorizationServerUnavailable
+ */
+export async function fetchJson(
+  fetch: Fetch,
+  url: string,
+  limits: { readonly timeoutMs: number; readonly bytes: number; readonly signal?: AbortSignal },
+  headers: Readonly<Record<string, string>> = {},
+): Promise<JsonAnswer> {
+  const timeout = AbortSignal.timeout(limits.timeoutMs);
+  const signal = limits.signal === undefined ? timeout : AbortSignal.any([timeout, limits.signal]);
+  try {
+    const response = await fetch(url, {
+      headers: { accept: 'application/json', ...headers },
+      redirect: 'error',
+      signal,
+    });
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw new Error(`status ${response.status}`);
+    }
+    const body: unknown = JSON.parse(await readText(response, limits.bytes));
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new Error('no JSON object');
+    return { body: body as JsonAnswer['body'], headers: response.headers };
+  } catch (cause) {
+    throw new AuthorizationServerUnavailable(`${new URL(url).pathname} was not answered`, { cause });
+  }
+}
+
+async function readText(response: Response, limitBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.byteLength;
+    if (length > limitBytes) throw new Error('the answer is too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Whether keys and revocations may be fetched from here: nobody on the way can change them. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password } = new URL(text);
+  if (username !== '' || password !== '') return false;
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
+}
+
+/** @param hostname as `URL` gives it */
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}

@@ -1,0 +1,251 @@
+import { hkdfSync } from 'node:crypto';
+import type { AccessTokenClaims } from '../access-token.ts';
+import { parseScope, isOrigin } from '../clients.ts';
+import { createProofVerifier } from '../dpop.ts';
+import type { ProofVerifier } from '../dpop.ts';
+import { createDpopNonces } from '../dpop-nonce.ts';
+import { DEFAULT_POLICY } from '../policy.ts';
+import { PROOF_ALGORITHMS } from '../proof-key.ts';
+import { requireAuthentication } from '../step-up.ts';
+import type { AuthenticationRequirement } from '../step-up.ts';
+import { AuthorizationServerUnavailable, isSafeUrl } from './fetch-json.ts';
+import type { Fetch } from './fetch-json.ts';
+import { createKeySet } from './key-set.ts';
+import type { RevocationFollower } from './revocation-follower.ts';
+import { verifyToken } from './token.ts';
+import type { TokenExpectation } from './token.ts';
+
+/** Algorithms that Holdfast signs access tokens with. */
+export type TokenAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
+
+export interface ResourceGuardOptions {
+  /** The authorization server, as its metadata names it: an origin such as `https://id.example`. */
+  readonly issuer: string;
+  /** What the tokens must be for: the `audience` option of the server. */
+  readonly audience: string;
+  /** This resource server's origin as clients know it, whatever stands before it. Default: the audience's, if it is a URL. */
+  readonly origin?: string;
+  /** Where the issuer's keys are. Default: where its metadata says. https, or http on the loopback interface. */
+  readonly jwksUri?: string;
+  /** Signature algorithms that count. Default: all that Holdfast signs with. */
+  readonly algorithms?: readonly TokenAlgorithm[];
+  /** How far this host's clock may be off. Default: 5 seconds. */
+  readonly clockToleranceSeconds?: number;
+  /** Knows the sessions that ended; see {@link followRevocations}. Without it a token counts until it expires. */
+  readonly revocations?: Pick<RevocationFollower, 'isRevoked' | 'ageSeconds'>;
+  /**
+   * How old the last news of ended sessions may be before requests are answered 503. Default: any age, because an outage of
+   * the feed would then be one of everything, and tokens expire anyway.
+   */
+  readonly maximumRevocationAgeSeconds?: number;
+  /** Whether every token must be bound to a key. Default: false; those that are bound need their proof in any case. */
+  readonly isDpopRequired?: boolean;
+  /** At least 32 random bytes, the same on every node: proofs must then carry a nonce of ours. Default: `iat` tells the time. */
+  readonly dpopNonceSecret?: string;
+  /** Default: the global `fetch`. */
+  readonly fetch?: Fetch;
+}
+
+/** What a request asks of its token. */
+export interface ResourceRequirement extends AuthenticationRequirement {
+  /** Scope values that the token must have, all of them. */
+  readonly scope?: readonly string[];
+}
+
+/** A request to a resource server, as plain data. */
+export interface ResourceRequest {
+  readonly method: string;
+  /** Path and query as sent, such as `/notes?page=2`. */
+  readonly target: string;
+  readonly authorization: string | undefined;
+  readonly dpop: string | undefined;
+}
+
+/** Whether a request may go on. */
+export type ResourceVerdict =
+  | { readonly ok: true; readonly claims: AccessTokenClaims }
+  | {
+      readonly ok: false;
+      /** 401: another token, or another authentication. 403: a token with more scope. 503: ask again. */
+      readonly status: 401 | 403 | 503;
+      /** `WWW-Authenticate`, `DPoP-Nonce`, `Retry-After`; names in lower case. */
+      readonly headers: Readonly<Record<string, string>>;
+      /** RFC 6750 §3.1, RFC 9449 §12.2, RFC 9470 §3; null when the request had no token. */
+      readonly error: string | null;
+    };
+
+export interface ResourceGuard {
+  /** Judges a request by its access token. Never throws for anything that a request can hold. */
+  readonly check: (request: ResourceRequest, requirement?: ResourceRequirement) => Promise<ResourceVerdict>;
+}
+
+type Scheme = 'Bearer' | 'DPoP';
+
+/**
+ * Guards the endpoints of a resource server: RFC 9068 access tokens, DPoP, scope, step-up and ended sessions.
+ *
+ * Needs no database. Keys are fetched with the first token; many requests share one fetch.
+ *
+ * @throws TypeError for a wrong option
+ */
+export function createResourceGuard(options: ResourceGuardOptions): ResourceGuard {
+  const { issuer, audience, origin, jwksUri, algorithms, isDpopRequired, revocations } = checkOptions(options);
+  const { clockToleranceSeconds = DEFAULT_POLICY.clockToleranceSeconds, fetch = globalThis.fetch } = options;
+  const keys = createKeySet({ issuer, jwksUri, fetch, monotonicMs: () => performance.now() });
+  const proofs = createProofs(options.dpopNonceSecret, clockToleranceSeconds);
+  const expectation: TokenExpectation = { issuer, audience, algorithms, clockToleranceSeconds };
+  const maximumAgeSeconds = options.maximumRevocationAgeSeconds ?? Infinity;
+
+  const check = async (request: ResourceRequest, requirement: ResourceRequirement): Promise<ResourceVerdict> => {
+    const [, scheme, token] = AUTHORIZATION.exec(request.authorization ?? '') ?? [];
+    if (scheme === undefined || token === undefined) return refuse(isDpopRequired ? DPOP : `Bearer, ${DPOP}`);
+    const claims = await verifyToken(token, expectation, keys, Date.now() / 1000);
+    if (claims === null) return invalidToken(toScheme(scheme));
+    const jkt = claims.cnf?.jkt ?? null;
+    if (jkt === null && isDpopRequired) return invalidToken('DPoP');
+    // A bound token without its proof is a stolen one, and an unbound one has no proof (RFC 9449 §7.1, §7.2).
+    if ((jkt === null) !== (toScheme(scheme) === 'Bearer')) return invalidToken(jkt === null ? 'Bearer' : 'DPoP');
+    const fault = jkt === null ? null : checkProof(request, origin, { token, jkt }, proofs);
+    if (fault !== null) return fault;
+    if (revocations?.isRevoked(claims.sid)) return invalidToken(toScheme(scheme));
+    if ((revocations?.ageSeconds() ?? 0) > maximumAgeSeconds) return unavailable();
+    return checkRequirement(claims, requirement, clockToleranceSeconds);
+  };
+  return {
+    check: async (request, requirement = {}) => {
+      try {
+        return await check(request, requirement);
+      } catch (thrown) {
+        if (thrown instanceof AuthorizationServerUnavailable) return unavailable();
+        throw thrown;
+      }
+    },
+  };
+}
+
+const AUTHORIZATION = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*) *$/i;
+const DPOP = `DPoP algs="${PROOF_ALGORITHMS.join(' ')}"`;
+const TOKEN_ALGORITHMS: readonly TokenAlgorithm[] = ['ES256', 'EdDSA', 'RS256'];
+const MINIMUM_SECRET_BYTES = 32;
+
+/** What the guard works with once its options are known to be sound. */
+interface CheckedOptions extends Pick<ResourceGuardOptions, 'issuer' | 'audience' | 'revocations'> {
+  readonly origin: string;
+  readonly jwksUri: string | null;
+  readonly algorithms: ReadonlySet<string>;
+  readonly isDpopRequired: boolean;
+}
+
+function checkOptions(options: ResourceGuardOptions): CheckedOptions {
+  const {
+    issuer,
+    audience,
+    jwksUri = null,
+    algorithms = TOKEN_ALGORITHMS,
+    isDpopRequired = false,
+    revocations,
+  } = options;
+  if (!isOrigin(issuer) || !isSafeUrl(issuer)) throw new TypeError('options.issuer is an https origin without a path');
+  if (typeof audience !== 'string' || audience === '') throw new TypeError('options.audience is missing');
+  if (jwksUri !== null && !isSafeUrl(jwksUri)) throw new TypeError('options.jwksUri is an https URL');
+  const origin = options.origin ?? (URL.canParse(audience) ? new URL(audience).origin : '');
+  if (!isOrigin(origin)) throw new TypeError('options.origin is this server as clients know it: https://api.example');
+  if (algorithms.length === 0 || !algorithms.every((algorithm) => TOKEN_ALGORITHMS.includes(algorithm))) {
+    throw new TypeError(`options.algorithms are some of ${TOKEN_ALGORITHMS.join(', ')}`);
+  }
+  return {
+    issuer,
+    audience,
+    origin,
+    jwksUri,
+    algorithms: new Set(algorithms),
+    isDpopRequired,
+    ...(revocations && { revocations }),
+  };
+}
+
+function createProofs(nonceSecret: string | undefined, clockToleranceSeconds: number): ProofVerifier {
+  if (nonceSecret !== undefined && Buffer.byteLength(nonceSecret) < MINIMUM_SECRET_BYTES) {
+    throw new TypeError(`options.dpopNonceSecret is at least ${MINIMUM_SECRET_BYTES} bytes, from a random source`);
+  }
+  const policy = { ...DEFAULT_POLICY, clockToleranceSeconds };
+  const key =
+    nonceSecret === undefined
+      ? null
+      : Buffer.from(hkdfSync('sha256', nonceSecret, '', 'holdfast/v1/resource server DPoP nonce', 32));
+  return createProofVerifier({
+    nonces: key === null ? null : createDpopNonces([key], policy.dpopNoncePeriodSeconds, Date.now),
+    isNonceRequired: key !== null,
+    policy,
+    now: Date.now,
+  });
+}
+
+/** @see RFC 9449 §7.1, §9 */
+function checkProof(
+  { method, target, dpop }: ResourceRequest,
+  origin: string,
+  { token, jkt }: { readonly token: string; readonly jkt: string },
+  proofs: ProofVerifier,
+): ResourceVerdict | null {
+  const nonce = proofs.nonce();
+  const headers = nonce === null ? {} : { 'dpop-nonce': nonce };
+  if (dpop === undefined)
+    return refuse(`DPoP error="invalid_dpop_proof", ${ALGORITHMS}`, 'invalid_dpop_proof', headers);
+  const verdict = proofs.verify(dpop, { method, url: origin + target, accessToken: token });
+  switch (verdict.kind) {
+    case 'valid':
+      return verdict.jkt === jkt ? null : invalidToken('DPoP');
+    case 'invalid':
+      return refuse(`DPoP error="invalid_dpop_proof", ${ALGORITHMS}`, 'invalid_dpop_proof', headers);
+    case 'nonce_needed':
+      return refuse(`DPoP error="use_dpop_nonce", ${ALGORITHMS}`, 'use_dpop_nonce', headers);
+  }
+}
+
+const ALGORITHMS = `algs="${PROOF_ALGORITHMS.join(' ')}"`;
+
+/** @see RFC 6750 §3.1, RFC 9470 §3 */
+function checkRequirement(
+  claims: AccessTokenClaims,
+  requirement: ResourceRequirement,
+  toleranceSeconds: number,
+): ResourceVerdict {
+  const granted = parseScope(claims.scope) ?? [];
+  const { scope = [] } = requirement;
+  if (!scope.every((value) => granted.includes(value))) {
+    const scheme: Scheme = claims.cnf === undefined ? 'Bearer' : 'DPoP';
+    return {
+      ok: false,
+      status: 403,
+      headers: { 'www-authenticate': `${scheme} error="insufficient_scope", scope="${scope.join(' ')}"` },
+      error: 'insufficient_scope',
+    };
+  }
+  const challenge = requireAuthentication(claims, requirement, { toleranceSeconds });
+  if (challenge === null) return { ok: true, claims };
+  return refuse(challenge.wwwAuthenticate, 'insufficient_user_authentication');
+}
+
+function toScheme(scheme: string): Scheme {
+  return scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer';
+}
+
+function invalidToken(scheme: Scheme): ResourceVerdict {
+  const description = 'error_description="The access token is expired, revoked or invalid"';
+  const parameters = `error="invalid_token", ${description}`;
+  return refuse(scheme === 'DPoP' ? `DPoP ${parameters}, ${ALGORITHMS}` : `Bearer ${parameters}`, 'invalid_token');
+}
+
+function refuse(
+  wwwAuthenticate: string,
+  error: string | null = null,
+  headers: Readonly<Record<string, string>> = {},
+): ResourceVerdict {
+  return { ok: false, status: 401, headers: { ...headers, 'www-authenticate': wwwAuthenticate }, error };
+}
+
+/** Nothing is known to be wrong with the token: it must not be thrown away. */
+function unavailable(): ResourceVerdict {
+  return { ok: false, status: 503, headers: { 'retry-after': '1' }, error: 'temporarily_unavailable' };
+}

@@ -1,0 +1,134 @@
+import { AuthorizationServerUnavailable, fetchJson, isSafeUrl } from './fetch-json.ts';
+import type { Fetch } from './fetch-json.ts';
+
+export interface RevocationFollowerOptions {
+  /** The authorization server: an origin such as `https://id.example`. https, or http on the loopback interface. */
+  readonly issuer: string;
+  /** This resource server, as registered there in `resourceServers`. */
+  readonly id: string;
+  readonly secret: string;
+  /** How long the server may keep a request waiting for news. Default: 25 seconds, less than most proxies allow. */
+  readonly waitSeconds?: number;
+  /** Told whenever the feed could not be read; the follower tries again. */
+  readonly onFailure?: (failure: Error) => void;
+  /** Default: the global `fetch`. */
+  readonly fetch?: Fetch;
+}
+
+/** What is known of sessions that ended, kept up to date in the background. */
+export interface RevocationFollower {
+  /** Whether a session is known to have ended. */
+  readonly isRevoked: (sid: string) => boolean;
+  /** Seconds since the feed last answered; Infinity before the first time. Rises to `waitSeconds` when all is well. */
+  readonly ageSeconds: () => number;
+  /** Resolves once everything that matters now is known. Await it before the first request is taken. */
+  readonly ready: Promise<void>;
+  /** Stops following. Idempotent. */
+  readonly close: () => void;
+}
+
+/** Beyond the server's own wait, for the network. */
+const GRACE_MS = 10_000;
+const BYTES = 4_194_304;
+const BACK_OFF_MS = { least: 1_000, most: 30_000 } as const;
+/** Entries are dropped this long after the last token of their session has expired, for clocks that differ. */
+const KEPT_SECONDS = 60;
+
+interface News {
+  readonly revoked: readonly { readonly sid: string; readonly exp: number }[];
+  readonly cursor: string;
+  readonly isMore: boolean;
+}
+
+/**
+ * Follows the revocation feed of a Holdfast server, so that access tokens of an ended session stop within seconds.
+ *
+ * It holds only sessions whose access tokens may still live: after a restart one request brings them back.
+ *
+ * @throws TypeError for a wrong option
+ */
+export function followRevocations(options: RevocationFollowerOptions): RevocationFollower {
+  const { issuer, id, secret, waitSeconds = 25, onFailure = () => {}, fetch = globalThis.fetch } = options;
+  if (!isSafeUrl(issuer)) throw new TypeError('options.issuer is an https URL');
+  const authorization = `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`;
+  const closing = new AbortController();
+  let becomeReady = (): void => {};
+  const ready = new Promise<void>((resolve) => {
+    becomeReady = resolve;
+  });
+  const expiries = new Map<string, number>();
+  let cursor: string | null = null;
+  let answeredAtMs = -Infinity;
+
+  const read = async (): Promise<void> => {
+    const query = new URLSearchParams(cursor === null ? {} : { after: cursor, wait: String(waitSeconds) });
+    const limits = { timeoutMs: waitSeconds * 1_000 + GRACE_MS, bytes: BYTES, signal: closing.signal };
+    const { body } = await fetchJson(fetch, `${issuer}/revocations?${query.toString()}`, limits, { authorization });
+    const news = readNews(body);
+    for (const { sid, exp } of news.revoked) expiries.set(sid, exp);
+    cursor = news.cursor;
+    answeredAtMs = performance.now();
+    forgetExpired(expiries);
+    if (!news.isMore) becomeReady();
+  };
+  const follow = async (): Promise<void> => {
+    for (let failures = 0; !closing.signal.aborted;) {
+      try {
+        await read();
+        failures = 0;
+      } catch (failure) {
+        if (closing.signal.aborted) return;
+        onFailure(failure instanceof Error ? failure : new Error('the feed could not be read'));
+        await pause(backOffMs(failures++), closing.signal);
+      }
+    }
+  };
+  void follow();
+  return {
+    isRevoked: (sid) => expiries.has(sid),
+    ageSeconds: () => (performance.now() - answeredAtMs) / 1_000,
+    ready,
+    close: () => closing.abort(),
+  };
+}
+
+/** @throws AuthorizationServerUnavailable */
+function readNews(body: Readonly<Record<string, unknown>>): News {
+  const { revoked, cursor, more } = body;
+  if (!Array.isArray(revoked) || typeof cursor !== 'string') {
+    throw new AuthorizationServerUnavailable('the answer is no list of revocations');
+  }
+  const entries = (revoked as readonly unknown[]).map((entry) => {
+    const { sid, exp } = (entry ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof sid !== 'string' || typeof exp !== 'number') {
+      throw new AuthorizationServerUnavailable('the answer is no list of revocations');
+    }
+    return { sid, exp };
+  });
+  return { revoked: entries, cursor, isMore: more === true };
+}
+
+/** Entries come in the order of time, nearly: looking from the oldest on is enough. */
+function forgetExpired(expiries: Map<string, number>): void {
+  const deadline = Date.now() / 1_000 - KEPT_SECONDS;
+  for (const [sid, exp] of expiries) {
+    if (exp >= deadline) return;
+    expiries.delete(sid);
+  }
+}
+
+/** Doubles with every failure, and spreads those who were cut off together. */
+function backOffMs(failures: number): number {
+  const longest = Math.min(BACK_OFF_MS.least * 2 ** failures, BACK_OFF_MS.most);
+  return longest * (0.5 + Math.random() / 2);
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds).unref();
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

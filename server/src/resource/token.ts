@@ -1,0 +1,103 @@
+import type { AccessTokenClaims } from '../access-token.ts';
+import type { ProofAlgorithm } from '../proof-key.ts';
+import type { KeySet } from './key-set.ts';
+
+/** What an access token must be to count here. */
+export interface TokenExpectation {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly algorithms: ReadonlySet<string>;
+  readonly clockToleranceSeconds: number;
+}
+
+/** Bounds what a stranger can make us decode: 8 KiB is more than HTTP servers take in one header. */
+const JWS = /^([A-Za-z0-9_-]{1,1024})\.([A-Za-z0-9_-]{1,8192})\.([A-Za-z0-9_-]{86,683})$/;
+/** RFC 9068 §2.1: any case, with or without the prefix. */
+const TYPE = /^(application\/)?at\+jwt$/i;
+
+/**
+ * Verifies a JWT access token. Nothing in its header leads to a key but `kid`, which is looked up among the issuer's own:
+ * `jwk`, `jku`, `x5c` and `x5u` are never read.
+ *
+ * @returns null when it is not a valid access token for this audience
+ * @throws AuthorizationServerUnavailable
+ * @see RFC 9068 §4, RFC 8725
+ */
+export async function verifyToken(
+  token: string,
+  expectation: TokenExpectation,
+  keys: KeySet,
+  nowSeconds: number,
+): Promise<AccessTokenClaims | null> {
+  const [, encodedHeader, encodedClaims, encodedSignature] = JWS.exec(token) ?? [];
+  if (encodedHeader === undefined || encodedClaims === undefined || encodedSignature === undefined) return null;
+  const { typ, alg, kid, crit } = decode(encodedHeader);
+  if (typeof typ !== 'string' || !TYPE.test(typ)) return null;
+  // No extension is understood here, so a critical one must not be passed over (RFC 7515 §4.1.11).
+  if (crit !== undefined || typeof kid !== 'string') return null;
+  if (typeof alg !== 'string' || !expectation.algorithms.has(alg)) return null;
+  // Before the key: a stranger's stale or foreign token costs no look-up and no signature.
+  const claims = readClaims(decode(encodedClaims), expectation, nowSeconds);
+  if (claims === null) return null;
+  const key = await keys.find(kid, alg as ProofAlgorithm);
+  if (key === null) return null;
+  const isSigned = key.verify(`${encodedHeader}.${encodedClaims}`, Buffer.from(encodedSignature, 'base64url'));
+  return isSigned ? claims : null;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Every claim that RFC 9068 §2.2 requires and that our server writes, of the right type, for here and now. */
+function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: number): AccessTokenClaims | null {
+  const {
+    iss,
+    aud,
+    exp,
+    nbf,
+    iat,
+    sub,
+    sid,
+    jti,
+    client_id: clientId,
+    scope,
+    acr,
+    amr,
+    auth_time: authTime,
+    cnf,
+  } = claims;
+  const isAudience = Array.isArray(aud) ? aud.includes(expectation.audience) : aud === expectation.audience;
+  if (iss !== expectation.issuer || !isAudience) return null;
+  if (!isTime(exp) || !isTime(iat) || !isTime(authTime) || (nbf !== undefined && !isTime(nbf))) return null;
+  const earliest = nowSeconds - expectation.clockToleranceSeconds;
+  const latest = nowSeconds + expectation.clockToleranceSeconds;
+  if (exp <= earliest || iat > latest || (nbf !== undefined && nbf > latest)) return null;
+  if (![sub, sid, jti, clientId, scope, acr].every((claim) => typeof claim === 'string')) return null;
+  if (!Array.isArray(amr) || !amr.every((value) => typeof value === 'string')) return null;
+  // A token that is bound in a way that is not understood here must not pass as one that is not bound.
+  if (cnf !== undefined && !isJkt(cnf)) return null;
+  return claims as unknown as AccessTokenClaims;
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isJkt(cnf: unknown): boolean {
+  return (
+    typeof cnf === 'object' &&
+    cnf !== null &&
+    Object.keys(cnf).length === 1 &&
+    'jkt' in cnf &&
+    typeof cnf.jkt === 'string'
+  );
+}
+
+/** A JSON object; an empty one for anything else, which lacks everything that is required. */
+function decode(encoded: string): Json {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Json) : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,105 @@
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import type { JsonWebKey, KeyObject } from 'node:crypto';
+import { signJws } from '../jws.ts';
+import type { Fetch } from '../resource/fetch-json.ts';
+
+export const TOKEN_ISSUER = 'https://id.example';
+export const AUDIENCE = 'https://api.example';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** An authorization server in a few lines, which signs whatever a test asks for. */
+export interface TestIssuer {
+  readonly fetch: Fetch;
+  /** Paths that were fetched. */
+  readonly fetched: string[];
+  /** What the key set holds; a test may change it. */
+  readonly keys: JsonWebKey[];
+  readonly kid: string;
+  readonly publicKey: KeyObject;
+  /** A sound access token but for what is overridden; undefined leaves a member out. */
+  token(claims?: Json, header?: Json): string;
+  /** Whether the server answers. */
+  setReachable(isReachable: boolean): void;
+}
+
+export function createTestIssuer(): TestIssuer {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const kid = 'current';
+  const keys: JsonWebKey[] = [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' }];
+  const fetched: string[] = [];
+  let isReachable = true;
+  const documents: Readonly<Record<string, () => object>> = {
+    '/.well-known/oauth-authorization-server': () => ({
+      issuer: TOKEN_ISSUER,
+      jwks_uri: `${TOKEN_ISSUER}/.well-known/jwks.json`,
+    }),
+    '/.well-known/jwks.json': () => ({ keys }),
+  };
+  return {
+    fetched,
+    keys,
+    kid,
+    publicKey,
+    setReachable: (reachable) => {
+      isReachable = reachable;
+    },
+    fetch: async (url) => {
+      const { pathname } = new URL(url);
+      fetched.push(pathname);
+      const document = documents[pathname];
+      if (!isReachable) throw new TypeError('fetch failed');
+      return document === undefined ? new Response('{}', { status: 404 }) : Response.json(document());
+    },
+    token: (claims = {}, header = {}) => {
+      const input = encodeJwt({ alg: 'ES256', typ: 'at+jwt', kid, ...header }, { ...soundClaims(), ...claims });
+      return `${input}.${signJws('ES256', privateKey, input).toString('base64url')}`;
+    },
+  };
+}
+
+function soundClaims(): Json {
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  return {
+    iss: TOKEN_ISSUER,
+    aud: AUDIENCE,
+    sub: randomUUID(),
+    sid: randomUUID(),
+    jti: randomUUID(),
+    client_id: 'app',
+    iat: nowSeconds,
+    exp: nowSeconds + 900,
+    scope: 'notes profile',
+    auth_time: nowSeconds - 100,
+    amr: ['pwd'],
+    acr: 'aal1',
+  };
+}
+
+/** `BASE64URL(header).BASE64URL(claims)`. */
+export function encodeJwt(header: object, claims: object): string {
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${encode(header)}.${encode(claims)}`;
+}
+
+/** A client's key, and the proofs that it makes. */
+export interface TestProofKey {
+  readonly jkt: string;
+  prove(request: { readonly method: string; readonly url: string; readonly token: string }, claims?: Json): string;
+}
+
+export function createTestProofKey(): TestProofKey {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { crv, kty, x, y } = publicKey.export({ format: 'jwk' });
+  const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
+  return {
+    jkt: sha256(JSON.stringify({ crv, kty, x, y })),
+    prove: ({ method, url, token }, claims = {}) => {
+      const input = encodeJwt(
+        { alg: 'ES256', typ: 'dpop+jwt', jwk: { crv, kty, x, y } },
+        { jti: randomUUID(), htm: method, htu: url, iat: Math.floor(Date.now() / 1000), ath: sha256(token), ...claims },
+      );
+      return `${input}.${signJws('ES256', privateKey, input).toString('base64url')}`;
+    },
+  };
+}
