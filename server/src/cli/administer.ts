@@ -1,0 +1,106 @@
+import { createInterface } from 'node:readline';
+import type { Configuration } from '../configuration.ts';
+import { HoldfastError } from '../errors.ts';
+import { createHoldfast } from '../holdfast.ts';
+import type { Holdfast } from '../holdfast.ts';
+import { createKeyRing } from '../keys.ts';
+import { resolvePolicy } from '../policy.ts';
+import { closeConnections, openConnections } from '../postgres/connections.ts';
+import { migrate, MIGRATIONS } from '../postgres/migrations.ts';
+import { createSigningKeyStore } from '../postgres/signing-key-store.ts';
+import { rotateSigningKeys, statusOf } from '../signing-keys.ts';
+import type { SigningKeysParts, SigningKeyStatus } from '../signing-keys.ts';
+
+/** What a command prints, line by line. */
+export type Lines = readonly string[];
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** Brings the database's schema up to date. */
+export async function runMigrations({ options }: Configuration): Promise<Lines> {
+  await migrate(options.databaseUrl, resolvePolicy(options.policy).connectTimeoutMs);
+  return [`The schema is at version ${MIGRATIONS.at(-1)?.version ?? 0}.`];
+}
+
+export async function listKeys(configuration: Configuration): Promise<Lines> {
+  return withKeys(configuration, async ({ store }) => formatKeys(statusOf(await store.list())));
+}
+
+/** Publishes the next key now; with `isCompromised` replaces every key at once. */
+export async function rotateKeys(configuration: Configuration, isCompromised: boolean): Promise<Lines> {
+  return withKeys(configuration, async (parts) => {
+    const lines = formatKeys(await rotateSigningKeys(parts, { isCompromised }));
+    const { signingKeyPollSeconds } = parts.policy;
+    const note = isCompromised
+      ? `Every node signs with the new key within ${signingKeyPollSeconds} seconds; clients refresh, nobody is signed out.`
+      : 'The next key is published; it signs by itself when its time has come.';
+    return [...lines, note];
+  });
+}
+
+async function withKeys({ options }: Configuration, work: (parts: SigningKeysParts) => Promise<Lines>): Promise<Lines> {
+  const policy = resolvePolicy(options.policy);
+  const keyRing = createKeyRing(options.secret, options.acceptedSecrets, options.retiredSecrets);
+  await migrate(options.databaseUrl, policy.connectTimeoutMs);
+  const connections = openConnections(options.databaseUrl, policy, () => {});
+  try {
+    return await work({ store: createSigningKeyStore(connections), keyRing, policy });
+  } finally {
+    await closeConnections(connections);
+  }
+}
+
+function formatKeys(keys: readonly SigningKeyStatus[]): Lines {
+  if (keys.length === 0) return ['There is no key yet; the first node to start makes one.'];
+  return keys.map(
+    ({ kid, algorithm, role, signsFromMs }) =>
+      `${role.padEnd(8)}  ${kid}  ${algorithm}  signs from ${new Date(signsFromMs).toISOString()}`,
+  );
+}
+
+/** Creates a user whose password is the first line of standard input: an argument would be seen by every process. */
+export async function createUser(
+  configuration: Configuration,
+  {
+    username,
+    name,
+    input,
+  }: { readonly username: string; readonly name: string; readonly input: NodeJS.ReadableStream },
+): Promise<Lines> {
+  const password = await firstLine(input);
+  return withHoldfast(configuration, async ({ users }) => {
+    const { sub } = await users.create({ username, password, name });
+    return [sub];
+  });
+}
+
+/** Ends one session, or all of a user, who is named by `sub` or username. */
+export async function revokeSessions(
+  configuration: Configuration,
+  target: { readonly sid: string } | { readonly user: string },
+): Promise<Lines> {
+  return withHoldfast(configuration, async ({ sessions, users }) => {
+    if ('sid' in target) {
+      const isRevoked = await sessions.revoke(target.sid);
+      return [isRevoked ? 'The session has ended.' : 'There is no such live session.'];
+    }
+    const user = (await users.findById(target.user)) ?? (await users.findByUsername(target.user));
+    if (user === null) throw new HoldfastError('unknown_user', 'there is no user of this id or username');
+    const count = await sessions.revokeAllOfUser(user.sub);
+    return [`${count} sessions have ended.`];
+  });
+}
+
+async function withHoldfast({ options }: Configuration, work: (holdfast: Holdfast) => Promise<Lines>): Promise<Lines> {
+  const holdfast = await createHoldfast({ ...options, logger: quiet });
+  try {
+    return await work(holdfast);
+  } finally {
+    await holdfast.close();
+  }
+}
+
+async function firstLine(input: NodeJS.ReadableStream): Promise<string> {
+  for await (const line of createInterface({ input })) return line;
+  return '';
+}

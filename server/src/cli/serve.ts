@@ -1,0 +1,79 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import type { Configuration } from '../configuration.ts';
+import { createHoldfast } from '../holdfast.ts';
+import type { Holdfast } from '../holdfast.ts';
+
+/** Values that no log line may hold, wherever they turn up. */
+const REDACTED = ['secret', 'databaseUrl', 'password', 'metricsToken', 'authorization', 'cookie', 'refresh_token'];
+
+/**
+ * Serves until SIGTERM or SIGINT, then stops without cutting anybody off: first `/readyz` says no for `retireSeconds`, then no
+ * new connection is taken, and requests under way have `drainSeconds` to end. A second signal ends the process at once.
+ *
+ * @returns the exit code
+ * @throws TypeError, HoldfastError from {@link createHoldfast}; the error of `listen`
+ */
+export async function serve(configuration: Configuration): Promise<number> {
+  const { options, host, port, logLevel, retireSeconds, drainSeconds } = configuration;
+  const logger = pino({
+    name: 'holdfast',
+    level: logLevel,
+    redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
+  });
+  const holdfast = await createHoldfast({ ...options, logger, hasProcessMetrics: true });
+  const server = createServer(holdfast.listener);
+  // A client that sends its request slowly holds a socket and nothing else, but not for ever.
+  server.requestTimeout = 15_000;
+  server.headersTimeout = 10_000;
+  // Longer than load balancers keep idle connections, so that it is they who close them.
+  server.keepAliveTimeout = 75_000;
+  try {
+    await listen(server, port, host);
+  } catch (error) {
+    await holdfast.close();
+    throw error;
+  }
+  const address = server.address();
+  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
+  logger.info({ host, port: boundPort, issuer: options.issuer }, 'listening');
+  const signal = await nextSignal();
+  logger.info({ signal, retireSeconds, drainSeconds }, 'stopping: a second signal ends at once');
+  void nextSignal().then(() => process.exit(1));
+  holdfast.retire();
+  await sleep(retireSeconds * 1000);
+  const isDrained = await drain(server, holdfast, drainSeconds);
+  if (isDrained) logger.info({}, 'stopped');
+  else logger.error({ drainSeconds }, 'stopped with requests still under way: raise drainSeconds');
+  return isDrained ? 0 : 1;
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+/** @returns whether every request under way was answered in time */
+async function drain(server: Server, holdfast: Holdfast, drainSeconds: number): Promise<boolean> {
+  const closed = new Promise<boolean>((resolve) => server.close(() => resolve(true)));
+  // A connection that is busy now is idle later, and would be kept for a next request.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  const isDrained = await Promise.race([closed, sleep(drainSeconds * 1000, false, { ref: false })]);
+  clearInterval(sweep);
+  if (!isDrained) server.closeAllConnections();
+  await Promise.race([holdfast.close(), sleep(5_000, undefined, { ref: false })]);
+  return isDrained;
+}
