@@ -2,13 +2,26 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
 import { build } from 'esbuild';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { clockContract } from '../testing/clock-contract.ts';
 import { createFolder } from '../testing/processes.ts';
 import { nodeClock } from './clock.ts';
 
 clockContract('the clock of a process that lives on', nodeClock(true));
 clockContract('the clock of a process that may end', nodeClock(false));
+
+describe('the clock of Node', () => {
+  it('sleeps through a delay that is longer than a timer can count, and does not spin', async () => {
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    const cancel = nodeClock(true).wake(2 ** 40, () => {});
+    const before = timers.mock.calls.length;
+    await new Promise<void>((resolve) => void nodeClock(true).wake(30, resolve));
+    cancel();
+    // One for the 30 ms, and one more if it came a moment early.
+    expect(timers.mock.calls.length - before).toBeLessThanOrEqual(2);
+    timers.mockRestore();
+  });
+});
 
 describe('a command', () => {
   it.each([

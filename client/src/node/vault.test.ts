@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createFolder, buildPortProcess, startPortProcess, type PortProcess } from '../testing/processes.ts';
 import { storedSession } from '../testing/stored-session.ts';
 import { sharedVaultContract, vaultContract } from '../testing/vault-contract.ts';
@@ -88,6 +88,7 @@ describe('the file vault', () => {
   it('killed in the middle of writing, at any moment: the session is whole and the next one can write', async () => {
     for (let round = 1; round <= 8; round++) {
       const writer = startPortProcess(program);
+      onTestFinished(() => writer.kill());
       await writer.hammer(file, round * 2);
       await writer.kill();
       const found = await fileVault(file, warn).read();

@@ -48,3 +48,6 @@ process.on('message', (call: PortCall) => {
     (error: unknown) => process.send?.({ id: call.id, error: String(error) }),
   );
 });
+
+// A test that failed, or was stopped, leaves no process behind.
+process.on('disconnect', () => process.exit());

@@ -11,6 +11,45 @@ const next = (session: StoredSession | null): { session: StoredSession | null; e
 
 const stampOf = (record: VaultRecord | null): number => record?.stamp ?? 0;
 
+/** Writes that know of each other, and those that do not. */
+function testSwaps(open: () => Vault): void {
+  it('refuses a write that builds on an older one, and answers what is there', async () => {
+    const first = await open().replace(0, next(storedSession({ refreshToken: 'first' })));
+    const second = await open().replace(stampOf(first.record), next(storedSession({ refreshToken: 'second' })));
+    const late = await open().replace(stampOf(first.record), next(storedSession({ refreshToken: 'late' })));
+    expect(late).toEqual({ replaced: false, record: second.record });
+    expect((await open().read())?.session?.refreshToken).toBe('second');
+  });
+
+  it('refuses a late answer after a sign-out: nobody is signed in again by it', async () => {
+    const before = await open().replace(0, next(storedSession()));
+    await open().replace(null, next(null));
+    const late = await open().replace(stampOf(before.record), next(storedSession({ refreshToken: 'late' })));
+    expect(late).toMatchObject({ replaced: false, record: { session: null } });
+    expect((await open().read())?.session).toBeNull();
+  });
+
+  it('takes 0 for "nothing stored" only', async () => {
+    const { record } = await open().replace(0, next(storedSession()));
+    expect(await open().replace(0, next(storedSession({ refreshToken: 'other' })))).toEqual({
+      replaced: false,
+      record,
+    });
+  });
+
+  it('lets exactly one of many writes that know the same stamp through, and tells the others which', async () => {
+    const { record } = await open().replace(0, next(storedSession()));
+    const race = await Promise.all(
+      Array.from({ length: 20 }, (_, at) =>
+        open().replace(stampOf(record), next(storedSession({ refreshToken: `racer-${at}` }))),
+      ),
+    );
+    expect(race.filter(({ replaced }) => replaced)).toHaveLength(1);
+    const stored = await open().read();
+    expect(race.map((outcome) => outcome.record)).toEqual(race.map(() => stored));
+  });
+}
+
 /** Promises of every vault, also of one that lives as long as the process. `create` makes an empty one. */
 export function vaultContract(
   name: string,
@@ -55,41 +94,7 @@ export function vaultContract(
       expect(stamps.has(0)).toBe(false);
     });
 
-    it('refuses a write that builds on an older one, and answers what is there', async () => {
-      const first = await vault.replace(0, next(storedSession({ refreshToken: 'first' })));
-      const second = await vault.replace(stampOf(first.record), next(storedSession({ refreshToken: 'second' })));
-      const late = await vault.replace(stampOf(first.record), next(storedSession({ refreshToken: 'late' })));
-      expect(late).toEqual({ replaced: false, record: second.record });
-      expect((await vault.read())?.session?.refreshToken).toBe('second');
-    });
-
-    it('refuses a late answer after a sign-out: nobody is signed in again by it', async () => {
-      const before = await vault.replace(0, next(storedSession()));
-      await vault.replace(null, next(null));
-      const late = await vault.replace(stampOf(before.record), next(storedSession({ refreshToken: 'late' })));
-      expect(late).toMatchObject({ replaced: false, record: { session: null } });
-      expect((await vault.read())?.session).toBeNull();
-    });
-
-    it('takes 0 for "nothing stored" only', async () => {
-      const { record } = await vault.replace(0, next(storedSession()));
-      expect(await vault.replace(0, next(storedSession({ refreshToken: 'other' })))).toEqual({
-        replaced: false,
-        record,
-      });
-    });
-
-    it('lets exactly one of many writes that know the same stamp through, and tells the others which', async () => {
-      const { record } = await vault.replace(0, next(storedSession()));
-      const race = await Promise.all(
-        Array.from({ length: 20 }, (_, at) =>
-          vault.replace(stampOf(record), next(storedSession({ refreshToken: `racer-${at}` }))),
-        ),
-      );
-      expect(race.filter(({ replaced }) => replaced)).toHaveLength(1);
-      const stored = await vault.read();
-      expect(race.map((outcome) => outcome.record)).toEqual(race.map(() => stored));
-    });
+    testSwaps(() => vault);
   });
 }
 
