@@ -18,6 +18,14 @@ export interface TestServer {
     form: Readonly<Record<string, string>> | string,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Answer>;
+  /** Asks for a resource with an access token. */
+  ask(
+    method: string,
+    path: string,
+    accessToken: string | null,
+    form?: Readonly<Record<string, string>>,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
   /** Signs the test user in and exchanges the code. */
   signIn(clientId?: string, form?: Readonly<Record<string, string>>): Promise<Tokens>;
   /** Refreshes as the `native` client. */
@@ -81,6 +89,20 @@ export async function startTestServer(
         remoteAddress: '192.0.2.1',
       }),
     );
+  const ask: TestServer['ask'] = async (method, path, accessToken, form = {}, headers = {}) =>
+    toAnswer(
+      await holdfast.handle({
+        method,
+        path,
+        headers: {
+          ...(method !== 'GET' && { 'content-type': 'application/x-www-form-urlencoded' }),
+          ...(accessToken !== null && { authorization: `Bearer ${accessToken}` }),
+          ...headers,
+        },
+        body: new URLSearchParams(form).toString(),
+        remoteAddress: '192.0.2.1',
+      }),
+    );
   const alter: TestServer['alter'] = async (sid, assignment) => {
     await holdfast.database.query(`UPDATE holdfast.sessions SET ${assignment} WHERE id = $1`, [sid]);
   };
@@ -88,6 +110,7 @@ export async function startTestServer(
     holdfast,
     events,
     post,
+    ask,
     alter,
     signIn: (clientId = 'native', form = {}) => signIn(post, clientId, form),
     refresh: (refreshToken, form = {}) =>
