@@ -19,6 +19,7 @@ import { clientAddressOf } from './http/client-address.ts';
 import { createAddressLimit } from './http/rate-limit.ts';
 import { answerRequest, routeOf } from './http/router.ts';
 import type { Answered } from './http/router.ts';
+import { createIntrospection } from './introspection.ts';
 import { createKeyRing } from './keys.ts';
 import type { KeyRing } from './keys.ts';
 import { startMaintenance } from './maintenance.ts';
@@ -35,6 +36,8 @@ import { deleteExpired } from './postgres/housekeeping.ts';
 import { migrate } from './postgres/migrations.ts';
 import { createStore } from './postgres/store.ts';
 import { isSid } from './refresh-token.ts';
+import { registerResourceServers } from './resource-servers.ts';
+import type { ResourceServerRegistration } from './resource-servers.ts';
 import { createSessions } from './sessions.ts';
 import { loadSigningKeys } from './signing-keys.ts';
 import { traceRequest } from './tracing.ts';
@@ -62,6 +65,8 @@ export interface HoldfastOptions {
   /** Master secrets that were given up: their refresh tokens are answered `invalid_grant`. */
   readonly retiredSecrets?: readonly string[];
   readonly clients: readonly ClientRegistration[];
+  /** Resource servers that may introspect tokens. Default: none. */
+  readonly resourceServers?: readonly ResourceServerRegistration[];
   /**
    * How many proxies in front of this server append the peer's address to `X-Forwarded-For`. Default 0: the header is not
    * believed. Too few and all users share one address and its limits; too many and anybody can claim any address.
@@ -139,6 +144,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   if (!isOrigin(issuer)) throw new TypeError('options.issuer is an origin without a path, such as https://id.example');
   const policy = resolvePolicy(options.policy);
   const clients = registerClients(options.clients, issuer, policy);
+  const resourceServers = registerResourceServers(options.resourceServers ?? []);
   const keyRing = createKeyRing(secret, options.acceptedSecrets, options.retiredSecrets);
   const { trustedProxies = 0 } = options;
   if (!Number.isSafeInteger(trustedProxies) || trustedProxies < 0) {
@@ -189,6 +195,8 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         proofs,
         codes,
         sessions,
+        resourceServers,
+        introspect: createIntrospection({ store: store.sessions, accessTokens, clients, keyRing, policy }),
         findLive: store.sessions.findLive,
         listSessions: store.sessions.listOfUser,
         labelSession: store.sessions.label,

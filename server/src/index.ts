@@ -11,6 +11,7 @@ export type * from './events.ts';
 export type { HttpRequest, HttpResponse } from './http/message.ts';
 export { DEFAULT_POLICY, SESSION_LIFETIMES } from './policy.ts';
 export type { Policy, SessionLifetimes } from './policy.ts';
+export type { ResourceServerRegistration } from './resource-servers.ts';
 export { ACR_VALUES, requireAuthentication } from './step-up.ts';
 export type { Acr, AuthenticationChallenge, AuthenticationRequirement } from './step-up.ts';
 export type { NewUser, User, Users } from './users.ts';

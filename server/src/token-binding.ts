@@ -16,10 +16,14 @@ export interface ResourceRequest {
   readonly dpop: string | undefined;
 }
 
+export type TokenRefusalError = 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce';
+
 /** A request is refused for want of a valid access token. */
 export interface TokenRefusal {
   readonly ok: false;
   readonly status: 401;
+  /** As in `wwwAuthenticate`; absent when the request held no token. */
+  readonly error?: TokenRefusalError;
   /** Value for `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1). */
   readonly wwwAuthenticate: string;
   /** Value for `DPoP-Nonce`, when the client is to use one. */
@@ -28,7 +32,11 @@ export interface TokenRefusal {
 
 const AUTHORIZATION = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*) *$/i;
 const ALGORITHMS = `algs="${PROOF_ALGORITHMS.join(' ')}"`;
-const INVALID_TOKEN = 'error="invalid_token", error_description="The access token is expired, revoked or invalid"';
+const DESCRIPTIONS: Readonly<Record<TokenRefusalError, string>> = {
+  invalid_token: 'The access token is expired, revoked or invalid',
+  invalid_dpop_proof: 'A valid DPoP proof is needed',
+  use_dpop_nonce: 'The DPoP proof needs the nonce of this answer',
+};
 
 /** @returns null when the header holds no access token */
 export function readAuthorization(header: string | undefined): PresentedToken | null {
@@ -44,12 +52,12 @@ export function readAuthorization(header: string | undefined): PresentedToken | 
  * @see RFC 6750 §3.1
  */
 export function tokenMissing(hasProofs: boolean): TokenRefusal {
-  return refuse(hasProofs ? `Bearer, DPoP ${ALGORITHMS}` : 'Bearer');
+  return { ok: false, status: 401, wwwAuthenticate: hasProofs ? `Bearer, DPoP ${ALGORITHMS}` : 'Bearer' };
 }
 
 /** The token is not good, whoever presents it. */
 export function tokenInvalid(scheme: PresentedToken['scheme']): TokenRefusal {
-  return refuse(scheme === 'DPoP' ? `DPoP ${INVALID_TOKEN}, ${ALGORITHMS}` : `Bearer ${INVALID_TOKEN}`);
+  return refuse(scheme, 'invalid_token');
 }
 
 /**
@@ -83,15 +91,12 @@ export function refuseUnbound(
 }
 
 function refuseProof(error: 'invalid_dpop_proof' | 'use_dpop_nonce', proofs: ProofVerifier): TokenRefusal {
-  const description =
-    error === 'use_dpop_nonce' ? 'The DPoP proof needs the nonce of this answer' : 'A valid DPoP proof is needed';
   const nonce = proofs.nonce();
-  return {
-    ...refuse(`DPoP error="${error}", error_description="${description}", ${ALGORITHMS}`),
-    ...(nonce !== null && { dpopNonce: nonce }),
-  };
+  return { ...refuse('DPoP', error), ...(nonce !== null && { dpopNonce: nonce }) };
 }
 
-function refuse(wwwAuthenticate: string): TokenRefusal {
-  return { ok: false, status: 401, wwwAuthenticate };
+function refuse(scheme: PresentedToken['scheme'], error: TokenRefusalError): TokenRefusal {
+  const parameters = [`error="${error}"`, `error_description="${DESCRIPTIONS[error]}"`];
+  if (scheme === 'DPoP') parameters.push(ALGORITHMS);
+  return { ok: false, status: 401, error, wwwAuthenticate: `${scheme} ${parameters.join(', ')}` };
 }

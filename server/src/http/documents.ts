@@ -3,7 +3,9 @@ import { ACR_VALUES } from '../step-up.ts';
 import { json } from './answers.ts';
 import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
 import type { DocumentEndpoint } from './endpoint.ts';
+import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
 import type { HttpResponse } from './message.ts';
+import { RESOURCE_SERVER_AUTHENTICATION } from './resource-server.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
 
@@ -25,7 +27,7 @@ export const JWKS_ENDPOINT: DocumentEndpoint = {
 export const METADATA_ENDPOINT: DocumentEndpoint = {
   kind: 'document',
   path: '/.well-known/oauth-authorization-server',
-  answer: ({ issuer, clients }) => {
+  answer: ({ issuer, clients, resourceServers }) => {
     const metadata = {
       issuer,
       token_endpoint: issuer + TOKEN_ENDPOINT.path,
@@ -38,6 +40,10 @@ export const METADATA_ENDPOINT: DocumentEndpoint = {
       code_challenge_methods_supported: ['S256'],
       token_endpoint_auth_methods_supported: ['none'],
       revocation_endpoint_auth_methods_supported: ['none'],
+      ...(!resourceServers.isEmpty && {
+        introspection_endpoint: issuer + INTROSPECTION_ENDPOINT.path,
+        introspection_endpoint_auth_methods_supported: RESOURCE_SERVER_AUTHENTICATION,
+      }),
       dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
       acr_values_supported: ACR_VALUES,
     };

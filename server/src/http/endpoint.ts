@@ -3,10 +3,12 @@ import type { AuthorizationCodes } from '../authorization-codes.ts';
 import type { Client, Clients } from '../clients.ts';
 import type { ProofVerifier } from '../dpop.ts';
 import type { Report } from '../events.ts';
+import type { IntrospectionAnswer, IntrospectionRequest } from '../introspection.ts';
 import type { KeyRing } from '../keys.ts';
 import type { Operation } from '../operation.ts';
 import type { Passkeys } from '../passkeys.ts';
 import type { Policy } from '../policy.ts';
+import type { ResourceServers } from '../resource-servers.ts';
 import type { Sessions } from '../sessions.ts';
 import type { SigningKeys } from '../signing-keys.ts';
 import type { SessionStore } from '../store.ts';
@@ -27,6 +29,8 @@ export interface EndpointParts {
   readonly proofs: ProofVerifier;
   readonly codes: AuthorizationCodes;
   readonly sessions: Sessions;
+  readonly resourceServers: ResourceServers;
+  readonly introspect: (request: IntrospectionRequest) => Promise<IntrospectionAnswer>;
   readonly findLive: SessionStore['findLive'];
   readonly listSessions: SessionStore['listOfUser'];
   readonly labelSession: SessionStore['label'];
@@ -58,7 +62,23 @@ export interface FormEndpoint {
   readonly answer: (form: FormRequest, parts: EndpointParts) => Promise<HttpResponse>;
 }
 
-export type Endpoint = DocumentEndpoint | FormEndpoint | ResourceEndpoint;
+/** What a resource server posts a form to, as itself. */
+export interface ResourceServerEndpoint {
+  readonly kind: 'resource_server';
+  readonly path: string;
+  /** @throws OAuthError, HoldfastError */
+  readonly answer: (form: ResourceServerRequest, parts: EndpointParts) => Promise<HttpResponse>;
+}
+
+export type Endpoint = DocumentEndpoint | FormEndpoint | ResourceEndpoint | ResourceServerEndpoint;
+
+/** A form of a resource server that has authenticated. */
+export interface ResourceServerRequest {
+  readonly request: HttpRequest;
+  readonly parameters: Parameters;
+  /** Which one it is. */
+  readonly id: string;
+}
 
 /** A form that has passed the router's checks. */
 export interface FormRequest {

@@ -31,5 +31,7 @@ export function describeApi(issuer: string): object {
 
 const SECURITY_SCHEMES = {
   accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token of this server' },
+  resourceServerBasic: { type: 'http', scheme: 'basic', description: 'Id and secret of a resource server' },
+  resourceServerBearer: { type: 'http', scheme: 'bearer', description: 'Secret of a resource server' },
   metricsToken: { type: 'http', scheme: 'bearer', description: 'The configured metrics token' },
 };

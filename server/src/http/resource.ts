@@ -40,8 +40,10 @@ export interface Access {
  * @see RFC 6750 §3
  */
 export async function admit(request: HttpRequest, id: string, parts: EndpointParts): Promise<Access> {
-  const verdict = await parts.accessTokens.verify(request.headers['authorization']);
-  if (!verdict.ok) throw unauthorized(verdict.wwwAuthenticate);
+  const { authorization, dpop } = request.headers;
+  const url = parts.issuer + request.path;
+  const verdict = await parts.accessTokens.verify(authorization, { method: request.method, url, dpop });
+  if (!verdict.ok) throw unauthorized(verdict.wwwAuthenticate, verdict.error);
   const { claims } = verdict;
   const client = parts.clients.get(claims.client_id);
   const [live] = await parts.findLive([claims.sid]);
@@ -53,8 +55,8 @@ export async function admit(request: HttpRequest, id: string, parts: EndpointPar
   return { request, claims, client, id, parameters };
 }
 
-function unauthorized(wwwAuthenticate: string): OAuthError {
-  return new OAuthError(401, 'invalid_token', 'A valid access token is needed', {
+function unauthorized(wwwAuthenticate: string, error = 'invalid_token'): OAuthError {
+  return new OAuthError(401, error, 'A valid access token is needed', {
     reason: 'access_token',
     headers: { 'www-authenticate': wwwAuthenticate },
   });

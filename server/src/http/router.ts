@@ -2,8 +2,9 @@ import type { Client } from '../clients.ts';
 import { errorResponse, json, OAuthError, toOAuthError } from './answers.ts';
 import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
 import { JWKS_ENDPOINT, METADATA_ENDPOINT } from './documents.ts';
-import type { DocumentEndpoint, Endpoint, EndpointParts, FormEndpoint } from './endpoint.ts';
+import type { DocumentEndpoint, Endpoint, EndpointParts, FormEndpoint, ResourceServerEndpoint } from './endpoint.ts';
 import { readForm, requireParameter } from './form.ts';
+import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import { OPENAPI_ENDPOINT } from './openapi.ts';
 import { HEALTH_ENDPOINT, METRICS_ENDPOINT, READINESS_ENDPOINT } from './operation-endpoints.ts';
@@ -13,6 +14,7 @@ import { PASSKEY_ENDPOINT, PASSKEY_OPTIONS_ENDPOINT, PASSKEYS_ENDPOINT } from '.
 import { PASSWORD_ENDPOINT } from './password-endpoint.ts';
 import { admit } from './resource.ts';
 import type { ResourceEndpoint } from './resource.ts';
+import { authenticateResourceServer } from './resource-server.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
 import { SESSION_ENDPOINT, SESSIONS_ENDPOINT } from './sessions-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
@@ -22,6 +24,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   TOKEN_ENDPOINT,
   AUTHORIZE_CHALLENGE_ENDPOINT,
   REVOCATION_ENDPOINT,
+  INTROSPECTION_ENDPOINT,
   SESSIONS_ENDPOINT,
   SESSION_ENDPOINT,
   PASSKEYS_ENDPOINT,
@@ -70,6 +73,8 @@ export async function answerRequest(request: HttpRequest, parts: EndpointParts):
       return answerForm(endpoint, request, parts);
     case 'resource':
       return answerResource(endpoint, request, parts);
+    case 'resource_server':
+      return answerResourceServer(endpoint, request, parts);
     case undefined:
       return null;
   }
@@ -142,6 +147,26 @@ async function answerResource(
     ...nonceHeaders(request, answered.failure, parts),
     ...corsHeaders(request, client, clients),
   };
+  return { ...answered, response: { ...answered.response, headers } };
+}
+
+/** Servers call this, and from few addresses: no limit by address, no CORS. */
+async function answerResourceServer(
+  endpoint: ResourceServerEndpoint,
+  request: HttpRequest,
+  parts: EndpointParts,
+): Promise<Answered> {
+  const { policy, resourceServers } = parts;
+  let answered: Answered;
+  try {
+    if (request.method !== 'POST') throw methodNotAllowed('POST');
+    const parameters = readForm(request, policy.bodyLimitBytes);
+    const id = authenticateResourceServer(request, parameters, resourceServers);
+    answered = { response: await endpoint.answer({ request, parameters, id }, parts), failure: null };
+  } catch (thrown) {
+    answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
+  }
+  const headers = { ...answered.response.headers, ...nonceHeaders(request, answered.failure, parts) };
   return { ...answered, response: { ...answered.response, headers } };
 }
 
