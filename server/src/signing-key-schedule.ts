@@ -29,11 +29,6 @@ export type KeySchedulePolicy = Pick<
   | 'clockToleranceSeconds'
 >;
 
-/** The order in which keys sign, the same on every node. */
-export function inSigningOrder<Key extends ScheduledKey>(keys: readonly Key[]): readonly Key[] {
-  return keys.toSorted((a, b) => a.signsFromMs - b.signsFromMs || (a.kid < b.kid ? -1 : 1));
-}
-
 /**
  * The key that signs at a time: the last one that has begun; before all of them, the first.
  *
