@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Client } from './clients.ts';
+import { toSessionCreated } from './event-log.ts';
 import type { Report } from './events.ts';
 import type { KeyRing } from './keys.ts';
 import { formatRefreshToken, newNonce, newSid } from './refresh-token.ts';
@@ -97,7 +98,7 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
       if (record.jkt !== null && record.jkt !== jkt) return refused(jkt === null ? 'proof_missing' : 'wrong_key');
       if (record.sid !== null) {
         // Used twice by somebody who could: one of the two has no right to it (RFC 6749 §4.1.2).
-        await revoke(record.sid, 'code_reused');
+        await revoke(record.sid, 'code_reused', { address });
         return refused('code');
       }
       if (record.isExpired) return refused('code');
@@ -110,19 +111,19 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
         address,
         userAgent,
       });
-      if (delivery === null) return endRacer(codeHash);
+      if (delivery === null) return endRacer(codeHash, address);
       const { record: session, secret } = delivery;
-      const { sid, sub, clientId, generation, replaces } = session;
-      report({ type: 'session.created', sid, sub, clientId, replaces });
+      const { sid, generation } = session;
+      report(toSessionCreated(session, address));
       const refreshToken = formatRefreshToken({ sid, generation, nonce, secret }, keyRing);
       return { kind: 'exchanged', session, refreshToken };
     },
   };
 
   /** The code was consumed between our reading and our exchange: that is a second use as well. */
-  async function endRacer(codeHash: Buffer): Promise<ExchangeAnswer> {
+  async function endRacer(codeHash: Buffer, address: string): Promise<ExchangeAnswer> {
     const record = await codes.find(codeHash);
-    if (record?.sid) await revoke(record.sid, 'code_reused');
+    if (record?.sid) await revoke(record.sid, 'code_reused', { address });
     return refused('code');
   }
 }

@@ -1,7 +1,8 @@
 import type { ProofFault } from './dpop.ts';
 
 /**
- * What happened, as typed facts for logs, metrics and alarms. Ids, reasons and counts; never a token, a password or a key.
+ * What happened, as typed facts for logs, metrics, alarms, webhooks and the audit log. Ids, reasons, counts and addresses;
+ * never a token, a password or a key.
  */
 export type HoldfastEvent = HoldfastFact & {
   /** Wall clock of this host, in milliseconds since the epoch. */
@@ -45,6 +46,7 @@ export interface SessionCreated {
   readonly sub: string;
   readonly clientId: string;
   readonly replaces: string | null;
+  readonly address: string;
 }
 
 /**
@@ -72,6 +74,7 @@ export interface RefreshRefused {
   readonly clientId: string;
   readonly error: string;
   readonly reason: string;
+  readonly address: string;
 }
 
 /** A refresh was told to come back later (429), because two copies of one generation met within an interval. */
@@ -80,27 +83,32 @@ export interface RefreshDelayed {
   readonly sid: string;
   readonly clientId: string;
   readonly retryAfterMs: number;
+  readonly address: string;
 }
 
 /** A session ended. With reason `reuse` two holders of one chain were found: worth an alarm. */
 export interface SessionRevoked {
   readonly type: 'session.revoked';
   readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
   readonly reason: RevocationReason;
+  /** Where the request that ended it came from; null when no request did, as with an administrator's call. */
+  readonly address: string | null;
 }
 
 /** A password was wrong, or its user unknown: the event does not say which. */
 export interface SignInFailed {
   readonly type: 'sign_in.failed';
   readonly clientId: string;
-  readonly remoteAddress: string;
+  readonly address: string;
 }
 
 /** A password was not even checked, because too many were wrong before: for the account or from the address. */
 export interface SignInDelayed {
   readonly type: 'sign_in.delayed';
   readonly clientId: string;
-  readonly remoteAddress: string;
+  readonly address: string;
   readonly retryAfterMs: number;
 }
 
@@ -135,6 +143,7 @@ export interface PasskeyCounterRegressed {
 export interface SecretMismatched {
   readonly type: 'refresh.secret_mismatched';
   readonly sid: string;
+  readonly address: string;
 }
 
 /** A DPoP proof was invalid: a faulty client, or somebody who repeats or alters proofs. Nothing changed. */

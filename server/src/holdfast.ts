@@ -9,6 +9,9 @@ import type { ClientRegistration } from './clients.ts';
 import { createProofVerifier } from './dpop.ts';
 import { createDpopNonces } from './dpop-nonce.ts';
 import { HoldfastError } from './errors.ts';
+import { startEventLog } from './event-log.ts';
+import type { EventLog } from './event-log.ts';
+import type { EventQuery, EventStore, StoredEvent } from './event-store.ts';
 import type { HoldfastEvent, Report, RevocationReason } from './events.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
 import type { EndpointParts } from './http/endpoint.ts';
@@ -24,7 +27,6 @@ import { createKeyRing } from './keys.ts';
 import type { KeyRing } from './keys.ts';
 import { startMaintenance } from './maintenance.ts';
 import { createMetrics } from './metrics.ts';
-import type { Metrics } from './metrics.ts';
 import { createOperation } from './operation.ts';
 import { createPasswords } from './passwords.ts';
 import { createPeople } from './people.ts';
@@ -105,6 +107,16 @@ export interface SessionAdministration {
   revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<number>;
 }
 
+/** What happened, as the database keeps it: sign-ins, ended sessions, changes, and refusals that somebody should look at. */
+export interface AuditLog {
+  /**
+   * Lists events, newest first.
+   *
+   * @throws HoldfastError `unavailable`
+   */
+  readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
+}
+
 /** A running server. Several of them, in one process or many, may share a database. */
 export interface Holdfast {
   /** Answers a request to one of our endpoints; null when the path is not ours. Never throws. */
@@ -123,6 +135,7 @@ export interface Holdfast {
   readonly verifyAccessToken: AccessTokens['verify'];
   readonly users: Users;
   readonly sessions: SessionAdministration;
+  readonly auditLog: AuditLog;
   /** Pool for durable work, for tables of your own beside ours. */
   readonly database: Pool;
   /** What `/metrics` answers, for a host with a way of its own to publish metrics. */
@@ -160,7 +173,8 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const store = createStore(connections, policy);
     const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
     const metrics = createMetrics({ connections, signingKeys, hasProcessMetrics: options.hasProcessMetrics ?? false });
-    const report = createReport(metrics, options.onEvent, logger);
+    const eventLog = startEventLog(store.events.append, policy, createWarn(logger));
+    const report = createReport([metrics.observe, eventLog.record, options.onEvent ?? ignore], logger);
     const passwords = await createPasswords(policy);
     const audience = options.audience ?? issuer;
     const nonces = createDpopNonces(nonceKeysOf(keyRing), policy.dpopNoncePeriodSeconds, Date.now);
@@ -211,7 +225,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
           metricsToken: options.metricsToken ?? null,
         }),
       },
-      { trustedProxies, connections, logger },
+      { trustedProxies, connections, logger, events: store.events, eventLog },
     );
   } catch (error) {
     await closeConnections(connections);
@@ -219,14 +233,17 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   }
 }
 
-function assemble(
-  parts: EndpointParts,
-  {
-    trustedProxies,
-    connections,
-    logger,
-  }: { readonly trustedProxies: number; readonly connections: Connections; readonly logger: Logger },
-): Holdfast {
+/** What is behind the endpoints. */
+interface Backstage {
+  readonly trustedProxies: number;
+  readonly connections: Connections;
+  readonly logger: Logger;
+  readonly events: EventStore;
+  readonly eventLog: EventLog;
+}
+
+function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
+  const { trustedProxies, connections, logger, events, eventLog } = backstage;
   const { policy, users, sessions, accessTokens, signingKeys, operation } = parts;
   const drain = createDrain();
   const handle = async (request: HttpRequest): Promise<HttpResponse | null> => {
@@ -246,6 +263,7 @@ function assemble(
   const maintenance = startMaintenance(
     [
       { name: 'signing keys', run: signingKeys.maintain },
+      { name: 'audit log', run: () => events.deleteExpired(policy.eventRetentionSeconds) },
       { name: 'expired rows', run: () => deleteExpired(connections.durable, policy.expiredRetentionSeconds) },
     ],
     policy.signingKeyPollSeconds * 1000,
@@ -256,6 +274,7 @@ function assemble(
   );
   const close = async (): Promise<void> => {
     await Promise.all([drain.close(), maintenance.stop()]);
+    await eventLog.close();
     await closeConnections(connections);
   };
   let closed: Promise<void> | null = null;
@@ -270,6 +289,7 @@ function assemble(
       revokeAllOfUser: async (sub, reason = 'administrator') =>
         isSid(sub) ? sessions.revokeAllOfUser(sub, reason) : 0,
     },
+    auditLog: { list: events.list },
     database: connections.durable,
     metrics: operation.metrics.expose,
     retire: operation.retire,
@@ -309,15 +329,24 @@ function describeBug(cause: unknown): object {
   return { type: cause.name, stack: frames.join('\n') };
 }
 
-function createReport(metrics: Metrics, onEvent: HoldfastOptions['onEvent'], logger: Logger): Report {
+function createReport(listeners: readonly ((event: HoldfastEvent) => void)[], logger: Logger): Report {
   return (fact) => {
-    metrics.observe(fact);
-    try {
-      onEvent?.({ ...fact, atMs: Date.now() });
-    } catch (err) {
-      logger.error({ type: fact.type, err: describeBug(err) }, 'the event listener threw');
+    const event = { ...fact, atMs: Date.now() };
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (err) {
+        logger.error({ type: fact.type, err: describeBug(err) }, 'the event listener threw');
+      }
     }
   };
+}
+
+function ignore(): void {}
+
+/** How the background tells the operator what went wrong. */
+function createWarn(logger: Logger): (message: string, failure: unknown) => void {
+  return (message, failure) => logger.warn({ sqlState: sqlStateOf(failure), err: describeBug(failure) }, message);
 }
 
 /** Counts what is under way, so that closing can wait for it. */

@@ -1,5 +1,5 @@
 export { createHoldfast } from './holdfast.ts';
-export type { Holdfast, HoldfastOptions, Logger, SessionAdministration } from './holdfast.ts';
+export type { AuditLog, Holdfast, HoldfastOptions, Logger, SessionAdministration } from './holdfast.ts';
 export { startEmbeddedPostgres } from './postgres/embedded.ts';
 export type { EmbeddedPostgres, EmbeddedPostgresOptions } from './postgres/embedded.ts';
 export type { AccessTokenClaims, AccessTokenVerdict } from './access-token.ts';
@@ -7,6 +7,7 @@ export type { ResourceRequest, TokenRefusal } from './token-binding.ts';
 export type { ClientRegistration, Delivery } from './clients.ts';
 export { HoldfastError } from './errors.ts';
 export type { HoldfastErrorCode } from './errors.ts';
+export type { EventQuery, StoredEvent } from './event-store.ts';
 export type * from './events.ts';
 export type { HttpRequest, HttpResponse } from './http/message.ts';
 export { DEFAULT_POLICY, SESSION_LIFETIMES } from './policy.ts';

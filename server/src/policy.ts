@@ -80,6 +80,13 @@ export interface Policy {
   /** How long a browser may keep a CORS preflight's answer. */
   readonly preflightMaxAgeSeconds: number;
 
+  /** How long the audit log keeps an event. */
+  readonly eventRetentionSeconds: number;
+  /** Events that may wait for the database in an outage; beyond it they are counted and lost. About 500 bytes each. */
+  readonly eventBufferLimit: number;
+  /** How long after a failure the audit log is written again. */
+  readonly eventRetryMs: number;
+
   /** Password hashes computed at once: each takes 19 MiB and a core. */
   readonly passwordConcurrency: number;
   /** Password checks that may wait; beyond it the answer is 503, so that a flood of guesses cannot pile up. */
@@ -147,6 +154,10 @@ export const DEFAULT_POLICY: Policy = {
 
   bodyLimitBytes: 16_384,
   preflightMaxAgeSeconds: 600,
+
+  eventRetentionSeconds: 180 * 86_400,
+  eventBufferLimit: 10_000,
+  eventRetryMs: 1_000,
 
   passwordConcurrency: 2,
   passwordQueueLimit: 64,

@@ -79,9 +79,21 @@ export interface Sessions {
    */
   signOut(request: SignOutRequest): Promise<SignOutAnswer>;
   /** @throws HoldfastError `unavailable` */
-  readonly revoke: (sid: string, reason: RevocationReason, sub?: string) => Promise<boolean>;
+  readonly revoke: (sid: string, reason: RevocationReason, by?: RevokedBy) => Promise<boolean>;
   /** @throws HoldfastError `unavailable` */
-  revokeAllOfUser(sub: string, reason: RevocationReason, sparedSid?: string): Promise<number>;
+  revokeAllOfUser(
+    sub: string,
+    reason: RevocationReason,
+    by?: Pick<RevokedBy, 'address'> & { readonly sparedSid?: string },
+  ): Promise<number>;
+}
+
+/** Who ends a session. */
+export interface RevokedBy {
+  /** The session ends only if it is this user's. */
+  readonly sub?: string;
+  /** Where the request came from, if a request it was. */
+  readonly address?: string;
 }
 
 export interface SessionsParts {
@@ -95,18 +107,18 @@ export interface SessionsParts {
 
 export function createSessions(parts: SessionsParts): Sessions {
   const batches = createRotationBatches(parts.store, parts.policy, parts.onBatch);
-  const revoke = async (sid: string, reason: RevocationReason, sub?: string): Promise<boolean> => {
-    const isRevoked = await parts.store.revoke(sid, reason, sub);
-    if (isRevoked) parts.report({ type: 'session.revoked', sid, reason });
-    return isRevoked;
+  const revoke: Sessions['revoke'] = async (sid, reason, { sub, address } = {}) => {
+    const ended = await parts.store.revoke(sid, { reason, address: address ?? null }, sub);
+    if (ended !== null) parts.report(ended);
+    return ended !== null;
   };
   const endReplaced = createReplacedEnding(revoke);
   return {
     revoke,
-    revokeAllOfUser: async (sub, reason, sparedSid) => {
+    revokeAllOfUser: async (sub, reason, { sparedSid, address } = {}) => {
       const sessions = sparedSid === undefined ? 'all' : { allBut: sparedSid };
-      const ended = await parts.store.revokeAllOfUser(sub, { sessions, reason });
-      for (const { sid } of ended) parts.report({ type: 'session.revoked', sid, reason });
+      const ended = await parts.store.revokeAllOfUser(sub, { sessions, reason, address: address ?? null });
+      for (const fact of ended) parts.report(fact);
       return ended.length;
     },
     signOut: async (request) => {
@@ -120,13 +132,14 @@ export function createSessions(parts: SessionsParts): Sessions {
       if (parsed.kind !== 'genuine') return refuseUnseen(parsed.kind, request, parts.report);
       const answer = await useCopy(toUse(parsed.token, request, parts.policy), batches, parts);
       // The first use of the new session's token shows that it arrived; only now may the old session go.
-      if (answer.kind === 'granted' && parsed.token.generation === 0) await endReplaced(answer.session);
+      if (answer.kind === 'granted' && parsed.token.generation === 0)
+        await endReplaced(answer.session, request.address);
       return answer;
     },
   };
 }
 
-type EndReplaced = (session: SessionRecord) => Promise<void>;
+type EndReplaced = (session: SessionRecord, address: string) => Promise<void>;
 
 /** Sessions whose replaced one this node knows to be over. */
 const SETTLED_LIMIT = 10_000;
@@ -137,9 +150,9 @@ const SETTLED_LIMIT = 10_000;
  */
 function createReplacedEnding(revoke: Sessions['revoke']): EndReplaced {
   let settled = new Set<string>();
-  return async ({ sid, sub, replaces }) => {
+  return async ({ sid, sub, replaces }, address) => {
     if (replaces === null || settled.has(sid)) return;
-    await revoke(replaces, 'replaced', sub);
+    await revoke(replaces, 'replaced', { sub, address });
     if (settled.size >= SETTLED_LIMIT) settled = new Set();
     settled.add(sid);
   };
@@ -174,18 +187,20 @@ async function signOut(
           : { kind: 'wrong_holder', reason: outcome.reason };
       case 'wait':
         return outcome;
-      case 'end':
-        if (!(await store.end(record, 'reuse'))) continue;
-        report({ type: 'session.revoked', sid: record.sid, reason: 'reuse' });
+      case 'end': {
+        const ended = await store.end(record, { reason: 'reuse', address: candidate.address });
+        if (ended === null) continue;
+        report(ended);
         return { kind: 'signed_out' };
+      }
       case 'rotate':
       case 'replay':
       case 'answer':
       case 'heal':
       case 'doubt':
-        await revoke(record.sid, 'signed_out');
+        await revoke(record.sid, 'signed_out', { address: candidate.address });
         // Whoever signs out of the new session has it; the device's old one must not stay behind.
-        await endReplaced(record);
+        await endReplaced(record, candidate.address);
         return { kind: 'signed_out' };
     }
   }
@@ -200,8 +215,12 @@ function isDeadOrBeyond(
   return !WRONG_HOLDER.has(reason);
 }
 
-function refuseUnseen(reason: 'malformed' | 'retired_key', { client }: RefreshRequest, report: Report): RefreshAnswer {
-  report({ type: 'refresh.refused', sid: null, clientId: client.clientId, error: 'invalid_grant', reason });
+function refuseUnseen(
+  reason: 'malformed' | 'retired_key',
+  { client: { clientId }, address }: RefreshRequest,
+  report: Report,
+): RefreshAnswer {
+  report({ type: 'refresh.refused', sid: null, clientId, error: 'invalid_grant', reason, address });
   return { kind: 'refused', error: 'invalid_grant', reason, sid: null };
 }
 
@@ -261,21 +280,21 @@ async function useCopy(use: Use, batches: RotationBatches, parts: SessionsParts)
 /** The slow path: decides on a reading and carries the outcome out. Null: the row has changed since the reading. */
 async function act(reading: Reading | null, use: Use, parts: SessionsParts): Promise<RefreshAnswer | null> {
   const { report } = parts;
-  const { sid, clientId } = use.candidate;
+  const { sid, clientId, address } = use.candidate;
   if (reading !== null && !reading.isSecretGenuine) {
     // The tag is genuine and the secret is not: somebody has the server key and not the seed. It changes no row.
-    report({ type: 'refresh.secret_mismatched', sid });
-    report({ type: 'refresh.refused', sid, clientId, error: 'invalid_grant', reason: 'malformed' });
+    report({ type: 'refresh.secret_mismatched', sid, address });
+    report({ type: 'refresh.refused', sid, clientId, error: 'invalid_grant', reason: 'malformed', address });
     return { kind: 'refused', error: 'invalid_grant', reason: 'malformed', sid };
   }
   const record = reading?.record ?? null;
   const outcome = decide(record, use.presented, record?.nowMs ?? 0, use.policy);
   if (outcome.kind === 'refuse') {
-    report({ type: 'refresh.refused', sid, clientId, error: outcome.error, reason: outcome.reason });
+    report({ type: 'refresh.refused', sid, clientId, error: outcome.error, reason: outcome.reason, address });
     return { kind: 'refused', error: outcome.error, reason: outcome.reason, sid };
   }
   if (outcome.kind === 'wait') {
-    report({ type: 'refresh.delayed', sid, clientId, retryAfterMs: outcome.retryAfterMs });
+    report({ type: 'refresh.delayed', sid, clientId, retryAfterMs: outcome.retryAfterMs, address });
     return { kind: 'wait', retryAfterMs: outcome.retryAfterMs, sid };
   }
   if (outcome.kind === 'doubt') throw new HoldfastError('unavailable', 'the database is behind a genuine token');
@@ -311,10 +330,11 @@ async function write(
       return answered && grant('access_token_alone', { record: answered, secret: null }, use, parts);
     }
     case 'end': {
-      if (!(await store.end(version, 'reuse'))) return null;
-      const { clientId } = use.candidate;
-      report({ type: 'session.revoked', sid: record.sid, reason: 'reuse' });
-      report({ type: 'refresh.refused', sid: record.sid, clientId, error: 'invalid_grant', reason: 'reuse' });
+      const { clientId, address } = use.candidate;
+      const ended = await store.end(version, { reason: 'reuse', address });
+      if (ended === null) return null;
+      report(ended);
+      report({ type: 'refresh.refused', sid: record.sid, clientId, error: 'invalid_grant', reason: 'reuse', address });
       return { kind: 'refused', error: 'invalid_grant', reason: 'reuse', sid: record.sid };
     }
   }

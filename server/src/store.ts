@@ -1,8 +1,9 @@
-import type { RevocationReason } from './events.ts';
+import type { EventStore } from './event-store.ts';
+import type { SessionRevoked } from './events.ts';
 import type { SigningAlgorithm } from './jws.ts';
 import type { SessionLifetimes } from './policy.ts';
 import type { SessionState } from './rotation.ts';
-import type { AttemptStore, EndedSession, Ending, PasskeyStore, UserStore } from './user-store.ts';
+import type { AttemptStore, Ending, EndingCause, PasskeyStore, UserStore } from './user-store.ts';
 
 /**
  * The storage port, and its contract.
@@ -18,6 +19,9 @@ import type { AttemptStore, EndedSession, Ending, PasskeyStore, UserStore } from
  * replays)`, and happens only if that is still the live row's; otherwise it resolves to null or false and the caller reads
  * and decides again. `rotate` has its whole decision in its condition instead. Revocations by a person are unconditional.
  *
+ * **Events.** The creation and the end of a session are recorded, for the audit log and the webhooks, in the transaction
+ * that creates or ends it: neither is there without the other. What changes no session is appended soon after it happened.
+ *
  * **Seeds** never leave the database: it makes them, checks secrets against them, and computes the secrets of new copies.
  *
  * **Failure.** A method that rejects with `HoldfastError` `unavailable` may or may not have happened.
@@ -29,6 +33,7 @@ export interface Store {
   readonly passkeys: PasskeyStore;
   readonly attempts: AttemptStore;
   readonly signingKeys: SigningKeyStore;
+  readonly events: EventStore;
 }
 
 export interface SessionStore {
@@ -55,15 +60,15 @@ export interface SessionStore {
   /** Moves the inactivity timeout and nothing else. */
   slide(observed: RowVersion, activity: Activity): Promise<SessionRecord | null>;
   /** Rows 6 and 7b: ends the session. Waits for the disk. */
-  end(observed: RowVersion, reason: RevocationReason): Promise<boolean>;
+  end(observed: RowVersion, cause: EndingCause): Promise<SessionRevoked | null>;
 
   /** Ends a live session, whatever its generation; only of this user when `sub` is given. Waits for the disk. */
-  revoke(sid: string, reason: RevocationReason, sub?: string): Promise<boolean>;
+  revoke(sid: string, cause: EndingCause, sub?: string): Promise<SessionRevoked | null>;
   /**
    * Ends live sessions of a user, and voids sign-ins under way, so that none of them makes a session afterwards. Waits for
    * the disk.
    */
-  revokeAllOfUser(sub: string, ending: Ending): Promise<readonly EndedSession[]>;
+  revokeAllOfUser(sub: string, ending: Ending): Promise<readonly SessionRevoked[]>;
   /** Live sessions of a user, the one used last first; one that is being replaced is left out. */
   readonly listOfUser: (sub: string) => Promise<readonly ListedSession[]>;
   /** Gives a live session's device a label. @returns false when there is no such session of this user */

@@ -1,4 +1,4 @@
-import type { RevocationReason } from './events.ts';
+import type { SessionRevoked } from './events.ts';
 
 /** A user as the store keeps it. */
 export interface UserRecord {
@@ -14,15 +14,12 @@ export interface UserRecord {
 
 export type NewUserRecord = Pick<UserRecord, 'sub' | 'username' | 'name' | 'passwordHash'>;
 
-/** Which sessions end together with a change, and how that is explained. */
-export interface Ending {
-  readonly sessions: 'all' | 'none' | { readonly allBut: string };
-  readonly reason: RevocationReason;
-}
+/** Why a session ends, and where the request came from that ends it; null when there is no request. */
+export type EndingCause = Pick<SessionRevoked, 'reason' | 'address'>;
 
-export interface EndedSession {
-  readonly sid: string;
-  readonly clientId: string;
+/** Which sessions end together with a change, and how that is explained. */
+export interface Ending extends EndingCause {
+  readonly sessions: 'all' | 'none' | { readonly allBut: string };
 }
 
 /**
@@ -31,7 +28,7 @@ export interface EndedSession {
  * `last_credential`: the change would have left no way to sign in, so nothing happened.
  */
 export type UserChange =
-  | { readonly kind: 'changed'; readonly ended: readonly EndedSession[] }
+  | { readonly kind: 'changed'; readonly ended: readonly SessionRevoked[] }
   | { readonly kind: 'unknown' | 'last_credential' };
 
 /**

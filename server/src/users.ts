@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from './errors.ts';
-import type { CredentialChanged, Report, RevocationReason } from './events.ts';
+import type { CredentialChanged, Report } from './events.ts';
 import type { PasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
 import type { Policy } from './policy.ts';
@@ -87,6 +87,8 @@ export interface PasswordSignIn {
 export interface OwnPassword {
   readonly sub: string;
   readonly sid: string;
+  /** Where the request comes from. */
+  readonly address: string;
   /** Whether the user's sessions other than `sid` end. */
   readonly endsOtherSessions: boolean;
 }
@@ -102,9 +104,9 @@ export interface UsersParts {
 /** @returns the public face, and what the endpoints need */
 export function createUsers(parts: UsersParts): { readonly users: Users; readonly passwordSignIn: PasswordSignIn } {
   const { store, policy, passwords, report } = parts;
-  const reportChange = (change: UserChange, reason: RevocationReason): boolean => {
+  const reportChange = (change: UserChange): boolean => {
     if (change.kind !== 'changed') return false;
-    for (const { sid } of change.ended) report({ type: 'session.revoked', sid, reason });
+    for (const fact of change.ended) report(fact);
     return true;
   };
   const changePassword = async (sub: string, password: string | null, sid: string | null, ending: Ending) => {
@@ -112,19 +114,23 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
     const hash = password === null ? null : await passwords.hash(password);
     const change = await store.setPassword(sub, hash, ending);
     const kind: CredentialChanged['change'] = password === null ? 'password_removed' : 'password_changed';
-    if (reportChange(change, ending.reason)) report({ type: 'credential.changed', sub, sid, change: kind });
+    if (reportChange(change)) report({ type: 'credential.changed', sub, sid, change: kind });
     return change;
   };
-  const changeOwn = ({ sub, sid, endsOtherSessions }: OwnPassword, password: string | null): Promise<UserChange> =>
+  const changeOwn = (
+    { sub, sid, address, endsOtherSessions }: OwnPassword,
+    password: string | null,
+  ): Promise<UserChange> =>
     changePassword(sub, password, sid, {
       sessions: endsOtherSessions ? { allBut: sid } : 'none',
       reason: 'password_changed',
+      address,
     });
   const setDisabled = async (sub: string, isDisabled: boolean): Promise<boolean> => {
     if (!isUuid(sub)) return false;
-    const reason = 'user_disabled';
-    const change = await store.setDisabled(sub, isDisabled, { sessions: isDisabled ? 'all' : 'none', reason });
-    if (!reportChange(change, reason)) return false;
+    const sessions = isDisabled ? 'all' : 'none';
+    const change = await store.setDisabled(sub, isDisabled, { sessions, reason: 'user_disabled', address: null });
+    if (!reportChange(change)) return false;
     report({ type: 'user.changed', sub, change: isDisabled ? 'disabled' : 'enabled' });
     return true;
   };
@@ -135,15 +141,16 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
       findByUsername: async (username) => toUserOrNull(await store.findByUsernameKey(usernameKey(username))),
       setPassword: async (sub, password, { endSessions = true } = {}) => {
         if (!isUuid(sub)) return false;
-        const ending: Ending = { sessions: endSessions ? 'all' : 'none', reason: 'password_changed' };
+        const sessions = endSessions ? 'all' : 'none';
+        const ending: Ending = { sessions, reason: 'password_changed', address: null };
         return (await changePassword(sub, password, null, ending)).kind === 'changed';
       },
       disable: (sub) => setDisabled(sub, true),
       enable: (sub) => setDisabled(sub, false),
       delete: async (sub) => {
         if (!isUuid(sub)) return false;
-        const reason = 'user_deleted';
-        const isDeleted = reportChange(await store.delete(sub, { sessions: 'all', reason }), reason);
+        const ending: Ending = { sessions: 'all', reason: 'user_deleted', address: null };
+        const isDeleted = reportChange(await store.delete(sub, ending));
         if (isDeleted) report({ type: 'user.changed', sub, change: 'deleted' });
         return isDeleted;
       },

@@ -57,11 +57,11 @@ async function checkPassword(
     case 'authenticated':
       return { user: verdict.user, signInEpoch: verdict.signInEpoch, amr: ['pwd'], acr: 'aal1' };
     case 'refused':
-      report({ type: 'sign_in.failed', clientId: client.clientId, remoteAddress });
+      report({ type: 'sign_in.failed', clientId: client.clientId, address: remoteAddress });
       throw wrongCredentials();
     case 'delayed': {
       const { retryAfterMs } = verdict;
-      report({ type: 'sign_in.delayed', clientId: client.clientId, remoteAddress, retryAfterMs });
+      report({ type: 'sign_in.delayed', clientId: client.clientId, address: remoteAddress, retryAfterMs });
       throw new OAuthError(429, 'temporarily_unavailable', 'Too many wrong passwords: try again later', {
         reason: 'password_attempts',
         headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
@@ -88,7 +88,7 @@ async function checkPasskey(
       throw invalidSession();
     case 'unknown':
     case 'refused':
-      report({ type: 'sign_in.failed', clientId: client.clientId, remoteAddress: request.remoteAddress });
+      report({ type: 'sign_in.failed', clientId: client.clientId, address: request.remoteAddress });
       // An id is as random as a key: saying that it is unknown lets the client tell the passkey's provider to drop it.
       throw verdict.kind === 'unknown' ? wrongCredentials('passkey_unknown') : wrongCredentials();
   }

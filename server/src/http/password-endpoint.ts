@@ -36,8 +36,8 @@ export const PASSWORD_ENDPOINT: ResourceEndpoint = {
   },
 };
 
-function ownPasswordOf({ claims }: Access): OwnPassword {
-  return { sub: claims.sub, sid: claims.sid, endsOtherSessions: false };
+function ownPasswordOf({ claims, request }: Access): OwnPassword {
+  return { sub: claims.sub, sid: claims.sid, address: request.remoteAddress, endsOtherSessions: false };
 }
 
 function refuseInvalid(error: unknown): never {

@@ -19,7 +19,8 @@ export const SESSIONS_ENDPOINT: ResourceEndpoint = {
     DELETE: async (access, parts) => {
       requireRecentAuthentication(access, parts);
       const { sub, sid } = access.claims;
-      return json(200, { ended: await parts.sessions.revokeAllOfUser(sub, 'user', sid) });
+      const by = { address: access.request.remoteAddress };
+      return json(200, { ended: await parts.sessions.revokeAllOfUser(sub, 'user', { ...by, sparedSid: sid }) });
     },
   },
 };
@@ -41,9 +42,8 @@ export const SESSION_ENDPOINT: ResourceEndpoint = {
       const { claims, id } = access;
       const isOwn = id === claims.sid;
       if (!isOwn) requireRecentAuthentication(access, parts);
-      if (!isSid(id) || !(await parts.sessions.revoke(id, isOwn ? 'signed_out' : 'user', claims.sub))) {
-        throw unknownResource();
-      }
+      const by = { sub: claims.sub, address: access.request.remoteAddress };
+      if (!isSid(id) || !(await parts.sessions.revoke(id, isOwn ? 'signed_out' : 'user', by))) throw unknownResource();
       return noContent();
     },
   },

@@ -85,17 +85,21 @@ WHERE ${IS_OBSERVED} RETURNING ${RECORD}, ${secretOf('s.generation', '$9::bytea'
 export const SLIDE = `
 UPDATE holdfast.sessions AS s SET ${ACTIVITY} WHERE ${IS_OBSERVED} RETURNING ${RECORD}`;
 
+/** Whom the end of a session concerns. */
+const ENDED = 's.id, s.user_id, s.client_id';
+
 export const END = `
-UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $5 WHERE ${IS_OBSERVED} RETURNING s.id`;
+UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $5
+WHERE ${IS_OBSERVED} RETURNING ${ENDED}`;
 
 export const REVOKE = `
 UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $3
-WHERE s.bucket = $1 AND s.id = $2 AND ($4::uuid IS NULL OR s.user_id = $4) AND ${IS_LIVE} RETURNING s.id`;
+WHERE s.bucket = $1 AND s.id = $2 AND ($4::uuid IS NULL OR s.user_id = $4) AND ${IS_LIVE} RETURNING ${ENDED}`;
 
 /** $3 the session to spare, if any. */
 export const REVOKE_ALL_OF_USER = `
 UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $2
-WHERE s.user_id = $1 AND ($3::uuid IS NULL OR s.id <> $3) AND ${IS_LIVE} RETURNING s.id, s.client_id`;
+WHERE s.user_id = $1 AND ($3::uuid IS NULL OR s.id <> $3) AND ${IS_LIVE} RETURNING ${ENDED}`;
 
 /**
  * A device that signed in again is one entry: the session that is being replaced is left out, although it lives until the new

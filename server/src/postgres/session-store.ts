@@ -1,4 +1,5 @@
 import type { QueryConfig } from 'pg';
+import type { SessionRevoked } from '../events.ts';
 import type { Policy } from '../policy.ts';
 import type {
   Activity,
@@ -12,10 +13,12 @@ import type {
   SessionRecord,
   SessionStore,
 } from '../store.ts';
+import type { EndingCause } from '../user-store.ts';
 import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
+import type { RecordEvents } from './event-store.ts';
 import * as statements from './session-statements.ts';
-import { endSessions, VOID_SIGN_INS } from './user-store.ts';
+import { endSessions, endSessionsOfUser, VOID_SIGN_INS } from './user-store.ts';
 
 /** A row as PostgreSQL returns it. */
 export interface SessionRow {
@@ -71,8 +74,16 @@ interface ListedRow extends IdRow {
 
 type SessionPolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSeconds'>;
 
-/** Sessions in PostgreSQL. */
-export function createSessionStore({ rotations, durable }: Connections, policy: SessionPolicy): SessionStore {
+/**
+ * Sessions in PostgreSQL.
+ *
+ * @param recordEvents records the end of a session in the transaction that ends it
+ */
+export function createSessionStore(
+  { rotations, durable }: Connections,
+  policy: SessionPolicy,
+  recordEvents: RecordEvents,
+): SessionStore {
   const observed = ({ sid, generation, replays }: RowVersion): unknown[] => [bucketOf(sid), sid, generation, replays];
   const activity = ({ isUserActive, address, userAgent, inactivityTimeoutSeconds }: Activity): unknown[] => [
     isUserActive,
@@ -80,6 +91,8 @@ export function createSessionStore({ rotations, durable }: Connections, policy: 
     userAgent,
     inactivityTimeoutSeconds,
   ];
+  const endOne = (statement: QueryConfig, cause: EndingCause): Promise<SessionRevoked | null> =>
+    transact(durable, async (client) => (await endSessions(client, statement, cause, recordEvents))[0] ?? null);
   return {
     rotate: async (candidates) => {
       const rows = await run<DeliveryRow>(rotations, rotation(candidates, policy));
@@ -107,18 +120,15 @@ export function createSessionStore({ rotations, durable }: Connections, policy: 
       const values = [...observed(version), ...activity(use)];
       return toRecordOrNull(await run<SessionRow>(rotations, { name: 'slide', text: statements.SLIDE, values }));
     },
-    end: async (version, reason) => {
-      const values = [...observed(version), reason];
-      return (await run<IdRow>(durable, { text: statements.END, values })).length > 0;
-    },
-    revoke: async (sid, reason, sub) => {
-      const values = [bucketOf(sid), sid, reason, sub ?? null];
-      return (await run<IdRow>(durable, { text: statements.REVOKE, values })).length > 0;
+    end: (version, cause) => endOne({ text: statements.END, values: [...observed(version), cause.reason] }, cause),
+    revoke: (sid, cause, sub) => {
+      const values = [bucketOf(sid), sid, cause.reason, sub ?? null];
+      return endOne({ text: statements.REVOKE, values }, cause);
     },
     revokeAllOfUser: (sub, ending) =>
       transact(durable, async (client) => {
         await client.query(VOID_SIGN_INS, [sub]);
-        return endSessions(client, sub, ending);
+        return endSessionsOfUser(client, sub, ending, recordEvents);
       }),
     listOfUser: async (sub) => {
       const values = [sub, policy.inactivityTimeoutSeconds];

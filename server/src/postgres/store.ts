@@ -1,8 +1,11 @@
+import { toSessionCreated, toStoredEvent } from '../event-log.ts';
 import type { Policy } from '../policy.ts';
 import type { AuthorizationCodeStore, Store } from '../store.ts';
 import { createAttemptStore } from './attempt-store.ts';
 import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
+import { createEventRecorder, createEventStore } from './event-store.ts';
+import type { RecordEvents, Subscriber } from './event-store.ts';
 import { createPasskeyStore } from './passkey-store.ts';
 import { CREATE } from './session-statements.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
@@ -12,15 +15,25 @@ import { createUserStore } from './user-store.ts';
 
 type StorePolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSeconds' | 'authorizationCodeLifetimeSeconds'>;
 
-/** The store in PostgreSQL; {@link Store} is its contract. */
-export function createStore(connections: Connections, policy: StorePolicy): Store {
+/**
+ * The store in PostgreSQL; {@link Store} is its contract.
+ *
+ * @param subscribers who gets which events by webhook
+ */
+export function createStore(
+  connections: Connections,
+  policy: StorePolicy,
+  subscribers: readonly Subscriber[] = [],
+): Store {
+  const recordEvents = createEventRecorder(subscribers);
   return {
-    sessions: createSessionStore(connections, policy),
-    codes: createAuthorizationCodeStore(connections, policy),
-    users: createUserStore(connections),
+    sessions: createSessionStore(connections, policy, recordEvents),
+    codes: createAuthorizationCodeStore(connections, policy, recordEvents),
+    users: createUserStore(connections, recordEvents),
     passkeys: createPasskeyStore(connections),
     attempts: createAttemptStore(connections),
     signingKeys: createSigningKeyStore(connections),
+    events: createEventStore(connections, recordEvents),
   };
 }
 
@@ -45,7 +58,11 @@ const CONSUME = `
   UPDATE holdfast.authorization_codes AS a SET session_id = $2 FROM holder
   WHERE a.code_hash = holder.code_hash AND a.session_id IS NULL AND a.expires_at > now()`;
 
-function createAuthorizationCodeStore({ durable }: Connections, policy: StorePolicy): AuthorizationCodeStore {
+function createAuthorizationCodeStore(
+  { durable }: Connections,
+  policy: StorePolicy,
+  recordEvents: RecordEvents,
+): AuthorizationCodeStore {
   return {
     insert: async (code) => {
       await run(durable, {
@@ -103,7 +120,10 @@ function createAuthorizationCodeStore({ durable }: Connections, policy: StorePol
             jkt,
           ],
         });
-        return rows[0] === undefined ? null : toDelivery(rows[0]);
+        if (rows[0] === undefined) return null;
+        const delivery = toDelivery(rows[0]);
+        await recordEvents(client, [toStoredEvent(toSessionCreated(delivery.record, address))]);
+        return delivery;
       }),
   };
 }

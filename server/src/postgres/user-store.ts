@@ -1,7 +1,10 @@
-import type { PoolClient } from 'pg';
-import type { EndedSession, Ending, UserChange, UserRecord, UserStore } from '../user-store.ts';
+import type { PoolClient, QueryConfig } from 'pg';
+import { toStoredEvent } from '../event-log.ts';
+import type { SessionRevoked } from '../events.ts';
+import type { Ending, EndingCause, UserChange, UserRecord, UserStore } from '../user-store.ts';
 import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
+import type { RecordEvents } from './event-store.ts';
 import { REVOKE_ALL_OF_USER } from './session-statements.ts';
 
 /** A user's row as PostgreSQL returns it. */
@@ -33,7 +36,7 @@ const SET_DISABLED = `
   SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END, sign_in_epoch = sign_in_epoch + 1 WHERE id = $1`;
 
 /** Users in PostgreSQL. */
-export function createUserStore({ durable }: Connections): UserStore {
+export function createUserStore({ durable }: Connections, recordEvents: RecordEvents): UserStore {
   const find = async (condition: string, value: string): Promise<UserRecord | null> => {
     const text = `SELECT ${USER_COLUMNS} FROM holdfast.users AS u WHERE ${condition}`;
     const [row] = await run<UserRow>(durable, { text, values: [value] });
@@ -51,39 +54,67 @@ export function createUserStore({ durable }: Connections): UserStore {
         if ((await client.query(LOCK_USER, [sub])).rowCount !== 1) return { kind: 'unknown' };
         if (passwordHash === null && (await countPasskeys(client, sub)) === 0) return { kind: 'last_credential' };
         await client.query(SET_PASSWORD, [sub, passwordHash]);
-        return changed(await endSessions(client, sub, ending));
+        return changed(await endSessionsOfUser(client, sub, ending, recordEvents));
       }),
     setDisabled: (sub, isDisabled, ending) =>
       transact(durable, async (client) => {
         if ((await client.query(SET_DISABLED, [sub, isDisabled])).rowCount !== 1) return { kind: 'unknown' };
-        return changed(await endSessions(client, sub, ending));
+        return changed(await endSessionsOfUser(client, sub, ending, recordEvents));
       }),
     delete: (sub, ending) =>
       transact(durable, async (client) => {
         const deleted = await client.query('DELETE FROM holdfast.users WHERE id = $1', [sub]);
         if (deleted.rowCount !== 1) return { kind: 'unknown' };
-        return changed(await endSessions(client, sub, ending));
+        return changed(await endSessionsOfUser(client, sub, ending, recordEvents));
       }),
   };
 }
 
 /** Ends live sessions of a user whose sign-ins under way were voided before, in the same transaction. */
-export async function endSessions(
+export async function endSessionsOfUser(
   client: PoolClient,
   sub: string,
-  { sessions, reason }: Ending,
-): Promise<readonly EndedSession[]> {
+  { sessions, ...cause }: Ending,
+  recordEvents: RecordEvents,
+): Promise<readonly SessionRevoked[]> {
   if (sessions === 'none') return [];
-  const values = [sub, reason, sessions === 'all' ? null : sessions.allBut];
-  const { rows } = await client.query<{ id: string; client_id: string }>({ text: REVOKE_ALL_OF_USER, values });
-  return rows.map(({ id, client_id: clientId }) => ({ sid: id, clientId }));
+  const values = [sub, cause.reason, sessions === 'all' ? null : sessions.allBut];
+  return endSessions(client, { text: REVOKE_ALL_OF_USER, values }, cause, recordEvents);
+}
+
+interface EndedRow {
+  readonly id: string;
+  readonly user_id: string;
+  readonly client_id: string;
+}
+
+/**
+ * Runs a statement that ends sessions, and records what it ended: the audit log and the webhooks have the end of a session
+ * exactly when it has ended.
+ */
+export async function endSessions(
+  client: PoolClient,
+  statement: QueryConfig,
+  cause: EndingCause,
+  recordEvents: RecordEvents,
+): Promise<readonly SessionRevoked[]> {
+  const { rows } = await client.query<EndedRow>(statement);
+  const ended = rows.map(({ id: sid, user_id: sub, client_id: clientId }): SessionRevoked => ({
+    type: 'session.revoked',
+    sid,
+    sub,
+    clientId,
+    ...cause,
+  }));
+  await recordEvents(client, ended.map(toStoredEvent));
+  return ended;
 }
 
 export async function countPasskeys(client: PoolClient, sub: string): Promise<number> {
   return (await client.query<{ count: number }>(COUNT_PASSKEYS, [sub])).rows[0]?.count ?? 0;
 }
 
-function changed(ended: readonly EndedSession[]): UserChange {
+function changed(ended: readonly SessionRevoked[]): UserChange {
   return { kind: 'changed', ended };
 }
 

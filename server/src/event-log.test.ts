@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { startEventLog } from './event-log.ts';
+import type { EventStore, StoredEvent } from './event-store.ts';
+import { CREDENTIALS, startTestServer } from './testing/client.ts';
+import type { TestServer } from './testing/client.ts';
+import { createTestDatabase } from './testing/database.ts';
+import type { TestDatabase } from './testing/database.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let database: TestDatabase;
+let server: TestServer;
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  server = await startTestServer(database.databaseUrl);
+});
+afterAll(async () => {
+  await server.holdfast.close();
+  await database.drop();
+});
+
+const list = (query: Parameters<TestServer['holdfast']['auditLog']['list']>[0]): Promise<readonly StoredEvent[]> =>
+  server.holdfast.auditLog.list(query);
+
+describe('the audit log', () => {
+  test('has the creation and the end of a session the moment they are answered, with who and where', async () => {
+    const { sid, refreshToken } = await server.signIn();
+    const [created] = await list({ sid });
+    expect(created).toMatchObject({
+      type: 'session.created',
+      clientId: 'native',
+      replaces: null,
+      address: '192.0.2.1',
+    });
+    await server.post('/revoke', { client_id: 'native', token: refreshToken });
+    const user = await server.holdfast.users.findByUsername(CREDENTIALS.username);
+    expect(await list({ sid })).toMatchObject([
+      { type: 'session.revoked', reason: 'signed_out', sub: user?.sub, clientId: 'native', address: '192.0.2.1' },
+      { type: 'session.created', sub: user?.sub },
+    ]);
+  });
+
+  test('has one end for one session, whoever else tries to end it', async () => {
+    const { sid } = await server.signIn();
+    const attempts = Array.from({ length: 8 }, () => server.holdfast.sessions.revoke(sid));
+    expect((await Promise.all(attempts)).filter(Boolean)).toHaveLength(1);
+    expect(await list({ sid, type: 'session.revoked' })).toMatchObject([{ reason: 'administrator', address: null }]);
+  });
+
+  test('says that two holders were found, and where the one was who showed it', async () => {
+    const { sid, refreshToken } = await server.signIn();
+    await server.alter(sid, 'generation = 3');
+    await server.letTimePass(sid, 60_000);
+    expect(await server.refresh(refreshToken)).toMatchObject({ status: 400, body: { reason: 'reuse' } });
+    expect(await list({ sid, type: 'session.revoked' })).toMatchObject([{ reason: 'reuse', address: '192.0.2.1' }]);
+  });
+
+  test('has every session of a user that an administrator ended', async () => {
+    const sessions = [await server.signIn(), await server.signIn()];
+    const user = await server.holdfast.users.findByUsername(CREDENTIALS.username);
+    await server.holdfast.sessions.revokeAllOfUser(user?.sub ?? '', 'account_closed');
+    for (const { sid } of sessions) {
+      expect(await list({ sid, type: 'session.revoked' })).toMatchObject([{ reason: 'account_closed' }]);
+    }
+  });
+
+  test('is read page by page, each event once', async () => {
+    for (let count = 0; count < 5; count++) await server.signIn();
+    const whole = await list({ type: 'session.created' });
+    const paged: StoredEvent[] = [];
+    for (;;) {
+      const before = paged.at(-1);
+      const page = await list({ type: 'session.created', limit: 2, ...(before && { before }) });
+      if (page.length === 0) break;
+      paged.push(...page);
+    }
+    expect(paged).toEqual(whole);
+    expect(whole.length).toBeGreaterThanOrEqual(5);
+  });
+
+  test('cannot be rewritten by a statement that slips', async () => {
+    await server.signIn();
+    const { database: pool } = server.holdfast;
+    await expect(pool.query("UPDATE holdfast.events SET type = 'nothing'")).rejects.toThrow('append-only');
+    await expect(pool.query('TRUNCATE holdfast.events')).rejects.toThrow('append-only');
+  });
+});
+
+test('failed sign-ins reach the audit log before the server has closed; what a stranger can flood does not', async () => {
+  const leaving = await startTestServer(database.databaseUrl);
+  await leaving.post('/authorize-challenge', {
+    client_id: 'other',
+    username: CREDENTIALS.username,
+    password: 'a wrong one',
+    code_challenge: 'A'.repeat(43),
+    code_challenge_method: 'S256',
+  });
+  await leaving.refresh('garbage');
+  await leaving.holdfast.close();
+  expect(await list({ type: 'sign_in.failed' })).toMatchObject([{ clientId: 'other', address: '192.0.2.1' }]);
+  expect(await list({ type: 'refresh.refused' })).toEqual([]);
+  expect(await list({ type: 'request.answered' })).toEqual([]);
+});
+
+test('an event outlives its retention time by no more than a round of maintenance, and nothing else goes', async () => {
+  const { sid } = await server.signIn();
+  const { database: pool } = server.holdfast;
+  await pool.query(
+    `INSERT INTO holdfast.events (id, at, type, client_id, fact)
+     SELECT gen_random_uuid(), now() - interval '181 days', 'sign_in.failed', 'ancient', '{}' FROM generate_series(1, 5001)`,
+  );
+  const maintained = await startTestServer(database.databaseUrl, { policy: { signingKeyPollSeconds: 1 } });
+  await vi.waitFor(async () => {
+    const { rows } = await pool.query("SELECT 1 FROM holdfast.events WHERE client_id = 'ancient' LIMIT 1");
+    expect(rows).toEqual([]);
+  }, 30_000);
+  await maintained.holdfast.close();
+  expect(await list({ sid })).toHaveLength(1);
+});
+
+describe('the writer', () => {
+  const policy = { eventBufferLimit: 3, eventRetryMs: 1 };
+  const failure = { type: 'sign_in.failed', clientId: 'app', address: '', atMs: 0 } as const;
+
+  test('keeps events through an outage and writes each once', async () => {
+    const written: StoredEvent[] = [];
+    let failures = 3;
+    const append: EventStore['append'] = async (events) => {
+      if (failures-- > 0) throw new Error('the database is away');
+      written.push(...events);
+    };
+    const warnings: string[] = [];
+    const log = startEventLog(append, policy, (message) => warnings.push(message));
+    log.record(failure);
+    log.record(failure);
+    await vi.waitFor(() => expect(written).toHaveLength(2));
+    expect(new Set(written.map(({ id }) => id)).size).toBe(2);
+    expect(warnings).toHaveLength(3);
+    await log.close();
+  });
+
+  test('has a buffer that ends, and says what was lost', async () => {
+    const warnings: string[] = [];
+    const log = startEventLog(
+      () => Promise.reject(new Error('away')),
+      policy,
+      (message) => warnings.push(message),
+    );
+    for (let count = 0; count < 5; count++) log.record(failure);
+    await log.close();
+    expect(warnings.at(-1)).toContain('3 events wait, 2 were lost');
+  });
+});

@@ -1,0 +1,64 @@
+/** Work in the background that goes on until it is stopped. */
+export interface Loop {
+  /** Ends the pause under way; not the one after a failure, so that an outage is not hammered. */
+  nudge(): void;
+  /** Starts no further step and waits for the one under way. */
+  stop(): Promise<void>;
+}
+
+export interface LoopParts {
+  /** One step. @returns whether there is more to do at once */
+  readonly step: () => Promise<boolean>;
+  /** Pause while there is nothing more to do, in milliseconds. */
+  readonly pauseMs: number;
+  /** Told what a step threw; the loop goes on after a pause. */
+  readonly onFailure: (failure: unknown) => void;
+}
+
+type Progress = 'more' | 'done' | 'failed';
+
+/** Starts a loop. Its pauses never keep the process alive. */
+export function startLoop({ step, pauseMs, onFailure }: LoopParts): Loop {
+  const stopping = new AbortController();
+  let isNudged = false;
+  let endPause: ((cause: 'nudge' | 'stop') => void) | null = null;
+  const attempt = async (): Promise<Progress> => {
+    try {
+      return (await step()) ? 'more' : 'done';
+    } catch (failure) {
+      onFailure(failure);
+      return 'failed';
+    }
+  };
+  const pause = (isDeaf: boolean): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, pauseMs).unref();
+      endPause = (cause) => {
+        if (isDeaf && cause === 'nudge') return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      isNudged = false;
+      const progress = await attempt();
+      const isDue = progress === 'more' || (progress === 'done' && isNudged);
+      if (isDue || stopping.signal.aborted) continue;
+      await pause(progress === 'failed');
+      endPause = null;
+    }
+  };
+  const finished = run();
+  return {
+    nudge: () => {
+      isNudged = true;
+      endPause?.('nudge');
+    },
+    stop: () => {
+      stopping.abort();
+      endPause?.('stop');
+      return finished;
+    },
+  };
+}
