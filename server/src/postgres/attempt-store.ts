@@ -25,12 +25,16 @@ const LOCK = `
   ON CONFLICT (bucket_key) DO UPDATE SET expires_at = a.expires_at
   RETURNING a.bucket_key, (extract(epoch FROM a.blocked_until - ${CLOCK}) * 1000)::float8 AS blocked_ms`;
 
-/** $2 allowance and $3 leak of each, $4 first and $5 longest delay; all in seconds. */
+/**
+ * Rounded, because a bucket leaks all the time: three attempts within a minute are three and not a little less.
+ *
+ * $2 allowance and $3 leak of each, $4 first and $5 longest delay; all in seconds.
+ */
 const COUNT = `
   UPDATE holdfast.password_attempts AS a
   SET level = n.level, updated_at = ${CLOCK},
-    blocked_until = ${CLOCK} + CASE WHEN n.level < c.allowance THEN interval '0'
-      ELSE make_interval(secs => least($5, $4 * power(2, least(floor(n.level - c.allowance), 32)))) END,
+    blocked_until = ${CLOCK} + CASE WHEN round(n.level) < c.allowance THEN interval '0'
+      ELSE make_interval(secs => least($5, $4 * power(2, least(round(n.level) - c.allowance, 32)))) END,
     expires_at = ${CLOCK} + make_interval(secs => n.level * c.leak_seconds + $5)
   FROM unnest($1::bytea[], $2::float8[], $3::float8[]) AS c (bucket_key, allowance, leak_seconds)
   CROSS JOIN LATERAL (
