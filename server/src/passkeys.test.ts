@@ -303,7 +303,7 @@ describe("a user's passkeys", () => {
       server.ask('DELETE', '/password', session.accessToken),
       server.ask('DELETE', `/passkeys/${authenticator.credentialId}`, session.accessToken),
     ]);
-    expect(outcomes.map(({ status }) => status).toSorted()).toEqual([204, 409]);
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set([204, 409]));
   });
 
   test('a code of a passkey that was removed makes no session', async () => {

@@ -88,7 +88,7 @@ describe('the list of sessions', () => {
     await server.ask('PATCH', `/sessions/${phone.sid}`, phone.accessToken, { device_label: 'Phone' });
     const again = await server.signIn('native', { ...account, replaces: phone.sid });
     const between = await list(laptop.accessToken);
-    expect(between.map(({ sid }) => sid).toSorted()).toEqual([again.sid, laptop.sid].toSorted());
+    expect(new Set(between.map(({ sid }) => sid))).toEqual(new Set([again.sid, laptop.sid]));
     expect(between.find(({ sid }) => sid === again.sid)).toMatchObject({ device_label: 'Phone' });
     await server.refresh(again.refreshToken);
     expect(await list(laptop.accessToken)).toHaveLength(2);
