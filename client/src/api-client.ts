@@ -1,4 +1,5 @@
 import type { AuthService } from './auth-service.ts';
+import { isOneShot, type AuthorizedInit } from './authorized-fetch.ts';
 import { HoldfastError } from './errors.ts';
 import { readRetryAfterMs } from './wire.ts';
 
@@ -97,7 +98,7 @@ function retryDelayMs(
   return askedMs > retry.capMs ? null : Math.max(askedMs, backoffMs);
 }
 
-async function attempt(auth: AuthService, url: URL, init: RequestInit): Promise<Response | HoldfastError> {
+async function attempt(auth: AuthService, url: URL, init: AuthorizedInit): Promise<Response | HoldfastError> {
   try {
     return await auth.fetch(url, init);
   } catch (cause) {
@@ -114,10 +115,12 @@ async function send(
   init: RequestInit,
 ): Promise<Response> {
   const { auth } = options;
-  const isStream = typeof ReadableStream !== 'undefined' && init.body instanceof ReadableStream;
-  const mayRepeat = !isStream && (IDEMPOTENT.has(method) || new Headers(init.headers).has('idempotency-key'));
+  await auth.ready();
+  const owned: AuthorizedInit = { ...init, owner: auth.owner() };
+  const mayRepeat =
+    !isOneShot(init.body) && (IDEMPOTENT.has(method) || new Headers(init.headers).has('idempotency-key'));
   for (let tries = 1; ; tries++) {
-    const outcome = await attempt(auth, url, init);
+    const outcome = await attempt(auth, url, owned);
     // In a tunnel: parked like a request that waits for a token, and sent when the network is back.
     const online = mayRepeat && outcome instanceof HoldfastError ? auth.untilOnline(init.signal) : null;
     if (online) {

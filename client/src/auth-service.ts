@@ -82,7 +82,10 @@ export type AuthService = {
    * Rejects with `protocol` if it is none.
    */
   readonly adopt: (tokenResponse: Readonly<Record<string, unknown>>) => Promise<void>;
-  /** Signs out: local data goes at once, the server is told as soon as it can be reached, also after a relaunch. */
+  /**
+   * Signs out: local data goes at once, the server is told as soon as it can be reached, also after a relaunch. Rejects with
+   * `storage-unavailable`, signed out all the same, if the stored session could not be removed yet; it is tried again.
+   */
   readonly signOut: () => Promise<void>;
   /**
    * Ends the user's other sessions at the server, then this one. Rejects, still signed in, if the server cannot be asked;
@@ -97,6 +100,11 @@ export type AuthService = {
   readonly userActive: () => void;
   /** Resolves once the session was restored or found absent. */
   readonly ready: () => Promise<SessionSnapshot>;
+  /**
+   * Changes whenever somebody else may be signed in than before. For what is repeated later: a request that was made under
+   * one owner must not be sent under another (`auth.fetch(url, { owner })` refuses it).
+   */
+  readonly owner: () => number;
   /** Resolves when the network is back; `null` if the platform knows of no outage. For retries. */
   readonly untilOnline: (signal?: AbortSignal | null) => Promise<void> | null;
   /** A usable access token, refreshed first if need be. For clients that `fetch` does not fit. */
@@ -116,11 +124,13 @@ function originOf(url: string, name: string): string {
   return new URL(url).origin;
 }
 
+const endpointOf = (issuer: string, path: string): string =>
+  new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`).href;
+
 function machineConfig(options: AuthServiceOptions): MachineConfig {
   const { issuer, clientId, platform, scope, endpoints = {}, reauthentication = ['password'] } = options;
   if (clientId === '') throw new TypeError('clientId must not be empty');
-  const root = issuer.endsWith('/') ? issuer : `${issuer}/`;
-  const endpoint = (path: string): string => new URL(path, root).href;
+  const endpoint = (path: string): string => endpointOf(issuer, path);
   return {
     wire: {
       clientId,
@@ -132,7 +142,13 @@ function machineConfig(options: AuthServiceOptions): MachineConfig {
     },
     stages: reauthentication.map((each) => (typeof each === 'string' ? each : each.stage)),
     automaticStages: reauthentication.flatMap((each) => (typeof each === 'string' ? [] : each.stage)),
-    classify: options.classify ?? (() => null),
+    classify: (answer) => {
+      try {
+        return options.classify?.(answer) ?? null;
+      } catch {
+        return null;
+      }
+    },
     isActivityAssumed: options.assumeUserActive ?? false,
   };
 }
@@ -152,7 +168,12 @@ async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknow
 async function signOut(shell: Shell): Promise<void> {
   await ready(shell);
   dispatch(shell, { type: 'signOutRequested' });
-  await shell.vaultTail;
+  await until(shell, () => (shell.state.ending?.operation ?? null) === null);
+  if (shell.state.ending)
+    throw new HoldfastError(
+      'storage-unavailable',
+      'signed out here; the stored session is removed when storage answers',
+    );
 }
 
 async function signOutEverywhere(shell: Shell, fetch: AuthorizedFetch, sessionsEndpoint: string): Promise<void> {
@@ -201,7 +222,8 @@ function listen<T>(listeners: Set<T>, listener: T): () => void {
  * const me = await auth.fetch('https://api.example.com/me')
  */
 export function createAuthService(options: AuthServiceOptions): AuthService {
-  const { issuer, platform, onEvent } = options;
+  const { issuer, onEvent } = options;
+  const platform = options.platform.forApp?.(`${issuer} ${options.clientId}`) ?? options.platform;
   const resources = new Set([
     originOf(issuer, 'issuer'),
     ...(options.resources ?? []).map((url) => originOf(url, 'resources')),
@@ -217,7 +239,8 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     reauthenticators,
   );
   const send = options.fetch ?? ((input, init) => fetch(input, init));
-  const authorizedFetch = createAuthorizedFetch(shell, resources, issuer, send);
+  const base = typeof document === 'undefined' ? issuer : document.baseURI;
+  const authorizedFetch = createAuthorizedFetch(shell, resources, base, send);
   return {
     getSnapshot: () => shell.snapshot,
     subscribe: (listener) => listen(shell.listeners, listener),
@@ -226,11 +249,12 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     adopt: (tokenResponse) => adopt(shell, tokenResponse),
     signOut: () => signOut(shell),
     signOutEverywhere: () =>
-      signOutEverywhere(shell, authorizedFetch, new URL(options.endpoints?.sessions ?? 'sessions', `${issuer}/`).href),
+      signOutEverywhere(shell, authorizedFetch, endpointOf(issuer, options.endpoints?.sessions ?? 'sessions')),
     declineReauthentication: (why = 'cancelled') => declineReauthentication(shell, why),
     extend: () => dispatch(shell, { type: 'extendRequested' }),
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),
     ready: () => ready(shell),
+    owner: () => shell.state.owner,
     untilOnline: (signal) => untilOnline(shell, signal),
     getAccessToken: async (request = {}) => (await requestToken(shell, request)).access.value,
     fetch: authorizedFetch,

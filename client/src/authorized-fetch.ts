@@ -9,7 +9,11 @@ import { refreshMarginMs } from './turn.ts';
 type Fetch = typeof globalThis.fetch;
 
 /** `RequestInit`, and how long the request may be parked, in ms. Default: `policy.parkDeadlineMs`. */
-export type AuthorizedInit = RequestInit & { readonly parkDeadlineMs?: number };
+export type AuthorizedInit = RequestInit & {
+  readonly parkDeadlineMs?: number;
+  /** `auth.owner()` when the request was first made: a repetition under somebody else fails with `user-changed`. */
+  readonly owner?: number;
+};
 
 /** A drop-in for `fetch` that carries the session. */
 export type AuthorizedFetch = (input: RequestInfo | URL, init?: AuthorizedInit) => Promise<Response>;
@@ -22,9 +26,14 @@ type Plan = {
 };
 
 /** How one caller waits: its own abort signal and patience. */
-type Patience = Pick<TokenRequest, 'signal' | 'deadlineMs'>;
+type Patience = Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner'>;
 
-const isStream = (body: unknown): boolean => typeof ReadableStream !== 'undefined' && body instanceof ReadableStream;
+/** A body that is gone once it was read: a stream, or in Node anything that is iterated asynchronously. */
+export const isOneShot = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
+
+/** Not `instanceof`: a request may come from another frame. */
+const isRequest = (input: RequestInfo | URL): input is Request => typeof input === 'object' && 'url' in input;
 
 function merge(headers: HeadersInit | undefined, more: Readonly<Record<string, string>>): Headers {
   const all = new Headers(headers);
@@ -37,10 +46,10 @@ function merge(headers: HeadersInit | undefined, more: Readonly<Record<string, s
  * `Request` is cloned for the first try, so that the original is left for the second.
  */
 function planRequest(input: RequestInfo | URL, init: RequestInit | undefined, fetch: Fetch): Plan {
-  const isOneShot = isStream(init?.body);
-  if (isOneShot || !(input instanceof Request)) {
+  const isReplayable = !isOneShot(init?.body);
+  if (!isReplayable || !isRequest(input)) {
     const headers = headersOf(input, init);
-    return { isReplayable: !isOneShot, send: (more) => fetch(input, { ...init, headers: merge(headers, more) }) };
+    return { isReplayable, send: (more) => fetch(input, { ...init, headers: merge(headers, more) }) };
   }
   const request = new Request(input, init);
   return {
@@ -54,7 +63,7 @@ function planRequest(input: RequestInfo | URL, init: RequestInit | undefined, fe
 }
 
 const headersOf = (input: RequestInfo | URL, init: RequestInit | undefined): HeadersInit | undefined =>
-  init?.headers ?? (input instanceof Request ? input.headers : undefined);
+  init?.headers ?? (isRequest(input) ? input.headers : undefined);
 
 /** What a 401 says is wrong (RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3); without a word, the token is (many APIs say none). */
 function readChallenge(response: Response): {
@@ -69,7 +78,7 @@ function readChallenge(response: Response): {
 
 /** The URL that a request goes to, or `null` if it is none. */
 function targetOf(input: RequestInfo | URL, base: string): URL | null {
-  const url = input instanceof Request ? input.url : String(input);
+  const url = isRequest(input) ? input.url : String(input);
   return URL.canParse(url, base) ? new URL(url, base) : null;
 }
 
@@ -103,19 +112,19 @@ async function sendOnce(
 async function answerChallenge(
   shell: Shell,
   response: Response,
-  { generation }: GrantedToken,
+  { generation, owner }: GrantedToken,
   plan: Plan,
   patience: Patience,
 ): Promise<GrantedToken | null> {
   const { error, parameter } = readChallenge(response);
   if (error === 'invalid_token') {
     dispatch(shell, { type: 'tokenRefused', generation });
-    return plan.isReplayable ? requestToken(shell, { ...patience, newerThan: generation }) : null;
+    return plan.isReplayable ? requestToken(shell, { ...patience, newerThan: generation, owner }) : null;
   }
   if (error !== 'insufficient_user_authentication' || !plan.isReplayable) return null;
   const maxAge = parameter('max_age');
   const stepUp = { acrValues: parameter('acr_values'), maxAgeSeconds: maxAge === null ? null : Number(maxAge) };
-  return requestToken(shell, { ...patience, stepUp }).catch((reason: unknown) => {
+  return requestToken(shell, { ...patience, stepUp, owner }).catch((reason: unknown) => {
     if (reason instanceof HoldfastError && reason.code === 'step-up-declined') return null;
     throw reason;
   });
@@ -128,8 +137,8 @@ async function sendAuthorized(
   target: URL,
   fetch: Fetch,
 ): Promise<Response> {
-  const request = input instanceof Request ? input : null;
-  const patience = { signal: init?.signal ?? request?.signal, deadlineMs: init?.parkDeadlineMs };
+  const request = isRequest(input) ? input : null;
+  const patience = { signal: init?.signal ?? request?.signal, deadlineMs: init?.parkDeadlineMs, owner: init?.owner };
   const method = init?.method ?? request?.method ?? 'GET';
   const plan = planRequest(input, init, fetch);
   let token = await requestToken(shell, patience);
@@ -141,11 +150,23 @@ async function sendAuthorized(
     dispatch(shell, { type: 'tokenAccepted', generation: token.generation });
     return first;
   }
+  const endpoint = `${target.origin}${target.pathname}`;
+  if (shell.refusing.get(endpoint) === token.generation) return first;
   // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
   const fresh = await answerChallenge(shell, first, token, plan, patience);
   if (!fresh) return first;
   await first.body?.cancel();
-  return sendOnce(shell, plan, method, target.href, fresh);
+  const second = await sendOnce(shell, plan, method, target.href, fresh);
+  if (second.status === 401) rememberRefusing(shell, endpoint, fresh.generation);
+  return second;
+}
+
+const REFUSING_MAX = 100;
+
+/** An endpoint that refuses a fresh token as well would spend the refreshes of the whole session: it is not asked twice. */
+function rememberRefusing({ refusing }: Shell, endpoint: string, generation: number): void {
+  if (refusing.size >= REFUSING_MAX) refusing.clear();
+  refusing.set(endpoint, generation);
 }
 
 /**
@@ -165,6 +186,7 @@ export function createAuthorizedFetch(
     const target = targetOf(input, base);
     const isOurs = target !== null && resources.has(target.origin);
     if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return fetch(input, init);
-    return sendAuthorized(shell, input, init, target, fetch);
+    // What was checked is what is sent: a relative URL means the same to nobody else, and a `URL` may change while it waits.
+    return sendAuthorized(shell, isRequest(input) ? input : target.href, init, target, fetch);
   };
 }

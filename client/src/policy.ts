@@ -21,6 +21,8 @@ export type SessionPolicy = {
   readonly backoffBaseMs: number;
   /** Longest step of the exponential back-off, in ms. Default 60 000. */
   readonly backoffCapMs: number;
+  /** The longest `Retry-After` that is believed, in ms: a mistaken one must not last for a day. Default 300 000. */
+  readonly retryAfterCapMs: number;
   /** How many refreshes may be sent in a burst, whatever the server answers. Default 10. */
   readonly refreshBurst: number;
   /** How often one more refresh is allowed after a burst, in ms. Default 6 000. */
@@ -44,6 +46,7 @@ export const defaultPolicy: SessionPolicy = {
   vaultWaitMs: 5_000,
   backoffBaseMs: 500,
   backoffCapMs: 60_000,
+  retryAfterCapMs: 300_000,
   refreshBurst: 10,
   refreshRefillMs: 6_000,
   parkedRequestsMax: 1_000,
@@ -62,5 +65,5 @@ export function resolvePolicy(partial: Partial<SessionPolicy> = {}): SessionPoli
   for (const name of ['refreshBurst', 'refreshRefillMs', 'responseDeadlineMs', 'backoffBaseMs'] as const)
     if (policy[name] === 0) throw new TypeError(`policy.${name} must be greater than 0`);
   if (policy.refreshMarginRatio >= 1) throw new TypeError('policy.refreshMarginRatio must be less than 1');
-  return policy;
+  return { ...policy, expiryWarningsMs: policy.expiryWarningsMs.toSorted((a, b) => b - a) };
 }

@@ -142,4 +142,9 @@ export type Platform = {
   readonly signProof?: ProofSigner;
   /** Where the refresh token is kept: in an HttpOnly cookie that scripts cannot read, or in the vault. */
   readonly delivery: 'cookie' | 'body';
+  /**
+   * The same platform with a store of its own for one app: two apps on one origin, or one app at two servers, must never take
+   * each other's session for theirs. `app` names issuer and client. Without it, the platform keeps one session.
+   */
+  readonly forApp?: (app: string) => Platform;
 };

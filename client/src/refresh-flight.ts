@@ -59,6 +59,8 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   if (!held) return endFlight(turn);
   // A tab that slept since it asked must not send what it read then: somebody may have used it meanwhile.
   if (hasPassed(flight.deadline, turn.now)) return onFlightDeadline(turn, flight);
+  // Nothing is news that this tab has known all along: what it holds is newer, and is stored before it is used.
+  if (turn.state.isUnsaved && (record?.stamp ?? 0) === turn.state.stamp) return save(turn, flight, held);
   if (record && !record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
@@ -68,6 +70,11 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   if (because === 'wait') return failFlight(turn, flight, 'wait', retryAfterMs, turn.state.jitter);
   observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: because });
   requireReauthentication(turn, held.stored, because);
+}
+
+function save(turn: Turn, flight: Flight, { stored }: Active): void {
+  enter(turn, flight, { kind: 'saving' }, turn.policy.vaultWaitMs);
+  write(turn, flight, stored, turn.state.stamp);
 }
 
 function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultRecord | null): void {
@@ -175,7 +182,7 @@ export function holdTokens(
     access: { value, tokenType, lifetimeMs, expiresAtMs: expiresAt.wallMs },
   };
   const access = { value, tokenType, lifetimeMs, expiresAt };
-  return { stored, access, isRefused: false, freshness: 'verified', endsAt, warningsGiven: 0 };
+  return { stored, access, isRefused: false, isProbe: false, freshness: 'verified', endsAt, warningsGiven: 0 };
 }
 
 /** The answer was written, or somebody else had written first. */
@@ -185,6 +192,12 @@ export function onFlightVaultWritten(
   isReplaced: boolean,
   record: VaultRecord | null,
 ): void {
+  if (flight.step.kind === 'saving') {
+    // Stored, or somebody else was faster: either way the next read tells.
+    if (isReplaced && record) turn.state.stamp = record.stamp;
+    turn.state.isUnsaved = false;
+    return read(turn, flight, { kind: 'reading' });
+  }
   if (flight.step.kind !== 'committing') return;
   const { held } = flight.step;
   // Emptied between the read and the write: what the server just said is the newest truth.
@@ -214,8 +227,9 @@ export function onFlightUnavailable(turn: Turn, attempt: number, random: number)
   const { step } = flight;
   if (step.kind === 'requesting') failFlight(turn, flight, 'network', null, random);
   else if (step.kind === 'committing') {
-    // The access token is good. The stored refresh token is the one just used, which the server repeats on demand.
+    // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
     land(turn, flight, step.held, stamp);
+    turn.state.isUnsaved = true;
     observe(turn, { type: 'vault.unavailable' });
   } else if (step.kind !== 'locking') failFlight(turn, flight, 'vault-unavailable', null, random);
 }
@@ -239,11 +253,14 @@ function failFlight(
 ): void {
   const { state, now, policy } = turn;
   const held = activePhase(turn);
+  // There was nothing but a hope: without an answer there is nobody to show.
+  if (held?.isProbe) return leave(turn, 'never-signed-in', state.stamp);
   const isOutOfReach = OUT_OF_REACH.has(cause);
   const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(state.failures, 20));
   // A server in trouble must not be asked again at once, not even by an unlucky draw.
   const jitteredMs = isOutOfReach ? stepMs * random : stepMs * (0.5 + random / 2);
-  const retryInMs = retryAfterMs === null ? jitteredMs : retryAfterMs + policy.backoffBaseMs * random;
+  const askedMs = retryAfterMs === null ? null : Math.min(retryAfterMs, policy.retryAfterCapMs);
+  const retryInMs = askedMs === null ? jitteredMs : askedMs + policy.backoffBaseMs * random;
   if (held && isOutOfReach) state.phase = { ...held, freshness: 'offline' };
   state.backoff = { until: after(now, retryInMs), isServerAsked: retryAfterMs !== null };
   state.failures++;

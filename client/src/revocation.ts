@@ -1,7 +1,7 @@
-import type { Revocation } from './ports.ts';
+import type { HttpAnswer, Revocation } from './ports.ts';
 import type { Shell } from './shell.ts';
 import { exchange } from './token-endpoint.ts';
-import { revocationRequest } from './wire.ts';
+import { parseObject, revocationRequest } from './wire.ts';
 
 // The server is told of a sign-out when it can be reached: now, when the network is back, or after a relaunch. The local
 // session is gone at once, whatever becomes of this.
@@ -19,10 +19,18 @@ export async function deliverRevocations(shell: Shell): Promise<void> {
   for (const revocation of pending) await deliver(shell, revocation);
 }
 
-/** One try. Anything but trouble at the server settles it: unknown and ended tokens are answered 200 (RFC 7009 §2.2). */
+/** Whether the server has understood: unknown and ended tokens are answered 200 (RFC 7009 §2.2), a portal's page says nothing. */
+function isSettled({ status, body }: HttpAnswer): boolean {
+  if (status >= 200 && status < 300) return true;
+  return (
+    status >= 400 && status < 500 && ![408, 425, 429].includes(status) && parseObject(body)?.['error'] !== undefined
+  );
+}
+
+/** One try; what is not settled by it is tried again at the next occasion. */
 async function deliver(shell: Shell, revocation: Revocation): Promise<void> {
   const { platform, config } = shell;
   const answer = await exchange(shell, revocationRequest(config.wire, revocation)).catch(() => null);
-  if (!answer || answer.status >= 500 || answer.status === 429) return;
+  if (!answer || !isSettled(answer)) return;
   await platform.outbox.remove(revocation).catch(() => {});
 }

@@ -43,8 +43,8 @@ export type Waiter = {
   readonly newerThan: number;
   /** Monotonic time at which the caller gives up, in ms. */
   readonly deadlineMs: number;
-  /** Whose request this is; never settled with another user's token. */
-  readonly sub: string | null;
+  /** Whose request this is: `SessionState.owner` when it was made. Never settled with another user's token. */
+  readonly owner: number;
 };
 
 /** The session as this tab holds it. */
@@ -58,6 +58,8 @@ export type Held = {
   readonly endsAt: Instant | null;
   /** How many of `policy.expiryWarningsMs` have been given. */
   readonly warningsGiven: number;
+  /** Nothing was stored, but a cookie may be there: the server is asked, and nobody is shown anything until it answers. */
+  readonly isProbe: boolean;
 };
 
 /** There is a session. `stepUp`: a resource wants the user to authenticate again, while everything else goes on. */
@@ -83,6 +85,8 @@ export type Phase =
 export type FlightStep =
   | { readonly kind: 'locking' }
   | { readonly kind: 'reading' }
+  /** What this tab holds could not be stored before; it is stored now, and then the vault is read again. */
+  | { readonly kind: 'saving' }
   | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number }
   | { readonly kind: 'committing'; readonly held: Held }
   | {
@@ -107,19 +111,38 @@ export type Flight = {
 /** No refresh before `until`; a wait that the server asked for is not cut short when the network comes back. */
 export type Backoff = { readonly until: Instant; readonly isServerAsked: boolean };
 
+/** A sign-out that the vault does not know of yet. */
+export type Ending = {
+  /** The write under way; `null` while it waits for its next try at `retryAt`. */
+  readonly operation: number | null;
+  readonly reason: SignedOutReason;
+  /** The session that was signed out of. */
+  readonly sid: string | null;
+  readonly expectedStamp: number;
+  readonly retryAt: Instant | null;
+};
+
 /** The whole state of the machine. It holds tokens: show people and logs `describe(state)` only. */
 export type SessionState = {
   readonly phase: Phase;
   /** The vault's stamp that `phase` reflects; 0 while nothing was ever stored. */
   readonly stamp: number;
+  /** What this tab holds is newer than the vault's `stamp`: a write has failed. */
+  readonly isUnsaved: boolean;
+  /** Changes whenever somebody else may be signed in than before. What was made under one owner is never sent under another. */
+  readonly owner: number;
   /** Counts the access tokens this tab has held: a request remembers which one it carried. */
   readonly generation: number;
   readonly waiting: readonly Waiter[];
   readonly flight: Flight | null;
   /** A sign-in or adoption that is being stored before anybody sees it. */
   readonly storing: { readonly operation: number; readonly held: Held } | null;
-  /** A read of the vault because another tab wrote to it. */
+  /** A read of the vault because another tab may have written to it. */
   readonly syncing: number | null;
+  /** When the vault has to be read next for that reason; `null`: no need. */
+  readonly syncAt: Instant | null;
+  /** A sign-out whose tombstone is not written yet: it is tried until it is. */
+  readonly ending: Ending | null;
   /** A refresh that was asked for whatever the token's age. */
   readonly wanted: RefreshCause | null;
   readonly backoff: Backoff | null;
@@ -157,6 +180,8 @@ export type SessionEvent =
       readonly type: 'tokenRequested';
       readonly caller: number;
       readonly newerThan: number;
+      /** Whose request it is, if it was sent before; `null`: the current user's. */
+      readonly owner: number | null;
       /** ms from now */
       readonly deadlineMs: number;
     }
@@ -172,7 +197,12 @@ export type SessionEvent =
       readonly stage: ReauthenticationStage;
       readonly why: ReauthenticationFailure;
     }
-  | ({ readonly type: 'stepUpRequired'; readonly caller: number; readonly deadlineMs: number } & StepUp)
+  | ({
+      readonly type: 'stepUpRequired';
+      readonly caller: number;
+      readonly owner: number | null;
+      readonly deadlineMs: number;
+    } & StepUp)
   | { readonly type: 'lockSettled'; readonly attempt: number; readonly isHeld: boolean }
   | { readonly type: 'vaultRead'; readonly operation: number; readonly record: VaultRecord | null }
   | {
@@ -187,7 +217,7 @@ export type SessionEvent =
 
 /** What a caller gets. */
 export type Settlement =
-  | { readonly ok: true; readonly access: AccessToken; readonly generation: number }
+  | { readonly ok: true; readonly access: AccessToken; readonly generation: number; readonly owner: number }
   | { readonly ok: false; readonly code: HoldfastErrorCode };
 
 /**

@@ -198,6 +198,7 @@ describe('what does not end a session', () => {
       proofs.push(proof);
       return Promise.resolve('proof');
     };
+    world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
     const tab = await world.openSignedInTab({}, { signProof });
     world.server.answers.push(json(400, { error: 'use_dpop_nonce' }, { 'dpop-nonce': 'n1' }));
     await world.time.advance(DUE);

@@ -1,15 +1,8 @@
-import { after, hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
+import { hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
 import type { SessionPolicy } from './policy.ts';
-import type { Signal, VaultRecord } from './ports.ts';
-import {
-  onAnswered,
-  onFlightDeadline,
-  onFlightUnavailable,
-  onFlightVaultRead,
-  onFlightVaultWritten,
-  onLockSettled,
-  startFlight,
-} from './refresh-flight.ts';
+import type { HoldfastErrorCode } from './errors.ts';
+import type { Signal } from './ports.ts';
+import { onAnswered, onFlightDeadline, onFlightUnavailable, onLockSettled, startFlight } from './refresh-flight.ts';
 import type {
   Active,
   Effect,
@@ -22,10 +15,8 @@ import type {
 } from './session-state.ts';
 import {
   activePhase,
-  adopt,
   endFlight,
   failWaiters,
-  hold,
   isUsable,
   nextStage,
   observe,
@@ -33,12 +24,13 @@ import {
   refreshMarginMs,
   requireReauthentication,
   run,
-  settleDown,
   settleWaiters,
   signOut,
   takeNumber,
+  writeTombstone,
   type Turn,
 } from './turn.ts';
+import { onVaultRead, onVaultUnavailable, onVaultWritten } from './vault-replies.ts';
 
 // The session machine. `transition` is the only way in which a session changes: no clock, no I/O, no promise, no randomness
 // of its own. Events change the facts; `advance` then does whatever the facts call for, so that no event can forget to.
@@ -50,11 +42,15 @@ export function initialState(jitter: number, policy: SessionPolicy, now: Instant
   return {
     phase: { kind: 'restoring', operation: 0, retryAt: null, failures: 0 },
     stamp: 0,
+    isUnsaved: false,
+    owner: 0,
     generation: 0,
     waiting: [],
     flight: null,
     storing: null,
     syncing: null,
+    syncAt: null,
+    ending: null,
     wanted: null,
     backoff: null,
     failures: 0,
@@ -140,20 +136,24 @@ function onSignal(turn: Turn, signal: Signal): void {
   if (signal === 'user-active' || signal === 'background' || signal === 'offline') return;
   // What failed for want of a network is tried at once; a wait that the server asked for is kept.
   if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
-  if (signal !== 'online' && state.phase.kind !== 'restoring') state.syncing ??= readVault(turn);
+  if (signal !== 'online') state.syncAt = turn.now;
 }
 
-function onTokenRequested(turn: Turn, { caller, newerThan, deadlineMs }: Event<'tokenRequested'>): void {
+function refuseCaller(turn: Turn, caller: number, code: HoldfastErrorCode): void {
+  run(turn, { type: 'settle', caller, settlement: { ok: false, code } });
+  observe(turn, { type: 'request.failed', caller, code });
+}
+
+function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
+  const { caller, newerThan, deadlineMs } = event;
   const { state, now, policy } = turn;
-  const { phase, flight, generation } = state;
+  const { phase, flight, generation, owner } = state;
+  // Sent before by somebody who has left since: it is not sent again for whoever is here now.
+  if (event.owner !== null && event.owner !== owner) return refuseCaller(turn, caller, 'user-changed');
   if (phase.kind === 'active' && phase.access && isUsable(phase, now) && generation > newerThan)
-    return run(turn, { type: 'settle', caller, settlement: { ok: true, access: phase.access, generation } });
-  if (state.waiting.length >= policy.parkedRequestsMax) {
-    run(turn, { type: 'settle', caller, settlement: { ok: false, code: 'queue-full' } });
-    return observe(turn, { type: 'request.failed', caller, code: 'queue-full' });
-  }
-  const sub = 'stored' in phase ? phase.stored.sub : null;
-  state.waiting = [...state.waiting, { caller, newerThan, sub, deadlineMs: now.monotonicMs + deadlineMs }];
+    return run(turn, { type: 'settle', caller, settlement: { ok: true, access: phase.access, generation, owner } });
+  if (state.waiting.length >= policy.parkedRequestsMax) return refuseCaller(turn, caller, 'queue-full');
+  state.waiting = [...state.waiting, { caller, newerThan, owner, deadlineMs: now.monotonicMs + deadlineMs }];
   observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
   if (flight) observe(turn, { type: 'refresh.joined', attempt: flight.attempt, caller });
 }
@@ -176,6 +176,8 @@ function onExtendRequested({ state }: Turn): void {
   const { phase, flight } = state;
   if (phase.kind !== 'active') return;
   state.isUserActive = true;
+  // The user is there and asks: no wait is longer than that.
+  state.backoff = null;
   // A refresh that has not left yet can do it; one that has left without saying so cannot.
   const isAhead = flight?.step.kind === 'locking' || flight?.step.kind === 'reading';
   if (flight && isAhead) state.flight = { ...flight, cause: 'extend' };
@@ -188,18 +190,6 @@ function onSignedIn(turn: Turn, held: Held): void {
   // Stored before anybody sees it: a reload one moment later must find it.
   turn.state.storing = { operation, held };
   run(turn, { type: 'writeVault', operation, expectedStamp: null, session: held.stored, endedReason: null });
-}
-
-function finishSignIn(turn: Turn, held: Held, stamp: number): void {
-  turn.state.storing = null;
-  turn.state.isUserActive = false;
-  settleDown(turn);
-  hold(turn, held, stamp, true);
-  const active = activePhase(turn);
-  if (active) turn.state.phase = { ...active, stepUp: null };
-  run(turn, { type: 'announce' });
-  observe(turn, { type: 'signed-in' });
-  settleWaiters(turn, true);
 }
 
 function onSignOutRequested(turn: Turn): void {
@@ -228,10 +218,10 @@ function onReauthenticationFailed(turn: Turn, { stage, why }: Event<'reauthentic
 
 /** A resource wants a fresher or stronger authentication: the session stays, only this caller waits for a sign-in. */
 function onStepUpRequired(turn: Turn, event: Event<'stepUpRequired'>): void {
-  const { caller, deadlineMs, acrValues, maxAgeSeconds } = event;
-  onTokenRequested(turn, { type: 'tokenRequested', caller, newerThan: Infinity, deadlineMs });
+  const { caller, owner, deadlineMs, acrValues, maxAgeSeconds } = event;
+  onTokenRequested(turn, { type: 'tokenRequested', caller, newerThan: Infinity, owner, deadlineMs });
   const held = activePhase(turn);
-  if (!held || held.stepUp) return;
+  if (!held || held.stepUp || !turn.state.waiting.some(isForSignIn)) return;
   const chain = nextStage(turn, turn.config.stages, [], 'step-up');
   if (chain) turn.state.phase = { ...held, stepUp: { acrValues, maxAgeSeconds, ...chain } };
   else failWaiters(turn, 'step-up-declined', isForSignIn);
@@ -239,45 +229,16 @@ function onStepUpRequired(turn: Turn, event: Event<'stepUpRequired'>): void {
 
 const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
 
-function onVaultRead(turn: Turn, operation: number, record: VaultRecord | null): void {
-  const { state } = turn;
-  const { phase, flight } = state;
-  if (phase.kind === 'restoring' && phase.operation === operation) {
-    if (record) adopt(turn, record, 'restored');
-    else state.phase = { kind: 'signed-out', reason: 'never-signed-in' };
-  } else if (flight?.attempt === operation) onFlightVaultRead(turn, flight, record);
-  else if (state.syncing === operation) {
-    state.syncing = null;
-    if (record && record.stamp !== state.stamp && !state.storing) adopt(turn, record, 'verified');
-  }
-}
-
-function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
-  const { state } = turn;
-  const { phase, storing, flight } = state;
-  if (storing?.operation === operation) finishSignIn(turn, storing.held, record?.stamp ?? state.stamp);
-  else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
-  else if (phase.kind === 'signed-out' && record && !record.session) state.stamp = record.stamp;
-}
-
-function onVaultUnavailable(turn: Turn, operation: number, random: number): void {
-  const { state, now, policy } = turn;
-  const { phase, storing } = state;
-  if (phase.kind === 'restoring' && phase.operation === operation) {
-    // A locked keychain is not an empty one: wait for it.
-    const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(phase.failures, 20));
-    state.phase = { ...phase, retryAt: after(now, stepMs * (0.5 + random / 2)), failures: phase.failures + 1 };
-  } else if (storing?.operation === operation) finishSignIn(turn, storing.held, state.stamp);
-  else if (state.syncing === operation) state.syncing = null;
-  else return onFlightUnavailable(turn, operation, random);
-  observe(turn, { type: 'vault.unavailable' });
-}
-
 /** Does what the facts call for: deadlines, waiters, warnings, and a refresh if one is due and allowed. */
 function advance(turn: Turn): void {
   const { state, now } = turn;
   const { phase, flight } = state;
   if (phase.kind === 'restoring' && phase.retryAt && hasPassed(phase.retryAt, now)) restore(turn);
+  if (state.ending?.retryAt && hasPassed(state.ending.retryAt, now)) writeTombstone(turn, state.ending);
+  if (state.syncAt && state.syncing === null && state.phase.kind !== 'restoring' && hasPassed(state.syncAt, now)) {
+    state.syncAt = null;
+    state.syncing = readVault(turn);
+  }
   if (flight && hasPassed(flight.deadline, now)) onFlightDeadline(turn, flight);
   if (state.phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out');
   failWaiters(turn, 'deadline-exceeded', (waiter) => waiter.deadlineMs <= now.monotonicMs);
@@ -334,6 +295,8 @@ export function nextWakeInMs(
   const waits = state.waiting.map((waiter) => waiter.deadlineMs - now.monotonicMs);
   if (flight) waits.push(untilEither(flight.deadline, now));
   if (phase.kind === 'restoring' && phase.retryAt) waits.push(untilEither(phase.retryAt, now));
+  if (state.ending?.retryAt) waits.push(untilEither(state.ending.retryAt, now));
+  if (state.syncAt && state.syncing === null && phase.kind !== 'restoring') waits.push(untilEither(state.syncAt, now));
   if (phase.kind === 'active') waits.push(policy.tickMs, ...activeWaits(turn, phase));
   return waits.length > 0 ? Math.max(0, Math.min(...waits)) : null;
 }

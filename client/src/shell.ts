@@ -45,6 +45,8 @@ export type Shell = {
   readonly onlineListeners: Set<() => void>;
   /** What the next refresh request is signed with; made before the vault is read. */
   proof: string | null;
+  /** Endpoints that answered 401 to a token that was fresh, and to which one. */
+  readonly refusing: Map<string, number>;
   /** The nonces that servers want in proofs, by origin. */
   readonly nonces: Map<string, string>;
   readonly reauthenticators: ReadonlyMap<ReauthenticationStage, SignInMethod>;
@@ -82,6 +84,7 @@ export function startShell(
     onlineListeners: new Set(),
     proof: null,
     nonces: new Map(),
+    refusing: new Map(),
     reauthenticators,
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
@@ -234,9 +237,13 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
 
 async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promise<void> {
   const method = shell.reauthenticators.get(stage);
+  const { owner } = shell.state;
   try {
     if (!method) throw new HoldfastError('misconfigured', 'no such means of reauthentication');
-    dispatch(shell, { type: 'signedIn', held: await authenticate(shell, method) });
+    const held = await authenticate(shell, method);
+    // The user has signed out meanwhile: what comes late ends at once.
+    if (shell.state.owner !== owner) return void postRevocation(shell, held.stored);
+    dispatch(shell, { type: 'signedIn', held });
   } catch (error) {
     dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
   }
@@ -260,6 +267,8 @@ function settle(shell: Shell, caller: number, settlement: Settlement): void {
 export type TokenRequest = {
   readonly newerThan?: number;
   readonly stepUp?: StepUp;
+  /** Whose request it is, once it was sent: under another owner it fails with `user-changed`. */
+  readonly owner?: number | null | undefined;
   /** How long to wait, in ms. Default: `policy.parkDeadlineMs`. */
   readonly deadlineMs?: number | undefined;
   readonly signal?: AbortSignal | null | undefined;
@@ -267,7 +276,7 @@ export type TokenRequest = {
 
 /** Waits for a usable access token. The caller's abort ends its own wait, never the refresh. */
 export function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
-  const { newerThan = 0, stepUp, deadlineMs = shell.policy.parkDeadlineMs, signal } = request;
+  const { newerThan = 0, stepUp, owner = null, deadlineMs = shell.policy.parkDeadlineMs, signal } = request;
   return new Promise((resolve, reject) => {
     if (shell.isDisposed) return reject(new HoldfastError('disposed', 'the service was disposed of'));
     if (signal?.aborted) return reject(signal.reason as Error);
@@ -283,8 +292,8 @@ export function requestToken(shell: Shell, request: TokenRequest): Promise<Grant
       resolve: (token) => (leave(), resolve(token)),
       reject: (error) => (leave(), reject(error)),
     });
-    if (stepUp) dispatch(shell, { type: 'stepUpRequired', caller, deadlineMs, ...stepUp });
-    else dispatch(shell, { type: 'tokenRequested', caller, newerThan, deadlineMs });
+    if (stepUp) dispatch(shell, { type: 'stepUpRequired', caller, owner, deadlineMs, ...stepUp });
+    else dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs });
   });
 }
 

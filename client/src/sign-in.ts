@@ -72,5 +72,8 @@ export async function authenticate(shell: Shell, credential: PasswordCredential 
   const sentAt = platform.clock.now();
   const answer = readTokenAnswer(await exchange(shell, codeRequest(config.wire, challenge.code, codeVerifier)));
   if (answer.kind !== 'tokens') throw refusalError(answer.kind);
+  // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
+  if (platform.signProof && answer.tokens.tokenType !== 'DPoP')
+    throw new HoldfastError('misconfigured', 'the server does not bind sessions to keys');
   return beginSession(answer.tokens, sentAt, config.wire.scope);
 }

@@ -51,6 +51,7 @@ export function takeSnapshot(state: SessionState): SessionSnapshot {
         parkedRequests: state.waiting.length,
       };
     case 'active':
+      if (phase.isProbe) return { status: 'restoring' };
       return {
         status: 'active',
         user: { sub: phase.stored.sub },

@@ -6,6 +6,7 @@ import type {
   Active,
   Chain,
   Effect,
+  Ending,
   Freshness,
   Held,
   MachineConfig,
@@ -66,6 +67,7 @@ export function holdStored(stored: StoredSession, freshness: Freshness, now: Ins
       expiresAt: inMs(Math.min(access.expiresAtMs, now.wallMs + access.lifetimeMs)),
     },
     isRefused: false,
+    isProbe: false,
     freshness,
     endsAt: expiresAtMs === null ? null : inMs(expiresAtMs),
     warningsGiven: 0,
@@ -92,15 +94,15 @@ export function failWaiters(
 }
 
 /**
- * Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is too old. A sign-in
- * helps everybody.
+ * Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is
+ * too old. A sign-in helps everybody.
  */
 export function settleWaiters(turn: Turn, isSignIn = false): void {
   const held = activePhase(turn);
-  const { generation } = turn.state;
+  const { generation, owner } = turn.state;
   if (!held?.access || held.isRefused) return;
   for (const { caller } of takeWaiters(turn, (waiter) => isSignIn || waiter.newerThan < generation)) {
-    run(turn, { type: 'settle', caller, settlement: { ok: true, access: held.access, generation } });
+    run(turn, { type: 'settle', caller, settlement: { ok: true, access: held.access, generation, owner } });
     observe(turn, { type: 'request.released', caller });
   }
 }
@@ -121,24 +123,38 @@ export function settleDown({ state }: Turn): void {
   state.wanted = null;
 }
 
+const isSameUser = (a: StoredSession, b: StoredSession): boolean =>
+  (a.sid !== null && a.sid === b.sid) || (a.sub !== null && a.sub === b.sub);
+
 /**
- * Makes `held` the session of this tab. What was parked for another user is failed, never sent. A token that the server
- * has just handed out counts as new even if it reads the same.
+ * Makes `held` the session of this tab. `isAnswer`: the server has just handed it out for the session that was there, so
+ * it is the same user's and its token is new even if it reads the same.
  */
 export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): void {
   const { state } = turn;
+  const { phase } = state;
   const before = activePhase(turn);
-  const isSame = !isAnswer && before !== null && before.access?.value === held.access?.value;
+  const isSameToken = !isAnswer && before !== null && before.access?.value === held.access?.value;
+  const isSameSession = isAnswer || (before !== null && before.stored.sid === held.stored.sid);
+  if (!isAnswer && 'stored' in phase && !isSameUser(phase.stored, held.stored)) changeOwner(turn, 'user-changed');
+  if (!isSameSession) endFlight(turn);
   state.phase = {
     kind: 'active',
-    stepUp: before?.stepUp ?? null,
+    stepUp: isSameSession ? (before?.stepUp ?? null) : null,
     ...held,
-    ...(isSame ? { isRefused: before.isRefused, warningsGiven: before.warningsGiven } : {}),
+    ...(isSameToken ? { isRefused: before.isRefused, warningsGiven: before.warningsGiven } : {}),
   };
   state.stamp = stamp;
-  if (!isSame) state.generation++;
-  const { sub } = held.stored;
-  failWaiters(turn, 'user-changed', (waiter) => waiter.sub !== null && sub !== null && waiter.sub !== sub);
+  state.isUnsaved = false;
+  if (!isSameToken) state.generation++;
+  // A new session of the same user began with an authentication: that is what a step-up waits for.
+  if (before !== null && !isSameSession) settleWaiters(turn, true);
+}
+
+/** Somebody else may be signed in from here on: what the one before had parked fails, and is never sent. */
+function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
+  turn.state.owner++;
+  failWaiters(turn, code);
 }
 
 /** Takes over what is stored: another tab's session, or the news that it has ended. */
@@ -151,20 +167,38 @@ export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): vo
 /** Signs out in this tab without writing to the vault: somebody else already did, or the caller does. */
 export function leave(turn: Turn, reason: SignedOutReason, stamp: number): void {
   const { state } = turn;
-  if (state.phase.kind !== 'signed-out') observe(turn, { type: 'signed-out', reason });
+  const isNews = state.phase.kind !== 'signed-out' && reason !== 'never-signed-in';
+  if (isNews) observe(turn, { type: 'signed-out', reason });
   state.phase = { kind: 'signed-out', reason };
   state.stamp = stamp;
   state.storing = null;
+  // What is being read was asked for before: it must not bring the session back.
+  state.syncing = null;
+  state.isUnsaved = false;
   settleDown(turn);
   endFlight(turn);
-  failWaiters(turn, 'signed-out');
+  changeOwner(turn, 'signed-out');
 }
 
 /** Signs out here and leaves a tombstone, so that the other tabs know and no late answer brings the session back. */
 export function signOut(turn: Turn, reason: SignedOutReason): void {
-  leave(turn, reason, turn.state.stamp);
+  const { phase, stamp } = turn.state;
+  const sid = 'stored' in phase ? phase.stored.sid : null;
+  leave(turn, reason, stamp);
+  writeTombstone(turn, { reason, sid, expectedStamp: stamp });
+}
+
+/**
+ * Writes the tombstone by compare-and-swap on what this tab knew: it buries the session that was signed out of, not one that
+ * somebody began in another tab meanwhile.
+ */
+export function writeTombstone(
+  turn: Turn,
+  { reason, sid, expectedStamp }: Pick<Ending, 'reason' | 'sid' | 'expectedStamp'>,
+): void {
   const operation = takeNumber(turn);
-  run(turn, { type: 'writeVault', operation, expectedStamp: null, session: null, endedReason: reason });
+  turn.state.ending = { operation, reason, sid, expectedStamp, retryAt: null };
+  run(turn, { type: 'writeVault', operation, expectedStamp, session: null, endedReason: reason });
   run(turn, { type: 'announce' });
 }
 
@@ -184,6 +218,8 @@ export function nextStage(
 
 /** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
 export function requireReauthentication(turn: Turn, stored: StoredSession, reason: ReauthenticationReason): void {
+  // Nobody was ever shown a session: there was none.
+  if (activePhase(turn)?.isProbe) return leave(turn, 'never-signed-in', turn.state.stamp);
   const chain = nextStage(turn, turn.config.stages, [], reason);
   if (!chain) return signOut(turn, reason === 'storage-lost' ? 'expired' : reason);
   turn.state.phase = { kind: 'reauth-required', stored, reason, ...chain };

@@ -1,11 +1,10 @@
-import { memoryOutbox, memoryVault } from '../memory-vault.ts';
 import type { Platform, ProofSigner } from '../ports.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { webMutex } from './mutex.ts';
 import { createTabChannel, webSignals } from './signals.ts';
 import { webTransport } from './transport.ts';
-import { sealedStore } from './sealed-store.ts';
+import { sealedStore, withFallback } from './sealed-store.ts';
 import { sealedOutbox, sealedVault } from './vault.ts';
 
 export { webProofSigner } from './dpop.ts';
@@ -17,7 +16,7 @@ export type WebOptions = {
    * same site. `body`: sealed in IndexedDB, for servers elsewhere.
    */
   readonly delivery?: 'cookie' | 'body';
-  /** Names the stored session, so that two apps on one origin keep apart. Default `default`. */
+  /** Names the stored session. Default: made of issuer and client, so that two apps on one origin keep apart. */
   readonly name?: string;
   /** Binds the session to a key: `webProofSigner()`. Default: not bound. */
   readonly signProof?: ProofSigner;
@@ -28,22 +27,26 @@ export type WebOptions = {
  * browser degrades: no locks means a refresh more, no IndexedDB means a session as long as the page.
  */
 export function web(options: WebOptions = {}): Platform {
-  const name = `holdfast-${options.name ?? 'default'}`;
-  const delivery = options.delivery ?? 'cookie';
-  const channel = createTabChannel(name);
-  const store = typeof indexedDB === 'undefined' ? null : sealedStore(name);
-  return {
-    clock: webClock,
-    transport: webTransport(delivery),
-    vault: store ? sealedVault(store) : memoryVault(),
-    outbox: store ? sealedOutbox(store) : memoryOutbox(),
-    mutex: webMutex(name),
-    signals: webSignals(channel),
-    announce: channel.announce,
-    random: Math.random,
-    randomToken,
-    sha256,
-    delivery,
-    ...(options.signProof ? { signProof: options.signProof } : {}),
+  const platformFor = (app: string): Platform => {
+    const name = `holdfast-${options.name ?? app}`;
+    const delivery = options.delivery ?? 'cookie';
+    const channel = createTabChannel(name);
+    const store = withFallback(sealedStore(name));
+    return {
+      clock: webClock,
+      transport: webTransport(delivery),
+      vault: sealedVault(store),
+      outbox: sealedOutbox(store),
+      mutex: webMutex(name),
+      signals: webSignals(channel),
+      announce: channel.announce,
+      random: Math.random,
+      randomToken,
+      sha256,
+      delivery,
+      forApp: platformFor,
+      ...(options.signProof ? { signProof: options.signProof } : {}),
+    };
   };
+  return platformFor('default');
 }

@@ -24,10 +24,16 @@ const settled = <T>(request: IDBRequest<T>): Promise<T> =>
     request.addEventListener('error', () => reject(request.error as Error));
   });
 
+/** Browsers have been seen that neither open a database nor say why. */
+const OPEN_WAIT_MS = 4_000;
+
 function openDatabase(name: string): Promise<IDBDatabase> {
   const request = indexedDB.open(name, 1);
   request.addEventListener('upgradeneeded', () => void request.result.createObjectStore(STORE));
-  return settled(request);
+  const timedOut = new Promise<never>((_resolve, reject) =>
+    setTimeout(() => reject(new Error('IndexedDB does not open')), OPEN_WAIT_MS),
+  );
+  return Promise.race([settled(request), timedOut]);
 }
 
 /** One connection, opened again after the browser closed it (WebKit does so while a page is in the background). */
@@ -108,11 +114,62 @@ export function sealedStore(name: string): SealedStore {
         const before = await find(store, slot);
         const stamp = before?.stamp ?? 0;
         if (expectedStamp !== null && expectedStamp !== stamp) return { isSwapped: false, record: before };
-        const next: SealedRecord = { stamp: stamp + 1, iv, data };
+        // A store that was emptied does not count from 1 again: a tab may still remember what 1 was.
+        const next: SealedRecord = { stamp: before ? stamp + 1 : Date.now(), iv, data };
         await settled(store.put(next, slot));
         return { isSwapped: true, record: next };
       });
       return { isSwapped, stored: await unseal(slot, record) };
     },
+  };
+}
+
+/** Where the browser gives the page no database at all: a private window, a sandboxed frame, blocked site data, no such thing. */
+const WITHOUT_DATABASE: ReadonlySet<string> = new Set([
+  'SecurityError',
+  'InvalidStateError',
+  'NotSupportedError',
+  'ReferenceError',
+]);
+
+/** Values as long as the page. */
+function memoryStore(): SealedStore {
+  const values = new Map<string, Stamped<unknown>>();
+  const keys = new Map<string, Promise<unknown>>();
+  return {
+    read: <T>(slot: string) => Promise.resolve((values.get(slot) as Stamped<T> | undefined) ?? null),
+    swap: <T>(slot: string, expectedStamp: number | null, value: T) => {
+      const before = (values.get(slot) as Stamped<T> | undefined) ?? null;
+      const stamp = before?.stamp ?? 0;
+      const isSwapped = expectedStamp === null || expectedStamp === stamp;
+      const stored = isSwapped ? { stamp: stamp + 1, value } : before;
+      if (stored) values.set(slot, stored);
+      return Promise.resolve({ isSwapped, stored });
+    },
+    key: <Key>(slot: string, create: () => Promise<Key>) => {
+      const made = (keys.get(slot) as Promise<Key> | undefined) ?? create();
+      keys.set(slot, made);
+      return made;
+    },
+  };
+}
+
+/** The store, or memory from the moment on when the browser says that there is none. A store that is only busy is waited for. */
+export function withFallback(store: SealedStore): SealedStore {
+  const memory = memoryStore();
+  let current = store;
+  const attempt = async <T>(work: (store: SealedStore) => Promise<T>): Promise<T> => {
+    try {
+      return await work(current);
+    } catch (error) {
+      if (current === memory || !(error instanceof Error) || !WITHOUT_DATABASE.has(error.name)) throw error;
+      current = memory;
+      return work(memory);
+    }
+  };
+  return {
+    read: (slot) => attempt((each) => each.read(slot)),
+    swap: (slot, expectedStamp, value) => attempt((each) => each.swap(slot, expectedStamp, value)),
+    key: (slot, create) => attempt((each) => each.key(slot, create)),
   };
 }

@@ -1,0 +1,360 @@
+// Ways that were found to be signed out for nothing, to lose a request, or to send it as somebody else. Each was shown
+// before it was mended.
+import { afterEach, describe, expect, it } from 'vitest';
+import { createApiClient } from './api-client.ts';
+import type { Platform, Vault } from './ports.ts';
+import type { SignInMethod } from './sign-in.ts';
+import { startResource, type SeenRequest } from './testing/resource.ts';
+import { createWorld, json, settle, type World } from './testing/world.ts';
+
+const MINUTE = 60_000;
+const DUE = 10.5 * MINUTE;
+
+let resource: Awaited<ReturnType<typeof startResource>> | null = null;
+afterEach(async () => {
+  await resource?.close();
+  resource = null;
+});
+
+const ada = { username: 'ada', password: 'secret' };
+const bob = { username: 'bob', password: 'secret' };
+const asBob = (world: World): void => void (world.server.extra = { sid: 'session-2', sub: 'user-2' });
+
+/** A resource that holds every answer back until the test gives it. */
+async function startSlowResource(): Promise<{
+  readonly url: string;
+  readonly seen: readonly SeenRequest[];
+  readonly answer: (status: number, headers?: Record<string, string>) => void;
+}> {
+  const waiting: ((status: number, headers?: Record<string, string>) => void)[] = [];
+  resource = await startResource((_request, response) => {
+    waiting.push((status, headers = {}) => void response.writeHead(status, headers).end());
+  });
+  return { url: resource.url, seen: resource.seen, answer: (status, headers) => waiting.shift()?.(status, headers) };
+}
+
+const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
+
+describe('one user’s request is never sent as another', () => {
+  it('a 401 that comes after another user has signed in', async () => {
+    const slow = await startSlowResource();
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ resources: [slow.url] });
+    const sent = outcome(auth.fetch(slow.url, { method: 'POST', body: 'as ada' }));
+    while (slow.seen.length === 0) await settle();
+    await auth.signOut();
+    asBob(world);
+    await auth.signIn(bob);
+    slow.answer(401);
+    expect(await sent).toMatchObject({ code: 'user-changed' });
+    expect(slow.seen).toHaveLength(1);
+  });
+
+  it('a repetition of ApiClient’s after another user has signed in', async () => {
+    const slow = await startSlowResource();
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ resources: [slow.url] });
+    const sent = outcome(createApiClient({ baseUrl: slow.url, auth }).put('/note', { json: 'as ada' }));
+    while (slow.seen.length === 0) await settle();
+    slow.answer(503, { 'retry-after': '8' });
+    for (let turn = 0; turn < 20; turn++) await settle();
+    await auth.signOut();
+    asBob(world);
+    await auth.signIn(bob);
+    await world.time.advance(10_000);
+    expect(await sent).toMatchObject({ code: 'user-changed' });
+    expect(slow.seen).toHaveLength(1);
+  });
+
+  it('what was parked before the session was restored', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    await world.time.advance(60 * MINUTE);
+    const { auth } = world.openTab();
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    const parked = outcome(auth.getAccessToken());
+    await world.time.advance(1_000);
+    asBob(world);
+    await auth.signIn(bob);
+    expect(await parked).toMatchObject({ code: 'user-changed' });
+  });
+
+  it('what was parked at a server that does not say who the user is', async () => {
+    const world = createWorld();
+    world.server.extra = {};
+    const { auth } = await world.openSignedInTab();
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    await world.time.advance(DUE);
+    const parked = outcome(auth.getAccessToken());
+    await auth.signIn(bob);
+    expect(await parked).toMatchObject({ code: 'user-changed' });
+  });
+});
+
+describe('the token goes where it was meant to go', () => {
+  it.each([
+    ['a relative URL', () => '/me'],
+    ['a URL that changes while the request is parked', () => new URL('/me', 'https://api.example.com')],
+  ])('%s is sent to the address that was checked', async (_name, makeInput) => {
+    const world = createWorld();
+    const sent: string[] = [];
+    const fetch: typeof globalThis.fetch = (input) => {
+      sent.push(input instanceof Request ? input.url : String(input));
+      return Promise.resolve(new Response());
+    };
+    const { auth } = await world.openSignedInTab({ fetch });
+    const input = makeInput();
+    const answer = auth.fetch(input);
+    if (input instanceof URL) input.hostname = 'evil.example';
+    await answer;
+    expect(sent).toEqual(['https://api.example.com/me']);
+  });
+
+  it('a request from another frame, which is no `Request` of ours, is judged by its own address', async () => {
+    const world = createWorld();
+    const seen: (string | null)[] = [];
+    const fetch: typeof globalThis.fetch = (_input, init) => {
+      seen.push(new Headers(init?.headers).get('authorization'));
+      return Promise.resolve(new Response());
+    };
+    const { auth } = await world.openSignedInTab({ fetch });
+    const foreign = { url: 'https://evil.example/', headers: new Headers(), method: 'GET' } as Request;
+    await auth.fetch(foreign);
+    expect(seen).toEqual([null]);
+  });
+});
+
+/** A vault whose reads can be held back, and whose writes can fail. */
+function controlVault(vault: Vault): Vault & { hold: () => void; release: () => void; failWrites: boolean } {
+  let gate: Promise<void> | null = null;
+  let open = (): void => {};
+  const controlled = {
+    failWrites: false,
+    hold: () => {
+      gate = new Promise((resolve) => (open = resolve));
+    },
+    release: () => {
+      gate = null;
+      open();
+    },
+    read: async () => {
+      const record = await vault.read();
+      if (gate) await gate;
+      return record;
+    },
+    replace: (...parameters: Parameters<Vault['replace']>) =>
+      controlled.failWrites ? Promise.reject(new Error('full')) : vault.replace(...parameters),
+  };
+  return controlled;
+}
+
+describe('signed out is signed out', () => {
+  it('a read of the vault that was under way does not bring the session back', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    const { auth, signal } = await world.openSignedInTab({}, { vault });
+    const record = await world.vault.read();
+    await world.vault.replace(null, { session: record?.session ?? null, endedReason: null });
+    vault.hold();
+    signal('store-changed');
+    await settle();
+    const left = auth.signOut();
+    vault.release();
+    await left;
+    await settle();
+    expect(auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+    expect((await world.vault.read())?.session).toBeNull();
+  });
+
+  it('a tombstone that could not be written is written later, and sign-out says so', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    const { auth } = await world.openSignedInTab({}, { vault });
+    vault.failWrites = true;
+    await expect(auth.signOut()).rejects.toMatchObject({ code: 'storage-unavailable' });
+    expect(auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+    vault.failWrites = false;
+    await world.time.advance(MINUTE);
+    expect((await world.vault.read())?.session).toBeNull();
+  });
+
+  it('a prompt that is answered after the user has signed out signs nobody in', async () => {
+    const world = createWorld();
+    let answerPrompt = (): void => {};
+    const method: SignInMethod = (ask) =>
+      new Promise((resolve) => (answerPrompt = () => resolve(ask({ webauthn: 'assertion' }))));
+    const { auth } = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }] });
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    await world.time.advance(DUE);
+    expect(auth.getSnapshot().status).toBe('reauth-required');
+    await auth.signOut();
+    answerPrompt();
+    await world.time.advance(1_000);
+    expect(auth.getSnapshot().status).toBe('signed-out');
+    expect(world.server.requests.at(-1)?.get('token')).toBe('refresh-2');
+  });
+
+  it('who signs in as somebody else leaves no session behind at the server', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    asBob(world);
+    await auth.signIn(bob);
+    await settle();
+    expect(world.server.requests.at(-1)?.get('token')).toBe('refresh-1');
+  });
+
+  it('a revocation that a portal’s page answers is tried again', async () => {
+    const world = createWorld();
+    let isPortal = true;
+    const portal = { status: 404, headers: {}, body: '<html>' };
+    const transport: Platform['transport'] = (request, signal) =>
+      isPortal && request.url.endsWith('/revoke') ? Promise.resolve(portal) : world.transport(request, signal);
+    const { auth, signal } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    isPortal = false;
+    signal('online');
+    await settle();
+    expect(world.server.requests.at(-1)?.get('token')).toBe('refresh-1');
+  });
+});
+
+describe('nobody is signed out for nothing', () => {
+  it('a sign-in that could not be stored survives the next refresh, although an old tombstone lies in the vault', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    const tab = await world.openSignedInTab({}, { vault });
+    await tab.auth.signOut();
+    vault.failWrites = true;
+    asBob(world);
+    await tab.auth.signIn(bob);
+    vault.failWrites = false;
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
+    expect((await world.vault.read())?.session?.sub).toBe('user-2');
+  });
+
+  it('a successor that could not be stored is used all the same, not the token that it replaced', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    await world.openSignedInTab({}, { vault });
+    vault.failWrites = true;
+    await world.time.advance(DUE);
+    vault.failWrites = false;
+    await world.time.advance(DUE);
+    const used = world.server.requests.map((form) => form.get('refresh_token')).filter((token) => token !== null);
+    expect(used).toEqual(['refresh-1', 'refresh-2']);
+  });
+
+  it('a failed prompt in one tab does not bury the sign-in of another', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    const first = await world.openSignedInTab({}, { vault });
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    await world.time.advance(DUE);
+    vault.hold();
+    const second = world.openTab();
+    await second.auth.ready();
+    await second.auth.signIn(ada);
+    first.auth.declineReauthentication();
+    vault.release();
+    await settle();
+    expect(second.auth.getSnapshot().status).toBe('active');
+    expect(first.auth.getSnapshot().status).toBe('active');
+  });
+
+  it('a lost script storage is not a lost session where a cookie holds the refresh token', async () => {
+    const world = createWorld('cookie');
+    const { auth } = world.openTab();
+    expect(await auth.ready()).toMatchObject({ status: 'active', user: { sub: 'user-1' } });
+    expect(world.server.requests[0]?.has('sid')).toBe(false);
+  });
+
+  it('nobody signed in and no cookie: one question to the server, and no sign of a session meanwhile', async () => {
+    const world = createWorld('cookie');
+    world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'unknown' }));
+    const { auth, observed } = world.openTab();
+    const shown: string[] = [];
+    auth.subscribe(() => shown.push(auth.getSnapshot().status));
+    expect(await auth.ready()).toEqual({ status: 'signed-out', reason: 'never-signed-in' });
+    expect(shown).toEqual(['signed-out']);
+    expect(observed.filter(({ type }) => type === 'signed-out')).toEqual([]);
+  });
+
+  it('a Retry-After of a day is not believed, and the user’s own wish is not kept waiting for it', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    world.server.answers.push(json(503, {}, { 'retry-after': '86400' }));
+    await world.time.advance(DUE);
+    await world.time.advance(6 * MINUTE);
+    expect(world.server.refreshes()).toBe(2);
+    world.server.answers.push(json(503, {}, { 'retry-after': '300' }));
+    auth.extend();
+    await settle();
+    auth.extend();
+    await settle();
+    expect(world.server.refreshes()).toBe(4);
+  });
+});
+
+describe('one bad neighbour', () => {
+  it('an endpoint that always answers 401 costs one refresh, not all of them', async () => {
+    resource = await startResource((_request, response) => response.writeHead(401).end());
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ resources: [resource.url] });
+    for (let call = 0; call < 20; call++) expect((await auth.fetch(resource.url)).status).toBe(401);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('an announcement while the vault is being read is not lost', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    const first = await world.openSignedInTab({}, { vault });
+    const second = world.openTab();
+    await second.auth.ready();
+    vault.hold();
+    first.signal('store-changed');
+    await settle();
+    await second.auth.signOut();
+    vault.release();
+    await settle();
+    expect(first.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+  });
+
+  it('a body that can be iterated only once is not replayed empty', async () => {
+    resource = await startResource(({ authorization }, response) =>
+      response.writeHead(authorization === 'Bearer access-2' ? 200 : 401).end(),
+    );
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ resources: [resource.url] });
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      yield new TextEncoder().encode('hello');
+    }
+    const init: RequestInit & { duplex: 'half' } = {
+      method: 'POST',
+      body: chunks() as unknown as BodyInit,
+      duplex: 'half',
+    };
+    expect((await auth.fetch(resource.url, init)).status).toBe(401);
+    expect(resource.seen.map(({ body }) => body)).toEqual(['hello']);
+  });
+
+  it('a session that was to be bound to a key and is not, is no session', async () => {
+    const world = createWorld();
+    const tab = world.openTab({}, { signProof: () => Promise.resolve('proof') });
+    await tab.auth.ready();
+    await expect(tab.auth.signIn(ada)).rejects.toMatchObject({ code: 'misconfigured' });
+  });
+
+  it('warnings in any order, and a classifier that throws, stop nothing', async () => {
+    const world = createWorld();
+    world.server.extra = { ...world.server.extra, authorization_expires_in: 600 };
+    const classify = (): never => {
+      throw new Error('a bug of the application');
+    };
+    const tab = await world.openSignedInTab({ classify, policy: { expiryWarningsMs: [60_000, 300_000] } });
+    await world.time.advance(9.5 * MINUTE);
+    expect(tab.seen('session.expiring')).toHaveLength(2);
+    await world.time.advance(MINUTE);
+    expect(await tab.auth.getAccessToken()).toBe('access-2');
+  });
+});

@@ -1,0 +1,99 @@
+import { after } from './instant.ts';
+import type { StoredSession, VaultRecord } from './ports.ts';
+import { onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
+import type { Held, SessionEvent } from './session-state.ts';
+import {
+  activePhase,
+  adopt,
+  hold,
+  holdStored,
+  leave,
+  observe,
+  run,
+  settleDown,
+  settleWaiters,
+  writeTombstone,
+  type Turn,
+} from './turn.ts';
+
+// What the vault answered, and to whom: a restore, a sign-in, a sign-out, another tab's news, or a refresh.
+
+type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>;
+
+function finishSignIn(turn: Turn, held: Held, stamp: number): void {
+  const { phase, owner } = turn.state;
+  turn.state.storing = null;
+  turn.state.ending = null;
+  turn.state.isUserActive = false;
+  settleDown(turn);
+  hold(turn, held, stamp, false);
+  const active = activePhase(turn);
+  if (active) turn.state.phase = { ...active, stepUp: null };
+  // Who signs in as somebody else leaves the session before for good.
+  if ('stored' in phase && turn.state.owner !== owner) run(turn, { type: 'revoke', session: phase.stored });
+  run(turn, { type: 'announce' });
+  observe(turn, { type: 'signed-in' });
+  settleWaiters(turn, true);
+}
+
+export function onVaultRead(turn: Turn, operation: number, record: VaultRecord | null): void {
+  const { state } = turn;
+  const { phase, flight } = state;
+  if (phase.kind === 'restoring' && phase.operation === operation) {
+    if (record) adopt(turn, record, 'restored');
+    else if (turn.config.wire.delivery === 'cookie') hold(turn, probe(turn), 0, false);
+    else leave(turn, 'never-signed-in', 0);
+  } else if (flight?.attempt === operation) onFlightVaultRead(turn, flight, record);
+  else if (state.syncing === operation) {
+    state.syncing = null;
+    if (record && record.stamp !== state.stamp && !state.storing && !state.ending) adopt(turn, record, 'verified');
+  }
+}
+
+/** Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once. */
+function probe({ now, config }: Turn): Held {
+  const stored: StoredSession = {
+    sid: null,
+    sub: null,
+    refreshToken: null,
+    scope: config.wire.scope,
+    startedAtMs: now.wallMs,
+    expiresAtMs: null,
+    access: null,
+  };
+  return { ...holdStored(stored, 'restored', now), isProbe: true };
+}
+
+export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
+  const { state } = turn;
+  const { storing, flight, ending } = state;
+  if (storing?.operation === operation) finishSignIn(turn, storing.held, record?.stamp ?? state.stamp);
+  else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
+  else if (ending?.operation === operation) {
+    state.ending = null;
+    if (isReplaced || !record) state.stamp = record?.stamp ?? 0;
+    // A refresh in another tab came between: it is the same session, and the user wants it ended.
+    else if (ending.reason === 'user' && record.session?.sid === ending.sid)
+      writeTombstone(turn, { ...ending, expectedStamp: record.stamp });
+    else adopt(turn, record, 'verified');
+  }
+}
+
+export function onVaultUnavailable(turn: Turn, operation: number, random: number): void {
+  const { state, now, policy } = turn;
+  const { phase, storing } = state;
+  if (phase.kind === 'restoring' && phase.operation === operation) {
+    // A locked keychain is not an empty one: wait for it.
+    const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(phase.failures, 20));
+    state.phase = { ...phase, retryAt: after(now, stepMs * (0.5 + random / 2)), failures: phase.failures + 1 };
+  } else if (storing?.operation === operation) {
+    finishSignIn(turn, storing.held, state.stamp);
+    state.isUnsaved = true;
+  } else if (state.syncing === operation) {
+    state.syncing = null;
+    state.syncAt = after(now, policy.vaultWaitMs);
+  } else if (state.ending?.operation === operation)
+    state.ending = { ...state.ending, operation: null, retryAt: after(now, policy.vaultWaitMs) };
+  else return onFlightUnavailable(turn, operation, random);
+  observe(turn, { type: 'vault.unavailable' });
+}
