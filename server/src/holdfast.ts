@@ -7,6 +7,7 @@ import { createAuthorizationCodes } from './authorization-codes.ts';
 import { isOrigin, registerClients } from './clients.ts';
 import type { ClientRegistration } from './clients.ts';
 import { createProofVerifier } from './dpop.ts';
+import type { ProofVerifier } from './dpop.ts';
 import { createDpopNonces } from './dpop-nonce.ts';
 import { HoldfastError } from './errors.ts';
 import { startEventLog } from './event-log.ts';
@@ -153,17 +154,9 @@ export interface Holdfast {
  * @throws HoldfastError `unavailable`, `secret_mismatch`, `schema_too_new`
  */
 export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast> {
-  const { issuer, databaseUrl, secret, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
-  if (!isOrigin(issuer)) throw new TypeError('options.issuer is an origin without a path, such as https://id.example');
-  const policy = resolvePolicy(options.policy);
-  const clients = registerClients(options.clients, issuer, policy);
-  const resourceServers = registerResourceServers(options.resourceServers ?? []);
-  const keyRing = createKeyRing(secret, options.acceptedSecrets, options.retiredSecrets);
-  const { trustedProxies = 0 } = options;
-  if (!Number.isSafeInteger(trustedProxies) || trustedProxies < 0) {
-    throw new TypeError('options.trustedProxies is a whole number, at least 0');
-  }
-
+  const { databaseUrl, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
+  const settings = readSettings(options);
+  const { issuer, policy, clients, keyRing } = settings;
   const connections = openConnections(databaseUrl, policy, (error) => {
     // Never the error itself: the driver hangs the whole connection on it.
     logger.warn({ sqlState: sqlStateOf(error), cause: error.message }, 'an idle database connection broke');
@@ -176,16 +169,12 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const eventLog = startEventLog(store.events.append, policy, createWarn(logger));
     const report = createReport([metrics.observe, eventLog.record, options.onEvent ?? ignore], logger);
     const passwords = await createPasswords(policy);
-    const audience = options.audience ?? issuer;
-    const nonces = createDpopNonces(nonceKeysOf(keyRing), policy.dpopNoncePeriodSeconds, Date.now);
-    const proofParts = { nonces, policy, now: Date.now };
-    const proofs = createProofVerifier({ ...proofParts, isNonceRequired: policy.dpopNonce === 'required' });
+    const { proofs, resourceProofs } = createProofVerifiers(keyRing, policy);
     const accessTokens = createAccessTokens({
       issuer,
-      audience,
+      audience: options.audience ?? issuer,
       signingKeys,
-      // A proof for an access token is bound to that token as well; one exchange more for each would buy little.
-      proofs: createProofVerifier({ ...proofParts, isNonceRequired: false }),
+      proofs: resourceProofs,
       policy,
       now: Date.now,
     });
@@ -200,16 +189,12 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     });
     return assemble(
       {
-        issuer,
-        clients,
-        policy,
-        keyRing,
+        ...settings,
         signingKeys,
         accessTokens,
         proofs,
         codes,
         sessions,
-        resourceServers,
         introspect: createIntrospection({ store: store.sessions, accessTokens, clients, keyRing, policy }),
         findLive: store.sessions.findLive,
         listSessions: store.sessions.listOfUser,
@@ -225,12 +210,30 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
           metricsToken: options.metricsToken ?? null,
         }),
       },
-      { trustedProxies, connections, logger, events: store.events, eventLog },
+      { trustedProxies: settings.trustedProxies, connections, logger, events: store.events, eventLog },
     );
   } catch (error) {
     await closeConnections(connections);
     throw error;
   }
+}
+
+/** The options after their check, as far as endpoints need them. @throws TypeError that names the option */
+function readSettings(options: HoldfastOptions) {
+  const { issuer, trustedProxies = 0, resourceServers = [] } = options;
+  if (!isOrigin(issuer)) throw new TypeError('options.issuer is an origin without a path, such as https://id.example');
+  if (!Number.isSafeInteger(trustedProxies) || trustedProxies < 0) {
+    throw new TypeError('options.trustedProxies is a whole number, at least 0');
+  }
+  const policy = resolvePolicy(options.policy);
+  return {
+    issuer,
+    trustedProxies,
+    policy,
+    clients: registerClients(options.clients, issuer, policy),
+    resourceServers: registerResourceServers(resourceServers),
+    keyRing: createKeyRing(options.secret, options.acceptedSecrets, options.retiredSecrets),
+  };
 }
 
 /** What is behind the endpoints. */
@@ -297,8 +300,22 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
   };
 }
 
-function nonceKeysOf({ verifying: [minting, ...others] }: KeyRing): readonly [Buffer, ...Buffer[]] {
-  return [minting.dpopNonceKey, ...others.map(({ dpopNonceKey }) => dpopNonceKey)];
+/** One verifier for our own endpoints, one for access tokens; both know each other's nonces. */
+function createProofVerifiers(
+  { verifying: [minting, ...others] }: KeyRing,
+  policy: Policy,
+): { readonly proofs: ProofVerifier; readonly resourceProofs: ProofVerifier } {
+  const keys: readonly [Buffer, ...Buffer[]] = [
+    minting.dpopNonceKey,
+    ...others.map(({ dpopNonceKey }) => dpopNonceKey),
+  ];
+  const nonces = createDpopNonces(keys, policy.dpopNoncePeriodSeconds, Date.now);
+  const parts = { nonces, policy, now: Date.now };
+  return {
+    proofs: createProofVerifier({ ...parts, isNonceRequired: policy.dpopNonce === 'required' }),
+    // A proof for an access token is bound to that token as well: one exchange more for each API would buy little.
+    resourceProofs: createProofVerifier({ ...parts, isNonceRequired: false }),
+  };
 }
 
 /** Tells the operator about answers that are the server's own fault, and everybody about every answer. */
