@@ -188,12 +188,23 @@ describe('axios with a session: an upload arrives whole', () => {
     expect(data.type).toBe(`multipart/form-data; boundary=${body.getBoundary()}`);
   });
 
-  it('a stream that breaks off fails the upload', async () => {
-    const { client } = await setUp(() => true);
+  const breaking = (): Readable => {
     const broken = new Readable({ read: () => {} });
     broken.push('hel');
     setImmediate(() => broken.destroy(new Error('the disk is gone')));
-    expect(isAxiosError(await errorOf(client.post('a', broken)))).toBe(true);
+    return broken;
+  };
+  const breakingForm = (): NodeFormData => {
+    const all = new NodeFormData();
+    all.append('file', breaking(), { knownLength: 5 });
+    return all;
+  };
+  it.each([
+    ['a Node stream', breaking],
+    ['a form of the form-data package', breakingForm],
+  ])('%s that breaks off fails the upload, and does not hang', async (_name, body) => {
+    const { client } = await setUp(() => true);
+    expect(isAxiosError(await errorOf(client.post('a', body())))).toBe(true);
   });
 
   it('reports progress', async () => {
