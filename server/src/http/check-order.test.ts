@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { createHoldfast } from '../holdfast.ts';
+import type { Holdfast } from '../holdfast.ts';
+import { createKeyRing } from '../keys.ts';
+import { formatRefreshToken, newNonce, newSid } from '../refresh-token.ts';
+import { ISSUER, SECRET, serverOptions, startTestServer } from '../testing/client.ts';
+import type { TestServer } from '../testing/client.ts';
+import { createTestDatabase } from '../testing/database.ts';
+import type { TestDatabase } from '../testing/database.ts';
+import { createProver } from '../testing/proof.ts';
+import type { HttpRequest } from './message.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+/**
+ * The checks of a refresh, in order. Each row is a request that fails at its check and would pass all before it; what fails a
+ * later check may be added to it without a change in the answer.
+ */
+interface Fault {
+  readonly name: string;
+  readonly status: number;
+  readonly error: string;
+  readonly reason?: string;
+  readonly apply: (request: Draft) => void;
+}
+
+interface Draft {
+  method: string;
+  address: string;
+  readonly headers: Record<string, string>;
+  readonly form: Record<string, string>;
+  /** A parameter to give a second time. */
+  duplicate: string;
+}
+
+const OLD_SECRET = 'a master secret that was given up, 32 bytes';
+const FLOODER = '198.51.100.99';
+const owner = createProver();
+let database: TestDatabase;
+let server: TestServer;
+let bound = '';
+let nonce = '';
+
+const mint = (secret: string, sid = newSid()): string =>
+  formatRefreshToken({ sid, generation: 0, nonce: newNonce(), secret: Buffer.alloc(16) }, createKeyRing(secret));
+
+/** From the first check to the last. */
+const FAULTS: readonly Fault[] = [
+  {
+    name: 'the address sends too much',
+    status: 429,
+    error: 'temporarily_unavailable',
+    reason: 'rate_limited',
+    apply: (draft) => (draft.address = FLOODER),
+  },
+  { name: 'the method', status: 405, error: 'invalid_request', apply: (draft) => (draft.method = 'GET') },
+  {
+    name: 'TLS early data',
+    status: 425,
+    error: 'temporarily_unavailable',
+    reason: 'early_data',
+    apply: (draft) => (draft.headers['early-data'] = '1'),
+  },
+  {
+    name: 'the content type',
+    status: 400,
+    error: 'invalid_request',
+    apply: (draft) => (draft.headers['content-type'] = 'text/plain'),
+  },
+  { name: 'a duplicate', status: 400, error: 'invalid_request', apply: (draft) => (draft.duplicate = 'grant_type') },
+  { name: 'the client', status: 400, error: 'invalid_client', apply: ({ form }) => (form['client_id'] = 'nobody') },
+  {
+    name: 'the grant type',
+    status: 400,
+    error: 'unsupported_grant_type',
+    apply: ({ form }) => (form['grant_type'] = 'password'),
+  },
+  { name: 'the form of the scope', status: 400, error: 'invalid_scope', apply: ({ form }) => (form['scope'] = '"') },
+  {
+    name: "the token's tag",
+    status: 400,
+    error: 'invalid_grant',
+    reason: 'malformed',
+    apply: ({ form }) => (form['refresh_token'] = `${bound.slice(0, -1)}${bound.endsWith('A') ? 'B' : 'A'}`),
+  },
+  {
+    name: 'the DPoP proof',
+    status: 400,
+    error: 'invalid_dpop_proof',
+    reason: 'proof_invalid',
+    apply: ({ headers }) => (headers['dpop'] = 'garbage'),
+  },
+  {
+    name: "the session's row",
+    status: 400,
+    error: 'invalid_grant',
+    reason: 'unknown',
+    apply: ({ form }) => (form['refresh_token'] = mint(SECRET)),
+  },
+];
+
+beforeAll(async () => {
+  // The limit's clock stands still, so whoever has used up its requests gets no more of them meanwhile.
+  vi.useFakeTimers({ toFake: ['performance'] });
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  server = await startTestServer(database.databaseUrl, {
+    retiredSecrets: [OLD_SECRET],
+    policy: { requestsPerSecond: 1, requestBurst: 500 },
+  });
+  const { refreshToken, sid } = await server.signIn();
+  await server.alter(sid, `dpop_jkt = '${owner.jkt}'`);
+  bound = refreshToken;
+  nonce = String((await server.refresh(bound)).headers['dpop-nonce']);
+  for (let count = 0; count < 600; count++)
+    await send(server.holdfast, { ...draft(), address: FLOODER, method: 'GET' });
+});
+afterAll(async () => {
+  await server.holdfast.close();
+  await database.drop();
+  vi.useRealTimers();
+});
+
+function draft(): Draft {
+  return {
+    method: 'POST',
+    address: '192.0.2.1',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      dpop: owner.prove({ htu: `${ISSUER}/token`, nonce }),
+    },
+    form: { client_id: 'native', grant_type: 'refresh_token', refresh_token: bound },
+    duplicate: '',
+  };
+}
+
+async function send(holdfast: Holdfast, { method, address, headers, form, duplicate }: Draft) {
+  const body = new URLSearchParams(form);
+  if (duplicate !== '') body.append(duplicate, form[duplicate] ?? '');
+  const request: HttpRequest = { method, path: '/token', headers, body: body.toString(), remoteAddress: address };
+  const response = await holdfast.handle(request);
+  if (response === null) throw new Error('the path is not ours');
+  return { status: response.status, headers: response.headers, body: JSON.parse(response.body) as object };
+}
+
+function expectFault(answer: Awaited<ReturnType<typeof send>>, { status, error, reason }: Fault): void {
+  expect(answer).toMatchObject({ status, body: { error, ...(reason !== undefined && { reason }) } });
+}
+
+test('a request without a fault is answered', async () => {
+  expect(await send(server.holdfast, draft())).toMatchObject({ status: 200, body: { token_type: 'DPoP' } });
+});
+
+// If a later check came first, strangers could make the server do work, or learn something, that the earlier one forbids.
+test.each(FAULTS.map((fault, index) => [fault.name, index] as const))(
+  '%s, whatever else is wrong',
+  async (_, index) => {
+    const [fault, ...later] = FAULTS.slice(index);
+    if (fault === undefined) throw new Error('no such fault');
+    for (const other of [null, ...later]) {
+      const request = draft();
+      other?.apply(request);
+      fault.apply(request);
+      expectFault(await send(server.holdfast, request), fault);
+    }
+  },
+);
+
+test('a client told to slow down learns when to come back, and others are served', async () => {
+  const { headers } = await send(server.holdfast, { ...draft(), address: FLOODER });
+  expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+  expect(await send(server.holdfast, draft())).toMatchObject({ status: 200 });
+});
+
+test('everything before the row is answered without the database', async () => {
+  const holdfast = await createHoldfast({ ...serverOptions(database.databaseUrl), retiredSecrets: [OLD_SECRET] });
+  const queries = vi.spyOn(holdfast.database, 'connect');
+  try {
+    // The first check, and the one that needs a row, are apart.
+    for (const fault of FAULTS.slice(1, -1)) {
+      const request = draft();
+      fault.apply(request);
+      expectFault(await send(holdfast, request), fault);
+    }
+    const retired = draft();
+    retired.form['refresh_token'] = mint(OLD_SECRET);
+    expect(await send(holdfast, retired)).toMatchObject({ status: 400, body: { reason: 'retired_key' } });
+    const unknown = draft();
+    unknown.form['refresh_token'] = mint(`${SECRET}, yet another`);
+    expect(await send(holdfast, unknown)).toMatchObject({ status: 503, body: { reason: 'unavailable' } });
+    expect(queries).not.toHaveBeenCalled();
+  } finally {
+    await holdfast.close();
+  }
+});
