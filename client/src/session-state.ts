@@ -279,7 +279,8 @@ export type Observation =
   | { readonly type: 'request.released'; readonly caller: number }
   | { readonly type: 'request.failed'; readonly caller: number; readonly code: HoldfastErrorCode }
   | { readonly type: 'token.refused'; readonly generation: number }
-  | { readonly type: 'session.adopted' }
+  /** What is stored was taken over: at launch, or because another tab wrote it. */
+  | { readonly type: 'session.adopted'; readonly from: 'storage' | 'another-tab' }
   | { readonly type: 'session.expiring'; readonly inMs: number }
   | {
       readonly type: 'reauthentication.required';

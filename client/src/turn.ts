@@ -161,7 +161,7 @@ function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
 export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): void {
   if (!record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
   hold(turn, holdStored(record.session, freshness, turn.now), record.stamp, false);
-  observe(turn, { type: 'session.adopted' });
+  observe(turn, { type: 'session.adopted', from: freshness === 'restored' ? 'storage' : 'another-tab' });
 }
 
 /** Signs out in this tab without writing to the vault: somebody else already did, or the caller does. */

@@ -109,7 +109,9 @@ type SessionChange = Exclude<Observation, { type: `refresh.${string}` | `request
 function describeSessionChange(observation: SessionChange): Sentence {
   switch (observation.type) {
     case 'session.adopted':
-      return { tone: 'plain', text: 'The session was read from this browser’s storage.' };
+      return observation.from === 'storage'
+        ? { tone: 'plain', text: 'The session was read from this browser’s storage.' }
+        : { tone: 'good', text: 'Another tab changed the session; this one took it over without a request.' };
     case 'session.expiring':
       return {
         tone: 'wait',

@@ -62,7 +62,7 @@ function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
         <Fact term="Parked requests" isNotable={parkedRequests > 0}>
           {parkedRequests}
         </Fact>
-        <Fact term="Access tokens so far">{session.generation}</Fact>
+        <Fact term="Access tokens in this tab">{session.generation}</Fact>
         <Fact term="Freshness">{session.freshness}</Fact>
         <Fact term="Signed in">{formatMoment(session.sessionStartedAt)}</Fact>
         <Fact term="Session id">
