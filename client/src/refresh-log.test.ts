@@ -133,7 +133,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     const log = createRefreshLog((line) => lines.push(line));
     log({ type: 'signed-in' });
     log({ type: 'session.expiring', inMs: 300_000 });
-    log({ type: 'session.adopted' });
+    log({ type: 'session.adopted', from: 'storage' });
     log({ type: 'vault.unavailable' });
     log({ type: 'reauthentication.failed', stage: 'biometric', why: 'cancelled' });
     log({ type: 'request.parked', caller: 1, parked: 1 });
