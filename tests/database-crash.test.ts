@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '@holdfast/server';
-import pg from 'pg';
+import { Client as DatabaseClient } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { signInNative, type NativeSession } from './native-session.ts';
 import {
@@ -56,7 +56,7 @@ async function startPostgres(): Promise<void> {
 
 /** Ends the postmaster without a word; its children follow, and what was not flushed is lost. */
 async function killPostgres(): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+  const client = new DatabaseClient({ connectionString: databaseUrl });
   client.on('error', () => undefined);
   await client.connect();
   const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory');

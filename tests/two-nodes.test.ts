@@ -1,5 +1,5 @@
 // Two server processes on one database: what a user with many tabs, or a thief with many machines, can make them do.
-import pg from 'pg';
+import { Pool } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { signInNative, type NativeSession } from './native-session.ts';
 import {
@@ -16,12 +16,12 @@ import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
 let database: TestDatabase;
 let nodes: readonly [ServerProcess, ServerProcess];
-let pool: pg.Pool;
+let pool: Pool;
 
 beforeAll(async () => {
   buildServer();
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.databaseUrl });
+  pool = new Pool({ connectionString: database.databaseUrl });
   const environment = serverEnvironment(database.databaseUrl, { HOLDFAST_POLICY: '{"requestsPerSecond":0}' });
   // At once, on an empty database: both migrate it, both make the first key, and they agree.
   nodes = await Promise.all([startServer(environment), startServer(environment)]);

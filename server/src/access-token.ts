@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { ProofVerifier } from './dpop.ts';
 import { algorithmOf, signJws, verifyJws } from './jws.ts';
 import type { SigningAlgorithm } from './jws.ts';
@@ -109,7 +109,7 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
         aud: audience,
         client_id: session.clientId,
         sid: session.sid,
-        jti: randomBytes(16).toString('base64url'),
+        jti: randomUUID(),
         iat,
         exp: iat + expiresInSeconds,
         scope: scope.join(' '),

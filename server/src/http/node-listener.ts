@@ -52,7 +52,9 @@ function readBody(incoming: IncomingMessage, limitBytes: number): Promise<Buffer
     });
     incoming.once('end', () => resolve(Buffer.concat(chunks)));
     incoming.once('error', reject);
-    incoming.once('close', () => reject(new Error('the request was cut off')));
+    incoming.once('close', () => {
+      if (!incoming.readableEnded) reject(new Error('the request was cut off'));
+    });
   });
 }
 
@@ -65,11 +67,11 @@ function joinHeaders(headers: IncomingMessage['headers']): HttpRequest['headers'
 }
 
 function send({ status, headers, body }: HttpResponse, response: ServerResponse): void {
-  const bytes = Buffer.from(body);
   const fields: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) fields[name] = typeof value === 'string' ? value : [...value];
   // HEAD and 204 have no body, and their own idea of its length.
-  if (bytes.byteLength > 0) fields['content-length'] = String(bytes.byteLength);
+  if (body !== '') fields['content-length'] = String(Buffer.byteLength(body));
   response.writeHead(status, fields);
-  response.end(bytes);
+  // As a string: Node then sends head and body in one write.
+  response.end(body);
 }
