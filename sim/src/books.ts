@@ -25,6 +25,9 @@ export type SessionTruth = {
   readonly rotatedFrom: Set<number>;
   /** Who rotated since the theft, without repetition: `OTO` is owner, thief, owner. */
   turns: string;
+  /** The minutes since the theft in which each was answered. */
+  readonly answered: { readonly owner: Set<number>; readonly thief: Set<number> };
+  stolenAtMs: number;
 };
 
 /** A request that the app made, from its beginning to its one end. */
@@ -55,6 +58,8 @@ export type Books = {
   readonly onEnded: (row: SessionRow, reason: string) => void;
   readonly onForgotten: (keys: readonly string[]) => void;
   onStolen(sid: string): void;
+  /** The server has answered a refresh with tokens. */
+  onAnswered(sid: string, who: string): void;
   readonly onFact: (fact: HoldfastFact) => void;
   openCall(process: string, sub: string | null, mayRepeat: boolean): Call;
   onExecuted(call: Call, sub: string): void;
@@ -107,6 +112,7 @@ export function createBooks(scheduler: Scheduler): Books {
       if (!truth) return;
       truth.endedReason = reason;
       scheduler.note('database', `session ${row.sid.slice(0, 4)} ends: ${reason}`);
+      if (reason === 'signed_out') reach('sign-out delivered');
       if (reason !== 'reuse') return;
       if (!truth.isStolen) violate('I1', `an honest session was ended as reuse`);
       else reach('thief caught');
@@ -122,7 +128,13 @@ export function createBooks(scheduler: Scheduler): Books {
     },
     onStolen: (sid) => {
       const truth = truthOf(sid);
-      if (truth) truth.isStolen = true;
+      if (!truth) return;
+      truth.isStolen = true;
+      truth.stolenAtMs = scheduler.nowMs();
+    },
+    onAnswered: (sid, who) => {
+      const truth = truthOf(sid);
+      if (truth?.isStolen) noteAnswer(truth, who === THIEF ? 'thief' : 'owner', scheduler.nowMs(), violate);
     },
     onFact: (fact) => {
       scan('an event of the server', fact);
@@ -163,6 +175,8 @@ const createTruth = ({ sid, sub }: SessionRow, nowMs: number): SessionTruth => (
   fallbacks: 0,
   rotatedFrom: new Set(),
   turns: '',
+  answered: { owner: new Set(), thief: new Set() },
+  stolenAtMs: 0,
 });
 
 /** After a theft, owner and thief may each rotate once, whoever began; a fallback of the database gives each one more. */
@@ -174,6 +188,7 @@ function noteRotation(
   candidate: RotationCandidate,
   violate: Books['violate'],
 ): void {
+  if (truth.endedReason !== null) violate('I2', 'a session that was ended rotates');
   if (truth.rotatedFrom.has(from)) violate('I2', `generation ${from} was rotated twice`);
   truth.rotatedFrom.add(from);
   if (!truth.isStolen) return;
@@ -182,6 +197,19 @@ function noteRotation(
   // The owner alone may rotate for ever: the thief's last copy is spent by then.
   if (truth.turns.length > TURNS + 2 * truth.fallbacks)
     violate('I2', `owner and thief rotated in turn: ${truth.turns}`);
+}
+
+const INTERVAL_MS = 60_000;
+/** How many minutes after a theft owner and thief may both be answered, and how many more for each fallback. */
+const SHARED = { minutes: 12, forFallback: 4 } as const;
+
+function noteAnswer(truth: SessionTruth, who: 'owner' | 'thief', nowMs: number, violate: Books['violate']): void {
+  if (truth.endedReason !== null) violate('I2', 'a session that was ended is answered');
+  truth.answered[who].add(Math.floor((nowMs - truth.stolenAtMs) / INTERVAL_MS));
+  const { owner, thief } = truth.answered;
+  const shared = [...thief].filter((minute) => owner.has(minute)).length;
+  if (shared > SHARED.minutes + SHARED.forFallback * truth.fallbacks)
+    violate('I2', `owner and thief were both answered in ${shared} minutes`);
 }
 
 function noteFact(fact: HoldfastFact, reach: Books['reach'], scheduler: Scheduler): void {

@@ -51,6 +51,7 @@ export type ClusterParts = {
   readonly tables: Tables;
   readonly nodes: number;
   readonly onFact: (fact: HoldfastFact) => void;
+  readonly onTokens: (request: HttpRequest, response: HttpResponse) => void;
   /** The server has failed in a way that it did not foresee. */
   readonly onBug: (text: string) => void;
 };
@@ -80,7 +81,7 @@ function ringOf(minting: number, accepting: number): KeyRing {
 }
 
 function simulateAccessTokens({ scheduler, policy }: ClusterParts, grants: Map<string, AccessGrant>): AccessTokens {
-  return {
+  const played: Partial<AccessTokens> = {
     issue: (session) => {
       const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1_000);
       const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
@@ -89,8 +90,8 @@ function simulateAccessTokens({ scheduler, policy }: ClusterParts, grants: Map<s
       grants.set(accessToken, { sub: session.sub, sid: session.sid, expiresAtMs });
       return { accessToken, expiresInSeconds };
     },
-    verify: () => Promise.reject(new Error('resources ask the cluster')),
   };
+  return played as AccessTokens;
 }
 
 function startProcess(node: Node, parts: ClusterParts, accessTokens: AccessTokens): void {
@@ -160,6 +161,7 @@ export function createCluster(parts: ClusterParts): Cluster {
       return new Promise((resolve) => {
         void answer(request, node.parts, authenticate).then((response) => {
           if (response.status === 500) parts.onBug(response.body);
+          if (response.status === 200 && request.path === '/token') parts.onTokens(request, response);
           return connection.alive && resolve(response);
         });
       });

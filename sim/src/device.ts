@@ -59,7 +59,7 @@ export function createDevice(parts: DeviceParts): Device {
       process.isAlive = false;
       process.held.length = 0;
       const isOrphaned = random.chance(setup.faults.lockOrphaned);
-      locks.onDeath(process, isOrphaned);
+      if (locks.onDeath(process, isOrphaned) && isOrphaned) books.reach('lock orphaned');
       for (const call of books.calls.values()) if (call.process === process.name) call.isForgotten = true;
       scheduler.note(process.name, 'is killed');
       if (reopens) scheduler.after(random.wait(30_000), open);
@@ -91,7 +91,13 @@ export function createDevice(parts: DeviceParts): Device {
         for (const signal of ['online', 'foreground'] as const) emitSignal(process, signal);
     },
   };
-  const locks = createLocks(parts, clock, (process) => aimAtLock(parts, device, process));
+  const locks = createLocks(parts, clock, {
+    onLocked: (process) => aimAtLock(parts, device, process),
+    onTimedOut: (process) => {
+      scheduler.note(process.name, 'goes without the lock');
+      books.reach('went without the lock');
+    },
+  });
   const tabParts: TabParts = {
     ...parts,
     storage: device.storage,

@@ -4,13 +4,19 @@ import { processClock, runTask, type DeviceClock, type Ground, type Process } fr
 /** The lock that the tabs of a device share, as browsers give it: in order, kept by the frozen, released by the dead. */
 export type Locks = {
   mutexOf(process: Process): Mutex;
-  /** A process has died. `isOrphaned`: its lock is never released. */
-  onDeath(process: Process, isOrphaned: boolean): void;
+  /** A process has died. `isOrphaned`: a lock that it held is never released. Tells whether it held one. */
+  onDeath(process: Process, isOrphaned: boolean): boolean;
 };
 
 type Request = { readonly process: Process; readonly grant: () => void };
 
-export function createLocks(ground: Ground, device: DeviceClock, onLocked: (process: Process) => void): Locks {
+/** What the lock tells whoever aims at it and keeps the books. */
+export type LockWatch = {
+  readonly onLocked: (process: Process) => void;
+  readonly onTimedOut: (process: Process) => void;
+};
+
+export function createLocks(ground: Ground, device: DeviceClock, watch: LockWatch): Locks {
   const { scheduler, setup } = ground;
   const isMissing = setup.faults.lockMissing > 0.2;
   let queue: Request[] = [];
@@ -32,7 +38,7 @@ export function createLocks(ground: Ground, device: DeviceClock, onLocked: (proc
         const cancel = clock.wake(waitMs, () => {
           isOver = true;
           queue = queue.filter((other) => other !== request);
-          scheduler.note(process.name, 'goes without the lock');
+          watch.onTimedOut(process);
           resolve(null);
         });
         const request: Request = {
@@ -43,7 +49,7 @@ export function createLocks(ground: Ground, device: DeviceClock, onLocked: (proc
               runTask(process, () => {
                 if (isOver) return release(request);
                 cancel();
-                onLocked(process);
+                watch.onLocked(process);
                 if (process.isAlive) runTask(process, () => resolve(() => release(request)));
               });
             });
@@ -57,7 +63,9 @@ export function createLocks(ground: Ground, device: DeviceClock, onLocked: (proc
     mutexOf,
     onDeath: (process, isOrphaned) => {
       queue = queue.filter((other) => other.process !== process);
-      if (holder?.process === process && !isOrphaned) next();
+      const isHolder = holder?.process === process;
+      if (isHolder && !isOrphaned) next();
+      return isHolder;
     },
   };
 }

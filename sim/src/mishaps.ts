@@ -37,7 +37,10 @@ const MISHAPS: Partial<Readonly<Record<FaultName, Mishap>>> = {
   },
   nodeKilled: ({ cluster }) => cluster.kill(),
   databaseCrashed: ({ database }) => database.crash(),
-  keyRolledOver: ({ cluster }) => cluster.rollOverKeys(),
+  keyRolledOver: ({ cluster, books }) => {
+    cluster.rollOverKeys();
+    books.reach('server key rolled over');
+  },
   tabKilled: (parts) => {
     const process = anyProcess(parts);
     if (process) parts.device.kill(process, parts.random.chance(0.9));

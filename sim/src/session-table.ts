@@ -1,5 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import type { SessionRevoked } from '../../server/src/events.ts';
+import type { EndingCause } from '../../server/src/user-store.ts';
 import type { Policy } from '../../server/src/policy.ts';
 import type {
   Activity,
@@ -199,19 +201,30 @@ type Verdicts = Pick<SessionStore, 'end' | 'revoke' | 'findLive' | 'findOwner'>;
 
 function verdicts(parts: Parts, by: Connection): Verdicts {
   const { database, sessions, watch } = parts;
-  const endRow = (row: SessionRow, reason: string): SessionRow => {
+  const endRow = (row: SessionRow, { reason }: EndingCause): SessionRow => {
     const ended = { ...row, revokedReason: reason };
     watch.onEnded(ended, reason);
     return ended;
   };
+  const toFact = ({ sid, sub, clientId }: SessionRow, { reason, address }: EndingCause): SessionRevoked => ({
+    type: 'session.revoked',
+    sid,
+    sub,
+    clientId,
+    reason,
+    address,
+  });
   return {
-    end: async (version, reason) => (await swap(parts, by, version, true, (row) => endRow(row, reason))) !== null,
-    revoke: (sid, reason, sub) =>
+    end: async (version, cause) => {
+      const done = await swap(parts, by, version, true, (row) => endRow(row, cause));
+      return done && toFact(done.row, cause);
+    },
+    revoke: (sid, cause, sub) =>
       database.transact(by, termsOf(parts, [sid], true, false), ({ nowMs, put }) => {
         const row = sessions.get(sid);
-        if (row === undefined || !isLive(row, nowMs) || (sub !== undefined && row.sub !== sub)) return false;
-        put(sessions, sid, endRow(row, reason));
-        return true;
+        if (row === undefined || !isLive(row, nowMs) || (sub !== undefined && row.sub !== sub)) return null;
+        put(sessions, sid, endRow(row, cause));
+        return toFact(row, cause);
       }),
     findOwner: (sid) => database.query(by, () => sessions.get(sid)?.sub ?? null),
     findLive: (sids) =>

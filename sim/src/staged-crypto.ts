@@ -3,18 +3,11 @@ import { stage } from './stage.ts';
 
 // Stands in for `node:crypto` in the bundle: what computes is the real thing, what draws is the world's.
 
-export {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  hkdfSync,
-  sign,
-  timingSafeEqual,
-  verify,
-} from 'node:crypto';
+export * from 'node:crypto';
 
 export const randomBytes = (length: number): Buffer => stage().randomBytes(length);
+
+export const randomUUID = (): string => {
+  const hex = randomBytes(16).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
+};

@@ -33,7 +33,7 @@ export const STATES = [
   'last write forgotten',
   'offline, then back',
   'answer that is not JSON',
-  'server key unknown to a node',
+  'server key rolled over',
   'request refused with a good token',
   'request parked past its deadline',
   'reauthenticated by password',

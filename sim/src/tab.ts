@@ -21,6 +21,8 @@ export type Tab = {
   sid: string | null;
   /** Refreshes that the tab has sent. */
   refreshes: number;
+  /** The attempt that sent the last of them. */
+  lastAttempt: number;
 };
 
 /** What a tab needs from its device and the world. */
@@ -58,7 +60,14 @@ export function openTab(name: string, parts: TabParts): Tab {
     onEvent,
     fetch: fetchOf(process, parts),
   });
-  const opened: Tab = { process, auth, api: createApiClient({ baseUrl: ISSUER, auth }), sid: null, refreshes: 0 };
+  const opened: Tab = {
+    process,
+    auth,
+    api: createApiClient({ baseUrl: ISSUER, auth }),
+    sid: null,
+    refreshes: 0,
+    lastAttempt: 0,
+  };
   tab = opened;
   let snapshot = auth.getSnapshot();
   auth.subscribe(() => {

@@ -29,7 +29,7 @@ export function createUser(parts: UserParts): User {
   const signOut = (tab: Tab): void => {
     scheduler.note(tab.process.name, 'the user signs out');
     device.history.signedOutAtMs = scheduler.nowMs();
-    void tab.auth.signOut();
+    void tab.auth.signOut().catch((error: unknown) => parts.books.scan('an error of the client', error));
   };
   const someTab = (): Tab | null => {
     const tabs = device.awake();

@@ -129,6 +129,10 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
     tables,
     nodes: setup.nodes,
     onFact: books.onFact,
+    onTokens: (request, { body }) => {
+      const { sid } = JSON.parse(body) as { readonly sid: string };
+      books.onAnswered(sid, request.headers['user-agent'] ?? '');
+    },
     onBug: (text) => books.violate('crash', text),
   });
   const isAnswerDoomed = (): boolean => {
@@ -195,11 +199,15 @@ function aimAtCommit(
 
 function onObserved(world: World, aim: World['random'], tab: Tab, observation: Observation): void {
   const { setup, books, scheduler, user, thief } = world;
-  if (observation.type === 'refresh.adopted') books.reach("adopted another tab's refresh");
+  if (observation.type === 'refresh.adopted') {
+    const isTooLate = observation.attempt === tab.lastAttempt;
+    books.reach(isTooLate ? 'lost a compare-and-swap, adopted' : "adopted another tab's refresh");
+  }
   if (observation.type === 'vault.unavailable') books.reach('vault could not be written');
   if (observation.type === 'signed-out') books.reach('signed out in another tab');
   if (observation.type !== 'refresh.sent') return;
   tab.refreshes++;
+  tab.lastAttempt = observation.attempt;
   if (!aim.chance(setup.aims.refreshing)) return;
   const choice = aim.pick(['change', 'revoke', 'steal'] as const);
   scheduler.after(aim.int(0, 120), () => {

@@ -1,0 +1,38 @@
+import type { Policy } from '../../server/src/policy.ts';
+import { runSeeds } from './crew.ts';
+import { say, type Bundle } from './seeds.ts';
+
+/** A rule of refresh token rotation, to be played in the same worlds as ours. */
+type Rule = {
+  readonly name: string;
+  /** A file that stands in for the server's decision; `null` is ours. */
+  readonly decision: string | null;
+  readonly policy: Partial<Policy>;
+};
+
+/** Without an interval every use rotates, and what is not the newest generation goes to the decision. */
+const AT_EVERY_USE: Partial<Policy> = { rotationIntervalMs: 0 };
+
+const RULES: readonly Rule[] = [
+  { name: 'strict rotation', decision: 'strict', policy: AT_EVERY_USE },
+  { name: 'grace of 10 s', decision: 'grace-10', policy: AT_EVERY_USE },
+  { name: 'grace of 30 s', decision: 'grace-30', policy: AT_EVERY_USE },
+  { name: 'grace of 60 s', decision: 'grace-60', policy: AT_EVERY_USE },
+  { name: 'previous always allowed', decision: 'previous-always', policy: AT_EVERY_USE },
+  { name: 'paced delivery (ours)', decision: null, policy: {} },
+];
+
+/** Plays the same seeds under every rule and prints who lost a session, and which thieves went unseen. */
+export async function compareRules(bundle: Bundle, count: number, threads: number): Promise<number> {
+  say(`${count} worlds, the same for every rule.\n`);
+  say('| rule | honest sessions lost | thefts caught | thefts undetected |');
+  say('| --- | ---: | ---: | ---: |');
+  for (const { name, decision, policy } of RULES) {
+    const alias = decision === null ? {} : { 'server/src/rotation.ts': `sim/src/rules/${decision}.ts` };
+    const file = await bundle('worker.ts', `rule-${decision ?? 'ours'}`, { alias });
+    const options = { policy, goesOn: true };
+    const done = await runSeeds(file, { kind: 'seeds', from: 1, count, stopsAtFirst: false, options }, threads);
+    say(`| ${name} | ${done.lostSessions} | ${done.theftsCaught} | ${done.theftsUndetected} |`);
+  }
+  return 0;
+}

@@ -1,0 +1,37 @@
+import { CLIENT_MUTANTS } from './client-mutants.ts';
+import type { Patch } from './seeds.ts';
+import { SERVER_MUTANTS } from './server-mutants.ts';
+
+/** A deliberate bug, as changes to the sources. It lives here only: production code has no switch for it. */
+export type Mutant = { readonly name: string; readonly what: string; readonly patches: readonly Patch[] };
+
+/** Bugs that the simulator must catch. */
+export const MUTANTS: readonly Mutant[] = [...CLIENT_MUTANTS, ...SERVER_MUTANTS];
+
+/** Changes that look like bugs and are none, or none that this world can show; with the reason. */
+export const HARMLESS: readonly { readonly what: string; readonly why: string }[] = [
+  {
+    what: 'no lock between tabs',
+    why: 'a lock is an optimisation: the server answers tabs that refresh at once, and a fifth of the seeds have none',
+  },
+  {
+    what: 'the lock is released before the answer is written',
+    why: 'the next tab reads the old copy, which the server answers with an access token alone',
+  },
+  {
+    what: 'announcements between tabs are not sent',
+    why: 'tabs read the vault before each refresh and whenever they come to the foreground',
+  },
+  {
+    what: 'a recent delivery is judged without the absolute value of its age',
+    why: 'a clock that went back makes the age negative, which is recent as well',
+  },
+  {
+    what: 'the secret of a token is not checked',
+    why: "no attacker in this world has the server key; the server's own tests hold one",
+  },
+  {
+    what: 'background refreshes slide the inactivity timeout',
+    why: "no promise to the user is broken; the server's own tests hold it",
+  },
+];

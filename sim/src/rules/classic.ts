@@ -1,0 +1,28 @@
+import type { Outcome, PresentedCopy, SessionState } from '../../../server/src/rotation.ts';
+
+// Rules that others rotate by, said in the terms of our decision: what becomes of a copy that is not the newest.
+
+/** What a rule says of a copy, `behind` generations old, `ageMs` after the last rotation. */
+export type ClassicRule = (behind: number, ageMs: number) => 'repeat' | 'end';
+
+const refuse = (reason: 'unknown' | 'revoked' | 'reuse' | 'expired' | 'idle_expired'): Outcome => ({
+  kind: 'refuse',
+  error: 'invalid_grant',
+  reason,
+});
+
+/** A decision by a classic rule. A generation that the database does not know is an unknown token there. */
+export const decideBy =
+  (rule: ClassicRule) =>
+  (session: SessionState | null, presented: PresentedCopy, nowMs: number): Outcome => {
+    if (session === null) return refuse('unknown');
+    if (session.revokedReason !== null) return refuse(session.revokedReason === 'reuse' ? 'reuse' : 'revoked');
+    if (session.expiresAtMs <= nowMs) return refuse('expired');
+    if (session.idleExpiresAtMs <= nowMs) return refuse('idle_expired');
+    const behind = session.generation - presented.generation;
+    if (behind < 0) return refuse('unknown');
+    if (behind === 0) return { kind: 'rotate' };
+    return rule(behind, nowMs - session.deliveredAtMs) === 'repeat'
+      ? { kind: 'replay' }
+      : { kind: 'end', because: behind === 1 ? 'fork' : 'stale' };
+  };

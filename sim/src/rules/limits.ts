@@ -1,0 +1,2 @@
+/** As in the server's own decision. */
+export const LAST_GENERATION = 2 ** 31 - 1;

@@ -1,0 +1,26 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import type { Setup } from './setup.ts';
+
+/** A change to one source file; what it looks for must be there exactly once. `file` is relative to the repository. */
+export type Patch = { readonly file: string; readonly find: string; readonly replace: string };
+
+/** Builds a file of `sim/src` with the code under test in it. Resolves with the bundle's path. */
+export type Bundle = (
+  entry: string,
+  name: string,
+  changes?: { readonly patches?: readonly Patch[]; readonly alias?: Readonly<Record<string, string>> },
+) => Promise<string>;
+
+/** A world that once broke a promise. It is played whole, not by its seed alone: what a seed draws may change. */
+export type Case = { readonly title: string; readonly invariant: string; readonly setup: Setup };
+
+/** Every known case, from `sim/seeds`. */
+export async function readCases(): Promise<readonly Case[]> {
+  const folder = path.resolve('sim/seeds');
+  const names = (await fs.readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).toSorted();
+  return Promise.all(names.map(async (name) => JSON.parse(await fs.readFile(path.join(folder, name), 'utf8')) as Case));
+}
+
+export const say = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -1,0 +1,236 @@
+import type { Mutant } from './mutants.ts';
+
+const ROTATION = 'server/src/rotation.ts';
+const SESSIONS = 'server/src/sessions.ts';
+const TABLE = 'sim/src/session-table.ts';
+
+/** Deliberate bugs in the server. Those in the table stand for the statement that PostgreSQL runs. */
+export const SERVER_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'strict-rotation',
+    what: 'the exact predecessor is reuse',
+    patches: [
+      {
+        file: ROTATION,
+        find: 'if (behind === 1 && presented.nonce === session.rotatedBy) {',
+        replace: 'if (behind === 1 && presented.nonce === null) {',
+      },
+    ],
+  },
+  {
+    name: 'any-predecessor-replays',
+    what: 'any copy of the previous generation is handed the newest one again',
+    patches: [
+      {
+        file: ROTATION,
+        find: 'if (behind === 1 && presented.nonce === session.rotatedBy) {',
+        replace: 'if (behind === 1) {',
+      },
+    ],
+  },
+  {
+    name: 'copies-not-told-apart',
+    what: 'every copy of a generation has the same nonce',
+    patches: [
+      {
+        file: 'server/src/refresh-token.ts',
+        find: 'return randomBytes(NONCE_BYTES);',
+        replace: 'return Buffer.alloc(NONCE_BYTES);',
+      },
+    ],
+  },
+  {
+    name: 'fork-ends-at-once',
+    what: 'a fork ends the session also while the last rotation may be under way',
+    patches: [
+      {
+        file: ROTATION,
+        find: "if (isRotationUnderWay) return { kind: 'wait', retryAfterMs: policy.rotationIntervalMs - ageMs };",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'only-one-waits',
+    what: 'two generations behind ends the session at once',
+    patches: [{ file: ROTATION, find: 'if (behind <= 2) {', replace: 'if (behind <= 1) {' }],
+  },
+  {
+    name: 'lenient-after-a-replay',
+    what: 'a replay makes the next interval as lenient as a rotation does',
+    patches: [
+      {
+        file: ROTATION,
+        find: 'const isRotationUnderWay = isRecent && session.replays === 0;',
+        replace: 'const isRotationUnderWay = isRecent;',
+      },
+      { file: TABLE, find: '!(row.replays === 0 && isRecent)', replace: '!isRecent' },
+    ],
+  },
+  {
+    name: 'ahead-is-unknown',
+    what: 'a generation ahead of the database is refused for good',
+    patches: [
+      {
+        file: ROTATION,
+        find: "return policy.aheadOfDatabase === 'heal' ? { kind: 'heal', generation: presented.generation } : { kind: 'doubt' };",
+        replace: "return dead('unknown');",
+      },
+    ],
+  },
+  {
+    name: 'no-interval',
+    what: 'every use rotates and every replay hands out a copy at once',
+    patches: [{ file: 'server/src/policy.ts', find: 'rotationIntervalMs: 60_000,', replace: 'rotationIntervalMs: 0,' }],
+  },
+  {
+    name: 'interval-below-deadline',
+    what: "the interval is shorter than the client's response deadline",
+    patches: [
+      { file: 'server/src/policy.ts', find: 'rotationIntervalMs: 60_000,', replace: 'rotationIntervalMs: 5_000,' },
+    ],
+  },
+  {
+    name: 'reuse-is-answered',
+    what: 'an old copy is answered with an access token instead of ending the session',
+    patches: [
+      {
+        file: ROTATION,
+        find: "return { kind: 'end', because: behind === 1 ? 'fork' : 'stale' };",
+        replace: "return { kind: 'answer', because: 'recent', isSliding: false };",
+      },
+      {
+        file: ROTATION,
+        find: "return { kind: 'end', because: 'stale' };\n}",
+        replace: "return { kind: 'answer', because: 'recent', isSliding: false };\n}",
+      },
+    ],
+  },
+  {
+    name: 'one-replay',
+    what: 'a generation is handed out again only once',
+    patches: [{ file: 'server/src/policy.ts', find: 'maxReplays: 32,', replace: 'maxReplays: 1,' }],
+  },
+  {
+    name: 'doubt-is-a-verdict',
+    what: 'a database that does not answer makes the token invalid',
+    patches: [
+      {
+        file: 'server/src/http/answers.ts',
+        find: 'return temporarilyUnavailable(retryAfterSeconds, thrown);',
+        replace: "return invalidGrant('unknown');",
+      },
+    ],
+  },
+  {
+    name: 'reuse-without-looking-again',
+    what: 'a verdict of reuse stands although the row has changed meanwhile',
+    patches: [
+      {
+        file: SESSIONS,
+        find: "if (!(await store.end(version, 'reuse'))) return null;",
+        replace: "await store.end(version, 'reuse');",
+      },
+    ],
+  },
+  {
+    name: 'expired-half-way',
+    what: 'the inactivity timeout counts from the last delivery',
+    patches: [
+      {
+        file: ROTATION,
+        find: 'if (session.idleExpiresAtMs <= nowMs)',
+        replace: 'if (session.deliveredAtMs + 600_000 <= nowMs)',
+      },
+    ],
+  },
+  {
+    name: 'wait-clears-the-cookie',
+    what: 'the answer "wait" removes the refresh cookie',
+    patches: [
+      {
+        file: 'server/src/http/token-endpoint.ts',
+        find: "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)) },",
+        replace:
+          "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)), ...(cookie && { 'set-cookie': [clearCookie(cookie.name)] }) },",
+      },
+    ],
+  },
+  {
+    name: 'one-cookie-for-all',
+    what: 'all sessions of a browser share one cookie',
+    patches: [
+      {
+        file: 'server/src/http/refresh-cookies.ts',
+        find: "return PREFIX + sid.replaceAll('-', '').slice(0, 12);",
+        replace: 'return PREFIX + sid.slice(0, 0);',
+      },
+    ],
+  },
+  {
+    name: 'token-in-server-event',
+    what: "a server's event carries the refresh token",
+    patches: [
+      {
+        file: SESSIONS,
+        find: "report({ type: 'refresh.delayed', sid, clientId, retryAfterMs: outcome.retryAfterMs });",
+        replace:
+          "report({ type: 'refresh.delayed', sid, clientId, retryAfterMs: outcome.retryAfterMs, ...{ token: formatRefreshToken(use.candidate, parts.keyRing) } });",
+      },
+    ],
+  },
+  {
+    name: 'replay-not-on-disk',
+    what: 'a replay commits without waiting for the disk',
+    patches: [
+      {
+        file: TABLE,
+        find: 'const done = await swap(parts, by, version, true, (row, nowMs) => {',
+        replace: 'const done = await swap(parts, by, version, false, (row, nowMs) => {',
+      },
+    ],
+  },
+  {
+    name: 'revocation-not-on-disk',
+    what: 'a revocation commits without waiting for the disk',
+    patches: [
+      {
+        file: TABLE,
+        find: 'database.transact(by, termsOf(parts, [sid], true, false)',
+        replace: 'database.transact(by, termsOf(parts, [sid], false, false)',
+      },
+    ],
+  },
+  {
+    name: 'reuse-not-on-disk',
+    what: 'the end of a session by reuse commits without waiting for the disk',
+    patches: [
+      {
+        file: TABLE,
+        find: 'swap(parts, by, version, true, (row) => endRow(row, cause))',
+        replace: 'swap(parts, by, version, false, (row) => endRow(row, cause))',
+      },
+    ],
+  },
+  {
+    name: 'blind-write',
+    what: 'a write does not look whether the row is still the one that was decided on',
+    patches: [
+      {
+        file: TABLE,
+        find: 'row?.generation === version.generation && row.replays === version.replays && row.revokedReason === null;',
+        replace: 'row?.sid === version.sid;',
+      },
+    ],
+  },
+  {
+    name: 'rotated-by-forgotten',
+    what: 'a rotation does not note which copy it was for',
+    patches: [{ file: TABLE, find: "rotatedBy: candidate.nonce.toString('hex'),", replace: 'rotatedBy: null,' }],
+  },
+  {
+    name: 'heal-keeps-the-old-copy',
+    what: 'a heal keeps the note of the copy that rotated before the rollback',
+    patches: [{ file: TABLE, find: 'rotatedBy: null, deliveredAtMs: nowMs,', replace: 'deliveredAtMs: nowMs,' }],
+  },
+];
