@@ -37,10 +37,12 @@ import { closeConnections, openConnections, sqlStateOf } from './postgres/connec
 import type { Connections } from './postgres/connections.ts';
 import { deleteExpired } from './postgres/housekeeping.ts';
 import { migrate } from './postgres/migrations.ts';
+import { createRevocationReading } from './postgres/revocation-reading.ts';
 import { createStore } from './postgres/store.ts';
 import { isSid } from './refresh-token.ts';
 import { registerResourceServers } from './resource-servers.ts';
 import type { ResourceServerRegistration } from './resource-servers.ts';
+import { createRevocationFeed } from './revocation-feed.ts';
 import { createSessions } from './sessions.ts';
 import { loadSigningKeys } from './signing-keys.ts';
 import { traceRequest } from './tracing.ts';
@@ -68,7 +70,7 @@ export interface HoldfastOptions {
   /** Master secrets that were given up: their refresh tokens are answered `invalid_grant`. */
   readonly retiredSecrets?: readonly string[];
   readonly clients: readonly ClientRegistration[];
-  /** Resource servers that may introspect tokens. Default: none. */
+  /** Resource servers that may introspect tokens and follow ended sessions. Default: none. */
   readonly resourceServers?: readonly ResourceServerRegistration[];
   /**
    * How many proxies in front of this server append the peer's address to `X-Forwarded-For`. Default 0: the header is not
@@ -195,6 +197,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         proofs,
         codes,
         sessions,
+        revocations: createRevocationFeed({ readRevoked: createRevocationReading(connections), policy }),
         introspect: createIntrospection({ store: store.sessions, accessTokens, clients, keyRing, policy }),
         findLive: store.sessions.findLive,
         listSessions: store.sessions.listOfUser,
@@ -276,6 +279,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
     },
   );
   const close = async (): Promise<void> => {
+    parts.revocations.close();
     await Promise.all([drain.close(), maintenance.stop()]);
     await eventLog.close();
     await closeConnections(connections);

@@ -80,6 +80,9 @@ export interface Policy {
   /** How long a browser may keep a CORS preflight's answer. */
   readonly preflightMaxAgeSeconds: number;
 
+  /** How often a node looks for sessions that ended, while resource servers follow them. */
+  readonly revocationPollMs: number;
+
   /** How long the audit log keeps an event. */
   readonly eventRetentionSeconds: number;
   /** Events that may wait for the database in an outage; beyond it they are counted and lost. About 500 bytes each. */
@@ -154,6 +157,8 @@ export const DEFAULT_POLICY: Policy = {
 
   bodyLimitBytes: 16_384,
   preflightMaxAgeSeconds: 600,
+
+  revocationPollMs: 500,
 
   eventRetentionSeconds: 180 * 86_400,
   eventBufferLimit: 10_000,

@@ -8,6 +8,7 @@ import type { KeyRing } from '../keys.ts';
 import type { Operation } from '../operation.ts';
 import type { Passkeys } from '../passkeys.ts';
 import type { Policy } from '../policy.ts';
+import type { RevocationFeed } from '../revocation-feed.ts';
 import type { ResourceServers } from '../resource-servers.ts';
 import type { Sessions } from '../sessions.ts';
 import type { SigningKeys } from '../signing-keys.ts';
@@ -31,6 +32,7 @@ export interface EndpointParts {
   readonly sessions: Sessions;
   readonly resourceServers: ResourceServers;
   readonly introspect: (request: IntrospectionRequest) => Promise<IntrospectionAnswer>;
+  readonly revocations: RevocationFeed;
   readonly findLive: SessionStore['findLive'];
   readonly listSessions: SessionStore['listOfUser'];
   readonly labelSession: SessionStore['label'];

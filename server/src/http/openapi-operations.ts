@@ -124,6 +124,41 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
       },
     },
   },
+  '/revocations': {
+    post: {
+      operationId: 'readRevocations',
+      summary: 'Follow the sessions that end',
+      description:
+        'For registered resource servers: sessions that have ended while access tokens of them may live. Without `after`, all of them; with it, what came since, after a wait for news. An entry may come twice. After a failure, start again without `after`.',
+      security: [{ resourceServerBasic: [] }, { resourceServerBearer: [] }],
+      requestBody: form([], {
+        after: text('The `cursor` of the last answer'),
+        wait: text('How many seconds the answer may wait for news, at most 60. Default: 0'),
+      }),
+      responses: {
+        200: jsonBody('`exp` is when the last access token of the session expires', {
+          type: 'object',
+          required: ['revoked', 'cursor', 'more'],
+          properties: {
+            revoked: {
+              type: 'array',
+              items: {
+                type: 'object',
+                required: ['sid', 'exp'],
+                properties: { sid: { type: 'string', format: 'uuid' }, exp: { type: 'integer' } },
+              },
+            },
+            cursor: { type: 'string' },
+            more: { type: 'boolean' },
+          },
+        }),
+        401: jsonBody('The resource server did not authenticate', ref('Error')),
+        400: ERRORS[400],
+        413: ERRORS[413],
+        503: ERRORS[503],
+      },
+    },
+  },
   ...RESOURCE_OPERATIONS,
   '/.well-known/jwks.json': {
     get: {

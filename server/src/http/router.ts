@@ -16,6 +16,7 @@ import { admit } from './resource.ts';
 import type { ResourceEndpoint } from './resource.ts';
 import { authenticateResourceServer } from './resource-server.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
+import { REVOCATIONS_ENDPOINT } from './revocations-endpoint.ts';
 import { SESSION_ENDPOINT, SESSIONS_ENDPOINT } from './sessions-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
 
@@ -25,6 +26,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   AUTHORIZE_CHALLENGE_ENDPOINT,
   REVOCATION_ENDPOINT,
   INTROSPECTION_ENDPOINT,
+  REVOCATIONS_ENDPOINT,
   SESSIONS_ENDPOINT,
   SESSION_ENDPOINT,
   PASSKEYS_ENDPOINT,

@@ -12,7 +12,7 @@ export interface JsonAnswer {
 }
 
 /**
- * Gets a JSON object from the authorization server. Redirects are not followed: a key set from elsewhere is no key set.
+ * Gets a JSON object from the authorization server, or posts a form for one. Redirects are not followed: a key set from elsewhere is no key set.
  *
  * @throws AuthorizationServerUnavailable
  */
@@ -20,15 +20,16 @@ export async function fetchJson(
   fetch: Fetch,
   url: string,
   limits: { readonly timeoutMs: number; readonly bytes: number; readonly signal?: AbortSignal },
-  headers: Readonly<Record<string, string>> = {},
+  request: { readonly headers?: Readonly<Record<string, string>>; readonly form?: URLSearchParams } = {},
 ): Promise<JsonAnswer> {
   const timeout = AbortSignal.timeout(limits.timeoutMs);
   const signal = limits.signal === undefined ? timeout : AbortSignal.any([timeout, limits.signal]);
   try {
     const response = await fetch(url, {
-      headers: { accept: 'application/json', ...headers },
+      headers: { accept: 'application/json', ...request.headers },
       redirect: 'error',
       signal,
+      ...(request.form !== undefined && { method: 'POST', body: request.form }),
     });
     if (response.status !== 200) {
       await response.body?.cancel();

@@ -55,7 +55,8 @@ export function createKeySet({ issuer, jwksUri, fetch, monotonicMs }: KeySetPart
 
   const load = async (): Promise<Loaded> => {
     location ??= await discover(issuer, fetch);
-    const answer = await fetchJson(fetch, location, LIMITS, { accept: 'application/jwk-set+json, application/json' });
+    const headers = { accept: 'application/jwk-set+json, application/json' };
+    const answer = await fetchJson(fetch, location, LIMITS, { headers });
     loaded = { keys: readKeys(answer.body['keys']), atMs: monotonicMs(), freshMs: freshnessOf(answer) };
     return loaded;
   };

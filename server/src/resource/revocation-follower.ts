@@ -31,8 +31,6 @@ export interface RevocationFollower {
 const GRACE_MS = 10_000;
 const BYTES = 4_194_304;
 const BACK_OFF_MS = { least: 1_000, most: 30_000 } as const;
-/** Entries are dropped this long after the last token of their session has expired, for clocks that differ. */
-const KEPT_SECONDS = 60;
 
 interface News {
   readonly revoked: readonly { readonly sid: string; readonly exp: number }[];
@@ -61,9 +59,12 @@ export function followRevocations(options: RevocationFollowerOptions): Revocatio
   let answeredAtMs = -Infinity;
 
   const read = async (): Promise<void> => {
-    const query = new URLSearchParams(cursor === null ? {} : { after: cursor, wait: String(waitSeconds) });
+    const form = new URLSearchParams(cursor === null ? {} : { after: cursor, wait: String(waitSeconds) });
     const limits = { timeoutMs: waitSeconds * 1_000 + GRACE_MS, bytes: BYTES, signal: closing.signal };
-    const { body } = await fetchJson(fetch, `${issuer}/revocations?${query.toString()}`, limits, { authorization });
+    const { body } = await fetchJson(fetch, `${issuer}/revocations`, limits, {
+      headers: { authorization },
+      form,
+    });
     const news = readNews(body);
     for (const { sid, exp } of news.revoked) expiries.set(sid, exp);
     cursor = news.cursor;
@@ -79,6 +80,8 @@ export function followRevocations(options: RevocationFollowerOptions): Revocatio
       } catch (failure) {
         if (closing.signal.aborted) return;
         onFailure(failure instanceof Error ? failure : new Error('the feed could not be read'));
+        // Another primary may have taken over, whose clock and order the cursor knows nothing of.
+        cursor = null;
         await pause(backOffMs(failures++), closing.signal);
       }
     }
@@ -108,11 +111,11 @@ function readNews(body: Readonly<Record<string, unknown>>): News {
   return { revoked: entries, cursor, isMore: more === true };
 }
 
-/** Entries come in the order of time, nearly: looking from the oldest on is enough. */
+/** `exp` has a margin for clocks that differ. Entries come nearly in the order of time: looking from the oldest on is enough. */
 function forgetExpired(expiries: Map<string, number>): void {
-  const deadline = Date.now() / 1_000 - KEPT_SECONDS;
+  const nowSeconds = Date.now() / 1_000;
   for (const [sid, exp] of expiries) {
-    if (exp >= deadline) return;
+    if (exp >= nowSeconds) return;
     expiries.delete(sid);
   }
 }

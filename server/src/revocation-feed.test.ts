@@ -1,0 +1,179 @@
+import { describe, expect, test } from 'vitest';
+import { createRevocationFeed } from './revocation-feed.ts';
+import type { RevocationFeed, RevocationNews, RevocationReading } from './revocation-feed.ts';
+
+const policy = {
+  accessTokenLifetimeSeconds: 900,
+  clockToleranceSeconds: 5,
+  statementTimeoutMs: 5_000,
+};
+const WINDOW_SECONDS = 965;
+
+/**
+ * A database in which sessions end, and nodes that look at it.
+ *
+ * @param revocationPollMs 0: every read looks anew
+ */
+function setUp(revocationPollMs = 0): {
+  readonly commit: (sid: string, revokedAtMs: number) => void;
+  readonly node: (pageSize?: number) => RevocationFeed;
+  readonly clock: { nowMs: number };
+  readonly asked: (number | null)[];
+  fail: boolean;
+} {
+  const clock = { nowMs: 1_800_000_000_000 };
+  const committed: { sid: string; revokedAtMs: number }[] = [];
+  const asked: (number | null)[] = [];
+  const fixture = {
+    clock,
+    asked,
+    fail: false,
+    commit: (sid: string, revokedAtMs: number) => committed.push({ sid, revokedAtMs }),
+    node: (pageSize?: number) =>
+      createRevocationFeed({
+        readRevoked: async (afterMicros, windowSeconds): Promise<RevocationReading> => {
+          asked.push(afterMicros);
+          if (fixture.fail) throw new Error('the database is away');
+          const startedMicros = clock.nowMs * 1_000;
+          const after = Math.max(afterMicros === null ? 0 : afterMicros / 1_000, clock.nowMs - windowSeconds * 1_000);
+          const sessions = committed.filter(({ revokedAtMs }) => revokedAtMs > after);
+          clock.nowMs += 1;
+          return { startedMicros, seenMicros: startedMicros + 500, sessions };
+        },
+        policy: { ...policy, revocationPollMs },
+        ...(pageSize !== undefined && { pageSize }),
+      }),
+  };
+  return fixture;
+}
+
+const sidsOf = (news: RevocationNews | null): readonly string[] => (news?.revoked ?? []).map(({ sid }) => sid);
+
+test('gives everything that matters first, then only news', async () => {
+  const { commit, node, clock } = setUp();
+  commit('old', clock.nowMs - WINDOW_SECONDS * 1_000 - 1);
+  commit('a', clock.nowMs - 1_000);
+  const feed = node();
+  const first = await feed.read(null, 0);
+  expect(first).toMatchObject({
+    revoked: [{ sid: 'a', exp: Math.ceil((clock.nowMs - 1_001) / 1_000) + WINDOW_SECONDS }],
+    isMore: false,
+  });
+  const second = await feed.read(first?.cursor ?? '', 0);
+  expect(sidsOf(second)).toEqual([]);
+  commit('b', clock.nowMs);
+  const third = await feed.read(second?.cursor ?? '', 0);
+  expect(sidsOf(third)).toEqual(['b']);
+  expect(sidsOf(await feed.read(third?.cursor ?? '', 0))).toEqual([]);
+});
+
+test('what a slow transaction commits late is not passed over', async () => {
+  const { commit, node, clock } = setUp();
+  const feed = node();
+  const begunAtMs = clock.nowMs;
+  clock.nowMs += 20_000;
+  const first = await feed.read(null, 0);
+  commit('late', begunAtMs);
+  expect(sidsOf(await feed.read(first?.cursor ?? '', 0))).toEqual(['late']);
+});
+
+test('a cursor goes on at any other node, with nothing missed', async () => {
+  const { commit, node, clock } = setUp();
+  const [here, elsewhere] = [node(), node()];
+  commit('a', clock.nowMs);
+  await elsewhere.read(null, 0);
+  const first = await here.read(null, 0);
+  expect(sidsOf(first)).toEqual(['a']);
+  commit('b', clock.nowMs - 5_000);
+  const second = await elsewhere.read(first?.cursor ?? '', 0);
+  expect(sidsOf(second)).toEqual(['b']);
+  commit('c', clock.nowMs);
+  expect(sidsOf(await here.read(second?.cursor ?? '', 0))).toContain('c');
+  // A node that has just started has no memory of its own.
+  expect(sidsOf(await node().read(second?.cursor ?? '', 0))).toContain('c');
+});
+
+test('many entries come in pages, also when the pages come from two nodes', async () => {
+  const { commit, node, clock } = setUp();
+  const all = Array.from({ length: 25 }, (_, index) => `s${index}`);
+  for (const sid of all) commit(sid, clock.nowMs);
+  const [here, elsewhere] = [node(10), node(10)];
+  const walk = async (nodes: readonly RevocationFeed[]): Promise<ReadonlySet<string>> => {
+    const seen = new Set<string>();
+    let cursor: string | null = null;
+    for (let page = 0; page < 20; page++) {
+      const news: RevocationNews | null = (await nodes[page % nodes.length]?.read(cursor, 0)) ?? null;
+      for (const sid of sidsOf(news)) seen.add(sid);
+      cursor = news?.cursor ?? null;
+      if (news?.isMore === false) break;
+    }
+    return seen;
+  };
+  expect(await walk([here])).toEqual(new Set(all));
+  // Pages that change nodes begin again; the one that stays gets through.
+  expect(await walk([elsewhere, here, here, here, here])).toEqual(new Set(all));
+});
+
+test('whoever waits is told as soon as something ends, and all who wait share one look', async () => {
+  const { commit, node, clock, asked } = setUp(20);
+  const feed = node();
+  const first = await feed.read(null, 0);
+  const waiting = Array.from({ length: 20 }, () => feed.read(first?.cursor ?? '', 30_000));
+  commit('a', clock.nowMs);
+  for (const news of await Promise.all(waiting)) expect(sidsOf(news)).toEqual(['a']);
+  expect(asked.length).toBeLessThan(10);
+});
+
+test('closing answers those who wait', async () => {
+  const { node } = setUp();
+  const feed = node();
+  const first = await feed.read(null, 0);
+  const waiting = feed.read(first?.cursor ?? '', 30_000);
+  feed.close();
+  expect(await waiting).toMatchObject({ revoked: [], isMore: false });
+});
+
+describe('a database that fails', () => {
+  test('is an error for whoever asks or waits, and nobody is told that nothing has ended', async () => {
+    const fixture = setUp();
+    const feed = fixture.node();
+    const first = await feed.read(null, 0);
+    const waiting = feed.read(first?.cursor ?? '', 30_000);
+    fixture.fail = true;
+    await expect(waiting).rejects.toThrow('away');
+    await expect(feed.read(null, 0)).rejects.toThrow('away');
+    fixture.fail = false;
+    fixture.commit('a', fixture.clock.nowMs - 60_000);
+    expect(sidsOf(await feed.read(null, 0))).toEqual(['a']);
+  });
+
+  test('and comes back with an earlier clock makes everybody start again', async () => {
+    const { commit, node, clock } = setUp();
+    const feed = node();
+    const first = await feed.read(null, 0);
+    clock.nowMs -= 10_000;
+    commit('a', clock.nowMs);
+    await expect(feed.read(first?.cursor ?? '', 0)).rejects.toMatchObject({ code: 'unavailable' });
+    // The old cursor is from the future here: it cannot say what its holder has seen.
+    expect(sidsOf(await feed.read(first?.cursor ?? '', 0))).toEqual(['a']);
+  });
+});
+
+test('forgets what no longer matters', async () => {
+  const { commit, node, clock } = setUp();
+  const feed = node();
+  commit('a', clock.nowMs);
+  const first = await feed.read(null, 0);
+  clock.nowMs += WINDOW_SECONDS * 1_000 + 1_000;
+  commit('b', clock.nowMs);
+  const news = await feed.read(null, 0);
+  expect(sidsOf(news)).toEqual(['b']);
+  expect(sidsOf(await feed.read(first?.cursor ?? '', 0))).toEqual(['b']);
+});
+
+test('a cursor that nobody gave out is refused', async () => {
+  const feed = setUp().node();
+  for (const cursor of ['', 'x', '1.2.3', `1.${'A'.repeat(8)}.-1`, `${'9'.repeat(17)}.${'A'.repeat(8)}.1`]) {
+    expect(await feed.read(cursor, 0)).toBeNull();
+  }
+});
