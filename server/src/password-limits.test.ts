@@ -26,7 +26,7 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
-  await server.holdfast.database.query('TRUNCATE holdfast.password_attempts');
+  await server.holdfast.database.query('TRUNCATE holdfast.password_attempts, holdfast.familiar_networks');
 });
 
 interface Attempt {
@@ -129,6 +129,35 @@ describe('wrong passwords for one account', () => {
     await fail(2, username);
     await fail(1, username.toUpperCase());
     expect((await attempt(username, password)).status).toBe(429);
+  });
+});
+
+describe('a network where the account signed in lately', () => {
+  const home = '2001:db8:1:1::1';
+
+  test('is open to its owner while strangers elsewhere are delayed', async () => {
+    expect((await attempt(username, password, home)).status).toBe(200);
+    await fail(3, username, '198.51.100.1');
+    expect((await attempt(username, password, '198.51.100.1')).status).toBe(429);
+    expect((await attempt(username, password, '2001:db8:1:1:abcd::2', otherNode)).status).toBe(200);
+    // The owner's success gives the strangers nothing.
+    expect((await attempt(username, 'wrong', '198.51.100.2')).status).toBe(429);
+  });
+
+  test('has limits like any other', async () => {
+    expect((await attempt(username, password, home)).status).toBe(200);
+    await fail(3, username, home);
+    expect((await attempt(username, password, home)).status).toBe(429);
+    expect((await attempt('somebody else', 'wrong', home)).status).toBe(400);
+  });
+
+  test('is familiar to that account alone, and for a time', async () => {
+    expect((await attempt(username, password, home)).status).toBe(200);
+    await fail(3, 'victim', '198.51.100.1');
+    expect((await attempt('victim', 'wrong', home)).status).toBe(429);
+    await fail(3, username, '198.51.100.3');
+    await server.holdfast.database.query('UPDATE holdfast.familiar_networks SET expires_at = now()');
+    expect((await attempt(username, password, home)).status).toBe(429);
   });
 });
 

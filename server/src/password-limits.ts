@@ -12,6 +12,7 @@ type LimitPolicy = Pick<
   | 'passwordAddressLeakSeconds'
   | 'passwordFirstDelaySeconds'
   | 'passwordMaximumDelaySeconds'
+  | 'passwordFamiliarSeconds'
 >;
 
 /** One attempt at a password, counted before it is checked: guesses that arrive together cannot all pass. */
@@ -26,36 +27,43 @@ export type PasswordLimits = (usernameKey: string, address: string) => Promise<P
  * Limits guesses by account, whether or not it exists, and by address. An attempt while one of them is delayed is refused and
  * counts nowhere, so that a blocked guesser cannot prolong anybody's delay. Passkeys and live sessions pass by here.
  *
+ * A network from which the account signed in lately has a count of its own: what strangers do elsewhere neither delays the
+ * owner there, nor does the owner's success give them new guesses.
+ *
  * @see NIST SP 800-63B-4 §3.2.2; OWASP ASVS 5.0 6.3.1
  */
 export function createPasswordLimits(store: AttemptStore, keyRing: KeyRing, policy: LimitPolicy): PasswordLimits {
   // A keyed hash: people type passwords where the username belongs, and addresses are personal data.
-  const keyOf = (kind: string, value: string): Buffer =>
-    createHmac('sha256', keyRing.minting.attemptKey)
-      .update(JSON.stringify([kind, value]))
-      .digest();
+  const keyOf = (...parts: readonly string[]): Buffer =>
+    createHmac('sha256', keyRing.minting.attemptKey).update(JSON.stringify(parts)).digest();
   const delays = {
     firstDelaySeconds: policy.passwordFirstDelaySeconds,
     maximumDelaySeconds: policy.passwordMaximumDelaySeconds,
   };
   return async (usernameKey, address) => {
+    const addressKey = addressKeyOf(address);
+    // Without an address there is nothing that strangers would not share.
+    const networkKey = addressKey === '' ? null : keyOf('familiar', usernameKey, addressKey);
+    const isFamiliar = networkKey !== null && (await store.isFamiliar(networkKey));
     const account: AttemptBucket = {
-      key: keyOf('account', usernameKey),
+      key: isFamiliar ? keyOf('account', usernameKey, addressKey) : keyOf('account', usernameKey),
       allowance: policy.passwordAttemptsPerAccount,
       leakSeconds: policy.passwordAccountLeakSeconds,
     };
-    const addressKey = addressKeyOf(address);
     const network: AttemptBucket = {
       key: keyOf('address', addressKey),
       allowance: policy.passwordAttemptsPerAddress,
       leakSeconds: policy.passwordAddressLeakSeconds,
     };
-    // Without an address there is nothing that strangers would not share.
-    const retryAfterMs = await store.take(addressKey === '' ? [account] : [account, network], delays);
+    const retryAfterMs = await store.take(networkKey === null ? [account] : [account, network], delays);
     if (retryAfterMs > 0) return { kind: 'delayed', retryAfterMs };
-    return {
-      kind: 'counted',
-      forgive: () => store.giveBack(addressKey === '' ? [] : [network.key], [account.key]),
-    };
+    const forgive = (): Promise<void> =>
+      store.forgive({
+        returned: networkKey === null ? [] : [network.key],
+        emptied: [account.key],
+        networkKey,
+        familiarSeconds: policy.passwordFamiliarSeconds,
+      });
+    return { kind: 'counted', forgive };
   };
 }

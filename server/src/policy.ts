@@ -108,9 +108,11 @@ export interface Policy {
   readonly passwordAddressLeakSeconds: number;
   /** The first delay; each further wrong password doubles it. */
   readonly passwordFirstDelaySeconds: number;
+  /** How long the network of a sign-in by password counts as familiar: strangers elsewhere cannot delay the account there. */
+  readonly passwordFamiliarSeconds: number;
   /**
    * The longest delay. At this default a guesser gets some 100 guesses a day at one account, and a stranger who keeps an
-   * account's password delayed keeps its owner from passwords alone: passkeys and live sessions go on.
+   * account's password delayed keeps its owner from it in unfamiliar networks alone; passkeys and live sessions go on.
    */
   readonly passwordMaximumDelaySeconds: number;
 
@@ -173,6 +175,7 @@ export const DEFAULT_POLICY: Policy = {
   passwordAccountLeakSeconds: 3_600,
   passwordAddressLeakSeconds: 60,
   passwordFirstDelaySeconds: 2,
+  passwordFamiliarSeconds: 30 * 86_400,
   passwordMaximumDelaySeconds: 900,
 
   recentAuthenticationSeconds: 300,

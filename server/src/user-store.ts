@@ -121,6 +121,18 @@ export interface AttemptStore {
    * @returns for how long the attempt is refused, in milliseconds; 0 when it may go on
    */
   take(buckets: readonly AttemptBucket[], delays: AttemptDelays): Promise<number>;
-  /** After the right password: takes the attempt back from some buckets and empties others. */
-  giveBack(keys: readonly Buffer[], emptied: readonly Buffer[]): Promise<void>;
+  /** Whether an account signed in from a network lately. */
+  isFamiliar(networkKey: Buffer): Promise<boolean>;
+  /** After the right password, which was counted as an attempt before it was known to be right. */
+  forgive(success: RightPassword): Promise<void>;
+}
+
+export interface RightPassword {
+  /** Buckets to take the attempt back from. */
+  readonly returned: readonly Buffer[];
+  /** Buckets to empty. */
+  readonly emptied: readonly Buffer[];
+  /** The network that is familiar from now on; null when there is none. */
+  readonly networkKey: Buffer | null;
+  readonly familiarSeconds: number;
 }

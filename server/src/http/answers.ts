@@ -1,4 +1,5 @@
 import { HoldfastError } from '../errors.ts';
+import { RowFault } from '../store.ts';
 import type { HttpResponse } from './message.ts';
 
 /**
@@ -87,6 +88,11 @@ export function errorResponse(error: OAuthError): HttpResponse {
 /** What a thrown value means to the one who asked. Anything that is not expected is a 500 without details. */
 export function toOAuthError(thrown: unknown, retryAfterSeconds: number): OAuthError {
   if (thrown instanceof OAuthError) return thrown;
+  // A row that is held or contended says nothing about the request.
+  if (thrown instanceof RowFault) {
+    const cause = new HoldfastError('unavailable', 'a row is held by another transaction', { cause: thrown });
+    return temporarilyUnavailable(retryAfterSeconds, cause);
+  }
   if (thrown instanceof HoldfastError && thrown.isRetryable) return temporarilyUnavailable(retryAfterSeconds, thrown);
   return new OAuthError(500, 'server_error', 'The server failed unexpectedly', { cause: thrown });
 }

@@ -10,16 +10,8 @@ interface BucketRow {
 /** The clock, not the transaction's start: whoever waited for a row has to see the time that passed. */
 const CLOCK = 'clock_timestamp()';
 
-/**
- * Makes the rows that are missing and locks all of them, in one order on every node.
- * Rows that leaked empty go a few at a time, as in the sweep of spent challenges.
- */
+/** Makes the rows that are missing and locks all of them, in one order on every node. */
 const LOCK = `
-  WITH swept AS (
-    DELETE FROM holdfast.password_attempts WHERE bucket_key IN (
-      SELECT bucket_key FROM holdfast.password_attempts WHERE expires_at < ${CLOCK} AND bucket_key <> ALL ($1::bytea[])
-      ORDER BY expires_at LIMIT 4 FOR UPDATE SKIP LOCKED)
-  )
   INSERT INTO holdfast.password_attempts AS a (bucket_key, level, updated_at, blocked_until, expires_at)
   SELECT k, 0, ${CLOCK}, ${CLOCK}, ${CLOCK} FROM unnest($1::bytea[]) AS k ORDER BY k
   ON CONFLICT (bucket_key) DO UPDATE SET expires_at = a.expires_at
@@ -49,6 +41,14 @@ const GIVE_BACK = `
 
 const EMPTY = 'DELETE FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[])';
 
+const IS_FAMILIAR = 'SELECT 1 FROM holdfast.familiar_networks WHERE network_key = $1 AND expires_at > now()';
+
+/** $2 seconds. Put off for a day at most, so that not every sign-in writes. */
+const REMEMBER = `
+  INSERT INTO holdfast.familiar_networks AS f (network_key, expires_at) VALUES ($1, now() + make_interval(secs => $2))
+  ON CONFLICT (network_key) DO UPDATE SET expires_at = excluded.expires_at
+    WHERE f.expires_at < excluded.expires_at - interval '1 day'`;
+
 /** Counted attempts at passwords in PostgreSQL, so that they hold whichever node is asked. */
 export function createAttemptStore({ durable }: Connections): AttemptStore {
   return {
@@ -67,9 +67,12 @@ export function createAttemptStore({ durable }: Connections): AttemptStore {
         ]);
         return 0;
       }),
-    giveBack: async (keys, emptied) => {
-      if (keys.length > 0) await run(durable, { text: GIVE_BACK, values: [keys] });
-      if (emptied.length > 0) await run(durable, { text: EMPTY, values: [emptied] });
+    isFamiliar: async (networkKey) => (await run(durable, { text: IS_FAMILIAR, values: [networkKey] })).length > 0,
+    forgive: async ({ returned, emptied, networkKey, familiarSeconds }) => {
+      // One statement, one lock at a time: nothing here can meet `take` in another order.
+      if (returned.length > 0) await run(durable, { text: GIVE_BACK, values: [returned] });
+      await run(durable, { text: EMPTY, values: [emptied] });
+      if (networkKey !== null) await run(durable, { text: REMEMBER, values: [networkKey, familiarSeconds] });
     },
   };
 }

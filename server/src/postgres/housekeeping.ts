@@ -9,7 +9,13 @@ const SLICE = "interval '15 minutes'";
 /** Statements in one round: enough to catch up an hour's backlog a minute. */
 const MAX_SLICES = 4;
 
-const TABLES = ['sessions', 'authorization_codes'] as const;
+const TABLES = [
+  'sessions',
+  'authorization_codes',
+  'spent_challenges',
+  'password_attempts',
+  'familiar_networks',
+] as const;
 
 /**
  * Deletes rows that expired longer than the retention ago. A row's absolute lifetime never moves, so nothing that is deleted

@@ -5,6 +5,7 @@ import { BOUND_CODES } from './migrations/0002-bound-codes.ts';
 import { PEOPLE } from './migrations/0003-people.ts';
 import { EVENTS } from './migrations/0004-events.ts';
 import { SIGNING_KEY_SCHEDULE } from './migrations/0005-signing-key-schedule.ts';
+import { FAMILIAR_NETWORKS } from './migrations/0006-familiar-networks.ts';
 
 interface Migration {
   readonly version: number;
@@ -19,6 +20,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, name: 'people', sql: PEOPLE },
   { version: 4, name: 'events', sql: EVENTS },
   { version: 5, name: 'signing key schedule', sql: SIGNING_KEY_SCHEDULE },
+  { version: 6, name: 'familiar networks', sql: FAMILIAR_NETWORKS },
 ];
 
 /** Any constant will do, as long as nobody else's advisory lock on this database has the same. */

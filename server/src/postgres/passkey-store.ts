@@ -46,19 +46,8 @@ const NOTE_USE = `
 const RENAME = `
   UPDATE holdfast.passkeys AS p SET name = $3 WHERE p.user_id = $1 AND p.credential_id = $2 RETURNING ${PASSKEY_COLUMNS}`;
 
-/** How long past its expiry a spent challenge is kept: well beyond any transaction under way. */
-const KEEP_SPENT_SECONDS = 60;
-
-/**
- * Few enough rows go with each new one that nobody waits for them, and more than one, so that they cannot pile up.
- * What another node is removing is left to it.
- */
+/** Of any number of these for one challenge, one inserts a row. What is expired inserts none, so old rows may be deleted. */
 const SPEND = `
-  WITH swept AS (
-    DELETE FROM holdfast.spent_challenges WHERE challenge IN (
-      SELECT challenge FROM holdfast.spent_challenges WHERE expires_at < now() - make_interval(secs => $3)
-      ORDER BY expires_at LIMIT 4 FOR UPDATE SKIP LOCKED)
-  )
   INSERT INTO holdfast.spent_challenges (challenge, expires_at)
   SELECT $1, to_timestamp($2) WHERE to_timestamp($2) > now()
   ON CONFLICT (challenge) DO NOTHING RETURNING 1`;
@@ -110,7 +99,7 @@ export function createPasskeyStore({ durable }: Connections): PasskeyStore {
         return { kind: 'changed', ended: [] };
       }),
     spendChallenge: async (challenge, expiresAtSeconds) => {
-      const values = [challenge, expiresAtSeconds, KEEP_SPENT_SECONDS];
+      const values = [challenge, expiresAtSeconds];
       return (await run(durable, { text: SPEND, values })).length > 0;
     },
   };
