@@ -9,6 +9,7 @@ import type { ClientRegistration } from './clients.ts';
 import { createProofVerifier } from './dpop.ts';
 import type { ProofVerifier } from './dpop.ts';
 import { createDpopNonces } from './dpop-nonce.ts';
+import { createDrain } from './drain.ts';
 import { HoldfastError } from './errors.ts';
 import { startEventLog } from './event-log.ts';
 import type { EventLog } from './event-log.ts';
@@ -77,6 +78,13 @@ export interface HoldfastOptions {
    * believed. Too few and all users share one address and its limits; too many and anybody can claim any address.
    */
   readonly trustedProxies?: number;
+  /**
+   * Whether a password is commonly used or was breached; then no user may choose it. Never log what it is given. Default: none is
+   * known, beside the username itself.
+   *
+   * @see NIST SP 800-63B-4 §3.1.1.2
+   */
+  readonly isKnownPassword?: (password: string) => boolean | Promise<boolean>;
   /** Durations and limits; see {@link DEFAULT_POLICY}. */
   readonly policy?: Partial<Policy>;
   /** `aud` of access tokens. Default: the issuer. */
@@ -181,7 +189,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
       now: Date.now,
     });
     const sessions = createSessions({ store: store.sessions, keyRing, policy, report, onBatch: metrics.observeBatch });
-    const people = createPeople({ store, keyRing, policy, passwords, report });
+    const people = createPeople({ ...settings, store, passwords, report });
     const codes = createAuthorizationCodes({
       codes: store.codes,
       findOwner: store.sessions.findOwner,
@@ -233,6 +241,7 @@ function readSettings(options: HoldfastOptions) {
     issuer,
     trustedProxies,
     policy,
+    isKnownPassword: options.isKnownPassword ?? (() => false),
     clients: registerClients(options.clients, issuer, policy),
     resourceServers: registerResourceServers(resourceServers),
     keyRing: createKeyRing(options.secret, options.acceptedSecrets, options.retiredSecrets),
@@ -368,29 +377,4 @@ function ignore(): void {}
 /** How the background tells the operator what went wrong. */
 function createWarn(logger: Logger): (message: string, failure: unknown) => void {
   return (message, failure) => logger.warn({ sqlState: sqlStateOf(failure), err: describeBug(failure) }, message);
-}
-
-/** Counts what is under way, so that closing can wait for it. */
-function createDrain(): {
-  readonly isClosing: () => boolean;
-  readonly track: <Result>(work: Promise<Result>) => Promise<Result>;
-  readonly close: () => Promise<void>;
-} {
-  const underWay = new Set<Promise<unknown>>();
-  let isClosing = false;
-  return {
-    isClosing: () => isClosing,
-    track: async (work) => {
-      underWay.add(work);
-      try {
-        return await work;
-      } finally {
-        underWay.delete(work);
-      }
-    },
-    close: async () => {
-      isClosing = true;
-      await Promise.allSettled(underWay);
-    },
-  };
 }

@@ -16,6 +16,8 @@ export interface PeopleParts {
   readonly policy: Policy;
   readonly passwords: Passwords;
   readonly report: Report;
+  /** Whether a password is too well known to be chosen. */
+  readonly isKnownPassword: (password: string) => boolean | Promise<boolean>;
 }
 
 /** Users and their credentials. */
@@ -25,11 +27,12 @@ export interface People {
   readonly passkeys: Passkeys;
 }
 
-export function createPeople({ store, keyRing, policy, passwords, report }: PeopleParts): People {
+export function createPeople(parts: PeopleParts): People {
+  const { store, keyRing, policy, passwords, report, isKnownPassword } = parts;
   const passwordLimits = createPasswordLimits(store.attempts, keyRing, policy);
   const challenges = createPasskeyChallenges(keyRing, policy.passkeyChallengeLifetimeSeconds, Date.now);
   return {
-    ...createUsers({ store: store.users, passwords, passwordLimits, policy, report }),
+    ...createUsers({ store: store.users, passwords, passwordLimits, policy, report, isKnownPassword }),
     passkeys: createPasskeys({ store: store.passkeys, challenges, policy, report }),
   };
 }

@@ -12,7 +12,7 @@ let server: TestServer;
 
 beforeAll(async () => {
   database = await createTestDatabase(inject('postgresAdminUrl'));
-  server = await startTestServer(database.databaseUrl);
+  server = await startTestServer(database.databaseUrl, { isKnownPassword: (password) => password === 'password1' });
 });
 afterAll(async () => {
   await server.holdfast.close();
@@ -47,6 +47,9 @@ describe('users', () => {
     [{ username: 'x'.repeat(255) }, 'invalid_username'],
     [{ password: 'short' }, 'invalid_password'],
     [{ password: 'x'.repeat(257) }, 'invalid_password'],
+    // What a guesser tries first.
+    [{ password: 'GRACE@example.org' }, 'invalid_password'],
+    [{ password: 'password1' }, 'invalid_password'],
   ])('%j is refused as %s', async (change, code) => {
     await expect(server.holdfast.users.create({ ...GRACE, ...change })).rejects.toMatchObject({ code });
   });

@@ -99,18 +99,19 @@ export interface UsersParts {
   readonly passwordLimits: PasswordLimits;
   readonly policy: Pick<Policy, 'passwordMinimumLength' | 'passwordMaximumLength'>;
   readonly report: Report;
+  readonly isKnownPassword: (password: string) => boolean | Promise<boolean>;
 }
 
 /** @returns the public face, and what the endpoints need */
 export function createUsers(parts: UsersParts): { readonly users: Users; readonly passwordSignIn: PasswordSignIn } {
-  const { store, policy, passwords, report } = parts;
+  const { store, passwords, report } = parts;
   const reportChange = (change: UserChange): boolean => {
     if (change.kind !== 'changed') return false;
     for (const fact of change.ended) report(fact);
     return true;
   };
   const changePassword = async (sub: string, password: string | null, sid: string | null, ending: Ending) => {
-    if (password !== null) checkPassword(password, policy);
+    if (password !== null) await checkPassword(password, (await store.findById(sub))?.username ?? null, parts);
     const hash = password === null ? null : await passwords.hash(password);
     const change = await store.setPassword(sub, hash, ending);
     const kind: CredentialChanged['change'] = password === null ? 'password_removed' : 'password_changed';
@@ -179,20 +180,30 @@ async function authenticate(
   return { kind: 'authenticated', user: toUser(record), signInEpoch: record.signInEpoch };
 }
 
-function checkPassword(password: string, policy: UsersParts['policy']): void {
+/** @see NIST SP 800-63B-4 §3.1.1.2: length and known passwords count, and no rule about kinds of characters */
+async function checkPassword(
+  password: string,
+  username: string | null,
+  { policy, isKnownPassword }: UsersParts,
+): Promise<void> {
   const { passwordMinimumLength: least, passwordMaximumLength: most } = policy;
-  if (password.length >= least && password.length <= most) return;
-  throw new HoldfastError('invalid_password', `a password is ${least} to ${most} characters`);
+  if (password.length < least || password.length > most) {
+    throw new HoldfastError('invalid_password', `a password is ${least} to ${most} characters`);
+  }
+  const isUsername = username !== null && usernameKey(password) === usernameKey(username);
+  if (isUsername || (await isKnownPassword(password))) {
+    throw new HoldfastError('invalid_password', 'a password that others would try first cannot be chosen');
+  }
 }
 
 async function createUser({ username, password, name }: NewUser, parts: UsersParts): Promise<User> {
-  const { store, passwords, policy, report } = parts;
+  const { store, passwords, report } = parts;
   if (!USERNAME.test(username)) {
     throw new HoldfastError('invalid_username', 'a username is 1 to 254 characters, none of them a control character');
   }
   if (typeof name !== 'string' || CONTROL_CHARACTER.test(name))
     throw new TypeError('a name holds no control character');
-  checkPassword(password, policy);
+  await checkPassword(password, username, parts);
   const user: User = { sub: randomUUID(), username, name };
   const isNew = await store.insert({ ...user, passwordHash: await passwords.hash(password) }, usernameKey(username));
   if (!isNew) throw new HoldfastError('username_taken', 'a user of this name exists');
