@@ -14,7 +14,7 @@ import { runLoad, type Load, type VirtualClient } from './load.ts';
 
 const { values } = parseArgs({
   options: {
-    clients: { type: 'string', default: '64' },
+    clients: { type: 'string', default: '128' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '3' },
   },
