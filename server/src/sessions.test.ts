@@ -219,6 +219,43 @@ describe('a session that replaces another', () => {
     expect(server.events).toContainEqual(expect.objectContaining({ sid: old.sid, reason: 'replaced' }));
   });
 
+  test('goes on for its device, whether the old one is alive or has ended', async () => {
+    for (const ending of [null, "revoked_at = now(), revoked_reason = 'reuse'", 'idle_expires_at = now()']) {
+      const old = await signInEarlier();
+      await server.alter(old.sid, "device_label = 'Phone'");
+      if (ending !== null) await server.alter(old.sid, ending);
+      const { sid } = await server.signIn('native', { replaces: old.sid });
+      const { rows } = await server.holdfast.database.query(
+        'SELECT replaces, device_label FROM holdfast.sessions WHERE id = $1',
+        [sid],
+      );
+      expect(rows).toEqual([{ replaces: old.sid, device_label: 'Phone' }]);
+    }
+  });
+
+  test('brings nothing back that was dead', async () => {
+    const old = await signInEarlier();
+    await server.holdfast.sessions.revoke(old.sid);
+    const replacement = await server.signIn('native', { replaces: old.sid });
+    await server.refresh(replacement.refreshToken);
+    expect(await server.refresh(old.refreshToken)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
+  });
+
+  test('takes the old one along when it is signed out before its first use', async () => {
+    const old = await signInEarlier();
+    const replacement = await server.signIn('native', { replaces: old.sid });
+    expect(await server.post('/revoke', { client_id: 'native', token: replacement.refreshToken })).toMatchObject({
+      status: 200,
+    });
+    expect(await server.refresh(old.refreshToken)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
+  });
+
+  test('whose answer never arrived changes nothing: the old one goes on', async () => {
+    const old = await signInEarlier();
+    await server.signIn('native', { replaces: old.sid });
+    await refreshToken(old.refreshToken);
+  });
+
   test('of another user is left alone: its id gives nobody power over it', async () => {
     await server.holdfast.users.create({ username: 'eve@example.org', password: 'correct horse', name: 'Eve' });
     const victim = await signInEarlier();
