@@ -26,3 +26,45 @@ export interface EventStore {
   /** Deletes events older than the retention time, and what is left of their deliveries. */
   readonly deleteExpired: (retentionSeconds: number) => Promise<void>;
 }
+
+/** An event on its way to one endpoint. */
+export interface Delivery {
+  readonly event: StoredEvent;
+  /** How often it was tried, this time included. */
+  readonly attempts: number;
+}
+
+/** What went wrong with the attempt of this number. */
+export interface FailedAttempt {
+  readonly attempts: number;
+  readonly failure: string;
+}
+
+/** An event that an endpoint did not get. */
+export interface AbandonedDelivery extends Delivery {
+  readonly endpoint: string;
+  /** What went wrong the last time. */
+  readonly failure: string;
+  readonly abandonedAtMs: number;
+}
+
+/** The outbox of the webhooks. Part of the {@link Store}; rows come with the events that are recorded. */
+export interface WebhookStore {
+  /**
+   * Takes deliveries that are due. Of several nodes each gets different ones, and has them to itself for the lease; what is
+   * neither confirmed nor postponed by then is due again.
+   */
+  readonly take: (endpoint: string, limit: number, leaseSeconds: number) => Promise<readonly Delivery[]>;
+  readonly confirm: (eventId: string, endpoint: string) => Promise<void>;
+  readonly postpone: (
+    eventId: string,
+    endpoint: string,
+    attempt: FailedAttempt & { readonly delaySeconds: number },
+  ) => Promise<void>;
+  /** Tries no more. The delivery stays to be looked at until its event's retention time is over. */
+  readonly abandon: (eventId: string, endpoint: string, attempt: FailedAttempt) => Promise<void>;
+  /** Newest first. @param limit default: 100 */
+  readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
+  /** Makes every abandoned delivery of an endpoint due again. @returns how many */
+  readonly revive: (endpoint: string) => Promise<number>;
+}

@@ -36,6 +36,7 @@ export type HoldfastFact =
   | SecretMismatched
   | ProofRefused
   | ServerKeyUnknown
+  | WebhookAbandoned
   | DatabaseDoubted
   | RequestAnswered;
 
@@ -156,6 +157,15 @@ export interface ProofRefused {
 /** A token of the right form named a server key that this node does not have: garbage, or nodes with different secrets. */
 export interface ServerKeyUnknown {
   readonly type: 'server_key.unknown';
+}
+
+/** An event was not delivered to a webhook, after as many attempts as there are: look at the endpoint, then send it again. */
+export interface WebhookAbandoned {
+  readonly type: 'webhook.abandoned';
+  readonly endpoint: string;
+  readonly eventId: string;
+  readonly attempts: number;
+  readonly failure: string;
 }
 
 /** The database did not answer or its answer was in doubt; the caller was told 503. `sqlState` is PostgreSQL's code, if any. */

@@ -13,7 +13,7 @@ import { createDrain } from './drain.ts';
 import { HoldfastError } from './errors.ts';
 import { startEventLog } from './event-log.ts';
 import type { EventLog } from './event-log.ts';
-import type { EventQuery, EventStore, StoredEvent } from './event-store.ts';
+import type { AbandonedDelivery, EventQuery, StoredEvent } from './event-store.ts';
 import type { HoldfastEvent, Report, RevocationReason } from './events.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
 import type { EndpointParts } from './http/endpoint.ts';
@@ -47,7 +47,12 @@ import { createRevocationFeed } from './revocation-feed.ts';
 import { createSessions } from './sessions.ts';
 import { loadSigningKeys } from './signing-keys.ts';
 import { traceRequest } from './tracing.ts';
+import type { Store } from './store.ts';
 import type { Users } from './users.ts';
+import { startWebhookDelivery } from './webhook-delivery.ts';
+import type { WebhookDelivery } from './webhook-delivery.ts';
+import { registerWebhooks } from './webhooks.ts';
+import type { WebhookRegistration } from './webhooks.ts';
 
 /** Where messages for operators go. pino fits as it is. */
 export interface Logger {
@@ -73,6 +78,8 @@ export interface HoldfastOptions {
   readonly clients: readonly ClientRegistration[];
   /** Resource servers that may introspect tokens and follow ended sessions. Default: none. */
   readonly resourceServers?: readonly ResourceServerRegistration[];
+  /** Endpoints that are told of events, signed and at least once. Default: none. */
+  readonly webhooks?: readonly WebhookRegistration[];
   /**
    * How many proxies in front of this server append the peer's address to `X-Forwarded-For`. Default 0: the header is not
    * believed. Too few and all users share one address and its limits; too many and anybody can claim any address.
@@ -128,6 +135,25 @@ export interface AuditLog {
   readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
 }
 
+/** What became of webhooks that could not be delivered. */
+export interface Webhooks {
+  /**
+   * Lists events that an endpoint did not get, after as many attempts as there are; newest first.
+   *
+   * @param endpoint default: every one
+   * @param limit default: 100
+   * @throws HoldfastError `unavailable`
+   */
+  readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
+  /**
+   * Sends an endpoint everything again that it did not get.
+   *
+   * @returns how many events
+   * @throws HoldfastError `unavailable`
+   */
+  readonly redeliver: (endpoint: string) => Promise<number>;
+}
+
 /** A running server. Several of them, in one process or many, may share a database. */
 export interface Holdfast {
   /** Answers a request to one of our endpoints; null when the path is not ours. Never throws. */
@@ -147,6 +173,7 @@ export interface Holdfast {
   readonly users: Users;
   readonly sessions: SessionAdministration;
   readonly auditLog: AuditLog;
+  readonly webhooks: Webhooks;
   /** Pool for durable work, for tables of your own beside ours. */
   readonly database: Pool;
   /** What `/metrics` answers, for a host with a way of its own to publish metrics. */
@@ -173,11 +200,12 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   });
   try {
     await migrate(databaseUrl, policy.connectTimeoutMs);
-    const store = createStore(connections, policy);
+    const store = createStore(connections, policy, settings.webhooks);
     const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
     const metrics = createMetrics({ connections, signingKeys, hasProcessMetrics: options.hasProcessMetrics ?? false });
     const eventLog = startEventLog(store.events.append, policy, createWarn(logger));
     const report = createReport([metrics.observe, eventLog.record, options.onEvent ?? ignore], logger);
+    const delivery = { store: store.webhooks, webhooks: settings.webhooks, policy, report, warn: createWarn(logger) };
     const passwords = await createPasswords(policy);
     const { proofs, resourceProofs } = createProofVerifiers(keyRing, policy);
     const accessTokens = createAccessTokens({
@@ -221,7 +249,14 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
           metricsToken: options.metricsToken ?? null,
         }),
       },
-      { trustedProxies: settings.trustedProxies, connections, logger, events: store.events, eventLog },
+      {
+        trustedProxies: settings.trustedProxies,
+        connections,
+        logger,
+        store,
+        eventLog,
+        webhookDelivery: startWebhookDelivery(delivery),
+      },
     );
   } catch (error) {
     await closeConnections(connections);
@@ -231,7 +266,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
 
 /** The options after their check, as far as endpoints need them. @throws TypeError that names the option */
 function readSettings(options: HoldfastOptions) {
-  const { issuer, trustedProxies = 0, resourceServers = [] } = options;
+  const { issuer, trustedProxies = 0, resourceServers = [], webhooks = [] } = options;
   if (!isOrigin(issuer)) throw new TypeError('options.issuer is an origin without a path, such as https://id.example');
   if (!Number.isSafeInteger(trustedProxies) || trustedProxies < 0) {
     throw new TypeError('options.trustedProxies is a whole number, at least 0');
@@ -244,6 +279,7 @@ function readSettings(options: HoldfastOptions) {
     isKnownPassword: options.isKnownPassword ?? (() => false),
     clients: registerClients(options.clients, issuer, policy),
     resourceServers: registerResourceServers(resourceServers),
+    webhooks: registerWebhooks(webhooks),
     keyRing: createKeyRing(options.secret, options.acceptedSecrets, options.retiredSecrets),
   };
 }
@@ -253,12 +289,13 @@ interface Backstage {
   readonly trustedProxies: number;
   readonly connections: Connections;
   readonly logger: Logger;
-  readonly events: EventStore;
+  readonly store: Pick<Store, 'events' | 'webhooks'>;
   readonly eventLog: EventLog;
+  readonly webhookDelivery: WebhookDelivery;
 }
 
 function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
-  const { trustedProxies, connections, logger, events, eventLog } = backstage;
+  const { trustedProxies, connections, logger, store, eventLog, webhookDelivery } = backstage;
   const { policy, users, sessions, accessTokens, signingKeys, operation } = parts;
   const drain = createDrain();
   const handle = async (request: HttpRequest): Promise<HttpResponse | null> => {
@@ -278,7 +315,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
   const maintenance = startMaintenance(
     [
       { name: 'signing keys', run: signingKeys.maintain },
-      { name: 'audit log', run: () => events.deleteExpired(policy.eventRetentionSeconds) },
+      { name: 'audit log', run: () => store.events.deleteExpired(policy.eventRetentionSeconds) },
       { name: 'expired rows', run: () => deleteExpired(connections.durable, policy.expiredRetentionSeconds) },
     ],
     policy.signingKeyPollSeconds * 1000,
@@ -290,6 +327,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
   const close = async (): Promise<void> => {
     parts.revocations.close();
     await Promise.all([drain.close(), maintenance.stop()]);
+    await webhookDelivery.close();
     await eventLog.close();
     await closeConnections(connections);
   };
@@ -305,7 +343,8 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
       revokeAllOfUser: async (sub, reason = 'administrator') =>
         isSid(sub) ? sessions.revokeAllOfUser(sub, reason) : 0,
     },
-    auditLog: { list: events.list },
+    auditLog: { list: store.events.list },
+    webhooks: { listAbandoned: store.webhooks.listAbandoned, redeliver: store.webhooks.revive },
     database: connections.durable,
     metrics: operation.metrics.expose,
     retire: operation.retire,

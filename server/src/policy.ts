@@ -83,6 +83,13 @@ export interface Policy {
   /** How often a node looks for sessions that ended, while resource servers follow them. */
   readonly revocationPollMs: number;
 
+  /** How often a node looks for webhooks to deliver. */
+  readonly webhookPollMs: number;
+  /** How long a receiver may take to answer. */
+  readonly webhookTimeoutMs: number;
+  /** Attempts at one delivery before it is given up. They take about a day, with delays from 5 s to 6 h. */
+  readonly webhookMaxAttempts: number;
+
   /** How long the audit log keeps an event. */
   readonly eventRetentionSeconds: number;
   /** Events that may wait for the database in an outage; beyond it they are counted and lost. About 500 bytes each. */
@@ -161,6 +168,10 @@ export const DEFAULT_POLICY: Policy = {
   preflightMaxAgeSeconds: 600,
 
   revocationPollMs: 500,
+
+  webhookPollMs: 1_000,
+  webhookTimeoutMs: 10_000,
+  webhookMaxAttempts: 18,
 
   eventRetentionSeconds: 180 * 86_400,
   eventBufferLimit: 10_000,

@@ -1,4 +1,4 @@
-import type { EventStore } from './event-store.ts';
+import type { EventStore, WebhookStore } from './event-store.ts';
 import type { SessionRevoked } from './events.ts';
 import type { SigningAlgorithm } from './jws.ts';
 import type { SessionLifetimes } from './policy.ts';
@@ -34,6 +34,7 @@ export interface Store {
   readonly attempts: AttemptStore;
   readonly signingKeys: SigningKeyStore;
   readonly events: EventStore;
+  readonly webhooks: WebhookStore;
 }
 
 export interface SessionStore {

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { EventStore, StoredEvent } from '../event-store.ts';
 import { isSid } from '../refresh-token.ts';
+import type { Webhook } from '../webhooks.ts';
 import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
 
@@ -8,10 +9,7 @@ import type { Connections } from './connections.ts';
 export type RecordEvents = (client: PoolClient, events: readonly StoredEvent[]) => Promise<void>;
 
 /** A webhook endpoint, as far as the outbox has to know it. */
-export interface Subscriber {
-  readonly endpoint: string;
-  readonly isWanted: (type: StoredEvent['type']) => boolean;
-}
+export type Subscriber = Pick<Webhook, 'id' | 'isWanted'>;
 
 /** @param subscribers who gets a row in the outbox for each event that it wants */
 export function createEventRecorder(subscribers: readonly Subscriber[]): RecordEvents {
@@ -26,7 +24,7 @@ export function createEventRecorder(subscribers: readonly Subscriber[]): RecordE
         ON CONFLICT (id) DO NOTHING`,
       values: columnsOf(events),
     });
-    const deliveries = subscribers.flatMap(({ endpoint, isWanted }) =>
+    const deliveries = subscribers.flatMap(({ id: endpoint, isWanted }) =>
       events.filter(({ type }) => isWanted(type)).map(({ id }) => ({ id, endpoint })),
     );
     if (deliveries.length === 0) return;

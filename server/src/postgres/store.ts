@@ -12,6 +12,7 @@ import { createSigningKeyStore } from './signing-key-store.ts';
 import { bucketOf, createSessionStore, toDelivery } from './session-store.ts';
 import type { DeliveryRow } from './session-store.ts';
 import { createUserStore } from './user-store.ts';
+import { createWebhookStore } from './webhook-store.ts';
 
 type StorePolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSeconds' | 'authorizationCodeLifetimeSeconds'>;
 
@@ -34,6 +35,7 @@ export function createStore(
     attempts: createAttemptStore(connections),
     signingKeys: createSigningKeyStore(connections),
     events: createEventStore(connections, recordEvents),
+    webhooks: createWebhookStore(connections),
   };
 }
 
