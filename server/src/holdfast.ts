@@ -11,10 +11,8 @@ import type { ProofVerifier } from './dpop.ts';
 import { createDpopNonces } from './dpop-nonce.ts';
 import { createDrain } from './drain.ts';
 import { HoldfastError } from './errors.ts';
-import { startEventLog } from './event-log.ts';
-import type { EventLog } from './event-log.ts';
 import type { AbandonedDelivery, EventQuery, StoredEvent } from './event-store.ts';
-import type { HoldfastEvent, Report, RevocationReason } from './events.ts';
+import type { HoldfastEvent, RevocationReason } from './events.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
 import type { EndpointParts } from './http/endpoint.ts';
 import { createFetchHandler } from './http/fetch-handler.ts';
@@ -23,7 +21,6 @@ import { createNodeListener } from './http/node-listener.ts';
 import { clientAddressOf } from './http/client-address.ts';
 import { createAddressLimit } from './http/rate-limit.ts';
 import { answerRequest, routeOf } from './http/router.ts';
-import type { Answered } from './http/router.ts';
 import { createIntrospection } from './introspection.ts';
 import { createKeyRing } from './keys.ts';
 import type { KeyRing } from './keys.ts';
@@ -41,6 +38,8 @@ import { migrate } from './postgres/migrations.ts';
 import { createRevocationReading } from './postgres/revocation-reading.ts';
 import { createStore } from './postgres/store.ts';
 import { isSid } from './refresh-token.ts';
+import { reportAnswer, startReporting } from './reporting.ts';
+import type { Reporting } from './reporting.ts';
 import { registerResourceServers } from './resource-servers.ts';
 import type { ResourceServerRegistration } from './resource-servers.ts';
 import { createRevocationFeed } from './revocation-feed.ts';
@@ -49,8 +48,6 @@ import { loadSigningKeys } from './signing-keys.ts';
 import { traceRequest } from './tracing.ts';
 import type { Store } from './store.ts';
 import type { Users } from './users.ts';
-import { startWebhookDelivery } from './webhook-delivery.ts';
-import type { WebhookDelivery } from './webhook-delivery.ts';
 import { registerWebhooks } from './webhooks.ts';
 import type { WebhookRegistration } from './webhooks.ts';
 
@@ -203,9 +200,9 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const store = createStore(connections, policy, settings.webhooks);
     const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
     const metrics = createMetrics({ connections, signingKeys, hasProcessMetrics: options.hasProcessMetrics ?? false });
-    const eventLog = startEventLog(store.events.append, policy, createWarn(logger));
-    const report = createReport([metrics.observe, eventLog.record, options.onEvent ?? ignore], logger);
-    const delivery = { store: store.webhooks, webhooks: settings.webhooks, policy, report, warn: createWarn(logger) };
+    const listeners = [metrics.observe, options.onEvent ?? (() => {})];
+    const reporting = startReporting({ ...settings, store, listeners, logger });
+    const { report } = reporting;
     const passwords = await createPasswords(policy);
     const { proofs, resourceProofs } = createProofVerifiers(keyRing, policy);
     const accessTokens = createAccessTokens({
@@ -249,14 +246,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
           metricsToken: options.metricsToken ?? null,
         }),
       },
-      {
-        trustedProxies: settings.trustedProxies,
-        connections,
-        logger,
-        store,
-        eventLog,
-        webhookDelivery: startWebhookDelivery(delivery),
-      },
+      { trustedProxies: settings.trustedProxies, connections, logger, store, reporting },
     );
   } catch (error) {
     await closeConnections(connections);
@@ -290,12 +280,11 @@ interface Backstage {
   readonly connections: Connections;
   readonly logger: Logger;
   readonly store: Pick<Store, 'events' | 'webhooks'>;
-  readonly eventLog: EventLog;
-  readonly webhookDelivery: WebhookDelivery;
+  readonly reporting: Reporting;
 }
 
 function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
-  const { trustedProxies, connections, logger, store, eventLog, webhookDelivery } = backstage;
+  const { trustedProxies, connections, logger, store, reporting } = backstage;
   const { policy, users, sessions, accessTokens, signingKeys, operation } = parts;
   const drain = createDrain();
   const handle = async (request: HttpRequest): Promise<HttpResponse | null> => {
@@ -327,8 +316,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
   const close = async (): Promise<void> => {
     parts.revocations.close();
     await Promise.all([drain.close(), maintenance.stop()]);
-    await webhookDelivery.close();
-    await eventLog.close();
+    await reporting.close();
     await closeConnections(connections);
   };
   let closed: Promise<void> | null = null;
@@ -368,52 +356,4 @@ function createProofVerifiers(
     // A proof for an access token is bound to that token as well: one exchange more for each API would buy little.
     resourceProofs: createProofVerifier({ ...parts, isNonceRequired: false }),
   };
-}
-
-/** Tells the operator about answers that are the server's own fault, and everybody about every answer. */
-function reportAnswer(request: HttpRequest, { response, failure }: Answered, report: Report, logger: Logger): void {
-  const { method, path } = request;
-  const { status } = response;
-  report({
-    type: 'request.answered',
-    method,
-    path,
-    status,
-    error: failure?.error ?? null,
-    reason: failure?.reason ?? null,
-  });
-  if (failure === null) return;
-  const { cause } = failure;
-  const sqlState = sqlStateOf(failure);
-  if (status === 500) logger.error({ path, sqlState, err: describeBug(cause) }, 'a request failed unexpectedly');
-  if (!(cause instanceof HoldfastError) || cause.code !== 'unavailable') return;
-  report({ type: 'database.doubted', sqlState });
-  logger.warn({ path, sqlState, cause: cause.message }, 'the database is in doubt: a request was answered 503');
-}
-
-/** A bug's class and stack, without its message: a driver may quote what it was given. */
-function describeBug(cause: unknown): object {
-  if (!(cause instanceof Error)) return { type: typeof cause };
-  const frames = (cause.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
-  return { type: cause.name, stack: frames.join('\n') };
-}
-
-function createReport(listeners: readonly ((event: HoldfastEvent) => void)[], logger: Logger): Report {
-  return (fact) => {
-    const event = { ...fact, atMs: Date.now() };
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (err) {
-        logger.error({ type: fact.type, err: describeBug(err) }, 'the event listener threw');
-      }
-    }
-  };
-}
-
-function ignore(): void {}
-
-/** How the background tells the operator what went wrong. */
-function createWarn(logger: Logger): (message: string, failure: unknown) => void {
-  return (message, failure) => logger.warn({ sqlState: sqlStateOf(failure), err: describeBug(failure) }, message);
 }
