@@ -80,6 +80,21 @@ describe('a batch', () => {
   });
 });
 
+// A bound session never rotates: trying would be a statement for nothing.
+test('what is only to be read is read, together with the rest', async () => {
+  const { store, statements } = recordingStore();
+  const batches = createRotationBatches(store, { maxBatchSize: 10 });
+  const attempts = [
+    batches.join(candidate('b'), 'read'),
+    batches.join(candidate('a')),
+    batches.join(candidate('c'), 'read'),
+  ];
+  expect(kinds(await Promise.all(attempts))).toEqual(['read', 'rotated', 'read']);
+  expect(statements).toEqual(['rotate a', 'read b,c']);
+  await batches.join(candidate('d'), 'read');
+  expect(statements.slice(2)).toEqual(['read d']);
+});
+
 describe('a failure', () => {
   const held = 'b';
 

@@ -13,14 +13,17 @@ export interface RotationBatches {
   /**
    * Tries to rotate, together with whoever else is waiting.
    *
+   * @param step `read`: does not even try. For a use that came with a proof: its session is most likely bound to a key, and a
+   *   bound session never rotates.
    * @throws HoldfastError `unavailable`
    */
-  join(candidate: RotationCandidate): Promise<Attempt>;
+  join(candidate: RotationCandidate, step?: 'rotate' | 'read'): Promise<Attempt>;
 }
 
 interface Waiting {
   readonly span: ReturnType<typeof activeSpanContext>;
   readonly candidate: RotationCandidate;
+  readonly step: 'rotate' | 'read';
   readonly resolve: (attempt: Attempt) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -51,9 +54,9 @@ export function createRotationBatches(
     isRunning = false;
   };
   return {
-    join: (candidate) =>
+    join: (candidate, step = 'rotate') =>
       new Promise((resolve, reject) => {
-        queue.push({ candidate, span: activeSpanContext(), resolve, reject });
+        queue.push({ candidate, step, span: activeSpanContext(), resolve, reject });
         if (isRunning) return;
         isRunning = true;
         setImmediate(() => void run());
@@ -84,8 +87,8 @@ async function serve(batch: readonly Waiting[], store: Pick<SessionStore, 'rotat
 }
 
 /**
- * The first candidate of each session, sorted by id so that two nodes lock rows in one order; and the rest, which see what
- * the first one did.
+ * The first candidate to rotate of each session, sorted by id so that two nodes lock rows in one order; and the rest, which
+ * see what the first one did.
  */
 function splitBySession(batch: readonly Waiting[]): {
   readonly leaders: readonly Waiting[];
@@ -94,7 +97,7 @@ function splitBySession(batch: readonly Waiting[]): {
   const leaders = new Map<string, Waiting>();
   const followers: Waiting[] = [];
   for (const member of batch) {
-    if (leaders.has(member.candidate.sid)) followers.push(member);
+    if (member.step === 'read' || leaders.has(member.candidate.sid)) followers.push(member);
     else leaders.set(member.candidate.sid, member);
   }
   const sorted = [...leaders.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);

@@ -265,7 +265,7 @@ function toUse(
 }
 
 async function useCopy(use: Use, batches: RotationBatches, parts: SessionsParts): Promise<RefreshAnswer> {
-  const attempt = await batches.join(use.candidate);
+  const attempt = await batches.join(use.candidate, use.presented.jkt === null ? 'rotate' : 'read');
   if (attempt.kind === 'rotated') return grant('rotated', attempt.delivery, use, parts);
   let reading = attempt.reading;
   for (let attempts = 0; attempts < parts.policy.maxDecisionAttempts; attempts++) {

@@ -71,7 +71,7 @@ export interface SessionStore {
    */
   revokeAllOfUser(sub: string, ending: Ending): Promise<readonly SessionRevoked[]>;
   /** Live sessions of a user, the one used last first; one that is being replaced is left out. */
-  readonly listOfUser: (sub: string) => Promise<readonly ListedSession[]>;
+  readonly listOfUser: (sub: string, timeouts: InactivityTimeouts) => Promise<readonly ListedSession[]>;
   /** Gives a live session's device a label. @returns false when there is no such session of this user */
   readonly label: (sid: string, sub: string, deviceLabel: string | null) => Promise<boolean>;
   /** The user of a session, alive or not; null when there is none. */
@@ -93,6 +93,9 @@ export interface SessionRecord extends SessionState {
   /** The database's clock at this reading. */
   readonly nowMs: number;
 }
+
+/** Inactivity timeouts in seconds by client: with them a row tells when its session was last used. */
+export type InactivityTimeouts = ReadonlyMap<string, number>;
 
 /** A session as its user sees it. */
 export interface ListedSession {

@@ -12,8 +12,11 @@ export const SESSIONS_ENDPOINT: ResourceEndpoint = {
   kind: 'resource',
   path: '/sessions',
   methods: {
-    GET: async ({ claims }, { listSessions }) => {
-      const sessions = await listSessions(claims.sub);
+    GET: async ({ claims }, { listSessions, clients }) => {
+      const timeouts = new Map(
+        [...clients.values()].map((client) => [client.clientId, client.lifetimes.inactivityTimeoutSeconds]),
+      );
+      const sessions = await listSessions(claims.sub, timeouts);
       return json(200, { sessions: sessions.map((session) => describe(session, claims.sid)) });
     },
     DELETE: async (access, parts) => {

@@ -105,15 +105,16 @@ WHERE s.user_id = $1 AND ($3::uuid IS NULL OR s.id <> $3) AND ${IS_LIVE} RETURNI
  * A device that signed in again is one entry: the session that is being replaced is left out, although it lives until the new
  * refresh token is first used.
  *
- * $2 inactivity timeout in seconds. A bound session is never delivered again, so its last use shows in the timeout that slid.
+ * $2 and $3: inactivity timeouts in seconds, by client. A bound session is never delivered again, so its last use shows in the timeout that slid.
  */
 export const LIST_OF_USER = `
 SELECT s.id, s.client_id, s.device_label, s.last_user_agent, s.last_address, s.amr, s.acr,
   ${milliseconds('s.created_at')} AS created_at_ms, ${milliseconds('s.auth_time')} AS auth_time_ms,
   ${milliseconds('s.expires_at')} AS expires_at_ms,
-  ${milliseconds(`greatest(s.delivered_at, least(${NOW}, s.idle_expires_at - make_interval(secs => $2::float8)))`)}
+  ${milliseconds(`greatest(s.delivered_at, least(${NOW}, s.idle_expires_at - make_interval(secs => t.seconds)))`)}
     AS last_used_at_ms
 FROM holdfast.sessions AS s
+LEFT JOIN unnest($2::text[], $3::int4[]) AS t (client_id, seconds) ON t.client_id = s.client_id
 WHERE s.user_id = $1 AND ${IS_LIVE} AND NOT EXISTS (
   SELECT FROM holdfast.sessions AS n
   WHERE n.user_id = $1 AND n.replaces = s.id

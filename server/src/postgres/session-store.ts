@@ -72,7 +72,7 @@ interface ListedRow extends IdRow {
   readonly last_used_at_ms: number;
 }
 
-type SessionPolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSeconds'>;
+type SessionPolicy = Pick<Policy, 'rotationIntervalMs'>;
 
 /**
  * Sessions in PostgreSQL.
@@ -130,8 +130,8 @@ export function createSessionStore(
         await client.query(VOID_SIGN_INS, [sub]);
         return endSessionsOfUser(client, sub, ending, recordEvents);
       }),
-    listOfUser: async (sub) => {
-      const values = [sub, policy.inactivityTimeoutSeconds];
+    listOfUser: async (sub, timeouts) => {
+      const values = [sub, [...timeouts.keys()], [...timeouts.values()]];
       return (await run<ListedRow>(durable, { text: statements.LIST_OF_USER, values })).map(toListedSession);
     },
     label: async (sid, sub, deviceLabel) => {

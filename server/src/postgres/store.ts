@@ -14,7 +14,7 @@ import type { DeliveryRow } from './session-store.ts';
 import { createUserStore } from './user-store.ts';
 import { createWebhookStore } from './webhook-store.ts';
 
-type StorePolicy = Pick<Policy, 'rotationIntervalMs' | 'inactivityTimeoutSeconds' | 'authorizationCodeLifetimeSeconds'>;
+type StorePolicy = Pick<Policy, 'rotationIntervalMs' | 'authorizationCodeLifetimeSeconds'>;
 
 /**
  * The store in PostgreSQL; {@link Store} is its contract.
