@@ -190,7 +190,7 @@ export interface Holdfast {
 export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast> {
   const { databaseUrl, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
   const settings = readSettings(options);
-  const { issuer, policy, clients, keyRing } = settings;
+  const { policy, keyRing } = settings;
   const connections = openConnections(databaseUrl, policy, (error) => {
     // Never the error itself: the driver hangs the whole connection on it.
     logger.warn({ sqlState: sqlStateOf(error), cause: error.message }, 'an idle database connection broke');
@@ -205,14 +205,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const { report } = reporting;
     const passwords = await createPasswords(policy);
     const { proofs, resourceProofs } = createProofVerifiers(keyRing, policy);
-    const accessTokens = createAccessTokens({
-      issuer,
-      audience: options.audience ?? issuer,
-      signingKeys,
-      proofs: resourceProofs,
-      policy,
-      now: Date.now,
-    });
+    const accessTokens = createAccessTokens({ ...settings, signingKeys, proofs: resourceProofs, now: Date.now });
     const sessions = createSessions({ store: store.sessions, keyRing, policy, report, onBatch: metrics.observeBatch });
     const people = createPeople({ ...settings, store, passwords, report });
     const codes = createAuthorizationCodes({
@@ -231,7 +224,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         codes,
         sessions,
         revocations: createRevocationFeed({ readRevoked: createRevocationReading(connections), policy }),
-        introspect: createIntrospection({ store: store.sessions, accessTokens, clients, keyRing, policy }),
+        introspect: createIntrospection({ ...settings, store: store.sessions, accessTokens }),
         findLive: store.sessions.findLive,
         listSessions: store.sessions.listOfUser,
         labelSession: store.sessions.label,
@@ -264,6 +257,7 @@ function readSettings(options: HoldfastOptions) {
   const policy = resolvePolicy(options.policy);
   return {
     issuer,
+    audience: options.audience ?? issuer,
     trustedProxies,
     policy,
     isKnownPassword: options.isKnownPassword ?? (() => false),
