@@ -200,10 +200,11 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const store = createStore(connections, policy, settings.webhooks);
     const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
     const metrics = createMetrics({ connections, signingKeys, hasProcessMetrics: options.hasProcessMetrics ?? false });
+    const passwords = await createPasswords(policy);
+    // The last that needs stopping: from here on nothing fails.
     const listeners = [metrics.observe, options.onEvent ?? (() => {})];
     const reporting = startReporting({ ...settings, store, listeners, logger });
     const { report } = reporting;
-    const passwords = await createPasswords(policy);
     const { proofs, resourceProofs } = createProofVerifiers(keyRing, policy);
     const accessTokens = createAccessTokens({ ...settings, signingKeys, proofs: resourceProofs, now: Date.now });
     const sessions = createSessions({ store: store.sessions, keyRing, policy, report, onBatch: metrics.observeBatch });

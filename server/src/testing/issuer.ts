@@ -1,7 +1,8 @@
-import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { signJws } from '../jws.ts';
 import type { Fetch } from '../resource/fetch-json.ts';
+import { athOf, createProver } from './proof.ts';
 
 export const TOKEN_ISSUER = 'https://id.example';
 export const AUDIENCE = 'https://api.example';
@@ -89,17 +90,10 @@ export interface TestProofKey {
 }
 
 export function createTestProofKey(): TestProofKey {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const { crv, kty, x, y } = publicKey.export({ format: 'jwk' });
-  const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
+  const prover = createProver();
   return {
-    jkt: sha256(JSON.stringify({ crv, kty, x, y })),
-    prove: ({ method, url, token }, claims = {}) => {
-      const input = encodeJwt(
-        { alg: 'ES256', typ: 'dpop+jwt', jwk: { crv, kty, x, y } },
-        { jti: randomUUID(), htm: method, htu: url, iat: Math.floor(Date.now() / 1000), ath: sha256(token), ...claims },
-      );
-      return `${input}.${signJws('ES256', privateKey, input).toString('base64url')}`;
-    },
+    jkt: prover.jkt,
+    prove: ({ method, url, token }, claims = {}) =>
+      prover.prove({ htm: method, htu: url, ath: athOf(token), ...claims }),
   };
 }
