@@ -43,6 +43,23 @@ it('takes a database from nothing to a user, a session and its end', async () =>
   expect(await server.stop()).toBe(0);
 });
 
+it('stops at once while a resource server waits for news, and sends it on its way', async () => {
+  const resourceServer = { id: 'api', secret: 'a-secret-of-a-resource-server-of-32-bytes' };
+  const server = await startServer({ ...environment, HOLDFAST_RESOURCE_SERVERS: JSON.stringify([resourceServer]) });
+  const ask = (form: Readonly<Record<string, string>>): Promise<Response> =>
+    fetch(`${server.url}/revocations`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${resourceServer.secret}` },
+      body: new URLSearchParams(form),
+    });
+  const { cursor } = (await (await ask({ wait: '0' })).json()) as { cursor: string };
+  const waiting = ask({ wait: '60', after: cursor });
+  // Answered on another connection while the first one waits: it has arrived.
+  await ask({ wait: '0' });
+  expect(await server.stop()).toBe(0);
+  expect((await waiting).status).toBe(200);
+});
+
 describe('keys', () => {
   const rolesOf = (stdout: string): readonly string[] =>
     [...stdout.matchAll(/^(next|signing|previous) /gm)].map(([, role]) => role ?? '');

@@ -119,9 +119,9 @@ function help(): readonly string[] {
     '',
     'Configuration: a JSON file (--config, or HOLDFAST_CONFIG) with these fields; variables count over it.',
     '',
-    ...FIELDS.flatMap(({ name, variables, about }) => [
+    ...FIELDS.flatMap(({ name, variables, about, isSecret }) => [
       `  ${name.padEnd(16)} ${variables.join(', ')}`,
-      `      ${about}`,
+      `      ${about}${isSecret === true ? ' (secret)' : ''}`,
     ]),
   ];
 }

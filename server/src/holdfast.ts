@@ -249,7 +249,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
 }
 
 /** The options after their check, as far as endpoints need them. @throws TypeError that names the option */
-function readSettings(options: HoldfastOptions) {
+export function readSettings(options: HoldfastOptions) {
   const { issuer, trustedProxies = 0, resourceServers = [], webhooks = [] } = options;
   if (!isOrigin(issuer)) throw new TypeError('options.issuer is an origin without a path, such as https://id.example');
   if (!Number.isSafeInteger(trustedProxies) || trustedProxies < 0) {

@@ -1,9 +1,8 @@
 import { Client } from 'pg';
 import type { Configuration } from '../configuration.ts';
 import { HoldfastError } from '../errors.ts';
-import { createKeyRing } from '../keys.ts';
+import { readSettings } from '../holdfast.ts';
 import type { KeyRing } from '../keys.ts';
-import { resolvePolicy } from '../policy.ts';
 import type { Policy } from '../policy.ts';
 import { closeConnections, openConnections, run, sqlStateOf } from '../postgres/connections.ts';
 import type { Connections } from '../postgres/connections.ts';
@@ -20,8 +19,7 @@ export async function diagnose({ options }: Configuration): Promise<readonly Fin
   let policy: Policy;
   let keyRing: KeyRing;
   try {
-    policy = resolvePolicy(options.policy);
-    keyRing = createKeyRing(options.secret, options.acceptedSecrets, options.retiredSecrets);
+    ({ policy, keyRing } = readSettings(options));
   } catch (error) {
     return [fail('configuration', describe(error), 'correct the field that is named')];
   }

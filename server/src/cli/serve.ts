@@ -9,6 +9,9 @@ import type { Holdfast } from '../holdfast.ts';
 /** Values that no log line may hold, wherever they turn up. */
 const REDACTED = ['secret', 'databaseUrl', 'password', 'metricsToken', 'authorization', 'cookie', 'refresh_token'];
 
+/** How long an ordinary request takes at most, in milliseconds. */
+const SOON_MS = 1_000;
+
 /**
  * Serves until SIGTERM or SIGINT, then stops without cutting anybody off: first `/readyz` says no for `retireSeconds`, then no
  * new connection is taken, and requests under way have `drainSeconds` to end. A second signal ends the process at once.
@@ -71,9 +74,13 @@ async function drain(server: Server, holdfast: Holdfast, drainSeconds: number): 
   const closed = new Promise<boolean>((resolve) => server.close(() => resolve(true)));
   // A connection that is busy now is idle later, and would be kept for a next request.
   const sweep = setInterval(() => server.closeIdleConnections(), 50);
-  const isDrained = await Promise.race([closed, sleep(drainSeconds * 1000, false, { ref: false })]);
+  const deadline = sleep(drainSeconds * 1000, false, { ref: false });
+  const isSoon = await Promise.race([closed, deadline, sleep(SOON_MS, false)]);
+  // Whoever still waits then, waits for news and not for an answer: this sends it.
+  const isClosed = holdfast.close();
+  const isDrained = isSoon || (await Promise.race([closed, deadline]));
   clearInterval(sweep);
   if (!isDrained) server.closeAllConnections();
-  await Promise.race([holdfast.close(), sleep(5_000, undefined, { ref: false })]);
+  await Promise.race([isClosed, sleep(5_000, undefined, { ref: false })]);
   return isDrained;
 }
