@@ -8,6 +8,14 @@ import { sealedStore, withFallback } from './sealed-store.ts';
 import { sealedOutbox, sealedVault } from './vault.ts';
 
 export { webProofSigner } from './dpop.ts';
+export {
+  explainPasskeyError,
+  isPasskeyAutofillSupported,
+  isPasskeySupported,
+  passkey,
+  registerPasskey,
+} from './passkey.ts';
+export type { PasskeyFailure, PasskeyOptions, RegisteredPasskey } from './passkey.ts';
 
 /** How the browser keeps the session. */
 export type WebOptions = {

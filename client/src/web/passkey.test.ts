@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { HoldfastError } from '../errors.ts';
+import type { ChallengeAnswer } from '../wire.ts';
+import { explainPasskeyError, passkey, registerPasskey } from './passkey.ts';
+
+type Get = (options: CredentialRequestOptions) => Promise<unknown>;
+
+const credential = { id: 'Y3JlZA', response: {} };
+const signalUnknownCredential = vi.fn<(unknown: object) => Promise<void>>(() => Promise.resolve());
+let get = vi.fn<Get>(() => Promise.resolve(credential));
+
+/** A browser with passkeys. */
+beforeEach(() => {
+  get = vi.fn<Get>(() => Promise.resolve(credential));
+  const PublicKeyCredential = Object.assign(() => {}, {
+    parseRequestOptionsFromJSON: (json: object) => json,
+    parseCreationOptionsFromJSON: (json: object) => json,
+    signalUnknownCredential,
+  });
+  vi.stubGlobal('PublicKeyCredential', PublicKeyCredential);
+  vi.stubGlobal('navigator', {
+    credentials: {
+      get: (options: CredentialRequestOptions) => get(options),
+      create: () => Promise.resolve(credential),
+    },
+  });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+  signalUnknownCredential.mockClear();
+});
+
+/** A server: a challenge to whoever brings no response, then `answer`. */
+function askOf(answer: ChallengeAnswer) {
+  let challenges = 0;
+  return vi.fn<(fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>>((fields) => {
+    if ('passkey_response' in fields) return Promise.resolve(answer);
+    challenges++;
+    const passkey_options = { challenge: 'Yw', rpId: 'example.com', timeout: 600_000 };
+    return Promise.resolve({ kind: 'rejected', more: { auth_session: `session ${challenges}`, passkey_options } });
+  });
+}
+
+const code: ChallengeAnswer = { kind: 'code', code: 'a code' };
+const refused = (reason: string): ChallengeAnswer => ({ kind: 'rejected', more: { error: 'access_denied', reason } });
+
+describe('signing in with a passkey', () => {
+  it('answers the challenge that the server gave', async () => {
+    const ask = askOf(code);
+    expect(await passkey()(ask)).toBe(code);
+    expect(ask.mock.calls[1]?.[0]).toEqual({
+      auth_session: 'session 1',
+      passkey_response: JSON.stringify(credential),
+    });
+  });
+
+  it('reports a passkey that the server does not know, and only such a one, so that it is not offered again', async () => {
+    expect(await passkey()(askOf(refused('credentials')))).toEqual(refused('credentials'));
+    expect(signalUnknownCredential).not.toHaveBeenCalled();
+    await passkey()(askOf(refused('passkey_unknown')));
+    expect(signalUnknownCredential).toHaveBeenCalledWith({ rpId: 'example.com', credentialId: 'Y3JlZA' });
+  });
+
+  it('renews the challenge behind an autofill that nobody has used until it grew old while the device slept', async () => {
+    vi.useFakeTimers({ now: 0 });
+    get.mockImplementationOnce(() => {
+      vi.setSystemTime(3_600_000);
+      return Promise.resolve(credential);
+    });
+    const ask = askOf(code);
+    expect(await passkey({ mediation: 'conditional' })(ask)).toBe(code);
+    expect(ask.mock.calls.at(-1)?.[0]).toMatchObject({ auth_session: 'session 2' });
+  });
+
+  it('that is aborted sends nothing more', async () => {
+    const controller = new AbortController();
+    get.mockImplementationOnce(({ signal }) => {
+      controller.abort();
+      return Promise.reject(signal?.reason as Error);
+    });
+    const ask = askOf(code);
+    const signIn = passkey({ mediation: 'conditional', signal: controller.signal })(ask);
+    expect(explainPasskeyError(await signIn.catch((error: unknown) => error))).toBe('cancelled');
+    expect(ask).toHaveBeenCalledTimes(1);
+  });
+
+  it('says that it cannot, where the browser cannot', async () => {
+    vi.stubGlobal('PublicKeyCredential', undefined);
+    expect(explainPasskeyError(await passkey()(askOf(code)).catch((error: unknown) => error))).toBe('unavailable');
+  });
+});
+
+describe('registering a passkey', () => {
+  const options = { challenge: 'Yw', rp: { id: 'example.com', name: 'Example' } };
+  const begun = Response.json({ auth_session: 'session', passkey_options: options });
+
+  const register = (answer: () => Promise<Response>): Promise<unknown> => {
+    const fetch = vi.fn(answer).mockResolvedValueOnce(begun.clone());
+    return registerPasskey({ fetch }, { issuer: 'https://example.com', name: 'Phone' }).catch(
+      (error: unknown) => error,
+    );
+  };
+
+  it('brings its id and its name', async () => {
+    const answer = (): Promise<Response> => Promise.resolve(Response.json({ id: 'Y3JlZA', name: 'Phone' }));
+    expect(await register(answer)).toEqual({ id: 'Y3JlZA', name: 'Phone' });
+  });
+
+  it('refused: the authenticator is told to drop it; with the answer lost it may be registered and stays', async () => {
+    const lost = await register(() => Promise.reject(new TypeError('network')));
+    expect(lost).toBeInstanceOf(TypeError);
+    expect(signalUnknownCredential).not.toHaveBeenCalled();
+    const refusal = await register(() => Promise.resolve(Response.json({}, { status: 409 })));
+    expect(refusal).toMatchObject({ code: 'http-status', response: { status: 409 } });
+    expect(signalUnknownCredential).toHaveBeenCalledTimes(1);
+  });
+
+  it('declined at the step-up is told as such', async () => {
+    const fetch = vi.fn<() => Promise<Response>>(() => Promise.resolve(Response.json({}, { status: 401 })));
+    const error: unknown = await registerPasskey({ fetch }, { issuer: 'https://example.com' }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(HoldfastError);
+    expect(error).toMatchObject({ code: 'step-up-declined' });
+  });
+});
