@@ -141,6 +141,13 @@ describe('bearer tokens', () => {
     await expect(refresh(refreshToken)).rejects.toMatchObject({ error: 'invalid_grant' });
   });
 
+  it('an access token is not said to be revoked when it is not', async () => {
+    const { access_token: accessToken } = await exchange();
+    const response = await oauth.revocationRequest(as, client, oauth.None(), accessToken, http);
+    await expect(oauth.processRevocationResponse(response)).rejects.toMatchObject({ error: 'unsupported_token_type' });
+    expect(await introspect(accessToken)).toMatchObject({ active: true });
+  });
+
   it('a wrong secret is told nothing', async () => {
     const { access_token: accessToken } = await exchange();
     const authentication = oauth.ClientSecretBasic('x'.repeat(40));

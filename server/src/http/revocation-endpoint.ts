@@ -1,6 +1,7 @@
+import { REFRESH_TOKEN_PREFIX } from '../refresh-token.ts';
 import { invalidGrant, invalidRequest, json, OAuthError } from './answers.ts';
 import { peerOf } from './endpoint.ts';
-import type { FormEndpoint } from './endpoint.ts';
+import type { EndpointParts, FormEndpoint } from './endpoint.ts';
 import { requireParameter } from './form.ts';
 import { proofMissing, verifyRequestProof } from './proof.ts';
 import { chooseCookie, clearCookie, cookieNameOf, readRefreshCookies } from './refresh-cookies.ts';
@@ -35,6 +36,7 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
             },
           );
     if (refreshToken === null) return json(200, {}, headers);
+    await refuseAccessToken(refreshToken, parts);
     const verifyProof = (): string | null => verifyRequestProof(request, parts);
     const outcome = await sessions.signOut({ refreshToken, client, verifyProof, ...peerOf(request) });
     if (outcome.kind === 'wrong_holder') {
@@ -49,3 +51,18 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
     return json(200, {}, headers);
   },
 };
+
+/**
+ * "Revoked" would be a lie: an access token lives to its own expiry, or ends with its session.
+ *
+ * @throws OAuthError `unsupported_token_type`
+ * @see RFC 7009 §2.2.1
+ */
+async function refuseAccessToken(token: string, { accessTokens }: EndpointParts): Promise<void> {
+  if (token.startsWith(REFRESH_TOKEN_PREFIX) || (await accessTokens.read(token)) === null) return;
+  throw new OAuthError(
+    400,
+    'unsupported_token_type',
+    'An access token ends with its session: revoke the refresh token',
+  );
+}
