@@ -134,6 +134,12 @@ it('signs nobody out and forgets no revocation', async () => {
   for (const session of signedOut) {
     expect(await refreshAt(server.url, session)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
   }
+  // The log says that the database was away, and nothing that a thief could use.
+  expect(server.output()).toContain('the database is in doubt');
+  const { password } = new URL(databaseUrl);
+  for (const hidden of [password, user.password, 'hfrt_', ...signedOut.map(({ accessToken }) => accessToken)]) {
+    expect(server.output()).not.toContain(hidden);
+  }
   // The crash did cost rotations, or this test would show nothing.
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   expect(Number(/outcome="healed"} (\d+)/.exec(metrics)?.[1])).toBeGreaterThan(0);
