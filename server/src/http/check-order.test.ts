@@ -193,3 +193,36 @@ test('everything before the row is answered without the database', async () => {
     await holdfast.close();
   }
 });
+
+// Behind a proxy every request comes from one address; and an address that the sender made up must not get it a new budget.
+test('behind a trusted proxy each sender has a limit of its own, and cannot talk its way out of it', async () => {
+  const holdfast = await createHoldfast({
+    ...serverOptions(database.databaseUrl),
+    trustedProxies: 1,
+    policy: { requestsPerSecond: 1, requestBurst: 2, dpopNonce: 'when_stale' },
+  });
+  try {
+    const from = async (forwardedFor: string): Promise<number> => {
+      const request = draft();
+      request.method = 'GET';
+      request.headers['x-forwarded-for'] = forwardedFor;
+      return (await send(holdfast, request)).status;
+    };
+    expect([await from('198.51.100.1'), await from('198.51.100.1'), await from('198.51.100.1')]).toEqual([
+      405, 405, 429,
+    ]);
+    expect(await from('203.0.113.7, 198.51.100.1')).toBe(429);
+    expect(await from('198.51.100.2')).toBe(405);
+    // Where policy does not insist on nonces, a recent proof without one will do, and an old one is asked for it.
+    const use = async (iat: number | undefined) => {
+      const request = draft();
+      request.headers['x-forwarded-for'] = `203.0.113.${iat === undefined ? 1 : 2}`;
+      request.headers['dpop'] = owner.prove({ htu: `${ISSUER}/token`, ...(iat !== undefined && { iat }) });
+      return send(holdfast, request);
+    };
+    expect(await use(undefined)).toMatchObject({ status: 200 });
+    expect(await use(0)).toMatchObject({ status: 400, body: { error: 'use_dpop_nonce' } });
+  } finally {
+    await holdfast.close();
+  }
+});
