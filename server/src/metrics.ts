@@ -95,6 +95,10 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
   const mismatches = counter('secret_mismatches', 'Tokens with a genuine tag and a wrong secret: worth an alarm');
   const unknownKeys = counter('unknown_server_keys', 'Tokens that name a server key this node does not have');
   const doubts = counter('database_doubts', 'Requests answered 503 because of the database');
+  const abandoned = counter(
+    'webhooks_abandoned',
+    'Events that a webhook did not get, after as many attempts as there are',
+  );
   // From the start, so that a rate over the first one is not lost.
   for (const outcome of ['rotated', 'replayed', 'access_token_alone', 'healed']) refreshes.inc({ outcome }, 0);
   revoked.inc({ reason: 'reuse' }, 0);
@@ -118,6 +122,8 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
         return unknownKeys.inc();
       case 'database.doubted':
         return doubts.inc();
+      case 'webhook.abandoned':
+        return abandoned.inc();
       default:
         return undefined;
     }
