@@ -1,10 +1,13 @@
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { decide } from './rotation.ts';
 import type { Outcome, PresentedCopy, RotationPolicy, SessionState } from './rotation.ts';
 
 // The decision as the server has it, in a small world: tabs that share one store and have no lock between them, messages that
 // are lost, doubled and late, a database that forgets its last writes, a thief. Time and every choice come from fast-check.
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000 });
 
 const START_MS = 1_800_000_000_000;
 const POLICY: RotationPolicy = {
