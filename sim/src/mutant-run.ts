@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { runJob } from './crew.ts';
 import { HARMLESS, MUTANTS, type Mutant } from './mutants.ts';
 import { say, type Bundle } from './seeds.ts';
@@ -27,7 +28,10 @@ export async function runMutants(bundle: Bundle, bound: number, only: string | n
   const work = async (): Promise<void> => {
     for (let at = next++; at < mutants.length; at = next++) {
       const mutant = mutants[at];
-      if (mutant) fates[at] = await hunt(bundle, mutant, bound);
+      if (!mutant) continue;
+      const fate = await hunt(bundle, mutant, bound);
+      fates[at] = fate;
+      process.stderr.write(`${mutant.name}: ${fate.seed ?? 'survived'} ${fate.invariant}\n`);
     }
   };
   await Promise.all(Array.from({ length: threads }, work));

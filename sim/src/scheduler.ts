@@ -67,6 +67,9 @@ function createHeap(): { push(planned: Planned): void; pop(): Planned | undefine
 /** Node runs every promise reaction before the next immediate, so one immediate drains what an event set off. */
 const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** More events at one moment than this are a loop. */
+const CROWD_MAX = 5_000;
+
 /**
  * @param startMs the time at which the world begins
  * @param keepsNotes whether lines are kept to be read, or only counted into the hash
@@ -77,6 +80,7 @@ export function createScheduler(startMs: number, keepsNotes: boolean): Scheduler
   let nowMs = startMs;
   let order = 0;
   let events = 0;
+  let crowd = 0;
   let hash = hashText('holdfast');
   const peek = (): Planned | undefined => {
     for (let first = heap.peek(); first !== undefined; first = heap.peek()) {
@@ -98,6 +102,8 @@ export function createScheduler(startMs: number, keepsNotes: boolean): Scheduler
       await drained();
       for (let first = peek(); first !== undefined && first.atMs <= endMs; first = peek()) {
         heap.pop();
+        crowd = first.atMs === nowMs ? crowd + 1 : 0;
+        if (crowd > CROWD_MAX) throw new Error('time stands still: something is planned again and again for now');
         nowMs = first.atMs;
         events++;
         first.callback?.();

@@ -72,6 +72,8 @@ export async function play(drawn: Setup, options: PlayOptions = {}): Promise<Out
     await playSafety(world, isOver);
     if (!isOver()) await playLiveness(world, isOver);
     await new Promise((resolve) => setImmediate(resolve));
+  } catch (error) {
+    onStray(error);
   } finally {
     process.off('unhandledRejection', onStray);
   }

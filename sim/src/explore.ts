@@ -1,0 +1,110 @@
+import { stepsOf } from './small-steps.ts';
+import { smallWorld, type SmallSetup, type SmallWorld } from './small-world.ts';
+
+/** What exploring a small world found. */
+export type Exploration = {
+  readonly states: number;
+  /** What was broken, and the shortest way there; `null` if nothing can be. */
+  readonly broken: { readonly what: string; readonly trace: readonly string[] } | null;
+  /** Whether every state was visited. */
+  readonly isComplete: boolean;
+  /** The longest story of turns after a theft. */
+  readonly turns: string;
+};
+
+/** Fields that change nothing of what can happen: counters for people, and times that are far away. */
+const IGNORED: ReadonlySet<string> = new Set([
+  'startedAt',
+  'startedAtMs',
+  'bucket',
+  'jitter',
+  'failures',
+  'expiresAt',
+  'expiresAtMs',
+  'idleExpiresAtMs',
+  'endsAt',
+  'broken',
+  'operations',
+  'wallMs',
+  'store',
+]);
+const TIMES: ReadonlySet<string> = new Set(['monotonicMs', 'deliveredAtMs', 'sentAt']);
+
+/** Two worlds that differ only in the names of copies, attempts and stamps, or in the time of day, are one. */
+function keyOf(world: SmallWorld): string {
+  const names = new Map<string, string>();
+  const rename = (kind: string, value: unknown): string => {
+    const name = `${kind}${String(value)}`;
+    const known = names.get(name);
+    if (known !== undefined) return known;
+    const fresh = `${kind}${names.size}`;
+    names.set(name, fresh);
+    return fresh;
+  };
+  // How many tokens a tab has held tells nothing while nobody waits for one.
+  const tabs = world.tabs.map(({ state, writes }) => ({ state: { ...state, generation: 0 }, writes }));
+  return JSON.stringify({ ...world, tabs }, (field, value: unknown) => canonical(field, value, world.nowMs, rename));
+}
+
+function canonical(
+  field: string,
+  value: unknown,
+  nowMs: number,
+  rename: (kind: string, value: unknown) => string,
+): unknown {
+  if (IGNORED.has(field) || field === 'nowMs' || field === 'nonces') return undefined;
+  if (typeof value === 'number') {
+    if (TIMES.has(field)) return field === 'deliveredAtMs' ? Math.min(nowMs - value, 60_000) : isToCome(value, nowMs);
+    if (field === 'attempt' || field === 'attempts' || field === 'operation') return rename('a', value);
+    if (field === 'stamp' || field === 'expectedStamp') return rename('s', value);
+    if (field === 'nonce') return rename('n', value);
+  }
+  if (typeof value === 'string') {
+    if (field === 'rotatedBy') return rename('n', value);
+    if (field === 'refreshToken' || field === 'body')
+      return value.replace(/(\d+)\.(\d+)/u, (_, g: string, n: string) => `${g}.${rename('n', n)}`);
+  }
+  return value;
+}
+
+const START_MS = Date.UTC(2030, 0, 1);
+
+/** A deadline of a tab: whether it is still to come. None is longer than a minute. */
+const isToCome = (monotonicMs: number, nowMs: number): boolean => monotonicMs > nowMs - START_MS + 1_000;
+
+/** Explores a small world breadth first, so that the first way to a broken promise is the shortest. */
+export function explore(setup: SmallSetup, limit: number): Exploration {
+  const start = smallWorld(setup);
+  const startKey = keyOf(start);
+  const cameFrom = new Map<string, { readonly key: string; readonly label: string } | null>([[startKey, null]]);
+  let frontier: readonly (readonly [string, SmallWorld])[] = [[startKey, start]];
+  let turns = '';
+  while (frontier.length > 0) {
+    const following: (readonly [string, SmallWorld])[] = [];
+    for (const [key, world] of frontier) {
+      for (const { label, world: next } of stepsOf(world)) {
+        if (next.broken !== null) {
+          const trace = [...traceOf(cameFrom, key), label];
+          return { states: cameFrom.size, broken: { what: next.broken, trace }, isComplete: true, turns };
+        }
+        const nextKey = keyOf(next);
+        if (cameFrom.has(nextKey)) continue;
+        cameFrom.set(nextKey, { key, label });
+        if (next.turns.length > turns.length) turns = next.turns;
+        following.push([nextKey, next]);
+      }
+      if (cameFrom.size > limit) return { states: cameFrom.size, broken: null, isComplete: false, turns };
+    }
+    frontier = following;
+  }
+  return { states: cameFrom.size, broken: null, isComplete: true, turns };
+}
+
+function traceOf(
+  cameFrom: ReadonlyMap<string, { readonly key: string; readonly label: string } | null>,
+  key: string,
+): readonly string[] {
+  const labels: string[] = [];
+  for (let at = cameFrom.get(key); at; at = cameFrom.get(at.key)) labels.push(at.label);
+  return labels.toReversed();
+}
