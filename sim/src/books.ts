@@ -63,7 +63,7 @@ export type Books = {
   readonly onFact: (fact: HoldfastFact) => void;
   openCall(process: string, sub: string | null, mayRepeat: boolean): Call;
   onExecuted(call: Call, sub: string): void;
-  onSettled(call: Call): void;
+  onSettled(call: Call, how: string): void;
   /** Looks for secrets in what people may see. */
   scan(where: string, seen: unknown): void;
 };
@@ -151,6 +151,7 @@ export function createBooks(scheduler: Scheduler): Books {
         isForgotten: false,
       };
       calls.set(call.id, call);
+      scheduler.note(process, `request ${call.id} begins`);
       return call;
     },
     onExecuted: (call, sub) => {
@@ -159,8 +160,9 @@ export function createBooks(scheduler: Scheduler): Books {
         violate('I6', `request ${call.id} of one user was sent with another user's token`);
       if (call.executions > 1 && !call.mayRepeat) violate('I4', `request ${call.id} was executed twice`);
     },
-    onSettled: (call) => {
+    onSettled: (call, how) => {
       call.settlements++;
+      scheduler.note(call.process, `request ${call.id} ends: ${how}`);
       if (call.settlements > 1) violate('I3', `request ${call.id} was settled twice`);
     },
   };

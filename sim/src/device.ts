@@ -21,6 +21,7 @@ export type Device = {
   kill(process: Process, reopens: boolean): void;
   freezeFor(process: Process, durationMs: number): void;
   sleepFor(durationMs: number): void;
+  readonly wake: () => void;
   /** The whole browser dies and is started again. */
   restart(): void;
   /** Ends every fault: all thaw, the store can be used, one tab at least is open, and the platform says so. */
@@ -33,12 +34,13 @@ export type DeviceParts = Ground & {
   /** The database's rows and clock, to judge by. */
   readonly rowOf: (sid: string) => SessionRow | undefined;
   readonly databaseNowMs: () => number;
+  readonly isLive: (sid: string) => boolean;
   readonly onObserved: (tab: Tab, observation: Observation) => void;
 };
 
 export function createDevice(parts: DeviceParts): Device {
   const { scheduler, random, setup, books } = parts;
-  const clock: DeviceClock = { offsetMs: 0, sleptMs: 0 };
+  const clock: DeviceClock = { offsetMs: 0, sleptMs: 0, asleepSinceMs: null };
   const history: DeviceHistory = { signedOutAtMs: null, declinedAtMs: null, lostAtMs: null };
   const tabs = new Map<string, Tab>();
   const lost = (): void => {
@@ -68,22 +70,31 @@ export function createDevice(parts: DeviceParts): Device {
       if (process.isFrozen || !process.isAlive) return;
       freeze(process, parts);
       if (durationMs > 60_000) books.reach('frozen for longer than the interval');
-      scheduler.after(durationMs, () => thaw(process, parts));
+      scheduler.after(durationMs, () => {
+        // A sleeping device thaws nobody; everybody thaws when it wakes.
+        if (clock.asleepSinceMs === null) thaw(process, parts);
+      });
     },
     sleepFor: (durationMs) => {
+      if (clock.asleepSinceMs !== null) return;
+      clock.asleepSinceMs = scheduler.nowMs();
       scheduler.note('device', 'sleeps');
       for (const { process } of device.tabs()) freeze(process, parts);
-      scheduler.after(durationMs, () => {
-        clock.sleptMs += durationMs;
-        scheduler.note('device', 'wakes');
-        for (const { process } of device.tabs()) thaw(process, parts);
-      });
+      scheduler.after(durationMs, device.wake);
+    },
+    wake: () => {
+      if (clock.asleepSinceMs === null) return;
+      clock.sleptMs += scheduler.nowMs() - clock.asleepSinceMs;
+      clock.asleepSinceMs = null;
+      scheduler.note('device', 'wakes');
+      for (const { process } of device.tabs()) thaw(process, parts);
     },
     restart: () => {
       for (const { process } of device.tabs()) device.kill(process, true);
       device.storage.forgetLast();
     },
     recover: () => {
+      device.wake();
       device.storage.unlock();
       if (device.tabs().length === 0) open();
       for (const { process } of device.tabs()) thaw(process, parts);
@@ -104,11 +115,13 @@ export function createDevice(parts: DeviceParts): Device {
     locks,
     clock,
     announce: (from) => announce(parts, device, from),
-    onChanged: (tab, before, now) => onChanged(parts, history, tab, before, now),
+    onChanged: (tab, before, now) => onChanged(parts, device, tab, before, now),
     drawToken: () => random.bytes(32).toString('base64url'),
   };
   let opened = 0;
   const open = (): void => {
+    // Nobody opens a tab of a device that sleeps.
+    if (clock.asleepSinceMs !== null) return void scheduler.after(60_000, open);
     const tab = openTab(`tab ${opened++}`, tabParts);
     tabs.set(tab.process.name, tab);
   };
@@ -126,7 +139,7 @@ function announce({ scheduler, random, setup, books }: DeviceParts, device: Devi
 
 function onChanged(
   parts: DeviceParts,
-  history: DeviceHistory,
+  { history, storage }: Device,
   tab: Tab,
   before: SessionSnapshot,
   now: SessionSnapshot,
@@ -141,7 +154,15 @@ function onChanged(
   const truth = tab.sid === null ? undefined : parts.books.sessions.get(tab.sid);
   const complaint = judgeEnding(now, { row, truth, history, nowMs: parts.databaseNowMs() });
   if (complaint !== null) parts.books.violate('I1', complaint);
+  if (now.status !== 'reauth-required') return;
+  const stored = storage.record()?.session?.sid ?? null;
+  const settledMs = parts.scheduler.nowMs() - Math.max(storage.writtenAtMs(), tab.process.thawedAtMs);
+  if (stored !== null && stored !== tab.sid && settledMs > SETTLED_MS && parts.isLive(stored))
+    parts.books.violate('I1', 'a tab shows the end of its session while the store holds another that lives');
 }
+
+/** A store that was written so long ago has been looked at by every tab that looks before it judges. */
+const SETTLED_MS = 15_000;
 
 /** How long a freeze lasts that was aimed at a critical window: a moment, or far beyond every deadline. */
 const aimedFreezeMs = ({ random }: Ground): number =>

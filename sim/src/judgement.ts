@@ -64,6 +64,6 @@ export function judgeRefreshes({ books, device, scheduler, setup }: Judged): voi
   const livedMs = scheduler.nowMs() - (device.tabs()[0]?.process.startedAtMs ?? 0);
   // A token is refreshed when two thirds of its life are over, or at its end; users may ask for more.
   const due = Math.ceil(livedMs / (lifetimeMs * (2 / 3))) + 1;
-  const asked = Math.ceil((livedMs / setup.userWaitMs) * 0.2) + 4;
+  const asked = Math.ceil((livedMs / setup.userWaitMs) * 0.1) + 4;
   if (sent > due + asked) books.violate('I7', `${sent} refreshes where ${due} were due and few were asked for`);
 }

@@ -15,6 +15,7 @@ export type Process = {
   /** Time that the process has spent frozen, in ms. */
   frozenMs: number;
   frozenAtMs: number;
+  thawedAtMs: number;
   readonly startedAtMs: number;
   /** Who listens for what the platform notices. */
   readonly listeners: Set<(signal: Signal) => void>;
@@ -24,8 +25,10 @@ export type Process = {
 export type DeviceClock = {
   /** How far the wall clock is off, in ms. */
   offsetMs: number;
-  /** How long the device has slept, by which the monotonic clock may be behind. */
+  /** How long the device has slept before, by which the monotonic clock may be behind. */
   sleptMs: number;
+  /** Since when it sleeps now; `null` while it is awake. */
+  asleepSinceMs: number | null;
 };
 
 /** What tabs and their device take from the world. */
@@ -38,6 +41,7 @@ export const createProcess = (name: string, { scheduler }: Ground): Process => (
   held: [],
   frozenMs: 0,
   frozenAtMs: 0,
+  thawedAtMs: -Infinity,
   startedAtMs: scheduler.nowMs(),
   listeners: new Set(),
 });
@@ -68,6 +72,7 @@ export function thaw(process: Process, { scheduler, random }: Ground): void {
   if (!process.isFrozen || !process.isAlive) return;
   process.isFrozen = false;
   process.frozenMs += scheduler.nowMs() - process.frozenAtMs;
+  process.thawedAtMs = scheduler.nowMs();
   scheduler.note(process.name, `thaws, ${process.held.length} tasks held`);
   const tasks = process.held.splice(0);
   tasks.splice(random.int(0, tasks.length), 0, () => emitSignal(process, 'resumed'));
@@ -81,8 +86,12 @@ export function thaw(process: Process, { scheduler, random }: Ground): void {
 /** The clock port of a process. */
 export function processClock(process: Process, device: DeviceClock, ground: Ground): Clock {
   const { scheduler, random, setup } = ground;
-  const monotonicMs = (): number =>
-    scheduler.nowMs() - process.startedAtMs - (setup.sleepStopsClock ? device.sleptMs : 0) + 1_000;
+  const asleepMs = (): number => {
+    if (!setup.sleepStopsClock) return 0;
+    return device.sleptMs + (device.asleepSinceMs === null ? 0 : scheduler.nowMs() - device.asleepSinceMs);
+  };
+  const sleptBeforeMs = asleepMs();
+  const monotonicMs = (): number => scheduler.nowMs() - process.startedAtMs - (asleepMs() - sleptBeforeMs) + 1_000;
   return {
     now: () => ({ wallMs: scheduler.nowMs() + device.offsetMs, monotonicMs: monotonicMs() }),
     wake: (delayMs, callback) => {

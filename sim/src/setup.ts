@@ -81,6 +81,8 @@ const AIMS = {
   storing: 0.3,
   /** A refresh is under way: the user signs out, or another user signs in, or an administrator ends the session. */
   refreshing: 0.05,
+  /** A copy has just been handed out, perhaps in vain: every tab wants a refresh within seconds. */
+  delivered: 0.5,
 } as const;
 
 export type FaultName = keyof typeof FAULTS;
@@ -136,7 +138,7 @@ function drawTable<Name extends string>(
 /** What a seed plays: which faults there are at all (swarm testing), how many, and how large the world is. */
 export function drawSetup(seed: number): Setup {
   const random = createRandom(seed, 'setup');
-  const isCalm = random.chance(0.06);
+  const isCalm = random.chance(0.08);
   const share = isCalm ? 0 : random.pick([0.15, 0.3, 0.5, 0.7]);
   const safetyMs = random.int(10, random.chance(0.15) ? 240 : 50) * 60_000;
   const hasThief = random.chance(0.3);

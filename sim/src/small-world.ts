@@ -159,14 +159,16 @@ export function openTab(world: SmallWorld, tab: number): SmallWorld {
 export function feed(world: SmallWorld, tab: number, first: SessionEvent): SmallWorld {
   let next = world;
   const queue = [first];
-  for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
-    const own = next.tabs[tab];
-    if (own === undefined) return next;
-    const [state, effects] = transition(own.state, event, instant(next.nowMs), defaultPolicy, CONFIGS[next.store]);
-    next = { ...next, tabs: next.tabs.with(tab, { ...own, state }) };
-    for (const effect of effects) next = runEffect(next, tab, effect, queue);
-  }
+  for (let event = queue.shift(); event !== undefined; event = queue.shift()) next = turn(next, tab, event, queue);
   return next;
+}
+
+function turn(world: SmallWorld, tab: number, event: SessionEvent, queue: SessionEvent[]): SmallWorld {
+  const own = world.tabs[tab];
+  if (own === undefined) return world;
+  const [state, effects] = transition(own.state, event, instant(world.nowMs), defaultPolicy, CONFIGS[world.store]);
+  const turned: SmallWorld = { ...world, tabs: world.tabs.with(tab, { ...own, state }) };
+  return effects.reduce((next, effect) => runEffect(next, tab, effect, queue), turned);
 }
 
 function runEffect(world: SmallWorld, tab: number, effect: Effect, queue: SessionEvent[]): SmallWorld {

@@ -21,6 +21,8 @@ export type Storage = {
   /** What a thief finds: the refresh token of the session, wherever it is kept. */
   stealable(): { readonly kind: 'cookie' | 'token'; readonly value: string } | null;
   record(): VaultRecord | null;
+  /** When the record was written last, in ms of the world. */
+  writtenAtMs(): number;
   lock(): void;
   unlock(): void;
   wipe(): void;
@@ -68,6 +70,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       return token ? { kind: 'token', value: token } : null;
     },
     record: () => kept.record,
+    writtenAtMs: () => kept.recordAtMs,
     lock: () => {
       kept.isLocked = true;
     },
@@ -109,6 +112,11 @@ function operate<Result>(
   });
 }
 
+const seal = ({ scheduler, random }: Parts, process: Process): Promise<void> =>
+  new Promise((resolve) => {
+    scheduler.after(random.int(0, 2), () => runTask(process, resolve));
+  });
+
 function writeRecord({ kept, scheduler }: Parts, next: Omit<VaultRecord, 'stamp'>, stamp: number): VaultRecord {
   kept.recordBefore = kept.record;
   kept.recordAtMs = scheduler.nowMs();
@@ -125,8 +133,10 @@ function vaultOf(parts: Parts, process: Process): Vault {
         watch.onRead(process);
         finish(record);
       }),
-    replace: (expectedStamp, next) => {
+    replace: async (expectedStamp, next) => {
       watch.onWriting(process);
+      // A vault seals before it writes, and a tab can freeze between the two; a keychain does both in one task.
+      if (setup.store === 'vault') await seal(parts, process);
       return operate(parts, process, setup.faults.vaultFull, (finish) => {
         const stamp = kept.record?.stamp ?? 0;
         if (expectedStamp !== null && expectedStamp !== stamp) return finish({ replaced: false, record: kept.record });

@@ -174,7 +174,7 @@ export async function call(tab: Tab, kind: CallKind, books: Books, signal?: Abor
       return error instanceof HoldfastError ? error.code : 'network';
     },
   );
-  books.onSettled(opened);
+  books.onSettled(opened, ended);
   if (ended === 'user-changed') books.reach('request of the first user failed, not sent');
   if (ended === 'deadline-exceeded') books.reach('request parked past its deadline');
   return ended;

@@ -7,7 +7,7 @@ import { createDevice, type Device } from './device.ts';
 import { judgeAwakening, judgeCalls, judgeRefreshes } from './judgement.ts';
 import { revokeSome, startMishaps } from './mishaps.ts';
 import { createNetwork } from './network.ts';
-import type { Ground } from './process.ts';
+import { runTask, type Ground } from './process.ts';
 import { createRandom } from './random.ts';
 import { createScheduler, type Note } from './scheduler.ts';
 import { createTables, isLive } from './session-table.ts';
@@ -120,8 +120,13 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
   });
   const tables = createTables(database, random.fork('seeds'), policy, {
     onCreated: books.onCreated,
-    onRotated: books.onRotated,
-    onWritten: () => {},
+    onRotated: (row, candidate) => {
+      books.onRotated(row, candidate);
+      crowd(world(), aim);
+    },
+    onWritten: (_, how) => {
+      if (how !== 'slid') crowd(world(), aim);
+    },
     onEnded: books.onEnded,
   });
   const cluster = createCluster({
@@ -151,6 +156,7 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
     network,
     rowOf: (sid) => tables.sessions.get(sid),
     databaseNowMs: database.nowMs,
+    isLive: (sid) => world().isLive(sid),
     onObserved: (tab, observation) => onObserved(world(), aim, tab, observation),
   });
   const user = createUser({ scheduler, setup, random: random.fork('user'), books, device });
@@ -175,6 +181,15 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
   function world(): World {
     return built;
   }
+}
+
+/** Every tab wants a refresh soon after a copy was handed out, when messages about the one before are still under way. */
+function crowd({ setup, books, device, scheduler }: World, aim: World['random']): void {
+  if (!aim.chance(setup.aims.delivered)) return;
+  books.struck('every tab wants a refresh');
+  const spreadMs = aim.pick([500, 5_000, 20_000]);
+  for (const tab of device.tabs())
+    scheduler.after(aim.int(0, spreadMs), () => runTask(tab.process, () => tab.auth.extend()));
 }
 
 /** Faults aimed at the moment after a commit, when nobody has been told yet. */
