@@ -51,11 +51,14 @@ export function openConnections(
     rotations: open('rotations', policy.rotationConnections, {
       synchronous_commit: 'off',
       lock_timeout: policy.lockTimeoutMs,
-      // Row by row through the primary key, in the order of the batch, whatever the planner thinks of the statistics.
+      // Row by row through the primary key, in the order of the batch, whatever the planner thinks of the statistics: of all
+      // scans only the bitmap scan is left, the one that cannot walk an index without a condition on it.
       enable_hashjoin: 'off',
       enable_mergejoin: 'off',
       enable_seqscan: 'off',
-      enable_bitmapscan: 'off',
+      enable_indexscan: 'off',
+      enable_indexonlyscan: 'off',
+      enable_bitmapscan: 'on',
     }),
     // Without synchronous replicas this is a plain local flush.
     durable: open('durable', policy.durableConnections, { synchronous_commit: 'remote_apply' }),

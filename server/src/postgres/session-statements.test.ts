@@ -233,7 +233,7 @@ test('a rotation updates the row in place and touches no index', async () => {
 });
 
 // Without this a batch takes seconds on a young table, and two nodes may lock rows in different orders.
-test('rows are found one by one through the primary key, in the order of the batch, with statistics and without', async () => {
+test('rows are found one by one through the primary key, in the order of the batch, whatever the statistics say', async () => {
   const connections = openConnections(database.databaseUrl, DEFAULT_POLICY, () => {});
   for (let index = 0; index < 300; index++) await insert(newSid(), LIVE);
   const candidates = Array.from({ length: 200 }, newSid)
@@ -248,14 +248,19 @@ test('rows are found one by one through the primary key, in the order of the bat
     for (const statement of [rotation(candidates, DEFAULT_POLICY), reading(candidates)]) {
       const text = await plan(statement);
       expect(text).toMatch(
-        /Nested Loop[^]*Function Scan on c[^]*Index Scan using sessions_pkey on sessions s[^]*Index Cond: \(\(bucket = c\.bucket\) AND \(id = c\.id\)\)/,
+        /Nested Loop[^]*Function Scan on c[^]*Bitmap Heap Scan on sessions s[^]*Bitmap Index Scan on sessions_pkey[^]*Index Cond: \(\(bucket = ANY \(ARRAY\[c\.bucket\]\)\) AND \(id = ANY \(ARRAY\[c\.id\]\)\)\)/,
       );
-      expect(text).not.toMatch(/Sort|Hash|Merge|Seq Scan|Bitmap|Materialize/);
+      expect(text).not.toMatch(/Sort|Hash|Merge|Seq Scan|Index Scan using|Materialize|Join Filter/);
     }
   };
   try {
     await expectRowByRow();
     await client.query('ANALYZE holdfast.sessions');
+    await expectRowByRow();
+    // Looked at while it was all but empty, and filled afterwards: the planner believes that there is hardly a row.
+    await client.query('DELETE FROM holdfast.sessions WHERE id <> (SELECT max(id::text)::uuid FROM holdfast.sessions)');
+    await client.query('VACUUM (ANALYZE) holdfast.sessions');
+    for (let index = 0; index < 2_000; index++) await insert(newSid(), LIVE);
     await expectRowByRow();
   } finally {
     await closeConnections(connections);

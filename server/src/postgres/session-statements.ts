@@ -29,6 +29,12 @@ const slidIdleExpiry = (isUserActive: string, timeoutSeconds: string): string =>
 const IS_LIVE = `s.revoked_at IS NULL AND s.expires_at > ${NOW} AND s.idle_expires_at > ${NOW}`;
 
 /**
+ * `s` is the session of the copy `c`. Arrays of one element, because a plain equality tells the planner about an order, and
+ * where it believes in one row at most it then walks the whole index for the sake of that order.
+ */
+const IS_SESSION_OF_COPY = 's.bucket = ANY (ARRAY[c.bucket]) AND s.id = ANY (ARRAY[c.id])';
+
+/**
  * Rows 1 to 4 of the decision as one condition: whatever does not match is read and decided. Each candidate is one element
  * of every array, and candidates come sorted by id.
  *
@@ -47,7 +53,7 @@ FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[], $6::te
     $9::bytea[], $10::text[], $11::text[], $12::int4[])
   AS c (bucket, id, generation, nonce, secret, client_id, scope, is_user_active, next_nonce, address, user_agent,
     inactivity_timeout_seconds)
-WHERE s.bucket = c.bucket AND s.id = c.id AND CASE WHEN s.id = c.id THEN
+WHERE ${IS_SESSION_OF_COPY} AND CASE WHEN s.id = c.id THEN
   ${IS_LIVE}
   AND s.client_id = c.client_id
   AND (c.scope IS NULL OR string_to_array(s.scope, ' ') @> string_to_array(c.scope, ' '))
@@ -63,7 +69,7 @@ export const READ = `
 SELECT c.position::int4 AS position, ${RECORD}, ${secretOf('c.generation', 'c.nonce')} = c.secret AS is_secret_genuine
 FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[])
   WITH ORDINALITY AS c (bucket, id, generation, nonce, secret, position)
-JOIN holdfast.sessions AS s ON s.bucket = c.bucket AND s.id = c.id`;
+JOIN holdfast.sessions AS s ON ${IS_SESSION_OF_COPY}`;
 
 /** The row is still the one that was decided on. */
 const IS_OBSERVED = 's.bucket = $1 AND s.id = $2 AND s.generation = $3 AND s.replays = $4 AND s.revoked_at IS NULL';
