@@ -6,7 +6,9 @@ import { say, type Bundle } from './seeds.ts';
 type Fate = { readonly mutant: Mutant; readonly seed: number | null; readonly invariant: string };
 
 async function hunt(bundle: Bundle, mutant: Mutant, bound: number): Promise<Fate> {
-  const file = await bundle('worker.ts', `mutant-${mutant.name}`, { patches: mutant.patches });
+  const file = await bundle('worker.ts', `mutant-${mutant.name}`, { patches: mutant.patches }).catch(() => null);
+  // The code has moved on, and its mutant must too.
+  if (file === null) return { mutant, seed: null, invariant: 'the patch does not fit' };
   const done = await runJob(file, { kind: 'seeds', from: 1, count: bound, stopsAtFirst: true, options: {} });
   const [told] = done.told;
   return { mutant, seed: told?.setup.seed ?? null, invariant: told?.violations[0]?.invariant ?? '' };

@@ -34,7 +34,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'server/src/refresh-token.ts',
-        find: 'return randomBytes(NONCE_BYTES);',
+        find: 'return nonces.subarray(nonceAt - NONCE_BYTES, nonceAt);',
         replace: 'return Buffer.alloc(NONCE_BYTES);',
       },
     ],

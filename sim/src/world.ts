@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer';
 import { DEFAULT_POLICY, type Policy } from '../../server/src/policy.ts';
 import type { Observation } from '../../client/src/session-state.ts';
 import { createBooks, type Books, type Violation } from './books.ts';
@@ -60,8 +61,7 @@ export async function play(drawn: Setup, options: PlayOptions = {}): Promise<Out
   const setup = { ...drawn, faults: { ...drawn.faults }, aims: { ...drawn.aims } };
   const scheduler = createScheduler(START_MS, options.keepsNotes ?? false);
   const random = createRandom(setup.seed, 'play');
-  const stray = random.fork('randomBytes');
-  enterStage({ randomBytes: (length) => stray.bytes(length), soon: (callback) => void scheduler.after(0, callback) });
+  enterStage({ randomBytes: drawBytes(random), soon: (callback) => void scheduler.after(0, callback) });
   const ground: Ground = { scheduler, random, setup };
   const world = build(ground, setup, options);
   const { books } = world;
@@ -90,6 +90,19 @@ export async function play(drawn: Setup, options: PlayOptions = {}): Promise<Out
       : world.thief.isUndetected()
         ? 'undetected'
         : 'caught',
+  };
+}
+
+/**
+ * Random bytes for the code under test, from a source for each length: code that draws ahead and keeps the rest for the
+ * next world must not move what others draw in this one.
+ */
+function drawBytes(random: World['random']): (length: number) => Buffer {
+  const sources = new Map<number, World['random']>();
+  return (length) => {
+    const source = sources.get(length) ?? random.fork(`randomBytes/${length}`);
+    sources.set(length, source);
+    return source.bytes(length);
   };
 }
 
@@ -273,6 +286,7 @@ async function playLiveness(world: World, isOver: () => boolean): Promise<void> 
   await step(AWAKENING_MS);
   const last = device.tabs().map((tab) => ({ tab, ended: call(tab, 'get', books) }));
   await step(AWAKENING_MS + 130_000);
+  if (isOver()) return;
   await judgeAwakening(world, last);
   judgeCalls(world);
   judgeRefreshes(world);

@@ -1,0 +1,98 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bundle } from '../bundle.mjs';
+import { runJob, runSeeds } from './crew.ts';
+import { explore } from './explore.ts';
+import { MUTANTS } from './mutants.ts';
+import { readCases } from './seeds.ts';
+import { drawSetup, withoutFaults } from './setup.ts';
+import { printTimeline } from './timeline.ts';
+
+// Whoever reads "no violation in 20,000 worlds" trusts that a seed is replayed exactly, and that a bug would be seen.
+
+let worker: string;
+
+beforeAll(async () => {
+  worker = await bundle('worker.ts', 'test-worker');
+});
+
+const seeds = (from: number, count: number) =>
+  runJob(worker, { kind: 'seeds', from, count, stopsAtFirst: false, options: {} });
+
+describe('a seed', () => {
+  it('gives the same trace whenever it is played, alone or among others', async () => {
+    const [first, again] = await Promise.all([seeds(1, 40), seeds(1, 40)]);
+    expect(again.traceHash).toBe(first.traceHash);
+    const alone = await runJob(worker, { kind: 'setups', setups: [drawSetup(17)], options: {} });
+    const among = await runJob(worker, { kind: 'setups', setups: [drawSetup(16), drawSetup(17)], options: {} });
+    expect(among.told[1]?.traceHash).toBe(alone.told[0]?.traceHash);
+  });
+
+  it('differs from the next one', async () => {
+    const done = await runJob(worker, { kind: 'setups', setups: [drawSetup(1), drawSetup(2)], options: {} });
+    expect(done.told[0]?.traceHash).not.toBe(done.told[1]?.traceHash);
+  });
+
+  it('tells the same story with and without its lines kept', async () => {
+    const setups = [drawSetup(5)];
+    const told = await runJob(worker, { kind: 'setups', setups, options: { keepsNotes: true } });
+    const quiet = await runJob(worker, { kind: 'setups', setups, options: {} });
+    expect(told.told[0]?.traceHash).toBe(quiet.told[0]?.traceHash);
+    expect(printTimeline(told.told[0]?.notes ?? [])).toContain('refresh.sent');
+  });
+});
+
+describe('the promises hold', () => {
+  it('in a thousand worlds', async () => {
+    const job = { kind: 'seeds', from: 500_000, count: 1_000, stopsAtFirst: false, options: {} } as const;
+    const done = await runSeeds(worker, job, 2);
+    expect(done.told.map(({ setup, violations }) => [setup.seed, violations])).toEqual([]);
+    expect(done.played).toBe(1_000);
+  });
+
+  it('in every world that once broke one', async () => {
+    const cases = await readCases();
+    const done = await runJob(worker, { kind: 'setups', setups: cases.map(({ setup }) => setup), options: {} });
+    expect(done.told.map(({ violations }, at) => [cases[at]?.title, violations])).toEqual(
+      cases.map(({ title }) => [title, []]),
+    );
+    expect(cases.length).toBeGreaterThan(0);
+  });
+
+  it('where nothing goes wrong: nobody is signed out, and nothing is repeated', async () => {
+    const setup = { ...withoutFaults(drawSetup(3)), theftAtMs: null, tabs: 4 };
+    const { told, reached } = await runJob(worker, { kind: 'setups', setups: [setup], options: {} });
+    expect(told[0]?.violations).toEqual([]);
+    expect(new Map(reached).has('rotation')).toBe(true);
+    expect(new Map(reached).has('fork answered by wait')).toBe(false);
+  });
+
+  it('in every interleaving of two tabs and a fault', () => {
+    const found = explore({ title: '', store: 'vault', tabs: 2, faults: 1, sends: 2, thiefUses: 0 }, 100_000);
+    expect(found.broken).toBeNull();
+    expect(found.isComplete).toBe(true);
+  });
+});
+
+describe('the simulator can fail', () => {
+  it.each([
+    'strict-rotation',
+    'missing-token-drops-stored',
+    'server-error-signs-out',
+    'post-is-repeated',
+    'token-in-event',
+  ])('on %s', async (name) => {
+    const mutant = MUTANTS.find((each) => each.name === name);
+    const file = await bundle('worker.ts', `test-${name}`, { patches: mutant?.patches ?? [] });
+    const done = await runJob(file, { kind: 'seeds', from: 1, count: 100, stopsAtFirst: true, options: {} });
+    expect(done.told).toHaveLength(1);
+  });
+
+  it('has at least 30 deliberate bugs, and each still fits the code', async () => {
+    expect(MUTANTS.length).toBeGreaterThanOrEqual(30);
+    expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
+    for (const { name, patches } of MUTANTS) {
+      const fits = await bundle('worker.ts', 'test-fit', { patches }).then(() => name, String);
+      expect(fits).toBe(name);
+    }
+  });
+});
