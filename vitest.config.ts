@@ -28,6 +28,7 @@ export default defineConfig({
       { resolve, ssr, test: { name: 'server', include: ['server/src/**/*.test.ts'], globalSetup } },
       { resolve, ssr, test: { name: 'web', include: ['apps/web/src/**/*.test.ts'] } },
       { resolve, ssr, test: { name: 'tools', include: ['tools/**/*.test.ts'] } },
+      { resolve, ssr, test: { name: 'sim', include: ['sim/**/*.test.ts'], ...slow } },
       {
         resolve,
         ssr,

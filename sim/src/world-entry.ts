@@ -1,4 +1,0 @@
-// What the commands load: the world, freshly built from the sources.
-export { play } from './world.ts';
-export { drawSetup, withoutFaults } from './setup.ts';
-export { STATES } from './states.ts';
