@@ -6,25 +6,28 @@ export function PasswordField({
   onChange,
   ref,
   describedBy,
+  isNew = false,
 }: {
   readonly value: string;
   readonly onChange: (value: string) => void;
   readonly ref?: Ref<HTMLInputElement>;
   /** Id of the message that says what is wrong with it. */
   readonly describedBy?: string | undefined;
+  /** One to be, which password managers make up. */
+  readonly isNew?: boolean;
 }): ReactElement {
   const id = useId();
   const [isShown, setShown] = useState(false);
   return (
     <div className="field">
-      <label htmlFor={id}>Password</label>
+      <label htmlFor={id}>{isNew ? 'New password' : 'Password'}</label>
       <div className="field-box">
         <input
           ref={ref}
           id={id}
-          name="password"
+          name={isNew ? 'new-password' : 'password'}
           type={isShown ? 'text' : 'password'}
-          autoComplete="current-password"
+          autoComplete={isNew ? 'new-password' : 'current-password'}
           autoCapitalize="none"
           spellCheck={false}
           required
@@ -35,7 +38,7 @@ export function PasswordField({
         />
         <button type="button" className="field-button" aria-pressed={isShown} onClick={() => setShown(!isShown)}>
           {isShown ? 'Hide' : 'Show'}
-          <span className="visually-hidden"> password</span>
+          <span className="visually-hidden">{isNew ? ' new password' : ' password'}</span>
         </button>
       </div>
     </div>

@@ -5,10 +5,13 @@ export function UsernameField({
   value,
   onChange,
   ref,
+  takesPasskey = false,
 }: {
   readonly value: string;
   readonly onChange?: ((value: string) => void) | undefined;
   readonly ref?: Ref<HTMLInputElement>;
+  /** Its autofill offers passkeys as well. */
+  readonly takesPasskey?: boolean;
 }): ReactElement {
   const id = useId();
   return (
@@ -21,7 +24,7 @@ export function UsernameField({
           name="username"
           type="text"
           inputMode="email"
-          autoComplete="username"
+          autoComplete={takesPasskey ? 'username webauthn' : 'username'}
           autoCapitalize="none"
           spellCheck={false}
           required

@@ -1,4 +1,4 @@
-import type { Observation, RefreshCause } from 'holdfast';
+import type { Observation, ReauthenticationStage, RefreshCause } from 'holdfast';
 import { explainReauthentication, type Tone } from '../session/wording.ts';
 
 /** How a line is meant; `plain` for a step on the way. */
@@ -60,6 +60,11 @@ export function nameRequests(callers: readonly number[]): string {
   return last - first === callers.length - 1 ? `Requests ${first} to ${last}` : `${callers.length} requests`;
 }
 
+/** What the user authenticates with. */
+function nameStage(stage: ReauthenticationStage): string {
+  return stage === 'biometric' ? 'passkey' : 'password';
+}
+
 /** Says what happened. `callers`: the requests that it happened to, when several lines became one. */
 export function describeObservation(observation: Observation, callers: readonly number[]): Sentence {
   switch (observation.type) {
@@ -118,7 +123,10 @@ function describeSessionChange(observation: SessionChange): Sentence {
         text: `The session ends in ${Math.ceil(observation.inMs / 60_000)} min unless it is extended.`,
       };
     case 'reauthentication.required':
-      return { tone: 'bad', text: `Asked you for the ${observation.stage}. What waits stays parked.` };
+      return {
+        tone: observation.reason === 'step-up' ? 'wait' : 'bad',
+        text: `Asked you for your ${nameStage(observation.stage)}. What waits stays parked.`,
+      };
     case 'signed-in':
       return { tone: 'good', text: 'Signed in: a new session started.' };
     case 'signed-out':
@@ -126,6 +134,6 @@ function describeSessionChange(observation: SessionChange): Sentence {
     case 'vault.unavailable':
       return { tone: 'wait', text: 'This browser’s storage did not answer; the session goes on without it.' };
     case 'reauthentication.failed':
-      return { tone: 'wait', text: `The ${observation.stage} did not help: ${observation.why}.` };
+      return { tone: 'wait', text: `Signing in by ${nameStage(observation.stage)} did not help: ${observation.why}.` };
   }
 }

@@ -6,3 +6,8 @@ export function focusHeadingIfLost(): void {
     document.querySelector<HTMLElement>('main h1')?.focus();
   });
 }
+
+/** As a `ref`: takes the focus when it appears in the place of what had it. */
+export function focusOnAppearance(element: HTMLElement | null): void {
+  element?.focus();
+}

@@ -1,67 +1,62 @@
 import type { ReactElement } from 'react';
-import { Brand } from '../design/brand.tsx';
 import { EventLogPanel } from '../event-log/event-log-panel.tsx';
 import { NotesPanel } from '../notes/notes-panel.tsx';
 import { ReauthenticationSheet } from '../reauthentication/reauthentication-sheet.tsx';
+import { SecurityView } from '../security/security-view.tsx';
 import { ExpiryWarning } from '../session/expiry-warning.tsx';
-import { useProfile, type Profile } from '../session/profile.ts';
+import { useProfile } from '../session/profile.ts';
 import { SessionPanel } from '../session/session-panel.tsx';
-import { auth, type SignedInSnapshot } from '../session/session.ts';
-import { StatusPill } from '../session/status-pill.tsx';
+import { chainOf, type SignedInSnapshot } from '../session/session.ts';
 import { TrialsPanel } from '../trials/trials-panel.tsx';
+import { PageHeader } from './page-header.tsx';
 import './page.css';
+import { useView, type View } from './view.ts';
 
-/** The page of a signed-in user: on the left an app, on the right the session beneath it. */
+const titles: Readonly<Record<View, string>> = { notes: 'Notes · Holdfast', security: 'Security · Holdfast' };
+const headings: Readonly<Record<View, string>> = {
+  notes: 'Your notes, and the session beneath them',
+  security: 'Your passkeys, your password and your devices',
+};
+
+/** The page of a signed-in user. */
 export function SignedInPage({ session }: { readonly session: SignedInSnapshot }): ReactElement {
   const profile = useProfile(session.user.sub);
+  const view = useView();
   return (
     <>
-      <title>Notes · Holdfast</title>
+      <title>{titles[view]}</title>
       <a className="skip-link" href="#content">
         Skip to the content
       </a>
-      <PageHeader session={session} profile={profile} />
+      <PageHeader session={session} profile={profile} view={view} />
       <main id="content" className="page" tabIndex={-1}>
         <h1 className="visually-hidden" tabIndex={-1}>
-          Your notes, and the session beneath them
+          {headings[view]}
         </h1>
         <ExpiryWarning session={session} />
-        <div className="columns">
-          <div className="column">
-            <NotesPanel parkedRequests={session.parkedRequests} />
-            <TrialsPanel session={session} />
-          </div>
-          <div className="column">
-            <SessionPanel session={session} />
-            <EventLogPanel />
-          </div>
+        {/* Hidden, not gone: what was typed and what is under way stay. */}
+        <div hidden={view !== 'notes'}>
+          <NotesView session={session} />
         </div>
+        {view === 'security' && <SecurityView session={session} username={profile?.username ?? null} />}
       </main>
-      {session.status === 'reauth-required' && (
-        <ReauthenticationSheet session={session} username={profile?.username ?? null} />
-      )}
+      {chainOf(session) !== null && <ReauthenticationSheet session={session} username={profile?.username ?? null} />}
     </>
   );
 }
 
-function PageHeader(props: { readonly session: SignedInSnapshot; readonly profile: Profile | null }): ReactElement {
-  const { session, profile } = props;
+/** On the left an app, on the right the session beneath it. */
+function NotesView({ session }: { readonly session: SignedInSnapshot }): ReactElement {
   return (
-    <header className="page-header">
-      <div className="page-header-inner">
-        <Brand />
-        <StatusPill session={session} />
-        <div className="page-user">
-          <span className="page-user-name">
-            <span className="visually-hidden">Signed in as </span>
-            {profile === null ? <span className="bone bone-name" /> : profile.name}
-          </span>
-          {profile !== null && <span className="page-user-id">{profile.username}</span>}
-        </div>
-        <button type="button" className="button button-small" onClick={() => void auth.signOut()}>
-          Sign out
-        </button>
+    <div className="columns">
+      <div className="column">
+        <NotesPanel parkedRequests={session.parkedRequests} />
+        <TrialsPanel session={session} />
       </div>
-    </header>
+      <div className="column">
+        <SessionPanel session={session} />
+        <EventLogPanel />
+      </div>
+    </div>
   );
 }

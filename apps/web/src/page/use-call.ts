@@ -9,8 +9,8 @@ export type Call = {
   readonly start: () => void;
 };
 
-/** Makes `work` a call that can be started again and again. */
-export function useCall(work: () => Promise<void>): Call {
+/** Makes `work` a call that can be started again and again. `explain` says why it failed, in a sentence. */
+export function useCall(work: () => Promise<void>, explain: (error: unknown) => string = explainRequestFailure): Call {
   const [state, setState] = useState<Call['state']>('idle');
   const [failure, setFailure] = useState('');
   const start = (): void => {
@@ -19,7 +19,7 @@ export function useCall(work: () => Promise<void>): Call {
     work().then(
       () => setState('done'),
       (error: unknown) => {
-        setFailure(explainRequestFailure(error));
+        setFailure(explain(error));
         setState('failed');
       },
     );

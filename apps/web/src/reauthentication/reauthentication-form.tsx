@@ -5,7 +5,14 @@ import { FailureNotice } from '../sign-in/failure-notice.tsx';
 import { usePasswordSignIn } from '../sign-in/use-password-sign-in.ts';
 
 /** The password once more. The user name is asked for only where this browser does not know it. */
-export function ReauthenticationForm({ username }: { readonly username: string | null }): ReactElement {
+export function ReauthenticationForm(props: {
+  readonly username: string | null;
+  /** The session goes on either way: this is about one request. */
+  readonly isConfirmation: boolean;
+  /** The first thing to do here. */
+  readonly isPrimary: boolean;
+}): ReactElement {
+  const { username, isConfirmation, isPrimary } = props;
   const [typedUsername, setTypedUsername] = useState('');
   const [password, setPassword] = useState('');
   const passwordInput = useRef<HTMLInputElement>(null);
@@ -29,11 +36,11 @@ export function ReauthenticationForm({ username }: { readonly username: string |
       <FailureNotice id={failureId} failure={failure} />
       <button
         type="submit"
-        className="button button-primary button-wide"
+        className={`button button-wide${isPrimary ? ' button-primary' : ''}`}
         aria-disabled={isPending}
         data-busy={isPending}
       >
-        {isPending ? 'Signing in …' : 'Sign in and go on'}
+        {isPending ? 'Signing in …' : isConfirmation ? 'Confirm' : 'Sign in and go on'}
       </button>
     </form>
   );

@@ -1,34 +1,81 @@
-import { useId, useLayoutEffect, useRef, type ReactElement, type ReactNode } from 'react';
-import { focusHeadingIfLost } from '../page/focus-heading.ts';
-import { auth } from '../session/session.ts';
-import type { SignedInSnapshot } from '../session/session.ts';
+import { useEffect, useId, useState, type ReactElement } from 'react';
+import { isPasskeySupported } from 'holdfast/web';
+import { knowsPasskey } from '../session/known-passkey.ts';
+import { auth, chainOf, type SignedInSnapshot } from '../session/session.ts';
 import { explainReauthentication } from '../session/wording.ts';
+import { FailureNotice } from '../sign-in/failure-notice.tsx';
+import { PasskeyButton } from '../sign-in/passkey-button.tsx';
+import { usePasskeySignIn } from '../sign-in/use-passkey-sign-in.ts';
+import { ModalDialog } from './modal-dialog.tsx';
 import { ReauthenticationForm } from './reauthentication-form.tsx';
 import './reauthentication.css';
 
-type ReauthenticationSnapshot = Extract<SignedInSnapshot, { status: 'reauth-required' }>;
+/** Goes through the rest of the chain: signs out, or gives up what wanted a confirmation. */
+function declineAll(): void {
+  while (chainOf(auth.getSnapshot()) !== null) auth.declineReauthentication();
+}
 
-/** Asks the user to authenticate again, over the page that waits behind it. */
+/** Asks the user to authenticate again, over the page that waits behind it: by passkey first where one is known. */
 export function ReauthenticationSheet(props: {
-  readonly session: ReauthenticationSnapshot;
+  readonly session: SignedInSnapshot;
   /** `null`: not known to this browser. */
   readonly username: string | null;
 }): ReactElement {
+  const { session, username } = props;
   const titleId = useId();
   const reasonId = useId();
-  const { reason, parkedRequests } = props.session;
+  const isConfirmation = session.status === 'active';
+  // As it was when the sheet opened: nothing moves while somebody types.
+  const [isPasskeyFirst] = useState(() => isPasskeySupported() && knowsPasskey(session.user.sub));
+  // Where no passkey is known, that stage is over before it begins; one can be used all the same.
+  const stage = chainOf(session)?.stage;
+  useEffect(() => {
+    // What is true when it runs: an effect may run twice.
+    const isNow = stage === 'biometric' && chainOf(auth.getSnapshot())?.stage === stage;
+    if (isNow && !isPasskeyFirst) auth.declineReauthentication('unavailable');
+  }, [isPasskeyFirst, stage]);
+  const form = <ReauthenticationForm username={username} isConfirmation={isConfirmation} isPrimary={!isPasskeyFirst} />;
   return (
-    <ModalDialog labelledBy={titleId} describedBy={reasonId}>
-      <h2 id={titleId}>Sign in to go on</h2>
+    <ModalDialog labelledBy={titleId} describedBy={reasonId} onCancel={isConfirmation ? declineAll : null}>
+      <h2 id={titleId}>{isConfirmation ? 'Confirm it is you' : 'Sign in to go on'}</h2>
       <p id={reasonId} className="sheet-reason">
-        {explainReauthentication(reason)} Your page is still here, and goes on where it was.
+        {session.status === 'active'
+          ? 'What you asked for needs a sign-in from the last few minutes. It goes on by itself afterwards.'
+          : `${explainReauthentication(session.reason)} Your page is still here, and goes on where it was.`}
       </p>
-      <ParkedNote count={parkedRequests} />
-      <ReauthenticationForm username={props.username} />
-      <button type="button" className="button button-quiet button-wide" onClick={() => auth.declineReauthentication()}>
-        Sign out instead
+      {!isConfirmation && <ParkedNote count={session.parkedRequests} />}
+      <PasskeyStage isFirst={isPasskeyFirst}>{form}</PasskeyStage>
+      <button type="button" className="button button-quiet button-wide" onClick={declineAll}>
+        {isConfirmation ? 'Cancel' : 'Sign out instead'}
       </button>
     </ModalDialog>
+  );
+}
+
+/** The passkey before or after the password, with what became of it. */
+function PasskeyStage(props: { readonly isFirst: boolean; readonly children: ReactElement }): ReactElement {
+  const { isFirst, children } = props;
+  const failureId = useId();
+  const { isPending, failure, start } = usePasskeySignIn();
+  if (!isPasskeySupported()) return children;
+  const or = <p className="or">or</p>;
+  return (
+    <>
+      {!isFirst && children}
+      {!isFirst && or}
+      <div className="form">
+        <PasskeyButton
+          label={isFirst ? 'Use your passkey' : 'Use a passkey'}
+          isPrimary={isFirst}
+          isPending={isPending}
+          onStart={() => void start()}
+        />
+        {!isFirst && <p className="sheet-hint">This browser has not used a passkey of yours yet.</p>}
+        <FailureNotice id={failureId} failure={failure} />
+      </div>
+      {isFirst && or}
+      {isFirst && children}
+    </>
   );
 }
 
@@ -42,36 +89,5 @@ function ParkedNote({ count }: { readonly count: number }): ReactElement {
         </>
       )}
     </p>
-  );
-}
-
-/** A native modal dialog that only its owner closes. The focus returns to where it was. */
-function ModalDialog(props: {
-  readonly labelledBy: string;
-  readonly describedBy: string;
-  readonly children: ReactNode;
-}): ReactElement {
-  const dialog = useRef<HTMLDialogElement>(null);
-  // Before it is removed: an element that is gone gives no focus back.
-  useLayoutEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    element?.querySelector<HTMLElement>('[name=password]')?.focus();
-    return () => {
-      element?.close();
-      focusHeadingIfLost();
-    };
-  }, []);
-  return (
-    <dialog
-      ref={dialog}
-      className="sheet"
-      closedby="none"
-      aria-labelledby={props.labelledBy}
-      aria-describedby={props.describedBy}
-      onCancel={(event) => event.preventDefault()}
-    >
-      <div className="sheet-body">{props.children}</div>
-    </dialog>
   );
 }

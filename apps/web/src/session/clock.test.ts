@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatCountdown } from './clock.ts';
+import { formatAgo, formatCountdown } from './clock.ts';
 
 describe('the countdown', () => {
   it.each([
@@ -13,5 +13,18 @@ describe('the countdown', () => {
     [86_400_000 + 61_000, '1 d 00:01:01'],
   ])('%d ms are shown as %s: never 0:00 before the time is up', (leftMs, shown) => {
     expect(formatCountdown(leftMs)).toBe(shown);
+  });
+});
+
+describe('a moment in the past', () => {
+  it.each([
+    [-5_000, 'just now'],
+    [59_000, 'just now'],
+    [60_000, '1 minute ago'],
+    [3_600_000, '1 hour ago'],
+    [25 * 3_600_000, 'yesterday'],
+    [3 * 86_400_000, '3 days ago'],
+  ])('%i ms ago is %s', (agoMs, words) => {
+    expect(formatAgo(1_800_000_000_000 - agoMs, 1_800_000_000_000)).toBe(words);
   });
 });

@@ -52,3 +52,27 @@ export function formatMoment(atMs: number): string {
   if (at.toDateString() === new Date().toDateString()) return time;
   return `${at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })}, ${time.slice(0, 5)}`;
 }
+
+/** A moment as its day: `24 Nov`, with the year when it is another one. */
+export function formatDay(atMs: number): string {
+  const at = new Date(atMs);
+  const isThisYear = at.getFullYear() === new Date().getFullYear();
+  return at.toLocaleDateString('en-GB', {
+    day: 'numeric',
+    month: 'short',
+    ...(isThisYear ? {} : { year: 'numeric' }),
+  });
+}
+
+const ago = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+
+/** How long ago a moment was, in words: `just now`, `5 minutes ago`, `yesterday`; its day when it was over a month ago. */
+export function formatAgo(atMs: number, nowMs: number): string {
+  const minutes = Math.floor((nowMs - atMs) / 60_000);
+  if (minutes < 1) return 'just now';
+  if (minutes < 60) return ago.format(-minutes, 'minute');
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return ago.format(-hours, 'hour');
+  const days = Math.floor(hours / 24);
+  return days <= 31 ? ago.format(-days, 'day') : `on ${formatDay(atMs)}`;
+}

@@ -76,7 +76,7 @@ function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
 function WaitingFacts({ session }: { readonly session: Waiting }): ReactElement {
   return (
     <dl className="facts">
-      <Fact term="Asked for">{session.stage}</Fact>
+      <Fact term="Asked for">{session.stage === 'biometric' ? 'passkey' : 'password'}</Fact>
       <Fact term="Parked requests" isNotable={session.parkedRequests > 0}>
         {session.parkedRequests}
       </Fact>

@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react';
-import { createApiClient, createAuthService, type SessionSnapshot } from 'holdfast';
+import { createApiClient, createAuthService, type Chain, type SessionSnapshot } from 'holdfast';
 import { web } from 'holdfast/web';
 import { recordObservation } from '../event-log/event-log.ts';
 
@@ -8,6 +8,8 @@ export const auth = createAuthService({
   issuer: location.origin,
   clientId: 'web',
   platform: web(),
+  // Both by the sheet, which waits for the user before it asks for either.
+  reauthentication: ['biometric', 'password'],
   onEvent: recordObservation,
 });
 
@@ -26,4 +28,10 @@ const getSnapshot = (): SessionSnapshot => auth.getSnapshot();
 /** The session as it is now; renders again when it changes. */
 export function useSession(): SessionSnapshot {
   return useSyncExternalStore(subscribe, getSnapshot);
+}
+
+/** Where the chain of reauthentication is; `null`: nobody asks the user to authenticate again. */
+export function chainOf(session: SessionSnapshot): Chain | null {
+  if (session.status === 'reauth-required') return session;
+  return session.status === 'active' ? session.stepUp : null;
 }

@@ -1,4 +1,5 @@
 import { HoldfastError } from 'holdfast';
+import { explainPasskeyError, type PasskeyFailure } from 'holdfast/web';
 
 /** Why a sign-in failed: what happened, and what to do about it. */
 export type SignInFailure = { readonly title: string; readonly text: string; readonly isCredentialWrong: boolean };
@@ -33,3 +34,27 @@ export function explainSignInFailure(error: unknown): SignInFailure {
       };
   }
 }
+
+/** Tells a passkey that was not used from one that was not accepted, and from a browser or an address without any. */
+export function explainPasskeyFailure(error: unknown): SignInFailure {
+  const code = error instanceof HoldfastError ? error.code : null;
+  if (code !== null && code !== 'sign-in-rejected') return explainSignInFailure(error);
+  return { ...passkeyFailures[explainPasskeyError(error)], isCredentialWrong: false };
+}
+
+const passkeyFailures: Readonly<Record<PasskeyFailure, Omit<SignInFailure, 'isCredentialWrong'>>> = {
+  cancelled: {
+    title: 'No passkey was used',
+    text: 'You cancelled, were not recognised, or this device has none for this page. Try again, or use your password.',
+  },
+  unavailable: { title: 'Passkeys do not work in this browser', text: 'Use your password.' },
+  'not-allowed-here': {
+    title: 'Passkeys do not work at this address',
+    text: 'They belong to the address that the server printed when it started. Open that one, or use your password.',
+  },
+  'already-registered': { title: 'This device has a passkey already', text: 'Use that one.' },
+  failed: {
+    title: 'The passkey was not accepted',
+    text: 'The server does not know it, or could not verify you with it. Use your password, or another passkey.',
+  },
+};

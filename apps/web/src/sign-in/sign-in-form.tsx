@@ -1,12 +1,15 @@
 import { useEffect, useId, useRef, useState, type ReactElement, type SubmitEvent } from 'react';
+import { isPasskeySupported } from 'holdfast/web';
 import { PasswordField } from '../design/password-field.tsx';
 import { UsernameField } from '../design/username-field.tsx';
 import { focusHeadingIfLost } from '../page/focus-heading.ts';
 import { demoCredential, DemoCredential } from './demo-credential.tsx';
 import { FailureNotice } from './failure-notice.tsx';
+import { PasskeyButton } from './passkey-button.tsx';
+import { usePasskeyAutofill, usePasskeySignIn } from './use-passkey-sign-in.ts';
 import { usePasswordSignIn } from './use-password-sign-in.ts';
 
-/** Sign-in by user name and password. */
+/** Sign-in by user name and password, or by passkey. */
 export function SignInForm(): ReactElement {
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
@@ -36,7 +39,7 @@ export function SignInForm(): ReactElement {
   return (
     <>
       <form className="form" aria-label="Sign in" onSubmit={(event) => void onSubmit(event)}>
-        <UsernameField value={username} onChange={setUsername} ref={usernameInput} />
+        <UsernameField value={username} onChange={setUsername} ref={usernameInput} takesPasskey />
         <PasswordField
           ref={passwordInput}
           value={password}
@@ -54,7 +57,25 @@ export function SignInForm(): ReactElement {
           {isPending ? 'Signing in …' : 'Sign in'}
         </button>
       </form>
+      {isPasskeySupported() && <PasskeySignIn />}
       <DemoCredential onFillIn={fillIn} />
     </>
+  );
+}
+
+/** By button, and meanwhile by the autofill of the user name. */
+function PasskeySignIn(): ReactElement {
+  const failureId = useId();
+  const { isPending, failure, start } = usePasskeySignIn();
+  const autofillFailure = usePasskeyAutofill(isPending, focusHeadingIfLost);
+  const onStart = async (): Promise<void> => {
+    if (await start()) focusHeadingIfLost();
+  };
+  return (
+    <div className="form">
+      <p className="or">or</p>
+      <PasskeyButton label="Sign in with a passkey" isPending={isPending} onStart={() => void onStart()} />
+      <FailureNotice id={failureId} failure={failure ?? autofillFailure} />
+    </div>
   );
 }

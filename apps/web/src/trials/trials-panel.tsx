@@ -5,7 +5,7 @@ import { BurstTrial } from './burst-trial.tsx';
 import { expireAccessToken, revokeSession } from './demo-api.ts';
 import { Trial } from './trial.tsx';
 import './trials.css';
-import { useCall } from './use-call.ts';
+import { useCall } from '../page/use-call.ts';
 
 /** Things that go wrong in every session, at the press of a button. */
 export function TrialsPanel({ session }: { readonly session: SignedInSnapshot }): ReactElement {

@@ -1,0 +1,26 @@
+import type { ReactElement } from 'react';
+import type { SignedInSnapshot } from '../session/session.ts';
+import { DevicesPanel } from './devices-panel.tsx';
+import { PasskeysPanel } from './passkeys-panel.tsx';
+import { PasswordPanel } from './password-panel.tsx';
+import './security.css';
+
+/** How the user signs in, and where the user is signed in. */
+export function SecurityView(props: {
+  readonly session: SignedInSnapshot;
+  readonly username: string | null;
+}): ReactElement {
+  const { session, username } = props;
+  return (
+    <div className="columns">
+      <div className="column">
+        <PasskeysPanel sub={session.user.sub} />
+        <PasswordPanel username={username} />
+      </div>
+      <div className="column">
+        {/* Signing in again makes another session of this one: the list is another then. */}
+        <DevicesPanel sid={session.status === 'active' ? session.sid : null} />
+      </div>
+    </div>
+  );
+}
