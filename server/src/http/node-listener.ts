@@ -72,6 +72,7 @@ function send({ status, headers, body }: HttpResponse, response: ServerResponse)
   // HEAD and 204 have no body, and their own idea of its length.
   if (body !== '') fields['content-length'] = String(Buffer.byteLength(body));
   response.writeHead(status, fields);
-  // As a string: Node then sends head and body in one write.
-  response.end(body);
+  // A string that is written before the end goes out with the head in one plain write; handed to `end` it becomes two.
+  if (body !== '') response.write(body);
+  response.end();
 }
