@@ -5,6 +5,7 @@ import axe, { type AxeResults } from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test-database.ts';
+import { addAuthenticator } from './authenticator.ts';
 import { launchChromium } from './chromium.ts';
 
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -60,6 +61,11 @@ async function signIn(): Promise<void> {
   await page.getByRole('button', { name: 'Fill in' }).click();
   await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await pageIsThere();
+}
+
+async function showSecurity(): Promise<void> {
+  await page.getByRole('link', { name: 'Security' }).click();
+  await page.getByRole('list', { name: 'Devices' }).waitFor();
 }
 
 /** Ends the session on the server and makes the page notice. */
@@ -123,6 +129,58 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
     expect(await findViolations()).toEqual([]);
   });
 
+  it('the security page: without a passkey, with one, and while it is renamed or removed', async () => {
+    await addAuthenticator(page);
+    await signIn();
+    await showSecurity();
+    expect(await findViolations()).toEqual([]);
+    const name = `Laptop (${colorScheme})`;
+    await page.getByLabel('Name of the new passkey').fill(name);
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.getByText('Added. Next time').waitFor();
+    await page.getByRole('button', { name: `Rename ${name}` }).click();
+    expect(await findViolations()).toEqual([]);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: `Remove ${name}` }).click();
+    await page.getByText('It will sign nobody in').waitFor();
+    await page.getByLabel('New password').fill('x');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await page.getByText('It is too short').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
+  it('the security page while its lists are loading, and when they cannot be loaded', async () => {
+    await signIn();
+    const waiting: (() => void)[] = [];
+    await page.route(/\/(?:sessions|passkeys)$/u, async (route) => {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      await route.fulfill({ status: 500, body: 'no' });
+    });
+    await page.getByRole('link', { name: 'Security' }).click();
+    await page.getByRole('status', { name: 'Devices are loading' }).waitFor();
+    expect(await findViolations()).toEqual([]);
+    await expect.poll(() => waiting.length).toBe(2);
+    for (const answer of waiting) answer();
+    await page.getByText('Devices could not be loaded').waitFor();
+    await page.getByText('Passkeys could not be loaded').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
+  it('the sheet that offers a passkey first, before and after it did not help', async () => {
+    const authenticator = await addAuthenticator(page);
+    await signIn();
+    await showSecurity();
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.getByText('Added. Next time').waitFor();
+    await page.getByRole('link', { name: 'Notes' }).click();
+    await loseSession();
+    expect(await findViolations()).toEqual([]);
+    await authenticator.setUserVerified(false);
+    await page.getByRole('button', { name: 'Use your passkey' }).click();
+    await page.getByText('No passkey was used').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
   it('the skeleton while the session is read', async () => {
     await page.addInitScript(() => {
       IDBFactory.prototype.open = () => {
@@ -172,6 +230,17 @@ describe('by keyboard alone', () => {
     await dialog().waitFor({ state: 'hidden' });
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Renew now');
   });
+
+  it('goes to another page and arrives at its heading; Back goes back', async () => {
+    await signIn();
+    await page.getByRole('link', { name: 'Security' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toContain('your devices');
+    expect(await page.title()).toBe('Security · Holdfast');
+    await page.goBack();
+    await pageIsThere();
+    expect(await page.title()).toBe('Notes · Holdfast');
+  });
 });
 
 describe('on the narrowest phone', () => {
@@ -183,6 +252,16 @@ describe('on the narrowest phone', () => {
     expect(await width()).toBe(360);
     await signIn();
     expect(await width()).toBe(360);
+    await addAuthenticator(page);
+    await showSecurity();
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.getByText('Added. Next time').waitFor();
+    await page
+      .getByRole('button', { name: /^Rename /u })
+      .first()
+      .click();
+    expect(await width()).toBe(360);
+    await page.getByRole('link', { name: 'Notes' }).click();
     await loseSession();
     expect(await width()).toBe(360);
   });
