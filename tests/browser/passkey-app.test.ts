@@ -113,6 +113,7 @@ describe('a passkey in the app', () => {
     await button('Remove Desk').click();
     await button('Remove it').click();
     await page.getByText('No passkey yet.').waitFor();
+    await expect.poll(() => authenticator.countPasskeys()).toBe(0);
     await page.reload();
     await page.getByText('No passkey yet.').waitFor();
   });
@@ -182,6 +183,8 @@ describe('a session that was ended on the server', () => {
     await button('Refresh now').click();
     await button('Use your passkey').click();
     await page.getByText('The passkey was not accepted').waitFor();
+    // The browser was told, and does not offer it again.
+    await expect.poll(() => authenticator.countPasskeys()).toBe(0);
     await sheet('Sign in to go on').getByLabel('Password', { exact: true }).fill(user.password);
     await button('Sign in and go on').click();
     await sheet('Sign in to go on').waitFor({ state: 'hidden' });
