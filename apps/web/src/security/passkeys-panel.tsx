@@ -10,7 +10,7 @@ import { useLoaded } from './use-loaded.ts';
 
 /** The user's passkeys: add, rename, remove. */
 export function PasskeysPanel({ sub }: { readonly sub: string | null }): ReactElement {
-  const passkeys = useLoaded(listPasskeys, sub);
+  const passkeys = useLoaded(listPasskeys, sub ?? 'this user');
   const onAdded = (): void => {
     rememberPasskey(sub);
     passkeys.reload();

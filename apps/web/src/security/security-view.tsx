@@ -18,7 +18,7 @@ export function SecurityView(props: {
         <PasswordPanel username={username} />
       </div>
       <div className="column">
-        {/* Signing in again makes another session of this one: the list is another then. */}
+        {/* Signing in again makes another session of this one: the list is another then, and not asked for before. */}
         <DevicesPanel sid={session.status === 'active' ? session.sid : null} />
       </div>
     </div>

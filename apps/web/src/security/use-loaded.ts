@@ -11,12 +11,16 @@ export type Loaded<T> = {
   readonly reload: () => void;
 };
 
-/** Loads something, and again whenever `key` changes. `load` is the same function at every render. */
+/**
+ * Loads something, and again whenever `key` changes; `null`: not now, what is there stays. `load` is the same function at
+ * every render.
+ */
 export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, key: string | null): Loaded<T> {
   const [value, setValue] = useState<T | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
+    if (key === null) return;
     const controller = new AbortController();
     const { signal } = controller;
     const ask = async (): Promise<void> => {
