@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   encodeForm,
+  readChallengeAnswer,
   readRetryAfterMs,
   readTokenAnswer,
   refreshRequest,
@@ -85,6 +86,20 @@ describe('token answers', () => {
       reason: 'reuse-detected',
     });
     expect(readTokenAnswer(answer(500, { error: 'invalid_grant' })).kind).toBe('transient');
+  });
+});
+
+describe('challenge answers', () => {
+  it.each([
+    ['a code', 200, { authorization_code: 'c' }, 'code'],
+    ['a wrong credential', 400, { error: 'access_denied', reason: 'credentials' }, 'rejected'],
+    ['more is needed', 403, { error: 'insufficient_authorization', auth_session: 's' }, 'rejected'],
+    ['a ceremony that took too long begins again', 400, { error: 'invalid_session' }, 'rejected'],
+    ['too many tries: not now', 429, { error: 'temporarily_unavailable' }, 'transient'],
+    ['a page on another origin', 403, { error: 'access_denied', reason: 'csrf' }, 'misconfigured'],
+    ['a proxy’s page', 403, '<html>', 'transient'],
+  ])('%s', (_name, status, body, kind) => {
+    expect(readChallengeAnswer(answer(status, body)).kind).toBe(kind);
   });
 });
 

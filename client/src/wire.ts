@@ -200,13 +200,21 @@ export type ChallengeAnswer =
   | { readonly kind: 'transient'; readonly cause: TransientCause; readonly retryAfterMs: number | null }
   | { readonly kind: 'misconfigured'; readonly error: string };
 
+/** Answers that are about the credential, or about a ceremony that has to begin again. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'access_denied',
+  'insufficient_authorization',
+  'invalid_grant',
+  'invalid_session',
+]);
+
 /** Classifies an answer of the authorization challenge endpoint. @see draft-ietf-oauth-first-party-apps */
 export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
   const json = parseObject(answer.body);
   const code = text(json?.['authorization_code']);
   if (answer.status >= 200 && answer.status < 300 && code !== null) return { kind: 'code', code };
   const error = text(json?.['error']);
-  const isRefusal = error === 'access_denied' || error === 'insufficient_authorization' || error === 'invalid_grant';
+  const isRefusal = error !== null && REFUSALS.has(error);
   if (answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf')
     return { kind: 'rejected', more: json ?? {} };
   const classified = readTokenAnswer(answer);
