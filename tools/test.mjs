@@ -37,12 +37,12 @@ const checks = {
 };
 
 /** Vitest's projects; `browser` needs Chromium. */
-const projects = ['tools', 'client', 'server', 'web', 'whole', 'browser'];
+const projects = ['tools', 'client', 'server', 'web', 'sim', 'whole', 'browser'];
 
 /** Names for several checks at once. @type {Readonly<Record<string, readonly string[]>>} */
 const groups = {
   quick: ['types', 'lint', 'format', 'unused', 'tools'],
-  unit: ['tools', 'client', 'server', 'web'],
+  unit: ['tools', 'client', 'server', 'web', 'sim'],
 };
 
 /** @param {readonly string[]} args @returns {readonly string[]} names of checks and projects */
