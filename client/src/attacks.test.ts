@@ -233,6 +233,24 @@ describe('nobody is signed out for nothing', () => {
     expect((await world.vault.read())?.session?.sub).toBe('user-2');
   });
 
+  it('nor does a late tombstone for the session before bury it', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    const tab = await world.openSignedInTab({}, { vault });
+    vault.failWrites = true;
+    asBob(world);
+    await tab.auth.signIn(bob);
+    vault.failWrites = false;
+    // Another tab had signed Ada out, and its write comes through only now.
+    const record = await world.vault.read();
+    await world.vault.replace(record?.stamp ?? 0, { session: null, endedReason: 'user' });
+    tab.signal('store-changed');
+    await settle();
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
+    await world.time.advance(DUE);
+    expect((await world.vault.read())?.session?.sub).toBe('user-2');
+  });
+
   it('a successor that could not be stored is used all the same, not the token that it replaced', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);

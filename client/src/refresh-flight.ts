@@ -7,6 +7,7 @@ import {
   endFlight,
   hold,
   holdStored,
+  isSurvivor,
   isFresh,
   leave,
   observe,
@@ -60,7 +61,8 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   // A tab that slept since it asked must not send what it read then: somebody may have used it meanwhile.
   if (hasPassed(flight.deadline, turn.now)) return onFlightDeadline(turn, flight);
   // Nothing is news that this tab has known all along: what it holds is newer, and is stored before it is used.
-  if (turn.state.isUnsaved && (record?.stamp ?? 0) === turn.state.stamp) return save(turn, flight, held);
+  if (isSurvivor(turn, record)) turn.state.stamp = record?.stamp ?? 0;
+  if (turn.state.unsaved && (record?.stamp ?? 0) === turn.state.stamp) return save(turn, flight, held);
   if (record && !record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
@@ -195,7 +197,7 @@ export function onFlightVaultWritten(
   if (flight.step.kind === 'saving') {
     // Stored, or somebody else was faster: either way the next read tells.
     if (isReplaced && record) turn.state.stamp = record.stamp;
-    turn.state.isUnsaved = false;
+    turn.state.unsaved = null;
     return read(turn, flight, { kind: 'reading' });
   }
   if (flight.step.kind !== 'committing') return;
@@ -229,7 +231,7 @@ export function onFlightUnavailable(turn: Turn, attempt: number, random: number)
   else if (step.kind === 'committing') {
     // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
     land(turn, flight, step.held, stamp);
-    turn.state.isUnsaved = true;
+    turn.state.unsaved = 'refresh';
     observe(turn, { type: 'vault.unavailable' });
   } else if (step.kind !== 'locking') failFlight(turn, flight, 'vault-unavailable', null, random);
 }

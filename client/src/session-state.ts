@@ -127,8 +127,8 @@ export type SessionState = {
   readonly phase: Phase;
   /** The vault's stamp that `phase` reflects; 0 while nothing was ever stored. */
   readonly stamp: number;
-  /** What this tab holds is newer than the vault's `stamp`: a write has failed. */
-  readonly isUnsaved: boolean;
+  /** What this tab holds is newer than the vault's `stamp`, for a write has failed: a refresh of what is there, or a session of its own. */
+  readonly unsaved: 'refresh' | 'session' | null;
   /** Changes whenever somebody else may be signed in than before. What was made under one owner is never sent under another. */
   readonly owner: number;
   /** Counts the access tokens this tab has held: a request remembers which one it carried. */

@@ -42,7 +42,7 @@ export function initialState(jitter: number, policy: SessionPolicy, now: Instant
   return {
     phase: { kind: 'restoring', operation: 0, retryAt: null, failures: 0 },
     stamp: 0,
-    isUnsaved: false,
+    unsaved: null,
     owner: 0,
     generation: 0,
     waiting: [],

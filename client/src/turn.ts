@@ -145,7 +145,7 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
     ...(isSameToken ? { isRefused: before.isRefused, warningsGiven: before.warningsGiven } : {}),
   };
   state.stamp = stamp;
-  state.isUnsaved = false;
+  state.unsaved = null;
   if (!isSameToken) state.generation++;
   // A new session of the same user began with an authentication: that is what a step-up waits for.
   if (before !== null && !isSameSession) settleWaiters(turn, true);
@@ -157,8 +157,19 @@ function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
   failWaiters(turn, code);
 }
 
+/**
+ * Whether a tombstone is about the session before this tab's: one that was never stored cannot have been buried by somebody
+ * who knew only what was.
+ */
+export const isSurvivor = ({ state }: Turn, record: VaultRecord | null): boolean =>
+  state.unsaved === 'session' && record !== null && record.session === null;
+
 /** Takes over what is stored: another tab's session, or the news that it has ended. */
 export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): void {
+  if (isSurvivor(turn, record)) {
+    turn.state.stamp = record.stamp;
+    return;
+  }
   if (!record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
   hold(turn, holdStored(record.session, freshness, turn.now), record.stamp, false);
   observe(turn, { type: 'session.adopted', from: freshness === 'restored' ? 'storage' : 'another-tab' });
@@ -174,7 +185,7 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp: number): void 
   state.storing = null;
   // What is being read was asked for before: it must not bring the session back.
   state.syncing = null;
-  state.isUnsaved = false;
+  state.unsaved = null;
   settleDown(turn);
   endFlight(turn);
   changeOwner(turn, 'signed-out');

@@ -88,7 +88,7 @@ export function onVaultUnavailable(turn: Turn, operation: number, random: number
     state.phase = { ...phase, retryAt: after(now, stepMs * (0.5 + random / 2)), failures: phase.failures + 1 };
   } else if (storing?.operation === operation) {
     finishSignIn(turn, storing.held, state.stamp);
-    state.isUnsaved = true;
+    state.unsaved = 'session';
   } else if (state.syncing === operation) {
     state.syncing = null;
     state.syncAt = after(now, policy.vaultWaitMs);
