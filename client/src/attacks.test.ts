@@ -233,6 +233,31 @@ describe('nobody is signed out for nothing', () => {
     expect((await world.vault.read())?.session?.sub).toBe('user-2');
   });
 
+  it('nor is it lost with a vault that was emptied before', async () => {
+    const world = createWorld();
+    let isEmpty = false;
+    let isLocked = false;
+    const vault: Vault = {
+      read: () => (isEmpty ? Promise.resolve(null) : world.vault.read()),
+      replace: (expected, next) => {
+        if (isLocked) return Promise.reject(new Error('locked'));
+        if (!isEmpty) return world.vault.replace(expected, next);
+        if (expected !== null && expected !== 0) return Promise.resolve({ replaced: false, record: null });
+        isEmpty = false;
+        return world.vault.replace(null, next);
+      },
+    };
+    const tab = await world.openSignedInTab({}, { vault });
+    isEmpty = true;
+    isLocked = true;
+    asBob(world);
+    await tab.auth.signIn(bob);
+    isLocked = false;
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
+    expect((await world.vault.read())?.session?.sub).toBe('user-2');
+  });
+
   it('nor does a late tombstone for the session before bury it', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);

@@ -158,11 +158,11 @@ function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
 }
 
 /**
- * Whether a tombstone is about the session before this tab's: one that was never stored cannot have been buried by somebody
- * who knew only what was.
+ * Whether a tombstone, or a vault that was emptied, says nothing of this tab's session: one that was never stored cannot have
+ * been buried by somebody who knew only what was, nor been lost with it.
  */
 export const isSurvivor = ({ state }: Turn, record: VaultRecord | null): boolean =>
-  state.unsaved === 'session' && record !== null && record.session === null;
+  state.unsaved === 'session' && !record?.session;
 
 /** Takes over what is stored: another tab's session, or the news that it has ended. */
 export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): void {
