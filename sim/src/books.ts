@@ -2,6 +2,7 @@ import type { HoldfastFact } from '../../server/src/events.ts';
 import type { RotationCandidate } from '../../server/src/store.ts';
 import { ACCESS_TOKEN_PREFIX } from './cluster.ts';
 import type { Scheduler } from './scheduler.ts';
+import { LIFE_MS } from './setup.ts';
 import type { SessionRow } from './session-table.ts';
 import type { StateName } from './states.ts';
 
@@ -18,7 +19,9 @@ export type SessionTruth = {
   readonly createdAtMs: number;
   /** Why it was ended; `null` while it was not. */
   endedReason: string | null;
+  endedAtMs: number;
   isStolen: boolean;
+  isSignedOut: boolean;
   /** How often the database has forgotten a write to it. */
   fallbacks: number;
   /** Generations that were rotated away from, since the database last forgot. */
@@ -58,6 +61,8 @@ export type Books = {
   readonly onEnded: (row: SessionRow, reason: string) => void;
   readonly onForgotten: (keys: readonly string[]) => void;
   onStolen(sid: string): void;
+  /** The user has signed out of a session, perhaps with a copy that was old by then. */
+  onSignedOut(sid: string): void;
   /** The server has answered a refresh with tokens. */
   onAnswered(sid: string, who: string): void;
   readonly onFact: (fact: HoldfastFact) => void;
@@ -111,11 +116,12 @@ export function createBooks(scheduler: Scheduler): Books {
       const truth = truthOf(row.sid);
       if (!truth) return;
       truth.endedReason = reason;
+      truth.endedAtMs = scheduler.nowMs();
       scheduler.note('database', `session ${row.sid.slice(0, 4)} ends: ${reason}`);
       if (reason === 'signed_out') reach('sign-out delivered');
       if (reason !== 'reuse') return;
-      if (!truth.isStolen) violate('I1', `an honest session was ended as reuse`);
-      else reach('thief caught');
+      if (truth.isStolen) reach('thief caught');
+      else if (!truth.isSignedOut) violate('I1', 'an honest session was ended as reuse');
     },
     onForgotten: (keys) => {
       for (const key of new Set(keys)) {
@@ -131,6 +137,10 @@ export function createBooks(scheduler: Scheduler): Books {
       if (!truth) return;
       truth.isStolen = true;
       truth.stolenAtMs = scheduler.nowMs();
+    },
+    onSignedOut: (sid) => {
+      const truth = truthOf(sid);
+      if (truth) truth.isSignedOut = true;
     },
     onAnswered: (sid, who) => {
       const truth = truthOf(sid);
@@ -173,7 +183,9 @@ const createTruth = ({ sid, sub }: SessionRow, nowMs: number): SessionTruth => (
   sub,
   createdAtMs: nowMs,
   endedReason: null,
+  endedAtMs: 0,
   isStolen: false,
+  isSignedOut: false,
   fallbacks: 0,
   rotatedFrom: new Set(),
   turns: '',
@@ -206,7 +218,9 @@ const INTERVAL_MS = 60_000;
 const SHARED = { minutes: 12, forFallback: 4 } as const;
 
 function noteAnswer(truth: SessionTruth, who: 'owner' | 'thief', nowMs: number, violate: Books['violate']): void {
-  if (truth.endedReason !== null) violate('I2', 'a session that was ended is answered');
+  // Who read the row before it ended is answered a moment later.
+  const isOver = truth.endedReason !== null && nowMs - truth.endedAtMs > LIFE_MS.work;
+  if (isOver) violate('I2', 'a session that was ended is answered');
   truth.answered[who].add(Math.floor((nowMs - truth.stolenAtMs) / INTERVAL_MS));
   const { owner, thief } = truth.answered;
   const shared = [...thief].filter((minute) => owner.has(minute)).length;

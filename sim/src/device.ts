@@ -41,7 +41,7 @@ export type DeviceParts = Ground & {
 export function createDevice(parts: DeviceParts): Device {
   const { scheduler, random, setup, books } = parts;
   const clock: DeviceClock = { offsetMs: 0, sleptMs: 0, asleepSinceMs: null };
-  const history: DeviceHistory = { signedOutAtMs: null, declinedAtMs: null, lostAtMs: null };
+  const history: DeviceHistory = { signedOutAtMs: null, isSigningOut: false, declinedAtMs: null, lostAtMs: null };
   const tabs = new Map<string, Tab>();
   const lost = (): void => {
     history.lostAtMs = scheduler.nowMs();

@@ -6,6 +6,8 @@ import type { SessionRow } from './session-table.ts';
 export type DeviceHistory = {
   /** When the user last signed out on this device, in any tab. */
   signedOutAtMs: number | null;
+  /** A sign-out was asked for before there was a session, and may end the next one. */
+  isSigningOut: boolean;
   /** When the user last declined to authenticate again. */
   declinedAtMs: number | null;
   /** When the store last lost something. */
@@ -40,7 +42,9 @@ export function judgeEnding(shown: Ending, { row, truth, history, nowMs }: Evide
     case 'never-signed-in':
       return truth === undefined || isLost ? null : 'a tab forgot its session';
     case 'user':
-      return isSince(history.signedOutAtMs, truth) ? null : 'signed out as if by the user, who did not ask';
+      return history.isSigningOut || isSince(history.signedOutAtMs, truth)
+        ? null
+        : 'signed out as if by the user, who did not ask';
     case 'reauth-failed':
       return isSince(history.declinedAtMs, truth)
         ? null

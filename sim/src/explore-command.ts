@@ -9,9 +9,9 @@ const WORLDS: readonly SmallSetup[] = [
   { title: 'cookies, 2 tabs, 2 faults', store: 'cookie', tabs: 2, faults: 2, sends: 3, thiefUses: 0 },
   { title: 'vault, 1 tab and a thief, no fault', store: 'vault', tabs: 1, faults: 0, sends: 4, thiefUses: 4 },
   { title: 'vault, 1 tab and a thief, 1 fault', store: 'vault', tabs: 1, faults: 1, sends: 3, thiefUses: 3 },
-  { title: 'vault, 1 tab and a thief, 2 faults', store: 'vault', tabs: 1, faults: 2, sends: 3, thiefUses: 3 },
-  { title: 'cookies, 1 tab and a thief, 2 faults', store: 'cookie', tabs: 1, faults: 2, sends: 3, thiefUses: 3 },
-  { title: 'vault, 2 tabs and a thief, no fault', store: 'vault', tabs: 2, faults: 0, sends: 3, thiefUses: 3 },
+  { title: 'vault, 1 tab and a thief, 2 faults', store: 'vault', tabs: 1, faults: 2, sends: 2, thiefUses: 3 },
+  { title: 'cookies, 1 tab and a thief, 2 faults', store: 'cookie', tabs: 1, faults: 2, sends: 2, thiefUses: 3 },
+  { title: 'vault, 2 tabs and a thief, no fault', store: 'vault', tabs: 2, faults: 0, sends: 3, thiefUses: 2 },
 ];
 
 /** States after which an exploration is given up. */

@@ -22,6 +22,7 @@ const STILL_OPEN = 'still open';
 export async function judgeAwakening(
   { books, device, scheduler, isLive }: Judged,
   last: readonly LastCall[],
+  begunAtMs: number,
 ): Promise<void> {
   const stored = device.storage.record()?.session ?? null;
   let activeTabs = 0;
@@ -31,7 +32,8 @@ export async function judgeAwakening(
     const { name } = tab.process;
     scheduler.note(name, `in the end: ${snapshot.status}, last request ${answer}`);
     if (snapshot.status === 'restoring') books.violate('I5', `${name} is still restoring`);
-    if (!stored?.sid || !isLive(stored.sid)) continue;
+    // What was stored after the last request began, the request could not know.
+    if (!stored?.sid || !isLive(stored.sid) || device.storage.heldSinceMs() > begunAtMs) continue;
     if (snapshot.status !== 'active') books.violate('I5', `${name} is ${snapshot.status} while its session lives`);
     else if (snapshot.sid !== stored.sid) books.violate('I5', `${name} shows another session than the store holds`);
     else if (answer !== '200') books.violate('I5', `${name}: the last request ended with ${answer}`);
@@ -54,16 +56,15 @@ const REFILL_MS = 6_000;
 /** I7: refreshes are few: capped in every tab whatever happens, and one per access token over all tabs when all is well. */
 export function judgeRefreshes({ books, device, scheduler, setup }: Judged): void {
   let sent = 0;
-  for (const { process, refreshes } of device.tabs()) {
-    sent += refreshes;
+  for (const { process, refreshes, dueRefreshes } of device.tabs()) {
+    sent += dueRefreshes;
     const livedMs = scheduler.nowMs() - process.startedAtMs;
     if (refreshes > BURST + livedMs / REFILL_MS) books.violate('I7', `${process.name} sent ${refreshes} refreshes`);
   }
-  if (books.faults() > 0) return;
+  if (books.faults() > 0 || setup.theftAtMs !== null) return;
   const lifetimeMs = setup.accessTokenLifetimeSeconds * 1_000;
   const livedMs = scheduler.nowMs() - (device.tabs()[0]?.process.startedAtMs ?? 0);
-  // A token is refreshed when two thirds of its life are over, or at its end; users may ask for more.
-  const due = Math.ceil(livedMs / (lifetimeMs * (2 / 3))) + 1;
-  const asked = Math.ceil((livedMs / setup.userWaitMs) * 0.1) + 4;
-  if (sent > due + asked) books.violate('I7', `${sent} refreshes where ${due} were due and few were asked for`);
+  // A token is refreshed when two thirds of its life are over: by one tab for all of them, seldom by two.
+  const due = Math.ceil((livedMs / (lifetimeMs * (2 / 3))) * 1.1) + setup.tabs;
+  if (sent > due) books.violate('I7', `${sent} refreshes where ${due} were due`);
 }

@@ -27,6 +27,10 @@ export const HARMLESS: readonly { readonly what: string; readonly why: string }[
     why: 'a clock that went back makes the age negative, which is recent as well',
   },
   {
+    what: 'a heal keeps the note of the copy that rotated before the rollback',
+    why: 'that copy is of a generation two behind; a nonce belongs to one copy, so no other can match the note',
+  },
+  {
     what: 'the secret of a token is not checked',
     why: "no attacker in this world has the server key; the server's own tests hold one",
   },

@@ -173,7 +173,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SESSIONS,
-        find: "report({ type: 'refresh.delayed', sid, clientId, retryAfterMs: outcome.retryAfterMs });",
+        find: "report({ type: 'refresh.delayed', sid, clientId, retryAfterMs: outcome.retryAfterMs, address });",
         replace:
           "report({ type: 'refresh.delayed', sid, clientId, retryAfterMs: outcome.retryAfterMs, ...{ token: formatRefreshToken(use.candidate, parts.keyRing) } });",
       },
@@ -227,10 +227,5 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     name: 'rotated-by-forgotten',
     what: 'a rotation does not note which copy it was for',
     patches: [{ file: TABLE, find: "rotatedBy: candidate.nonce.toString('hex'),", replace: 'rotatedBy: null,' }],
-  },
-  {
-    name: 'heal-keeps-the-old-copy',
-    what: 'a heal keeps the note of the copy that rotated before the rollback',
-    patches: [{ file: TABLE, find: 'rotatedBy: null, deliveredAtMs: nowMs,', replace: 'deliveredAtMs: nowMs,' }],
   },
 ];

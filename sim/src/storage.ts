@@ -21,8 +21,9 @@ export type Storage = {
   /** What a thief finds: the refresh token of the session, wherever it is kept. */
   stealable(): { readonly kind: 'cookie' | 'token'; readonly value: string } | null;
   record(): VaultRecord | null;
-  /** When the record was written last, in ms of the world. */
+  /** When the record was written last, and since when it holds the session that it holds, in ms of the world. */
   writtenAtMs(): number;
+  heldSinceMs(): number;
   lock(): void;
   unlock(): void;
   wipe(): void;
@@ -34,6 +35,7 @@ type Kept = {
   record: VaultRecord | null;
   recordBefore: VaultRecord | null;
   recordAtMs: number;
+  heldSinceMs: number;
   jar: ReadonlyMap<string, string>;
   jarBefore: ReadonlyMap<string, string>;
   jarAtMs: number;
@@ -51,6 +53,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     record: null,
     recordBefore: null,
     recordAtMs: -Infinity,
+    heldSinceMs: -Infinity,
     jar: new Map(),
     jarBefore: new Map(),
     jarAtMs: -Infinity,
@@ -71,6 +74,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     },
     record: () => kept.record,
     writtenAtMs: () => kept.recordAtMs,
+    heldSinceMs: () => kept.heldSinceMs,
     lock: () => {
       kept.isLocked = true;
     },
@@ -120,6 +124,7 @@ const seal = ({ scheduler, random }: Parts, process: Process): Promise<void> =>
 function writeRecord({ kept, scheduler }: Parts, next: Omit<VaultRecord, 'stamp'>, stamp: number): VaultRecord {
   kept.recordBefore = kept.record;
   kept.recordAtMs = scheduler.nowMs();
+  if (kept.record?.session?.sid !== next.session?.sid) kept.heldSinceMs = scheduler.nowMs();
   kept.record = { ...next, stamp };
   return kept.record;
 }
@@ -140,7 +145,9 @@ function vaultOf(parts: Parts, process: Process): Vault {
       return operate(parts, process, setup.faults.vaultFull, (finish) => {
         const stamp = kept.record?.stamp ?? 0;
         if (expectedStamp !== null && expectedStamp !== stamp) return finish({ replaced: false, record: kept.record });
-        const write = (): void => finish({ replaced: true, record: writeRecord(parts, next, stamp + 1) });
+        // A store that was emptied begins again with a stamp that nobody remembers.
+        const following = kept.record ? stamp + 1 : scheduler.nowMs();
+        const write = (): void => finish({ replaced: true, record: writeRecord(parts, next, following) });
         // A keychain has no compare-and-swap: another process can write between the two.
         if (setup.store === 'keychain') scheduler.after(random.int(0, 3), write);
         else write();

@@ -21,6 +21,10 @@ export type Tab = {
   sid: string | null;
   /** Refreshes that the tab has sent. */
   refreshes: number;
+  /** Those of them that nobody asked for: the token was about to expire. */
+  dueRefreshes: number;
+  /** Why the refresh under way was started. */
+  cause: string;
   /** The attempt that sent the last of them. */
   lastAttempt: number;
 };
@@ -66,6 +70,8 @@ export function openTab(name: string, parts: TabParts): Tab {
     api: createApiClient({ baseUrl: ISSUER, auth }),
     sid: null,
     refreshes: 0,
+    dueRefreshes: 0,
+    cause: '',
     lastAttempt: 0,
   };
   tab = opened;

@@ -19,7 +19,7 @@ export type UserParts = Ground & { readonly books: Books; readonly device: Devic
 const KINDS: readonly CallKind[] = ['get', 'get', 'post', 'post-with-key', 'fetch-post'];
 
 export function createUser(parts: UserParts): User {
-  const { random, device, scheduler } = parts;
+  const { random, device, scheduler, books } = parts;
   let name: UserName = 'ada';
   const signIn = (tab: Tab): void => {
     const { password } = USERS[name];
@@ -28,8 +28,11 @@ export function createUser(parts: UserParts): User {
   };
   const signOut = (tab: Tab): void => {
     scheduler.note(tab.process.name, 'the user signs out');
+    if (tab.sid !== null) books.onSignedOut(tab.sid);
     device.history.signedOutAtMs = scheduler.nowMs();
-    void tab.auth.signOut().catch((error: unknown) => parts.books.scan('an error of the client', error));
+    // It waits for a session that is still being restored, and ends that one.
+    device.history.isSigningOut = tab.auth.getSnapshot().status === 'restoring' || tab.sid === null;
+    void tab.auth.signOut().catch((error: unknown) => books.scan('an error of the client', error));
   };
   const someTab = (): Tab | null => {
     const tabs = device.awake();

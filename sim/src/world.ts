@@ -235,8 +235,10 @@ function onObserved(world: World, aim: World['random'], tab: Tab, observation: O
   }
   if (observation.type === 'vault.unavailable') books.reach('vault could not be written');
   if (observation.type === 'signed-out') books.reach('signed out in another tab');
+  if (observation.type === 'refresh.started') tab.cause = observation.cause;
   if (observation.type !== 'refresh.sent') return;
   tab.refreshes++;
+  if (tab.cause === 'proactive' || tab.cause === 'expired') tab.dueRefreshes++;
   tab.lastAttempt = observation.attempt;
   if (!aim.chance(setup.aims.refreshing)) return;
   const choice = aim.pick(['change', 'revoke', 'steal'] as const);
@@ -284,10 +286,11 @@ async function playLiveness(world: World, isOver: () => boolean): Promise<void> 
   await step(70_000);
   user.mend();
   await step(AWAKENING_MS);
+  const begunAtMs = scheduler.nowMs();
   const last = device.tabs().map((tab) => ({ tab, ended: call(tab, 'get', books) }));
   await step(AWAKENING_MS + 130_000);
   if (isOver()) return;
-  await judgeAwakening(world, last);
+  await judgeAwakening(world, last, begunAtMs);
   judgeCalls(world);
   judgeRefreshes(world);
 }
