@@ -54,8 +54,8 @@ export type Books = {
   /** How many faults have struck so far. */
   faults(): number;
   struck(name: string): void;
-  reach(name: StateName): void;
-  violate(invariant: Invariant, text: string): void;
+  readonly reach: (name: StateName) => void;
+  readonly violate: (invariant: Invariant, text: string) => void;
   readonly onCreated: (row: SessionRow) => void;
   readonly onRotated: (row: SessionRow, candidate: RotationCandidate) => void;
   readonly onEnded: (row: SessionRow, reason: string) => void;
@@ -70,7 +70,7 @@ export type Books = {
   onExecuted(call: Call, sub: string): void;
   onSettled(call: Call, how: string): void;
   /** Looks for secrets in what people may see. */
-  scan(where: string, seen: unknown): void;
+  readonly scan: (where: string, seen: unknown) => void;
 };
 
 /** How the thief calls himself at the server. */
@@ -93,7 +93,7 @@ export function createBooks(scheduler: Scheduler): Books {
     const text = seen instanceof Error ? `${seen.message} ${String(seen.cause)}` : JSON.stringify(seen);
     if (SECRETS.test(text) || text.includes(ACCESS_TOKEN_PREFIX)) violate('I8', `a secret in ${where}`);
   };
-  const truthOf = (sid: string): SessionTruth | undefined => sessions.get(sid);
+  const pen: Pen = { scheduler, violate, reach, scan };
   return {
     violations,
     reached,
@@ -107,6 +107,21 @@ export function createBooks(scheduler: Scheduler): Books {
     reach,
     violate,
     scan,
+    ...sessionBooks(sessions, pen),
+    ...callBooks(calls, pen),
+  };
+}
+
+type Pen = Pick<Books, 'violate' | 'reach' | 'scan'> & { readonly scheduler: Scheduler };
+
+type SessionBooks = Pick<
+  Books,
+  'onCreated' | 'onRotated' | 'onEnded' | 'onForgotten' | 'onStolen' | 'onSignedOut' | 'onAnswered' | 'onFact'
+>;
+
+function sessionBooks(sessions: Map<string, SessionTruth>, { scheduler, violate, reach, scan }: Pen): SessionBooks {
+  const truthOf = (sid: string): SessionTruth | undefined => sessions.get(sid);
+  return {
     onCreated: (row) => void sessions.set(row.sid, createTruth(row, scheduler.nowMs())),
     onRotated: (row, candidate) => {
       const truth = truthOf(row.sid);
@@ -150,6 +165,14 @@ export function createBooks(scheduler: Scheduler): Books {
       scan('an event of the server', fact);
       noteFact(fact, reach, scheduler);
     },
+  };
+}
+
+function callBooks(
+  calls: Map<number, Call>,
+  { scheduler, violate }: Pen,
+): Pick<Books, 'openCall' | 'onExecuted' | 'onSettled'> {
+  return {
     openCall: (process, sub, mayRepeat) => {
       const call: Call = {
         id: calls.size + 1,

@@ -66,29 +66,7 @@ export function createDevice(parts: DeviceParts): Device {
       scheduler.note(process.name, 'is killed');
       if (reopens) scheduler.after(random.wait(30_000), open);
     },
-    freezeFor: (process, durationMs) => {
-      if (process.isFrozen || !process.isAlive) return;
-      freeze(process, parts);
-      if (durationMs > 60_000) books.reach('frozen for longer than the interval');
-      scheduler.after(durationMs, () => {
-        // A sleeping device thaws nobody; everybody thaws when it wakes.
-        if (clock.asleepSinceMs === null) thaw(process, parts);
-      });
-    },
-    sleepFor: (durationMs) => {
-      if (clock.asleepSinceMs !== null) return;
-      clock.asleepSinceMs = scheduler.nowMs();
-      scheduler.note('device', 'sleeps');
-      for (const { process } of device.tabs()) freeze(process, parts);
-      scheduler.after(durationMs, device.wake);
-    },
-    wake: () => {
-      if (clock.asleepSinceMs === null) return;
-      clock.sleptMs += scheduler.nowMs() - clock.asleepSinceMs;
-      clock.asleepSinceMs = null;
-      scheduler.note('device', 'wakes');
-      for (const { process } of device.tabs()) thaw(process, parts);
-    },
+    ...sleep(parts, clock, () => device.tabs()),
     restart: () => {
       for (const { process } of device.tabs()) device.kill(process, true);
       device.storage.forgetLast();
@@ -127,6 +105,41 @@ export function createDevice(parts: DeviceParts): Device {
   };
   for (let index = 0; index < setup.tabs; index++) open();
   return device;
+}
+
+/** What stops processes for a while: each alone, or all of them with their device. */
+function sleep(
+  parts: DeviceParts,
+  clock: DeviceClock,
+  tabs: () => readonly Tab[],
+): Pick<Device, 'freezeFor' | 'sleepFor' | 'wake'> {
+  const { scheduler, books } = parts;
+  const wake = (): void => {
+    if (clock.asleepSinceMs === null) return;
+    clock.sleptMs += scheduler.nowMs() - clock.asleepSinceMs;
+    clock.asleepSinceMs = null;
+    scheduler.note('device', 'wakes');
+    for (const { process } of tabs()) thaw(process, parts);
+  };
+  return {
+    wake,
+    freezeFor: (process, durationMs) => {
+      if (process.isFrozen || !process.isAlive) return;
+      freeze(process, parts);
+      if (durationMs > 60_000) books.reach('frozen for longer than the interval');
+      scheduler.after(durationMs, () => {
+        // A sleeping device thaws nobody; everybody thaws when it wakes.
+        if (clock.asleepSinceMs === null) thaw(process, parts);
+      });
+    },
+    sleepFor: (durationMs) => {
+      if (clock.asleepSinceMs !== null) return;
+      clock.asleepSinceMs = scheduler.nowMs();
+      scheduler.note('device', 'sleeps');
+      for (const { process } of tabs()) freeze(process, parts);
+      scheduler.after(durationMs, wake);
+    },
+  };
 }
 
 function announce({ scheduler, random, setup, books }: DeviceParts, device: Device, from: Process): void {

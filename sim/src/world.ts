@@ -3,7 +3,7 @@ import { DEFAULT_POLICY, type Policy } from '../../server/src/policy.ts';
 import type { Observation } from '../../client/src/session-state.ts';
 import { createBooks, type Books, type Violation } from './books.ts';
 import { createCluster, USERS, type Cluster } from './cluster.ts';
-import { createDatabase, type Connection, type Database } from './database.ts';
+import { createDatabase, type Connection, type Database, type DatabaseWatch } from './database.ts';
 import { createDevice, type Device } from './device.ts';
 import { judgeAwakening, judgeCalls, judgeRefreshes } from './judgement.ts';
 import { revokeSome, startMishaps } from './mishaps.ts';
@@ -11,7 +11,7 @@ import { createNetwork } from './network.ts';
 import { runTask, type Ground } from './process.ts';
 import { createRandom } from './random.ts';
 import { createScheduler, type Note } from './scheduler.ts';
-import { createTables, isLive } from './session-table.ts';
+import { createTables, isLive, type Tables } from './session-table.ts';
 import type { AimName, FaultName, Setup } from './setup.ts';
 import { enterStage } from './stage.ts';
 import { call, type Tab } from './tab.ts';
@@ -123,37 +123,11 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
   const policy = policyOf(setup, options);
   let isDoomed = false;
   const aim = random.fork('aim');
-  const database = createDatabase(setup, scheduler, random.fork('database'), {
+  const { database, tables, cluster } = buildServers(ground, policy, books, {
     onCommitted: (by, isDurable) => {
-      const choice = aimAtCommit(world(), aim, by, isDurable);
-      if (choice === 'lose the answer') isDoomed = true;
+      if (aimAtCommit(world(), aim, by, isDurable) === 'lose the answer') isDoomed = true;
     },
-    onUnknownCommit: () => books.reach('commit unknown'),
-    onForgotten: books.onForgotten,
-  });
-  const tables = createTables(database, random.fork('seeds'), policy, {
-    onCreated: books.onCreated,
-    onRotated: (row, candidate) => {
-      books.onRotated(row, candidate);
-      crowd(world(), aim);
-    },
-    onWritten: (_, how) => {
-      if (how !== 'slid') crowd(world(), aim);
-    },
-    onEnded: books.onEnded,
-  });
-  const cluster = createCluster({
-    scheduler,
-    random: random.fork('cluster'),
-    policy,
-    tables,
-    nodes: setup.nodes,
-    onFact: books.onFact,
-    onTokens: (request, { body }) => {
-      const { sid } = JSON.parse(body) as { readonly sid: string };
-      books.onAnswered(sid, request.headers['user-agent'] ?? '');
-    },
-    onBug: (text) => books.violate('crash', text),
+    onDelivered: () => crowd(world(), aim),
   });
   const isAnswerDoomed = (): boolean => {
     const was = isDoomed;
@@ -194,6 +168,47 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
   function world(): World {
     return built;
   }
+}
+
+type Servers = Pick<World, 'database' | 'cluster'> & { readonly tables: Tables };
+
+/** The servers and their database; whoever aims faults is told of commits, and of copies that were handed out. */
+function buildServers(
+  { scheduler, random, setup }: Ground,
+  policy: Policy,
+  books: Books,
+  aims: Pick<DatabaseWatch, 'onCommitted'> & { readonly onDelivered: () => void },
+): Servers {
+  const database = createDatabase(setup, scheduler, random.fork('database'), {
+    onCommitted: aims.onCommitted,
+    onUnknownCommit: () => books.reach('commit unknown'),
+    onForgotten: books.onForgotten,
+  });
+  const tables = createTables(database, random.fork('seeds'), policy, {
+    onCreated: books.onCreated,
+    onRotated: (row, candidate) => {
+      books.onRotated(row, candidate);
+      aims.onDelivered();
+    },
+    onWritten: (_, how) => {
+      if (how !== 'slid') aims.onDelivered();
+    },
+    onEnded: books.onEnded,
+  });
+  const cluster = createCluster({
+    scheduler,
+    random: random.fork('cluster'),
+    policy,
+    tables,
+    nodes: setup.nodes,
+    onFact: books.onFact,
+    onTokens: (request, { body }) => {
+      const { sid } = JSON.parse(body) as { readonly sid: string };
+      books.onAnswered(sid, request.headers['user-agent'] ?? '');
+    },
+    onBug: (text) => books.violate('crash', text),
+  });
+  return { database, tables, cluster };
 }
 
 /** Every tab wants a refresh soon after a copy was handed out, when messages about the one before are still under way. */
