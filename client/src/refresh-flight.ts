@@ -7,6 +7,7 @@ import {
   endFlight,
   hold,
   holdStored,
+  isSameMoment,
   isSurvivor,
   isFresh,
   leave,
@@ -184,7 +185,9 @@ export function holdTokens(
     access: { value, tokenType, lifetimeMs, expiresAtMs: expiresAt.wallMs },
   };
   const access = { value, tokenType, lifetimeMs, expiresAt };
-  return { stored, access, isRefused: false, isProbe: false, freshness: 'verified', endsAt, warningsGiven: 0 };
+  const isFinal =
+    isSameMoment(expiresAt.wallMs, stored.expiresAtMs) && isSameMoment(stored.expiresAtMs, before.expiresAtMs);
+  return { stored, access, isRefused: false, isFinal, isProbe: false, freshness: 'verified', endsAt, warningsGiven: 0 };
 }
 
 /** The answer was written, or somebody else had written first. */

@@ -56,6 +56,8 @@ export type Held = {
   readonly freshness: Freshness;
   /** When the session ends unless it is renewed; `null` if unknown. */
   readonly endsAt: Instant | null;
+  /** The token ends with the session, and the last refresh did not move that end: without the user another one would not. */
+  readonly isFinal: boolean;
   /** How many of `policy.expiryWarningsMs` have been given. */
   readonly warningsGiven: number;
   /** Nothing was stored, but a cookie may be there: the server is asked, and nobody is shown anything until it answers. */

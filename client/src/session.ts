@@ -264,6 +264,8 @@ function dueCause({ state, now, policy }: Turn, held: Active): RefreshCause | nu
   if (held.isRefused) return 'refused';
   const leftMs = held.access ? untilEither(held.access.expiresAt, now) : 0;
   if (!held.access || leftMs <= 0) return held.freshness === 'restored' ? 'restored' : 'expired';
+  // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.
+  if (held.isFinal && !state.isUserActive) return null;
   return leftMs <= refreshMarginMs(held.access, state.jitter, policy) ? 'proactive' : null;
 }
 
@@ -311,7 +313,8 @@ function activeWaits(turn: Turn, held: Active): number[] {
   else if (held.access)
     waits.push(
       canRefresh(turn, held)
-        ? untilEither(held.access.expiresAt, now) - refreshMarginMs(held.access, state.jitter, policy)
+        ? untilEither(held.access.expiresAt, now) -
+            (held.isFinal ? 0 : refreshMarginMs(held.access, state.jitter, policy))
         : untilBoth(held.access.expiresAt, now),
     );
   return waits;

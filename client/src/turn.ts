@@ -53,6 +53,13 @@ export function refreshMarginMs(access: AccessToken, jitter: number, policy: Ses
 export const isFresh = (access: AccessToken, { state, now, policy }: Turn): boolean =>
   untilEither(access.expiresAt, now) > refreshMarginMs(access, state.jitter, policy);
 
+/** Lifetimes come in whole seconds. */
+const ONE_MOMENT_MS = 2_000;
+
+/** Whether two times of the wall clock mean the same end; `null` means none. */
+export const isSameMoment = (aMs: number | null, bMs: number | null): boolean =>
+  aMs !== null && bMs !== null && Math.abs(aMs - bMs) < ONE_MOMENT_MS;
+
 /**
  * A stored session as this tab holds it. The wall clock is the only one that two tabs share; what is left of a life is never
  * longer than the life, for the clock may have been set back.
@@ -67,6 +74,7 @@ export function holdStored(stored: StoredSession, freshness: Freshness, now: Ins
       expiresAt: inMs(Math.min(access.expiresAtMs, now.wallMs + access.lifetimeMs)),
     },
     isRefused: false,
+    isFinal: access !== null && isSameMoment(access.expiresAtMs, expiresAtMs),
     isProbe: false,
     freshness,
     endsAt: expiresAtMs === null ? null : inMs(expiresAtMs),
