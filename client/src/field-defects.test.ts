@@ -100,6 +100,23 @@ describe('at refresh', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
+  it('no ever faster refreshes towards the end of a session that nothing can prolong', async () => {
+    const world = createWorld();
+    const leftSeconds = (): number => Math.floor((20 * MINUTE - world.time.clock.now().monotonicMs) / 1_000);
+    // The server cuts the life of a token at the end of the session, as ours does.
+    Object.defineProperties(world.server, {
+      lifetimeSeconds: { get: () => Math.min(900, leftSeconds()) },
+      extra: { get: () => ({ sid: 'session-1', sub: 'user-1', authorization_expires_in: leftSeconds() }) },
+    });
+    const tab = await world.openSignedInTab();
+    await world.time.advance(19.9 * MINUTE);
+    expect(tab.seen('refresh.sent')).toHaveLength(1);
+    expect(await tab.auth.getAccessToken()).toBe('access-2');
+    tab.signal('user-active');
+    await settle();
+    expect(tab.seen('refresh.sent')).toHaveLength(2);
+  });
+
   it('a server that answers every refresh with an expired token is not asked a hundred times a second', async () => {
     const world = createWorld();
     world.server.lifetimeSeconds = 0;

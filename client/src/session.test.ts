@@ -113,27 +113,6 @@ describe('one refresh for everybody', () => {
     expect(perLifetime).toBeLessThanOrEqual(1.6);
   });
 
-  it('does not refresh ever faster towards the end of a session that nothing can prolong', async () => {
-    const world = createWorld();
-    const endsAtMs = 20 * MINUTE;
-    const now = (): number => world.time.clock.now().monotonicMs;
-    const transport = world.server;
-    // The server cuts the life of a token at the end of the session, as ours does.
-    const cut = (): void => {
-      const leftSeconds = Math.floor((endsAtMs - now()) / 1_000);
-      transport.lifetimeSeconds = Math.min(900, leftSeconds);
-      transport.extra = { ...transport.extra, authorization_expires_in: leftSeconds };
-    };
-    cut();
-    const tab = await world.openSignedInTab();
-    for (let step = 0; step < 199; step++) {
-      cut();
-      await world.time.advance(endsAtMs / 200);
-    }
-    expect(tab.seen('refresh.sent').length).toBeLessThanOrEqual(3);
-    expect(tab.auth.getSnapshot().status).toBe('active');
-  });
-
   it('caps refreshes whatever the server answers', async () => {
     const world = createWorld();
     world.server.lifetimeSeconds = 0;
