@@ -77,7 +77,7 @@ export async function bundle(entry, name, { patches = [], alias = {} } = {}) {
     logLevel: 'error',
     external: ['esbuild'],
     conditions: ['@holdfast/source'],
-    plugins: [stagePlugin(), patchPlugin(patches), aliasPlugin(alias)],
+    plugins: [stagePlugin(), aliasPlugin(alias), patchPlugin(patches)],
   });
   return outfile;
 }

@@ -22,6 +22,8 @@ export type SessionTruth = {
   endedAtMs: number;
   isStolen: boolean;
   isSignedOut: boolean;
+  /** A tab was told that it had ended, and there was no reason for that. */
+  isLost: boolean;
   /** How often the database has forgotten a write to it. */
   fallbacks: number;
   /** Generations that were rotated away from, since the database last forgot. */
@@ -136,7 +138,10 @@ function sessionBooks(sessions: Map<string, SessionTruth>, { scheduler, violate,
       if (reason === 'signed_out') reach('sign-out delivered');
       if (reason !== 'reuse') return;
       if (truth.isStolen) reach('thief caught');
-      else if (!truth.isSignedOut) violate('I1', 'an honest session was ended as reuse');
+      else if (!truth.isSignedOut) {
+        truth.isLost = true;
+        violate('I1', 'an honest session was ended as reuse');
+      }
     },
     onForgotten: (keys) => {
       for (const key of new Set(keys)) {
@@ -209,6 +214,7 @@ const createTruth = ({ sid, sub }: SessionRow, nowMs: number): SessionTruth => (
   endedAtMs: 0,
   isStolen: false,
   isSignedOut: false,
+  isLost: false,
   fallbacks: 0,
   rotatedFrom: new Set(),
   turns: '',

@@ -166,7 +166,10 @@ function onChanged(
   const row = tab.sid === null ? undefined : parts.rowOf(tab.sid);
   const truth = tab.sid === null ? undefined : parts.books.sessions.get(tab.sid);
   const complaint = judgeEnding(now, { row, truth, history, nowMs: parts.databaseNowMs() });
-  if (complaint !== null) parts.books.violate('I1', complaint);
+  if (complaint !== null) {
+    if (truth) truth.isLost = true;
+    parts.books.violate('I1', complaint);
+  }
   if (now.status !== 'reauth-required') return;
   const stored = storage.record()?.session?.sid ?? null;
   const settledMs = parts.scheduler.nowMs() - Math.max(storage.writtenAtMs(), tab.process.thawedAtMs);

@@ -28,8 +28,8 @@ export type Outcome = {
   readonly notes: readonly Note[];
   /** Honest sessions that were ended, or refused, without a reason; compared between rules. */
   readonly lostSessions: number;
-  /** 'none', 'caught' or 'undetected'. */
-  readonly theft: 'none' | 'caught' | 'undetected';
+  /** Whether there was a theft, and how it ended: by reuse, not at all, or with the session for another reason. */
+  readonly theft: 'none' | 'caught' | 'undetected' | 'over';
 };
 
 export type PlayOptions = {
@@ -84,12 +84,8 @@ export async function play(drawn: Setup, options: PlayOptions = {}): Promise<Out
     traceHash: scheduler.traceHash(),
     events: scheduler.events(),
     notes: scheduler.notes,
-    lostSessions: books.violations.filter(({ invariant }) => invariant === 'I1').length,
-    theft: ![...books.sessions.values()].some((truth) => truth.isStolen)
-      ? 'none'
-      : world.thief.isUndetected()
-        ? 'undetected'
-        : 'caught',
+    lostSessions: [...books.sessions.values()].filter(({ isLost }) => isLost).length,
+    theft: judgeTheft(world),
   };
 }
 
@@ -104,6 +100,13 @@ function drawBytes(random: World['random']): (length: number) => Buffer {
     sources.set(length, source);
     return source.bytes(length);
   };
+}
+
+function judgeTheft({ books, thief }: World): Outcome['theft'] {
+  const stolen = [...books.sessions.values()].filter(({ isStolen }) => isStolen);
+  if (stolen.length === 0) return 'none';
+  if (stolen.some(({ endedReason }) => endedReason === 'reuse')) return 'caught';
+  return thief.isUndetected() ? 'undetected' : 'over';
 }
 
 function policyOf(setup: Setup, options: PlayOptions): Policy {
