@@ -24,6 +24,9 @@ export function createUser(parts: UserParts): User {
   const signIn = (tab: Tab): void => {
     const { password } = USERS[name];
     scheduler.note(tab.process.name, `the user signs in as ${name}`);
+    const snapshot = tab.auth.getSnapshot();
+    // Who signs in as somebody else leaves the session before for good.
+    if ('user' in snapshot && snapshot.user.sub !== USERS[name].sub && tab.sid !== null) books.onSignedOut(tab.sid);
     void attempt(parts, tab, () => tab.auth.signIn({ username: name, password }), 'reauthenticated by password');
   };
   const signOut = (tab: Tab): void => {
