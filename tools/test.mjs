@@ -9,6 +9,7 @@ import process from 'node:process';
 import { provideChromium } from './chromium.mjs';
 import { CommandError, endOnSignals, endWithNpm, reportFailure, root, runInstalled, secondsSince } from './steps.mjs';
 import { setup } from './setup.mjs';
+import { fingerprint, passedBefore, rememberPassed } from './passed-before.mjs';
 import { countTests } from './vitest-report.mjs';
 
 const report = path.join(root, 'node_modules', '.cache', 'holdfast', 'vitest.json');
@@ -51,7 +52,7 @@ function chosen(args) {
   const at = args.findIndex((arg) => arg === '--only' || arg.startsWith('--only='));
   if (at === -1) {
     if (args.length === 0) return all;
-    throw new CommandError(`npm test takes --only <names> and --list, not ${args.join(' ')}.`);
+    throw new CommandError(`npm test takes --only <names>, --list and --force, not ${args.join(' ')}.`);
   }
   const value = (args[at] || '').includes('=') ? (args[at] || '').slice('--only='.length) : args[at + 1] || '';
   const names = value.split(',').flatMap((name) => groups[name] || [name]);
@@ -123,6 +124,7 @@ async function runAll(names) {
     else {
       console.log(`\n  NOT RUN: every test in a real browser (project "browser"): ${chromium.missing}`);
       console.log('  Install Chromium, or name one in CHROMIUM_PATH. With CI=true this is a failure.\n');
+      isWhole = false;
       if (process.env['CI'] === 'true') count(false);
       wanted = wanted.filter((name) => name !== 'browser');
     }
@@ -137,9 +139,17 @@ async function runAll(names) {
 
 endWithNpm();
 endOnSignals();
-const args = process.argv.slice(2);
+const args = process.argv.slice(2).filter((arg) => arg !== '--force');
+const isForced = args.length + 2 < process.argv.length;
+/** Whether nothing is left out; only then does a green run speak for the next one. */
+let isWhole = args.length === 0;
+const key = isWhole ? fingerprint() : null;
+const before = isForced ? null : passedBefore(key);
 if (args.includes('--list')) {
   console.log(listOfNames());
+} else if (before) {
+  console.log('  Not one file has changed since all of this passed here. To run it again: npm test -- --force\n');
+  console.log(`${before.passed} passed, ${before.failed} failed`);
 } else {
   const startedAtMs = Date.now();
   let result = { passed: 0, failed: 1 };
@@ -148,6 +158,7 @@ if (args.includes('--list')) {
   } catch (error) {
     reportFailure(error);
   }
+  if (isWhole) rememberPassed(key, result);
   console.log(`\n  in ${secondsSince(startedAtMs)}`);
   console.log(`${result.passed} passed, ${result.failed} failed`);
   process.exitCode = result.failed === 0 ? 0 : 1;
