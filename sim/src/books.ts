@@ -243,8 +243,12 @@ function noteRotation(
 }
 
 const INTERVAL_MS = 60_000;
-/** How many minutes after a theft owner and thief may both be answered, and how many more for each fallback. */
-const SHARED = { minutes: 12, forFallback: 4 } as const;
+/**
+ * How many minutes after a theft owner and thief may both be answered. Who rotated first makes the difference: a thief who
+ * did so can have the same copy repeated until the limit of replays, and the owner, who holds that copy too, is answered
+ * with access tokens meanwhile. After the owner's rotation it is a handful.
+ */
+const SHARED = { thiefFirst: 36, ownerFirst: 12, forFallback: 4 } as const;
 
 function noteAnswer(truth: SessionTruth, who: 'owner' | 'thief', nowMs: number, violate: Books['violate']): void {
   // Who read the row before it ended is answered a moment later.
@@ -253,7 +257,8 @@ function noteAnswer(truth: SessionTruth, who: 'owner' | 'thief', nowMs: number, 
   truth.answered[who].add(Math.floor((nowMs - truth.stolenAtMs) / INTERVAL_MS));
   const { owner, thief } = truth.answered;
   const shared = [...thief].filter((minute) => owner.has(minute)).length;
-  if (shared > SHARED.minutes + SHARED.forFallback * truth.fallbacks)
+  const limit = truth.turns.startsWith('O') ? SHARED.ownerFirst : SHARED.thiefFirst;
+  if (shared > limit + SHARED.forFallback * truth.fallbacks)
     violate('I2', `owner and thief were both answered in ${shared} minutes`);
 }
 

@@ -11,17 +11,6 @@ const OAUTH_ERROR = "if (status >= 400 && status < 500 && error === 'invalid_gra
 /** Deliberate bugs in the client. */
 export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
-    name: 'no-reread-after-rejection',
-    what: 'a rejection is believed although another tab has refreshed meanwhile',
-    patches: [
-      {
-        file: FLIGHT,
-        find: 'if (record && record.stamp !== stamp) return adoptAndLand',
-        replace: 'if (record && record.stamp < 0) return adoptAndLand',
-      },
-    ],
-  },
-  {
     name: 'token-from-memory',
     what: 'the refresh token is sent from memory instead of from the vault',
     patches: [

@@ -1,6 +1,6 @@
 import process from 'node:process';
 import { runJob } from './crew.ts';
-import { HARMLESS, MUTANTS, type Mutant } from './mutants.ts';
+import { HARMLESS, MUTANTS, UNSEEN, type Mutant } from './mutants.ts';
 import { say, type Bundle } from './seeds.ts';
 
 type Fate = { readonly mutant: Mutant; readonly seed: number | null; readonly invariant: string };
@@ -44,6 +44,8 @@ export async function runMutants(bundle: Bundle, bound: number, only: string | n
   const survivors = fates.filter(({ seed }) => seed === null);
   say(`\n${fates.length - survivors.length} of ${fates.length} caught within ${bound} seeds.`);
   if (only === null) {
+    say('\n| bug that is not seen here | where it is |\n| --- | --- |');
+    for (const { what, why } of UNSEEN) say(`| ${what} | ${why} |`);
     say('\n| harmless change | why |\n| --- | --- |');
     for (const { what, why } of HARMLESS) say(`| ${what} | ${why} |`);
   }

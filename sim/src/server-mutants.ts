@@ -123,17 +123,6 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'reuse-without-looking-again',
-    what: 'a verdict of reuse stands although the row has changed meanwhile',
-    patches: [
-      {
-        file: SESSIONS,
-        find: 'if (ended === null) return null;\n      report(ended);',
-        replace: 'if (ended !== null) report(ended);',
-      },
-    ],
-  },
-  {
     name: 'expired-half-way',
     what: 'the inactivity timeout counts from the last delivery',
     patches: [
@@ -180,17 +169,6 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'replay-not-on-disk',
-    what: 'a replay commits without waiting for the disk',
-    patches: [
-      {
-        file: TABLE,
-        find: 'const done = await swap(parts, by, version, true, (row, nowMs) => {',
-        replace: 'const done = await swap(parts, by, version, false, (row, nowMs) => {',
-      },
-    ],
-  },
-  {
     name: 'revocation-not-on-disk',
     what: 'a revocation commits without waiting for the disk',
     patches: [
@@ -209,17 +187,6 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
         file: TABLE,
         find: 'swap(parts, by, version, true, (row) => endRow(row, cause))',
         replace: 'swap(parts, by, version, false, (row) => endRow(row, cause))',
-      },
-    ],
-  },
-  {
-    name: 'blind-write',
-    what: 'a write does not look whether the row is still the one that was decided on',
-    patches: [
-      {
-        file: TABLE,
-        find: 'row?.generation === version.generation && row.replays === version.replays && row.revokedReason === null;',
-        replace: 'row?.sid === version.sid;',
       },
     ],
   },

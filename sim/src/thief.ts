@@ -26,6 +26,9 @@ function sidOf(token: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
+/** A moment longer than the interval. */
+const PATIENCE_MS = 61_000;
+
 /** Copies that he keeps, newest last: he may try an older one. */
 const COPIES_KEPT = 3;
 
@@ -34,6 +37,8 @@ export function createThief(parts: ThiefParts): Thief {
   let copies: Loot[] = [];
   let isOver = false;
   let isAnswered = false;
+  // Some use what they found again and again, just when the interval is over, and nothing that they were given.
+  const isPatient = random.chance(0.3);
   const use = (loot: Loot): void => {
     scheduler.note(THIEF, 'uses a copy');
     network.exchange(requestOf(loot), cookieOf(loot), { address: '198.51.100.9', userAgent: THIEF }, (delivered) => {
@@ -47,13 +52,15 @@ export function createThief(parts: ThiefParts): Thief {
     if (!isAnswered) return;
     books.reach('thief answered');
     const value = kind === 'token' ? json?.['refresh_token'] : setCookie[0]?.split(';')[0]?.split('=')[1];
-    if (typeof value === 'string') copies = [...copies, { kind, value }].slice(-COPIES_KEPT);
+    if (typeof value === 'string' && !isPatient) copies = [...copies, { kind, value }].slice(-COPIES_KEPT);
   };
   const goOn = (): void => {
     if (isOver) return;
+    const [first] = copies;
     const newest = copies.at(-1);
-    if (newest) use(random.chance(0.8) ? newest : random.pick(copies));
-    scheduler.after(random.wait(random.pick([5_000, 60_000, 240_000])), goOn);
+    if (isPatient && first) use(first);
+    else if (newest) use(random.chance(0.8) ? newest : random.pick(copies));
+    scheduler.after(isPatient ? PATIENCE_MS : random.wait(random.pick([5_000, 60_000, 240_000])), goOn);
   };
   return {
     steal: () => {
@@ -62,7 +69,8 @@ export function createThief(parts: ThiefParts): Thief {
       copies = [loot];
       books.onStolen(sidOf(loot.value));
       scheduler.note(THIEF, 'copies the store');
-      goOn();
+      // Who waits lets the owner rotate first.
+      scheduler.after(isPatient ? random.int(0, 120_000) : 0, goOn);
     },
     stop: () => {
       isOver = true;
