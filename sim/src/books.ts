@@ -31,7 +31,7 @@ export type SessionTruth = {
   /** Who rotated since the theft, without repetition: `OTO` is owner, thief, owner. */
   turns: string;
   /** The minutes since the theft in which each was answered. */
-  readonly answered: { readonly owner: Set<number>; readonly thief: Set<number> };
+  readonly answered: { readonly owner: Set<number>; readonly newest: Set<number>; readonly thief: Set<number> };
   stolenAtMs: number;
 };
 
@@ -46,6 +46,9 @@ export type Call = {
   settlements: number;
   isForgotten: boolean;
 };
+
+/** Who was answered, and whether with nothing but an access token because the newest copy was presented. */
+export type Answered = { readonly who: string; readonly isNewest: boolean };
 
 /** What really happened, written down by those who know, and what breaks the promises. */
 export type Books = {
@@ -66,7 +69,7 @@ export type Books = {
   /** The user has signed out of a session, perhaps with a copy that was old by then. */
   onSignedOut(sid: string): void;
   /** The server has answered a refresh with tokens. */
-  onAnswered(sid: string, who: string): void;
+  onAnswered(sid: string, answered: Answered): void;
   readonly onFact: (fact: HoldfastFact) => void;
   openCall(process: string, sub: string | null, mayRepeat: boolean): Call;
   onExecuted(call: Call, sub: string): void;
@@ -162,9 +165,9 @@ function sessionBooks(sessions: Map<string, SessionTruth>, { scheduler, violate,
       const truth = truthOf(sid);
       if (truth) truth.isSignedOut = true;
     },
-    onAnswered: (sid, who) => {
+    onAnswered: (sid, answered) => {
       const truth = truthOf(sid);
-      if (truth?.isStolen) noteAnswer(truth, who === THIEF ? 'thief' : 'owner', scheduler.nowMs(), violate);
+      if (truth?.isStolen) noteAnswer(truth, answered, scheduler.nowMs(), violate);
     },
     onFact: (fact) => {
       scan('an event of the server', fact);
@@ -218,7 +221,7 @@ const createTruth = ({ sid, sub }: SessionRow, nowMs: number): SessionTruth => (
   fallbacks: 0,
   rotatedFrom: new Set(),
   turns: '',
-  answered: { owner: new Set(), thief: new Set() },
+  answered: { owner: new Set(), newest: new Set(), thief: new Set() },
   stolenAtMs: 0,
 });
 
@@ -244,22 +247,24 @@ function noteRotation(
 
 const INTERVAL_MS = 60_000;
 /**
- * How many minutes after a theft owner and thief may both be answered. Who rotated first makes the difference: a thief who
- * did so can have the same copy repeated until the limit of replays, and the owner, who holds that copy too, is answered
- * with access tokens meanwhile. After the owner's rotation it is a handful.
+ * How many minutes after a theft owner and thief may both be answered. As long as the owner holds no newer copy than the
+ * thief, the thief can have its successor repeated until the limit of replays, and the owner is answered with access tokens
+ * meanwhile. With the newest copy in the owner's hands it is a handful.
  */
-const SHARED = { thiefFirst: 36, ownerFirst: 12, forFallback: 4 } as const;
+const SHARED = { sameCopy: 40, newestCopy: 12, forFallback: 4 } as const;
 
-function noteAnswer(truth: SessionTruth, who: 'owner' | 'thief', nowMs: number, violate: Books['violate']): void {
+function noteAnswer(truth: SessionTruth, { who, isNewest }: Answered, nowMs: number, violate: Books['violate']): void {
   // Who read the row before it ended is answered a moment later.
   const isOver = truth.endedReason !== null && nowMs - truth.endedAtMs > LIFE_MS.work;
   if (isOver) violate('I2', 'a session that was ended is answered');
-  truth.answered[who].add(Math.floor((nowMs - truth.stolenAtMs) / INTERVAL_MS));
-  const { owner, thief } = truth.answered;
-  const shared = [...thief].filter((minute) => owner.has(minute)).length;
-  const limit = truth.turns.startsWith('O') ? SHARED.ownerFirst : SHARED.thiefFirst;
-  if (shared > limit + SHARED.forFallback * truth.fallbacks)
-    violate('I2', `owner and thief were both answered in ${shared} minutes`);
+  const minute = Math.floor((nowMs - truth.stolenAtMs) / INTERVAL_MS);
+  const { thief, owner, newest } = truth.answered;
+  (who === THIEF ? thief : owner).add(minute);
+  if (who !== THIEF && isNewest) newest.add(minute);
+  const shared = (minutes: ReadonlySet<number>): number => [...thief].filter((each) => minutes.has(each)).length;
+  const extra = SHARED.forFallback * truth.fallbacks;
+  if (shared(owner) > SHARED.sameCopy + extra || shared(newest) > SHARED.newestCopy + extra)
+    violate('I2', `owner and thief were both answered in ${shared(owner)} minutes`);
 }
 
 function noteFact(fact: HoldfastFact, reach: Books['reach'], scheduler: Scheduler): void {

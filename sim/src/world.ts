@@ -1,4 +1,4 @@
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { DEFAULT_POLICY, type Policy } from '../../server/src/policy.ts';
 import type { Observation } from '../../client/src/session-state.ts';
 import { createBooks, type Books, type Violation } from './books.ts';
@@ -173,6 +173,17 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
   }
 }
 
+const REFRESH_TOKENS = /hfrt_([A-Za-z0-9_-]{88})/g;
+
+/** The generation of a session's refresh token in a request: after the key's id and the session's come four bytes of it. */
+function generationIn(request: string, sid: string): number | null {
+  for (const [, token = ''] of request.matchAll(REFRESH_TOKENS)) {
+    const bytes = Buffer.from(token, 'base64url');
+    if (bytes.toString('hex', 2, 18) === sid.replaceAll('-', '')) return bytes.readUInt32BE(18);
+  }
+  return null;
+}
+
 type Servers = Pick<World, 'database' | 'cluster'> & { readonly tables: Tables };
 
 /** The servers and their database; whoever aims faults is told of commits, and of copies that were handed out. */
@@ -207,7 +218,9 @@ function buildServers(
     onFact: books.onFact,
     onTokens: (request, { body }) => {
       const { sid } = JSON.parse(body) as { readonly sid: string };
-      books.onAnswered(sid, request.headers['user-agent'] ?? '');
+      const presented = generationIn(`${request.headers['cookie'] ?? ''} ${String(request.body)}`, sid);
+      const isNewest = presented !== null && presented === tables.sessions.get(sid)?.generation;
+      books.onAnswered(sid, { who: request.headers['user-agent'] ?? '', isNewest });
     },
     onBug: (text) => books.violate('crash', text),
   });
