@@ -11,9 +11,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 // Inside the repository, so that its packages are found.
 const folder = path.join(root, 'node_modules/.cache/holdfast/docs-code');
 
-/** The TypeScript blocks of a document. */
-function codeBlocks(document: string): readonly string[] {
-  return [...document.matchAll(/^```ts\n([\s\S]*?)^```$/gmu)].map(([, code = '']) => code);
+/** The TypeScript blocks of a document: `ts` or `tsx`, and the code. */
+function codeBlocks(document: string): readonly (readonly [string, string])[] {
+  return [...document.matchAll(/^```(tsx?)\n([\s\S]*?)^```$/gmu)].map(([, language = '', code = '']) => [
+    language,
+    code,
+  ]);
 }
 
 async function compile(files: ReadonlyMap<string, string>): Promise<string> {
@@ -26,13 +29,14 @@ async function compile(files: ReadonlyMap<string, string>): Promise<string> {
       composite: false,
       noEmit: true,
       lib: ['es2023', 'dom', 'dom.iterable'],
+      jsx: 'react-jsx',
       types: ['node'],
       customConditions: ['@holdfast/source'],
       allowImportingTsExtensions: true,
       rewriteRelativeImportExtensions: false,
       noUnusedLocals: false,
     },
-    include: ['*.ts'],
+    include: ['*.ts', '*.tsx'],
   };
   writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(config));
   const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
@@ -47,8 +51,8 @@ it('every TypeScript block of the docs compiles', { timeout: 60_000 }, async () 
   const documents = listFiles(root).filter((file) => file.endsWith('.md') && !file.includes('node_modules'));
   const files = new Map(
     documents.flatMap((file) =>
-      codeBlocks(readFileSync(path.join(root, file), 'utf8')).map((code, index): [string, string] => [
-        `${file.replaceAll(/[^a-z0-9]+/giu, '-')}-${index + 1}.ts`,
+      codeBlocks(readFileSync(path.join(root, file), 'utf8')).map(([language, code], index): [string, string] => [
+        `${file.replaceAll(/[^a-z0-9]+/giu, '-')}-${index + 1}.${language}`,
         code,
       ]),
     ),

@@ -14,6 +14,7 @@ const parts: readonly (readonly [string, string])[] = [
     'the same with ApiClient and DPoP',
     "export { createAuthService, createApiClient } from './index.ts'; export { web, webProofSigner } from './web/index.ts';",
   ],
+  ['`holdfast/react` on top, without React', "export * from './react/index.ts';"],
 ];
 
 /** A size in kilobytes (1,000 bytes) with one decimal. */
@@ -30,6 +31,7 @@ export async function measureSizes(root: string): Promise<readonly { part: strin
         format: 'esm',
         platform: 'browser',
         target: 'es2022',
+        external: ['react'],
         write: false,
       });
       const bytes = outputFiles[0]?.contents ?? new Uint8Array();

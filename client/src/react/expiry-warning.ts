@@ -1,0 +1,61 @@
+'use client';
+import { useCallback, useSyncExternalStore } from 'react';
+import type { Clock } from '../index.ts';
+import { useAuth } from './auth-context.tsx';
+import { useSession } from './session.ts';
+
+/** The session is about to end. */
+export type ExpiryWarning = {
+  /** Whole seconds until it ends, 0 when it has. The component renders once a second. */
+  readonly secondsLeft: number;
+  /** A renewal is under way. */
+  readonly isExtending: boolean;
+  /** Renews the session, as the user's own activity. What the server does not prolong goes on towards its end. */
+  readonly extend: () => void;
+};
+
+const secondsUntil = (atMs: number | null, clock: Clock): number =>
+  atMs === null ? 0 : Math.max(0, Math.ceil((atMs - clock.now().wallMs) / 1_000));
+
+/** Counts down to `atMs` on the wall clock; stands still at `null`. */
+function useSecondsUntil(atMs: number | null, clock: Clock): number {
+  const subscribe = useCallback(
+    (onTick: () => void) => {
+      let cancel = (): void => {};
+      const waitForTick = (): void => {
+        const leftMs = atMs === null ? 0 : atMs - clock.now().wallMs;
+        if (leftMs <= 0) return;
+        cancel = clock.wake(leftMs % 1_000 || 1_000, () => {
+          onTick();
+          waitForTick();
+        });
+      };
+      waitForTick();
+      return () => cancel();
+    },
+    [atMs, clock],
+  );
+  return useSyncExternalStore(
+    subscribe,
+    () => secondsUntil(atMs, clock),
+    () => 0,
+  );
+}
+
+/**
+ * The warning that the session is about to end, without its looks; `null` while there is nothing to warn of. When it comes is
+ * said by `policy.expiryWarningsMs`.
+ *
+ * @example
+ * const warning = useExpiryWarning()
+ * if (warning) return <button onClick={warning.extend}>Stay signed in ({warning.secondsLeft} s left)</button>
+ */
+export function useExpiryWarning(): ExpiryWarning | null {
+  const auth = useAuth();
+  const isExtending = useSession((session) => session.status === 'active' && session.refreshing);
+  const endsAtMs = useSession((session) =>
+    session.status === 'active' && session.expiring ? session.sessionExpiresAt : null,
+  );
+  const secondsLeft = useSecondsUntil(endsAtMs, auth.platform.clock);
+  return endsAtMs === null ? null : { secondsLeft, isExtending, extend: auth.extend };
+}

@@ -1,0 +1,11 @@
+'use client';
+export { AuthProvider, useAuth } from './auth-context.tsx';
+export { useExpiryWarning } from './expiry-warning.ts';
+export type { ExpiryWarning } from './expiry-warning.ts';
+export { useReauthentication } from './reauthentication.ts';
+export type { Reauthentication } from './reauthentication.ts';
+export { SessionGate } from './session-gate.tsx';
+export type { SessionGateProps, SignedInSession, SignedOutSession } from './session-gate.tsx';
+export { useSession } from './session.ts';
+export { useSignIn } from './sign-in.ts';
+export type { SignIn } from './sign-in.ts';

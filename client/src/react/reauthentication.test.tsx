@@ -1,0 +1,194 @@
+// @vitest-environment happy-dom
+// What would be lost: a user who mistyped a password, or has no finger free, and is signed out for it.
+import { act, type ReactElement } from 'react';
+import { describe, expect, it } from 'vitest';
+import type { HttpRequest, SignInMethod } from '../index.ts';
+import { mount } from '../testing/mount.tsx';
+import { createWorld, json } from '../testing/world.ts';
+import { useExpiryWarning, useReauthentication, useSignIn, type Reauthentication, type SignIn } from './index.ts';
+
+const ada = { username: 'ada', password: 'secret' };
+const refused: SignInMethod = () => Promise.resolve({ kind: 'rejected', more: {} });
+const throws =
+  (name: string): SignInMethod =>
+  () =>
+    Promise.reject(new DOMException('no', name));
+
+/** A session that the server has ended, and the reauthentication that is asked for. */
+async function setUp(reauthentication: readonly ('biometric' | 'password')[] = ['biometric', 'password']) {
+  const world = createWorld();
+  const { transport } = world;
+  let isWrong = false;
+  const ports = {
+    transport: (...args: Parameters<typeof transport>) =>
+      isWrong && args[0].url.endsWith('/authorize-challenge')
+        ? Promise.resolve(json(400, { error: 'access_denied' }))
+        : transport(...args),
+  };
+  const { auth } = await world.openSignedInTab({ reauthentication }, ports);
+  let current: Reauthentication | null = null;
+  function Sheet(): ReactElement {
+    current = useReauthentication();
+    return <p>{current === null ? 'none' : `${current.stage} ${current.reason}`}</p>;
+  }
+  const { text } = mount(auth, <Sheet />);
+  expect(text()).toBe('none');
+  world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
+  await act(() => {
+    auth.extend();
+    return world.time.advance(0);
+  });
+  return {
+    ...world,
+    auth,
+    text,
+    sheet: (): Reauthentication => {
+      if (current === null) throw new Error('no reauthentication is asked for');
+      return current;
+    },
+    refusePasswords: (isRefusing: boolean) => (isWrong = isRefusing),
+  };
+}
+
+describe('useReauthentication', () => {
+  it('goes on with the session after the first stage', async () => {
+    const { auth, text, sheet } = await setUp();
+    expect(text()).toBe('biometric revoked');
+    expect(sheet()).toMatchObject({
+      user: { sub: 'user-1' },
+      parkedRequests: 0,
+      laterStages: ['password'],
+      failed: [],
+    });
+    await act(() => sheet().submit(ada));
+    expect(text()).toBe('none');
+    expect(auth.getSnapshot().status).toBe('active');
+  });
+
+  it.each([
+    [throws('NotAllowedError'), 'cancelled'],
+    [throws('NotSupportedError'), 'unavailable'],
+    [refused, 'failed'],
+  ] as const)('goes to the password when the passkey does not help, and says why (%#)', async (method, why) => {
+    const { text, sheet } = await setUp();
+    expect(await act(() => sheet().submit(method))).toBe(false);
+    expect(text()).toBe('password revoked');
+    expect(sheet().failed).toEqual([{ stage: 'biometric', why }]);
+    expect(sheet().error).toBeInstanceOf(Error);
+  });
+
+  it('stays with the passkey when the server is away: nothing was said about it', async () => {
+    const { text, server, sheet } = await setUp();
+    server.answers.push('network-error');
+    await act(() => sheet().submit((ask) => ask({})));
+    expect(text()).toBe('biometric revoked');
+    expect(sheet().error).toMatchObject({ code: 'server-unavailable' });
+  });
+
+  it('stays with the passkey when there is nothing else: declining a prompt signs nobody out', async () => {
+    const { text, sheet } = await setUp(['biometric']);
+    await act(() => sheet().submit(throws('NotAllowedError')));
+    expect(text()).toBe('biometric revoked');
+  });
+
+  it('lets a wrong password be corrected, and forgets the error afterwards', async () => {
+    const { auth, text, sheet, refusePasswords, server, time } = await setUp(['password']);
+    refusePasswords(true);
+    expect(await act(() => sheet().submit(ada))).toBe(false);
+    expect(text()).toBe('password revoked');
+    expect(sheet().error).toMatchObject({ code: 'sign-in-rejected' });
+    refusePasswords(false);
+    // In another form, or another tab.
+    await act(() => auth.signIn(ada));
+    server.answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
+    await act(() => {
+      auth.extend();
+      return time.advance(0);
+    });
+    expect(sheet().error).toBeNull();
+  });
+
+  it('skips a stage, and signs out who cancels', async () => {
+    const { auth, text, sheet } = await setUp();
+    await act(async () => sheet().skip());
+    expect(text()).toBe('password revoked');
+    expect(sheet().failed).toEqual([{ stage: 'biometric', why: 'unavailable' }]);
+    await act(async () => sheet().cancel());
+    expect(text()).toBe('none');
+    expect(auth.getSnapshot()).toMatchObject({ status: 'signed-out', reason: 'reauth-failed' });
+  });
+});
+
+describe('useSignIn', () => {
+  it('takes one try at a time, and says what came of it', async () => {
+    const world = createWorld();
+    const sent: HttpRequest[] = [];
+    const { auth } = world.openTab(
+      {},
+      {
+        transport: (request, signal) => {
+          sent.push(request);
+          return world.transport(request, signal);
+        },
+      },
+    );
+    await auth.ready();
+    let form: SignIn | null = null;
+    function Form(): ReactElement {
+      form = useSignIn();
+      return <p>{form.isPending ? 'pending' : (form.error?.message ?? 'idle')}</p>;
+    }
+    const { text } = mount(auth, <Form />);
+    const get = (): SignIn => form ?? expect.unreachable('not rendered');
+    await act(() => get().signIn(refused));
+    expect(text()).toBe('the credential was not accepted');
+    const both = await act(() => Promise.all([get().signIn(ada), get().signIn(ada)]));
+    expect(both).toEqual([true, false]);
+    expect(sent.filter(({ url }) => url.endsWith('/token'))).toHaveLength(1);
+    expect(text()).toBe('idle');
+  });
+});
+
+describe('useExpiryWarning', () => {
+  it('counts down by the second once the end is near, and stops when the session was extended', async () => {
+    const world = createWorld();
+    const { server, time } = world;
+    server.extra = { sid: 'session-1', sub: 'user-1', refresh_token_timeout: 600 };
+    server.lifetimeSeconds = 3_000;
+    const { auth } = await world.openSignedInTab({ policy: { expiryWarningsMs: [60_000] } });
+    let extend = (): void => {};
+    function Warning(): ReactElement {
+      const warning = useExpiryWarning();
+      if (warning) ({ extend } = warning);
+      return (
+        <p>{warning === null ? 'quiet' : `${warning.secondsLeft} s${warning.isExtending ? ', extending' : ''}`}</p>
+      );
+    }
+    const { text } = mount(auth, <Warning />);
+    await act(() => time.advance(539_000));
+    expect(text()).toBe('quiet');
+    await act(() => time.advance(1_000));
+    expect(text()).toBe('60 s');
+    await act(() => time.advance(57_500));
+    expect(text()).toBe('3 s');
+    server.delayMs = 1_000;
+    await act(() => {
+      extend();
+      return time.advance(500);
+    });
+    expect(text()).toBe('2 s, extending');
+    await act(() => time.advance(1_000));
+    expect(text()).toBe('quiet');
+  });
+
+  it('stands at nothing when the session has ended unseen, and never below', async () => {
+    const world = createWorld();
+    world.server.extra = { sid: 'session-1', sub: 'user-1', refresh_token_timeout: 600 };
+    world.server.lifetimeSeconds = 3_000;
+    const { auth } = await world.openSignedInTab();
+    const Warning = (): ReactElement => <p>{useExpiryWarning()?.secondsLeft ?? 'quiet'}</p>;
+    const { text } = mount(auth, <Warning />);
+    await act(() => world.time.advance(700_000));
+    expect(text()).toBe('0');
+  });
+});

@@ -1,0 +1,193 @@
+// @vitest-environment happy-dom
+// React over the real client. What would be lost: a page that shows a session that is over, or one that is not hers.
+import { act, StrictMode, startTransition, useLayoutEffect, useState, type ReactElement } from 'react';
+import { createRoot } from 'react-dom/client';
+import { describe, expect, it } from 'vitest';
+import type { AuthService } from '../index.ts';
+import { mount } from '../testing/mount.tsx';
+import { createWorld, json } from '../testing/world.ts';
+import { AuthProvider, SessionGate, useSession } from './index.ts';
+
+function Status(): ReactElement {
+  const session = useSession();
+  return <p>{session.status}</p>;
+}
+
+describe('useSession', () => {
+  it('shows the session as it is, from the first render to the last change', async () => {
+    const { time, openTab } = createWorld();
+    const { auth } = openTab();
+    const { text } = mount(auth, <Status />);
+    expect(text()).toBe('restoring');
+    await act(() => time.advance(0));
+    expect(text()).toBe('signed-out');
+    await act(() => auth.signIn({ username: 'ada', password: 'secret' }));
+    expect(text()).toBe('active');
+  });
+
+  it('renders for its part of the session only', async () => {
+    const { time, openSignedInTab } = createWorld();
+    const { auth } = await openSignedInTab();
+    let renders = 0;
+    function Sub(): ReactElement {
+      renders++;
+      return <p>{useSession((session) => (session.status === 'active' ? session.user.sub : null))}</p>;
+    }
+    const { text } = mount(auth, <Sub />);
+    await act(() => {
+      auth.extend();
+      return time.advance(1_000);
+    });
+    expect(auth.getSnapshot()).toMatchObject({ generation: 2 });
+    expect(text()).toBe('user-1');
+    expect(renders).toBe(1);
+  });
+
+  it('takes a selection that is made anew every time, without rendering for ever', async () => {
+    const { openSignedInTab } = createWorld();
+    const { auth } = await openSignedInTab();
+    const Pair = (): ReactElement => <p>{useSession(({ status }) => [status, 1]).join(' ')}</p>;
+    expect(mount(auth, <Pair />).text()).toBe('active 1');
+  });
+
+  it('listens once under StrictMode, which mounts twice, and not at all when it is gone', async () => {
+    const { openSignedInTab } = createWorld();
+    const { auth } = await openSignedInTab();
+    let listeners = 0;
+    const counted: AuthService = {
+      ...auth,
+      subscribe: (listener) => {
+        const stop = auth.subscribe(listener);
+        listeners++;
+        return () => {
+          listeners--;
+          stop();
+        };
+      },
+    };
+    const { unmount, text } = mount(
+      counted,
+      <StrictMode>
+        <Status />
+      </StrictMode>,
+    );
+    expect(listeners).toBe(1);
+    await act(() => auth.signOut());
+    expect(text()).toBe('signed-out');
+    await unmount();
+    expect(listeners).toBe(0);
+  });
+
+  it('shows one session in all places at once, also when it changes in the middle of a slow render', async () => {
+    const { openSignedInTab } = createWorld();
+    const { auth } = await openSignedInTab();
+    const seen = new Set<string>();
+    function SlowStatus(): ReactElement {
+      const started = performance.now();
+      while (performance.now() - started < 8);
+      return <Status />;
+    }
+    function Page(): ReactElement {
+      const [isShown, setShown] = useState(false);
+      useLayoutEffect(() => {
+        if (isShown) seen.add(document.body.querySelector('#page')?.textContent ?? '');
+      });
+      useLayoutEffect(() => startTransition(() => setShown(true)), []);
+      return <div id="page">{isShown && [1, 2, 3, 4, 5, 6].map((key) => <SlowStatus key={key} />)}</div>;
+    }
+    Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: false });
+    const container = document.body.appendChild(document.createElement('div'));
+    const root = createRoot(container);
+    root.render(
+      <AuthProvider auth={auth}>
+        <Page />
+      </AuthProvider>,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await auth.signOut();
+    await expect.poll(() => container.textContent).toBe('signed-out'.repeat(6));
+    for (const text of seen) expect(['active'.repeat(6), 'signed-out'.repeat(6)]).toContain(text);
+    root.unmount();
+    Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
+  });
+
+  it('needs a provider, and says so', () => {
+    expect(() => mount(null, <Status />)).toThrow('<AuthProvider>');
+  });
+});
+
+describe('SessionGate', () => {
+  function Draft(): ReactElement {
+    const [text, setText] = useState('');
+    return (
+      <button type="button" onClick={() => setText('typed')}>
+        draft: {text}
+      </button>
+    );
+  }
+
+  const gate = (
+    <SessionGate
+      restoring="restoring"
+      signedOut={({ reason }) => `signed out: ${reason}`}
+      reauthentication={({ status }) => ` sheet over ${status}`}
+    >
+      <Draft />
+    </SessionGate>
+  );
+
+  async function setUp() {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    const page = mount(tab.auth, gate);
+    const type = (): Promise<void> => act(async () => page.container.querySelector('button')?.click());
+    return { ...world, ...tab, ...page, type };
+  }
+
+  it('shows each state its part', async () => {
+    const { time, openTab } = createWorld();
+    const { auth } = openTab();
+    const { text } = mount(auth, gate);
+    expect(text()).toBe('restoring');
+    await act(() => time.advance(0));
+    expect(text()).toBe('signed out: never-signed-in');
+    await act(() => auth.signIn({ username: 'ada', password: 'secret' }));
+    expect(text()).toBe('draft: ');
+  });
+
+  it('keeps the page, and what was typed, through a reauthentication', async () => {
+    const { time, server, auth, text, type } = await setUp();
+    await type();
+    server.answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
+    await act(() => {
+      auth.extend();
+      return time.advance(0);
+    });
+    expect(text()).toBe('draft: typed sheet over reauth-required');
+    await act(() => auth.signIn({ username: 'ada', password: 'secret' }));
+    expect(text()).toBe('draft: typed');
+  });
+
+  it('shows nobody the page of another user', async () => {
+    const { server, auth, text, type } = await setUp();
+    await type();
+    server.extra = { sid: 'session-2', sub: 'user-2' };
+    await act(() => auth.signIn({ username: 'bob', password: 'secret' }));
+    expect(text()).toBe('draft: ');
+  });
+
+  it('asks for a step-up while the page goes on', async () => {
+    const { time, server, openSignedInTab } = createWorld();
+    const challenge = { 'www-authenticate': 'Bearer error="insufficient_user_authentication", max_age="60"' };
+    const answers = [new Response(null, { status: 401, headers: challenge }), new Response('done')];
+    const { auth } = await openSignedInTab({ fetch: () => Promise.resolve(answers.shift() ?? Response.error()) });
+    const { text } = mount(auth, gate);
+    const request = auth.fetch('https://api.example.com/transfer');
+    await act(() => time.advance(0));
+    expect(text()).toBe('draft:  sheet over active');
+    server.extra = { sid: 'session-2', sub: 'user-1' };
+    await act(() => auth.signIn({ username: 'ada', password: 'secret' }));
+    expect(await (await request).text()).toBe('done');
+    expect(text()).toBe('draft: ');
+  });
+});
