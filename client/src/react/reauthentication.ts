@@ -1,14 +1,13 @@
 'use client';
 import { useCallback, useEffect } from 'react';
-import {
-  HoldfastError,
-  type AuthService,
-  type Chain,
-  type PasswordCredential,
-  type ReauthenticationFailure,
-  type ReauthenticationReason,
-  type SessionSnapshot,
-  type SignInMethod,
+import type {
+  AuthService,
+  Chain,
+  PasswordCredential,
+  ReauthenticationFailure,
+  ReauthenticationReason,
+  SessionSnapshot,
+  SignInMethod,
 } from '../index.ts';
 import { useAuth } from './auth-context.tsx';
 import { useSession } from './session.ts';
@@ -30,7 +29,7 @@ export type Reauthentication = Chain & {
    * next stage has its turn; a wrong password can be tried again.
    */
   readonly submit: (credential: PasswordCredential | SignInMethod) => Promise<boolean>;
-  /** This stage is of no use: the next one has its turn, and after the last one it is over. Default: `unavailable`. */
+  /** The stage is of no use: the next one has its turn, and after the last one it is over. Default: `unavailable`. */
   readonly skip: (why?: ReauthenticationFailure) => void;
   /** The user would rather not: signs out, or fails the request that wanted a fresh sign-in. */
   readonly cancel: () => void;
@@ -50,7 +49,7 @@ function whyUseless(error: Error): ReauthenticationFailure {
 /** A prompt that was declined comes up no better a second time. A server that is away says nothing about it. */
 function giveWay(auth: AuthService, error: Error): void {
   const chain = chainOf(auth.getSnapshot());
-  const isServerAway = error instanceof HoldfastError && error.isRetryable;
+  const isServerAway = 'isRetryable' in error && error.isRetryable === true;
   if (chain?.stage === 'biometric' && chain.laterStages.length > 0 && !isServerAway)
     auth.declineReauthentication(whyUseless(error));
 }
@@ -84,11 +83,30 @@ export function useReauthentication(): Reauthentication | null {
     },
     [attempt, auth],
   );
-  const skip = useCallback((why: ReauthenticationFailure = 'unavailable') => auth.declineReauthentication(why), [auth]);
+  const stage = chain?.stage;
+  const skip = useCallback(
+    (why: ReauthenticationFailure = 'unavailable') => {
+      // The stage that was shown, not one that has come since: effects run twice under StrictMode.
+      if (chainOf(auth.getSnapshot())?.stage === stage) auth.declineReauthentication(why);
+    },
+    [auth, stage],
+  );
   const cancel = useCallback(() => cancelAll(auth), [auth]);
   if (chain === null || (session.status !== 'active' && session.status !== 'reauth-required')) return null;
-  const { stage, laterStages, failed } = chain;
+  const { laterStages, failed } = chain;
   const { user, parkedRequests } = session;
   const reason = session.status === 'active' ? 'step-up' : session.reason;
-  return { stage, laterStages, failed, reason, user, parkedRequests, isPending, error, submit, skip, cancel };
+  return {
+    stage: chain.stage,
+    laterStages,
+    failed,
+    reason,
+    user,
+    parkedRequests,
+    isPending,
+    error,
+    submit,
+    skip,
+    cancel,
+  };
 }

@@ -13,6 +13,12 @@ function Status(): ReactElement {
   return <p>{session.status}</p>;
 }
 
+/** Longer than React renders in one go. */
+function blockFor(ms: number): void {
+  const started = performance.now();
+  while (performance.now() - started < ms);
+}
+
 describe('useSession', () => {
   it('shows the session as it is, from the first render to the last change', async () => {
     const { time, openTab } = createWorld();
@@ -83,8 +89,7 @@ describe('useSession', () => {
     const { auth } = await openSignedInTab();
     const seen = new Set<string>();
     function SlowStatus(): ReactElement {
-      const started = performance.now();
-      while (performance.now() - started < 8);
+      blockFor(8);
       return <Status />;
     }
     function Page(): ReactElement {

@@ -130,9 +130,9 @@ export type World = {
   readonly server: SimulatedServer;
   readonly vault: Vault;
   readonly transport: Platform['transport'];
-  openTab(options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>): Tab;
+  readonly openTab: (options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>) => Tab;
   /** A tab with somebody signed in. */
-  openSignedInTab(options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>): Promise<Tab>;
+  readonly openSignedInTab: (options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>) => Promise<Tab>;
 };
 
 /** The lock of one browser: exclusive, first come first served, bounded. */

@@ -1,10 +1,10 @@
-import type { Platform, ProofSigner } from '../ports.ts';
+import type { Clock, Platform, ProofSigner } from '../ports.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { webMutex } from './mutex.ts';
 import { createTabChannel, webSignals } from './signals.ts';
 import { webTransport } from './transport.ts';
-import { sealedStore, withFallback } from './sealed-store.ts';
+import { sealedStore, withFallback, type SealedStore } from './sealed-store.ts';
 import { sealedOutbox, sealedVault } from './vault.ts';
 
 export { webProofSigner } from './dpop.ts';
@@ -30,18 +30,27 @@ export type WebOptions = {
   readonly signProof?: ProofSigner;
 };
 
+/** Neither page nor worker: a server that renders the app, for whoever asks. Nobody's session is there. */
+const isServer = typeof document === 'undefined' && typeof indexedDB === 'undefined';
+
+/** Never answers. */
+const silent = (): Promise<never> => new Promise(() => {});
+const silentStore: SealedStore = { read: silent, swap: silent, key: silent };
+const stoppedClock: Clock = { now: webClock.now, wake: () => () => {} };
+
 /**
  * The ports for browsers: IndexedDB, Web Locks, BroadcastChannel, visibility and network signals. What is missing in a
- * browser degrades: no locks means a refresh more, no IndexedDB means a session as long as the page.
+ * browser degrades: no locks means a refresh more, no IndexedDB means a session as long as the page. On a server
+ * they do nothing: the session stays `restoring`, nothing is sent and no timer runs.
  */
 export function web(options: WebOptions = {}): Platform {
   const platformFor = (app: string): Platform => {
     const name = `holdfast-${options.name ?? app}`;
     const delivery = options.delivery ?? 'cookie';
     const channel = createTabChannel(name);
-    const store = withFallback(sealedStore(name));
+    const store = isServer ? silentStore : withFallback(sealedStore(name));
     return {
-      clock: webClock,
+      clock: isServer ? stoppedClock : webClock,
       transport: webTransport(delivery),
       vault: sealedVault(store),
       outbox: sealedOutbox(store),

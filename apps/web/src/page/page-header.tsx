@@ -1,13 +1,14 @@
+import type { SignedInSession } from 'holdfast/react';
 import type { MouseEvent, ReactElement } from 'react';
 import { Brand } from '../design/brand.tsx';
 import type { Profile } from '../session/profile.ts';
-import { auth, type SignedInSnapshot } from '../session/session.ts';
+import { auth } from '../session/session.ts';
 import { StatusPill } from '../session/status-pill.tsx';
 import { showView, viewPaths, type View } from './view.ts';
 
 /** Where one is, how the session is, who is signed in, and the way out. */
 export function PageHeader(props: {
-  readonly session: SignedInSnapshot;
+  readonly session: SignedInSession;
   readonly profile: Profile | null;
   readonly view: View;
 }): ReactElement {

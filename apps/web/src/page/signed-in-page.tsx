@@ -1,4 +1,5 @@
 import type { ReactElement } from 'react';
+import type { SignedInSession } from 'holdfast/react';
 import { EventLogPanel } from '../event-log/event-log-panel.tsx';
 import { NotesPanel } from '../notes/notes-panel.tsx';
 import { ReauthenticationSheet } from '../reauthentication/reauthentication-sheet.tsx';
@@ -6,7 +7,6 @@ import { SecurityView } from '../security/security-view.tsx';
 import { ExpiryWarning } from '../session/expiry-warning.tsx';
 import { useProfile } from '../session/profile.ts';
 import { SessionPanel } from '../session/session-panel.tsx';
-import { chainOf, type SignedInSnapshot } from '../session/session.ts';
 import { TrialsPanel } from '../trials/trials-panel.tsx';
 import { PageHeader } from './page-header.tsx';
 import './page.css';
@@ -19,7 +19,7 @@ const headings: Readonly<Record<View, string>> = {
 };
 
 /** The page of a signed-in user. */
-export function SignedInPage({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+export function SignedInPage({ session }: { readonly session: SignedInSession }): ReactElement {
   const profile = useProfile(session.user.sub);
   const view = useView();
   return (
@@ -33,20 +33,20 @@ export function SignedInPage({ session }: { readonly session: SignedInSnapshot }
         <h1 className="visually-hidden" tabIndex={-1}>
           {headings[view]}
         </h1>
-        <ExpiryWarning session={session} />
+        <ExpiryWarning />
         {/* Hidden, not gone: what was typed and what is under way stay. */}
         <div hidden={view !== 'notes'}>
           <NotesView session={session} />
         </div>
         {view === 'security' && <SecurityView session={session} username={profile?.username ?? null} />}
       </main>
-      {chainOf(session) !== null && <ReauthenticationSheet session={session} username={profile?.username ?? null} />}
+      <ReauthenticationSheet username={profile?.username ?? null} />
     </>
   );
 }
 
 /** On the left an app, on the right the session beneath it. */
-function NotesView({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+function NotesView({ session }: { readonly session: SignedInSession }): ReactElement {
   return (
     <div className="columns">
       <div className="column">

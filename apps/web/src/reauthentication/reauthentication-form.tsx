@@ -2,7 +2,7 @@ import { useId, useRef, useState, type ReactElement, type SubmitEvent } from 're
 import { PasswordField } from '../design/password-field.tsx';
 import { UsernameField } from '../design/username-field.tsx';
 import { FailureNotice } from '../sign-in/failure-notice.tsx';
-import { usePasswordSignIn } from '../sign-in/use-password-sign-in.ts';
+import type { SignInFailure } from '../sign-in/sign-in-failure.ts';
 
 /** The password once more. The user name is asked for only where this browser does not know it. */
 export function ReauthenticationForm(props: {
@@ -11,16 +11,18 @@ export function ReauthenticationForm(props: {
   readonly isConfirmation: boolean;
   /** The first thing to do here. */
   readonly isPrimary: boolean;
+  readonly isPending: boolean;
+  readonly failure: SignInFailure | null;
+  readonly onSubmit: (username: string, password: string) => Promise<boolean>;
 }): ReactElement {
-  const { username, isConfirmation, isPrimary } = props;
+  const { username, isConfirmation, isPrimary, isPending, failure } = props;
   const [typedUsername, setTypedUsername] = useState('');
   const [password, setPassword] = useState('');
   const passwordInput = useRef<HTMLInputElement>(null);
   const failureId = useId();
-  const { isPending, failure, submit } = usePasswordSignIn();
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
-    if (isPending || (await submit(username ?? typedUsername, password))) return;
+    if (isPending || (await props.onSubmit((username ?? typedUsername).trim(), password))) return;
     passwordInput.current?.focus();
     passwordInput.current?.select();
   };

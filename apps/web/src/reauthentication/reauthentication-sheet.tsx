@@ -1,51 +1,47 @@
 import { useEffect, useId, useState, type ReactElement } from 'react';
+import { useReauthentication, type Reauthentication } from 'holdfast/react';
 import { isPasskeySupported } from 'holdfast/web';
 import { knowsPasskey } from '../session/known-passkey.ts';
-import { auth, chainOf, type SignedInSnapshot } from '../session/session.ts';
 import { explainReauthentication } from '../session/wording.ts';
 import { FailureNotice } from '../sign-in/failure-notice.tsx';
 import { PasskeyButton } from '../sign-in/passkey-button.tsx';
-import { usePasskeySignIn } from '../sign-in/use-passkey-sign-in.ts';
+import { explainPasskeyFailure, explainSignInFailure } from '../sign-in/sign-in-failure.ts';
+import { passkeyOfUser, rememberPasskeyUse } from '../sign-in/use-passkey-autofill.ts';
 import { ModalDialog } from './modal-dialog.tsx';
 import { ReauthenticationForm } from './reauthentication-form.tsx';
 import './reauthentication.css';
 
-/** Goes through the rest of the chain: signs out, or gives up what wanted a confirmation. */
-function declineAll(): void {
-  while (chainOf(auth.getSnapshot()) !== null) auth.declineReauthentication();
+/** Asks the user to authenticate again when that is wanted. `username`: `null` if this browser does not know it. */
+export function ReauthenticationSheet({ username }: { readonly username: string | null }): ReactElement | null {
+  const asked = useReauthentication();
+  return asked && <Sheet asked={asked} username={username} />;
 }
 
-/** Asks the user to authenticate again, over the page that waits behind it: by passkey first where one is known. */
-export function ReauthenticationSheet(props: {
-  readonly session: SignedInSnapshot;
-  /** `null`: not known to this browser. */
-  readonly username: string | null;
-}): ReactElement {
-  const { session, username } = props;
+type SheetProps = { readonly asked: Reauthentication; readonly username: string | null };
+
+/** Over the page that waits behind it: by passkey first where one is known. */
+function Sheet({ asked, username }: SheetProps): ReactElement {
   const titleId = useId();
   const reasonId = useId();
-  const isConfirmation = session.status === 'active';
+  const isConfirmation = asked.reason === 'step-up';
   // As it was when the sheet opened: nothing moves while somebody types.
-  const [isPasskeyFirst] = useState(() => isPasskeySupported() && knowsPasskey(session.user.sub));
+  const [isPasskeyFirst] = useState(() => isPasskeySupported() && knowsPasskey(asked.user.sub));
   // Where no passkey is known, that stage is over before it begins; one can be used all the same.
-  const stage = chainOf(session)?.stage;
+  const { stage, skip } = asked;
   useEffect(() => {
-    // What is true when it runs: an effect may run twice.
-    const isNow = stage === 'biometric' && chainOf(auth.getSnapshot())?.stage === stage;
-    if (isNow && !isPasskeyFirst) auth.declineReauthentication('unavailable');
-  }, [isPasskeyFirst, stage]);
-  const form = <ReauthenticationForm username={username} isConfirmation={isConfirmation} isPrimary={!isPasskeyFirst} />;
+    if (stage === 'biometric' && !isPasskeyFirst) skip();
+  }, [stage, skip, isPasskeyFirst]);
   return (
-    <ModalDialog labelledBy={titleId} describedBy={reasonId} onCancel={isConfirmation ? declineAll : null}>
+    <ModalDialog labelledBy={titleId} describedBy={reasonId} onCancel={isConfirmation ? asked.cancel : null}>
       <h2 id={titleId}>{isConfirmation ? 'Confirm it is you' : 'Sign in to go on'}</h2>
       <p id={reasonId} className="sheet-reason">
-        {session.status === 'active'
+        {asked.reason === 'step-up'
           ? 'What you asked for needs a sign-in from the last few minutes. It goes on by itself afterwards.'
-          : `${explainReauthentication(session.reason)} Your page is still here, and goes on where it was.`}
+          : `${explainReauthentication(asked.reason)} Your page is still here, and goes on where it was.`}
       </p>
-      {!isConfirmation && <ParkedNote count={session.parkedRequests} />}
-      <PasskeyStage isFirst={isPasskeyFirst}>{form}</PasskeyStage>
-      <button type="button" className="button button-quiet button-wide" onClick={declineAll}>
+      {!isConfirmation && <ParkedNote count={asked.parkedRequests} />}
+      <Ways asked={asked} username={username} isPasskeyFirst={isPasskeyFirst} />
+      <button type="button" className="button button-quiet button-wide" onClick={asked.cancel}>
         {isConfirmation ? 'Cancel' : 'Sign out instead'}
       </button>
     </ModalDialog>
@@ -53,28 +49,53 @@ export function ReauthenticationSheet(props: {
 }
 
 /** The passkey before or after the password, with what became of it. */
-function PasskeyStage(props: { readonly isFirst: boolean; readonly children: ReactElement }): ReactElement {
-  const { isFirst, children } = props;
+function Ways({ asked, username, isPasskeyFirst }: SheetProps & { readonly isPasskeyFirst: boolean }): ReactElement {
   const failureId = useId();
-  const { isPending, failure, start } = usePasskeySignIn();
-  if (!isPasskeySupported()) return children;
+  const [way, setWay] = useState<'passkey' | 'password'>('password');
+  const { isPending, error } = asked;
+  const onPasskey = async (): Promise<void> => {
+    setWay('passkey');
+    if (await asked.submit(passkeyOfUser())) rememberPasskeyUse();
+  };
+  const onPassword = (name: string, password: string): Promise<boolean> => {
+    setWay('password');
+    return asked.submit({ username: name, password });
+  };
+  const form = (
+    <ReauthenticationForm
+      username={username}
+      isConfirmation={asked.reason === 'step-up'}
+      isPrimary={!isPasskeyFirst}
+      isPending={isPending && way === 'password'}
+      failure={error && way === 'password' ? explainSignInFailure(error) : null}
+      onSubmit={onPassword}
+    />
+  );
+  if (!isPasskeySupported()) return form;
+  const passkey = (
+    <div className="form">
+      <PasskeyButton
+        label={isPasskeyFirst ? 'Use your passkey' : 'Use a passkey'}
+        isPrimary={isPasskeyFirst}
+        isPending={isPending && way === 'passkey'}
+        onStart={() => void onPasskey()}
+      />
+      {!isPasskeyFirst && <p className="sheet-hint">This browser has not used a passkey of yours yet.</p>}
+      <FailureNotice id={failureId} failure={error && way === 'passkey' ? explainPasskeyFailure(error) : null} />
+    </div>
+  );
   const or = <p className="or">or</p>;
-  return (
+  return isPasskeyFirst ? (
     <>
-      {!isFirst && children}
-      {!isFirst && or}
-      <div className="form">
-        <PasskeyButton
-          label={isFirst ? 'Use your passkey' : 'Use a passkey'}
-          isPrimary={isFirst}
-          isPending={isPending}
-          onStart={() => void start()}
-        />
-        {!isFirst && <p className="sheet-hint">This browser has not used a passkey of yours yet.</p>}
-        <FailureNotice id={failureId} failure={failure} />
-      </div>
-      {isFirst && or}
-      {isFirst && children}
+      {passkey}
+      {or}
+      {form}
+    </>
+  ) : (
+    <>
+      {form}
+      {or}
+      {passkey}
     </>
   );
 }

@@ -1,5 +1,5 @@
 import type { ReactElement } from 'react';
-import type { SignedInSnapshot } from '../session/session.ts';
+import type { SignedInSession } from 'holdfast/react';
 import { DevicesPanel } from './devices-panel.tsx';
 import { PasskeysPanel } from './passkeys-panel.tsx';
 import { PasswordPanel } from './password-panel.tsx';
@@ -7,7 +7,7 @@ import './security.css';
 
 /** How the user signs in, and where the user is signed in. */
 export function SecurityView(props: {
-  readonly session: SignedInSnapshot;
+  readonly session: SignedInSession;
   readonly username: string | null;
 }): ReactElement {
   const { session, username } = props;

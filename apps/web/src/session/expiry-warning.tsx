@@ -1,43 +1,32 @@
 import type { ReactElement } from 'react';
-import { formatCountdown, useNowMs } from './clock.ts';
-import { auth, type SignedInSnapshot } from './session.ts';
+import { useExpiryWarning } from 'holdfast/react';
+import { formatCountdown } from './clock.ts';
 
 /** Warns before the session ends, with a way to keep it. The element stays, so that what comes into it is announced. */
-export function ExpiryWarning({ session }: { readonly session: SignedInSnapshot }): ReactElement {
-  const isShown = session.status === 'active' && session.expiring && session.sessionExpiresAt !== null;
+export function ExpiryWarning(): ReactElement {
+  const warning = useExpiryWarning();
   return (
     <div role="status">
-      {isShown && <Warning endsAtMs={session.sessionExpiresAt} isExtending={session.refreshing} />}
+      {warning !== null && (
+        <div className="expiry-warning" data-urgent={warning.secondsLeft <= 60}>
+          <p>
+            <strong>Your session is about to end.</strong> Extend it, and everything stays as it is.
+          </p>
+          {/* Ticks, and is no news: a screen reader that announced every second would say nothing else. */}
+          <span className="expiry-countdown" role="timer" aria-label="Time left">
+            {formatCountdown(warning.secondsLeft * 1_000)}
+          </span>
+          <button
+            type="button"
+            className="button button-primary"
+            aria-disabled={warning.isExtending}
+            data-busy={warning.isExtending}
+            onClick={warning.extend}
+          >
+            {warning.isExtending ? 'Extending …' : 'Extend'}
+          </button>
+        </div>
+      )}
     </div>
-  );
-}
-
-function Warning(props: { readonly endsAtMs: number | null; readonly isExtending: boolean }): ReactElement {
-  return (
-    <div className="expiry-warning">
-      <p>
-        <strong>Your session is about to end.</strong> Extend it, and everything stays as it is.
-      </p>
-      <Countdown endsAtMs={props.endsAtMs ?? 0} />
-      <button
-        type="button"
-        className="button button-primary"
-        aria-disabled={props.isExtending}
-        data-busy={props.isExtending}
-        onClick={() => auth.extend()}
-      >
-        Extend
-      </button>
-    </div>
-  );
-}
-
-/** Ticks on its own, and is no news: a screen reader that announced every second would say nothing else. */
-function Countdown({ endsAtMs }: { readonly endsAtMs: number }): ReactElement {
-  const nowMs = useNowMs();
-  return (
-    <span className="expiry-countdown" role="timer" aria-label="Time left">
-      {formatCountdown(endsAtMs - nowMs)}
-    </span>
   );
 }

@@ -1,12 +1,13 @@
+import type { SignedInSession } from 'holdfast/react';
 import type { ReactElement, ReactNode } from 'react';
 import { Panel } from '../design/panel.tsx';
 import { formatCountdown, formatMoment, useNowMs } from './clock.ts';
-import { auth, type SignedInSnapshot } from './session.ts';
+import { auth } from './session.ts';
 import './session-panel.css';
 import { summarizeSession } from './wording.ts';
 
 /** The session, live. */
-export function SessionPanel({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+export function SessionPanel({ session }: { readonly session: SignedInSession }): ReactElement {
   const { tone, label, detail } = summarizeSession(session);
   const isActive = session.status === 'active';
   return (
@@ -33,8 +34,8 @@ export function SessionPanel({ session }: { readonly session: SignedInSnapshot }
   );
 }
 
-type Active = Extract<SignedInSnapshot, { status: 'active' }>;
-type Waiting = Extract<SignedInSnapshot, { status: 'reauth-required' }>;
+type Active = Extract<SignedInSession, { status: 'active' }>;
+type Waiting = Extract<SignedInSession, { status: 'reauth-required' }>;
 
 function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
   const nowMs = useNowMs();

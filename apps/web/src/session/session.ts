@@ -1,5 +1,4 @@
-import { useSyncExternalStore } from 'react';
-import { createApiClient, createAuthService, type Chain, type SessionSnapshot } from 'holdfast';
+import { createApiClient, createAuthService } from 'holdfast';
 import { web } from 'holdfast/web';
 import { recordObservation } from '../event-log/event-log.ts';
 
@@ -18,20 +17,3 @@ export const api = createApiClient({ baseUrl: location.origin, auth });
 
 // While developing, a changed module is replaced in place: the old session must not go on beside the new one.
 import.meta.hot?.dispose(() => auth.dispose());
-
-/** A snapshot of a session with a user. */
-export type SignedInSnapshot = Extract<SessionSnapshot, { status: 'active' | 'reauth-required' }>;
-
-const subscribe = (listener: () => void): (() => void) => auth.subscribe(listener);
-const getSnapshot = (): SessionSnapshot => auth.getSnapshot();
-
-/** The session as it is now; renders again when it changes. */
-export function useSession(): SessionSnapshot {
-  return useSyncExternalStore(subscribe, getSnapshot);
-}
-
-/** Where the chain of reauthentication is; `null`: nobody asks the user to authenticate again. */
-export function chainOf(session: SessionSnapshot): Chain | null {
-  if (session.status === 'reauth-required') return session;
-  return session.status === 'active' ? session.stepUp : null;
-}

@@ -1,9 +1,9 @@
 import type { ReactElement } from 'react';
-import type { SignedInSnapshot } from './session.ts';
+import type { SignedInSession } from 'holdfast/react';
 import { summarizeSession } from './wording.ts';
 
 /** The session in a word, for the page's header. */
-export function StatusPill({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+export function StatusPill({ session }: { readonly session: SignedInSession }): ReactElement {
   const { tone, label } = summarizeSession(session);
   return (
     <span className="pill" data-tone={tone}>

@@ -1,5 +1,5 @@
 import { HoldfastError, type ReauthenticationReason, type SignedOutReason } from 'holdfast';
-import type { SignedInSnapshot } from './session.ts';
+import type { SignedInSession } from 'holdfast/react';
 
 /** How something is meant: all is well, something waits, something is wrong. */
 export type Tone = 'good' | 'wait' | 'bad';
@@ -8,7 +8,7 @@ export type Tone = 'good' | 'wait' | 'bad';
 export type SessionSummary = { readonly tone: Tone; readonly label: string; readonly detail: string };
 
 /** Says how the session is. */
-export function summarizeSession(session: SignedInSnapshot): SessionSummary {
+export function summarizeSession(session: SignedInSession): SessionSummary {
   if (session.status === 'reauth-required')
     return { tone: 'bad', label: 'Sign-in needed', detail: explainReauthentication(session.reason) };
   if (session.freshness === 'offline')

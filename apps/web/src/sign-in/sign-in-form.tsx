@@ -1,4 +1,5 @@
 import { useEffect, useId, useRef, useState, type ReactElement, type SubmitEvent } from 'react';
+import { useSignIn } from 'holdfast/react';
 import { isPasskeySupported } from 'holdfast/web';
 import { PasswordField } from '../design/password-field.tsx';
 import { UsernameField } from '../design/username-field.tsx';
@@ -6,8 +7,8 @@ import { focusHeadingIfLost } from '../page/focus-heading.ts';
 import { demoCredential, DemoCredential } from './demo-credential.tsx';
 import { FailureNotice } from './failure-notice.tsx';
 import { PasskeyButton } from './passkey-button.tsx';
-import { usePasskeyAutofill, usePasskeySignIn } from './use-passkey-sign-in.ts';
-import { usePasswordSignIn } from './use-password-sign-in.ts';
+import { explainPasskeyFailure, explainSignInFailure } from './sign-in-failure.ts';
+import { passkeyOfUser, rememberPasskeyUse, usePasskeyAutofill } from './use-passkey-autofill.ts';
 
 /** Sign-in by user name and password, or by passkey. */
 export function SignInForm(): ReactElement {
@@ -17,7 +18,8 @@ export function SignInForm(): ReactElement {
   const passwordInput = useRef<HTMLInputElement>(null);
   const submitButton = useRef<HTMLButtonElement>(null);
   const failureId = useId();
-  const { isPending, failure, submit } = usePasswordSignIn();
+  const { isPending, error, signIn } = useSignIn();
+  const failure = error && explainSignInFailure(error);
   const isWrong = failure?.isCredentialWrong === true;
   // Where the last page was scrolled to says nothing about this one.
   useEffect(() => {
@@ -27,7 +29,7 @@ export function SignInForm(): ReactElement {
   const onSubmit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     if (isPending) return;
-    if (await submit(username, password)) return focusHeadingIfLost();
+    if (await signIn({ username: username.trim(), password })) return focusHeadingIfLost();
     passwordInput.current?.focus();
     passwordInput.current?.select();
   };
@@ -66,16 +68,18 @@ export function SignInForm(): ReactElement {
 /** By button, and meanwhile by the autofill of the user name. */
 function PasskeySignIn(): ReactElement {
   const failureId = useId();
-  const { isPending, failure, start } = usePasskeySignIn();
+  const { isPending, error, signIn } = useSignIn();
   const autofillFailure = usePasskeyAutofill(isPending, focusHeadingIfLost);
   const onStart = async (): Promise<void> => {
-    if (await start()) focusHeadingIfLost();
+    if (!(await signIn(passkeyOfUser()))) return;
+    rememberPasskeyUse();
+    focusHeadingIfLost();
   };
   return (
     <div className="form">
       <p className="or">or</p>
       <PasskeyButton label="Sign in with a passkey" isPending={isPending} onStart={() => void onStart()} />
-      <FailureNotice id={failureId} failure={failure ?? autofillFailure} />
+      <FailureNotice id={failureId} failure={error ? explainPasskeyFailure(error) : autofillFailure} />
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import type { ReactElement } from 'react';
-import type { SignedInSnapshot } from '../session/session.ts';
+import type { SignedInSession } from 'holdfast/react';
 import { Trial } from './trial.tsx';
 import { burstSize, useBurst, type BurstResult, type CellState } from './use-burst.ts';
 
@@ -12,7 +12,7 @@ const cellWords: Readonly<Record<CellState, string>> = {
 };
 
 /** Twenty requests at once, each a cell. */
-export function BurstTrial({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+export function BurstTrial({ session }: { readonly session: SignedInSession }): ReactElement {
   const isActive = session.status === 'active';
   const burst = useBurst(isActive ? session.sid : null, isActive ? session.generation : 0);
   return (

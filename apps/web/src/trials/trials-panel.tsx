@@ -1,6 +1,7 @@
+import type { SignedInSession } from 'holdfast/react';
 import { useState, type ReactElement } from 'react';
 import { Panel } from '../design/panel.tsx';
-import { auth, type SignedInSnapshot } from '../session/session.ts';
+import { auth } from '../session/session.ts';
 import { BurstTrial } from './burst-trial.tsx';
 import { expireAccessToken, revokeSession } from './demo-api.ts';
 import { Trial } from './trial.tsx';
@@ -8,7 +9,7 @@ import './trials.css';
 import { useCall } from '../page/use-call.ts';
 
 /** Things that go wrong in every session, at the press of a button. */
-export function TrialsPanel({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+export function TrialsPanel({ session }: { readonly session: SignedInSession }): ReactElement {
   return (
     <Panel title="Try to break it" lead="Each of these is real: the server is told, and the page is not.">
       <ExpiryTrial session={session} />
@@ -19,11 +20,11 @@ export function TrialsPanel({ session }: { readonly session: SignedInSnapshot })
 }
 
 /** Changes when a trial's result is no longer about the session's present: a new token, or a new session. */
-function epochOf(session: SignedInSnapshot): string {
+function epochOf(session: SignedInSession): string {
   return session.status === 'active' ? `${session.sid} ${session.generation}` : 'waiting';
 }
 
-function ExpiryTrial({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+function ExpiryTrial({ session }: { readonly session: SignedInSession }): ReactElement {
   const [epoch, setEpoch] = useState('');
   const call = useCall(async () => {
     await expireAccessToken();
@@ -54,7 +55,7 @@ function ExpiryTrial({ session }: { readonly session: SignedInSnapshot }): React
   );
 }
 
-function RevocationTrial({ session }: { readonly session: SignedInSnapshot }): ReactElement {
+function RevocationTrial({ session }: { readonly session: SignedInSession }): ReactElement {
   const [revokedSid, setRevokedSid] = useState<string | null>(null);
   const call = useCall(async () => {
     await revokeSession();
@@ -87,7 +88,7 @@ function RevocationTrial({ session }: { readonly session: SignedInSnapshot }): R
 }
 
 /** The session as it is after a call, which may have renewed it; the one before if nobody is signed in any more. */
-function readSession(before: SignedInSnapshot): SignedInSnapshot {
+function readSession(before: SignedInSession): SignedInSession {
   const now = auth.getSnapshot();
   return now.status === 'active' || now.status === 'reauth-required' ? now : before;
 }
