@@ -1,0 +1,158 @@
+// Time in real Chromium: a lid that is closed for the night, a device whose clock is a year off, a long tunnel. The page's
+// clocks are set on, and the server's with them where time passes for both; timers stay real, as they do while a device sleeps.
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { launchChromium } from './chromium.ts';
+import { holdAnswer } from './faults.ts';
+import { openStage, type Stage } from './stage.ts';
+import {
+  openSignedInTabs,
+  passDeviceTime,
+  tokensOf,
+  untilActive,
+  untilSettled,
+  writeFromAll,
+  type TabOptions,
+} from './tabs.ts';
+
+const MINUTE_MS = 60_000;
+const NIGHT_MS = 8 * 60 * MINUTE_MS;
+const YEAR_MS = 365 * 24 * 60 * MINUTE_MS;
+/** Longer than an access token lives. */
+const EXPIRY_MS = 16 * MINUTE_MS;
+
+let browser: Browser;
+let stage: Stage;
+let context: BrowserContext;
+
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await stage?.close();
+});
+beforeEach(async () => {
+  context = await browser.newContext();
+});
+afterEach(async () => {
+  await context.close();
+  stage.reset();
+});
+
+async function openTabs(options?: TabOptions): Promise<readonly [Page, ...Page[]]> {
+  const tabs = await openSignedInTabs(context, stage, 5, options);
+  stage.reset();
+  return tabs;
+}
+
+/** All tabs write, and all of it arrives, each note once; every tab is active with one and the same token that is not `before`. */
+async function expectToGoOn(tabs: readonly Page[], before: string): Promise<void> {
+  expect(await writeFromAll(tabs)).toEqual(tabs.map(() => 201));
+  expect(stage.notes.toSorted()).toEqual(tabs.map((_, at) => `note ${at}`));
+  await untilActive(tabs);
+  const tokens = new Set(await tokensOf(tabs));
+  expect(tokens.size).toBe(1);
+  expect(tokens.has(before)).toBe(false);
+  expect(stage.events.filter(({ type }) => type === 'session.revoked' || type === 'refresh.refused')).toEqual([]);
+}
+
+describe.each([
+  // What was parked in the evening has a deadline, by the monotonic clock: its caller is told, and it is not sent.
+  { kind: 'that counts while it sleeps (Windows)', asleepMs: NIGHT_MS, parked: 'deadline-exceeded' },
+  { kind: 'that stands still while it sleeps (macOS, Linux)', asleepMs: 0, parked: 201 },
+])('a night of eight hours, on a monotonic clock $kind', ({ asleepMs, parked }) => {
+  it.each(['cookie', 'bearer', 'bound'] as const)('costs one refresh in the morning, %s', async (mode) => {
+    const tabs = await openTabs({ mode });
+    const [before = ''] = await tokensOf(tabs);
+    await stage.passTime(NIGHT_MS);
+    await passDeviceTime(tabs, NIGHT_MS, asleepMs);
+    await expectToGoOn(tabs, before);
+    // The nonce that the tab knew is of yesterday (RFC 9449 §8).
+    expect(stage.count('POST /token')).toBe(mode === 'bound' ? 2 : 1);
+  });
+
+  it('that begins between a refresh and its answer: the answer is not used, and the next refresh is', async () => {
+    const tabs = await openTabs({ mode: 'bearer' });
+    const [before = ''] = await tokensOf(tabs);
+    await stage.passTime(EXPIRY_MS);
+    await passDeviceTime(tabs, EXPIRY_MS);
+    const { fault, arrived, release } = holdAnswer();
+    stage.meet('POST /token', fault);
+    const written = writeFromAll(tabs, 'evening');
+    await arrived;
+    await stage.passTime(NIGHT_MS);
+    await passDeviceTime(tabs, NIGHT_MS, asleepMs);
+    release();
+    expect(await written).toEqual(tabs.map(() => parked));
+    expect(stage.notes.toSorted()).toEqual(parked === 201 ? tabs.map((_, at) => `evening ${at}`) : []);
+    stage.reset();
+    await expectToGoOn(tabs, before);
+  });
+});
+
+describe.each([
+  { direction: 'ahead', skewMs: YEAR_MS },
+  { direction: 'behind', skewMs: -YEAR_MS },
+])('a device clock that is a year $direction', ({ skewMs }) => {
+  it.each(['cookie', 'bearer', 'bound'] as const)('signs in, expires and reloads as any other, %s', async (mode) => {
+    const tabs = await openTabs({ mode, skewMs });
+    const [before = ''] = await tokensOf(tabs);
+    // The token is taken for as long as it lives: nobody refreshes before that.
+    expect(stage.count('POST /token')).toBe(0);
+    await stage.passTime(EXPIRY_MS);
+    await passDeviceTime(tabs, EXPIRY_MS);
+    await expectToGoOn(tabs, before);
+    expect(stage.count('POST /token')).toBe(mode === 'bound' ? 2 : 1);
+    // The time that has passed on this device is gone with the reload: the token is of the future, and still good.
+    await Promise.all(tabs.map((tab) => tab.reload()));
+    await untilActive(tabs);
+    expect(await writeFromAll(tabs, 'reloaded')).toEqual(tabs.map(() => 201));
+    expect(stage.count('POST /token')).toBe(mode === 'bound' ? 2 : 1);
+  });
+
+  it('from one moment to the next, while the tabs are open: nobody is signed out, and refreshes stay few', async () => {
+    const tabs = await openTabs({ mode: 'bearer' });
+    await passDeviceTime(tabs, skewMs, 0);
+    expect(await writeFromAll(tabs, 'jumped')).toEqual(tabs.map(() => 201));
+    await untilSettled(tabs);
+    // Ahead, the token looks expired; behind, the monotonic clock tells its end.
+    expect(stage.count('POST /token')).toBe(skewMs > 0 ? 1 : 0);
+    const [before = ''] = await tokensOf(tabs);
+    await stage.passTime(EXPIRY_MS);
+    await passDeviceTime(tabs, EXPIRY_MS);
+    stage.reset();
+    await expectToGoOn(tabs, before);
+    expect(stage.count('POST /token')).toBe(1);
+  });
+});
+
+describe.each(['cookie', 'bearer', 'bound'] as const)('ten minutes without a network, %s', (mode) => {
+  it('all requests wait, and one refresh is enough when it is back', async () => {
+    const tabs = await openTabs({ mode, policy: { parkDeadlineMs: 20 * MINUTE_MS } });
+    const [before = ''] = await tokensOf(tabs);
+    await context.setOffline(true);
+    await stage.passTime(EXPIRY_MS);
+    await passDeviceTime(tabs, EXPIRY_MS);
+    const written = writeFromAll(tabs, 'offline');
+    const areParked = async (): Promise<readonly string[]> =>
+      Promise.all(tabs.map((tab) => tab.evaluate(() => JSON.stringify(scene.auth.getSnapshot()))));
+    // The session is there, and known to be out of reach.
+    await expect
+      .poll(areParked)
+      .toEqual(tabs.map(() => expect.stringMatching(/"active".*"offline".*"parkedRequests":1/u)));
+    await passDeviceTime(tabs, 10 * MINUTE_MS);
+    expect(stage.count('POST /token')).toBe(0);
+    // Here the network comes back to one tab after the other; at a desk, to all of them at once.
+    const { fault, arrived, release } = holdAnswer();
+    stage.meet('POST /token', fault);
+    await context.setOffline(false);
+    await arrived;
+    release();
+    expect(await written).toEqual(tabs.map(() => 201));
+    expect(stage.notes.toSorted()).toEqual(tabs.map((_, at) => `offline ${at}`));
+    expect(stage.count('POST /token')).toBe(mode === 'bound' ? 2 : 1);
+    stage.reset();
+    await expectToGoOn(tabs, before);
+  });
+});

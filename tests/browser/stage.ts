@@ -1,0 +1,164 @@
+// A stage for browsers: a page with the real client, the real server on a real PostgreSQL behind it, and a network in
+// between that can be made to fail. What happened is counted where it counts: at the server.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions } from '@holdfast/server';
+import { build } from 'esbuild';
+import { createTestDatabase } from '../test-database.ts';
+import { writeAnswer, type Fault } from './faults.ts';
+
+/** The user whom the stage begins with. */
+export const user = { username: 'ada@example.org', password: 'correct horse battery', name: 'Ada' } as const;
+
+/** A running stage. */
+export type Stage = {
+  /** Where the page is; also the issuer. */
+  readonly url: string;
+  readonly holdfast: Holdfast;
+  /** Every event of the server, oldest first. */
+  readonly events: readonly HoldfastEvent[];
+  /** The notes that the API has taken, in order: what was sent twice is here twice. */
+  readonly notes: readonly string[];
+  /** How many requests came to an endpoint, such as `POST /token`, whatever became of them. */
+  readonly count: (endpoint: string) => number;
+  /** Lets the requests to an endpoint meet `faults`, one each in turn; the ones after them are served. */
+  readonly meet: (endpoint: string, ...faults: readonly Fault[]) => void;
+  /** Lets all requests to an endpoint meet `fault`, until `null`. */
+  readonly meetAlways: (endpoint: string, fault: Fault | null) => void;
+  /** Sets the server's clocks on: the process's, and the database's as its rows see it. */
+  readonly passTime: (ms: number) => Promise<void>;
+  /** Begins anew: no faults, no counts, no notes, no events. */
+  readonly reset: () => void;
+  readonly close: () => Promise<void>;
+};
+
+const clients: HoldfastOptions['clients'] = [
+  { clientId: 'cookie', delivery: 'cookie', scopes: ['notes'] },
+  { clientId: 'bearer', delivery: 'body', scopes: ['notes'] },
+  { clientId: 'bound', delivery: 'body', scopes: ['notes'], dpopBoundAccessTokens: true },
+];
+
+/** The server's wall clock can be set on: it looks the time up in `Date.now`, as it was when it was created. */
+const wallNow = Date.now.bind(Date);
+let serverOffsetMs = 0;
+
+/** What the clock reads is compared with these columns alone. */
+const TIMES = ['auth_time', 'delivered_at', 'created_at', 'idle_expires_at', 'expires_at', 'revoked_at'];
+
+async function passTime({ database }: Holdfast, ms: number): Promise<void> {
+  serverOffsetMs += ms;
+  const moved = TIMES.map((column) => `${column} = ${column} - make_interval(secs => $1)`);
+  await database.query(`UPDATE holdfast.sessions SET ${moved.join(', ')}`, [ms / 1_000]);
+}
+
+async function bundlePage(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [`${import.meta.dirname}/stage-page.ts`],
+    bundle: true,
+    format: 'iife',
+    conditions: ['@holdfast/source'],
+    write: false,
+    logLevel: 'error',
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+type Api = { readonly holdfast: Holdfast; readonly url: string; readonly notes: string[] };
+
+/** The API: takes notes, and says whose token it was shown. */
+async function answerApi({ holdfast, url, notes }: Api, request: IncomingMessage, body: string) {
+  const { method = 'GET', headers } = request;
+  const dpop = typeof headers['dpop'] === 'string' ? headers['dpop'] : undefined;
+  const verdict = await holdfast.verifyAccessToken(headers.authorization, { method, url: url + request.url, dpop });
+  if (!verdict.ok) {
+    const nonce = verdict.dpopNonce === undefined ? {} : { 'dpop-nonce': verdict.dpopNonce };
+    return { status: verdict.status, headers: { 'www-authenticate': verdict.wwwAuthenticate, ...nonce }, body: '' };
+  }
+  if (method === 'POST') notes.push(body);
+  const headersOfJson = { 'content-type': 'application/json' };
+  return { status: method === 'POST' ? 201 : 200, headers: headersOfJson, body: JSON.stringify(verdict.claims) };
+}
+
+/** Serves one request, whoever it is for. */
+async function serve(api: Api, request: IncomingMessage, page: string) {
+  const { method = 'GET', url: target = '/', headers, socket } = request;
+  const [path = '', search = ''] = target.split('?');
+  const body = await readBody(request);
+  if (path === '/notes') return answerApi(api, request, body);
+  const fields = Object.entries(headers).map(([name, value]) => [name, value?.toString()] as const);
+  const answer = await api.holdfast.handle({
+    method,
+    path,
+    query: search,
+    headers: Object.fromEntries(fields),
+    body,
+    remoteAddress: socket.remoteAddress ?? '',
+  });
+  if (answer !== null) return answer;
+  const isScript = path === '/stage.js';
+  const type = isScript ? 'text/javascript' : 'text/html';
+  const html = '<!doctype html><meta charset="utf-8"><title>Stage</title><script src="/stage.js"></script>';
+  return { status: 200, headers: { 'content-type': `${type}; charset=utf-8` }, body: isScript ? page : html };
+}
+
+/** Starts a stage on a database of its own. */
+export async function openStage(policy: HoldfastOptions['policy'] = {}): Promise<Stage> {
+  Date.now = () => wallNow() + serverOffsetMs;
+  const [page, database] = await Promise.all([bundlePage(), createTestDatabase()]);
+  const counts = new Map<string, number>();
+  const faults = new Map<string, Fault[]>();
+  const lasting = new Map<string, Fault>();
+  const events: HoldfastEvent[] = [];
+  const notes: string[] = [];
+  let api: Api | null = null;
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const endpoint = `${request.method} ${request.url?.split('?')[0]}`;
+    counts.set(endpoint, (counts.get(endpoint) ?? 0) + 1);
+    const fault = faults.get(endpoint)?.shift() ?? lasting.get(endpoint);
+    const work = () => (api ? serve(api, request, page) : Promise.reject(new Error('the stage is not open yet')));
+    if (fault) await fault(work, response);
+    else writeAnswer(response, await work());
+  };
+  const server = createServer((request, response) => {
+    // Only a browser that hung up, or a database that is gone at the end, gets here.
+    answer(request, response).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const url = `http://localhost:${(server.address() as AddressInfo).port}`;
+  const holdfast = await createHoldfast({
+    issuer: url,
+    databaseUrl: database.databaseUrl,
+    secret: 'a master secret for tests, 32 bytes or more',
+    clients,
+    policy,
+    onEvent: (event) => events.push(event),
+  });
+  await holdfast.users.create(user);
+  api = { holdfast, url, notes };
+  return {
+    url,
+    holdfast,
+    events,
+    notes,
+    count: (endpoint) => counts.get(endpoint) ?? 0,
+    meet: (endpoint, ...each) => void faults.set(endpoint, [...each]),
+    meetAlways: (endpoint, fault) => void (fault ? lasting.set(endpoint, fault) : lasting.delete(endpoint)),
+    passTime: (ms) => passTime(holdfast, ms),
+    reset: () => {
+      for (const each of [counts, faults, lasting]) each.clear();
+      for (const each of [events, notes]) each.length = 0;
+    },
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<unknown>((resolve) => void server.close(resolve));
+      await holdfast.close();
+      await database.drop();
+    },
+  };
+}
