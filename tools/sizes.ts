@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 
 /** What an app takes from the client, and what it then carries. */
 const parts: readonly (readonly [string, string])[] = [
-  ['the session machine alone', "export { transition, initialState, nextWakeInMs } from './session.ts';"],
+  ['the session machine alone', "export { transition, initialState } from './session.ts';"],
   [
     'AuthService with `fetch`, and the ports for browsers',
     "export { createAuthService } from './index.ts'; export { web } from './web/index.ts';",

@@ -200,8 +200,7 @@ async function ready(shell: Shell): Promise<SessionSnapshot> {
 }
 
 function declineReauthentication(shell: Shell, why: ReauthenticationFailure): void {
-  const { phase } = shell.state;
-  const chain = phase.kind === 'reauth-required' ? phase : phase.kind === 'active' ? phase.stepUp : null;
+  const { chain } = shell.state;
   if (chain) dispatch(shell, { type: 'reauthenticationFailed', stage: chain.stage, why });
 }
 

@@ -1,9 +1,10 @@
 import { after, hasPassed, type Instant } from './instant.ts';
-import type { AccessToken, HttpAnswer, StoredSession, VaultRecord } from './ports.ts';
+import type { HttpAnswer, StoredSession, VaultRecord } from './ports.ts';
 import type { Active, Flight, FlightStep, Held, Observation, RefreshCause } from './session-state.ts';
 import {
   activePhase,
   adopt,
+  backOffMs,
   endFlight,
   hold,
   holdStored,
@@ -18,7 +19,7 @@ import {
   settleWaiters,
   type Turn,
 } from './turn.ts';
-import { readTokenAnswer, refreshRequest, type TokenAnswer, type Tokens } from './wire.ts';
+import { readTokenAnswer, refreshRequest, type Tokens } from './wire.ts';
 
 // One refresh, step by step: locking, reading, requesting, then committing or rereading. Every step waits for one event;
 // what comes for an attempt that is over is dropped here and nowhere else.
@@ -67,12 +68,12 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   if (record && !record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
-  const { stamp, because, retryAfterMs } = flight.step;
+  const { stamp, answer } = flight.step;
   // Another tab was faster, and the answer was about the token that it replaced.
   if (record && record.stamp !== stamp) return adoptAndLand(turn, flight, record);
-  if (because === 'wait') return failFlight(turn, flight, 'wait', retryAfterMs, turn.state.jitter);
-  observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: because });
-  requireReauthentication(turn, held.stored, because);
+  if (answer.kind === 'transient') return failFlight(turn, flight, answer.cause, answer.retryAfterMs);
+  observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: answer.reason });
+  requireReauthentication(turn, held.stored, answer.reason);
 }
 
 function save(turn: Turn, flight: Flight, { stored }: Active): void {
@@ -97,8 +98,6 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
 }
 
 function adoptAndLand(turn: Turn, flight: Flight, record: VaultRecord): void {
-  turn.state.failures = 0;
-  turn.state.backoff = null;
   endFlight(turn);
   observe(turn, { type: 'refresh.adopted', attempt: flight.attempt });
   adopt(turn, record, 'verified');
@@ -117,33 +116,20 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
 }
 
 /** The token endpoint answered. An answer that comes after the deadline is not used: the server counts on that. */
-export function onAnswered(turn: Turn, attempt: number, answer: HttpAnswer, random: number): void {
+export function onAnswered(turn: Turn, attempt: number, httpAnswer: HttpAnswer): void {
   const { flight } = turn.state;
   const held = activePhase(turn);
   if (!held || flight?.attempt !== attempt || flight.step.kind !== 'requesting') return;
-  if (hasPassed(flight.deadline, turn.now)) return failFlight(turn, flight, 'timeout', null, random);
-  const result = turn.config.classify(answer) ?? readTokenAnswer(answer);
-  if (result.kind === 'tokens') commit(turn, flight, flight.step, held.stored, result.tokens, random);
-  else refuse(turn, flight, flight.step.stamp, result, random);
-}
-
-function refuse(
-  turn: Turn,
-  flight: Flight,
-  stamp: number,
-  result: Exclude<TokenAnswer, { kind: 'tokens' }>,
-  random: number,
-): void {
-  if (result.kind === 'rejected')
-    read(turn, flight, { kind: 'rereading', stamp, because: result.reason, retryAfterMs: null });
-  else if (result.kind === 'nonce-required') {
-    // The answer brought the nonce. The vault is read again, as before every use of its token.
-    if (flight.hasNonce) failFlight(turn, flight, 'nonce-required', null, random);
-    else read(turn, { ...flight, hasNonce: true }, { kind: 'reading' });
-  } else if (result.kind === 'misconfigured') failFlight(turn, flight, 'misconfigured', null, random);
-  else if (result.cause === 'rate-limited')
-    read(turn, flight, { kind: 'rereading', stamp, because: 'wait', retryAfterMs: result.retryAfterMs });
-  else failFlight(turn, flight, result.cause, result.retryAfterMs, random);
+  if (hasPassed(flight.deadline, turn.now)) return failFlight(turn, flight, 'timeout');
+  const answer = turn.config.classify(httpAnswer) ?? readTokenAnswer(httpAnswer);
+  const { stamp } = flight.step;
+  if (answer.kind === 'tokens') commit(turn, flight, flight.step, held.stored, answer.tokens);
+  else if (answer.kind === 'rejected' || answer.cause === 'rate-limited')
+    read(turn, flight, { kind: 'rereading', stamp, answer });
+  // The answer brought the nonce. The vault is read again, as before every use of its token.
+  else if (answer.cause === 'nonce-required' && !flight.hasNonce)
+    read(turn, { ...flight, hasNonce: true }, { kind: 'reading' });
+  else failFlight(turn, flight, answer.cause, answer.retryAfterMs);
 }
 
 const differs = (a: string | null, b: string | null): boolean => a !== null && b !== null && a !== b;
@@ -154,10 +140,9 @@ function commit(
   { sentAt, stamp }: Extract<FlightStep, { kind: 'requesting' }>,
   stored: StoredSession,
   tokens: Tokens,
-  random: number,
 ): void {
   if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub))
-    return failFlight(turn, flight, 'answer-mismatch', null, random);
+    return failFlight(turn, flight, 'answer-mismatch');
   const held = holdTokens(tokens, stored, sentAt);
   enter(turn, flight, { kind: 'committing', held }, turn.policy.vaultWaitMs);
   write(turn, flight, held.stored, stamp);
@@ -167,27 +152,20 @@ const write = (turn: Turn, { attempt }: Flight, session: StoredSession, expected
   run(turn, { type: 'writeVault', operation: attempt, expectedStamp, session, endedReason: null });
 
 /** A token answer as a session. Lifetimes count from when the request was sent: the server's clock started after that. */
-export function holdTokens(
-  tokens: Tokens,
-  before: StoredSession,
-  sentAt: Instant,
-): Held & { readonly access: AccessToken } {
+export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instant): Held {
   const { accessToken: value, tokenType, lifetimeMs, sessionLifetimeMs } = tokens;
-  const expiresAt = after(sentAt, lifetimeMs);
-  const endsAt = sessionLifetimeMs === null ? null : after(sentAt, sessionLifetimeMs);
+  const expiresAtMs = sessionLifetimeMs === null ? null : sentAt.wallMs + sessionLifetimeMs;
   const stored: StoredSession = {
     ...before,
     sid: tokens.sid ?? before.sid,
     sub: tokens.sub ?? before.sub,
     refreshToken: tokens.refreshToken ?? before.refreshToken,
     scope: tokens.scope ?? before.scope,
-    expiresAtMs: endsAt && endsAt.wallMs,
-    access: { value, tokenType, lifetimeMs, expiresAtMs: expiresAt.wallMs },
+    expiresAtMs,
+    access: { value, tokenType, lifetimeMs, expiresAtMs: sentAt.wallMs + lifetimeMs },
   };
-  const access = { value, tokenType, lifetimeMs, expiresAt };
-  const isFinal =
-    isSameMoment(expiresAt.wallMs, stored.expiresAtMs) && isSameMoment(stored.expiresAtMs, before.expiresAtMs);
-  return { stored, access, isRefused: false, isFinal, isProbe: false, freshness: 'verified', endsAt, warningsGiven: 0 };
+  const held = holdStored(stored, 'verified', sentAt);
+  return { ...held, isFinal: held.isFinal && isSameMoment(expiresAtMs, before.expiresAtMs) };
 }
 
 /** The answer was written, or somebody else had written first. */
@@ -215,8 +193,6 @@ function land(turn: Turn, flight: Flight, held: Held, stamp: number): void {
   const { state, now } = turn;
   const isRotated = activePhase(turn)?.stored.refreshToken !== held.stored.refreshToken;
   const durationMs = now.monotonicMs - flight.startedAt.monotonicMs;
-  state.failures = 0;
-  state.backoff = null;
   state.isUserActive = false;
   endFlight(turn);
   hold(turn, held, stamp, true);
@@ -226,49 +202,38 @@ function land(turn: Turn, flight: Flight, held: Held, stamp: number): void {
 }
 
 /** There was no answer, or the vault did not answer: the session stays, and the refresh is tried again later. */
-export function onFlightUnavailable(turn: Turn, attempt: number, random: number): void {
+export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureCause = 'network'): void {
   const { flight, stamp } = turn.state;
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
-  if (step.kind === 'requesting') failFlight(turn, flight, 'network', null, random);
-  else if (step.kind === 'committing') {
+  if (step.kind === 'locking') return;
+  if (step.kind === 'committing') {
     // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
     land(turn, flight, step.held, stamp);
     turn.state.unsaved = 'refresh';
     observe(turn, { type: 'vault.unavailable' });
-  } else if (step.kind !== 'locking') failFlight(turn, flight, 'vault-unavailable', null, random);
+  } else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');
 }
 
 /** The current step has taken too long. */
 export function onFlightDeadline(turn: Turn, flight: Flight): void {
   if (flight.step.kind === 'locking') read(turn, flight, { kind: 'reading' });
-  else if (flight.step.kind === 'requesting') failFlight(turn, flight, 'timeout', null, turn.state.jitter);
-  else onFlightUnavailable(turn, flight.attempt, turn.state.jitter);
+  else onFlightUnavailable(turn, flight.attempt, 'timeout');
 }
 
-/** Failures that say nothing of the server: it was not reached. Full jitter spreads the retries best. */
+/** Failures that say nothing of the server: it was not reached. */
 const OUT_OF_REACH: ReadonlySet<FailureCause> = new Set(['network', 'timeout', 'not-json']);
 
-function failFlight(
-  turn: Turn,
-  flight: Flight,
-  cause: FailureCause,
-  retryAfterMs: number | null,
-  random: number,
-): void {
-  const { state, now, policy } = turn;
+function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: number | null = null): void {
+  const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   // There was nothing but a hope: without an answer there is nobody to show.
   if (held?.isProbe) return leave(turn, 'never-signed-in', state.stamp);
   const isOutOfReach = OUT_OF_REACH.has(cause);
-  const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(state.failures, 20));
-  // A server in trouble must not be asked again at once, not even by an unlucky draw.
-  const jitteredMs = isOutOfReach ? stepMs * random : stepMs * (0.5 + random / 2);
-  const askedMs = retryAfterMs === null ? null : Math.min(retryAfterMs, policy.retryAfterCapMs);
-  const retryInMs = askedMs === null ? jitteredMs : askedMs + policy.backoffBaseMs * random;
+  const ownMs = backOffMs(turn, isOutOfReach);
+  const retryInMs = askedMs === null ? ownMs : Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random;
   if (held && isOutOfReach) state.phase = { ...held, freshness: 'offline' };
-  state.backoff = { until: after(now, retryInMs), isServerAsked: retryAfterMs !== null };
-  state.failures++;
+  state.backoff = { until: after(now, retryInMs), isServerAsked: askedMs !== null };
   if (flight.cause === 'extend') state.wanted = 'extend';
   endFlight(turn);
   observe(turn, { type: 'refresh.failed', attempt: flight.attempt, cause, retryInMs });

@@ -64,24 +64,15 @@ export type Held = {
   readonly isProbe: boolean;
 };
 
-/** There is a session. `stepUp`: a resource wants the user to authenticate again, while everything else goes on. */
-export type Active = { readonly kind: 'active'; readonly stepUp: (StepUp & Chain) | null } & Held;
+/** There is a session. */
+export type Active = { readonly kind: 'active' } & Held;
 
 /** Where the session is. */
 export type Phase =
-  | {
-      readonly kind: 'restoring';
-      readonly operation: number;
-      readonly retryAt: Instant | null;
-      readonly failures: number;
-    }
+  | { readonly kind: 'restoring' }
   | { readonly kind: 'signed-out'; readonly reason: SignedOutReason }
   | Active
-  | ({
-      readonly kind: 'reauth-required';
-      readonly stored: StoredSession;
-      readonly reason: ReauthenticationReason;
-    } & Chain);
+  | { readonly kind: 'reauth-required'; readonly stored: StoredSession; readonly reason: ReauthenticationReason };
 
 /** What a refresh is doing. Each step waits for exactly one event, or for its deadline. */
 export type FlightStep =
@@ -91,12 +82,8 @@ export type FlightStep =
   | { readonly kind: 'saving' }
   | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number }
   | { readonly kind: 'committing'; readonly held: Held }
-  | {
-      readonly kind: 'rereading';
-      readonly stamp: number;
-      readonly because: RejectionReason | 'wait';
-      readonly retryAfterMs: number | null;
-    };
+  /** The server said no, or wait: it may have been about a token that another tab has replaced. */
+  | { readonly kind: 'rereading'; readonly stamp: number; readonly answer: Exclude<TokenAnswer, { kind: 'tokens' }> };
 
 /** The one refresh under way. */
 export type Flight = {
@@ -127,6 +114,8 @@ export type Ending = {
 /** The whole state of the machine. It holds tokens: show people and logs `describe(state)` only. */
 export type SessionState = {
   readonly phase: Phase;
+  /** How the user is asked to authenticate again: the session has ended, or a resource wants a `stepUp` while all else goes on. */
+  readonly chain: (Chain & { readonly stepUp: StepUp | null }) | null;
   /** The vault's stamp that `phase` reflects; 0 while nothing was ever stored. */
   readonly stamp: number;
   /** What this tab holds is newer than the vault's `stamp`, for a write has failed: a refresh of what is there, or a session of its own. */
@@ -139,9 +128,9 @@ export type SessionState = {
   readonly flight: Flight | null;
   /** A sign-in or adoption that is being stored before anybody sees it. */
   readonly storing: { readonly operation: number; readonly held: Held } | null;
-  /** A read of the vault because another tab may have written to it. */
+  /** A read of the vault: to restore, or because another tab may have written to it. */
   readonly syncing: number | null;
-  /** When the vault has to be read next for that reason; `null`: no need. */
+  /** When the vault has to be read next for one of these reasons; `null`: no need. */
   readonly syncAt: Instant | null;
   /** A sign-out whose tombstone is not written yet: it is tried until it is. */
   readonly ending: Ending | null;
@@ -186,6 +175,8 @@ export type SessionEvent =
       readonly owner: number | null;
       /** ms from now */
       readonly deadlineMs: number;
+      /** The fresher or stronger authentication that its resource wants: the session stays, only this caller waits for a sign-in. */
+      readonly stepUp: StepUp | null;
     }
   | { readonly type: 'tokenRefused'; readonly generation: number }
   /** A resource answered a request with this token otherwise than 401. */
@@ -199,12 +190,6 @@ export type SessionEvent =
       readonly stage: ReauthenticationStage;
       readonly why: ReauthenticationFailure;
     }
-  | ({
-      readonly type: 'stepUpRequired';
-      readonly caller: number;
-      readonly owner: number | null;
-      readonly deadlineMs: number;
-    } & StepUp)
   | { readonly type: 'lockSettled'; readonly attempt: number; readonly isHeld: boolean }
   | { readonly type: 'vaultRead'; readonly operation: number; readonly record: VaultRecord | null }
   | {
@@ -267,13 +252,7 @@ export type Observation =
   | {
       readonly type: 'refresh.failed';
       readonly attempt: number;
-      readonly cause:
-        | TransientCause
-        | 'misconfigured'
-        | 'vault-unavailable'
-        | 'answer-mismatch'
-        | 'wait'
-        | 'nonce-required';
+      readonly cause: TransientCause | 'vault-unavailable' | 'answer-mismatch';
       readonly retryInMs: number;
     }
   | { readonly type: 'refresh.rejected'; readonly attempt: number; readonly reason: RejectionReason }

@@ -1,6 +1,5 @@
-import { hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
+import { untilBoth, untilEither, type Instant } from './instant.ts';
 import type { SessionPolicy } from './policy.ts';
-import type { HoldfastErrorCode } from './errors.ts';
 import type { Signal } from './ports.ts';
 import { onAnswered, onFlightDeadline, onFlightUnavailable, onLockSettled, startFlight } from './refresh-flight.ts';
 import type {
@@ -15,13 +14,14 @@ import type {
 } from './session-state.ts';
 import {
   activePhase,
+  askForStage,
   endFlight,
   failWaiters,
   isUsable,
-  nextStage,
   observe,
   refreshAllowedInMs,
   refreshMarginMs,
+  refuseCaller,
   requireReauthentication,
   run,
   settleWaiters,
@@ -40,7 +40,8 @@ type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Ty
 /** The state before anything happened. `jitter` is a number in [0, 1) that differs between tabs. */
 export function initialState(jitter: number, policy: SessionPolicy, now: Instant): SessionState {
   return {
-    phase: { kind: 'restoring', operation: 0, retryAt: null, failures: 0 },
+    phase: { kind: 'restoring' },
+    chain: null,
     stamp: 0,
     unsaved: null,
     owner: 0,
@@ -62,25 +63,30 @@ export function initialState(jitter: number, policy: SessionPolicy, now: Instant
   };
 }
 
-/** One turn: what follows from `event` at `now`, and what the shell must do. Total: never throws. */
+/**
+ * One turn: the state that follows from `event` at `now`, what the shell must do, and in how many ms the machine wants to be
+ * woken (0 or more; `null` while nothing can happen by itself). Total: never throws.
+ */
 export function transition(
   state: SessionState,
   event: SessionEvent,
   now: Instant,
   policy: SessionPolicy,
   config: MachineConfig,
-): readonly [SessionState, readonly Effect[]] {
-  const turn: Turn = { state: { ...state }, effects: [], now, policy, config };
+): readonly [state: SessionState, effects: readonly Effect[], wakeInMs: number | null] {
+  const random = 'random' in event ? event.random : state.jitter;
+  const turn: Turn = { state: { ...state }, effects: [], now, random, policy, config };
   react(turn, event);
-  advance(turn);
-  return [turn.state, turn.effects];
+  const wakeInMs = advance(turn);
+  return [turn.state, turn.effects, wakeInMs];
 }
 
 function react(turn: Turn, event: SessionEvent): void {
   const { state } = turn;
   switch (event.type) {
     case 'started':
-      return restore(turn);
+      state.syncAt = turn.now;
+      return;
     case 'woke':
       return;
     case 'signalled':
@@ -102,8 +108,6 @@ function react(turn: Turn, event: SessionEvent): void {
       return onSignOutRequested(turn);
     case 'reauthenticationFailed':
       return onReauthenticationFailed(turn, event);
-    case 'stepUpRequired':
-      return onStepUpRequired(turn, event);
     case 'lockSettled':
       return onLockSettled(turn, event.attempt, event.isHeld);
     case 'vaultRead':
@@ -111,23 +115,12 @@ function react(turn: Turn, event: SessionEvent): void {
     case 'vaultWritten':
       return onVaultWritten(turn, event);
     case 'vaultUnavailable':
-      return onVaultUnavailable(turn, event.operation, event.random);
+      return onVaultUnavailable(turn, event.operation);
     case 'refreshAnswered':
-      return onAnswered(turn, event.attempt, event.answer, event.random);
+      return onAnswered(turn, event.attempt, event.answer);
     case 'refreshFailed':
-      return onFlightUnavailable(turn, event.attempt, event.random);
+      return onFlightUnavailable(turn, event.attempt);
   }
-}
-
-function readVault(turn: Turn): number {
-  const operation = takeNumber(turn);
-  run(turn, { type: 'readVault', operation, isForRefresh: false });
-  return operation;
-}
-
-function restore(turn: Turn): void {
-  const { phase } = turn.state;
-  if (phase.kind === 'restoring') turn.state.phase = { ...phase, operation: readVault(turn), retryAt: null };
 }
 
 function onSignal(turn: Turn, signal: Signal): void {
@@ -139,15 +132,11 @@ function onSignal(turn: Turn, signal: Signal): void {
   if (signal !== 'online') state.syncAt = turn.now;
 }
 
-function refuseCaller(turn: Turn, caller: number, code: HoldfastErrorCode): void {
-  run(turn, { type: 'settle', caller, settlement: { ok: false, code } });
-  observe(turn, { type: 'request.failed', caller, code });
-}
-
 function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
-  const { caller, newerThan, deadlineMs } = event;
+  const { caller, stepUp, deadlineMs } = event;
   const { state, now, policy } = turn;
   const { phase, flight, generation, owner } = state;
+  const newerThan = stepUp ? Infinity : event.newerThan;
   // Sent before by somebody who has left since: it is not sent again for whoever is here now.
   if (event.owner !== null && event.owner !== owner) return refuseCaller(turn, caller, 'user-changed');
   if (phase.kind === 'active' && phase.access && isUsable(phase, now) && generation > newerThan)
@@ -156,7 +145,12 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
   state.waiting = [...state.waiting, { caller, newerThan, owner, deadlineMs: now.monotonicMs + deadlineMs }];
   observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
   if (flight) observe(turn, { type: 'refresh.joined', attempt: flight.attempt, caller });
+  if (!stepUp || phase.kind !== 'active' || state.chain) return;
+  askForStage(turn, turn.config.stages, [], stepUp);
+  if (!state.chain) failWaiters(turn, 'step-up-declined', isForSignIn);
 }
+
+const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
 
 function onTokenRefused(turn: Turn, generation: number): void {
   const held = activePhase(turn);
@@ -201,123 +195,101 @@ function onSignOutRequested(turn: Turn): void {
 }
 
 function onReauthenticationFailed(turn: Turn, { stage, why }: Event<'reauthenticationFailed'>): void {
-  const { phase } = turn.state;
-  const chain = phase.kind === 'reauth-required' ? phase : phase.kind === 'active' ? phase.stepUp : null;
+  const { state } = turn;
+  const { phase, chain } = state;
   if (chain?.stage !== stage) return;
   observe(turn, { type: 'reauthentication.failed', stage, why });
-  const reason = phase.kind === 'reauth-required' ? phase.reason : 'step-up';
-  const next = nextStage(turn, chain.laterStages, [...chain.failed, { stage, why }], reason);
-  if (phase.kind === 'reauth-required') {
-    if (next) turn.state.phase = { ...phase, ...next };
-    else signOut(turn, 'reauth-failed');
-  } else if (phase.kind === 'active' && phase.stepUp) {
-    turn.state.phase = { ...phase, stepUp: next && { ...phase.stepUp, ...next } };
-    if (!next) failWaiters(turn, 'step-up-declined', isForSignIn);
+  askForStage(turn, chain.laterStages, [...chain.failed, { stage, why }], chain.stepUp);
+  if (state.chain) return;
+  if (phase.kind === 'active') failWaiters(turn, 'step-up-declined', isForSignIn);
+  else signOut(turn, 'reauth-failed');
+}
+
+/** What happens by itself: in how many ms from now, and what. Whatever is done takes its own entry away. */
+type Due = readonly [inMs: number, act: () => void];
+
+/** Does what the facts call for, until nothing more is due; then says in how many ms something will be. */
+function advance(turn: Turn): number | null {
+  for (;;) {
+    serveWaiters(turn);
+    const agenda = agendaOf(turn);
+    const due = agenda.find(([inMs]) => inMs <= 0);
+    if (!due) return agenda.length > 0 ? Math.min(...agenda.map(([inMs]) => inMs)) : null;
+    due[1]();
   }
 }
 
-/** A resource wants a fresher or stronger authentication: the session stays, only this caller waits for a sign-in. */
-function onStepUpRequired(turn: Turn, event: Event<'stepUpRequired'>): void {
-  const { caller, owner, deadlineMs, acrValues, maxAgeSeconds } = event;
-  onTokenRequested(turn, { type: 'tokenRequested', caller, newerThan: Infinity, owner, deadlineMs });
-  const held = activePhase(turn);
-  if (!held || held.stepUp || !turn.state.waiting.some(isForSignIn)) return;
-  const chain = nextStage(turn, turn.config.stages, [], 'step-up');
-  if (chain) turn.state.phase = { ...held, stepUp: { acrValues, maxAgeSeconds, ...chain } };
-  else failWaiters(turn, 'step-up-declined', isForSignIn);
+function serveWaiters(turn: Turn): void {
+  const { phase, storing } = turn.state;
+  if (phase.kind === 'signed-out' && !storing) failWaiters(turn, 'signed-out');
+  if (phase.kind === 'active' && isUsable(phase, turn.now)) settleWaiters(turn);
 }
 
-const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
-
-/** Does what the facts call for: deadlines, waiters, warnings, and a refresh if one is due and allowed. */
-function advance(turn: Turn): void {
+/** Every deadline there is, in the order in which those that have passed are seen to. */
+function agendaOf(turn: Turn): readonly Due[] {
   const { state, now } = turn;
-  const { phase, flight } = state;
-  if (phase.kind === 'restoring' && phase.retryAt && hasPassed(phase.retryAt, now)) restore(turn);
-  if (state.ending?.retryAt && hasPassed(state.ending.retryAt, now)) writeTombstone(turn, state.ending);
-  if (state.syncAt && state.syncing === null && state.phase.kind !== 'restoring' && hasPassed(state.syncAt, now)) {
-    state.syncAt = null;
-    state.syncing = readVault(turn);
+  const { phase, flight, ending, waiting } = state;
+  const agenda: Due[] = [];
+  const at = (deadline: Instant | null, act: () => void): void => {
+    if (deadline) agenda.push([untilEither(deadline, now), act]);
+  };
+  if (ending) at(ending.retryAt, () => writeTombstone(turn, ending));
+  if (state.syncing === null) at(state.syncAt, () => readVault(turn));
+  if (flight) at(flight.deadline, () => onFlightDeadline(turn, flight));
+  if (waiting.length > 0) {
+    const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
+    const inMs = Math.min(...waiting.map(({ deadlineMs }) => deadlineMs)) - now.monotonicMs;
+    agenda.push([inMs, () => failWaiters(turn, 'deadline-exceeded', isLate)]);
   }
-  if (flight && hasPassed(flight.deadline, now)) onFlightDeadline(turn, flight);
-  if (state.phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out');
-  failWaiters(turn, 'deadline-exceeded', (waiter) => waiter.deadlineMs <= now.monotonicMs);
-  const held = activePhase(turn);
-  if (!held) return;
-  if (isUsable(held, now)) settleWaiters(turn);
-  warn(turn, held);
-  refreshIfDue(turn);
+  if (phase.kind === 'active') agenda.push(warning(turn, phase), ...renewal(turn, phase));
+  return agenda;
 }
 
-function warn(turn: Turn, held: Active): void {
-  if (!held.endsAt) return;
-  const leftMs = untilEither(held.endsAt, turn.now);
-  const warningsGiven = turn.policy.expiryWarningsMs.filter((warningMs) => leftMs <= warningMs).length;
-  if (warningsGiven <= held.warningsGiven) return;
-  turn.state.phase = { ...held, warningsGiven };
-  observe(turn, { type: 'session.expiring', inMs: Math.max(0, leftMs) });
+function readVault(turn: Turn): void {
+  const operation = takeNumber(turn);
+  turn.state.syncAt = null;
+  turn.state.syncing = operation;
+  run(turn, { type: 'readVault', operation, isForRefresh: false });
 }
 
-/** Why a refresh is due now; `null` if none is. */
-function dueCause({ state, now, policy }: Turn, held: Active): RefreshCause | null {
-  if (state.wanted) return state.wanted;
-  if (held.isRefused) return 'refused';
-  const leftMs = held.access ? untilEither(held.access.expiresAt, now) : 0;
-  if (!held.access || leftMs <= 0) return held.freshness === 'restored' ? 'restored' : 'expired';
-  // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.
-  if (held.isFinal && !state.isUserActive) return null;
-  return leftMs <= refreshMarginMs(held.access, state.jitter, policy) ? 'proactive' : null;
+/** The next warning that the session ends, or else the next look at the clocks: timers stand still while a device sleeps. */
+function warning(turn: Turn, held: Active): Due {
+  const { expiryWarningsMs, tickMs } = turn.policy;
+  const leftMs = held.endsAt ? untilEither(held.endsAt, turn.now) : Infinity;
+  const warn = (): void => {
+    turn.state.phase = { ...held, warningsGiven: expiryWarningsMs.filter((warningMs) => leftMs <= warningMs).length };
+    observe(turn, { type: 'session.expiring', inMs: Math.max(0, leftMs) });
+  };
+  return [Math.min(tickMs, leftMs - (expiryWarningsMs[held.warningsGiven] ?? -Infinity)), warn];
 }
 
 /** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
 const canRefresh = ({ config }: Turn, held: Active): boolean =>
   config.wire.delivery === 'cookie' || held.stored.refreshToken !== null;
 
-function refreshIfDue(turn: Turn): void {
-  const { state, now } = turn;
-  const held = activePhase(turn);
-  if (!held || state.flight || state.storing) return;
-  const cause = dueCause(turn, held);
-  if (!cause) return;
-  if (canRefresh(turn, held)) {
-    if (refreshAllowedInMs(turn) === 0) startFlight(turn, cause);
-  } else if (isUsable(held, now)) state.wanted = null;
-  else requireReauthentication(turn, held.stored, 'expired');
-}
-
-/** Milliseconds until the machine wants to be woken, 0 or more; `null` while nothing can happen by itself. */
-export function nextWakeInMs(
-  state: SessionState,
-  now: Instant,
-  policy: SessionPolicy,
-  config: MachineConfig,
-): number | null {
-  const turn: Turn = { state: { ...state }, effects: [], now, policy, config };
-  const { phase, flight } = state;
-  const waits = state.waiting.map((waiter) => waiter.deadlineMs - now.monotonicMs);
-  if (flight) waits.push(untilEither(flight.deadline, now));
-  if (phase.kind === 'restoring' && phase.retryAt) waits.push(untilEither(phase.retryAt, now));
-  if (state.ending?.retryAt) waits.push(untilEither(state.ending.retryAt, now));
-  if (state.syncAt && state.syncing === null && phase.kind !== 'restoring') waits.push(untilEither(state.syncAt, now));
-  if (phase.kind === 'active') waits.push(policy.tickMs, ...activeWaits(turn, phase));
-  return waits.length > 0 ? Math.max(0, Math.min(...waits)) : null;
-}
-
-function activeWaits(turn: Turn, held: Active): number[] {
+/** The next refresh, as soon as it is allowed, or when there will be a reason for one. */
+function renewal(turn: Turn, held: Active): readonly Due[] {
   const { state, now, policy } = turn;
-  const waits: number[] = [];
-  const warningMs = policy.expiryWarningsMs[held.warningsGiven];
-  if (held.endsAt && warningMs !== undefined) waits.push(untilEither(held.endsAt, now) - warningMs);
-  if (state.flight || state.storing) return waits;
-  if (canRefresh(turn, held) && dueCause(turn, held)) waits.push(refreshAllowedInMs(turn));
-  else if (held.access)
-    waits.push(
-      canRefresh(turn, held)
-        ? untilEither(held.access.expiresAt, now) -
-            (held.isFinal ? 0 : refreshMarginMs(held.access, state.jitter, policy))
-        : untilBoth(held.access.expiresAt, now),
-    );
-  return waits;
+  const { access } = held;
+  if (state.flight || state.storing) return [];
+  if (!canRefresh(turn, held)) {
+    const usableMs = access && isUsable(held, now) ? untilBoth(access.expiresAt, now) : 0;
+    return [[usableMs, () => requireReauthentication(turn, held.stored, 'expired')]];
+  }
+  const leftMs = access ? untilEither(access.expiresAt, now) : 0;
+  // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.
+  const isInVain = held.isFinal && !state.isUserActive;
+  const freshMs = access && !isInVain ? leftMs - refreshMarginMs(access, state.jitter, policy) : leftMs;
+  const cause = dueCause(turn, held, leftMs, freshMs);
+  return [cause ? [refreshAllowedInMs(turn), () => startFlight(turn, cause)] : [freshMs, () => {}]];
+}
+
+/** Why a refresh is due now; `null` if none is. */
+function dueCause({ state }: Turn, held: Active, leftMs: number, freshMs: number): RefreshCause | null {
+  if (state.wanted) return state.wanted;
+  if (held.isRefused) return 'refused';
+  if (leftMs <= 0) return held.freshness === 'restored' ? 'restored' : 'expired';
+  return freshMs <= 0 ? 'proactive' : null;
 }
 
 /** The state without its secrets: what loggers, panels and simulators may see. */

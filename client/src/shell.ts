@@ -2,7 +2,7 @@ import { HoldfastError } from './errors.ts';
 import type { SessionPolicy } from './policy.ts';
 import type { HttpAnswer, HttpRequest, Platform } from './ports.ts';
 import { deliverRevocations, postRevocation } from './revocation.ts';
-import { initialState, nextWakeInMs, transition } from './session.ts';
+import { initialState, transition } from './session.ts';
 import type {
   Effect,
   MachineConfig,
@@ -31,6 +31,8 @@ export type Shell = {
   readonly policy: SessionPolicy;
   readonly platform: Platform;
   state: SessionState;
+  /** When the machine wants to be woken, as of its last turn. */
+  wakeInMs: number | null;
   snapshot: SessionSnapshot;
   readonly queue: SessionEvent[];
   isDispatching: boolean;
@@ -72,6 +74,7 @@ export function startShell(
     policy,
     platform,
     state,
+    wakeInMs: null,
     snapshot: takeSnapshot(state),
     queue: [],
     isDispatching: false,
@@ -111,8 +114,10 @@ export function dispatch(shell: Shell, event: SessionEvent): void {
   shell.isDispatching = true;
   try {
     for (let next = shell.queue.shift(); next !== undefined; next = shell.queue.shift()) {
-      const [state, effects] = transition(shell.state, next, shell.platform.clock.now(), shell.policy, shell.config);
+      const now = shell.platform.clock.now();
+      const [state, effects, wakeInMs] = transition(shell.state, next, now, shell.policy, shell.config);
       shell.state = state;
+      shell.wakeInMs = wakeInMs;
       for (const effect of effects) runEffect(shell, effect);
     }
   } finally {
@@ -138,9 +143,9 @@ function callSafely(listener: () => void): void {
 
 function armWake(shell: Shell): void {
   shell.cancelWake();
-  const delayMs = nextWakeInMs(shell.state, shell.platform.clock.now(), shell.policy, shell.config);
+  const { wakeInMs, platform } = shell;
   shell.cancelWake =
-    delayMs === null ? () => {} : shell.platform.clock.wake(delayMs, () => dispatch(shell, { type: 'woke' }));
+    wakeInMs === null ? () => {} : platform.clock.wake(wakeInMs, () => dispatch(shell, { type: 'woke' }));
 }
 
 function runEffect(shell: Shell, effect: Effect): void {
@@ -276,7 +281,7 @@ export type TokenRequest = {
 
 /** Waits for a usable access token. The caller's abort ends its own wait, never the refresh. */
 export function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
-  const { newerThan = 0, stepUp, owner = null, deadlineMs = shell.policy.parkDeadlineMs, signal } = request;
+  const { newerThan = 0, stepUp = null, owner = null, deadlineMs = shell.policy.parkDeadlineMs, signal } = request;
   return new Promise((resolve, reject) => {
     if (shell.isDisposed) return reject(new HoldfastError('disposed', 'the service was disposed of'));
     if (signal?.aborted) return reject(signal.reason as Error);
@@ -292,8 +297,7 @@ export function requestToken(shell: Shell, request: TokenRequest): Promise<Grant
       resolve: (token) => (leave(), resolve(token)),
       reject: (error) => (leave(), reject(error)),
     });
-    if (stepUp) dispatch(shell, { type: 'stepUpRequired', caller, owner, deadlineMs, ...stepUp });
-    else dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs });
+    dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs, stepUp });
   });
 }
 

@@ -11,6 +11,7 @@ import {
   readChallengeAnswer,
   readTokenAnswer,
   type ChallengeAnswer,
+  type NoAnswer,
   type Tokens,
 } from './wire.ts';
 
@@ -26,9 +27,9 @@ export type SignInMethod = (
   ask: (fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>,
 ) => Promise<ChallengeAnswer>;
 
-function refusalError(kind: 'rejected' | 'transient' | 'misconfigured' | 'nonce-required'): HoldfastError {
-  if (kind === 'rejected') return new HoldfastError('sign-in-rejected', 'the credential was not accepted');
-  if (kind === 'misconfigured') return new HoldfastError('misconfigured', 'the server refuses this client');
+function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): HoldfastError {
+  if (answer.kind === 'rejected') return new HoldfastError('sign-in-rejected', 'the credential was not accepted');
+  if (answer.cause === 'misconfigured') return new HoldfastError('misconfigured', 'the server refuses this client');
   return new HoldfastError('server-unavailable', 'the authorization server cannot answer now');
 }
 
@@ -52,15 +53,14 @@ export function beginSession(tokens: Tokens, sentAt: Instant, scope: string | nu
  */
 export async function authenticate(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<Held> {
   const { platform, config, state } = shell;
-  const { phase } = state;
+  const { phase, chain } = state;
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
-  const stepUp = phase.kind === 'active' ? phase.stepUp : null;
   const context = {
     // The session that this one takes over from, and what a resource asked for (RFC 9470 §4).
     replaces: 'stored' in phase ? phase.stored.sid : null,
-    acr_values: stepUp?.acrValues ?? null,
-    max_age: stepUp?.maxAgeSeconds?.toString() ?? null,
+    acr_values: chain?.stepUp?.acrValues ?? null,
+    max_age: chain?.stepUp?.maxAgeSeconds?.toString() ?? null,
   };
   const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> =>
     readChallengeAnswer(await exchange(shell, challengeRequest(config.wire, { ...context, ...fields }, codeChallenge)));
@@ -68,10 +68,10 @@ export async function authenticate(shell: Shell, credential: PasswordCredential 
     typeof credential === 'function'
       ? await credential(ask)
       : await ask({ username: credential.username, password: credential.password });
-  if (challenge.kind !== 'code') throw refusalError(challenge.kind);
+  if (challenge.kind !== 'code') throw refusalError(challenge);
   const sentAt = platform.clock.now();
   const answer = readTokenAnswer(await exchange(shell, codeRequest(config.wire, challenge.code, codeVerifier)));
-  if (answer.kind !== 'tokens') throw refusalError(answer.kind);
+  if (answer.kind !== 'tokens') throw refusalError(answer);
   // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
   if (platform.signProof && answer.tokens.tokenType !== 'DPoP')
     throw new HoldfastError('misconfigured', 'the server does not bind sessions to keys');

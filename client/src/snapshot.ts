@@ -32,41 +32,32 @@ export type SessionSnapshot =
       readonly parkedRequests: number;
     } & Chain);
 
+/** Reauthentication is never required without a stage: this one is never shown. */
+const NO_CHAIN = { stage: 'password', laterStages: [], failed: [], stepUp: null } as const;
+
 /** Derives the snapshot of a state. */
 export function takeSnapshot(state: SessionState): SessionSnapshot {
-  const { phase } = state;
-  switch (phase.kind) {
-    case 'restoring':
-      return { status: 'restoring' };
-    case 'signed-out':
-      return { status: 'signed-out', reason: phase.reason };
-    case 'reauth-required':
-      return {
-        status: 'reauth-required',
-        user: { sub: phase.stored.sub },
-        stage: phase.stage,
-        laterStages: phase.laterStages,
-        failed: phase.failed,
-        reason: phase.reason,
-        parkedRequests: state.waiting.length,
-      };
-    case 'active':
-      if (phase.isProbe) return { status: 'restoring' };
-      return {
-        status: 'active',
-        user: { sub: phase.stored.sub },
-        sid: phase.stored.sid,
-        freshness: phase.freshness,
-        accessExpiresAt: phase.access === null || phase.isRefused ? null : phase.access.expiresAt.wallMs,
-        sessionStartedAt: phase.stored.startedAtMs,
-        sessionExpiresAt: phase.endsAt?.wallMs ?? null,
-        expiring: phase.warningsGiven > 0,
-        refreshing: state.flight !== null,
-        stepUp: phase.stepUp,
-        generation: state.generation,
-        parkedRequests: state.waiting.length,
-      };
-  }
+  const { phase, chain, waiting, generation } = state;
+  if (phase.kind === 'restoring' || (phase.kind === 'active' && phase.isProbe)) return { status: 'restoring' };
+  if (phase.kind === 'signed-out') return { status: 'signed-out', reason: phase.reason };
+  const { stored } = phase;
+  const common = { user: { sub: stored.sub }, parkedRequests: waiting.length };
+  const { stepUp, ...walk } = chain ?? NO_CHAIN;
+  if (phase.kind === 'reauth-required') return { status: 'reauth-required', ...common, reason: phase.reason, ...walk };
+  const { freshness, access, isRefused, endsAt, warningsGiven } = phase;
+  return {
+    status: 'active',
+    ...common,
+    sid: stored.sid,
+    freshness,
+    accessExpiresAt: access && !isRefused ? access.expiresAt.wallMs : null,
+    sessionStartedAt: stored.startedAtMs,
+    sessionExpiresAt: endsAt && endsAt.wallMs,
+    expiring: warningsGiven > 0,
+    refreshing: state.flight !== null,
+    stepUp: stepUp && { ...stepUp, ...walk },
+    generation,
+  };
 }
 
 /** The older snapshot if both say the same: subscribers compare by identity. */

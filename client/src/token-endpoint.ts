@@ -33,7 +33,8 @@ export const withProof = (request: HttpRequest, proof: string | null): HttpReque
  */
 export async function exchange(parts: Parts, request: HttpRequest): Promise<HttpAnswer> {
   const answer = await exchangeOnce(parts, request);
-  return readTokenAnswer(answer).kind === 'nonce-required' ? exchangeOnce(parts, request) : answer;
+  const read = readTokenAnswer(answer);
+  return read.kind === 'transient' && read.cause === 'nonce-required' ? exchangeOnce(parts, request) : answer;
 }
 
 async function exchangeOnce(parts: Parts, request: HttpRequest): Promise<HttpAnswer> {

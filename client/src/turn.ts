@@ -14,6 +14,7 @@ import type {
   ReauthenticationReason,
   ReauthenticationStage,
   SessionState,
+  StepUp,
   Waiter,
 } from './session-state.ts';
 
@@ -25,6 +26,8 @@ export type Turn = {
   readonly state: { -readonly [Field in keyof SessionState]: SessionState[Field] };
   readonly effects: Effect[];
   readonly now: Instant;
+  /** In [0, 1): the event's own, or this tab's jitter. */
+  readonly random: number;
   readonly policy: SessionPolicy;
   readonly config: MachineConfig;
 };
@@ -89,16 +92,14 @@ function takeWaiters({ state }: Turn, isMeant: (waiter: Waiter) => boolean): rea
   return taken;
 }
 
+export function refuseCaller(turn: Turn, caller: number, code: HoldfastErrorCode): void {
+  run(turn, { type: 'settle', caller, settlement: { ok: false, code } });
+  observe(turn, { type: 'request.failed', caller, code });
+}
+
 /** Fails the waiters that `isMeant` picks. */
-export function failWaiters(
-  turn: Turn,
-  code: HoldfastErrorCode,
-  isMeant: (waiter: Waiter) => boolean = () => true,
-): void {
-  for (const { caller } of takeWaiters(turn, isMeant)) {
-    run(turn, { type: 'settle', caller, settlement: { ok: false, code } });
-    observe(turn, { type: 'request.failed', caller, code });
-  }
+export function failWaiters(turn: Turn, code: HoldfastErrorCode, isMeant?: (waiter: Waiter) => boolean): void {
+  for (const { caller } of takeWaiters(turn, isMeant ?? (() => true))) refuseCaller(turn, caller, code);
 }
 
 /**
@@ -124,11 +125,10 @@ export function endFlight(turn: Turn): void {
   run(turn, { type: 'releaseLock', attempt: flight.attempt });
 }
 
-/** Nothing has failed, nothing is asked for. */
-export function settleDown({ state }: Turn): void {
+/** Nothing has failed. */
+function settleDown({ state }: Turn): void {
   state.backoff = null;
   state.failures = 0;
-  state.wanted = null;
 }
 
 const isSameUser = (a: StoredSession, b: StoredSession): boolean =>
@@ -145,15 +145,19 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
   const isSameToken = !isAnswer && before !== null && before.access?.value === held.access?.value;
   const isSameSession = isAnswer || (before !== null && before.stored.sid === held.stored.sid);
   if (!isAnswer && 'stored' in phase && !isSameUser(phase.stored, held.stored)) changeOwner(turn, 'user-changed');
-  if (!isSameSession) endFlight(turn);
+  if (!isSameSession) {
+    endFlight(turn);
+    state.chain = null;
+    state.wanted = null;
+  }
   state.phase = {
     kind: 'active',
-    stepUp: isSameSession ? (before?.stepUp ?? null) : null,
     ...held,
     ...(isSameToken ? { isRefused: before.isRefused, warningsGiven: before.warningsGiven } : {}),
   };
   state.stamp = stamp;
   state.unsaved = null;
+  settleDown(turn);
   if (!isSameToken) state.generation++;
   // A new session of the same user began with an authentication: that is what a step-up waits for.
   if (before !== null && !isSameSession) settleWaiters(turn, true);
@@ -189,6 +193,7 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp: number): void 
   const isNews = state.phase.kind !== 'signed-out' && reason !== 'never-signed-in';
   if (isNews) observe(turn, { type: 'signed-out', reason });
   state.phase = { kind: 'signed-out', reason };
+  state.chain = null;
   state.stamp = stamp;
   state.storing = null;
   // What is being read was asked for before: it must not bring the session back.
@@ -221,29 +226,30 @@ export function writeTombstone(
   run(turn, { type: 'announce' });
 }
 
-/** Goes to the next stage of a chain, and starts it if it starts by itself. `null`: there is none left. */
-export function nextStage(
+/** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */
+export function askForStage(
   turn: Turn,
-  stages: readonly ReauthenticationStage[],
+  [stage, ...laterStages]: readonly ReauthenticationStage[],
   failed: Chain['failed'],
-  reason: ReauthenticationReason | 'step-up',
-): Chain | null {
-  const [stage, ...laterStages] = stages;
-  if (!stage) return null;
+  stepUp: StepUp | null,
+): void {
+  const { state, config } = turn;
+  state.chain = stage ? { stage, laterStages, failed, stepUp } : null;
+  if (!stage) return;
+  const reason = state.phase.kind === 'reauth-required' ? state.phase.reason : 'step-up';
   observe(turn, { type: 'reauthentication.required', stage, reason });
-  if (turn.config.automaticStages.includes(stage)) run(turn, { type: 'reauthenticate', stage });
-  return { stage, laterStages, failed };
+  if (config.automaticStages.includes(stage)) run(turn, { type: 'reauthenticate', stage });
 }
 
 /** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
 export function requireReauthentication(turn: Turn, stored: StoredSession, reason: ReauthenticationReason): void {
   // Nobody was ever shown a session: there was none.
   if (activePhase(turn)?.isProbe) return leave(turn, 'never-signed-in', turn.state.stamp);
-  const chain = nextStage(turn, turn.config.stages, [], reason);
-  if (!chain) return signOut(turn, reason === 'storage-lost' ? 'expired' : reason);
-  turn.state.phase = { kind: 'reauth-required', stored, reason, ...chain };
+  turn.state.phase = { kind: 'reauth-required', stored, reason };
   settleDown(turn);
   endFlight(turn);
+  askForStage(turn, turn.config.stages, [], null);
+  if (!turn.state.chain) signOut(turn, reason === 'storage-lost' ? 'expired' : reason);
 }
 
 /** How full the bucket of refreshes is now. */
@@ -257,4 +263,13 @@ export function refreshAllowedInMs(turn: Turn): number {
   const { state, now, policy } = turn;
   const backoffMs = state.backoff ? untilEither(state.backoff.until, now) : 0;
   return Math.max(0, backoffMs, Math.ceil((1 - refreshesLeft(turn)) * policy.refreshRefillMs));
+}
+
+/**
+ * How long to wait after one more failure, in ms: exponential. Full jitter spreads retries best; without it at least half
+ * of each step is kept, for a server or a store in trouble must not be asked again at once, not even by an unlucky draw.
+ */
+export function backOffMs({ state, policy, random }: Turn, hasFullJitter = false): number {
+  const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(state.failures++, 20));
+  return stepMs * (hasFullJitter ? random : (1 + random) / 2);
 }

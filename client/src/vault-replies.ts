@@ -3,14 +3,13 @@ import type { StoredSession, VaultRecord } from './ports.ts';
 import { onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
 import type { Held, SessionEvent } from './session-state.ts';
 import {
-  activePhase,
   adopt,
+  backOffMs,
   hold,
   holdStored,
   leave,
   observe,
   run,
-  settleDown,
   settleWaiters,
   writeTombstone,
   type Turn,
@@ -25,10 +24,8 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   turn.state.storing = null;
   turn.state.ending = null;
   turn.state.isUserActive = false;
-  settleDown(turn);
   hold(turn, held, stamp, false);
-  const active = activePhase(turn);
-  if (active) turn.state.phase = { ...active, stepUp: null };
+  turn.state.chain = null;
   // Who signs in as somebody else leaves the session before for good.
   if ('stored' in phase && turn.state.owner !== owner) run(turn, { type: 'revoke', session: phase.stored });
   run(turn, { type: 'announce' });
@@ -37,17 +34,18 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
 }
 
 export function onVaultRead(turn: Turn, operation: number, record: VaultRecord | null): void {
-  const { state } = turn;
-  const { phase, flight } = state;
-  if (phase.kind === 'restoring' && phase.operation === operation) {
-    if (record) adopt(turn, record, 'restored');
-    else if (turn.config.wire.delivery === 'cookie') hold(turn, probe(turn), 0, false);
-    else leave(turn, 'never-signed-in', 0);
-  } else if (flight?.attempt === operation) onFlightVaultRead(turn, flight, record);
-  else if (state.syncing === operation) {
-    state.syncing = null;
+  const { state, config } = turn;
+  const { flight } = state;
+  if (flight?.attempt === operation) return onFlightVaultRead(turn, flight, record);
+  if (state.syncing !== operation) return;
+  state.syncing = null;
+  if (state.phase.kind !== 'restoring') {
     if (record && record.stamp !== state.stamp && !state.storing && !state.ending) adopt(turn, record, 'verified');
+    return;
   }
+  if (record) adopt(turn, record, 'restored');
+  else if (config.wire.delivery === 'cookie') hold(turn, probe(turn), 0, false);
+  else leave(turn, 'never-signed-in', 0);
 }
 
 /** Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once. */
@@ -79,21 +77,18 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
   }
 }
 
-export function onVaultUnavailable(turn: Turn, operation: number, random: number): void {
-  const { state, now, policy } = turn;
-  const { phase, storing } = state;
-  if (phase.kind === 'restoring' && phase.operation === operation) {
-    // A locked keychain is not an empty one: wait for it.
-    const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(phase.failures, 20));
-    state.phase = { ...phase, retryAt: after(now, stepMs * (0.5 + random / 2)), failures: phase.failures + 1 };
-  } else if (storing?.operation === operation) {
+/** A locked keychain is not an empty one: whatever was asked of it is asked again. */
+export function onVaultUnavailable(turn: Turn, operation: number): void {
+  const { state, now } = turn;
+  const { storing, ending } = state;
+  if (storing?.operation === operation) {
     finishSignIn(turn, storing.held, state.stamp);
     state.unsaved = 'session';
   } else if (state.syncing === operation) {
     state.syncing = null;
-    state.syncAt = after(now, policy.vaultWaitMs);
-  } else if (state.ending?.operation === operation)
-    state.ending = { ...state.ending, operation: null, retryAt: after(now, policy.vaultWaitMs) };
-  else return onFlightUnavailable(turn, operation, random);
+    state.syncAt = after(now, backOffMs(turn));
+  } else if (ending?.operation === operation)
+    state.ending = { ...ending, operation: null, retryAt: after(now, backOffMs(turn)) };
+  else return onFlightUnavailable(turn, operation);
   observe(turn, { type: 'vault.unavailable' });
 }

@@ -96,7 +96,7 @@ describe('challenge answers', () => {
     ['more is needed', 403, { error: 'insufficient_authorization', auth_session: 's' }, 'rejected'],
     ['a ceremony that took too long begins again', 400, { error: 'invalid_session' }, 'rejected'],
     ['too many tries: not now', 429, { error: 'temporarily_unavailable' }, 'transient'],
-    ['a page on another origin', 403, { error: 'access_denied', reason: 'csrf' }, 'misconfigured'],
+    ['a page on another origin', 403, { error: 'access_denied', reason: 'csrf' }, 'transient'],
     ['a proxy’s page', 403, '<html>', 'transient'],
   ])('%s', (_name, status, body, kind) => {
     expect(readChallengeAnswer(answer(status, body)).kind).toBe(kind);

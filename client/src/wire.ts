@@ -27,17 +27,32 @@ export type Tokens = {
 /** Why a session is over, as the server put it. */
 export type RejectionReason = 'expired' | 'revoked' | 'reuse-detected';
 
-/** Why an answer counts as no answer. */
-export type TransientCause = 'network' | 'timeout' | 'server-error' | 'rate-limited' | 'not-json';
+/**
+ * Why an answer counts as no answer. `nonce-required`: the proof lacked the server's nonce, which its answer brings: ask again
+ * with it (RFC 9449 §8). `misconfigured`: the server refuses this client, or what it asks, whatever the session.
+ */
+export type TransientCause =
+  | 'network'
+  | 'timeout'
+  | 'server-error'
+  | 'rate-limited'
+  | 'not-json'
+  | 'nonce-required'
+  | 'misconfigured';
+
+/** An answer that says nothing of the session or the credential. */
+export type NoAnswer = {
+  readonly kind: 'transient';
+  readonly cause: TransientCause;
+  /** What the server asked to wait, in ms; `null` if it did not. */
+  readonly retryAfterMs: number | null;
+};
 
 /** A token endpoint's answer, classified. Only `rejected` can end a session. */
 export type TokenAnswer =
   | { readonly kind: 'tokens'; readonly tokens: Tokens }
   | { readonly kind: 'rejected'; readonly reason: RejectionReason }
-  | { readonly kind: 'transient'; readonly cause: TransientCause; readonly retryAfterMs: number | null }
-  | { readonly kind: 'misconfigured'; readonly error: string }
-  /** The proof lacked the server's nonce, which its answer brings: ask again with it. @see RFC 9449 §8 */
-  | { readonly kind: 'nonce-required' };
+  | NoAnswer;
 
 /** Used when a server names no `expires_in`: a 401 corrects it. */
 const ASSUMED_LIFETIME_SECONDS = 3_600;
@@ -175,21 +190,23 @@ const MISCONFIGURED: ReadonlySet<string> = new Set([
  * a captive portal's page, a proxy's 401 or a server's bad minute says nothing about the session.
  * @see RFC 6749 §5.1, §5.2
  */
-export function readTokenAnswer(answer: HttpAnswer): TokenAnswer {
-  const { status, headers, body } = answer;
+export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAnswer {
   const json = parseObject(body);
-  if (status >= 200 && status < 300) {
-    const tokens = json === null ? null : readTokens(json);
-    return tokens === null ? { kind: 'transient', cause: 'not-json', retryAfterMs: null } : { kind: 'tokens', tokens };
-  }
-  const error = json === null ? null : text(json['error']);
-  if (status >= 400 && status < 500 && error === 'invalid_grant')
+  const error = text(json?.['error']);
+  const isRefusal = status >= 400 && status < 500;
+  const tokens = status >= 200 && status < 300 && json ? readTokens(json) : null;
+  if (tokens) return { kind: 'tokens', tokens };
+  if (isRefusal && error === 'invalid_grant')
     return { kind: 'rejected', reason: rejectionReason(text(json?.['reason'])) };
-  if (error === 'use_dpop_nonce') return { kind: 'nonce-required' };
-  if (status >= 400 && status < 500 && status !== 429 && error !== null && MISCONFIGURED.has(error))
-    return { kind: 'misconfigured', error };
-  const cause = status === 429 ? 'rate-limited' : json === null && status < 500 ? 'not-json' : 'server-error';
-  return { kind: 'transient', cause, retryAfterMs: readRetryAfterMs(headers) };
+  return { kind: 'transient', cause: transientCause(status, error, json !== null), retryAfterMs: readRetryAfterMs(headers) };
+}
+
+function transientCause(status: number, error: string | null, isJson: boolean): TransientCause {
+  if (status === 429) return 'rate-limited';
+  if (status >= 500) return 'server-error';
+  if (!isJson || status < 300) return 'not-json';
+  if (error === 'use_dpop_nonce') return 'nonce-required';
+  return error !== null && MISCONFIGURED.has(error) ? 'misconfigured' : 'server-error';
 }
 
 /** An answer of the sign-in endpoint, classified. */
@@ -197,8 +214,7 @@ export type ChallengeAnswer =
   | { readonly kind: 'code'; readonly code: string }
   /** Not accepted, or not enough: `more` is what the server said, for methods that take several steps. */
   | { readonly kind: 'rejected'; readonly more: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'transient'; readonly cause: TransientCause; readonly retryAfterMs: number | null }
-  | { readonly kind: 'misconfigured'; readonly error: string };
+  | NoAnswer;
 
 /** Answers that are about the credential, or about a ceremony that has to begin again. */
 const REFUSALS: ReadonlySet<string> = new Set([
@@ -218,7 +234,5 @@ export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
   if (answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf')
     return { kind: 'rejected', more: json ?? {} };
   const classified = readTokenAnswer(answer);
-  return classified.kind === 'transient' || classified.kind === 'misconfigured'
-    ? classified
-    : { kind: 'transient', cause: 'not-json', retryAfterMs: null };
+  return classified.kind === 'transient' ? classified : { kind: 'transient', cause: 'not-json', retryAfterMs: null };
 }

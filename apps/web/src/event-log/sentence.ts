@@ -33,7 +33,6 @@ function whyFailed(cause: RefreshFailure['cause']): string {
     case 'server-error':
       return 'the server is in trouble';
     case 'rate-limited':
-    case 'wait':
       return 'the server asked to wait';
     case 'not-json':
       return 'something else than the server answered';
