@@ -1,8 +1,8 @@
 import { HoldfastError } from './errors.ts';
-import { untilEither } from './instant.ts';
-import { dispatch, requestToken, type GrantedToken, type Shell, type TokenRequest } from './shell.ts';
+import type { GrantedToken } from './session-state.ts';
+import { dispatch, requestToken, type Shell, type TokenRequest } from './shell.ts';
 import { rememberNonce, signProof } from './token-endpoint.ts';
-import { refreshMarginMs } from './turn.ts';
+import { freshMs } from './turn.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
 
@@ -82,9 +82,8 @@ function targetOf(input: RequestInfo | URL, base: string): URL | null {
   return URL.canParse(url, base) ? new URL(url, base) : null;
 }
 
-const isNearExpiry = (token: GrantedToken, shell: Shell): boolean =>
-  untilEither(token.access.expiresAt, shell.platform.clock.now()) <=
-  refreshMarginMs(token.access, shell.state.jitter, shell.policy);
+const isNearExpiry = ({ access }: GrantedToken, { platform, state, policy }: Shell): boolean =>
+  freshMs(access, platform.clock.now(), state.jitter, policy) <= 0;
 
 /** Sends with the token and, where the session is bound to a key, a proof; once more if the proof lacked a nonce. */
 async function sendOnce(
@@ -118,7 +117,7 @@ async function answerChallenge(
 ): Promise<GrantedToken | null> {
   const { error, parameter } = readChallenge(response);
   if (error === 'invalid_token') {
-    dispatch(shell, { type: 'tokenRefused', generation });
+    dispatch(shell, { type: 'tokenTried', generation, isRefused: true });
     return plan.isReplayable ? requestToken(shell, { ...patience, newerThan: generation, owner }) : null;
   }
   if (error !== 'insufficient_user_authentication' || !plan.isReplayable) return null;
@@ -147,7 +146,7 @@ async function sendAuthorized(
     token = await requestToken(shell, { ...patience, newerThan: token.generation });
   const first = await sendOnce(shell, plan, method, target.href, token);
   if (first.status !== 401) {
-    dispatch(shell, { type: 'tokenAccepted', generation: token.generation });
+    dispatch(shell, { type: 'tokenTried', generation: token.generation, isRefused: false });
     return first;
   }
   const endpoint = `${target.origin}${target.pathname}`;

@@ -62,7 +62,7 @@ export function resolvePolicy(partial: Partial<SessionPolicy> = {}): SessionPoli
     if (!numbers.every((n) => typeof n === 'number' && Number.isFinite(n) && n >= 0))
       throw new TypeError(`policy.${name} must be a number that is finite and not negative`);
   }
-  for (const name of ['refreshBurst', 'refreshRefillMs', 'responseDeadlineMs', 'backoffBaseMs'] as const)
+  for (const name of ['refreshBurst', 'refreshRefillMs', 'responseDeadlineMs', 'backoffBaseMs', 'tickMs'] as const)
     if (policy[name] === 0) throw new TypeError(`policy.${name} must be greater than 0`);
   if (policy.refreshMarginRatio >= 1) throw new TypeError('policy.refreshMarginRatio must be less than 1');
   return { ...policy, expiryWarningsMs: policy.expiryWarningsMs.toSorted((a, b) => b - a) };

@@ -1,22 +1,23 @@
-import { after, hasPassed, type Instant } from './instant.ts';
-import type { HttpAnswer, StoredSession, VaultRecord } from './ports.ts';
-import type { Active, Flight, FlightStep, Held, Observation, RefreshCause } from './session-state.ts';
+import { after, type Instant } from './instant.ts';
+import type { StoredSession, VaultRecord } from './ports.ts';
+import type { Active, Event, Flight, FlightStep, Held, Observation, RefreshCause } from './session-state.ts';
 import {
   activePhase,
   adopt,
   backOffMs,
   endFlight,
+  freshMs,
   hold,
   holdStored,
   isSameMoment,
   isSurvivor,
-  isFresh,
   leave,
   observe,
-  refreshesLeft,
+  payForRefresh,
   requireReauthentication,
   run,
   settleWaiters,
+  writeVault,
   type Turn,
 } from './turn.ts';
 import { readTokenAnswer, refreshRequest, type Tokens } from './wire.ts';
@@ -49,23 +50,20 @@ export function startFlight(turn: Turn, cause: RefreshCause): void {
 }
 
 /** The lock was had, or it was not: both go on, because the server makes a refresh without it safe. */
-export function onLockSettled(turn: Turn, attempt: number, isHeld: boolean): void {
+export function onLockSettled(turn: Turn, { attempt }: Event<'lockSettled'>): void {
   const { flight } = turn.state;
-  if (flight?.attempt !== attempt) {
-    if (isHeld) run(turn, { type: 'releaseLock', attempt });
-  } else if (flight.step.kind === 'locking') read(turn, flight, { kind: 'reading' });
+  if (flight?.attempt !== attempt) run(turn, { type: 'endRefresh', attempt });
+  else if (flight.step.kind === 'locking') read(turn, flight, { kind: 'reading' });
 }
 
 /** The vault was read for this flight: before the request, or again after the server said no. */
 export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
-  // A tab that slept since it asked must not send what it read then: somebody may have used it meanwhile.
-  if (hasPassed(flight.deadline, turn.now)) return onFlightDeadline(turn, flight);
   // Nothing is news that this tab has known all along: what it holds is newer, and is stored before it is used.
   if (isSurvivor(turn, record)) turn.state.stamp = record?.stamp ?? 0;
   if (turn.state.unsaved && (record?.stamp ?? 0) === turn.state.stamp) return save(turn, flight, held);
-  if (record && !record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
+  if (record && !record.session) return adopt(turn, record, 'verified');
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
   const { stamp, answer } = flight.step;
@@ -78,7 +76,7 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
 
 function save(turn: Turn, flight: Flight, { stored }: Active): void {
   enter(turn, flight, { kind: 'saving' }, turn.policy.vaultWaitMs);
-  write(turn, flight, stored, turn.state.stamp);
+  writeVault(turn, flight.attempt, turn.state.stamp, stored);
 }
 
 function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultRecord | null): void {
@@ -92,7 +90,8 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
   const { access } = holdStored(session, 'verified', turn.now);
   const isRefused = held.isRefused && access?.value === held.access?.value;
   // Somebody else has refreshed while this tab waited for the lock or slept.
-  const isNews = access !== null && !isRefused && isFresh(access, turn) && flight.cause !== 'extend';
+  const isFresh = access !== null && freshMs(access, turn.now, turn.state.jitter, turn.policy) > 0;
+  const isNews = isFresh && !isRefused && flight.cause !== 'extend';
   if (isAnother || isNews) adoptAndLand(turn, flight, record);
   else send(turn, flight, held, session, record.stamp);
 }
@@ -107,7 +106,7 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
   const { state, now, policy, config } = turn;
   const { attempt } = flight;
   const isUserActive = config.isActivityAssumed || state.isUserActive || flight.cause === 'extend';
-  state.bucket = { tokens: Math.max(0, refreshesLeft(turn) - 1), atMonotonicMs: now.monotonicMs };
+  payForRefresh(turn);
   state.phase = { ...held, stored };
   state.stamp = stamp;
   enter(turn, flight, { kind: 'requesting', sentAt: now, stamp }, policy.responseDeadlineMs);
@@ -115,12 +114,11 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
   observe(turn, { type: 'refresh.sent', attempt, isUserActive });
 }
 
-/** The token endpoint answered. An answer that comes after the deadline is not used: the server counts on that. */
-export function onAnswered(turn: Turn, attempt: number, httpAnswer: HttpAnswer): void {
+/** The token endpoint answered. */
+export function onAnswered(turn: Turn, { attempt, answer: httpAnswer }: Event<'refreshAnswered'>): void {
   const { flight } = turn.state;
   const held = activePhase(turn);
   if (!held || flight?.attempt !== attempt || flight.step.kind !== 'requesting') return;
-  if (hasPassed(flight.deadline, turn.now)) return failFlight(turn, flight, 'timeout');
   const answer = turn.config.classify(httpAnswer) ?? readTokenAnswer(httpAnswer);
   const { stamp } = flight.step;
   if (answer.kind === 'tokens') commit(turn, flight, flight.step, held.stored, answer.tokens);
@@ -145,11 +143,8 @@ function commit(
     return failFlight(turn, flight, 'answer-mismatch');
   const held = holdTokens(tokens, stored, sentAt);
   enter(turn, flight, { kind: 'committing', held }, turn.policy.vaultWaitMs);
-  write(turn, flight, held.stored, stamp);
+  writeVault(turn, flight.attempt, stamp, held.stored);
 }
-
-const write = (turn: Turn, { attempt }: Flight, session: StoredSession, expectedStamp: number): void =>
-  run(turn, { type: 'writeVault', operation: attempt, expectedStamp, session, endedReason: null });
 
 /** A token answer as a session. Lifetimes count from when the request was sent: the server's clock started after that. */
 export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instant): Held {
@@ -177,14 +172,13 @@ export function onFlightVaultWritten(
 ): void {
   if (flight.step.kind === 'saving') {
     // Stored, or somebody else was faster: either way the next read tells.
-    if (isReplaced && record) turn.state.stamp = record.stamp;
     turn.state.unsaved = null;
     return read(turn, flight, { kind: 'reading' });
   }
   if (flight.step.kind !== 'committing') return;
   const { held } = flight.step;
   // Emptied between the read and the write: what the server just said is the newest truth.
-  if (!record) write(turn, flight, held.stored, 0);
+  if (!record) writeVault(turn, flight.attempt, 0, held.stored);
   else if (isReplaced) land(turn, flight, held, record.stamp);
   else adoptAndLand(turn, flight, record);
 }
@@ -196,29 +190,22 @@ function land(turn: Turn, flight: Flight, held: Held, stamp: number): void {
   state.isUserActive = false;
   endFlight(turn);
   hold(turn, held, stamp, true);
-  run(turn, { type: 'announce' });
   observe(turn, { type: 'refresh.succeeded', attempt: flight.attempt, durationMs, isRotated });
   settleWaiters(turn);
 }
 
-/** There was no answer, or the vault did not answer: the session stays, and the refresh is tried again later. */
-export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureCause = 'network'): void {
+/** There was no answer, or the vault or the lock did not answer: the session stays, and the refresh goes on or is tried later. */
+export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureCause): void {
   const { flight, stamp } = turn.state;
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
-  if (step.kind === 'locking') return;
-  if (step.kind === 'committing') {
+  if (step.kind === 'locking') read(turn, flight, { kind: 'reading' });
+  else if (step.kind === 'committing') {
     // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
     land(turn, flight, step.held, stamp);
     turn.state.unsaved = 'refresh';
     observe(turn, { type: 'vault.unavailable' });
   } else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');
-}
-
-/** The current step has taken too long. */
-export function onFlightDeadline(turn: Turn, flight: Flight): void {
-  if (flight.step.kind === 'locking') read(turn, flight, { kind: 'reading' });
-  else onFlightUnavailable(turn, flight.attempt, 'timeout');
 }
 
 /** Failures that say nothing of the server: it was not reached. */
@@ -228,10 +215,11 @@ function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: nu
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   // There was nothing but a hope: without an answer there is nobody to show.
-  if (held?.isProbe) return leave(turn, 'never-signed-in', state.stamp);
+  if (held?.isProbe) return leave(turn, 'never-signed-in');
   const isOutOfReach = OUT_OF_REACH.has(cause);
   const ownMs = backOffMs(turn, isOutOfReach);
-  const retryInMs = askedMs === null ? ownMs : Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random;
+  const retryInMs =
+    askedMs === null ? ownMs : Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random;
   if (held && isOutOfReach) state.phase = { ...held, freshness: 'offline' };
   state.backoff = { until: after(now, retryInMs), isServerAsked: askedMs !== null };
   if (flight.cause === 'extend') state.wanted = 'extend';

@@ -138,8 +138,8 @@ export type SessionState = {
   readonly wanted: RefreshCause | null;
   readonly backoff: Backoff | null;
   readonly failures: number;
-  /** Token bucket that caps refreshes whatever the server answers. */
-  readonly bucket: { readonly tokens: number; readonly atMonotonicMs: number };
+  /** Caps refreshes whatever the server answers: one more is paid for until this monotonic time, in ms, and a burst ahead of it. */
+  readonly paidUntilMs: number;
   /** The user did something since the last refresh that said so. */
   readonly isUserActive: boolean;
   /** A number in [0, 1) that spreads the proactive refreshes of tabs. */
@@ -164,7 +164,7 @@ export type MachineConfig = {
 
 /** Facts. Effects end in exactly one of the events that carry their `attempt` or `operation`. */
 export type SessionEvent =
-  | { readonly type: 'started' }
+  /** Nothing has happened but time. */
   | { readonly type: 'woke' }
   | { readonly type: 'signalled'; readonly signal: Signal }
   | {
@@ -178,9 +178,8 @@ export type SessionEvent =
       /** The fresher or stronger authentication that its resource wants: the session stays, only this caller waits for a sign-in. */
       readonly stepUp: StepUp | null;
     }
-  | { readonly type: 'tokenRefused'; readonly generation: number }
-  /** A resource answered a request with this token otherwise than 401. */
-  | { readonly type: 'tokenAccepted'; readonly generation: number }
+  /** A resource answered a request with this token: with 401 (`isRefused`), or otherwise. */
+  | { readonly type: 'tokenTried'; readonly generation: number; readonly isRefused: boolean }
   | { readonly type: 'callerLeft'; readonly caller: number }
   | { readonly type: 'extendRequested' }
   | { readonly type: 'signedIn'; readonly held: Held }
@@ -190,7 +189,8 @@ export type SessionEvent =
       readonly stage: ReauthenticationStage;
       readonly why: ReauthenticationFailure;
     }
-  | { readonly type: 'lockSettled'; readonly attempt: number; readonly isHeld: boolean }
+  /** The lock was had, or it could not be. */
+  | { readonly type: 'lockSettled'; readonly attempt: number }
   | { readonly type: 'vaultRead'; readonly operation: number; readonly record: VaultRecord | null }
   | {
       readonly type: 'vaultWritten';
@@ -202,10 +202,11 @@ export type SessionEvent =
   | { readonly type: 'refreshAnswered'; readonly attempt: number; readonly answer: HttpAnswer; readonly random: number }
   | { readonly type: 'refreshFailed'; readonly attempt: number; readonly random: number };
 
-/** What a caller gets. */
-export type Settlement =
-  | { readonly ok: true; readonly access: AccessToken; readonly generation: number; readonly owner: number }
-  | { readonly ok: false; readonly code: HoldfastErrorCode };
+/** The events of one type. */
+export type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>;
+
+/** A token for one request, which one it is, and whose. */
+export type GrantedToken = { readonly access: AccessToken; readonly generation: number; readonly owner: number };
 
 /**
  * Requests to the shell. Those without a reply say so; every other one ends in exactly one event that carries its number,
@@ -213,10 +214,11 @@ export type Settlement =
  */
 export type Effect =
   | { readonly type: 'acquireLock'; readonly attempt: number; readonly waitMs: number }
-  /** Ends the use of the lock, held or still waited for. No reply. */
-  | { readonly type: 'releaseLock'; readonly attempt: number }
+  /** Ends an attempt: its lock, held or still waited for, is given up, and an exchange that is still out is aborted. No reply. */
+  | { readonly type: 'endRefresh'; readonly attempt: number }
   /** `isForRefresh`: a refresh request follows in the same task, so what it needs besides is made before the read. */
   | { readonly type: 'readVault'; readonly operation: number; readonly isForRefresh: boolean }
+  /** What was written is announced to the other tabs. */
   | {
       readonly type: 'writeVault';
       readonly operation: number;
@@ -225,15 +227,12 @@ export type Effect =
       readonly endedReason: SignedOutReason | null;
     }
   | { readonly type: 'sendRefresh'; readonly attempt: number; readonly request: HttpRequest }
-  /** Aborts the exchange of an attempt that nobody waits for any more. No reply. */
-  | { readonly type: 'abortRefresh'; readonly attempt: number }
   /** Ends the session at the server, as well as it can. No reply. */
   | { readonly type: 'revoke'; readonly session: StoredSession }
   /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */
   | { readonly type: 'reauthenticate'; readonly stage: ReauthenticationStage }
-  /** Tells the other tabs. No reply. */
-  | { readonly type: 'announce' }
-  | { readonly type: 'settle'; readonly caller: number; readonly settlement: Settlement }
+  /** What a caller gets: a token, or why there is none. No reply. */
+  | { readonly type: 'settle'; readonly caller: number; readonly settlement: GrantedToken | HoldfastErrorCode }
   /** For people who watch. No reply. */
   | { readonly type: 'observe'; readonly observation: Observation };
 

@@ -545,8 +545,8 @@ describe('the machine', () => {
   const now = { wallMs: 0, monotonicMs: 0 };
 
   it('ignores every event that belongs to nothing, in every phase', () => {
-    const start = initialState(0.5, defaultPolicy, now);
-    const [restored] = transition(start, { type: 'started' }, now, defaultPolicy, config);
+    const start = initialState(0.5, now);
+    const [restored] = transition(start, { type: 'woke' }, now, defaultPolicy, config);
     const [signedOut] = transition(
       restored,
       { type: 'vaultRead', operation: -1, record: null },
@@ -555,38 +555,31 @@ describe('the machine', () => {
       config,
     );
     const strays: SessionEvent[] = [
-      { type: 'lockSettled', attempt: 99, isHeld: false },
       { type: 'vaultRead', operation: 99, record: null },
       { type: 'vaultWritten', operation: 99, isReplaced: true, record: null },
       { type: 'vaultUnavailable', operation: 99, random: 0 },
       { type: 'refreshAnswered', attempt: 99, answer: json(200, { access_token: 'x' }), random: 0 },
       { type: 'refreshFailed', attempt: 99, random: 0 },
       { type: 'callerLeft', caller: 99 },
-      { type: 'tokenRefused', generation: 99 },
-      { type: 'tokenAccepted', generation: 99 },
+      { type: 'tokenTried', generation: 99, isRefused: true },
+      { type: 'tokenTried', generation: 99, isRefused: false },
       { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
       { type: 'woke' },
     ];
-    for (const state of [start, restored, signedOut] satisfies SessionState[])
+    for (const state of [restored, signedOut] satisfies SessionState[])
       for (const event of strays)
         expect(transition(state, event, now, defaultPolicy, config).slice(0, 2)).toEqual([state, []]);
   });
 
   it('gives back a lock that comes after nobody needs it', () => {
-    const state = initialState(0.5, defaultPolicy, now);
-    const [, effects] = transition(
-      state,
-      { type: 'lockSettled', attempt: 7, isHeld: true },
-      now,
-      defaultPolicy,
-      config,
-    );
-    expect(effects).toEqual([{ type: 'releaseLock', attempt: 7 }]);
+    const [state] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
+    const [, effects] = transition(state, { type: 'lockSettled', attempt: 7 }, now, defaultPolicy, config);
+    expect(effects).toEqual([{ type: 'endRefresh', attempt: 7 }]);
   });
 
   it('wants no wake-up while nothing can happen by itself, and its description holds no secret', () => {
-    const state = initialState(0.5, defaultPolicy, now);
-    expect(transition(state, { type: 'woke' }, now, defaultPolicy, config)[2]).toBeNull();
+    const [state, , wakeInMs] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
+    expect(wakeInMs).toBe(Infinity);
     expect(describeState(state)).toMatchObject({ phase: 'restoring', waiting: 0, flight: null });
   });
 });

@@ -1,10 +1,10 @@
-import { untilBoth, untilEither, type Instant } from './instant.ts';
+import { hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
 import type { SessionPolicy } from './policy.ts';
-import type { Signal } from './ports.ts';
-import { onAnswered, onFlightDeadline, onFlightUnavailable, onLockSettled, startFlight } from './refresh-flight.ts';
+import { onAnswered, onFlightUnavailable, onLockSettled, startFlight } from './refresh-flight.ts';
 import type {
   Active,
   Effect,
+  Event,
   Held,
   MachineConfig,
   RefreshCause,
@@ -17,17 +17,21 @@ import {
   askForStage,
   endFlight,
   failWaiters,
-  isUsable,
+  freshMs,
+  grant,
+  isAnybody,
   observe,
   refreshAllowedInMs,
-  refreshMarginMs,
-  refuseCaller,
+  refuse,
   requireReauthentication,
   run,
   settleWaiters,
   signOut,
   takeNumber,
+  takeWaiters,
+  usableAccess,
   writeTombstone,
+  writeVault,
   type Turn,
 } from './turn.ts';
 import { onVaultRead, onVaultUnavailable, onVaultWritten } from './vault-replies.ts';
@@ -35,10 +39,8 @@ import { onVaultRead, onVaultUnavailable, onVaultWritten } from './vault-replies
 // The session machine. `transition` is the only way in which a session changes: no clock, no I/O, no promise, no randomness
 // of its own. Events change the facts; `advance` then does whatever the facts call for, so that no event can forget to.
 
-type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>;
-
-/** The state before anything happened. `jitter` is a number in [0, 1) that differs between tabs. */
-export function initialState(jitter: number, policy: SessionPolicy, now: Instant): SessionState {
+/** The state before anything happened: the stored session is yet to be read. `jitter` is a number in [0, 1) that differs between tabs. */
+export function initialState(jitter: number, now: Instant): SessionState {
   return {
     phase: { kind: 'restoring' },
     chain: null,
@@ -50,12 +52,12 @@ export function initialState(jitter: number, policy: SessionPolicy, now: Instant
     flight: null,
     storing: null,
     syncing: null,
-    syncAt: null,
+    syncAt: now,
     ending: null,
     wanted: null,
     backoff: null,
     failures: 0,
-    bucket: { tokens: policy.refreshBurst, atMonotonicMs: now.monotonicMs },
+    paidUntilMs: -Infinity,
     isUserActive: true,
     jitter,
     attempts: 0,
@@ -65,7 +67,7 @@ export function initialState(jitter: number, policy: SessionPolicy, now: Instant
 
 /**
  * One turn: the state that follows from `event` at `now`, what the shell must do, and in how many ms the machine wants to be
- * woken (0 or more; `null` while nothing can happen by itself). Total: never throws.
+ * woken (`Infinity`: nothing can happen by itself). Total: never throws.
  */
 export function transition(
   state: SessionState,
@@ -73,63 +75,43 @@ export function transition(
   now: Instant,
   policy: SessionPolicy,
   config: MachineConfig,
-): readonly [state: SessionState, effects: readonly Effect[], wakeInMs: number | null] {
+): readonly [state: SessionState, effects: readonly Effect[], wakeInMs: number] {
   const random = 'random' in event ? event.random : state.jitter;
   const turn: Turn = { state: { ...state }, effects: [], now, random, policy, config };
-  react(turn, event);
+  const { flight } = state;
+  // What comes after its deadline is not used, whatever it is: the server counts on that.
+  if (flight && hasPassed(flight.deadline, now)) onFlightUnavailable(turn, flight.attempt, 'timeout');
+  (reactions[event.type] as (turn: Turn, event: SessionEvent) => void)(turn, event);
   const wakeInMs = advance(turn);
   return [turn.state, turn.effects, wakeInMs];
 }
 
-function react(turn: Turn, event: SessionEvent): void {
-  const { state } = turn;
-  switch (event.type) {
-    case 'started':
-      state.syncAt = turn.now;
-      return;
-    case 'woke':
-      return;
-    case 'signalled':
-      return onSignal(turn, event.signal);
-    case 'tokenRequested':
-      return onTokenRequested(turn, event);
-    case 'tokenRefused':
-      return onTokenRefused(turn, event.generation);
-    case 'tokenAccepted':
-      return onTokenAccepted(turn, event.generation);
-    case 'callerLeft':
-      state.waiting = state.waiting.filter((waiter) => waiter.caller !== event.caller);
-      return;
-    case 'extendRequested':
-      return onExtendRequested(turn);
-    case 'signedIn':
-      return onSignedIn(turn, event.held);
-    case 'signOutRequested':
-      return onSignOutRequested(turn);
-    case 'reauthenticationFailed':
-      return onReauthenticationFailed(turn, event);
-    case 'lockSettled':
-      return onLockSettled(turn, event.attempt, event.isHeld);
-    case 'vaultRead':
-      return onVaultRead(turn, event.operation, event.record);
-    case 'vaultWritten':
-      return onVaultWritten(turn, event);
-    case 'vaultUnavailable':
-      return onVaultUnavailable(turn, event.operation);
-    case 'refreshAnswered':
-      return onAnswered(turn, event.attempt, event.answer);
-    case 'refreshFailed':
-      return onFlightUnavailable(turn, event.attempt);
-  }
-}
+/** What each kind of event changes. */
+const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: Event<Type>) => void } = {
+  woke: () => {},
+  signalled: onSignal,
+  tokenRequested: onTokenRequested,
+  tokenTried: onTokenTried,
+  callerLeft: (turn, { caller }) => void takeWaiters(turn, (waiter) => waiter.caller === caller),
+  extendRequested: onExtendRequested,
+  signedIn: onSignedIn,
+  signOutRequested: onSignOutRequested,
+  reauthenticationFailed: onReauthenticationFailed,
+  lockSettled: onLockSettled,
+  vaultRead: onVaultRead,
+  vaultWritten: onVaultWritten,
+  vaultUnavailable: onVaultUnavailable,
+  refreshAnswered: onAnswered,
+  refreshFailed: (turn, { attempt }) => onFlightUnavailable(turn, attempt, 'network'),
+};
 
-function onSignal(turn: Turn, signal: Signal): void {
-  const { state } = turn;
+function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
   if (signal === 'user-active') state.isUserActive = true;
-  if (signal === 'user-active' || signal === 'background' || signal === 'offline') return;
-  // What failed for want of a network is tried at once; a wait that the server asked for is kept.
-  if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
-  if (signal !== 'online') state.syncAt = turn.now;
+  else if (signal !== 'background' && signal !== 'offline') {
+    // What failed for want of a network is tried at once; a wait that the server asked for is kept.
+    if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
+    if (signal !== 'online') state.syncAt = now;
+  }
 }
 
 function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
@@ -138,10 +120,10 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
   const { phase, flight, generation, owner } = state;
   const newerThan = stepUp ? Infinity : event.newerThan;
   // Sent before by somebody who has left since: it is not sent again for whoever is here now.
-  if (event.owner !== null && event.owner !== owner) return refuseCaller(turn, caller, 'user-changed');
-  if (phase.kind === 'active' && phase.access && isUsable(phase, now) && generation > newerThan)
-    return run(turn, { type: 'settle', caller, settlement: { ok: true, access: phase.access, generation, owner } });
-  if (state.waiting.length >= policy.parkedRequestsMax) return refuseCaller(turn, caller, 'queue-full');
+  if (event.owner !== null && event.owner !== owner) return refuse(turn, caller, 'user-changed');
+  const access = phase.kind === 'active' && usableAccess(phase, now);
+  if (access && generation > newerThan) return grant(turn, caller, access);
+  if (state.waiting.length >= policy.parkedRequestsMax) return refuse(turn, caller, 'queue-full');
   state.waiting = [...state.waiting, { caller, newerThan, owner, deadlineMs: now.monotonicMs + deadlineMs }];
   observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
   if (flight) observe(turn, { type: 'refresh.joined', attempt: flight.attempt, caller });
@@ -152,18 +134,12 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
 
 const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
 
-function onTokenRefused(turn: Turn, generation: number): void {
+function onTokenTried(turn: Turn, { generation, isRefused }: Event<'tokenTried'>): void {
   const held = activePhase(turn);
-  // An older token was refused: the newer one has answered that already.
+  // Of an older token the newer one has told more since.
   if (!held || held.isRefused || generation !== turn.state.generation) return;
-  turn.state.phase = { ...held, isRefused: true };
-  observe(turn, { type: 'token.refused', generation });
-}
-
-function onTokenAccepted(turn: Turn, generation: number): void {
-  const held = activePhase(turn);
-  if (held && !held.isRefused && generation === turn.state.generation)
-    turn.state.phase = { ...held, freshness: 'verified' };
+  turn.state.phase = { ...held, isRefused, freshness: isRefused ? held.freshness : 'verified' };
+  if (isRefused) observe(turn, { type: 'token.refused', generation });
 }
 
 function onExtendRequested({ state }: Turn): void {
@@ -178,12 +154,12 @@ function onExtendRequested({ state }: Turn): void {
   else if (flight?.cause !== 'extend') state.wanted = 'extend';
 }
 
-function onSignedIn(turn: Turn, held: Held): void {
+function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
   const operation = takeNumber(turn);
   endFlight(turn);
   // Stored before anybody sees it: a reload one moment later must find it.
   turn.state.storing = { operation, held };
-  run(turn, { type: 'writeVault', operation, expectedStamp: null, session: held.stored, endedReason: null });
+  writeVault(turn, operation, null, held.stored);
 }
 
 function onSignOutRequested(turn: Turn): void {
@@ -209,20 +185,20 @@ function onReauthenticationFailed(turn: Turn, { stage, why }: Event<'reauthentic
 type Due = readonly [inMs: number, act: () => void];
 
 /** Does what the facts call for, until nothing more is due; then says in how many ms something will be. */
-function advance(turn: Turn): number | null {
+function advance(turn: Turn): number {
   for (;;) {
     serveWaiters(turn);
     const agenda = agendaOf(turn);
     const due = agenda.find(([inMs]) => inMs <= 0);
-    if (!due) return agenda.length > 0 ? Math.min(...agenda.map(([inMs]) => inMs)) : null;
+    if (!due) return Math.min(...agenda.map(([inMs]) => inMs));
     due[1]();
   }
 }
 
 function serveWaiters(turn: Turn): void {
   const { phase, storing } = turn.state;
-  if (phase.kind === 'signed-out' && !storing) failWaiters(turn, 'signed-out');
-  if (phase.kind === 'active' && isUsable(phase, turn.now)) settleWaiters(turn);
+  if (phase.kind === 'signed-out' && !storing) failWaiters(turn, 'signed-out', isAnybody);
+  if (phase.kind === 'active' && usableAccess(phase, turn.now)) settleWaiters(turn);
 }
 
 /** Every deadline there is, in the order in which those that have passed are seen to. */
@@ -235,12 +211,10 @@ function agendaOf(turn: Turn): readonly Due[] {
   };
   if (ending) at(ending.retryAt, () => writeTombstone(turn, ending));
   if (state.syncing === null) at(state.syncAt, () => readVault(turn));
-  if (flight) at(flight.deadline, () => onFlightDeadline(turn, flight));
-  if (waiting.length > 0) {
-    const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
-    const inMs = Math.min(...waiting.map(({ deadlineMs }) => deadlineMs)) - now.monotonicMs;
-    agenda.push([inMs, () => failWaiters(turn, 'deadline-exceeded', isLate)]);
-  }
+  if (flight) at(flight.deadline, () => onFlightUnavailable(turn, flight.attempt, 'timeout'));
+  const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
+  const firstMs = waiting.reduce((ms, { deadlineMs }) => Math.min(ms, deadlineMs), Infinity);
+  agenda.push([firstMs - now.monotonicMs, () => failWaiters(turn, 'deadline-exceeded', isLate)]);
   if (phase.kind === 'active') agenda.push(warning(turn, phase), ...renewal(turn, phase));
   return agenda;
 }
@@ -270,26 +244,26 @@ const canRefresh = ({ config }: Turn, held: Active): boolean =>
 /** The next refresh, as soon as it is allowed, or when there will be a reason for one. */
 function renewal(turn: Turn, held: Active): readonly Due[] {
   const { state, now, policy } = turn;
-  const { access } = held;
   if (state.flight || state.storing) return [];
   if (!canRefresh(turn, held)) {
-    const usableMs = access && isUsable(held, now) ? untilBoth(access.expiresAt, now) : 0;
+    const usable = usableAccess(held, now);
+    const usableMs = usable ? untilBoth(usable.expiresAt, now) : 0;
     return [[usableMs, () => requireReauthentication(turn, held.stored, 'expired')]];
   }
+  const { access } = held;
   const leftMs = access ? untilEither(access.expiresAt, now) : 0;
   // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.
   const isInVain = held.isFinal && !state.isUserActive;
-  const freshMs = access && !isInVain ? leftMs - refreshMarginMs(access, state.jitter, policy) : leftMs;
-  const cause = dueCause(turn, held, leftMs, freshMs);
-  return [cause ? [refreshAllowedInMs(turn), () => startFlight(turn, cause)] : [freshMs, () => {}]];
+  const inMs = access && !isInVain ? freshMs(access, now, state.jitter, policy) : leftMs;
+  const cause = state.wanted ?? causeByAge(held, leftMs, inMs);
+  return [cause ? [refreshAllowedInMs(turn), () => startFlight(turn, cause)] : [inMs, () => {}]];
 }
 
-/** Why a refresh is due now; `null` if none is. */
-function dueCause({ state }: Turn, held: Active, leftMs: number, freshMs: number): RefreshCause | null {
-  if (state.wanted) return state.wanted;
-  if (held.isRefused) return 'refused';
-  if (leftMs <= 0) return held.freshness === 'restored' ? 'restored' : 'expired';
-  return freshMs <= 0 ? 'proactive' : null;
+/** Why a token is refreshed that nobody has asked to refresh; `null`: it is not. */
+function causeByAge({ isRefused, freshness }: Held, leftMs: number, inMs: number): RefreshCause | null {
+  if (isRefused) return 'refused';
+  if (leftMs <= 0) return freshness === 'restored' ? 'restored' : 'expired';
+  return inMs <= 0 ? 'proactive' : null;
 }
 
 /** The state without its secrets: what loggers, panels and simulators may see. */

@@ -1,17 +1,17 @@
-import { HoldfastError } from './errors.ts';
+import { HoldfastError, type HoldfastErrorCode } from './errors.ts';
 import type { SessionPolicy } from './policy.ts';
 import type { HttpAnswer, HttpRequest, Platform } from './ports.ts';
 import { deliverRevocations, postRevocation } from './revocation.ts';
 import { initialState, transition } from './session.ts';
 import type {
   Effect,
+  GrantedToken,
   MachineConfig,
   Observation,
   ReauthenticationFailure,
   ReauthenticationStage,
   SessionEvent,
   SessionState,
-  Settlement,
   StepUp,
 } from './session-state.ts';
 import { authenticate, type SignInMethod } from './sign-in.ts';
@@ -19,9 +19,6 @@ import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
 import { rememberNonce, signProof, withProof } from './token-endpoint.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
-
-/** A token for one request, and which one it was. */
-export type GrantedToken = Extract<Settlement, { ok: true }>;
 
 type Caller = { readonly resolve: (token: GrantedToken) => void; readonly reject: (error: Error) => void };
 
@@ -32,7 +29,7 @@ export type Shell = {
   readonly platform: Platform;
   state: SessionState;
   /** When the machine wants to be woken, as of its last turn. */
-  wakeInMs: number | null;
+  wakeInMs: number;
   snapshot: SessionSnapshot;
   readonly queue: SessionEvent[];
   isDispatching: boolean;
@@ -68,13 +65,13 @@ export function startShell(
   observers: Shell['observers'],
   reauthenticators: Shell['reauthenticators'],
 ): Shell {
-  const state = initialState(platform.random(), policy, platform.clock.now());
+  const state = initialState(platform.random(), platform.clock.now());
   const shell: Shell = {
     config,
     policy,
     platform,
     state,
-    wakeInMs: null,
+    wakeInMs: Infinity,
     snapshot: takeSnapshot(state),
     queue: [],
     isDispatching: false,
@@ -101,7 +98,7 @@ export function startShell(
     if (signal === 'online') for (const listener of Array.from(shell.onlineListeners)) listener();
     if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
   });
-  dispatch(shell, { type: 'started' });
+  dispatch(shell, { type: 'woke' });
   void deliverRevocations(shell);
   return shell;
 }
@@ -145,15 +142,15 @@ function armWake(shell: Shell): void {
   shell.cancelWake();
   const { wakeInMs, platform } = shell;
   shell.cancelWake =
-    wakeInMs === null ? () => {} : platform.clock.wake(wakeInMs, () => dispatch(shell, { type: 'woke' }));
+    wakeInMs === Infinity ? () => {} : platform.clock.wake(wakeInMs, () => dispatch(shell, { type: 'woke' }));
 }
 
 function runEffect(shell: Shell, effect: Effect): void {
   switch (effect.type) {
     case 'acquireLock':
       return acquireLock(shell, effect.attempt, effect.waitMs);
-    case 'releaseLock':
-      return releaseLock(shell, effect.attempt);
+    case 'endRefresh':
+      return endRefresh(shell, effect.attempt);
     case 'readVault':
       return useVault(shell, effect.operation, async () => {
         const { tokenEndpoint } = shell.config.wire;
@@ -165,20 +162,15 @@ function runEffect(shell: Shell, effect: Effect): void {
       return useVault(shell, effect.operation, async () => {
         const { operation, expectedStamp, session, endedReason } = effect;
         const { replaced, record } = await shell.platform.vault.replace(expectedStamp, { session, endedReason });
+        if (replaced) callSafely(shell.platform.announce);
         return { type: 'vaultWritten', operation, isReplaced: replaced, record };
       });
     case 'sendRefresh':
       return sendRefresh(shell, effect.attempt, effect.request);
-    case 'abortRefresh':
-      return shell.exchanges.get(effect.attempt)?.abort();
     case 'revoke':
       return void postRevocation(shell, effect.session);
     case 'reauthenticate':
       return void reauthenticate(shell, effect.stage);
-    case 'announce':
-      // After the write that it tells of.
-      shell.vaultTail = shell.vaultTail.then(() => callSafely(shell.platform.announce));
-      return;
     case 'settle':
       return settle(shell, effect.caller, effect.settlement);
     case 'observe':
@@ -192,12 +184,13 @@ function acquireLock(shell: Shell, attempt: number, waitMs: number): void {
   const settleLock = (release: (() => void) | null): void => {
     if (!shell.locks.has(attempt) || shell.isDisposed) return release?.();
     shell.locks.set(attempt, release);
-    dispatch(shell, { type: 'lockSettled', attempt, isHeld: release !== null });
+    dispatch(shell, { type: 'lockSettled', attempt });
   };
   shell.platform.mutex(waitMs).then(settleLock, () => settleLock(null));
 }
 
-function releaseLock(shell: Shell, attempt: number): void {
+function endRefresh(shell: Shell, attempt: number): void {
+  shell.exchanges.get(attempt)?.abort();
   const release = shell.locks.get(attempt);
   shell.locks.delete(attempt);
   // The next tab must find what this one wrote.
@@ -261,11 +254,11 @@ function whyFailed(error: unknown): ReauthenticationFailure {
   return name === 'NotSupportedError' ? 'unavailable' : 'failed';
 }
 
-function settle(shell: Shell, caller: number, settlement: Settlement): void {
+function settle(shell: Shell, caller: number, settlement: GrantedToken | HoldfastErrorCode): void {
   const waiting = shell.callers.get(caller);
   shell.callers.delete(caller);
-  if (settlement.ok) return waiting?.resolve(settlement);
-  waiting?.reject(new HoldfastError(settlement.code, `the request was not sent: ${settlement.code}`));
+  if (typeof settlement !== 'string') return waiting?.resolve(settlement);
+  waiting?.reject(new HoldfastError(settlement, `the request was not sent: ${settlement}`));
 }
 
 /** What a caller waits for: a token newer than the one it has seen fail, or the sign-in that a resource asked for. */

@@ -1,10 +1,10 @@
 import { HoldfastError } from './errors.ts';
 import type { Instant } from './instant.ts';
-import type { StoredSession } from './ports.ts';
 import { holdTokens } from './refresh-flight.ts';
 import type { Held } from './session-state.ts';
 import type { Shell } from './shell.ts';
 import { exchange } from './token-endpoint.ts';
+import { nothingStored } from './turn.ts';
 import {
   challengeRequest,
   codeRequest,
@@ -34,18 +34,8 @@ function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): Holdfas
 }
 
 /** Tokens that nobody held before, as a session. */
-export function beginSession(tokens: Tokens, sentAt: Instant, scope: string | null): Held {
-  const nothing: StoredSession = {
-    sid: null,
-    sub: null,
-    refreshToken: null,
-    scope,
-    startedAtMs: sentAt.wallMs,
-    expiresAtMs: null,
-    access: null,
-  };
-  return holdTokens(tokens, nothing, sentAt);
-}
+export const beginSession = (tokens: Tokens, sentAt: Instant, scope: string | null): Held =>
+  holdTokens(tokens, nothingStored(scope, sentAt.wallMs), sentAt);
 
 /**
  * Signs in: an authorization code from the challenge endpoint, exchanged with PKCE. Rejects with a `HoldfastError`.

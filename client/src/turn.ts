@@ -40,28 +40,45 @@ export const observe = (turn: Turn, observation: Observation): void => run(turn,
 /** A number for an operation outside a refresh, which ends in one event. */
 export const takeNumber = ({ state }: Turn): number => -++state.operations;
 
-export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind === 'active' ? state.phase : null);
-
-/** Whether the token can be sent: not refused, and at least one clock says that it has not expired. */
-export const isUsable = (held: Held, now: Instant): boolean =>
-  held.access !== null && !held.isRefused && untilBoth(held.access.expiresAt, now) > 0;
-
-/** How long before its expiry a token is refreshed in this tab, in ms. */
-export function refreshMarginMs(access: AccessToken, jitter: number, policy: SessionPolicy): number {
-  const margin = Math.min(policy.refreshMarginMs, access.lifetimeMs * policy.refreshMarginRatio);
-  return margin * (1 - policy.refreshMarginJitter * jitter);
+export function writeVault(
+  turn: Turn,
+  operation: number,
+  expectedStamp: number | null,
+  session: StoredSession | null,
+  endedReason: SignedOutReason | null = null,
+): void {
+  run(turn, { type: 'writeVault', operation, expectedStamp, session, endedReason });
 }
 
-/** Whether the token need not be refreshed yet. */
-export const isFresh = (access: AccessToken, { state, now, policy }: Turn): boolean =>
-  untilEither(access.expiresAt, now) > refreshMarginMs(access, state.jitter, policy);
+export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind === 'active' ? state.phase : null);
+
+/** The token if it can be sent: not refused, and at least one clock says that it has not expired. */
+export const usableAccess = ({ access, isRefused }: Held, now: Instant): AccessToken | null =>
+  access && !isRefused && untilBoth(access.expiresAt, now) > 0 ? access : null;
+
+/** For how long the token need not be refreshed in this tab, in ms; 0 or less: it should be by now. */
+export function freshMs(access: AccessToken, now: Instant, jitter: number, policy: SessionPolicy): number {
+  const marginMs = Math.min(policy.refreshMarginMs, access.lifetimeMs * policy.refreshMarginRatio);
+  return untilEither(access.expiresAt, now) - marginMs * (1 - policy.refreshMarginJitter * jitter);
+}
 
 /** Lifetimes come in whole seconds. */
 const ONE_MOMENT_MS = 2_000;
 
 /** Whether two times of the wall clock mean the same end; `null` means none. */
 export const isSameMoment = (aMs: number | null, bMs: number | null): boolean =>
-  aMs !== null && bMs !== null && Math.abs(aMs - bMs) < ONE_MOMENT_MS;
+  Math.abs((aMs ?? NaN) - (bMs ?? NaN)) < ONE_MOMENT_MS;
+
+/** A session of which nothing is known yet. */
+export const nothingStored = (scope: string | null, startedAtMs: number): StoredSession => ({
+  sid: null,
+  sub: null,
+  refreshToken: null,
+  scope,
+  startedAtMs,
+  expiresAtMs: null,
+  access: null,
+});
 
 /**
  * A stored session as this tab holds it. The wall clock is the only one that two tabs share; what is left of a life is never
@@ -77,7 +94,7 @@ export function holdStored(stored: StoredSession, freshness: Freshness, now: Ins
       expiresAt: inMs(Math.min(access.expiresAtMs, now.wallMs + access.lifetimeMs)),
     },
     isRefused: false,
-    isFinal: access !== null && isSameMoment(access.expiresAtMs, expiresAtMs),
+    isFinal: isSameMoment(access && access.expiresAtMs, expiresAtMs),
     isProbe: false,
     freshness,
     endsAt: expiresAtMs === null ? null : inMs(expiresAtMs),
@@ -86,21 +103,30 @@ export function holdStored(stored: StoredSession, freshness: Freshness, now: Ins
 }
 
 /** Takes the waiters that `isMeant` picks out of the queue. */
-function takeWaiters({ state }: Turn, isMeant: (waiter: Waiter) => boolean): readonly Waiter[] {
-  const taken = state.waiting.filter(isMeant);
-  if (taken.length > 0) state.waiting = state.waiting.filter((waiter) => !isMeant(waiter));
-  return taken;
+export function takeWaiters({ state }: Turn, isMeant: (waiter: Waiter) => boolean): readonly Waiter[] {
+  const { waiting } = state;
+  state.waiting = waiting.filter((waiter) => !isMeant(waiter));
+  return waiting.filter(isMeant);
 }
 
-export function refuseCaller(turn: Turn, caller: number, code: HoldfastErrorCode): void {
-  run(turn, { type: 'settle', caller, settlement: { ok: false, code } });
+/** A usable token for one caller. */
+export function grant(turn: Turn, caller: number, access: AccessToken): void {
+  const { generation, owner } = turn.state;
+  run(turn, { type: 'settle', caller, settlement: { access, generation, owner } });
+}
+
+/** No token for one caller: its request is not sent. */
+export function refuse(turn: Turn, caller: number, code: HoldfastErrorCode): void {
+  run(turn, { type: 'settle', caller, settlement: code });
   observe(turn, { type: 'request.failed', caller, code });
 }
 
 /** Fails the waiters that `isMeant` picks. */
-export function failWaiters(turn: Turn, code: HoldfastErrorCode, isMeant?: (waiter: Waiter) => boolean): void {
-  for (const { caller } of takeWaiters(turn, isMeant ?? (() => true))) refuseCaller(turn, caller, code);
+export function failWaiters(turn: Turn, code: HoldfastErrorCode, isMeant: (waiter: Waiter) => boolean): void {
+  for (const { caller } of takeWaiters(turn, isMeant)) refuse(turn, caller, code);
 }
+
+export const isAnybody = (): boolean => true;
 
 /**
  * Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is
@@ -108,21 +134,18 @@ export function failWaiters(turn: Turn, code: HoldfastErrorCode, isMeant?: (wait
  */
 export function settleWaiters(turn: Turn, isSignIn = false): void {
   const held = activePhase(turn);
-  const { generation, owner } = turn.state;
   if (!held?.access || held.isRefused) return;
-  for (const { caller } of takeWaiters(turn, (waiter) => isSignIn || waiter.newerThan < generation)) {
-    run(turn, { type: 'settle', caller, settlement: { ok: true, access: held.access, generation, owner } });
+  for (const { caller } of takeWaiters(turn, (waiter) => isSignIn || waiter.newerThan < turn.state.generation)) {
+    grant(turn, caller, held.access);
     observe(turn, { type: 'request.released', caller });
   }
 }
 
-/** Ends the flight. The lock goes with it, and an exchange that is still out is aborted: nobody would use its answer. */
+/** Ends the flight, and whatever it still does: nobody would use its answer. */
 export function endFlight(turn: Turn): void {
   const { flight } = turn.state;
-  if (!flight) return;
   turn.state.flight = null;
-  if (flight.step.kind === 'requesting') run(turn, { type: 'abortRefresh', attempt: flight.attempt });
-  run(turn, { type: 'releaseLock', attempt: flight.attempt });
+  if (flight) run(turn, { type: 'endRefresh', attempt: flight.attempt });
 }
 
 /** Nothing has failed. */
@@ -153,7 +176,7 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
   state.phase = {
     kind: 'active',
     ...held,
-    ...(isSameToken ? { isRefused: before.isRefused, warningsGiven: before.warningsGiven } : {}),
+    ...(isSameToken && { isRefused: before.isRefused, warningsGiven: before.warningsGiven }),
   };
   state.stamp = stamp;
   state.unsaved = null;
@@ -166,7 +189,7 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
 /** Somebody else may be signed in from here on: what the one before had parked fails, and is never sent. */
 function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
   turn.state.owner++;
-  failWaiters(turn, code);
+  failWaiters(turn, code, isAnybody);
 }
 
 /**
@@ -188,7 +211,7 @@ export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): vo
 }
 
 /** Signs out in this tab without writing to the vault: somebody else already did, or the caller does. */
-export function leave(turn: Turn, reason: SignedOutReason, stamp: number): void {
+export function leave(turn: Turn, reason: SignedOutReason, stamp = turn.state.stamp): void {
   const { state } = turn;
   const isNews = state.phase.kind !== 'signed-out' && reason !== 'never-signed-in';
   if (isNews) observe(turn, { type: 'signed-out', reason });
@@ -208,7 +231,7 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp: number): void 
 export function signOut(turn: Turn, reason: SignedOutReason): void {
   const { phase, stamp } = turn.state;
   const sid = 'stored' in phase ? phase.stored.sid : null;
-  leave(turn, reason, stamp);
+  leave(turn, reason);
   writeTombstone(turn, { reason, sid, expectedStamp: stamp });
 }
 
@@ -216,14 +239,10 @@ export function signOut(turn: Turn, reason: SignedOutReason): void {
  * Writes the tombstone by compare-and-swap on what this tab knew: it buries the session that was signed out of, not one that
  * somebody began in another tab meanwhile.
  */
-export function writeTombstone(
-  turn: Turn,
-  { reason, sid, expectedStamp }: Pick<Ending, 'reason' | 'sid' | 'expectedStamp'>,
-): void {
+export function writeTombstone(turn: Turn, ending: Pick<Ending, 'reason' | 'sid' | 'expectedStamp'>): void {
   const operation = takeNumber(turn);
-  turn.state.ending = { operation, reason, sid, expectedStamp, retryAt: null };
-  run(turn, { type: 'writeVault', operation, expectedStamp, session: null, endedReason: reason });
-  run(turn, { type: 'announce' });
+  turn.state.ending = { ...ending, operation, retryAt: null };
+  writeVault(turn, operation, ending.expectedStamp, null, ending.reason);
 }
 
 /** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */
@@ -244,7 +263,7 @@ export function askForStage(
 /** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
 export function requireReauthentication(turn: Turn, stored: StoredSession, reason: ReauthenticationReason): void {
   // Nobody was ever shown a session: there was none.
-  if (activePhase(turn)?.isProbe) return leave(turn, 'never-signed-in', turn.state.stamp);
+  if (activePhase(turn)?.isProbe) return leave(turn, 'never-signed-in');
   turn.state.phase = { kind: 'reauth-required', stored, reason };
   settleDown(turn);
   endFlight(turn);
@@ -252,17 +271,20 @@ export function requireReauthentication(turn: Turn, stored: StoredSession, reaso
   if (!turn.state.chain) signOut(turn, reason === 'storage-lost' ? 'expired' : reason);
 }
 
-/** How full the bucket of refreshes is now. */
-export function refreshesLeft({ state, now, policy }: Turn): number {
-  const refilled = (now.monotonicMs - state.bucket.atMonotonicMs) / policy.refreshRefillMs;
-  return Math.min(policy.refreshBurst, state.bucket.tokens + Math.max(0, refilled));
+/** How far ahead of one refresh every `refreshRefillMs` this tab is, in ms: a burst may be so long, and no longer. */
+const aheadMs = ({ state, now }: Turn): number => Math.max(0, state.paidUntilMs - now.monotonicMs);
+
+/** Counts a refresh as sent. */
+export function payForRefresh(turn: Turn): void {
+  const { state, now, policy } = turn;
+  state.paidUntilMs = now.monotonicMs + aheadMs(turn) + policy.refreshRefillMs;
 }
 
 /** Milliseconds until a refresh may start: 0 now, more while backing off or over the cap. */
 export function refreshAllowedInMs(turn: Turn): number {
   const { state, now, policy } = turn;
   const backoffMs = state.backoff ? untilEither(state.backoff.until, now) : 0;
-  return Math.max(0, backoffMs, Math.ceil((1 - refreshesLeft(turn)) * policy.refreshRefillMs));
+  return Math.max(0, backoffMs, aheadMs(turn) - (policy.refreshBurst - 1) * policy.refreshRefillMs);
 }
 
 /**
@@ -270,6 +292,6 @@ export function refreshAllowedInMs(turn: Turn): number {
  * of each step is kept, for a server or a store in trouble must not be asked again at once, not even by an unlucky draw.
  */
 export function backOffMs({ state, policy, random }: Turn, hasFullJitter = false): number {
-  const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** Math.min(state.failures++, 20));
+  const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** state.failures++);
   return stepMs * (hasFullJitter ? random : (1 + random) / 2);
 }

@@ -1,13 +1,13 @@
 import { after } from './instant.ts';
-import type { StoredSession, VaultRecord } from './ports.ts';
 import { onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
-import type { Held, SessionEvent } from './session-state.ts';
+import type { Event, Held } from './session-state.ts';
 import {
   adopt,
   backOffMs,
   hold,
   holdStored,
   leave,
+  nothingStored,
   observe,
   run,
   settleWaiters,
@@ -16,8 +16,6 @@ import {
 } from './turn.ts';
 
 // What the vault answered, and to whom: a restore, a sign-in, a sign-out, another tab's news, or a refresh.
-
-type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>;
 
 function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   const { phase, owner } = turn.state;
@@ -28,12 +26,11 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   turn.state.chain = null;
   // Who signs in as somebody else leaves the session before for good.
   if ('stored' in phase && turn.state.owner !== owner) run(turn, { type: 'revoke', session: phase.stored });
-  run(turn, { type: 'announce' });
   observe(turn, { type: 'signed-in' });
   settleWaiters(turn, true);
 }
 
-export function onVaultRead(turn: Turn, operation: number, record: VaultRecord | null): void {
+export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'>): void {
   const { state, config } = turn;
   const { flight } = state;
   if (flight?.attempt === operation) return onFlightVaultRead(turn, flight, record);
@@ -49,18 +46,10 @@ export function onVaultRead(turn: Turn, operation: number, record: VaultRecord |
 }
 
 /** Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once. */
-function probe({ now, config }: Turn): Held {
-  const stored: StoredSession = {
-    sid: null,
-    sub: null,
-    refreshToken: null,
-    scope: config.wire.scope,
-    startedAtMs: now.wallMs,
-    expiresAtMs: null,
-    access: null,
-  };
-  return { ...holdStored(stored, 'restored', now), isProbe: true };
-}
+const probe = ({ now, config }: Turn): Held => ({
+  ...holdStored(nothingStored(config.wire.scope, now.wallMs), 'restored', now),
+  isProbe: true,
+});
 
 export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
   const { state } = turn;
@@ -78,7 +67,7 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
 }
 
 /** A locked keychain is not an empty one: whatever was asked of it is asked again. */
-export function onVaultUnavailable(turn: Turn, operation: number): void {
+export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavailable'>): void {
   const { state, now } = turn;
   const { storing, ending } = state;
   if (storing?.operation === operation) {
@@ -89,6 +78,6 @@ export function onVaultUnavailable(turn: Turn, operation: number): void {
     state.syncAt = after(now, backOffMs(turn));
   } else if (ending?.operation === operation)
     state.ending = { ...ending, operation: null, retryAt: after(now, backOffMs(turn)) };
-  else return onFlightUnavailable(turn, operation);
+  else return onFlightUnavailable(turn, operation, 'vault-unavailable');
   observe(turn, { type: 'vault.unavailable' });
 }

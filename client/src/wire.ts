@@ -63,8 +63,7 @@ const encode = (text: string): string => encodeURIComponent(text.replaceAll(/\p{
 /** `application/x-www-form-urlencoded`, leaving out what is null. */
 export function encodeForm(fields: Readonly<Record<string, string | null>>): string {
   return Object.entries(fields)
-    .filter((field): field is [string, string] => field[1] !== null)
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
+    .flatMap(([name, value]) => (value === null ? [] : `${encode(name)}=${encode(value)}`))
     .join('&');
 }
 
@@ -128,7 +127,7 @@ export const revocationRequest = (
 export function parseObject(body: string): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null;
+    return typeof value === 'object' && value !== null ? { ...value } : null;
   } catch {
     return null;
   }
@@ -139,15 +138,15 @@ const text = (value: unknown): string | null => (typeof value === 'string' && va
 /** Seconds on the wire; some servers send them as a string. */
 function seconds(value: unknown): number | null {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof number === 'number' && Number.isFinite(number) && number >= 0 ? number : null;
+  return typeof number === 'number' && number >= 0 && number < Infinity ? number : null;
 }
 
 /** A token answer's members in our units; `null` without an access token. @see RFC 6749 §5.1 */
 export function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
   const accessToken = text(json['access_token']);
   if (accessToken === null) return null;
-  const ends = [seconds(json['refresh_token_timeout']), seconds(json['authorization_expires_in'])];
-  const known = ends.filter((end): end is number => end !== null);
+  const inactivitySeconds = seconds(json['refresh_token_timeout']) ?? Infinity;
+  const endSeconds = Math.min(inactivitySeconds, seconds(json['authorization_expires_in']) ?? Infinity);
   return {
     accessToken,
     tokenType: text(json['token_type'])?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',
@@ -156,7 +155,7 @@ export function readTokens(json: Readonly<Record<string, unknown>>): Tokens | nu
     scope: text(json['scope']),
     sid: text(json['sid']),
     sub: text(json['sub']),
-    sessionLifetimeMs: known.length > 0 ? Math.min(...known) * 1_000 : null,
+    sessionLifetimeMs: endSeconds < Infinity ? endSeconds * 1_000 : null,
   };
 }
 
@@ -175,15 +174,8 @@ function rejectionReason(reason: string | null): RejectionReason {
   return reason === 'expired' || reason === 'idle_expired' ? 'expired' : 'revoked';
 }
 
-const MISCONFIGURED: ReadonlySet<string> = new Set([
-  'invalid_client',
-  'invalid_request',
-  'invalid_scope',
-  'invalid_target',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'access_denied',
-]);
+/** Errors that are about this client or what it asks. @see RFC 6749 §5.2, RFC 8707 §2 */
+const MISCONFIGURED = /^(access_denied|invalid_(client|request|scope|target)|un(authorized|supported)_\w+)$/u;
 
 /**
  * Classifies an answer of the token endpoint. A session ends only by an OAuth error object that says `invalid_grant`:
@@ -198,7 +190,11 @@ export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAns
   if (tokens) return { kind: 'tokens', tokens };
   if (isRefusal && error === 'invalid_grant')
     return { kind: 'rejected', reason: rejectionReason(text(json?.['reason'])) };
-  return { kind: 'transient', cause: transientCause(status, error, json !== null), retryAfterMs: readRetryAfterMs(headers) };
+  return {
+    kind: 'transient',
+    cause: transientCause(status, error, json !== null),
+    retryAfterMs: readRetryAfterMs(headers),
+  };
 }
 
 function transientCause(status: number, error: string | null, isJson: boolean): TransientCause {
@@ -206,7 +202,7 @@ function transientCause(status: number, error: string | null, isJson: boolean): 
   if (status >= 500) return 'server-error';
   if (!isJson || status < 300) return 'not-json';
   if (error === 'use_dpop_nonce') return 'nonce-required';
-  return error !== null && MISCONFIGURED.has(error) ? 'misconfigured' : 'server-error';
+  return error !== null && MISCONFIGURED.test(error) ? 'misconfigured' : 'server-error';
 }
 
 /** An answer of the sign-in endpoint, classified. */

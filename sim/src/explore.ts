@@ -16,7 +16,7 @@ export type Exploration = {
 const IGNORED: ReadonlySet<string> = new Set([
   'startedAt',
   'startedAtMs',
-  'bucket',
+  'paidUntilMs',
   'jitter',
   'failures',
   'expiresAt',

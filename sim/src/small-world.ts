@@ -149,10 +149,10 @@ const instant = (nowMs: number) => ({ wallMs: nowMs, monotonicMs: nowMs - START_
 
 /** A tab that opens, or opens again after it was killed. */
 export function openTab(world: SmallWorld, tab: number): SmallWorld {
-  const fresh: SmallTab = { state: initialState(0, defaultPolicy, instant(world.nowMs)), writes: [] };
+  const fresh: SmallTab = { state: initialState(0, instant(world.nowMs)), writes: [] };
   const tabs = [...world.tabs];
   tabs[tab] = fresh;
-  return feed({ ...world, tabs }, tab, { type: 'started' });
+  return feed({ ...world, tabs }, tab, { type: 'woke' });
 }
 
 /** Gives a tab's machine an event, and runs what it asks for. There is no lock; the store is read in the same task. */
@@ -176,7 +176,7 @@ function runEffect(world: SmallWorld, tab: number, effect: Effect, queue: Sessio
   if (own === undefined) return world;
   switch (effect.type) {
     case 'acquireLock':
-      queue.push({ type: 'lockSettled', attempt: effect.attempt, isHeld: false });
+      queue.push({ type: 'lockSettled', attempt: effect.attempt });
       return world;
     case 'readVault':
       queue.push({ type: 'vaultRead', operation: effect.operation, record: world.record });
