@@ -6,7 +6,11 @@ const TURN = 'client/src/turn.ts';
 const WIRE = 'client/src/wire.ts';
 const INSTANT = 'client/src/instant.ts';
 
-const OAUTH_ERROR = "if (status >= 400 && status < 500 && error === 'invalid_grant')";
+const VAULT = 'client/src/vault-replies.ts';
+
+const OAUTH_ERROR = "if (isRefusal && error === 'invalid_grant')";
+const OVERDUE = 'if (flight && hasPassed(flight.deadline, now))';
+const UNAVAILABLE = "} else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');";
 
 /** Deliberate bugs in the client. */
 export const CLIENT_MUTANTS: readonly Mutant[] = [
@@ -26,9 +30,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: 'a tab that slept between reading and sending sends what it read',
     patches: [
       {
-        file: FLIGHT,
-        find: 'if (hasPassed(flight.deadline, turn.now)) return onFlightDeadline(turn, flight);',
-        replace: '',
+        file: SESSION,
+        find: OVERDUE,
+        replace: "if (flight && flight.step.kind !== 'reading' && hasPassed(flight.deadline, now))",
       },
     ],
   },
@@ -37,15 +41,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: 'an answer that comes after the response deadline is written',
     patches: [
       {
-        file: FLIGHT,
-        find: "if (hasPassed(flight.deadline, turn.now)) return failFlight(turn, flight, 'timeout', null, random);",
-        replace: '',
+        file: SESSION,
+        find: OVERDUE,
+        replace: "if (flight && flight.step.kind !== 'requesting' && hasPassed(flight.deadline, now))",
       },
       {
         file: SESSION,
-        find: 'if (flight && hasPassed(flight.deadline, now)) onFlightDeadline(turn, flight);',
-        replace:
-          "if (flight && flight.step.kind !== 'requesting' && hasPassed(flight.deadline, now)) onFlightDeadline(turn, flight);",
+        find: 'if (flight) at(flight.deadline,',
+        replace: "if (flight && flight.step.kind !== 'requesting') at(flight.deadline,",
       },
     ],
   },
@@ -54,9 +57,10 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: 'an answer is written whatever the vault holds',
     patches: [
       {
-        file: FLIGHT,
-        find: 'operation: attempt, expectedStamp, session, endedReason: null });',
-        replace: 'operation: attempt, expectedStamp: expectedStamp && null, session, endedReason: null });',
+        file: TURN,
+        find: "run(turn, { type: 'writeVault', operation, expectedStamp, session, endedReason });",
+        replace:
+          "run(turn, { type: 'writeVault', operation, expectedStamp: session ? null : expectedStamp, session, endedReason });",
       },
     ],
   },
@@ -83,7 +87,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       {
         file: WIRE,
         find: OAUTH_ERROR,
-        replace: "if (status === 429 || (status >= 400 && status < 500 && error === 'invalid_grant'))",
+        replace: "if (status === 429 || (isRefusal && error === 'invalid_grant'))",
       },
     ],
   },
@@ -91,7 +95,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     name: 'server-error-signs-out',
     what: '5xx counts as a rejection',
     patches: [
-      { file: WIRE, find: OAUTH_ERROR, replace: "if (status >= 500 || (status >= 400 && error === 'invalid_grant'))" },
+      { file: WIRE, find: OAUTH_ERROR, replace: "if (status >= 500 || (isRefusal && error === 'invalid_grant'))" },
     ],
   },
   {
@@ -101,7 +105,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       {
         file: WIRE,
         find: OAUTH_ERROR,
-        replace: "if (status === 401 || (status >= 400 && status < 500 && error === 'invalid_grant'))",
+        replace: "if (status === 401 || (isRefusal && error === 'invalid_grant'))",
       },
     ],
   },
@@ -111,8 +115,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: WIRE,
-        find: "return tokens === null ? { kind: 'transient', cause: 'not-json', retryAfterMs: null }",
-        replace: "return tokens === null ? { kind: 'rejected', reason: 'revoked' }",
+        find: "if (tokens) return { kind: 'tokens', tokens };",
+        replace:
+          "if (status < 300) return tokens ? { kind: 'tokens', tokens } : { kind: 'rejected', reason: 'revoked' };",
       },
     ],
   },
@@ -122,8 +127,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: FLIGHT,
-        find: "if (step.kind === 'requesting') failFlight(turn, flight, 'network', null, random);",
-        replace: "if (step.kind === 'requesting') leave(turn, 'revoked', stamp);",
+        find: UNAVAILABLE,
+        replace: `} else if (step.kind === 'requesting' && cause === 'network') leave(turn, 'revoked');\n${UNAVAILABLE.slice(2)}`,
       },
     ],
   },
@@ -133,8 +138,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: FLIGHT,
-        find: "else if (flight.step.kind === 'requesting') failFlight(turn, flight, 'timeout', null, turn.state.jitter);",
-        replace: "else if (flight.step.kind === 'requesting') leave(turn, 'expired', turn.state.stamp);",
+        find: UNAVAILABLE,
+        replace: `} else if (step.kind === 'requesting' && cause === 'timeout') leave(turn, 'expired');\n${UNAVAILABLE.slice(2)}`,
       },
     ],
   },
@@ -144,16 +149,15 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: FLIGHT,
-        find: "} else if (step.kind !== 'locking') failFlight(turn, flight, 'vault-unavailable', null, random);",
-        replace:
-          "} else if (step.kind !== 'locking') requireReauthentication(turn, turn.state.phase.stored, 'storage-lost');",
+        find: UNAVAILABLE,
+        replace: `} else if (step.kind !== 'requesting') requireReauthentication(turn, turn.state.phase.stored, 'storage-lost');\n${UNAVAILABLE.slice(2)}`,
       },
     ],
   },
   {
     name: 'refused-token-is-used-again',
     what: 'a 401 does not mark the token as refused, so that nothing refreshes it',
-    patches: [{ file: SESSION, find: 'turn.state.phase = { ...held, isRefused: true };', replace: '' }],
+    patches: [{ file: SESSION, find: '{ ...held, isRefused, freshness', replace: '{ ...held, freshness' }],
   },
   {
     name: 'parked-for-ever',
@@ -161,8 +165,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SESSION,
-        find: "failWaiters(turn, 'deadline-exceeded', (waiter) => waiter.deadlineMs <= now.monotonicMs);",
-        replace: '',
+        find: 'agenda.push([firstMs - now.monotonicMs,',
+        replace: 'agenda.push([Infinity + firstMs,',
       },
     ],
   },
@@ -171,9 +175,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: 'news of other tabs, and coming to the foreground, do not lead to a look into the vault',
     patches: [
       {
-        file: SESSION,
-        find: 'operation, isForRefresh: false });',
-        replace: 'operation: -operation, isForRefresh: false });',
+        file: VAULT,
+        find: 'if (record && record.stamp !== state.stamp && !state.storing && !state.ending)',
+        replace: 'if (record && record.stamp < 0)',
       },
     ],
   },
@@ -183,7 +187,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: TURN,
-        find: 'return Math.max(0, backoffMs, Math.ceil((1 - refreshesLeft(turn)) * policy.refreshRefillMs));',
+        find: 'return Math.max(0, backoffMs, aheadMs(turn) - (policy.refreshBurst - 1) * policy.refreshRefillMs);',
         replace: 'return Math.min(0, backoffMs);',
       },
     ],
@@ -194,15 +198,15 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: TURN,
-        find: 'return margin * (1 - policy.refreshMarginJitter * jitter);',
-        replace: 'return access.lifetimeMs + margin * jitter;',
+        find: 'marginMs * (1 - policy.refreshMarginJitter * jitter);',
+        replace: '(access.lifetimeMs + marginMs * jitter);',
       },
     ],
   },
   {
     name: 'deadline-on-slowest-clock',
     what: 'a deadline has passed only when both clocks have passed it',
-    patches: [{ file: INSTANT, find: 'untilEither(deadline, now) <= 0', replace: 'untilBoth(deadline, now) <= 0' }],
+    patches: [{ file: INSTANT, find: 'Math.min(deadline.wallMs', replace: 'Math.max(deadline.wallMs' }],
   },
   {
     name: 'post-is-repeated',
