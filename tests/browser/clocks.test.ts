@@ -135,12 +135,12 @@ describe.each(['cookie', 'bearer', 'bound'] as const)('ten minutes without a net
     await stage.passTime(EXPIRY_MS);
     await passDeviceTime(tabs, EXPIRY_MS);
     const written = writeFromAll(tabs, 'offline');
-    const areParked = async (): Promise<readonly string[]> =>
-      Promise.all(tabs.map((tab) => tab.evaluate(() => JSON.stringify(scene.auth.getSnapshot()))));
+    const snapshots = async (): Promise<readonly unknown[]> =>
+      Promise.all(tabs.map((tab) => tab.evaluate(() => scene.auth.getSnapshot())));
     // The session is there, and known to be out of reach.
     await expect
-      .poll(areParked)
-      .toEqual(tabs.map(() => expect.stringMatching(/"active".*"offline".*"parkedRequests":1/u)));
+      .poll(snapshots)
+      .toMatchObject(tabs.map(() => ({ status: 'active', freshness: 'offline', parkedRequests: 1 })));
     await passDeviceTime(tabs, 10 * MINUTE_MS);
     expect(stage.count('POST /token')).toBe(0);
     // Here the network comes back to one tab after the other; at a desk, to all of them at once.
