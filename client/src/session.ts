@@ -15,6 +15,7 @@ import type {
 } from './session-state.ts';
 import {
   activePhase,
+  canRefresh,
   endFlight,
   failWaiters,
   isUsable,
@@ -133,6 +134,8 @@ function restore(turn: Turn): void {
 function onSignal(turn: Turn, signal: Signal): void {
   const { state } = turn;
   if (signal === 'user-active') state.isUserActive = true;
+  // Started by the system, not by somebody who opened the app.
+  if (signal === 'background' && state.phase.kind === 'restoring') state.isUserActive = false;
   if (signal === 'user-active' || signal === 'background' || signal === 'offline') return;
   // What failed for want of a network is tried at once; a wait that the server asked for is kept.
   if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
@@ -269,17 +272,13 @@ function dueCause({ state, now, policy }: Turn, held: Active): RefreshCause | nu
   return leftMs <= refreshMarginMs(held.access, state.jitter, policy) ? 'proactive' : null;
 }
 
-/** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
-const canRefresh = ({ config }: Turn, held: Active): boolean =>
-  config.wire.delivery === 'cookie' || held.stored.refreshToken !== null;
-
 function refreshIfDue(turn: Turn): void {
   const { state, now } = turn;
   const held = activePhase(turn);
   if (!held || state.flight || state.storing) return;
   const cause = dueCause(turn, held);
   if (!cause) return;
-  if (canRefresh(turn, held)) {
+  if (canRefresh(turn, held.stored)) {
     if (refreshAllowedInMs(turn) === 0) startFlight(turn, cause);
   } else if (isUsable(held, now)) state.wanted = null;
   else requireReauthentication(turn, held.stored, 'expired');
@@ -309,10 +308,10 @@ function activeWaits(turn: Turn, held: Active): number[] {
   const warningMs = policy.expiryWarningsMs[held.warningsGiven];
   if (held.endsAt && warningMs !== undefined) waits.push(untilEither(held.endsAt, now) - warningMs);
   if (state.flight || state.storing) return waits;
-  if (canRefresh(turn, held) && dueCause(turn, held)) waits.push(refreshAllowedInMs(turn));
+  if (canRefresh(turn, held.stored) && dueCause(turn, held)) waits.push(refreshAllowedInMs(turn));
   else if (held.access)
     waits.push(
-      canRefresh(turn, held)
+      canRefresh(turn, held.stored)
         ? untilEither(held.access.expiresAt, now) -
             (held.isFinal ? 0 : refreshMarginMs(held.access, state.jitter, policy))
         : untilBoth(held.access.expiresAt, now),

@@ -43,6 +43,10 @@ export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind
 export const isUsable = (held: Held, now: Instant): boolean =>
   held.access !== null && !held.isRefused && untilBoth(held.access.expiresAt, now) > 0;
 
+/** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
+export const canRefresh = ({ config }: Turn, stored: StoredSession): boolean =>
+  config.wire.delivery === 'cookie' || stored.refreshToken !== null;
+
 /** How long before its expiry a token is refreshed in this tab, in ms. */
 export function refreshMarginMs(access: AccessToken, jitter: number, policy: SessionPolicy): number {
   const margin = Math.min(policy.refreshMarginMs, access.lifetimeMs * policy.refreshMarginRatio);

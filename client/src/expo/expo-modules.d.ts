@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/consistent-type-imports -- an ambient module cannot import from a file beside it */
 // What `index.ts` takes from the packages that only an app has installed. An app's compiler reads their own types.
 
 declare module 'expo-secure-store' {

@@ -24,8 +24,8 @@ export type Keychain = {
   readonly readByBiometry: (item: string) => Promise<string | null>;
   /** A new item gets the protection; one that is there keeps its own. */
   readonly write: (item: string, value: string, protection: Protection) => void;
-  /** Never rejects: an item that could not be removed is removed at the next occasion. Answers whether it is gone. */
-  readonly remove: (item: string) => Promise<boolean>;
+  /** Never rejects. Answers whether it was removed: not while the device is locked to items of this protection. */
+  readonly remove: (item: string, protection: Protection) => Promise<boolean>;
   /** Throws unless the keychain takes a value of this protection now, and gives it back. */
   readonly probe: (protection: Protection) => void;
 };
@@ -70,8 +70,18 @@ export function openKeychain(store: SecureStore, prefix: string, options: Keycha
     }
   };
   const nameOf = (item: string): string => `${prefix}.${item}`;
-  const probeCount = { value: 0 };
+  let probes = 0;
+  const probe = (protection: Protection): void =>
+    attempt(() => {
+      // A probe behind Face ID would ask for it: what can be written without is as good a sign.
+      const kept = protection === 'biometric' ? 'when-unlocked' : protection;
+      const value = `${++probes}`;
+      const name = nameOf(`probe.${kept}`);
+      store.setItem(name, value, optionsOf(kept));
+      if (store.getItem(name, group) !== value) throw new Error('it does not give back what it was given');
+    });
   return {
+    probe,
     read: (item) => attempt(() => store.getItem(nameOf(item), group)),
     readByBiometry: async (item) => {
       try {
@@ -81,19 +91,15 @@ export function openKeychain(store: SecureStore, prefix: string, options: Keycha
       }
     },
     write: (item, value, protection) => attempt(() => store.setItem(nameOf(item), value, optionsOf(protection))),
-    remove: (item) =>
-      store.deleteItemAsync(nameOf(item), group).then(
-        () => true,
-        () => false,
-      ),
-    probe: (protection) =>
-      attempt(() => {
-        // A probe behind Face ID would ask for it: what can be written without is as good a sign.
-        const kept = protection === 'biometric' ? 'when-unlocked' : protection;
-        const value = `${++probeCount.value}`;
-        const name = nameOf(`probe.${kept}`);
-        store.setItem(name, value, optionsOf(kept));
-        if (store.getItem(name, group) !== value) throw new Error('it does not give back what it was given');
-      }),
+    remove: async (item, protection) => {
+      try {
+        // The module does not tell whether an item is gone.
+        probe(protection);
+        await store.deleteItemAsync(nameOf(item), group);
+        return true;
+      } catch {
+        return false;
+      }
+    },
   };
 }

@@ -49,6 +49,7 @@ function warnOnce(warn: Warn): Warn {
 export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = {}): ExpoPlatform {
   const { secureStore, appState, network, crypto, markerFile } = modules;
   const { protection = 'when-unlocked', biometricPrompt = 'Unlock your session', accessGroup } = options;
+  // oxlint-disable-next-line no-console -- on a phone, where a developer looks
   const warn = warnOnce(options.onWarning ?? ((message) => console.warn(message)));
   const gate = createBiometricGate(appState);
   const emitters = new Set<() => void>();

@@ -33,8 +33,7 @@ const nextStamp = (before: Head | null): number =>
 function headAfter(before: Head | null, { session, endedReason }: Next, known: Known, protection: Protection): Head {
   const stamp = nextStamp(before);
   const { refreshToken = null, ...rest } = session ?? {};
-  const isKept =
-    before !== null && known !== null && before.token === known.item && refreshToken === known.token;
+  const isKept = before !== null && known !== null && before.token === known.item && refreshToken === known.token;
   const token =
     refreshToken === null ? null : isKept && before.protection === protection ? known.item : `token.${stamp}`;
   const older = before ? [before.token, ...before.spent] : [];
@@ -49,10 +48,13 @@ function headAfter(before: Head | null, { session, endedReason }: Next, known: K
 }
 
 /** Removes items, each once. */
-function createSweeper(keychain: Keychain): { readonly removed: Set<string>; readonly sweep: (head: Head) => void } {
+function createSweeper(
+  keychain: Keychain,
+  protection: Protection,
+): { readonly removed: ReadonlySet<string>; readonly sweep: (head: Head) => void } {
   const removed = new Set<string>();
   const remove = async (item: string): Promise<void> => {
-    if (!removed.has(item) && (await keychain.remove(item))) removed.add(item);
+    if (!removed.has(item) && (await keychain.remove(item, protection))) removed.add(item);
   };
   return {
     removed,
@@ -66,7 +68,7 @@ function createSweeper(keychain: Keychain): { readonly removed: Set<string>; rea
 export function keychainVault(parts: KeychainVaultParts): Vault {
   const { keychain, marker, appState, gate, protection, keepsAfterReinstall, discard } = parts;
   const item = createHeadItem(keychain, marker, appState);
-  const { removed, sweep } = createSweeper(keychain);
+  const { removed, sweep } = createSweeper(keychain, protection);
   let known: Known = null;
 
   const readToken = async (head: Head): Promise<string | null> => {
@@ -94,7 +96,7 @@ export function keychainVault(parts: KeychainVaultParts): Vault {
     if (head.session && head.token !== null && head.protection !== 'biometric')
       await discard({ sid: head.session.sid, refreshToken: keychain.read(head.token) });
     const items = [head.token, ...head.spent].filter((each) => each !== null);
-    await Promise.all([HEAD_ITEM, ...items].map((each) => keychain.remove(each)));
+    await Promise.all([HEAD_ITEM, ...items].map((each) => keychain.remove(each, protection)));
     return null;
   };
 
