@@ -23,7 +23,7 @@ export function outsidePromises(work: () => void): Promise<void> {
       try {
         resolve(work());
       } catch (error) {
-        reject(error as Error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
   });
