@@ -81,8 +81,9 @@ function save(turn: Turn, flight: Flight, { stored }: Active): void {
 
 function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultRecord | null): void {
   const session = record?.session;
-  // Emptied from outside. A cookie is still there; a token in memory may be spent, so it is not used.
-  if (!session)
+  // Emptied from outside, or what it kept cannot be opened any more. A cookie is still there; a token in memory may be spent, so it
+  // is not used.
+  if (!session || !canRefresh(turn, session))
     return turn.config.wire.delivery === 'cookie'
       ? send(turn, flight, held, held.stored, 0)
       : requireReauthentication(turn, held.stored, 'storage-lost');

@@ -1,6 +1,5 @@
 import type { HoldfastFact } from '../../server/src/events.ts';
 import type { RotationCandidate } from '../../server/src/store.ts';
-import { ACCESS_TOKEN_PREFIX } from './cluster.ts';
 import type { Scheduler } from './scheduler.ts';
 import { LIFE_MS } from './setup.ts';
 import type { SessionRow } from './session-table.ts';
@@ -56,6 +55,8 @@ export type Books = {
   readonly reached: ReadonlyMap<string, number>;
   readonly sessions: ReadonlyMap<string, SessionTruth>;
   readonly calls: ReadonlyMap<number, Call>;
+  /** Whether a thief has copied anything yet. */
+  isAnyStolen(): boolean;
   /** How many faults have struck so far. */
   faults(): number;
   struck(name: string): void;
@@ -81,7 +82,15 @@ export type Books = {
 /** How the thief calls himself at the server. */
 export const THIEF = 'thief';
 
+/** Refresh tokens, and what this world marks: passwords and access tokens. */
 const SECRETS = /hfrt_[A-Za-z0-9_-]{20}|secret-/;
+
+function holdsSecret(seen: unknown): boolean {
+  if (typeof seen === 'string') return SECRETS.test(seen);
+  if (typeof seen !== 'object' || seen === null) return false;
+  if (seen instanceof Error) return SECRETS.test(`${seen.message} ${String(seen.cause)}`);
+  return Object.values(seen).some(holdsSecret);
+}
 
 export function createBooks(scheduler: Scheduler): Books {
   const violations: Violation[] = [];
@@ -95,8 +104,7 @@ export function createBooks(scheduler: Scheduler): Books {
   };
   const reach = (name: StateName): void => void reached.set(name, (reached.get(name) ?? 0) + 1);
   const scan = (where: string, seen: unknown): void => {
-    const text = seen instanceof Error ? `${seen.message} ${String(seen.cause)}` : JSON.stringify(seen);
-    if (SECRETS.test(text) || text.includes(ACCESS_TOKEN_PREFIX)) violate('I8', `a secret in ${where}`);
+    if (holdsSecret(seen)) violate('I8', `a secret in ${where}`);
   };
   const pen: Pen = { scheduler, violate, reach, scan };
   return {
@@ -104,6 +112,7 @@ export function createBooks(scheduler: Scheduler): Books {
     reached,
     sessions,
     calls,
+    isAnyStolen: () => [...sessions.values()].some(({ isStolen }) => isStolen),
     faults: () => faults,
     struck: (name) => {
       faults++;

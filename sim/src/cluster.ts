@@ -27,7 +27,7 @@ export type UserName = keyof typeof USERS;
 export type AccessGrant = { readonly sub: string; readonly sid: string; readonly expiresAtMs: number };
 
 /** Marks every access token of the world. */
-export const ACCESS_TOKEN_PREFIX = 'secret-access-';
+const ACCESS_TOKEN_PREFIX = 'secret-access-';
 
 /** Several server nodes, each with the real router, decision and batches. */
 export type Cluster = {

@@ -1,46 +1,82 @@
 import { Worker } from 'node:worker_threads';
 import type { Done, Job } from './worker.ts';
 
-/** Plays one job on a thread of its own, with the build of the code under test that `file` is. */
-export function runJob(file: string, job: Job): Promise<Done> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(file, { workerData: job });
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', (code) => reject(new Error(`a worker ended with ${code} before it was done`)));
-  });
+/** A thread with one build of the code under test in it. It grows quicker with every world, so it plays many jobs. */
+type Hand = {
+  play(job: Job): Promise<Done>;
+  dismiss(): Promise<unknown>;
+};
+
+function hire(file: string): Hand {
+  // Worlds leave a lot of rubbish that dies young.
+  const worker = new Worker(file, { resourceLimits: { maxYoungGenerationSizeMb: 64 } });
+  return {
+    play: (job) =>
+      new Promise((resolve, reject) => {
+        const onExit = (code: number): void => reject(new Error(`a worker ended with ${code} before it was done`));
+        worker.once('error', reject);
+        worker.once('exit', onExit);
+        worker.once('message', (done: Done) => {
+          worker.off('error', reject);
+          worker.off('exit', onExit);
+          resolve(done);
+        });
+        worker.postMessage(job, []);
+      }),
+    dismiss: () => worker.terminate(),
+  };
 }
 
-/** Seeds that one job plays: long enough to warm up, short enough to share the work. */
-const CHUNK = 500;
+/** Plays one job on a thread of its own, with the build of the code under test that `file` is. */
+export async function runJob(file: string, job: Job): Promise<Done> {
+  const hand = hire(file);
+  try {
+    return await hand.play(job);
+  } finally {
+    await hand.dismiss();
+  }
+}
 
-/** Plays seeds on several threads and adds everything up, in the order of the seeds. */
+/** Seeds of one job: few enough to share the work evenly. */
+const CHUNK = 250;
+
+/**
+ * Plays seeds on several threads and adds everything up, in the order of the seeds.
+ *
+ * @param onPlayed is told of every chunk that is done, in any order
+ */
 export async function runSeeds(
   file: string,
   job: Extract<Job, { readonly kind: 'seeds' }>,
   threads: number,
-  onProgress: (played: number) => void = () => {},
+  onPlayed: (chunk: Chunk) => void = () => {},
 ): Promise<Done> {
   const chunks: Done[] = [];
   const total = Math.ceil(job.count / CHUNK);
   let next = 0;
-  let played = 0;
   let isOver = false;
   const work = async (): Promise<void> => {
-    for (let chunk = next++; chunk < total && !isOver; chunk = next++) {
-      const count = Math.min(CHUNK, job.count - chunk * CHUNK);
-      const done = await runJob(file, { ...job, from: job.from + chunk * CHUNK, count });
-      chunks[chunk] = done;
-      if (job.stopsAtFirst && done.told.length > 0) isOver = true;
-      played += done.played;
-      onProgress(played);
+    const hand = hire(file);
+    try {
+      for (let at = next++; at < total && !isOver; at = next++) {
+        const from = job.from + at * CHUNK;
+        const done = await hand.play({ ...job, from, count: Math.min(CHUNK, job.count - at * CHUNK) });
+        chunks[at] = done;
+        if (job.stopsAtFirst && done.told.length > 0) isOver = true;
+        onPlayed({ from, done });
+      }
+    } finally {
+      await hand.dismiss();
     }
   };
-  await Promise.all(Array.from({ length: threads }, work));
+  await Promise.all(Array.from({ length: Math.min(threads, total) }, work));
   return chunks.filter(Boolean).reduce(addUp, EMPTY);
 }
 
-const EMPTY: Done = {
+/** What came of the seeds from `from` on. */
+export type Chunk = { readonly from: number; readonly done: Done };
+
+export const EMPTY: Done = {
   played: 0,
   events: 0,
   told: [],
@@ -51,7 +87,7 @@ const EMPTY: Done = {
   traceHash: 0,
 };
 
-function addUp(a: Done, b: Done): Done {
+export function addUp(a: Done, b: Done): Done {
   const reached = new Map(a.reached);
   for (const [name, count] of b.reached) reached.set(name, (reached.get(name) ?? 0) + count);
   return {

@@ -87,11 +87,13 @@ async function playMany(given: Arguments, bundle: Bundle, threads: number): Prom
   const broken = known.told.flatMap(({ violations }, index) => (violations.length > 0 ? [cases[index]?.title] : []));
   for (const title of broken) say(`a defect that was mended is back: ${title}`);
   const isTerminal = process.stderr.isTTY;
+  let played = 0;
   const done = await runSeeds(
     file,
     { kind: 'seeds', from, count, stopsAtFirst: false, options: {} },
     threads,
-    (played) => {
+    (chunk) => {
+      played += chunk.done.played;
       if (isTerminal) process.stderr.write(`\r${played} of ${count}`);
     },
   );

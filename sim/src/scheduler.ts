@@ -1,3 +1,4 @@
+import { drain, outsidePromises } from './drain.ts';
 import { hashText } from './random.ts';
 
 /** One line of a run: when, who, what. */
@@ -64,9 +65,6 @@ function createHeap(): { push(planned: Planned): void; pop(): Planned | undefine
   };
 }
 
-/** Node runs every promise reaction before the next immediate, so one immediate drains what an event set off. */
-const drained = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /** More events at one moment than this are a loop. */
 const CROWD_MAX = 5_000;
 
@@ -98,20 +96,21 @@ export function createScheduler(startMs: number, keepsNotes: boolean): Scheduler
         planned.callback = null;
       };
     },
-    runUntil: async (endMs, isOver) => {
-      await drained();
-      for (let first = peek(); first !== undefined && first.atMs <= endMs; first = peek()) {
-        heap.pop();
-        crowd = first.atMs === nowMs ? crowd + 1 : 0;
-        if (crowd > CROWD_MAX) throw new Error('time stands still: something is planned again and again for now');
-        nowMs = first.atMs;
-        events++;
-        first.callback?.();
-        await drained();
-        if (isOver()) return;
-      }
-      nowMs = Math.max(nowMs, endMs);
-    },
+    runUntil: (endMs, isOver) =>
+      outsidePromises(() => {
+        drain();
+        for (let first = peek(); first !== undefined && first.atMs <= endMs; first = peek()) {
+          heap.pop();
+          crowd = first.atMs === nowMs ? crowd + 1 : 0;
+          if (crowd > CROWD_MAX) throw new Error('time stands still: something is planned again and again for now');
+          nowMs = first.atMs;
+          events++;
+          first.callback?.();
+          drain();
+          if (isOver()) return;
+        }
+        nowMs = Math.max(nowMs, endMs);
+      }),
     note: (actor, text) => {
       hash = hashText(`${nowMs} ${actor} ${text}`, hash);
       if (keepsNotes) notes.push({ atMs: nowMs - startMs, actor, text });

@@ -87,9 +87,9 @@ export function openTab(name: string, parts: TabParts): Tab {
 
 /** An observation as one line, without what only numbers attempts. */
 function describe(observation: Observation): string {
-  const { type, ...rest } = observation;
-  const details = Object.entries(rest).map(([name, value]) => `${name}=${String(value)}`);
-  return [type, ...details].join(' ');
+  let line: string = observation.type;
+  for (const [name, value] of Object.entries(observation)) if (name !== 'type') line += ` ${name}=${String(value)}`;
+  return line;
 }
 
 function platformOf(process: Process, parts: TabParts): Platform {

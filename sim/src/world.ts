@@ -217,6 +217,7 @@ function buildServers(
     nodes: setup.nodes,
     onFact: books.onFact,
     onTokens: (request, { body }) => {
+      if (!books.isAnyStolen()) return;
       const { sid } = JSON.parse(body) as { readonly sid: string };
       const presented = generationIn(`${request.headers['cookie'] ?? ''} ${String(request.body)}`, sid);
       const isNewest = presented !== null && presented === tables.sessions.get(sid)?.generation;

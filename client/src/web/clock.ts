@@ -1,13 +1,4 @@
-import type { Clock } from '../ports.ts';
-
-/** `setTimeout` counts in 31 bits; a longer delay would fire at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
+import { timerClock } from '../timer-clock.ts';
 
 /** The browser's clocks. */
-export const webClock: Clock = {
-  now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
-  wake: (delayMs, callback) => {
-    const timer = setTimeout(callback, Math.min(LONGEST_DELAY_MS, Math.ceil(delayMs)));
-    return () => clearTimeout(timer);
-  },
-};
+export const webClock = timerClock;

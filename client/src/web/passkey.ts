@@ -1,6 +1,16 @@
 import type { AuthService } from '../auth-service.ts';
 import { HoldfastError } from '../errors.ts';
+import {
+  beginRegistration,
+  finishRegistration,
+  readCeremony,
+  type RegisteredPasskey,
+  type RegistrationOptions,
+} from '../passkey-ceremony.ts';
 import type { SignInMethod } from '../sign-in.ts';
+
+export { explainPasskeyError } from '../passkey-ceremony.ts';
+export type { PasskeyFailure, RegisteredPasskey } from '../passkey-ceremony.ts';
 
 // Passkeys in browsers: the two ceremonies of WebAuthn between the page, the browser and the server.
 
@@ -16,22 +26,6 @@ export type PasskeyOptions = {
   readonly signal?: AbortSignal;
 };
 
-/**
- * Why a ceremony did not work out.
- *
- * | value | what happened |
- * | --- | --- |
- * | `cancelled` | declined, timed out, not verified, or no passkey of this site here: browsers do not tell which |
- * | `unavailable` | this browser or authenticator cannot do it |
- * | `already-registered` | the authenticator holds a passkey of this account |
- * | `not-allowed-here` | the page's origin does not belong to the RP ID, or is not secure |
- * | `failed` | anything else; a `HoldfastError` says in its `code` what |
- */
-export type PasskeyFailure = 'cancelled' | 'unavailable' | 'already-registered' | 'not-allowed-here' | 'failed';
-
-/** A passkey that the server has registered: its credential id in base64url, and its name. */
-export type RegisteredPasskey = { readonly id: string; readonly name: string };
-
 /** Whether this browser can do what `passkey` and `registerPasskey` need: WebAuthn Level 3 §5.1.8, §5.1.9. */
 export const isPasskeySupported = (): boolean =>
   typeof PublicKeyCredential === 'function' && 'parseRequestOptionsFromJSON' in PublicKeyCredential;
@@ -42,36 +36,8 @@ export async function isPasskeyAutofillSupported(): Promise<boolean> {
   return PublicKeyCredential.isConditionalMediationAvailable().catch(() => false);
 }
 
-/** Says why `passkey` or `registerPasskey` rejected. @see WebAuthn Level 3 §5.1.3, §5.1.4 */
-export function explainPasskeyError(error: unknown): PasskeyFailure {
-  switch (error instanceof Error ? error.name : '') {
-    case 'NotAllowedError':
-    case 'AbortError':
-      return 'cancelled';
-    case 'NotSupportedError':
-    case 'ConstraintError':
-      return 'unavailable';
-    case 'InvalidStateError':
-      return 'already-registered';
-    case 'SecurityError':
-      return 'not-allowed-here';
-    default:
-      return 'failed';
-  }
-}
-
 function requireSupport(): void {
   if (!isPasskeySupported()) throw new DOMException('this browser has no passkeys', 'NotSupportedError');
-}
-
-/** What the server says to begin a ceremony with. */
-type Ceremony<Options> = { readonly session: string; readonly options: Options };
-
-function readCeremony<Options>(json: Readonly<Record<string, unknown>>): Ceremony<Options> {
-  const { auth_session: session, passkey_options: options } = json;
-  if (typeof session !== 'string' || typeof options !== 'object' || options === null)
-    throw new HoldfastError('misconfigured', 'the server offers no passkeys');
-  return { session, options: options as Options };
 }
 
 /** An unknown passkey is offered at every sign-in until its provider is told. @see WebAuthn Level 3 §5.1.10 */
@@ -142,23 +108,6 @@ export function passkey({ mediation = 'optional', signal }: PasskeyOptions = {})
   };
 }
 
-async function post(
-  auth: Pick<AuthService, 'fetch'>,
-  url: string,
-  fields: Readonly<Record<string, string>>,
-  signal: AbortSignal | undefined,
-): Promise<Readonly<Record<string, unknown>>> {
-  const response = await auth.fetch(url, {
-    method: 'POST',
-    body: new URLSearchParams(fields),
-    signal: signal ?? null,
-  });
-  if (response.ok) return (await response.json()) as Readonly<Record<string, unknown>>;
-  if (response.status === 401)
-    throw new HoldfastError('step-up-declined', 'a passkey is registered by a user who has just authenticated');
-  throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
-}
-
 /**
  * Creates a passkey for the signed-in user and registers it with the server. The server wants a recent authentication for
  * it: when the last one is too old, `auth` asks for another first (a step-up), and the registration goes on by itself.
@@ -173,27 +122,18 @@ async function post(
  */
 export async function registerPasskey(
   auth: Pick<AuthService, 'fetch'>,
-  options: { readonly issuer: string; readonly name?: string; readonly signal?: AbortSignal },
+  options: RegistrationOptions,
 ): Promise<RegisteredPasskey> {
   requireSupport();
-  const { issuer, name, signal } = options;
-  const base = issuer.endsWith('/') ? issuer : `${issuer}/`;
-  const begun = await post(auth, new URL('passkeys/options', base).href, {}, signal);
-  const ceremony = readCeremony<PublicKeyCredentialCreationOptionsJSON>(begun);
+  const ceremony = await beginRegistration<PublicKeyCredentialCreationOptionsJSON>(auth, options);
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(ceremony.options);
   const credential = (await navigator.credentials.create({
     publicKey,
-    ...(signal ? { signal } : {}),
+    ...(options.signal ? { signal: options.signal } : {}),
   })) as PublicKeyCredential | null;
   if (credential === null) throw new DOMException('the browser made no passkey', 'NotAllowedError');
-  const fields = {
-    auth_session: ceremony.session,
-    passkey_response: JSON.stringify(credential),
-    ...(name === undefined ? {} : { name }),
-  };
   try {
-    const registered = await post(auth, new URL('passkeys', base).href, fields, signal);
-    return { id: String(registered['id']), name: String(registered['name']) };
+    return await finishRegistration(auth, options, ceremony.session, credential);
   } catch (error) {
     // Refused, not lost on the way: the authenticator holds a passkey that opens nothing.
     if (error instanceof HoldfastError && !error.isRetryable)

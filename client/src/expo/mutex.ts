@@ -1,0 +1,27 @@
+import type { Mutex } from '../ports.ts';
+import { timerClock } from '../timer-clock.ts';
+
+/** Who is next at each lock: the promise settles when everybody before is done. */
+const tails = new Map<string, Promise<void>>();
+
+/**
+ * Exclusion within the app: two services for one session share a lock. There is none between an app and its extensions; the
+ * keychain is read before each refresh, and the server makes the rest safe.
+ */
+export const processMutex =
+  (name: string): Mutex =>
+  (waitMs) =>
+    new Promise((resolve) => {
+      let isOver = false;
+      const cancel = timerClock.wake(waitMs, () => {
+        isOver = true;
+        resolve(null);
+      });
+      const turn = (): Promise<void> =>
+        new Promise((release) => {
+          if (isOver) return release();
+          cancel();
+          resolve(release);
+        });
+      tails.set(name, (tails.get(name) ?? Promise.resolve()).then(turn));
+    });

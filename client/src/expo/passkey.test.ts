@@ -1,0 +1,77 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { ChallengeAnswer } from '../wire.ts';
+import { explainPasskeyError, passkey, registerPasskey, type Passkeys } from './passkey.ts';
+
+const credential = { id: 'Y3JlZA', rawId: 'Y3JlZA', type: 'public-key', response: {} };
+const options = { challenge: 'Yw', rpId: 'example.com' };
+
+/** A phone with passkeys, whose owner does what `answer` says. */
+const phone = (answer: () => Promise<object | null>, isSupported = true) => {
+  const get = vi.fn<() => Promise<object | null>>(answer);
+  const passkeys: Passkeys = { isSupported: () => isSupported, get, create: get };
+  return { passkeys, get };
+};
+
+/** As the native module rejects. */
+const nativeError = (code: string): Error => Object.assign(new Error('native'), { code });
+
+/** A server: a challenge to whoever brings no response, then a code. */
+const server = () =>
+  vi.fn<(fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>>((fields) =>
+    Promise.resolve(
+      'passkey_response' in fields
+        ? { kind: 'code', code: 'a code' }
+        : { kind: 'rejected', more: { auth_session: 'session', passkey_options: options } },
+    ),
+  );
+
+describe('signing in with a passkey on a phone', () => {
+  it('signs what the server asks, in the same words as a browser', async () => {
+    const { passkeys, get } = phone(() => Promise.resolve(credential));
+    const send = server();
+    expect(await passkey(passkeys)(send)).toEqual({ kind: 'code', code: 'a code' });
+    expect(get).toHaveBeenCalledWith(options);
+    expect(send).toHaveBeenLastCalledWith({ auth_session: 'session', passkey_response: JSON.stringify(credential) });
+  });
+
+  it.each([
+    ['ERR_USER_CANCELLED', 'cancelled'],
+    ['ERR_PASSKEY_REQUEST_FAILED', 'cancelled'],
+    ['ERR_BIOMETRIC', 'unavailable'],
+    ['ERR_NOT_SUPPORTED', 'unavailable'],
+    ['ERR_NOT_CONFIGURED', 'not-allowed-here'],
+    ['ERR_UNKNOWN', 'failed'],
+  ] as const)('%s is told as %s, and nothing is sent', async (code, why) => {
+    const { passkeys } = phone(() => Promise.reject(nativeError(code)));
+    const send = server();
+    const error: unknown = await passkey(passkeys)(send).catch((reason: unknown) => reason);
+    expect(explainPasskeyError(error)).toBe(why);
+    expect(send).toHaveBeenCalledTimes(1);
+  });
+
+  it('says that it cannot where the device cannot, and that nothing was given where nothing was', async () => {
+    const unable = phone(() => Promise.resolve(credential), false);
+    const none = phone(() => Promise.resolve(null));
+    const why = async ({ passkeys }: { readonly passkeys: Passkeys }) =>
+      explainPasskeyError(await passkey(passkeys)(server()).catch((reason: unknown) => reason));
+    expect([await why(unable), await why(none)]).toEqual(['unavailable', 'cancelled']);
+  });
+});
+
+describe('registering a passkey on a phone', () => {
+  it('sends what the authenticator made, under the name that the user gave it', async () => {
+    const { passkeys } = phone(() => Promise.resolve(credential));
+    const fetch = vi
+      .fn<(url: unknown, init?: RequestInit) => Promise<Response>>()
+      .mockResolvedValueOnce(Response.json({ auth_session: 'session', passkey_options: options }))
+      .mockResolvedValueOnce(Response.json({ id: 'Y3JlZA', name: 'iPhone' }));
+    const registered = await registerPasskey(passkeys, { fetch }, { issuer: 'https://example.com', name: 'iPhone' });
+    expect(registered).toEqual({ id: 'Y3JlZA', name: 'iPhone' });
+    const sent = fetch.mock.lastCall?.[1]?.body as URLSearchParams;
+    expect(Object.fromEntries(sent)).toEqual({
+      auth_session: 'session',
+      passkey_response: JSON.stringify(credential),
+      name: 'iPhone',
+    });
+  });
+});

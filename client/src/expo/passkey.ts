@@ -1,0 +1,96 @@
+import type { AuthService } from '../auth-service.ts';
+import {
+  beginRegistration,
+  finishRegistration,
+  readCeremony,
+  type RegisteredPasskey,
+  type RegistrationOptions,
+} from '../passkey-ceremony.ts';
+import type { SignInMethod } from '../sign-in.ts';
+
+export { explainPasskeyError } from '../passkey-ceremony.ts';
+
+// Passkeys on iOS: Face ID or Touch ID releases a key in the device's secure hardware, and the key signs what the server asks. A
+// local "yes" of the phone's would prove nothing to a server.
+
+/** As much of `react-native-passkeys` as is used: `import * as passkeys from 'react-native-passkeys'`. */
+export type Passkeys = {
+  readonly isSupported: () => boolean;
+  // The server's options and the authenticator's answers pass through as they are.
+  readonly get: (options: never) => Promise<object | null>;
+  readonly create: (options: never) => Promise<object | null>;
+};
+
+/** What the native module's codes are called in WebAuthn. A prompt that failed is one that was not answered. */
+const NAMES: Readonly<Record<string, string>> = {
+  ERR_USER_CANCELLED: 'NotAllowedError',
+  ERR_PASSKEY_REQUEST_FAILED: 'NotAllowedError',
+  ERR_PASSKEY_AUTHORIZATION_FAILED: 'NotAllowedError',
+  ERR_NOT_SUPPORTED: 'NotSupportedError',
+  // No face or finger is enrolled.
+  ERR_BIOMETRIC: 'NotSupportedError',
+  ERR_PENDING_PASSKEY_REQUEST: 'OperationError',
+  // The site does not name this app in its association file.
+  ERR_NOT_CONFIGURED: 'SecurityError',
+};
+
+function errorNamed(name: string, message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, { cause }), { name });
+}
+
+/** Runs a ceremony of the native module; its errors get the names that browsers use, as `explainPasskeyError` reads them. */
+async function ask(ceremony: () => Promise<object | null>): Promise<object> {
+  let credential: object | null;
+  try {
+    credential = await ceremony();
+  } catch (error) {
+    const { code = '' } = error as { readonly code?: string };
+    const name = NAMES[code];
+    throw name === undefined ? error : errorNamed(name, 'the passkey was not used', error);
+  }
+  if (credential === null) throw errorNamed('NotAllowedError', 'no passkey was given');
+  return credential;
+}
+
+function requireSupport(passkeys: Passkeys): void {
+  if (!passkeys.isSupported()) throw errorNamed('NotSupportedError', 'this device has no passkeys');
+}
+
+/**
+ * Signs in with a passkey: `auth.signIn(passkey(passkeys))`, or a stage of the reauthentication chain. The user is not named
+ * before. Rejects with an error that `explainPasskeyError` reads, or the `HoldfastError` of `signIn`.
+ *
+ * @param passkeys the module `react-native-passkeys`
+ * @see WebAuthn Level 3 §7.2, draft-ietf-oauth-first-party-apps
+ */
+export function passkey(passkeys: Passkeys): SignInMethod {
+  return async (send) => {
+    requireSupport(passkeys);
+    const begun = await send({});
+    if (begun.kind !== 'rejected') return begun;
+    const { session, options } = readCeremony<never>(begun.more);
+    const credential = await ask(() => passkeys.get(options));
+    return send({ auth_session: session, passkey_response: JSON.stringify(credential) });
+  };
+}
+
+/**
+ * Creates a passkey for the signed-in user and registers it with the server. The server wants a recent authentication for
+ * it: when the last one is too old, `auth` asks for another first (a step-up), and the registration goes on by itself.
+ *
+ * Rejects with an error that `explainPasskeyError` reads, or a `HoldfastError`: `step-up-declined`, `http-status` when the server
+ * refuses (400 when the ceremony took too long, 409 when there are too many), or those of `auth.fetch`.
+ *
+ * @param passkeys the module `react-native-passkeys`
+ * @see WebAuthn Level 3 §7.1
+ */
+export async function registerPasskey(
+  passkeys: Passkeys,
+  auth: Pick<AuthService, 'fetch'>,
+  options: RegistrationOptions,
+): Promise<RegisteredPasskey> {
+  requireSupport(passkeys);
+  const ceremony = await beginRegistration<never>(auth, options);
+  const credential = await ask(() => passkeys.create(ceremony.options));
+  return finishRegistration(auth, options, ceremony.session, credential);
+}
