@@ -5,6 +5,7 @@ import {
   activePhase,
   adopt,
   backOffMs,
+  canRefresh,
   endFlight,
   freshMs,
   hold,

@@ -15,6 +15,7 @@ import type {
 import {
   activePhase,
   askForStage,
+  canRefresh,
   endFlight,
   failWaiters,
   freshMs,
@@ -107,7 +108,10 @@ const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: 
 
 function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
   if (signal === 'user-active') state.isUserActive = true;
-  else if (signal !== 'background' && signal !== 'offline') {
+  else if (signal === 'background') {
+    // Started by the system, not by somebody who opened the app.
+    if (state.phase.kind === 'restoring') state.isUserActive = false;
+  } else if (signal !== 'offline') {
     // What failed for want of a network is tried at once; a wait that the server asked for is kept.
     if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
     if (signal !== 'online') state.syncAt = now;
@@ -237,15 +241,11 @@ function warning(turn: Turn, held: Active): Due {
   return [Math.min(tickMs, leftMs - (expiryWarningsMs[held.warningsGiven] ?? -Infinity)), warn];
 }
 
-/** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
-const canRefresh = ({ config }: Turn, held: Active): boolean =>
-  config.wire.delivery === 'cookie' || held.stored.refreshToken !== null;
-
 /** The next refresh, as soon as it is allowed, or when there will be a reason for one. */
 function renewal(turn: Turn, held: Active): readonly Due[] {
   const { state, now, policy } = turn;
   if (state.flight || state.storing) return [];
-  if (!canRefresh(turn, held)) {
+  if (!canRefresh(turn, held.stored)) {
     const usable = usableAccess(held, now);
     const usableMs = usable ? untilBoth(usable.expiresAt, now) : 0;
     return [[usableMs, () => requireReauthentication(turn, held.stored, 'expired')]];

@@ -56,6 +56,10 @@ export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind
 export const usableAccess = ({ access, isRefused }: Held, now: Instant): AccessToken | null =>
   access && !isRefused && untilBoth(access.expiresAt, now) > 0 ? access : null;
 
+/** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
+export const canRefresh = ({ config }: Turn, { refreshToken }: StoredSession): boolean =>
+  config.wire.delivery === 'cookie' || refreshToken !== null;
+
 /** For how long the token need not be refreshed in this tab, in ms; 0 or less: it should be by now. */
 export function freshMs(access: AccessToken, now: Instant, jitter: number, policy: SessionPolicy): number {
   const marginMs = Math.min(policy.refreshMarginMs, access.lifetimeMs * policy.refreshMarginRatio);
