@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from './policy.ts';
 import { describe as describeState, initialState, transition } from './session.ts';
 import type { MachineConfig, SessionEvent, SessionState } from './session-state.ts';
-import type { Platform, ProofSigner } from './ports.ts';
+import type { Platform, ProofSigner, Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
@@ -61,6 +61,24 @@ describe('sign-in and restore', () => {
     await relaunched.auth.ready();
     expect(await relaunched.auth.getAccessToken()).toBe('access-2');
     expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('a sign-out while the sign-in is still being stored: nobody comes back', async () => {
+    const world = createWorld();
+    let letGo: () => void = () => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const replace: Vault['replace'] = (stamp, next) => held.then(() => world.vault.replace(stamp, next));
+    const tab = world.openTab({}, { vault: { ...world.vault, replace } });
+    await tab.auth.ready();
+    const signedIn = tab.auth.signIn({ username: 'ada', password: 'secret' });
+    await settle();
+    const signedOut = tab.auth.signOut();
+    await settle();
+    letGo();
+    await Promise.all([signedIn, signedOut]);
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+    expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
   it('waits for a locked vault at launch instead of showing the sign-in page', async () => {

@@ -233,8 +233,10 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp = turn.state.st
 
 /** Signs out here and leaves a tombstone, so that the other tabs know and no late answer brings the session back. */
 export function signOut(turn: Turn, reason: SignedOutReason): void {
-  const { phase, stamp } = turn.state;
-  const sid = 'stored' in phase ? phase.stored.sid : null;
+  const { phase, storing, stamp } = turn.state;
+  // A sign-in that is still being stored is what will be found.
+  const ended = storing?.held ?? phase;
+  const sid = 'stored' in ended ? ended.stored.sid : null;
   leave(turn, reason);
   writeTombstone(turn, { reason, sid, expectedStamp: stamp });
 }
