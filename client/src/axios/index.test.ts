@@ -117,6 +117,18 @@ describe('axios with a session: no request is lost to an expired token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
+  it('a retry after somebody else signed in is not sent as them', async () => {
+    const { tab, client, seen } = await setUp(() => true);
+    client.interceptors.response.use(async ({ config, status }) => {
+      await tab.auth.adopt({ access_token: 'of-another', token_type: 'Bearer', sid: 'session-2', sub: 'user-2' });
+      expect(status).toBe(200);
+      return client.request(config);
+    });
+    const error = await errorOf(client.get('a'));
+    expect(error.code).toBe('user-changed');
+    expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer access-1']);
+  });
+
   it('interceptors run once for a request that is sent twice', async () => {
     const { client } = await setUp();
     const ran: string[] = [];

@@ -8,12 +8,15 @@ function withWebStream(init: RequestInit | undefined): RequestInit | undefined {
   return isStream(body) ? { ...init, body: toWebStream(body) } : init;
 }
 
+/** Unknown members stay with a configuration when it is sent again. */
+type OwnedConfig = InternalAxiosRequestConfig & { owner?: number };
+
 /**
  * Makes an axios instance carry the session: every request of it goes out by `auth.fetch`, so it waits for a token, is
  * parked while a refresh or an outage is under way, and is sent again after a 401. Instances that are attached to one
  * `auth` share one refresh. Interceptors, `baseURL`, `timeout`, cancelling and `responseType` work as before; a 401 that
  * stays one is axios's own error with the answer in it. What was never sent fails with an `AxiosError` whose `cause` is the
- * `HoldfastError` and whose `code` is its code.
+ * `HoldfastError` and whose `code` is its code: `user-changed` for a retry after somebody else signed in.
  *
  * Requests go out by axios's `fetch` adapter, in Node as well: `proxy`, `httpAgent` and a number in `maxRedirects` have no
  * effect there, and a timeout's code is `ETIMEDOUT`. `timeout` also runs while a request is parked. A stream is sent once; with
@@ -28,8 +31,10 @@ function withWebStream(init: RequestInit | undefined): RequestInit | undefined {
  */
 export function attach(instance: AxiosInstance, auth: AuthService): () => void {
   const { adapter, env } = instance.defaults;
-  const fetch: typeof globalThis.fetch = (input, init) => auth.fetch(input, withWebStream(init));
-  const attached: AxiosAdapter = (config: InternalAxiosRequestConfig) => {
+  const attached: AxiosAdapter = (config: OwnedConfig) => {
+    // Whoever sends the same configuration again, as retries do, sends it for the same user.
+    const owner = (config.owner ??= auth.owner());
+    const fetch: typeof globalThis.fetch = (input, init) => auth.fetch(input, { ...withWebStream(init), owner });
     // In a Request a stream would be copied in memory; passed as it is, it is known to be one.
     const isOneShot = isStream(config.data) && !config.onUploadProgress;
     const ownEnv = { ...config.env, fetch, ...(isOneShot ? { Request: null } : {}) };

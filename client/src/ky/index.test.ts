@@ -73,6 +73,17 @@ describe('ky with a session: no request is lost to an expired token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
+  it('a retry after somebody else signed in is not sent as them', async () => {
+    const { tab, api, seen } = await setUp(
+      () => true,
+      () => 503,
+    );
+    const somebodyElse = { access_token: 'access-of-another', token_type: 'Bearer', sid: 'session-2', sub: 'user-2' };
+    const another = api.extend({ hooks: { beforeRetry: [() => tab.auth.adopt(somebodyElse)] } });
+    expect(await errorOf(another.get('a'))).toMatchObject({ name: 'HoldfastError', code: 'user-changed' });
+    expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer access-1']);
+  });
+
   it('signed out: nothing is sent, nothing is retried, and the error says why', async () => {
     const { tab, api, seen } = await setUp(() => true);
     await tab.auth.signOut();

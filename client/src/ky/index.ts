@@ -5,7 +5,7 @@ import type { AuthService } from '../index.ts';
  * A ky instance that carries the session: every request of it goes out by `auth.fetch`, so it waits for a token, is parked
  * while a refresh or an outage is under way, and is sent again after a 401. Instances that are attached to one `auth` share
  * one refresh. ky's own retries, hooks and errors work as before; a 401 that stays one is an `HTTPError`. What was never sent
- * fails with a `HoldfastError`, which ky does not retry.
+ * fails with a `HoldfastError`, which ky does not retry: `user-changed` for a retry after somebody else signed in.
  *
  * ky's `timeout`, 10 s unless set, also runs while a request is parked: give `timeout: false` or a longer one to requests
  * that should outlast an outage or a reauthentication.
@@ -14,4 +14,9 @@ import type { AuthService } from '../index.ts';
  * const api = attach(ky.create({ prefix: 'https://api.example.com' }), auth)
  * const me = await api.get('me').json()
  */
-export const attach = (instance: KyInstance, auth: AuthService): KyInstance => instance.extend({ fetch: auth.fetch });
+export const attach = (instance: KyInstance, auth: AuthService): KyInstance =>
+  // ky hands options that it does not know to `fetch`, at every retry the same.
+  instance.extend({
+    fetch: auth.fetch,
+    hooks: { init: [(options) => void Object.assign(options, { owner: auth.owner() })] },
+  });
