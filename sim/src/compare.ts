@@ -1,5 +1,8 @@
+import process from 'node:process';
 import type { Policy } from '../../server/src/policy.ts';
-import { runSeeds } from './crew.ts';
+import type { Arguments } from './arguments.ts';
+import { runSeeds, sumUp } from './crew.ts';
+import { writeSection } from './document.ts';
 import { say, type Bundle } from './seeds.ts';
 
 /** A rule of refresh token rotation, to be played in the same worlds as ours. */
@@ -22,17 +25,24 @@ const RULES: readonly Rule[] = [
   { name: 'paced delivery (ours)', decision: null, policy: {} },
 ];
 
-/** Plays the same seeds under every rule and prints who lost a session, and which thieves went unseen. */
-export async function compareRules(bundle: Bundle, count: number, threads: number): Promise<number> {
-  say(`${count} worlds, the same for every rule.\n`);
-  say('| rule | honest sessions lost | thefts caught | thefts undetected |');
-  say('| --- | ---: | ---: | ---: |');
+/** Plays the same seeds under every rule: who lost a session, and which thieves went unseen. */
+export async function compareRules(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
+  const count = given.number('--seeds', 2_000);
+  const lines = [
+    `${count.toLocaleString('en')} worlds, the same for every rule.`,
+    '',
+    '| rule | honest sessions lost | thefts caught | thefts undetected |',
+    '| --- | ---: | ---: | ---: |',
+  ];
   for (const { name, decision, policy } of RULES) {
     const alias = decision === null ? {} : { 'server/src/rotation.ts': `sim/src/rules/${decision}.ts` };
     const file = await bundle('worker.ts', `rule-${decision ?? 'ours'}`, { alias });
-    const options = { policy, goesOn: true };
-    const done = await runSeeds(file, { kind: 'seeds', from: 1, count, stopsAtFirst: false, options }, threads);
-    say(`| ${name} | ${done.lostSessions} | ${done.theftsCaught} | ${done.theftsUndetected} |`);
+    const job = { kind: 'seeds', from: 1, count, stopsAtFirst: false, options: { policy, goesOn: true } } as const;
+    const { lostSessions, theftsCaught, theftsUndetected } = sumUp(await runSeeds(file, job, threads));
+    process.stderr.write(`${name}: ${lostSessions} lost, ${theftsCaught} caught, ${theftsUndetected} undetected\n`);
+    lines.push(`| ${name} | ${lostSessions} | ${theftsCaught} | ${theftsUndetected} |`);
   }
+  say(lines.join('\n'));
+  if (given.has('--write')) await writeSection('compare', lines.join('\n'));
   return 0;
 }

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
 import { Worker } from 'node:worker_threads';
 import type { Done, Job } from './worker.ts';
 
@@ -40,64 +42,80 @@ export async function runJob(file: string, job: Job): Promise<Done> {
 /** Seeds of one job: few enough to share the work evenly. */
 const CHUNK = 250;
 
-/**
- * Plays seeds on several threads and adds everything up, in the order of the seeds.
- *
- * @param onPlayed is told of every chunk that is done, in any order
- */
+/** What came of the seeds from `from` on, and what it cost on top of the chunks that were done before it. */
+export type Chunk = {
+  readonly from: number;
+  readonly done: Done;
+  /** Of all cores together. */
+  readonly cpuSeconds: number;
+  readonly wallSeconds: number;
+};
+
+/** What of a run need not be played again, and who is told of each chunk that is done, in any order. */
+export type Progress = { readonly known?: readonly Chunk[]; readonly onPlayed?: (chunk: Chunk) => void };
+
+/** Plays seeds on several threads. Resolves with everything that was played, in the order of the seeds. */
 export async function runSeeds(
   file: string,
   job: Extract<Job, { readonly kind: 'seeds' }>,
   threads: number,
-  onPlayed: (chunk: Chunk) => void = () => {},
-): Promise<Done> {
-  const chunks: Done[] = [];
-  const total = Math.ceil(job.count / CHUNK);
-  let next = 0;
+  { known = [], onPlayed = () => {} }: Progress = {},
+): Promise<readonly Chunk[]> {
+  const chunks = [...known];
+  const isKnown = new Set(known.map(({ from }) => from));
+  const starts = Array.from({ length: Math.ceil(job.count / CHUNK) }, (_, at) => job.from + at * CHUNK).filter(
+    (from) => !isKnown.has(from),
+  );
+  const takeCost = startCost();
   let isOver = false;
   const work = async (): Promise<void> => {
     const hand = hire(file);
     try {
-      for (let at = next++; at < total && !isOver; at = next++) {
-        const from = job.from + at * CHUNK;
-        const done = await hand.play({ ...job, from, count: Math.min(CHUNK, job.count - at * CHUNK) });
-        chunks[at] = done;
+      for (let from = starts.shift(); from !== undefined && !isOver; from = starts.shift()) {
+        const done = await hand.play({ ...job, from, count: Math.min(CHUNK, job.from + job.count - from) });
+        const chunk = { from, done, ...takeCost() };
+        chunks.push(chunk);
         if (job.stopsAtFirst && done.told.length > 0) isOver = true;
-        onPlayed({ from, done });
+        onPlayed(chunk);
       }
     } finally {
       await hand.dismiss();
     }
   };
-  await Promise.all(Array.from({ length: Math.min(threads, total) }, work));
-  return chunks.filter(Boolean).reduce(addUp, EMPTY);
+  await Promise.all(Array.from({ length: Math.min(threads, starts.length) }, work));
+  return chunks.toSorted((a, b) => a.from - b.from);
 }
 
-/** What came of the seeds from `from` on. */
-export type Chunk = { readonly from: number; readonly done: Done };
+/** Starts to measure. Each call of what it returns gives what it cost since the one before. */
+function startCost(): () => Pick<Chunk, 'cpuSeconds' | 'wallSeconds'> {
+  let [cpu, wallMs] = [process.cpuUsage(), performance.now()];
+  return () => {
+    const { user, system } = process.cpuUsage(cpu);
+    const cost = { cpuSeconds: (user + system) / 1e6, wallSeconds: (performance.now() - wallMs) / 1_000 };
+    [cpu, wallMs] = [process.cpuUsage(), performance.now()];
+    return cost;
+  };
+}
 
-export const EMPTY: Done = {
-  played: 0,
-  events: 0,
-  told: [],
-  reached: [],
-  lostSessions: 0,
-  theftsCaught: 0,
-  theftsUndetected: 0,
-  traceHash: 0,
-};
+/** A run as a whole. */
+export type Sum = Pick<Chunk, 'cpuSeconds' | 'wallSeconds'> & Done;
 
-export function addUp(a: Done, b: Done): Done {
-  const reached = new Map(a.reached);
-  for (const [name, count] of b.reached) reached.set(name, (reached.get(name) ?? 0) + count);
+/** Adds up what was played, in the order of the seeds. */
+export function sumUp(chunks: readonly Chunk[]): Sum {
+  const reached = new Map<string, number>();
+  for (const { done } of chunks)
+    for (const [name, worlds] of done.reached) reached.set(name, (reached.get(name) ?? 0) + worlds);
+  const add = (valueOf: (chunk: Chunk) => number): number => chunks.reduce((sum, chunk) => sum + valueOf(chunk), 0);
   return {
-    played: a.played + b.played,
-    events: a.events + b.events,
-    told: [...a.told, ...b.told],
+    cpuSeconds: add(({ cpuSeconds }) => cpuSeconds),
+    wallSeconds: add(({ wallSeconds }) => wallSeconds),
+    played: add(({ done }) => done.played),
+    events: add(({ done }) => done.events),
+    told: chunks.flatMap(({ done }) => done.told),
     reached: [...reached],
-    lostSessions: a.lostSessions + b.lostSessions,
-    theftsCaught: a.theftsCaught + b.theftsCaught,
-    theftsUndetected: a.theftsUndetected + b.theftsUndetected,
-    traceHash: (Math.imul(a.traceHash, 31) + b.traceHash) >>> 0,
+    lostSessions: add(({ done }) => done.lostSessions),
+    theftsCaught: add(({ done }) => done.theftsCaught),
+    theftsUndetected: add(({ done }) => done.theftsUndetected),
+    traceHash: chunks.reduce((hash, { done }) => (Math.imul(hash, 31) + done.traceHash) >>> 0, 0),
   };
 }

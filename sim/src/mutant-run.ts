@@ -1,5 +1,7 @@
 import process from 'node:process';
+import type { Arguments } from './arguments.ts';
 import { runJob } from './crew.ts';
+import { writeSection } from './document.ts';
 import { HARMLESS, MUTANTS, UNSEEN, type Mutant } from './mutants.ts';
 import { say, type Bundle } from './seeds.ts';
 
@@ -14,40 +16,57 @@ async function hunt(bundle: Bundle, mutant: Mutant, bound: number): Promise<Fate
   return { mutant, seed: told?.setup.seed ?? null, invariant: told?.violations[0]?.invariant ?? '' };
 }
 
-/**
- * Plays every mutant from seed 1 until it breaks a promise, and prints what became of each.
- *
- * @param bound seeds after which a mutant has survived
- * @param only plays one mutant alone
- * @returns 1 if one survived
- */
-export async function runMutants(bundle: Bundle, bound: number, only: string | null, threads: number): Promise<number> {
+/** Seeds after which a mutant has survived, unless a command says otherwise. */
+const BOUND = 3_000;
+
+/** Plays every mutant from seed 1 until it breaks a promise, and prints what became of each. @returns 1 if one survived */
+export async function runMutants(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
+  const bound = given.number('--bound', BOUND);
+  const only = given.text('--only');
   const mutants = MUTANTS.filter(({ name }) => only === null || name === only);
   if (mutants.length === 0)
     throw new TypeError(`there is no mutant ${only}; there are ${MUTANTS.map(({ name }) => name).join(', ')}`);
   const fates: Fate[] = [];
-  let next = 0;
+  const left = [...mutants.entries()];
   const work = async (): Promise<void> => {
-    for (let at = next++; at < mutants.length; at = next++) {
-      const mutant = mutants[at];
-      if (!mutant) continue;
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const [at, mutant] = next;
       const fate = await hunt(bundle, mutant, bound);
       fates[at] = fate;
       process.stderr.write(`${mutant.name}: ${fate.seed ?? 'survived'} ${fate.invariant}\n`);
     }
   };
   await Promise.all(Array.from({ length: threads }, work));
-  say('| mutant | deliberate bug | caught at seed | by |');
-  say('| --- | --- | ---: | --- |');
-  for (const { mutant, seed, invariant } of fates)
-    say(`| \`${mutant.name}\` | ${mutant.what} | ${seed ?? '**survived**'} | ${invariant} |`);
-  const survivors = fates.filter(({ seed }) => seed === null);
-  say(`\n${fates.length - survivors.length} of ${fates.length} caught within ${bound} seeds.`);
-  if (only === null) {
-    say('\n| bug that is not seen here | where it is |\n| --- | --- |');
-    for (const { what, why } of UNSEEN) say(`| ${what} | ${why} |`);
-    say('\n| harmless change | why |\n| --- | --- |');
-    for (const { what, why } of HARMLESS) say(`| ${what} | ${why} |`);
-  }
-  return survivors.length > 0 ? 1 : 0;
+  const page = only === null ? `${writeFates(fates, bound)}\n\n${writeOthers()}` : writeFates(fates, bound);
+  say(page);
+  if (given.has('--write') && only === null) await writeSection('mutants', page);
+  return fates.some(({ seed }) => seed === null) ? 1 : 0;
+}
+
+function writeFates(fates: readonly Fate[], bound: number): string {
+  const caught = fates.filter(({ seed }) => seed !== null).length;
+  const rows = fates.map(
+    ({ mutant, seed, invariant }) =>
+      `| \`${mutant.name}\` | ${mutant.what} | ${seed ?? '**survived**'} | ${invariant} |`,
+  );
+  return [
+    `${caught} of ${fates.length} caught, each within ${bound.toLocaleString('en')} seeds from seed 1 on.`,
+    '',
+    '| mutant | deliberate bug | caught at seed | by |',
+    '| --- | --- | ---: | --- |',
+    ...rows,
+  ].join('\n');
+}
+
+function writeOthers(): string {
+  const rows = (others: typeof UNSEEN): readonly string[] => others.map(({ what, why }) => `| ${what} | ${why} |`);
+  return [
+    '| bug that is not seen here | where it is |',
+    '| --- | --- |',
+    ...rows(UNSEEN),
+    '',
+    '| harmless change | why |',
+    '| --- | --- |',
+    ...rows(HARMLESS),
+  ].join('\n');
 }

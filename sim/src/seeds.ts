@@ -14,13 +14,24 @@ export type Bundle = (
 ) => Promise<string>;
 
 /** A world that once broke a promise. It is played whole, not by its seed alone: what a seed draws may change. */
-export type Case = { readonly title: string; readonly invariant: string; readonly setup: Setup };
+export type Case = {
+  /** The name of its file. */
+  readonly name: string;
+  readonly title: string;
+  readonly invariant: string;
+  readonly setup: Setup;
+};
 
 /** Every known case, from `sim/seeds`. */
 export async function readCases(): Promise<readonly Case[]> {
   const folder = path.resolve('sim/seeds');
   const names = (await fs.readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).toSorted();
-  return Promise.all(names.map(async (name) => JSON.parse(await fs.readFile(path.join(folder, name), 'utf8')) as Case));
+  return Promise.all(
+    names.map(async (file) => {
+      const kept = JSON.parse(await fs.readFile(path.join(folder, file), 'utf8')) as Omit<Case, 'name'>;
+      return { name: path.basename(file, '.json'), ...kept };
+    }),
+  );
 }
 
 export const say = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -120,6 +120,12 @@ export type Setup = {
 /** Longest life of a request, of an answer, and longest work at the server: together within the rotation interval. */
 export const LIFE_MS = { request: 18_000, answer: 18_000, work: 8_000 } as const;
 
+/**
+ * How often the user acts in a world, at most on average. Requests with a good token are most of the work and find the
+ * least: more worlds find more than busier ones.
+ */
+const ACTS_MAX = 80;
+
 function drawTable<Name extends string>(
   random: Random,
   limits: Readonly<Record<Name, number>>,
@@ -151,7 +157,7 @@ export function drawSetup(seed: number): Setup {
     inactivityTimeoutSeconds: random.pick([1_200, 3_600, 14 * 86_400]),
     absoluteLifetimeSeconds: random.pick([3_600, 12 * 3_600, 30 * 86_400, 30 * 86_400]),
     safetyMs,
-    userWaitMs: random.pick([8_000, 20_000, 60_000]),
+    userWaitMs: Math.max(random.pick([8_000, 20_000, 60_000]), Math.round(safetyMs / ACTS_MAX)),
     sleepStopsClock: random.chance(0.5),
     theftAtMs: hasThief ? random.int(0, Math.floor(safetyMs * 0.7)) : null,
     faults: drawTable(random.fork('faults'), FAULTS, share),

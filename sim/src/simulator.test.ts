@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../bundle.mjs';
-import { runJob, runSeeds } from './crew.ts';
+import { runJob, runSeeds, sumUp } from './crew.ts';
 import { explore } from './explore.ts';
 import { MUTANTS } from './mutants.ts';
 import { readCases } from './seeds.ts';
@@ -42,11 +42,12 @@ describe('a seed', () => {
 });
 
 describe('the promises hold', () => {
-  it('in a thousand worlds', async () => {
-    const job = { kind: 'seeds', from: 500_000, count: 1_000, stopsAtFirst: false, options: {} } as const;
-    const done = await runSeeds(worker, job, 2);
-    expect(done.told.map(({ setup, violations }) => [setup.seed, violations])).toEqual([]);
-    expect(done.played).toBe(1_000);
+  // Twenty thousand others are a check of their own in `npm test`.
+  it('in five hundred worlds', async () => {
+    const job = { kind: 'seeds', from: 500_000, count: 500, stopsAtFirst: false, options: {} } as const;
+    const { told, played } = sumUp(await runSeeds(worker, job, 2));
+    expect(told.map(({ setup, violations }) => [setup.seed, violations])).toEqual([]);
+    expect(played).toBe(500);
   });
 
   it('in every world that once broke one', async () => {
