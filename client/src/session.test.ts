@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from './policy.ts';
-import { describe as describeState, initialState, transition } from './session.ts';
-import type { MachineConfig, SessionEvent, SessionState } from './session-state.ts';
 import type { Platform, ProofSigner, Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
@@ -542,62 +540,5 @@ describe('callers', () => {
     const printed = JSON.stringify([tab.observed, tab.auth.getSnapshot()]);
     expect(printed).not.toMatch(/access-\d|refresh-\d|secret/u);
     expect(tab.observed.length).toBeGreaterThan(10);
-  });
-});
-
-describe('the machine', () => {
-  const config: MachineConfig = {
-    wire: {
-      clientId: 'app',
-      tokenEndpoint: '/token',
-      challengeEndpoint: '/c',
-      revocationEndpoint: '/r',
-      scope: null,
-      delivery: 'body',
-    },
-    stages: ['password'],
-    automaticStages: [],
-    classify: () => null,
-    isActivityAssumed: false,
-  };
-  const now = { wallMs: 0, monotonicMs: 0 };
-
-  it('ignores every event that belongs to nothing, in every phase', () => {
-    const start = initialState(0.5, now);
-    const [restored] = transition(start, { type: 'woke' }, now, defaultPolicy, config);
-    const [signedOut] = transition(
-      restored,
-      { type: 'vaultRead', operation: -1, record: null },
-      now,
-      defaultPolicy,
-      config,
-    );
-    const strays: SessionEvent[] = [
-      { type: 'vaultRead', operation: 99, record: null },
-      { type: 'vaultWritten', operation: 99, isReplaced: true, record: null },
-      { type: 'vaultUnavailable', operation: 99, random: 0 },
-      { type: 'refreshAnswered', attempt: 99, answer: json(200, { access_token: 'x' }), random: 0 },
-      { type: 'refreshFailed', attempt: 99, random: 0 },
-      { type: 'callerLeft', caller: 99 },
-      { type: 'tokenTried', generation: 99, isRefused: true },
-      { type: 'tokenTried', generation: 99, isRefused: false },
-      { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
-      { type: 'woke' },
-    ];
-    for (const state of [restored, signedOut] satisfies SessionState[])
-      for (const event of strays)
-        expect(transition(state, event, now, defaultPolicy, config).slice(0, 2)).toEqual([state, []]);
-  });
-
-  it('gives back a lock that comes after nobody needs it', () => {
-    const [state] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
-    const [, effects] = transition(state, { type: 'lockSettled', attempt: 7 }, now, defaultPolicy, config);
-    expect(effects).toEqual([{ type: 'endRefresh', attempt: 7 }]);
-  });
-
-  it('wants no wake-up while nothing can happen by itself, and its description holds no secret', () => {
-    const [state, , wakeInMs] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
-    expect(wakeInMs).toBe(Infinity);
-    expect(describeState(state)).toMatchObject({ phase: 'restoring', waiting: 0, flight: null });
   });
 });

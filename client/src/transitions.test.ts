@@ -1,5 +1,9 @@
-import { expect, it } from 'vitest';
-import { outcomesOf, states } from './testing/machine-states.ts';
+import { describe, expect, it } from 'vitest';
+import { defaultPolicy } from './policy.ts';
+import { describe as describeState, initialState, transition } from './session.ts';
+import type { SessionEvent, SessionState } from './session-state.ts';
+import { config, outcomesOf, START, states } from './testing/machine-states.ts';
+import { json } from './testing/world.ts';
 
 // The whole machine on two pages: every state against every event. Each line reads: what becomes of the state and what the
 // shell is asked to do, and by which events; what is not named changes nothing. A user loses a session, or a request, wherever
@@ -200,4 +204,47 @@ it('knows every state', () => {
 
 it.each(Object.entries(states))('%s', (name, steps) => {
   expect(outcomesOf(steps)).toEqual(table[name]);
+});
+
+describe('the machine', () => {
+  const now = START;
+
+  it('ignores every event that belongs to nothing, in every phase', () => {
+    const start = initialState(0.5, now);
+    const [restored] = transition(start, { type: 'woke' }, now, defaultPolicy, config);
+    const [signedOut] = transition(
+      restored,
+      { type: 'vaultRead', operation: -1, record: null },
+      now,
+      defaultPolicy,
+      config,
+    );
+    const strays: SessionEvent[] = [
+      { type: 'vaultRead', operation: 99, record: null },
+      { type: 'vaultWritten', operation: 99, isReplaced: true, record: null },
+      { type: 'vaultUnavailable', operation: 99, random: 0 },
+      { type: 'refreshAnswered', attempt: 99, answer: json(200, { access_token: 'x' }), random: 0 },
+      { type: 'refreshFailed', attempt: 99, random: 0 },
+      { type: 'callerLeft', caller: 99 },
+      { type: 'tokenTried', generation: 99, isRefused: true },
+      { type: 'tokenTried', generation: 99, isRefused: false },
+      { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
+      { type: 'woke' },
+    ];
+    for (const state of [restored, signedOut] satisfies SessionState[])
+      for (const event of strays)
+        expect(transition(state, event, now, defaultPolicy, config).slice(0, 2)).toEqual([state, []]);
+  });
+
+  it('gives back a lock that comes after nobody needs it', () => {
+    const [state] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
+    const [, effects] = transition(state, { type: 'lockSettled', attempt: 7 }, now, defaultPolicy, config);
+    expect(effects).toEqual([{ type: 'endRefresh', attempt: 7 }]);
+  });
+
+  it('wants no wake-up while nothing can happen by itself, and its description holds no secret', () => {
+    const [state, , wakeInMs] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
+    expect(wakeInMs).toBe(Infinity);
+    expect(describeState(state)).toMatchObject({ phase: 'restoring', waiting: 0, flight: null });
+  });
 });

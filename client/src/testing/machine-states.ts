@@ -8,7 +8,8 @@ import { json } from './world.ts';
 
 // Every state of the machine, how it is come by, and every event that may come then.
 
-const config: MachineConfig = {
+/** Servers that rotate, one stage that starts by itself, one that waits for the user. */
+export const config: MachineConfig = {
   wire: {
     clientId: 'app',
     tokenEndpoint: '/token',
@@ -23,7 +24,8 @@ const config: MachineConfig = {
   isActivityAssumed: false,
 };
 
-const START: Instant = { wallMs: Date.UTC(2026, 0, 1), monotonicMs: 1_000 };
+/** When every story begins. */
+export const START: Instant = { wallMs: Date.UTC(2026, 0, 1), monotonicMs: 1_000 };
 const LIFETIME_MS = 900_000;
 
 const at = (ms: number): Instant => ({ wallMs: START.wallMs + ms, monotonicMs: START.monotonicMs + ms });
