@@ -107,7 +107,7 @@ function adoptAndLand(turn: Turn, flight: Flight, record: VaultRecord): void {
 function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, stamp: number): void {
   const { state, now, policy, config } = turn;
   const { attempt } = flight;
-  const isUserActive = config.isActivityAssumed || state.isUserActive || flight.cause === 'extend';
+  const isUserActive = config.isActivityAssumed || state.isUserActive;
   payForRefresh(turn);
   state.phase = { ...held, stored };
   state.stamp = stamp;
@@ -211,14 +211,14 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
 }
 
 /** Failures that say nothing of the server: it was not reached. */
-const OUT_OF_REACH: ReadonlySet<FailureCause> = new Set(['network', 'timeout', 'not-json']);
+const OUT_OF_REACH: readonly FailureCause[] = ['network', 'timeout', 'not-json'];
 
 function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: number | null = null): void {
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   // There was nothing but a hope: without an answer there is nobody to show.
   if (held?.isProbe) return leave(turn, 'never-signed-in');
-  const isOutOfReach = OUT_OF_REACH.has(cause);
+  const isOutOfReach = OUT_OF_REACH.includes(cause);
   const ownMs = backOffMs(turn, isOutOfReach);
   const retryInMs =
     askedMs === null ? ownMs : Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random;

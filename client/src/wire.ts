@@ -202,7 +202,7 @@ function transientCause(status: number, error: string | null, isJson: boolean): 
   if (status >= 500) return 'server-error';
   if (!isJson || status < 300) return 'not-json';
   if (error === 'use_dpop_nonce') return 'nonce-required';
-  return error !== null && MISCONFIGURED.test(error) ? 'misconfigured' : 'server-error';
+  return MISCONFIGURED.test(error ?? '') ? 'misconfigured' : 'server-error';
 }
 
 /** An answer of the sign-in endpoint, classified. */
