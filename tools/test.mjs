@@ -7,7 +7,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { provideChromium } from './chromium.mjs';
-import { CommandError, endOnSignals, endWithNpm, reportFailure, root, runInstalled, secondsSince } from './steps.mjs';
+import {
+  CommandError,
+  endOnSignals,
+  endWithNpm,
+  reportFailure,
+  root,
+  run,
+  runInstalled,
+  secondsSince,
+} from './steps.mjs';
 import { setup } from './setup.mjs';
 import { fingerprint, passedBefore, rememberPassed } from './passed-before.mjs';
 import { countTests } from './vitest-report.mjs';
@@ -35,6 +44,11 @@ const checks = {
     run: () => runInstalled('knip/bin/knip.js', [], { quiet: true }),
   },
   build: { title: 'build (server, web app)', run: () => setup() },
+  // Apart from the tests of the simulator, so that it has every core to itself.
+  worlds: {
+    title: 'simulation (20,000 worlds)',
+    run: () => run(process.execPath, [path.join(root, 'sim/sim.mjs'), '--seeds', '20000']),
+  },
 };
 
 /** Vitest's projects; `browser` needs Chromium. */

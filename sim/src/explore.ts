@@ -27,43 +27,51 @@ const IGNORED: ReadonlySet<string> = new Set([
   'operations',
   'wallMs',
   'store',
+  'nowMs',
+  'nonces',
 ]);
-const TIMES: ReadonlySet<string> = new Set(['monotonicMs', 'deliveredAtMs', 'sentAt']);
 
 /** Two worlds that differ only in the names of copies, attempts and stamps, or in the time of day, are one. */
 function keyOf(world: SmallWorld): string {
   const names = new Map<string, string>();
-  const rename = (kind: string, value: unknown): string => {
-    const name = `${kind}${String(value)}`;
+  const rename = (kind: string, value: number | string): string => {
+    const name = kind + value;
     const known = names.get(name);
     if (known !== undefined) return known;
-    const fresh = `${kind}${names.size}`;
+    const fresh = kind + names.size;
     names.set(name, fresh);
     return fresh;
   };
+  const write = (field: string, value: unknown): string => {
+    if (typeof value === 'number') return writeNumber(field, value, world.nowMs, rename);
+    if (typeof value === 'string') return writeText(field, value, rename);
+    if (typeof value !== 'object' || value === null) return String(value);
+    if (Array.isArray(value)) return `[${value.map((each) => write('', each)).join()}]`;
+    let text = '{';
+    // A value says its fields in one order, so that their names can be left out.
+    for (const [name, each] of Object.entries(value)) if (!IGNORED.has(name)) text += `${write(name, each)},`;
+    return `${text}}`;
+  };
   // How many tokens a tab has held tells nothing while nobody waits for one.
   const tabs = world.tabs.map(({ state, writes }) => ({ state: { ...state, generation: 0 }, writes }));
-  return JSON.stringify({ ...world, tabs }, (field, value: unknown) => canonical(field, value, world.nowMs, rename));
+  return write('', { ...world, tabs });
 }
 
-function canonical(
-  field: string,
-  value: unknown,
-  nowMs: number,
-  rename: (kind: string, value: unknown) => string,
-): unknown {
-  if (IGNORED.has(field) || field === 'nowMs' || field === 'nonces') return undefined;
-  if (typeof value === 'number') {
-    if (TIMES.has(field)) return field === 'deliveredAtMs' ? Math.min(nowMs - value, 60_000) : isToCome(value, nowMs);
-    if (field === 'attempt' || field === 'attempts' || field === 'operation') return rename('a', value);
-    if (field === 'stamp' || field === 'expectedStamp') return rename('s', value);
-    if (field === 'nonce') return rename('n', value);
-  }
-  if (typeof value === 'string') {
-    if (field === 'rotatedBy') return rename('n', value);
-    if (field === 'refreshToken' || field === 'body')
-      return value.replace(/(\d+)\.(\d+)/u, (_, g: string, n: string) => `${g}.${rename('n', n)}`);
-  }
+type Rename = (kind: string, value: number | string) => string;
+
+function writeNumber(field: string, value: number, nowMs: number, rename: Rename): string {
+  if (field === 'deliveredAtMs') return String(Math.min(nowMs - value, 60_000));
+  if (field === 'monotonicMs' || field === 'sentAt') return String(isToCome(value, nowMs));
+  if (field === 'attempt' || field === 'attempts' || field === 'operation') return rename('a', value);
+  if (field === 'stamp' || field === 'expectedStamp') return rename('s', value);
+  if (field === 'nonce') return rename('n', value);
+  return String(value);
+}
+
+function writeText(field: string, value: string, rename: Rename): string {
+  if (field === 'rotatedBy') return rename('n', value);
+  if (field === 'refreshToken' || field === 'body')
+    return value.replace(/(\d+)\.(\d+)/u, (_, g: string, n: string) => `${g}.${rename('n', n)}`);
   return value;
 }
 
