@@ -32,6 +32,13 @@ describe('a seed', () => {
     expect(done.told[0]?.traceHash).not.toBe(done.told[1]?.traceHash);
   });
 
+  it('gives the same trace with the stand-in for the snapshots as with the real ones', async () => {
+    const alias = { 'sim/src/staged-snapshot.ts': 'client/src/snapshot.ts' };
+    const real = await bundle('worker.ts', 'test-snapshots', { alias });
+    const job = { kind: 'seeds', from: 60, count: 40, stopsAtFirst: false, options: {} } as const;
+    expect((await runJob(real, job)).traceHash).toBe((await seeds(60, 40)).traceHash);
+  });
+
   it('tells the same story with and without its lines kept', async () => {
     const setups = [drawSetup(5)];
     const told = await runJob(worker, { kind: 'setups', setups, options: { keepsNotes: true } });
