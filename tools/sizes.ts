@@ -17,6 +17,7 @@ const parts: readonly (readonly [string, string, number])[] = [
     15.2,
   ],
   ['`holdfast/react` on top, without React', "export * from './react/index.ts';", 2],
+  ['`holdfast/timeline`, without the panel that it loads', "export * from './timeline/index.ts';", 1.5],
 ];
 
 /** A size in kilobytes (1,000 bytes) with one decimal. */
@@ -41,7 +42,7 @@ export async function measureSizes(root: string): Promise<readonly Size[]> {
         format: 'esm',
         platform: 'browser',
         target: 'es2022',
-        external: ['react'],
+        external: ['react', './panel.ts'],
         write: false,
       });
       const bytes = outputFiles[0]?.contents ?? new Uint8Array();

@@ -1,6 +1,6 @@
 import { HoldfastError } from './errors.ts';
 import type { GrantedToken } from './session-state.ts';
-import { dispatch, requestToken, type Shell, type TokenRequest } from './shell.ts';
+import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './shell.ts';
 import { rememberNonce, signProof } from './token-endpoint.ts';
 import { freshMs } from './turn.ts';
 
@@ -155,6 +155,7 @@ async function sendAuthorized(
   const fresh = await answerChallenge(shell, first, token, plan, patience);
   if (!fresh) return first;
   await first.body?.cancel();
+  tellObservers(shell, { type: 'request.replayed', generation: fresh.generation });
   const second = await sendOnce(shell, plan, method, target.href, fresh);
   if (second.status === 401) rememberRefusing(shell, endpoint, fresh.generation);
   return second;

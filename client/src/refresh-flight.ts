@@ -54,7 +54,13 @@ export function startFlight(turn: Turn, cause: RefreshCause): void {
 export function onLockSettled(turn: Turn, { attempt }: Event<'lockSettled'>): void {
   const { flight } = turn.state;
   if (flight?.attempt !== attempt) run(turn, { type: 'endRefresh', attempt });
-  else if (flight.step.kind === 'locking') read(turn, flight, { kind: 'reading' });
+  else if (flight.step.kind === 'locking') goAhead(turn, flight);
+}
+
+function goAhead(turn: Turn, flight: Flight): void {
+  const waitedMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
+  observe(turn, { type: 'refresh.locked', attempt: flight.attempt, waitedMs });
+  read(turn, flight, { kind: 'reading' });
 }
 
 /** The vault was read for this flight: before the request, or again after the server said no. */
@@ -201,7 +207,7 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   const { flight, stamp } = turn.state;
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
-  if (step.kind === 'locking') read(turn, flight, { kind: 'reading' });
+  if (step.kind === 'locking') goAhead(turn, flight);
   else if (step.kind === 'committing') {
     // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
     land(turn, flight, step.held, stamp);

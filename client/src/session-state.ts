@@ -240,6 +240,8 @@ export type Effect =
 export type Observation =
   | { readonly type: 'refresh.started'; readonly attempt: number; readonly cause: RefreshCause }
   | { readonly type: 'refresh.joined'; readonly attempt: number; readonly caller: number }
+  /** The wait for the lock between tabs is over, with it or without. */
+  | { readonly type: 'refresh.locked'; readonly attempt: number; readonly waitedMs: number }
   | { readonly type: 'refresh.sent'; readonly attempt: number; readonly isUserActive: boolean }
   | { readonly type: 'refresh.adopted'; readonly attempt: number }
   | {
@@ -259,6 +261,8 @@ export type Observation =
   | { readonly type: 'request.released'; readonly caller: number }
   | { readonly type: 'request.failed'; readonly caller: number; readonly code: HoldfastErrorCode }
   | { readonly type: 'token.refused'; readonly generation: number }
+  /** A request that was answered 401 was sent again, with this token. */
+  | { readonly type: 'request.replayed'; readonly generation: number }
   /** What is stored was taken over: at launch, or because another tab wrote it. */
   | { readonly type: 'session.adopted'; readonly from: 'storage' | 'another-tab' }
   | { readonly type: 'session.expiring'; readonly inMs: number }

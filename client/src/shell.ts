@@ -174,9 +174,13 @@ function runEffect(shell: Shell, effect: Effect): void {
     case 'settle':
       return settle(shell, effect.caller, effect.settlement);
     case 'observe':
-      for (const observer of Array.from(shell.observers)) callSafely(() => observer(effect.observation));
-      return;
+      return tellObservers(shell, effect.observation);
   }
+}
+
+/** Tells whoever watches. */
+export function tellObservers(shell: Shell, observation: Observation): void {
+  for (const observer of Array.from(shell.observers)) callSafely(() => observer(observation));
 }
 
 function acquireLock(shell: Shell, attempt: number, waitMs: number): void {

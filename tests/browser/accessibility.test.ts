@@ -70,7 +70,7 @@ async function showSecurity(): Promise<void> {
 
 /** Ends the session on the server and makes the page notice. */
 async function loseSession(): Promise<void> {
-  await page.getByRole('button', { name: 'Revoke' }).click();
+  await page.getByRole('button', { name: 'Revoke', exact: true }).click();
   await page.getByRole('button', { name: 'Refresh now' }).click();
   await dialog().waitFor();
 }
@@ -99,7 +99,7 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
     await page.getByText('The page does not know yet').waitFor();
     await page.getByRole('button', { name: 'Fire 20 requests' }).click();
     await page.getByText(/^20 of 20 answered/u).waitFor();
-    await page.getByRole('button', { name: 'Revoke' }).click();
+    await page.getByRole('button', { name: 'Revoke', exact: true }).click();
     await page.getByText('Nothing has changed here yet').waitFor();
     expect(await findViolations()).toEqual([]);
   });
@@ -208,7 +208,7 @@ describe('by keyboard alone', () => {
 
   it('the sheet takes the focus, keeps it, does not go by Escape, and gives the focus back', async () => {
     await signIn();
-    await page.getByRole('button', { name: 'Revoke' }).click();
+    await page.getByRole('button', { name: 'Revoke', exact: true }).click();
     await page.getByRole('button', { name: 'Refresh now' }).waitFor();
     await page.getByRole('button', { name: 'Renew now' }).focus();
     await page.keyboard.press('Enter');

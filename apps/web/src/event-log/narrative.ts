@@ -11,6 +11,9 @@ function callersOf(observation: Observation): readonly number[] {
   return 'caller' in observation ? [observation.caller] : [];
 }
 
+/** Steps that the timeline shows and a story goes without. */
+const isDetail = ({ type }: Observation): boolean => type === 'refresh.locked' || type === 'request.replayed';
+
 /** Whether two observations say the same of two requests, so that one line can say it of both. */
 function saySame(one: Observation, other: Observation): boolean {
   if (one.type !== other.type || !('caller' in one)) return false;
@@ -37,6 +40,7 @@ export function tellStory(entries: readonly LogEntry[], maxLines: number): reado
   let drafts: readonly Draft[] = [];
   for (const entry of entries) {
     const { observation } = entry;
+    if (isDetail(observation)) continue;
     if (observation.type === 'refresh.joined') drafts = withoutCaller(drafts, observation.caller);
     const last = drafts.at(-1);
     if (last !== undefined && saySame(last.entry.observation, observation)) {

@@ -74,6 +74,8 @@ export function describeObservation(observation: Observation, callers: readonly 
       };
     case 'refresh.joined':
       return { tone: 'wait', text: `${nameRequests(callers)} joined refresh ${observation.attempt} and waited.` };
+    case 'refresh.locked':
+      return { tone: 'plain', text: `Refresh ${observation.attempt} waited for the lock between tabs.` };
     case 'refresh.sent': {
       const activity = observation.isUserActive ? ' It counts as your activity.' : '';
       return { tone: 'plain', text: `Refresh ${observation.attempt} was sent to the server.${activity}` };
@@ -103,6 +105,8 @@ export function describeObservation(observation: Observation, callers: readonly 
       return { tone: 'bad', text: `${nameRequests(callers)} stopped waiting: ${observation.code}.` };
     case 'token.refused':
       return { tone: 'wait', text: `The server refused access token ${observation.generation} (401).` };
+    case 'request.replayed':
+      return { tone: 'good', text: `A request was sent again with access token ${observation.generation}.` };
     default:
       return describeSessionChange(observation);
   }

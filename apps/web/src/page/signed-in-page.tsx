@@ -7,6 +7,7 @@ import { SecurityView } from '../security/security-view.tsx';
 import { ExpiryWarning } from '../session/expiry-warning.tsx';
 import { useProfile } from '../session/profile.ts';
 import { SessionPanel } from '../session/session-panel.tsx';
+import { TimelinePanel } from '../timeline/timeline-panel.tsx';
 import { TrialsPanel } from '../trials/trials-panel.tsx';
 import { PageHeader } from './page-header.tsx';
 import './page.css';
@@ -45,18 +46,21 @@ export function SignedInPage({ session }: { readonly session: SignedInSession })
   );
 }
 
-/** On the left an app, on the right the session beneath it. */
+/** On the left an app, on the right the session beneath it, and below what it did, in all tabs. */
 function NotesView({ session }: { readonly session: SignedInSession }): ReactElement {
   return (
-    <div className="columns">
-      <div className="column">
-        <NotesPanel parkedRequests={session.parkedRequests} />
-        <TrialsPanel session={session} />
+    <div className="column">
+      <div className="columns">
+        <div className="column">
+          <NotesPanel parkedRequests={session.parkedRequests} />
+          <TrialsPanel session={session} />
+        </div>
+        <div className="column">
+          <SessionPanel session={session} />
+          <EventLogPanel />
+        </div>
       </div>
-      <div className="column">
-        <SessionPanel session={session} />
-        <EventLogPanel />
-      </div>
+      <TimelinePanel />
     </div>
   );
 }

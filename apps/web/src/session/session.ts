@@ -1,6 +1,10 @@
 import { createApiClient, createAuthService } from 'holdfast';
+import { createTimeline } from 'holdfast/timeline';
 import { web } from 'holdfast/web';
 import { recordObservation } from '../event-log/event-log.ts';
+
+/** What the session does, in all tabs of this page. For developers: an app that has nobody to show it leaves it out. */
+export const timeline = createTimeline();
 
 /** The session of this page. One for the whole page, made before React starts and untouched by its renders. */
 export const auth = createAuthService({
@@ -9,11 +13,17 @@ export const auth = createAuthService({
   platform: web(),
   // Both by the sheet, which waits for the user before it asks for either.
   reauthentication: ['biometric', 'password'],
-  onEvent: recordObservation,
+  onEvent: (observation) => {
+    recordObservation(observation);
+    timeline.record(observation);
+  },
 });
 
 /** Requests to the demo's API that carry the session. */
 export const api = createApiClient({ baseUrl: location.origin, auth });
 
 // While developing, a changed module is replaced in place: the old session must not go on beside the new one.
-import.meta.hot?.dispose(() => auth.dispose());
+import.meta.hot?.dispose(() => {
+  auth.dispose();
+  timeline.dispose();
+});

@@ -1,0 +1,3 @@
+export type { TimelineEntry } from './entry.ts';
+export { createTimeline } from './timeline.ts';
+export type { Timeline, TimelineOptions } from './timeline.ts';

@@ -1,0 +1,29 @@
+import { readEntry, type TimelineEntry } from './entry.ts';
+
+const FORMAT = 'holdfast-timeline';
+const VERSION = 1;
+
+/** A recording as JSON, for a bug report. It holds what happened and when, and no secret. */
+export function writeRecording(entries: readonly TimelineEntry[], atMs: number): string {
+  const recording = { format: FORMAT, version: VERSION, recordedAt: new Date(atMs).toISOString(), entries };
+  return JSON.stringify(recording, null, 1);
+}
+
+/** Why a file is no recording, in a sentence. */
+type Refusal = { readonly entries: null; readonly why: string };
+
+/** Reads a recording. Entries that are none, or could hold a secret, are left out and counted. */
+export function readRecording(text: string): { entries: readonly TimelineEntry[]; readonly dropped: number } | Refusal {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { entries: null, why: 'This file is no JSON.' };
+  }
+  const { format, version, entries } = (json ?? {}) as Readonly<Record<string, unknown>>;
+  if (format !== FORMAT || !Array.isArray(entries))
+    return { entries: null, why: 'This file is no recording of a session timeline.' };
+  if (version !== VERSION) return { entries: null, why: `This recording is of version ${String(version)}, not 1.` };
+  const read = entries.map(readEntry).filter((entry) => entry !== null);
+  return { entries: read, dropped: entries.length - read.length };
+}

@@ -1,0 +1,111 @@
+import type { Observation } from '../index.ts';
+import { compareEntries, readEntry, type TimelineEntry } from './entry.ts';
+
+/** What `createTimeline` can be told. */
+export type TimelineOptions = {
+  /** Tabs with this name share what they observe. Default: all tabs of the origin. */
+  readonly name?: string;
+  /** How many observations are kept, of all tabs; the oldest go first. Default 5 000. */
+  readonly entriesMax?: number;
+};
+
+/** Records what the session does in this tab and in the others, and shows it. */
+export type Timeline = {
+  /** This tab, as in `TimelineEntry`. */
+  readonly tab: string;
+  /** Records an observation: `createAuthService({ onEvent: timeline.record })`, or `auth.observe(timeline.record)`. */
+  readonly record: (observation: Observation) => void;
+  /** Everything that is known, in order of time; the same array until something is added. */
+  readonly getEntries: () => readonly TimelineEntry[];
+  /** Calls back after every change. Returns the function that stops it. */
+  readonly subscribe: (listener: () => void) => () => void;
+  /** Forgets what was recorded, in this tab. */
+  readonly clear: () => void;
+  /** Loads the panel and shows it in `container`. Resolves with the function that removes it. */
+  readonly mount: (container: HTMLElement) => Promise<() => void>;
+  /** Shares and hears nothing any more. */
+  readonly dispose: () => void;
+};
+
+/** A random name for a page load. */
+const randomTab = (): string => `t${Math.random().toString(36).slice(2, 10)}`;
+
+/** The channel between the tabs: a new one asks for what the others have observed. Every entry is checked on arrival. */
+function openChannel(
+  name: string,
+  onEntries: (entries: readonly TimelineEntry[]) => void,
+  ownEntries: () => readonly TimelineEntry[],
+): { readonly share: (entry: TimelineEntry) => void; readonly close: () => void } {
+  if (typeof document === 'undefined' || typeof BroadcastChannel === 'undefined')
+    return { share: () => {}, close: () => {} };
+  const channel = new BroadcastChannel(`holdfast-timeline-${name}`);
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is same-origin by nature
+  const post = (message: unknown): void => channel.postMessage(message);
+  channel.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+    if (data === 'hello') return post(ownEntries());
+    if (Array.isArray(data)) onEntries(data.map(readEntry).filter((entry) => entry !== null));
+  });
+  post('hello');
+  let waiting: TimelineEntry[] = [];
+  const flush = (): void => {
+    post(waiting);
+    waiting = [];
+  };
+  return {
+    share: (entry) => {
+      // A burst goes out as one message.
+      if (waiting.push(entry) === 1) queueMicrotask(flush);
+    },
+    close: () => channel.close(),
+  };
+}
+
+/**
+ * Starts a timeline: who refreshed, when and why, in all tabs of the origin. Made before the session, it misses nothing. The
+ * panel is loaded when it is shown. For developers; it never sees a token, and what tabs share is checked for it.
+ *
+ * @example
+ * const timeline = createTimeline()
+ * const auth = createAuthService({ ..., onEvent: timeline.record })
+ * await timeline.mount(document.getElementById('timeline'))
+ */
+export function createTimeline({ name = 'default', entriesMax = 5_000 }: TimelineOptions = {}): Timeline {
+  const tab = randomTab();
+  const listeners = new Set<() => void>();
+  const known = new Set<string>();
+  let entries: readonly TimelineEntry[] = [];
+  let seq = 0;
+  const add = (added: readonly TimelineEntry[]): void => {
+    const news = added.filter((entry) => !known.has(`${entry.tab} ${entry.seq}`));
+    if (news.length === 0) return;
+    for (const entry of news) known.add(`${entry.tab} ${entry.seq}`);
+    entries = [...entries, ...news].toSorted(compareEntries).slice(-entriesMax);
+    for (const listener of listeners) listener();
+  };
+  const own = (): readonly TimelineEntry[] => entries.filter((entry) => entry.tab === tab);
+  const channel = openChannel(name, add, own);
+  const timeline: Timeline = {
+    tab,
+    record: (observation) => {
+      const entry = readEntry({ tab, seq: ++seq, atMs: Date.now(), observation });
+      if (entry === null) return;
+      add([entry]);
+      channel.share(entry);
+    },
+    getEntries: () => entries,
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    clear: () => {
+      entries = [];
+      for (const listener of listeners) listener();
+    },
+    mount: async (container) => (await import('./panel.ts')).mountPanel(container, timeline),
+    dispose: () => {
+      channel.close();
+      listeners.clear();
+    },
+  };
+  return timeline;
+}

@@ -1,0 +1,57 @@
+import type { Observation, RefreshCause } from '../index.ts';
+
+// What the panel says, in one place.
+
+type Failure = Extract<Observation, { readonly type: 'refresh.failed' }>['cause'];
+
+/** A duration for people: `84 ms`, `1.2 s`, `4 min`, `2 h 5 min`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
+  const minutes = Math.round(ms / 60_000);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${Math.round(minutes / 1_440)} d`;
+}
+
+/** `1 request`, `20 requests`. */
+export const countOf = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+const causes: Readonly<Record<RefreshCause, string>> = {
+  restored: 'the stored access token was too old',
+  proactive: 'the access token was about to expire',
+  expired: 'the access token had expired',
+  refused: 'the API had refused the access token',
+  extend: 'the user asked for it',
+};
+
+/** Why a refresh began. A word that is newer than this panel is shown as it is. */
+export const tellCause = (cause: RefreshCause): string => (causes as Readonly<Record<string, string>>)[cause] ?? cause;
+
+const failures: Readonly<Record<Failure, string>> = {
+  network: 'the server could not be reached',
+  timeout: 'the server took too long',
+  'server-error': 'the server was in trouble (5xx)',
+  'rate-limited': 'the server asked to wait (429)',
+  wait: 'the server asked to wait (429)',
+  'not-json': 'something else than the server answered',
+  misconfigured: 'the server does not accept this app',
+  'vault-unavailable': 'the storage did not answer',
+  'answer-mismatch': 'the answer was for another session',
+  'nonce-required': 'the server asked for another nonce',
+};
+
+/** Why a refresh failed. */
+export const tellFailure = (cause: Failure): string => (failures as Readonly<Record<string, string>>)[cause] ?? cause;
+
+const moments: Readonly<Record<string, string>> = {
+  storage: 'The session was read from this browser’s storage.',
+  'another-tab': 'Another tab had written the session; this one took it over without a request.',
+};
+
+/** Where a session was taken over from. */
+export const tellAdoption = (from: string): string => moments[from] ?? `The session was taken over (${from}).`;
+
+/** A stage of the reauthentication chain, as people call it. */
+export const nameStage = (stage: string): string => (stage === 'biometric' ? 'passkey' : stage);
