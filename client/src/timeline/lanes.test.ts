@@ -27,7 +27,7 @@ const success = (attempt: number): Observation => ({
   durationMs: 80,
   isRotated: true,
 });
-const failure = (attempt: number, cause: 'network' | 'wait', retryInMs: number): Observation => ({
+const failure = (attempt: number, cause: 'network' | 'rate-limited', retryInMs: number): Observation => ({
   type: 'refresh.failed',
   attempt,
   cause,
@@ -86,7 +86,7 @@ describe('a lane', () => {
       'a wait that the server asked for',
       [
         [0, start(1)],
-        [10, failure(1, 'wait', 4_000)],
+        [10, failure(1, 'rate-limited', 4_000)],
       ],
       ['refresh 0-10 wait Refresh 1', 'backoff 10-4010 wait Wait that the server asked for (429)'],
     ],

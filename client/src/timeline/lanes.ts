@@ -117,7 +117,7 @@ function readRefresh(draft: Draft, atMs: number, event: Of<`refresh.${string}` &
       );
     case 'refresh.failed': {
       endRefresh(draft, atMs, 'wait', `Failed: ${tellFailure(event.cause)}. The session stays.`);
-      const isAsked = event.cause === 'wait' || event.cause === 'rate-limited';
+      const isAsked = event.cause === 'rate-limited';
       const title = isAsked ? 'Wait that the server asked for (429)' : 'Wait before the next try';
       const text = `${formatDuration(event.retryInMs)}, because ${tellFailure(event.cause)}.`;
       draft.backoff = makeSpan(draft, 'backoff', 'wait', [atMs, atMs + event.retryInMs], [title, text]);

@@ -34,7 +34,6 @@ const failures: Readonly<Record<Failure, string>> = {
   timeout: 'the server took too long',
   'server-error': 'the server was in trouble (5xx)',
   'rate-limited': 'the server asked to wait (429)',
-  wait: 'the server asked to wait (429)',
   'not-json': 'something else than the server answered',
   misconfigured: 'the server does not accept this app',
   'vault-unavailable': 'the storage did not answer',
