@@ -36,6 +36,9 @@ const LOCK_WAIT_MIN_MS = 10;
 /** Requests that went on, or failed, within this time are one bar. */
 const TOGETHER_MS = 50;
 
+/** Requests that are sent again with one token within this time are one mark. */
+const REPLAYED_MS = 2_000;
+
 function makeSpan(
   draft: Draft,
   kind: SpanKind,
@@ -130,10 +133,10 @@ function readRefresh(draft: Draft, atMs: number, event: Of<`refresh.${string}` &
   }
 }
 
-/** Adds a moment, or counts it with the one before if that says the same and has just been. */
-function pushMoment(spans: Span[], span: Span, titleOf: (count: number) => string): void {
+/** Adds a moment, or counts it with the one before if that says the same and was within `togetherMs`. */
+function pushMoment(spans: Span[], span: Span, togetherMs: number, titleOf: (count: number) => string): void {
   const last = spans.at(-1);
-  if (last?.kind !== span.kind || last.text !== span.text || span.fromMs - last.fromMs > TOGETHER_MS) {
+  if (last?.kind !== span.kind || last.text !== span.text || span.fromMs - last.fromMs > togetherMs) {
     spans.push({ ...span, title: titleOf(span.count) });
     return;
   }
@@ -180,7 +183,7 @@ function readRequest(
     case 'request.replayed': {
       const text = `Sent again with access token ${event.generation}, after a 401.`;
       const span = makeSpan(draft, 'replayed', 'good', [atMs, atMs], ['', text]);
-      return pushMoment(requests, span, (count) => `${countOf(count, 'request')} replayed`);
+      return pushMoment(requests, span, REPLAYED_MS, (count) => `${countOf(count, 'request')} replayed`);
     }
     case 'token.refused': {
       const text = `The API answered 401 to access token ${event.generation}.`;
@@ -203,7 +206,12 @@ type SessionEvent = Exclude<
 
 function readSession(draft: Draft, atMs: number, event: SessionEvent): void {
   const mark = (kind: SpanKind, tone: SpanTone, title: string, text: string, handover: Span['handover'] = null): void =>
-    pushMoment(draft.session, { ...makeSpan(draft, kind, tone, [atMs, atMs], [title, text]), handover }, () => title);
+    pushMoment(
+      draft.session,
+      { ...makeSpan(draft, kind, tone, [atMs, atMs], [title, text]), handover },
+      0,
+      () => title,
+    );
   switch (event.type) {
     case 'signed-in':
       endAll(draft, atMs, 'good', 'Signed in.');
