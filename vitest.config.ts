@@ -35,13 +35,16 @@ export default defineConfig({
         test: {
           name: 'whole',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/browser/**'],
+          exclude: ['tests/browser/**', 'tests/engines/**'],
           globalSetup,
           ...slow,
         },
       },
       // Real Chromium, named by CHROMIUM_PATH.
       { resolve, ssr, test: { name: 'browser', include: ['tests/browser/**/*.test.ts'], globalSetup, ...slow } },
+      // Real Firefox and WebKit, named by FIREFOX_PATH and WEBKIT_DRIVER_PATH.
+      { resolve, ssr, test: { name: 'firefox', include: ['tests/engines/firefox.test.ts'], globalSetup, ...slow } },
+      { resolve, ssr, test: { name: 'webkit', include: ['tests/engines/webkit.test.ts'], globalSetup, ...slow } },
     ],
   },
 });

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { provideChromium } from './chromium.mjs';
+import { engineProjects, provideEngines } from './engines.mjs';
 import {
   CommandError,
   endOnSignals,
@@ -51,13 +52,14 @@ const checks = {
   },
 };
 
-/** Vitest's projects; `browser` needs Chromium. */
-const projects = ['tools', 'client', 'server', 'web', 'sim', 'whole', 'browser'];
+/** Vitest's projects; `browser` needs Chromium, and the last ones a browser of their own. */
+const projects = ['tools', 'client', 'server', 'web', 'sim', 'whole', 'browser', ...engineProjects];
 
 /** Names for several checks at once. @type {Readonly<Record<string, readonly string[]>>} */
 const groups = {
   quick: ['types', 'lint', 'format', 'unused', 'tools'],
   unit: ['tools', 'client', 'server', 'web', 'sim'],
+  engines: engineProjects,
 };
 
 /** @param {readonly string[]} args @returns {readonly string[]} names of checks and projects */
@@ -142,6 +144,13 @@ async function runAll(names) {
       if (process.env['CI'] === 'true') count(false);
       wanted = wanted.filter((name) => name !== 'browser');
     }
+  }
+  const engines = await provideEngines(wanted);
+  Object.assign(env, engines.env);
+  for (const { project, message } of engines.missing) {
+    console.log(`\n  NOT RUN: every test in another engine (project "${project}"): ${message}\n`);
+    isWhole = false;
+    wanted = wanted.filter((name) => name !== project);
   }
   if (wanted.length > 0) {
     const tests = await runVitest(wanted, env);

@@ -6,6 +6,7 @@ import { launchChromium } from './chromium.ts';
 import { holdAnswer } from './faults.ts';
 import { openStage, type Stage } from './stage.ts';
 import {
+  inContext,
   openSignedInTabs,
   passDeviceTime,
   tokensOf,
@@ -41,7 +42,7 @@ afterEach(async () => {
 });
 
 async function openTabs(options?: TabOptions): Promise<readonly [Page, ...Page[]]> {
-  const tabs = await openSignedInTabs(context, stage, 5, options);
+  const tabs = await openSignedInTabs(inContext(context), stage, 5, options);
   stage.reset();
   return tabs;
 }

@@ -4,7 +4,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { launchBareChromium, type BareChromium } from './chromium.ts';
 import { holdAnswer } from './faults.ts';
 import { openStage, type Stage } from './stage.ts';
-import { openSignedInTabs, passDeviceTime, tokensOf, untilActive, untilSettled, writeFromAll } from './tabs.ts';
+import {
+  inContext,
+  openSignedInTabs,
+  passDeviceTime,
+  tokensOf,
+  untilActive,
+  untilSettled,
+  writeFromAll,
+} from './tabs.ts';
 
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * 60_000;
@@ -40,7 +48,7 @@ const rotations = (): number =>
 describe.each(['cookie', 'bearer', 'bound'] as const)('a frozen tab, %s', (mode) => {
   it('that holds the lock, its answer on the way: the others wait for a bounded time and go on without it', async () => {
     const policy = { lockWaitMs: 500 };
-    const [frozen, ...tabs] = await openSignedInTabs(chromium.context, stage, 5, { mode, policy });
+    const [frozen, ...tabs] = await openSignedInTabs(inContext(chromium.context), stage, 5, { mode, policy });
     const [before = ''] = await tokensOf(tabs);
     await expire([frozen, ...tabs]);
     stage.reset();
@@ -67,7 +75,7 @@ describe.each(['cookie', 'bearer', 'bound'] as const)('a frozen tab, %s', (mode)
   });
 
   it('that has slept for a night goes on with what the others have by then, and asks the server for nothing', async () => {
-    const [frozen, ...tabs] = await openSignedInTabs(chromium.context, stage, 3, { mode });
+    const [frozen, ...tabs] = await openSignedInTabs(inContext(chromium.context), stage, 3, { mode });
     const thaw = await freeze(frozen);
     await stage.passTime(NIGHT_MS);
     await passDeviceTime([frozen, ...tabs], NIGHT_MS);

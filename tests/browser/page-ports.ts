@@ -1,4 +1,4 @@
-// Runs in the page: the browser's ports, within reach of a test. Bundled by `ports.test.ts`.
+// Runs in the page: the browser's ports, within reach of a test. The query may name their store.
 import type { HttpAnswer, HttpRequest, Platform, Signal } from 'holdfast';
 import { web } from 'holdfast/web';
 
@@ -20,11 +20,14 @@ export type PagePorts = {
   send(exchange: number, request: HttpRequest, isAborted: boolean): Promise<HttpAnswer>;
   abort(exchange: number): void;
   measureClock(delaysMs: readonly number[]): Promise<Measured>;
-  /** Everything that is stored, as text, and the keys among it. */
+  /** Empties the store from outside. */
+  empty(): Promise<void>;
+  /** Everything that is stored, as text, and what came of exporting the keys among it. */
   dump(): Promise<{ readonly text: string; readonly keys: readonly unknown[] }>;
 };
 
-const platform = web({ name: 'ports', delivery: 'body' });
+const name = new URLSearchParams(location.search).get('name') ?? 'ports';
+const platform = web({ name, delivery: 'body' });
 const releases = new Map<number, () => void>();
 const exchanges = new Map<number, AbortController>();
 const heard: Signal[] = [];
@@ -66,16 +69,21 @@ function textOf(value: unknown): string {
 
 async function dump(): Promise<{ text: string; keys: unknown[] }> {
   const values: unknown[] = [];
-  for (const { name = '' } of await indexedDB.databases()) {
-    const database = await settled(indexedDB.open(name));
-    for (const store of database.objectStoreNames)
-      values.push(...(await settled(database.transaction(store).objectStore(store).getAll())));
-    database.close();
-  }
+  const database = await settled(indexedDB.open(`holdfast-${name}`));
+  for (const store of database.objectStoreNames)
+    values.push(...(await settled(database.transaction(store).objectStore(store).getAll())));
+  database.close();
+  const exported = (key: CryptoKey): Promise<string> =>
+    crypto.subtle.exportKey(key.type === 'secret' ? 'raw' : 'pkcs8', key).then(
+      () => 'exported',
+      (error: Error) => error.name,
+    );
   const keys = values.filter((value) => value instanceof CryptoKey);
   return {
     text: values.map(textOf).join('\n'),
-    keys: keys.map(({ extractable, algorithm }) => ({ extractable, algorithm: algorithm.name })),
+    keys: await Promise.all(
+      keys.map(async (key) => ({ algorithm: key.algorithm.name, exported: await exported(key) })),
+    ),
   };
 }
 
@@ -96,6 +104,7 @@ const ports: PagePorts = {
   },
   abort: (exchange) => exchanges.get(exchange)?.abort(),
   measureClock,
+  empty: async () => void (await settled(indexedDB.deleteDatabase(`holdfast-${name}`))),
   dump,
 };
 Object.assign(globalThis, { ports });

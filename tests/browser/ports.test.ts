@@ -1,44 +1,28 @@
 // The browser's ports in real Chromium: the contracts that every platform passes, with pages that share one profile.
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { build } from 'esbuild';
-import type { Signal, Transport, Vault } from 'holdfast';
+import type { Signal, Transport } from 'holdfast';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mutexContract, mutexDeathContract, type MutexHolder } from '../../client/src/testing/mutex-contract.ts';
+import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
 import { outboxContract } from '../../client/src/testing/outbox-contract.ts';
 import { transportContract } from '../../client/src/testing/transport-contract.ts';
 import { sharedVaultContract, vaultContract } from '../../client/src/testing/vault-contract.ts';
 import { launchChromium } from './chromium.ts';
-import type { PagePorts } from './page-ports.ts';
-
-declare global {
-  var ports: PagePorts;
-}
+import { sealingContract } from './sealing-contract.ts';
+import { holderOf, outboxOf, servePorts, vaultOf, type PortsPage } from './remote-ports.ts';
 
 let browser: Browser;
-let server: Server;
+let page: PortsPage;
 let origin: string;
 
 beforeAll(async () => {
   browser = await launchChromium();
-  const { outputFiles } = await build({
-    entryPoints: [`${import.meta.dirname}/page-ports.ts`],
-    bundle: true,
-    format: 'iife',
-    conditions: ['@holdfast/source'],
-    write: false,
-    logLevel: 'error',
-  });
-  const page = `<!doctype html><meta charset="utf-8"><script>${outputFiles[0]?.text ?? ''}</script>`;
-  server = createServer((_request, response) => response.setHeader('content-type', 'text/html').end(page));
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  page = await servePorts();
+  origin = page.url;
 });
 
 afterAll(async () => {
   await browser?.close();
-  server?.close();
+  page?.close();
 });
 
 async function openPage(context: BrowserContext): Promise<Page> {
@@ -46,21 +30,6 @@ async function openPage(context: BrowserContext): Promise<Page> {
   await page.goto(origin);
   return page;
 }
-
-const vaultOf = (page: Page): Vault => ({
-  read: () => page.evaluate(() => ports.platform.vault.read()),
-  replace: (stamp, next) =>
-    page.evaluate(([stamp, next]) => ports.platform.vault.replace(stamp, next), [stamp, next] as const),
-});
-
-let lastUse = 0;
-const holderOf = (page: Page): MutexHolder => ({
-  acquire: async (waitMs) => {
-    const use = ++lastUse;
-    const isHeld = await page.evaluate(([use, waitMs]) => ports.acquire(use, waitMs), [use, waitMs] as const);
-    return isHeld ? () => page.evaluate((use) => ports.release(use), use) : null;
-  },
-});
 
 vaultContract('IndexedDB', async () => {
   const context = await browser.newContext();
@@ -97,22 +66,18 @@ mutexDeathContract('Web Locks', async () => {
 
 outboxContract('the outbox in IndexedDB', async () => {
   const context = await browser.newContext();
-  const page = await openPage(context);
-  return {
-    open: () => ({
-      list: () => page.evaluate(() => ports.platform.outbox.list()),
-      add: (revocation) => page.evaluate((each) => ports.platform.outbox.add(each), revocation),
-      remove: (revocation) => page.evaluate((each) => ports.platform.outbox.remove(each), revocation),
-    }),
-    close: () => context.close(),
-  };
+  const outbox = outboxOf(await openPage(context));
+  return { open: () => outbox, close: () => context.close() };
 });
 
+sealingContract('IndexedDB', async () => openPage(await browser.newContext()));
+
 let sender: Page | null = null;
+let lastExchange = 0;
 const transportOfPage: Transport = async (request, signal) => {
   sender ??= await openPage(await browser.newContext());
   const page = sender;
-  const exchange = ++lastUse;
+  const exchange = ++lastExchange;
   const abort = (): void => void page.evaluate((exchange) => ports.abort(exchange), exchange);
   signal.addEventListener('abort', abort);
   const { aborted } = signal;
@@ -142,27 +107,6 @@ describe('between pages', () => {
     await pages[1].evaluate(() => ports.platform.announce());
     await pages[0].waitForFunction(isHeard);
     expect(await pages[0].evaluate((): Signal[] => ports.heard)).toEqual(['store-changed']);
-    await context.close();
-  });
-
-  it('the stored session cannot be read without the browser: no token is in the database in the clear', async () => {
-    const context = await browser.newContext();
-    const page = await openPage(context);
-    await vaultOf(page).replace(null, {
-      session: {
-        sid: null,
-        sub: null,
-        refreshToken: 'refresh-in-the-clear',
-        scope: null,
-        startedAtMs: 0,
-        expiresAtMs: null,
-        access: { value: 'access-in-the-clear', tokenType: 'Bearer', expiresAtMs: 0, lifetimeMs: 0 },
-      },
-      endedReason: null,
-    });
-    const { text, keys } = await page.evaluate(() => ports.dump());
-    expect(text).not.toContain('in-the-clear');
-    expect(keys).toEqual([{ extractable: false, algorithm: 'AES-GCM' }]);
     await context.close();
   });
 

@@ -51,9 +51,10 @@ async function passTime({ database }: Holdfast, ms: number): Promise<void> {
   await database.query(`UPDATE holdfast.sessions SET ${moved.join(', ')}`, [ms / 1_000]);
 }
 
-async function bundlePage(): Promise<string> {
+/** The script of a page, by its name: `stage-page` or `page-ports`. */
+export async function bundlePage(name: string): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [`${import.meta.dirname}/stage-page.ts`],
+    entryPoints: [`${import.meta.dirname}/${name}.ts`],
     bundle: true,
     format: 'iife',
     conditions: ['@holdfast/source'],
@@ -110,7 +111,7 @@ async function serve(api: Api, request: IncomingMessage, page: string) {
 /** Starts a stage on a database of its own. */
 export async function openStage(policy: HoldfastOptions['policy'] = {}): Promise<Stage> {
   Date.now = () => wallNow() + serverOffsetMs;
-  const [page, database] = await Promise.all([bundlePage(), createTestDatabase()]);
+  const [page, database] = await Promise.all([bundlePage('stage-page'), createTestDatabase()]);
   const counts = new Map<string, number>();
   const faults = new Map<string, Fault[]>();
   const lasting = new Map<string, Fault>();

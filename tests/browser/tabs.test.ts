@@ -12,7 +12,15 @@ import {
   type Fault,
 } from './faults.ts';
 import { openStage, type Stage } from './stage.ts';
-import { openSignedInTabs, passDeviceTime, tokensOf, untilActive, writeFromAll, type TabOptions } from './tabs.ts';
+import {
+  inContext,
+  openSignedInTabs,
+  passDeviceTime,
+  tokensOf,
+  untilActive,
+  writeFromAll,
+  type TabOptions,
+} from './tabs.ts';
 
 const MINUTE_MS = 60_000;
 /** Longer than an access token lives. */
@@ -38,7 +46,7 @@ afterEach(async () => {
 });
 
 async function openTabs(count: number, options?: TabOptions): Promise<readonly [Page, ...Page[]]> {
-  const tabs = await openSignedInTabs(context, stage, count, options);
+  const tabs = await openSignedInTabs(inContext(context), stage, count, options);
   stage.reset();
   return tabs;
 }

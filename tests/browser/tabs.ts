@@ -1,5 +1,6 @@
 // Tabs of one browser profile, all at once.
 import type { BrowserContext, Page } from 'playwright-core';
+import type { Tab } from '../engines/engine.ts';
 import type { Scene, StageMode } from './stage-page.ts';
 import { user, type Stage } from './stage.ts';
 
@@ -27,40 +28,43 @@ export function pageUrl({ url }: Pick<Stage, 'url'>, options: TabOptions = {}): 
   return `${url}/?${query}`;
 }
 
-/** Opens one more tab. */
-export async function openTab(context: BrowserContext, stage: Stage, options?: TabOptions): Promise<Page> {
-  const tab = await context.newPage();
-  await tab.goto(pageUrl(stage, options));
-  return tab;
-}
+/** Opens tabs in a profile of Chromium. */
+export const inContext =
+  (context: BrowserContext) =>
+  async (url: string): Promise<Page> => {
+    const page = await context.newPage();
+    await page.goto(url);
+    return page;
+  };
 
 /** Signs the user of the stage in, in that tab. */
-export async function signIn(tab: Page): Promise<void> {
+export async function signIn(tab: Tab): Promise<void> {
   const outcome = await tab.evaluate((credential) => scene.signIn(credential), user);
   if (outcome !== 'done') throw new Error(`signing in failed: ${outcome}`);
 }
 
 /** Opens tabs of one signed-in user; each of them shows the session. */
-export async function openSignedInTabs(
-  context: BrowserContext,
+export async function openSignedInTabs<AnyTab extends Tab>(
+  open: (url: string) => Promise<AnyTab>,
   stage: Stage,
   count: number,
   options?: TabOptions,
-): Promise<readonly [Page, ...Page[]]> {
-  const first = await openTab(context, stage, options);
+): Promise<readonly [AnyTab, ...AnyTab[]]> {
+  const url = pageUrl(stage, options);
+  const first = await open(url);
   await signIn(first);
-  const others = await Promise.all(Array.from({ length: count - 1 }, () => openTab(context, stage, options)));
+  const others = await Promise.all(Array.from({ length: count - 1 }, () => open(url)));
   await untilActive([first, ...others]);
   return [first, ...others];
 }
 
 /** Resolves when every tab shows a session. */
-export async function untilActive(tabs: readonly Page[]): Promise<void> {
+export async function untilActive(tabs: readonly Tab[]): Promise<void> {
   await Promise.all(tabs.map((tab) => tab.evaluate(() => scene.until('active'))));
 }
 
 /** Resolves when no tab has a refresh under way or waits to share another tab's. */
-export async function untilSettled(tabs: readonly Page[]): Promise<void> {
+export async function untilSettled(tabs: readonly Tab[]): Promise<void> {
   const isSettled = (): Promise<void> =>
     new Promise((resolve) => {
       const look = (): void => {
@@ -76,18 +80,16 @@ export async function untilSettled(tabs: readonly Page[]): Promise<void> {
 }
 
 /** The access token that each tab uses, refreshed first where it has to be. */
-export const tokensOf = (tabs: readonly Page[]): Promise<readonly string[]> =>
+export const tokensOf = (tabs: readonly Tab[]): Promise<readonly string[]> =>
   Promise.all(tabs.map((tab) => tab.evaluate(() => scene.token())));
 
 /** Every tab sends one note of its own: the statuses of the answers. */
-export const writeFromAll = (tabs: readonly Page[], name = 'note'): Promise<readonly (number | string)[]> =>
+export const writeFromAll = (tabs: readonly Tab[], name = 'note'): Promise<readonly (number | string)[]> =>
   Promise.all(tabs.map((tab, at) => tab.evaluate((note) => scene.write(note), `${name} ${at}`)));
 
 /** Sets the clocks of all tabs on, as when one device sleeps. */
-export async function passDeviceTime(tabs: readonly Page[], wallMs: number, monotonicMs = wallMs): Promise<void> {
-  await Promise.all(
-    tabs.map((tab) =>
-      tab.evaluate(([wallMs, monotonicMs]) => scene.passTime(wallMs, monotonicMs), [wallMs, monotonicMs] as const),
-    ),
-  );
+export async function passDeviceTime(tabs: readonly Tab[], wallMs: number, monotonicMs = wallMs): Promise<void> {
+  const passTime = ({ wallMs, monotonicMs }: { readonly wallMs: number; readonly monotonicMs: number }): void =>
+    scene.passTime(wallMs, monotonicMs);
+  await Promise.all(tabs.map((tab) => tab.evaluate(passTime, { wallMs, monotonicMs })));
 }

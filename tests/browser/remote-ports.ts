@@ -1,0 +1,54 @@
+// The ports of a tab as a test holds them, in whatever browser.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Outbox, Vault } from 'holdfast';
+import type { MutexHolder } from '../../client/src/testing/mutex-contract.ts';
+import type { Tab } from '../engines/engine.ts';
+import type { PagePorts } from './page-ports.ts';
+import { bundlePage } from './stage.ts';
+
+declare global {
+  var ports: PagePorts;
+}
+
+/** A server of the page that has the ports within reach. */
+export type PortsPage = { readonly url: string; readonly close: () => void };
+
+/** Starts it. */
+export async function servePorts(): Promise<PortsPage> {
+  const page = `<!doctype html><meta charset="utf-8"><script>${await bundlePage('page-ports')}</script>`;
+  const server = createServer((_request, response) => response.setHeader('content-type', 'text/html').end(page));
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://localhost:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** The vault of a tab. */
+export const vaultOf = (tab: Tab): Vault => ({
+  read: () => tab.evaluate(() => ports.platform.vault.read()),
+  replace: (stamp, next) =>
+    tab.evaluate(([stamp, next]) => ports.platform.vault.replace(stamp, next), [stamp, next] as const),
+});
+
+/** The outbox of a tab. */
+export const outboxOf = (tab: Tab): Outbox => ({
+  list: () => tab.evaluate(() => ports.platform.outbox.list()),
+  add: (revocation) => tab.evaluate((each) => ports.platform.outbox.add(each), revocation),
+  remove: (revocation) => tab.evaluate((each) => ports.platform.outbox.remove(each), revocation),
+});
+
+let lastUse = 0;
+
+/** The lock as a tab uses it. */
+export const holderOf = (tab: Tab): MutexHolder => ({
+  acquire: async (waitMs) => {
+    const use = ++lastUse;
+    const isHeld = await tab.evaluate(([use, waitMs]) => ports.acquire(use, waitMs), [use, waitMs] as const);
+    return isHeld ? () => tab.evaluate((use) => ports.release(use), use) : null;
+  },
+});
