@@ -38,6 +38,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await context.close();
+  stage.restoreTime();
   stage.reset();
 });
 

@@ -28,7 +28,10 @@ afterAll(async () => {
   await chromium?.close();
   await stage?.close();
 });
-beforeEach(() => stage.reset());
+beforeEach(() => {
+  stage.restoreTime();
+  stage.reset();
+});
 
 async function freeze(tab: Page): Promise<() => Promise<void>> {
   const devtools = await chromium.context.newCDPSession(tab);

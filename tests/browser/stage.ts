@@ -27,6 +27,11 @@ export type Stage = {
   readonly meetAlways: (endpoint: string, fault: Fault | null) => void;
   /** Sets the server's clocks on: the process's, and the database's as its rows see it. */
   readonly passTime: (ms: number) => Promise<void>;
+  /**
+   * Sets the process's clock right again. For after a test: the database's clock cannot be set, and what is new in it would
+   * look old to a process that is ahead.
+   */
+  readonly restoreTime: () => void;
   /** Begins anew: no faults, no counts, no notes, no events. */
   readonly reset: () => void;
   readonly close: () => Promise<void>;
@@ -151,6 +156,7 @@ export async function openStage(policy: HoldfastOptions['policy'] = {}): Promise
     meet: (endpoint, ...each) => void faults.set(endpoint, [...each]),
     meetAlways: (endpoint, fault) => void (fault ? lasting.set(endpoint, fault) : lasting.delete(endpoint)),
     passTime: (ms) => passTime(holdfast, ms),
+    restoreTime: () => void (serverOffsetMs = 0),
     reset: () => {
       for (const each of [counts, faults, lasting]) each.clear();
       for (const each of [events, notes]) each.length = 0;

@@ -42,6 +42,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await context.close();
+  stage.restoreTime();
   stage.reset();
 });
 

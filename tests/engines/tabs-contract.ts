@@ -59,6 +59,7 @@ function prepare(engine: () => Engine, mode: StageMode): Scenery {
     await expect.poll(() => last.evaluate(() => scene.auth.platform.outbox.list())).toEqual([]);
     await Promise.allSettled(opened.map((tab) => tab.close()));
     opened = [];
+    stage.restoreTime();
     stage.reset();
   });
 
