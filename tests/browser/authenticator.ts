@@ -4,8 +4,6 @@ import type { Page } from 'playwright-core';
 export type Authenticator = {
   /** Whether it recognises its user from now on. */
   readonly setUserVerified: (isUserVerified: boolean) => Promise<void>;
-  /** Whether somebody touches it as soon as it asks, from now on. */
-  readonly setPresent: (isPresent: boolean) => Promise<void>;
   /** How many passkeys it holds. */
   readonly countPasskeys: () => Promise<number>;
 };
@@ -28,9 +26,6 @@ export async function addAuthenticator(page: Page): Promise<Authenticator> {
   return {
     setUserVerified: async (isUserVerified) => {
       await devtools.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
-    },
-    setPresent: async (enabled) => {
-      await devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
     },
     countPasskeys: async () => (await devtools.send('WebAuthn.getCredentials', { authenticatorId })).credentials.length,
   };

@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { addAuthenticator, type Authenticator } from './authenticator.ts';
+import { addAuthenticator } from './authenticator.ts';
 import { launchChromium } from './chromium.ts';
+import { holdAnswer } from './faults.ts';
 import { openVault, signInPlace, type Loot } from './injected.ts';
 import { openStage, type Stage } from './stage.ts';
 import { inContext, pageUrl, passDeviceTime, signIn, type TabOptions } from './tabs.ts';
@@ -17,7 +18,6 @@ let browser: Browser;
 let stage: Stage;
 let context: BrowserContext;
 let owner: Page;
-let authenticator: Authenticator;
 
 beforeAll(async () => {
   [browser, stage] = await Promise.all([launchChromium(), openStage()]);
@@ -38,7 +38,7 @@ afterEach(async () => {
 /** The owner signs in, and has a passkey. */
 async function openOwner(options: TabOptions): Promise<void> {
   owner = await inContext(context)('about:blank');
-  authenticator = await addAuthenticator(owner);
+  await addAuthenticator(owner);
   await owner.goto(pageUrl(stage, options));
   await signIn(owner);
   expect(await owner.evaluate(() => scene.registerPasskey())).toBe('done');
@@ -150,13 +150,21 @@ describe('a refresh token stolen from a session that is not bound', () => {
     expect(endings()).toEqual([]);
     // Two copies of one generation have been used when the owner comes next.
     await later();
-    await authenticator.setPresent(false);
+    const { fault, arrived, release } = holdAnswer();
+    stage.meet('POST /authorize-challenge', fault);
     const parked = owner.evaluate(() => scene.write('parked'));
-    const locked = await owner.evaluate(() => scene.until('reauth-required'));
-    expect(locked).toMatchObject({ reason: 'reuse-detected', stage: 'biometric', parkedRequests: 1 });
+    await arrived;
+    const locked = await owner.evaluate(() => scene.auth.getSnapshot());
+    expect(locked).toMatchObject({
+      status: 'reauth-required',
+      reason: 'reuse-detected',
+      stage: 'biometric',
+      parkedRequests: 1,
+    });
     expect(endings()).toEqual(['reuse']);
     expect(stage.notes).toEqual(['first', 'second']);
-    await authenticator.setPresent(true);
+    // The browser asks for the passkey, and somebody touches the authenticator.
+    release();
     expect(await parked).toBe(201);
     expect(stage.notes).toEqual(['first', 'second', 'parked']);
     // Whatever the thief has, from first to last, is refused; the access tokens among it end by themselves.
