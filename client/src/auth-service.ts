@@ -168,8 +168,8 @@ async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknow
 async function signOut(shell: Shell): Promise<void> {
   await ready(shell);
   dispatch(shell, { type: 'signOutRequested' });
-  await until(shell, () => (shell.state.ending?.operation ?? null) === null);
-  if (shell.state.ending)
+  await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
+  if (shell.state.unwritten)
     throw new HoldfastError(
       'storage-unavailable',
       'signed out here; the stored session is removed when storage answers',

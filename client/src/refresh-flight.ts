@@ -11,13 +11,13 @@ import {
   hold,
   holdStored,
   isSameMoment,
-  isSurvivor,
   leave,
   observe,
   payForRefresh,
   requireReauthentication,
   run,
   settleWaiters,
+  writeLater,
   writeVault,
   type Turn,
 } from './turn.ts';
@@ -67,9 +67,6 @@ function goAhead(turn: Turn, flight: Flight): void {
 export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
-  // Nothing is news that this tab has known all along: what it holds is newer, and is stored before it is used.
-  if (isSurvivor(turn, record)) turn.state.stamp = record?.stamp ?? 0;
-  if (turn.state.unsaved && (record?.stamp ?? 0) === turn.state.stamp) return save(turn, flight, held);
   if (record && !record.session) return adopt(turn, record, 'verified');
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
@@ -81,13 +78,10 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   requireReauthentication(turn, held.stored, answer.reason);
 }
 
-function save(turn: Turn, flight: Flight, { stored }: Active): void {
-  enter(turn, flight, { kind: 'saving' }, turn.policy.vaultWaitMs);
-  writeVault(turn, flight.attempt, turn.state.stamp, stored);
-}
-
 function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultRecord | null): void {
   const session = record?.session;
+  // What is stored is older than what this tab holds; the cookie is not.
+  if (turn.state.unwritten) return send(turn, flight, held, held.stored, turn.state.stamp);
   // Emptied from outside, or what it kept cannot be opened any more. A cookie is still there; a token in memory may be spent, so it
   // is not used.
   if (!session || !canRefresh(turn, session))
@@ -178,11 +172,6 @@ export function onFlightVaultWritten(
   isReplaced: boolean,
   record: VaultRecord | null,
 ): void {
-  if (flight.step.kind === 'saving') {
-    // Stored, or somebody else was faster: either way the next read tells.
-    turn.state.unsaved = null;
-    return read(turn, flight, { kind: 'reading' });
-  }
   if (flight.step.kind !== 'committing') return;
   const { held } = flight.step;
   // Emptied between the read and the write: what the server just said is the newest truth.
@@ -211,8 +200,8 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   else if (step.kind === 'committing') {
     // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
     land(turn, flight, step.held, stamp);
-    turn.state.unsaved = 'refresh';
-    observe(turn, { type: 'vault.unavailable' });
+    const session = step.held.stored;
+    writeLater(turn, { session, reason: null, isUsersWill: false, sidBefore: null, expectedStamp: stamp });
   } else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');
 }
 

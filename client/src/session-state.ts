@@ -78,8 +78,6 @@ export type Phase =
 export type FlightStep =
   | { readonly kind: 'locking' }
   | { readonly kind: 'reading' }
-  /** What this tab holds could not be stored before; it is stored now, and then the vault is read again. */
-  | { readonly kind: 'saving' }
   | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number }
   | { readonly kind: 'committing'; readonly held: Held }
   /** The server said no, or wait: it may have been about a token that another tab has replaced. */
@@ -100,15 +98,18 @@ export type Flight = {
 /** No refresh before `until`; a wait that the server asked for is not cut short when the network comes back. */
 export type Backoff = { readonly until: Instant; readonly isServerAsked: boolean };
 
-/** A sign-out that the vault does not know of yet. */
-export type Ending = {
+/** What the vault does not know yet: a sign-out, or a session that could not be written when it came. */
+export type Unwritten = {
   /** The write under way; `null` while it waits for its next try at `retryAt`. */
   readonly operation: number | null;
-  readonly reason: SignedOutReason;
-  /** The session that was signed out of. */
-  readonly sid: string | null;
-  readonly expectedStamp: number;
   readonly retryAt: Instant | null;
+  readonly expectedStamp: number;
+  /** `null`: a tombstone, for `reason`. */
+  readonly session: StoredSession | null;
+  readonly reason: SignedOutReason | null;
+  /** The user signed in or out: what other tabs make of the session before (`sidBefore`) does not matter any more. */
+  readonly isUsersWill: boolean;
+  readonly sidBefore: string | null;
 };
 
 /** The whole state of the machine. It holds tokens: show people and logs `describe(state)` only. */
@@ -118,8 +119,6 @@ export type SessionState = {
   readonly chain: (Chain & { readonly stepUp: StepUp | null }) | null;
   /** The vault's stamp that `phase` reflects; 0 while nothing was ever stored. */
   readonly stamp: number;
-  /** What this tab holds is newer than the vault's `stamp`, for a write has failed: a refresh of what is there, or a session of its own. */
-  readonly unsaved: 'refresh' | 'session' | null;
   /** Changes whenever somebody else may be signed in than before. What was made under one owner is never sent under another. */
   readonly owner: number;
   /** Counts the access tokens this tab has held: a request remembers which one it carried. */
@@ -132,8 +131,8 @@ export type SessionState = {
   readonly syncing: number | null;
   /** When the vault has to be read next for one of these reasons; `null`: no need. */
   readonly syncAt: Instant | null;
-  /** A sign-out whose tombstone is not written yet: it is tried until it is. */
-  readonly ending: Ending | null;
+  /** What this tab knows and the vault does not: it is written as soon as it can be. */
+  readonly unwritten: Unwritten | null;
   /** A refresh that was asked for whatever the token's age. */
   readonly wanted: RefreshCause | null;
   readonly backoff: Backoff | null;

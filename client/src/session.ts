@@ -31,7 +31,7 @@ import {
   takeNumber,
   takeWaiters,
   usableAccess,
-  writeTombstone,
+  writeRecord,
   writeVault,
   type Turn,
 } from './turn.ts';
@@ -46,7 +46,6 @@ export function initialState(jitter: number, now: Instant): SessionState {
     phase: { kind: 'restoring' },
     chain: null,
     stamp: 0,
-    unsaved: null,
     owner: 0,
     generation: 0,
     waiting: [],
@@ -54,7 +53,7 @@ export function initialState(jitter: number, now: Instant): SessionState {
     storing: null,
     syncing: null,
     syncAt: now,
-    ending: null,
+    unwritten: null,
     wanted: null,
     backoff: null,
     failures: 0,
@@ -114,7 +113,9 @@ function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
   } else if (signal !== 'offline') {
     // What failed for want of a network is tried at once; a wait that the server asked for is kept.
     if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
-    if (signal !== 'online') state.syncAt = now;
+    if (signal === 'online') return;
+    state.syncAt = now;
+    if (state.unwritten?.retryAt) state.unwritten = { ...state.unwritten, retryAt: now };
   }
 }
 
@@ -208,12 +209,12 @@ function serveWaiters(turn: Turn): void {
 /** Every deadline there is, in the order in which those that have passed are seen to. */
 function agendaOf(turn: Turn): readonly Due[] {
   const { state, now } = turn;
-  const { phase, flight, ending, waiting } = state;
+  const { phase, flight, unwritten, waiting } = state;
   const agenda: Due[] = [];
   const at = (deadline: Instant | null, act: () => void): void => {
     if (deadline) agenda.push([untilEither(deadline, now), act]);
   };
-  if (ending) at(ending.retryAt, () => writeTombstone(turn, ending));
+  if (unwritten) at(unwritten.retryAt, () => writeRecord(turn, unwritten));
   if (state.syncing === null) at(state.syncAt, () => readVault(turn));
   if (flight) at(flight.deadline, () => onFlightUnavailable(turn, flight.attempt, 'timeout'));
   const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
@@ -244,7 +245,9 @@ function warning(turn: Turn, held: Active): Due {
 /** The next refresh, as soon as it is allowed, or when there will be a reason for one. */
 function renewal(turn: Turn, held: Active): readonly Due[] {
   const { state, now, policy } = turn;
-  if (state.flight || state.storing) return [];
+  // A rotated token that cannot be stored would be lost with this tab.
+  const isBlocked = state.unwritten && turn.config.wire.delivery === 'body';
+  if (state.flight || state.storing || isBlocked) return [];
   if (!canRefresh(turn, held.stored)) {
     const usable = usableAccess(held, now);
     const usableMs = usable ? untilBoth(usable.expiresAt, now) : 0;

@@ -6,7 +6,6 @@ import type {
   Active,
   Chain,
   Effect,
-  Ending,
   Freshness,
   Held,
   MachineConfig,
@@ -15,6 +14,7 @@ import type {
   ReauthenticationStage,
   SessionState,
   StepUp,
+  Unwritten,
   Waiter,
 } from './session-state.ts';
 
@@ -183,7 +183,7 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
     ...(isSameToken && { isRefused: before.isRefused, warningsGiven: before.warningsGiven }),
   };
   state.stamp = stamp;
-  state.unsaved = null;
+  state.unwritten = null;
   settleDown(turn);
   if (!isSameToken) state.generation++;
   // A new session of the same user began with an authentication: that is what a step-up waits for.
@@ -196,19 +196,8 @@ function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
   failWaiters(turn, code, isAnybody);
 }
 
-/**
- * Whether a tombstone, or a vault that was emptied, says nothing of this tab's session: one that was never stored cannot have
- * been buried by somebody who knew only what was, nor been lost with it.
- */
-export const isSurvivor = ({ state }: Turn, record: VaultRecord | null): boolean =>
-  state.unsaved === 'session' && !record?.session;
-
 /** Takes over what is stored: another tab's session, or the news that it has ended. */
 export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): void {
-  if (isSurvivor(turn, record)) {
-    turn.state.stamp = record.stamp;
-    return;
-  }
   if (!record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
   hold(turn, holdStored(record.session, freshness, turn.now), record.stamp, false);
   observe(turn, { type: 'session.adopted', from: freshness === 'restored' ? 'storage' : 'another-tab' });
@@ -225,7 +214,7 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp = turn.state.st
   state.storing = null;
   // What is being read was asked for before: it must not bring the session back.
   state.syncing = null;
-  state.unsaved = null;
+  state.unwritten = null;
   settleDown(turn);
   endFlight(turn);
   changeOwner(turn, 'signed-out');
@@ -236,19 +225,29 @@ export function signOut(turn: Turn, reason: SignedOutReason): void {
   const { phase, storing, stamp } = turn.state;
   // A sign-in that is still being stored is what will be found.
   const ended = storing?.held ?? phase;
-  const sid = 'stored' in ended ? ended.stored.sid : null;
+  const sidBefore = 'stored' in ended ? ended.stored.sid : null;
   leave(turn, reason);
-  writeTombstone(turn, { reason, sid, expectedStamp: stamp });
+  const isUsersWill = reason === 'user';
+  writeRecord(turn, { session: null, reason, isUsersWill, sidBefore, expectedStamp: stamp });
 }
 
+/** What is written, and over what. */
+export type Writing = Omit<Unwritten, 'operation' | 'retryAt'>;
+
 /**
- * Writes the tombstone by compare-and-swap on what this tab knew: it buries the session that was signed out of, not one that
+ * Writes by compare-and-swap on what this tab knew: a tombstone buries the session that was signed out of, not one that
  * somebody began in another tab meanwhile.
  */
-export function writeTombstone(turn: Turn, ending: Pick<Ending, 'reason' | 'sid' | 'expectedStamp'>): void {
+export function writeRecord(turn: Turn, writing: Writing): void {
   const operation = takeNumber(turn);
-  turn.state.ending = { ...ending, operation, retryAt: null };
-  writeVault(turn, operation, ending.expectedStamp, null, ending.reason);
+  turn.state.unwritten = { ...writing, operation, retryAt: null };
+  writeVault(turn, operation, writing.expectedStamp, writing.session, writing.reason);
+}
+
+/** Writes later: the vault is not available now. */
+export function writeLater(turn: Turn, writing: Writing): void {
+  turn.state.unwritten = { ...writing, operation: null, retryAt: after(turn.now, backOffMs(turn)) };
+  observe(turn, { type: 'vault.unavailable' });
 }
 
 /** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */

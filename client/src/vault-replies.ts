@@ -1,6 +1,7 @@
 import { after } from './instant.ts';
+import type { VaultRecord } from './ports.ts';
 import { onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
-import type { Event, Held } from './session-state.ts';
+import type { Event, Held, Unwritten } from './session-state.ts';
 import {
   adopt,
   backOffMs,
@@ -11,7 +12,8 @@ import {
   observe,
   run,
   settleWaiters,
-  writeTombstone,
+  writeLater,
+  writeRecord,
   type Turn,
 } from './turn.ts';
 
@@ -20,7 +22,6 @@ import {
 function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   const { phase, owner } = turn.state;
   turn.state.storing = null;
-  turn.state.ending = null;
   turn.state.isUserActive = false;
   hold(turn, held, stamp, false);
   turn.state.chain = null;
@@ -37,7 +38,7 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
   if (state.syncing !== operation) return;
   state.syncing = null;
   if (state.phase.kind !== 'restoring') {
-    if (record && record.stamp !== state.stamp && !state.storing && !state.ending) adopt(turn, record, 'verified');
+    if (record && record.stamp !== state.stamp && !state.storing && !state.unwritten) adopt(turn, record, 'verified');
     return;
   }
   if (record) adopt(turn, record, 'restored');
@@ -53,31 +54,40 @@ const probe = ({ now, config }: Turn): Held => ({
 
 export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
   const { state } = turn;
-  const { storing, flight, ending } = state;
+  const { storing, flight, unwritten } = state;
   if (storing?.operation === operation) finishSignIn(turn, storing.held, record?.stamp ?? state.stamp);
   else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
-  else if (ending?.operation === operation) {
-    state.ending = null;
-    if (isReplaced || !record) state.stamp = record?.stamp ?? 0;
-    // A refresh in another tab came between: it is the same session, and the user wants it ended.
-    else if (ending.reason === 'user' && record.session?.sid === ending.sid)
-      writeTombstone(turn, { ...ending, expectedStamp: record.stamp });
-    else adopt(turn, record, 'verified');
+  else if (unwritten?.operation === operation) {
+    state.unwritten = null;
+    state.stamp = record?.stamp ?? 0;
+    if (!isReplaced) onForestalled(turn, unwritten, record);
   }
+}
+
+/** Somebody else had written, or emptied the vault. */
+function onForestalled(turn: Turn, unwritten: Unwritten, record: VaultRecord | null): void {
+  const { session, isUsersWill, sidBefore } = unwritten;
+  // Nothing is left to bury. A session that began here was never in there, so it cannot have been ended, nor lost, with it.
+  const isOver = record?.session
+    ? isUsersWill && record.session.sid === sidBefore
+    : session && (isUsersWill || !record);
+  if (isOver) writeRecord(turn, { ...unwritten, expectedStamp: turn.state.stamp });
+  else if (record) adopt(turn, record, 'verified');
 }
 
 /** A locked keychain is not an empty one: whatever was asked of it is asked again. */
 export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavailable'>): void {
   const { state, now } = turn;
-  const { storing, ending } = state;
+  const { storing, unwritten, phase, stamp } = state;
   if (storing?.operation === operation) {
-    finishSignIn(turn, storing.held, state.stamp);
-    state.unsaved = 'session';
-  } else if (state.syncing === operation) {
+    const { held } = storing;
+    const sidBefore = 'stored' in phase ? phase.stored.sid : null;
+    finishSignIn(turn, held, stamp);
+    writeLater(turn, { session: held.stored, reason: null, isUsersWill: true, sidBefore, expectedStamp: stamp });
+  } else if (unwritten?.operation === operation) writeLater(turn, unwritten);
+  else if (state.syncing === operation) {
     state.syncing = null;
     state.syncAt = after(now, backOffMs(turn));
-  } else if (ending?.operation === operation)
-    state.ending = { ...ending, operation: null, retryAt: after(now, backOffMs(turn)) };
-  else return onFlightUnavailable(turn, operation, 'vault-unavailable');
-  observe(turn, { type: 'vault.unavailable' });
+    observe(turn, { type: 'vault.unavailable' });
+  } else onFlightUnavailable(turn, operation, 'vault-unavailable');
 }

@@ -71,7 +71,7 @@ const answered = json(200, {
 /** Events with the numbers that the state under test waits for. */
 const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => {
   const attempt = state.flight?.attempt ?? 99;
-  const operation = state.storing?.operation ?? state.ending?.operation ?? state.syncing ?? attempt;
+  const operation = state.storing?.operation ?? state.unwritten?.operation ?? state.syncing ?? attempt;
   const request = { type: 'tokenRequested', caller: 2, newerThan: 0, owner: null, deadlineMs: 60_000 } as const;
   return {
     woke: { type: 'woke' },
@@ -98,6 +98,8 @@ const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => 
     'read: nothing': { type: 'vaultRead', operation, record: null },
     written: { type: 'vaultWritten', operation, isReplaced: true, record: { ...newer, stamp: 2 } },
     'written by another': { type: 'vaultWritten', operation, isReplaced: false, record: newer },
+    'buried by another': { type: 'vaultWritten', operation, isReplaced: false, record: buried },
+    'emptied meanwhile': { type: 'vaultWritten', operation, isReplaced: false, record: null },
     'vault unavailable': { type: 'vaultUnavailable', operation, random: 0.5 },
     'answer: tokens': { type: 'refreshAnswered', attempt, answer: answered, random: 0.5 },
     'answer: invalid_grant': {
@@ -167,6 +169,25 @@ export const states: Readonly<Record<string, readonly Step[]>> = {
   'reauthentication by biometric': reauthenticating,
   'reauthentication by password': [...reauthenticating, [next('biometric failed')]],
   'storing a sign-in': [[{ type: 'woke' }], [next('read: nothing')], [next('signed in')]],
+  'a sign-in that could not be stored': [
+    [{ type: 'woke' }],
+    [next('read: nothing')],
+    [next('signed in')],
+    [next('vault unavailable')],
+  ],
+  'a sign-in that is stored late': [
+    [{ type: 'woke' }],
+    [next('read: nothing')],
+    [next('signed in')],
+    [next('vault unavailable')],
+    [{ type: 'woke' }, 5_000],
+  ],
+  'a refresh that is stored late': [
+    ...requesting,
+    [next('answer: tokens')],
+    [next('vault unavailable')],
+    [{ type: 'woke' }, expired + 5_000],
+  ],
   'burying a session': [...restored, [next('sign-out wanted')]],
 };
 
@@ -177,13 +198,13 @@ function effectName(effect: Effect): readonly string[] {
   return [effect.type];
 }
 
-const nameOf = ({ phase, flight, chain, storing, ending }: SessionState): string =>
+const nameOf = ({ phase, flight, chain, storing, unwritten }: SessionState): string =>
   [
     phase.kind === 'signed-out' ? `signed-out (${phase.reason})` : phase.kind,
     flight?.step.kind,
     chain?.stage,
     storing && 'storing',
-    ending && 'ending',
+    unwritten && (unwritten.session ? 'unwritten' : 'burying'),
   ]
     .filter(Boolean)
     .join(' ');
