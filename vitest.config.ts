@@ -16,6 +16,7 @@ Map.groupBy ??= <Key, Item>(items: Iterable<Item>, keyOf: (item: Item, index: nu
 const resolve = { conditions: ['@holdfast/source', 'node'] };
 const ssr = { resolve };
 const globalSetup = ['server/src/testing/postgres.ts'];
+// Time limits are there for what hangs, not for what is slow.
 const slow = { testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig({
@@ -24,8 +25,8 @@ export default defineConfig({
   test: {
     passWithNoTests: false,
     projects: [
-      { resolve, ssr, test: { name: 'client', include: ['client/src/**/*.test.{ts,tsx}'] } },
-      { resolve, ssr, test: { name: 'server', include: ['server/src/**/*.test.ts'], globalSetup } },
+      { resolve, ssr, test: { name: 'client', include: ['client/src/**/*.test.{ts,tsx}'], ...slow } },
+      { resolve, ssr, test: { name: 'server', include: ['server/src/**/*.test.ts'], globalSetup, ...slow } },
       { resolve, ssr, test: { name: 'web', include: ['apps/web/src/**/*.test.ts'] } },
       { resolve, ssr, test: { name: 'tools', include: ['tools/**/*.test.ts'] } },
       { resolve, ssr, test: { name: 'sim', include: ['sim/**/*.test.ts'], ...slow } },

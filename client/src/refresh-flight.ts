@@ -67,12 +67,14 @@ function goAhead(turn: Turn, flight: Flight): void {
 export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
-  if (record && !record.session) return adopt(turn, record, 'verified');
+  // Whoever signed in here after that is not signed out by it.
+  const isEnded = record && !record.session && !turn.state.unwritten?.isUsersWill;
+  if (isEnded) return adopt(turn, record, 'verified');
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
   const { stamp, answer } = flight.step;
   // Another tab was faster, and the answer was about the token that it replaced.
-  if (record && record.stamp !== stamp) return adoptAndLand(turn, flight, record);
+  if (record?.session && record.stamp !== stamp) return adoptAndLand(turn, flight, record);
   if (answer.kind === 'transient') return failFlight(turn, flight, answer.cause, answer.retryAfterMs);
   observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: answer.reason });
   requireReauthentication(turn, held.stored, answer.reason);
@@ -199,21 +201,21 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   if (step.kind === 'locking') goAhead(turn, flight);
   else if (step.kind === 'committing') {
     // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
+    const { isUsersWill = false, sidBefore = null } = turn.state.unwritten ?? {};
     land(turn, flight, step.held, stamp);
-    const session = step.held.stored;
-    writeLater(turn, { session, reason: null, isUsersWill: false, sidBefore: null, expectedStamp: stamp });
+    writeLater(turn, step.held.stored, isUsersWill, sidBefore);
   } else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');
 }
 
 /** Failures that say nothing of the server: it was not reached. */
-const OUT_OF_REACH: readonly FailureCause[] = ['network', 'timeout', 'not-json'];
+const OUT_OF_REACH: ReadonlySet<FailureCause> = new Set(['network', 'timeout', 'not-json']);
 
 function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: number | null = null): void {
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   // There was nothing but a hope: without an answer there is nobody to show.
   if (held?.isProbe) return leave(turn, 'never-signed-in');
-  const isOutOfReach = OUT_OF_REACH.includes(cause);
+  const isOutOfReach = OUT_OF_REACH.has(cause);
   const ownMs = backOffMs(turn, isOutOfReach);
   const retryInMs =
     askedMs === null ? ownMs : Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random;

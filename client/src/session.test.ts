@@ -79,6 +79,39 @@ describe('sign-in and restore', () => {
     expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
+  it('a sign-in that could not be stored is stored as soon as it can be: a relaunch finds it, and nothing older', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    let isLocked = false;
+    const replace: Vault['replace'] = (stamp, next) =>
+      isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
+    const tab = world.openTab({}, { vault: { ...world.vault, replace } });
+    await tab.auth.ready();
+    isLocked = true;
+    const signedOut = tab.auth.signOut();
+    await expect(signedOut).rejects.toMatchObject({ code: 'storage-unavailable' });
+    await tab.auth.adopt({ access_token: 'of-bob', token_type: 'Bearer', sid: 'session-2', sub: 'bob' });
+    isLocked = false;
+    await world.time.advance(MINUTE);
+    const relaunched = world.openTab();
+    expect(active(await relaunched.auth.ready()).user.sub).toBe('bob');
+  });
+
+  it('a sign-in that could not be stored is not taken for the sign-out before it', async () => {
+    const world = createWorld('cookie');
+    let isLocked = false;
+    const replace: Vault['replace'] = (stamp, next) =>
+      isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
+    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, replace } });
+    await tab.auth.signOut();
+    isLocked = true;
+    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    await world.time.advance(20 * MINUTE);
+    expect(tab.seen('refresh.succeeded')).toHaveLength(2);
+    expect(tab.seen('signed-out')).toHaveLength(1);
+    expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');
+  });
+
   it('waits for a locked vault at launch instead of showing the sign-in page', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();

@@ -244,10 +244,15 @@ export function writeRecord(turn: Turn, writing: Writing): void {
   writeVault(turn, operation, writing.expectedStamp, writing.session, writing.reason);
 }
 
-/** Writes later: the vault is not available now. */
-export function writeLater(turn: Turn, writing: Writing): void {
+/** The vault is not available now: writes when it is. */
+export function waitForVault(turn: Turn, writing: Writing): void {
   turn.state.unwritten = { ...writing, operation: null, retryAt: after(turn.now, backOffMs(turn)) };
   observe(turn, { type: 'vault.unavailable' });
+}
+
+/** A session of which the vault knows nothing yet. */
+export function writeLater(turn: Turn, session: StoredSession, isUsersWill: boolean, sidBefore: string | null): void {
+  waitForVault(turn, { session, reason: null, isUsersWill, sidBefore, expectedStamp: turn.state.stamp });
 }
 
 /** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */

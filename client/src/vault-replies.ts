@@ -12,6 +12,7 @@ import {
   observe,
   run,
   settleWaiters,
+  waitForVault,
   writeLater,
   writeRecord,
   type Turn,
@@ -83,8 +84,8 @@ export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavai
     const { held } = storing;
     const sidBefore = 'stored' in phase ? phase.stored.sid : null;
     finishSignIn(turn, held, stamp);
-    writeLater(turn, { session: held.stored, reason: null, isUsersWill: true, sidBefore, expectedStamp: stamp });
-  } else if (unwritten?.operation === operation) writeLater(turn, unwritten);
+    writeLater(turn, held.stored, true, sidBefore);
+  } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
   else if (state.syncing === operation) {
     state.syncing = null;
     state.syncAt = after(now, backOffMs(turn));

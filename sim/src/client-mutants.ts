@@ -176,7 +176,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: VAULT,
-        find: 'if (record && record.stamp !== state.stamp && !state.storing && !state.ending)',
+        find: 'if (record && record.stamp !== state.stamp && !state.storing && !state.unwritten)',
         replace: 'if (record && record.stamp < 0)',
       },
     ],
