@@ -150,7 +150,7 @@ function commit(
   if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub))
     return failFlight(turn, flight, 'answer-mismatch');
   const held = holdTokens(tokens, stored, sentAt);
-  enter(turn, flight, { kind: 'committing', held }, turn.policy.vaultWaitMs);
+  enter(turn, flight, { kind: 'committing', held, stamp }, turn.policy.vaultWaitMs);
   writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
@@ -180,7 +180,7 @@ export function onFlightVaultWritten(
 ): void {
   if (flight.step.kind === 'saving') {
     // Stored, or somebody else was faster: either way the next read tells.
-    turn.state.unsaved = null;
+    if (!isSurvivor(turn, record)) turn.state.unsaved = null;
     return read(turn, flight, { kind: 'reading' });
   }
   if (flight.step.kind !== 'committing') return;
@@ -208,6 +208,8 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
   if (step.kind === 'locking') goAhead(turn, flight);
+  // Another tab's session was adopted meanwhile: stored later, this one would overwrite it, perhaps with what is spent by then.
+  else if (step.kind === 'committing' && step.stamp !== stamp) endFlight(turn);
   else if (step.kind === 'committing') {
     // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
     land(turn, flight, step.held, stamp);

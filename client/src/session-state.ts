@@ -81,7 +81,7 @@ export type FlightStep =
   /** What this tab holds could not be stored before; it is stored now, and then the vault is read again. */
   | { readonly kind: 'saving' }
   | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number }
-  | { readonly kind: 'committing'; readonly held: Held }
+  | { readonly kind: 'committing'; readonly held: Held; readonly stamp: number }
   /** The server said no, or wait: it may have been about a token that another tab has replaced. */
   | { readonly kind: 'rereading'; readonly stamp: number; readonly answer: Exclude<TokenAnswer, { kind: 'tokens' }> };
 

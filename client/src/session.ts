@@ -255,7 +255,8 @@ function renewal(turn: Turn, held: Active): readonly Due[] {
   // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.
   const isInVain = held.isFinal && !state.isUserActive;
   const inMs = access && !isInVain ? freshMs(access, now, state.jitter, policy) : leftMs;
-  const cause = state.wanted ?? causeByAge(held, leftMs, inMs);
+  // A refresh stores first what could not be stored before: without that, a reload would bring back whoever was there before.
+  const cause = state.wanted ?? (state.unsaved === 'session' ? 'proactive' : causeByAge(held, leftMs, inMs));
   return [cause ? [refreshAllowedInMs(turn), () => startFlight(turn, cause)] : [inMs, () => {}]];
 }
 

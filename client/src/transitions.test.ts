@@ -184,7 +184,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (never-signed-in) storing, writeVault': ['signed in'],
     'signed-out (user) ending, writeVault, revoke': ['sign-out wanted'],
     'signed-out (never-signed-in) storing, endRefresh': ['lock settled'],
-    active: ['written', 'written by another', 'vault unavailable'],
+    active: ['written', 'written by another'],
+    'active locking, acquireLock': ['vault unavailable'],
   },
   'burying a session': {
     'signed-out (user) ending, readVault': ['foreground', 'store changed'],
