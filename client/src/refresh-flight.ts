@@ -219,14 +219,14 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
 }
 
 /** Failures that say nothing of the server: it was not reached. */
-const OUT_OF_REACH: readonly FailureCause[] = ['network', 'timeout', 'not-json'];
+const OUT_OF_REACH: ReadonlySet<FailureCause> = new Set(['network', 'timeout', 'not-json']);
 
 function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: number | null = null): void {
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   // There was nothing but a hope: without an answer there is nobody to show.
   if (held?.isProbe) return leave(turn, 'never-signed-in');
-  const isOutOfReach = OUT_OF_REACH.includes(cause);
+  const isOutOfReach = OUT_OF_REACH.has(cause);
   const ownMs = backOffMs(turn, isOutOfReach);
   const retryInMs =
     askedMs === null ? ownMs : Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random;
