@@ -123,6 +123,16 @@ const otherAreas: readonly Area[] = [
     mend: "the demo's backend imports '@holdfast/server' by that name, and nothing of the client",
   },
   {
+    name: 'iOS tests',
+    holds: (file) => file.startsWith('apps/ios/tests/'),
+    mayImport: (target) =>
+      isFileUnder(target, 'apps/ios/') ||
+      // The phone and the authenticator of the packages' own tests.
+      (target.kind === 'file' && /^(?:client|server)\/src\/testing\//.test(target.path)) ||
+      target.kind !== 'file',
+    mend: 'tests of the app see the app, packages by their names, and from inside a package only its src/testing/',
+  },
+  {
     name: 'app',
     holds: (file) => file.startsWith('apps/'),
     mayImport: (target, _wanted, from) =>

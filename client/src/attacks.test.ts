@@ -233,6 +233,20 @@ describe('nobody is signed out for nothing', () => {
     expect((await world.vault.read())?.session?.sub).toBe('user-2');
   });
 
+  it('nor has the one before come back after a reload, for it is stored as soon as the vault can be written', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    const tab = await world.openSignedInTab({}, { vault });
+    vault.failWrites = true;
+    asBob(world);
+    await tab.auth.signIn(bob);
+    vault.failWrites = false;
+    await world.time.advance(5_000);
+    const reloaded = world.openTab();
+    expect(await reloaded.auth.ready()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
+    expect(world.server.requests.map((form) => form.get('grant_type'))).not.toContain('refresh_token');
+  });
+
   it('nor is it lost with a vault that was emptied before', async () => {
     const world = createWorld();
     let isEmpty = false;
@@ -286,6 +300,29 @@ describe('nobody is signed out for nothing', () => {
     await world.time.advance(DUE);
     const used = world.server.requests.map((form) => form.get('refresh_token')).filter((token) => token !== null);
     expect(used).toEqual(['refresh-1', 'refresh-2']);
+  });
+
+  it('an answer that could not be stored gives way to the newer one of another tab that was adopted meanwhile', async () => {
+    const world = createWorld();
+    const vault = controlVault(world.vault);
+    const tab = await world.openSignedInTab({}, { vault });
+    world.server.answers.push(json(200, { access_token: 'late', token_type: 'Bearer', expires_in: 900 }));
+    world.server.delayMs = 2_000;
+    while (world.server.refreshes() === 0) await world.time.advance(1_000);
+    // The other tab has rotated meanwhile, and its news is still being read when this tab hears: no new refresh token.
+    const before = await world.vault.read();
+    const session = before?.session ? { ...before.session, refreshToken: 'refresh-of-the-other' } : null;
+    await world.vault.replace(before?.stamp ?? 0, { session, endedReason: null });
+    vault.hold();
+    tab.signal('store-changed');
+    vault.failWrites = true;
+    await world.time.advance(2_500);
+    vault.release();
+    await settle();
+    vault.failWrites = false;
+    await world.time.advance(DUE);
+    const used = world.server.requests.flatMap((form) => form.get('refresh_token') ?? []);
+    expect(used.slice(0, 2)).toEqual(['refresh-1', 'refresh-of-the-other']);
   });
 
   it('a failed prompt in one tab does not bury the sign-in of another', async () => {

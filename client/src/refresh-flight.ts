@@ -146,7 +146,7 @@ function commit(
   if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub))
     return failFlight(turn, flight, 'answer-mismatch');
   const held = holdTokens(tokens, stored, sentAt);
-  enter(turn, flight, { kind: 'committing', held }, turn.policy.vaultWaitMs);
+  enter(turn, flight, { kind: 'committing', held, stamp }, turn.policy.vaultWaitMs);
   writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
@@ -199,6 +199,8 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
   if (step.kind === 'locking') goAhead(turn, flight);
+  // Another tab's session was adopted meanwhile: stored later, this one would overwrite it, perhaps with what is spent by then.
+  else if (step.kind === 'committing' && step.stamp !== stamp) endFlight(turn);
   else if (step.kind === 'committing') {
     // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
     const { isUsersWill = false, sidBefore = null } = turn.state.unwritten ?? {};

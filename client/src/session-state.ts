@@ -79,7 +79,7 @@ export type FlightStep =
   | { readonly kind: 'locking' }
   | { readonly kind: 'reading' }
   | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number }
-  | { readonly kind: 'committing'; readonly held: Held }
+  | { readonly kind: 'committing'; readonly held: Held; readonly stamp: number }
   /** The server said no, or wait: it may have been about a token that another tab has replaced. */
   | { readonly kind: 'rereading'; readonly stamp: number; readonly answer: Exclude<TokenAnswer, { kind: 'tokens' }> };
 

@@ -103,7 +103,7 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
       const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1000);
       const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
       const iat = Math.floor(now() / 1000);
-      const claims: AccessTokenClaims = {
+      const claims: Readonly<Record<keyof AccessTokenClaims, unknown>> = {
         iss: issuer,
         sub: session.sub,
         aud: audience,
@@ -116,7 +116,7 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
         auth_time: session.authTimeSeconds,
         amr: session.amr,
         acr: session.acr,
-        ...(jkt !== null && { cnf: { jkt } }),
+        cnf: jkt === null ? undefined : { jkt },
       };
       const signed = `${encodeHeader(kid, algorithm)}.${encode(claims)}`;
       const signature = signJws(algorithm, privateKey, signed);

@@ -1,27 +1,33 @@
 /** Counts what is under way, so that closing can wait for it. */
 export interface Drain {
   readonly isClosing: () => boolean;
-  readonly track: <Result>(work: Promise<Result>) => Promise<Result>;
-  /** Resolves when nothing is under way any more. What is tracked afterwards is not waited for: ask `isClosing` first. */
+  /** Something begins; `leave` must follow when it ends. What enters after `close` is not waited for: ask `isClosing` first. */
+  readonly enter: () => void;
+  readonly leave: () => void;
+  /** Resolves when nothing is under way any more. */
   readonly close: () => Promise<void>;
 }
 
 export function createDrain(): Drain {
-  const underWay = new Set<Promise<unknown>>();
+  let underWay = 0;
   let isClosing = false;
+  let onEmpty = (): void => {};
+  const empty = new Promise<void>((resolve) => {
+    onEmpty = resolve;
+  });
   return {
     isClosing: () => isClosing,
-    track: async (work) => {
-      underWay.add(work);
-      try {
-        return await work;
-      } finally {
-        underWay.delete(work);
-      }
+    enter: () => {
+      underWay++;
     },
-    close: async () => {
+    leave: () => {
+      underWay--;
+      if (isClosing && underWay === 0) onEmpty();
+    },
+    close: () => {
       isClosing = true;
-      await Promise.allSettled(underWay);
+      if (underWay === 0) onEmpty();
+      return empty;
     },
   };
 }

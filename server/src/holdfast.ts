@@ -287,14 +287,18 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
     if (route === null) return null;
     const startedAtMs = performance.now();
     if (drain.isClosing()) return errorResponse(temporarilyUnavailable(policy.retryAfterSeconds));
-    const remoteAddress = clientAddressOf(request, trustedProxies);
-    const answered = await drain.track(
-      traceRequest(request, route, () => answerRequest({ ...request, remoteAddress }, parts)),
-    );
-    if (answered === null) return null;
-    operation.metrics.observeRequest(route, answered.response.status, performance.now() - startedAtMs);
-    reportAnswer(request, answered, parts.report, logger);
-    return answered.response;
+    const seen =
+      trustedProxies === 0 ? request : { ...request, remoteAddress: clientAddressOf(request, trustedProxies) };
+    drain.enter();
+    try {
+      const answered = await traceRequest(seen, route, () => answerRequest(seen, parts));
+      if (answered === null) return null;
+      operation.metrics.observeRequest(route, answered.response.status, performance.now() - startedAtMs);
+      reportAnswer(request, answered, parts.report, logger);
+      return answered.response;
+    } finally {
+      drain.leave();
+    }
   };
   const maintenance = startMaintenance(
     [

@@ -1,5 +1,6 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { KeyRing } from './keys.ts';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { KeyRing, ServerKey } from './keys.ts';
+import { createMac } from './mac.ts';
 import { LAST_GENERATION } from './rotation.ts';
 
 /**
@@ -59,14 +60,14 @@ let nonceAt = 0;
 
 /** Mints a copy under the ring's current key. */
 export function formatRefreshToken(copy: Omit<RefreshToken, 'keyId'>, ring: KeyRing): string {
-  const { id, tagKey } = ring.minting;
+  const { minting } = ring;
   const bytes = Buffer.allocUnsafe(TOKEN_BYTES);
-  bytes.writeUInt16BE(id, 0);
+  bytes.writeUInt16BE(minting.id, 0);
   bytes.write(copy.sid.replaceAll('-', ''), SID_AT, 'hex');
   bytes.writeUInt32BE(copy.generation, GENERATION_AT);
   copy.nonce.copy(bytes, NONCE_AT);
   copy.secret.copy(bytes, SECRET_AT);
-  computeTag(bytes.subarray(0, TAG_AT), tagKey).copy(bytes, TAG_AT);
+  computeTag(bytes.subarray(0, TAG_AT), minting).copy(bytes, TAG_AT);
   return REFRESH_TOKEN_PREFIX + bytes.toString('base64url');
 }
 
@@ -78,7 +79,7 @@ export function parseRefreshToken(presented: string, ring: KeyRing): ParsedRefre
   const key = ring.find(keyId);
   if (key === 'unknown') return { kind: 'unknown_key' };
   if (key === 'retired') return { kind: 'retired_key' };
-  const isGenuine = timingSafeEqual(computeTag(bytes.subarray(0, TAG_AT), key.tagKey), bytes.subarray(TAG_AT));
+  const isGenuine = timingSafeEqual(computeTag(bytes.subarray(0, TAG_AT), key), bytes.subarray(TAG_AT));
   const generation = bytes.readUInt32BE(GENERATION_AT);
   if (!isGenuine || generation > LAST_GENERATION) return { kind: 'malformed' };
   return {
@@ -108,6 +109,13 @@ function formatSid(bytes: Buffer): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-function computeTag(covered: Buffer, tagKey: Buffer): Buffer {
-  return createHmac('sha256', tagKey).update(REFRESH_TOKEN_PREFIX).update(covered).digest().subarray(0, TAG_BYTES);
+const macs = new WeakMap<ServerKey, (covered: Buffer) => Buffer>();
+
+function computeTag(covered: Buffer, key: ServerKey): Buffer {
+  let mac = macs.get(key);
+  if (mac === undefined) {
+    mac = createMac(key.tagKey, REFRESH_TOKEN_PREFIX, TAG_AT);
+    macs.set(key, mac);
+  }
+  return mac(covered).subarray(0, TAG_BYTES);
 }

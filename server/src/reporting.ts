@@ -32,7 +32,7 @@ export function startReporting({ store, webhooks, policy, listeners, logger }: R
   const log = startEventLog(store.events.append, policy, warn);
   const everybody = [...listeners, log.record];
   const report: Report = (fact) => {
-    const event = { ...fact, atMs: Date.now() };
+    const event: HoldfastEvent = Object.assign({ atMs: Date.now() }, fact);
     for (const listener of everybody) {
       try {
         listener(event);

@@ -100,7 +100,7 @@ function splitBySession(batch: readonly Waiting[]): {
     if (member.step === 'read' || leaders.has(member.candidate.sid)) followers.push(member);
     else leaders.set(member.candidate.sid, member);
   }
-  const sorted = [...leaders.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
+  const sorted = [...leaders.values()].toSorted((a, b) => (a.candidate.sid < b.candidate.sid ? -1 : 1));
   return { leaders: sorted, followers };
 }
 

@@ -84,8 +84,8 @@ const tracer: Tracer = {
     const { attributes = {}, links = [], root = false } = options as SpanOptions;
     const parentContext = root ? undefined : trace.getSpanContext(within);
     const spanContext = {
-      traceId: parentContext?.traceId ?? `trace-${spans.length}`,
-      spanId: `span-${spans.length}`,
+      traceId: parentContext?.traceId ?? String(spans.length + 1).padStart(32, '0'),
+      spanId: String(spans.length + 1).padStart(16, '0'),
       traceFlags: 1,
     };
     const recorded: RecordedSpan = {

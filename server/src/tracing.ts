@@ -1,5 +1,5 @@
-import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { Link, SpanContext } from '@opentelemetry/api';
+import { context, isSpanContextValid, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { Link, Span, SpanContext } from '@opentelemetry/api';
 import type { HttpRequest } from './http/message.ts';
 
 /**
@@ -15,24 +15,32 @@ const tracer = trace.getTracer('@holdfast/server');
  * @param route the endpoint's path as registered
  * @see OpenTelemetry semantic conventions, HTTP server spans
  */
-export async function traceRequest<Result extends { readonly response: { readonly status: number } } | null>(
+export function traceRequest<Result extends { readonly response: { readonly status: number } } | null>(
   { method, headers }: HttpRequest,
   route: string,
   work: () => Promise<Result>,
 ): Promise<Result> {
   const parent = propagation.extract(context.active(), headers);
   const attributes = { 'http.request.method': method, 'http.route': route };
-  return tracer.startActiveSpan(`${method} ${route}`, { kind: SpanKind.SERVER, attributes }, parent, async (span) => {
-    try {
-      const result = await work();
-      const status = result?.response.status ?? 404;
-      span.setAttribute('http.response.status_code', status);
-      if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
-      return result;
-    } finally {
-      span.end();
-    }
-  });
+  return tracer.startActiveSpan(`${method} ${route}`, { kind: SpanKind.SERVER, attributes }, parent, (span) =>
+    // Without an SDK there is nothing to record, and not even a promise to wait for.
+    isSpanContextValid(span.spanContext()) ? recordAnswer(span, work) : work(),
+  );
+}
+
+async function recordAnswer<Result extends { readonly response: { readonly status: number } } | null>(
+  span: Span,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    const result = await work();
+    const status = result?.response.status ?? 404;
+    span.setAttribute('http.response.status_code', status);
+    if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    return result;
+  } finally {
+    span.end();
+  }
 }
 
 /** The span under way, so that a batch can be linked to the requests that it serves. */

@@ -17,14 +17,15 @@ const ENOUGH_FOR_STATES = 5_000;
 /** Plays the known cases, then many seeds, and sums up. @returns 1 if a promise was broken, or a state never reached */
 export async function playMany(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
   const count = given.number('--seeds', 2_000);
-  const facts: RunFacts = { commit: readCommit(), from: given.number('--from', 1), threads };
+  const from = given.number('--from', 1);
   const recordFile = given.text('--record');
-  const record = recordFile ? openRecord(recordFile, facts.commit) : null;
+  const record = recordFile ? openRecord(recordFile, readCommit(), count) : null;
+  const facts: RunFacts = { commit: record?.commit ?? readCommit(), from, threads };
   const file = await bundle('worker.ts', 'worker');
   const broken = await playCases(file);
   const { known = [], onPlayed } = record ?? {};
   const show = showProgress(known, count);
-  const job = { kind: 'seeds', from: facts.from, count, stopsAtFirst: false, options: {} } as const;
+  const job = { kind: 'seeds', from, count, stopsAtFirst: false, options: {} } as const;
   const chunks = await runSeeds(file, job, threads, {
     known,
     onPlayed: (chunk) => {

@@ -65,18 +65,20 @@ export function temporarilyUnavailable(retryAfterSeconds: number, cause?: unknow
   });
 }
 
+const JSON_HEADERS: HttpResponse['headers'] = {
+  'content-type': 'application/json;charset=UTF-8',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+};
+
 /** A JSON answer that no cache keeps. */
-export function json(status: number, body: object, headers: HttpResponse['headers'] = {}): HttpResponse {
-  return {
-    status,
-    headers: {
-      'content-type': 'application/json;charset=UTF-8',
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-      ...headers,
-    },
-    body: JSON.stringify(body),
-  };
+export function json(status: number, body: object, headers?: HttpResponse['headers']): HttpResponse {
+  return jsonText(status, JSON.stringify(body), headers);
+}
+
+/** The same for JSON that is text already. */
+export function jsonText(status: number, body: string, headers?: HttpResponse['headers']): HttpResponse {
+  return { status, headers: headers ? { ...JSON_HEADERS, ...headers } : JSON_HEADERS, body };
 }
 
 export function errorResponse(error: OAuthError): HttpResponse {

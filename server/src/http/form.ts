@@ -5,6 +5,8 @@ import type { HttpRequest } from './message.ts';
 export type Parameters = ReadonlyMap<string, string>;
 
 const FORM = /^application\/x-www-form-urlencoded[\t ]*(;|$)/i;
+/** What most parameters consist of: nothing to unescape, nothing forbidden. */
+const PLAIN = /^[\w.~-]*$/;
 /** Control characters, and halves of surrogate pairs. */
 const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
 
@@ -35,16 +37,19 @@ export function readForm(request: HttpRequest, bodyLimitBytes: number): Paramete
   return parameters;
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 function decodeUtf8(body: Uint8Array | string): string {
   if (typeof body === 'string') return body;
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+    return UTF8.decode(body);
   } catch {
     throw invalidRequest('The request body is not UTF-8');
   }
 }
 
 function unescape(escaped: string): string {
+  if (PLAIN.test(escaped)) return escaped;
   let text: string;
   try {
     text = decodeURIComponent(escaped.replaceAll('+', ' '));

@@ -33,8 +33,9 @@ export function corsHeaders(
   clients: Clients,
 ): HttpResponse['headers'] {
   const origin = headers['origin'];
+  if (origin === undefined) return VARY;
   const candidates = client === null ? [...clients.values()] : [client];
-  if (origin === undefined || !candidates.some(({ origins }) => origins.has(origin))) return VARY;
+  if (!candidates.some(({ origins }) => origins.has(origin))) return VARY;
   return {
     ...VARY,
     'access-control-allow-origin': origin,

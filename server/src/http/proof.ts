@@ -39,7 +39,7 @@ export function nonceHeaders(
   failure: OAuthError | null,
   { proofs }: Pick<EndpointParts, 'proofs'>,
 ): HttpResponse['headers'] {
-  const nonce = proofs.nonce();
   const isWanted = headers['dpop'] !== undefined || failure?.error === 'invalid_dpop_proof';
-  return isWanted && nonce !== null ? { 'dpop-nonce': nonce } : {};
+  const nonce = isWanted ? proofs.nonce() : null;
+  return nonce === null ? {} : { 'dpop-nonce': nonce };
 }

@@ -66,7 +66,7 @@ export interface Answered {
 }
 
 /** Answers a request to one of our paths; null for any other. Never throws. */
-export async function answerRequest(request: HttpRequest, parts: EndpointParts): Promise<Answered | null> {
+export function answerRequest(request: HttpRequest, parts: EndpointParts): Promise<Answered | null> {
   const endpoint = endpointOf(request.path);
   switch (endpoint?.kind) {
     case 'document':
@@ -78,7 +78,7 @@ export async function answerRequest(request: HttpRequest, parts: EndpointParts):
     case 'resource_server':
       return answerResourceServer(endpoint, request, parts);
     case undefined:
-      return null;
+      return Promise.resolve(null);
   }
 }
 
@@ -113,12 +113,7 @@ async function answerForm(endpoint: FormEndpoint, request: HttpRequest, parts: E
   } catch (thrown) {
     answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
   }
-  const headers = {
-    ...answered.response.headers,
-    ...nonceHeaders(request, answered.failure, parts),
-    ...corsHeaders(request, client, clients),
-  };
-  return { ...answered, response: { ...answered.response, headers } };
+  return withHeaders(answered, nonceHeaders(request, answered.failure, parts), corsHeaders(request, client, clients));
 }
 
 async function answerResource(
@@ -144,12 +139,7 @@ async function answerResource(
   } catch (thrown) {
     answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
   }
-  const headers = {
-    ...answered.response.headers,
-    ...nonceHeaders(request, answered.failure, parts),
-    ...corsHeaders(request, client, clients),
-  };
-  return { ...answered, response: { ...answered.response, headers } };
+  return withHeaders(answered, nonceHeaders(request, answered.failure, parts), corsHeaders(request, client, clients));
 }
 
 /** Servers call this, and from few addresses: no limit by address, no CORS. */
@@ -168,8 +158,7 @@ async function answerResourceServer(
   } catch (thrown) {
     answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
   }
-  const headers = { ...answered.response.headers, ...nonceHeaders(request, answered.failure, parts) };
-  return { ...answered, response: { ...answered.response, headers } };
+  return withHeaders(answered, nonceHeaders(request, answered.failure, parts));
 }
 
 function preflight(methods: string, request: HttpRequest, { clients, policy }: EndpointParts): Answered {
@@ -218,6 +207,11 @@ function tooEarly(): OAuthError {
   return new OAuthError(425, 'temporarily_unavailable', 'The request must not be sent as early data', {
     reason: 'early_data',
   });
+}
+
+function withHeaders({ response, failure }: Answered, ...more: readonly HttpResponse['headers'][]): Answered {
+  const { status, headers, body } = response;
+  return { response: { status, headers: Object.assign({}, headers, ...more), body }, failure };
 }
 
 function failed(failure: OAuthError): Answered {

@@ -8,7 +8,8 @@
 /** The database's clock. */
 const NOW = 'now()::timestamptz(3)';
 
-const milliseconds = (time: string): string => `(extract(epoch FROM ${time}) * 1000)::float8`;
+/** Whole ones, which a double holds exactly. `extract` would reckon in `numeric`, which takes several times as long. */
+const milliseconds = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
 
 /** What a `SessionRow` holds; `s` is the session. */
 export const RECORD = `

@@ -1,0 +1,2 @@
+/** In a browser, whoever served the page. */
+export const serverUrl = location.origin;

@@ -1,0 +1,113 @@
+import type { ReactElement, ReactNode } from 'react';
+import { StyleSheet, View } from 'react-native';
+import { useAuth, type SignedInSession } from 'holdfast/react';
+import { Button } from '../design/button.tsx';
+import { Pill } from '../design/notice.tsx';
+import { Panel } from '../design/panel.tsx';
+import { Words } from '../design/text.tsx';
+import { space, useTheme } from '../design/theme.ts';
+import { formatCountdown, formatMoment, useNowMs } from './time.ts';
+import { summarizeSession } from './wording.ts';
+
+/** The session, live. */
+export function SessionPanel({ session }: { readonly session: SignedInSession }): ReactElement {
+  const auth = useAuth();
+  const { tone, label, detail } = summarizeSession(session);
+  const isActive = session.status === 'active';
+  return (
+    <Panel title="Session" lead="What Holdfast knows of it on this phone, live.">
+      <View style={styles.summary}>
+        <Pill tone={tone} label={label} />
+        <Words as="note" color="inkSoft">
+          {detail}
+        </Words>
+      </View>
+      {isActive ? <ActiveFacts session={session} /> : <WaitingFacts session={session} />}
+      <Button label="Renew now" isDisabled={!isActive || session.refreshing} onPress={auth.extend} />
+    </Panel>
+  );
+}
+
+type Active = Extract<SignedInSession, { status: 'active' }>;
+type Waiting = Extract<SignedInSession, { status: 'reauth-required' }>;
+
+function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
+  const nowMs = useNowMs();
+  const { accessExpiresAt, sessionExpiresAt, sid } = session;
+  return (
+    <View>
+      <View style={styles.figures}>
+        <Figure label="Access token" endsAtMs={accessExpiresAt} nowMs={nowMs} />
+        <Figure label="Session" endsAtMs={sessionExpiresAt} nowMs={nowMs} />
+      </View>
+      <Fact term="Refresh">{session.refreshing ? 'under way' : 'none under way'}</Fact>
+      <Fact term="Parked requests">{session.parkedRequests}</Fact>
+      <Fact term="Access tokens so far">{session.generation}</Fact>
+      <Fact term="Freshness">{session.freshness}</Fact>
+      <Fact term="Signed in">{formatMoment(session.sessionStartedAt)}</Fact>
+      <Fact term="Session id">{sid === null ? 'none' : sid.slice(0, 8)}</Fact>
+    </View>
+  );
+}
+
+function WaitingFacts({ session }: { readonly session: Waiting }): ReactElement {
+  return (
+    <View>
+      <Fact term="Asked for">{session.stage === 'biometric' ? 'passkey' : 'password'}</Fact>
+      <Fact term="Parked requests">{session.parkedRequests}</Fact>
+    </View>
+  );
+}
+
+function Figure(props: {
+  readonly label: string;
+  readonly endsAtMs: number | null;
+  readonly nowMs: number;
+}): ReactElement {
+  const { label, endsAtMs, nowMs } = props;
+  const { sunken } = useTheme();
+  const left = endsAtMs === null ? '–' : formatCountdown(endsAtMs - nowMs);
+  return (
+    <View
+      accessible
+      accessibilityLabel={`${label}, time left: ${left}`}
+      style={[styles.figure, { backgroundColor: sunken }]}
+    >
+      <Words as="note" color="inkSoft">
+        {label}
+      </Words>
+      <Words as="figure" adjustsFontSizeToFit numberOfLines={1}>
+        {left}
+      </Words>
+    </View>
+  );
+}
+
+function Fact({ term, children }: { readonly term: string; readonly children: ReactNode }): ReactElement {
+  const { line } = useTheme();
+  return (
+    <View accessible style={[styles.fact, { borderTopColor: line }]}>
+      <Words as="note" color="inkSoft">
+        {term}
+      </Words>
+      <Words as="note" style={styles.value}>
+        {children}
+      </Words>
+    </View>
+  );
+}
+
+const styles = StyleSheet.create({
+  summary: { gap: space.s, alignItems: 'flex-start' },
+  figures: { flexDirection: 'row', flexWrap: 'wrap', gap: space.s, marginBottom: space.m },
+  figure: { flexGrow: 1, flexBasis: 130, borderRadius: 10, padding: space.m, gap: 2 },
+  fact: {
+    flexDirection: 'row',
+    flexWrap: 'wrap',
+    justifyContent: 'space-between',
+    gap: space.s,
+    paddingVertical: 9,
+    borderTopWidth: StyleSheet.hairlineWidth,
+  },
+  value: { fontWeight: '600' },
+});

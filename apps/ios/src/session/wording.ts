@@ -1,0 +1,94 @@
+import { HoldfastError, type ReauthenticationReason, type SignedOutReason } from 'holdfast';
+import type { SignedInSession } from 'holdfast/react';
+import type { Tone } from '../design/theme.ts';
+
+/** The session in two lines. */
+export type SessionSummary = { readonly tone: Tone; readonly label: string; readonly detail: string };
+
+/** Says how the session is. */
+export function summarizeSession(session: SignedInSession): SessionSummary {
+  if (session.status === 'reauth-required')
+    return { tone: 'bad', label: 'Sign-in needed', detail: explainReauthentication(session.reason) };
+  if (session.freshness === 'offline')
+    return {
+      tone: 'wait',
+      label: 'Out of reach',
+      detail: 'The server does not answer. The session stays, and is tried again.',
+    };
+  if (session.refreshing)
+    return { tone: 'wait', label: 'Refreshing', detail: 'A new access token has been asked for.' };
+  if (session.expiring) return { tone: 'wait', label: 'Ends soon', detail: 'Extend the session to stay signed in.' };
+  if (session.freshness === 'restored')
+    return { tone: 'good', label: 'Restored', detail: 'Read from this phone. The next refresh asks the server.' };
+  return { tone: 'good', label: 'Active', detail: 'The server has confirmed this session.' };
+}
+
+/** Why the user has to authenticate again, in a sentence. */
+export function explainReauthentication(reason: ReauthenticationReason): string {
+  switch (reason) {
+    case 'expired':
+      return 'Your session has reached its end.';
+    case 'revoked':
+      return 'Your session was ended on the server.';
+    case 'reuse-detected':
+      return 'A copy of your session was used elsewhere, so the server has ended it.';
+    case 'storage-lost':
+      return 'This phone has lost what it had stored of your session.';
+  }
+}
+
+/** Why nobody is signed in, in plain words; `null` when nobody was. */
+export function explainSignedOut(
+  reason: SignedOutReason,
+): { readonly title: string; readonly text: string; readonly tone: Tone } | null {
+  switch (reason) {
+    case 'never-signed-in':
+      return null;
+    case 'user':
+      return { tone: 'good', title: 'You have signed out', text: 'Nothing of your session is left on this phone.' };
+    case 'expired':
+      return { tone: 'wait', title: 'Your session has ended', text: 'It had reached its end. Sign in to go on.' };
+    case 'revoked':
+      return { tone: 'wait', title: 'Your session was ended', text: 'It was ended on the server. Sign in to go on.' };
+    case 'reuse-detected':
+      return {
+        tone: 'bad',
+        title: 'Your session was ended for your safety',
+        text: 'A copy of it was used somewhere else. Sign in to start a new one; your other devices are not affected.',
+      };
+    case 'reauth-failed':
+      return {
+        tone: 'wait',
+        title: 'You are signed out',
+        text: 'Your session had ended and you chose not to sign in again. Requests that waited were dropped.',
+      };
+  }
+}
+
+/** Why a request failed, in a sentence. */
+export function explainRequestFailure(error: unknown): string {
+  if (!(error instanceof HoldfastError)) return 'Something went wrong in this app.';
+  switch (error.code) {
+    case 'server-unavailable':
+      return 'The server did not answer.';
+    case 'http-status':
+      return `The server answered ${error.response?.status ?? 'with an error'}.`;
+    case 'deadline-exceeded':
+      return 'It waited for the session for too long.';
+    case 'queue-full':
+      return 'Too many requests are waiting already.';
+    case 'user-changed':
+      return 'Somebody else has signed in meanwhile.';
+    case 'signed-out':
+    case 'disposed':
+      return 'Nobody is signed in.';
+    case 'storage-unavailable':
+      return 'The session could not be read from this phone.';
+    case 'step-up-declined':
+      return 'It needs you to authenticate again, and you declined.';
+    case 'sign-in-rejected':
+    case 'misconfigured':
+    case 'protocol':
+      return 'The server gave an answer that this app does not understand.';
+  }
+}
