@@ -141,7 +141,7 @@ export type SessionState = {
   readonly paidUntilMs: number;
   /** The user did something since the last refresh that said so. */
   readonly isUserActive: boolean;
-  /** A number in [0, 1) that spreads the proactive refreshes of tabs. */
+  /** A number in [0, 1) that spreads the proactive refreshes of tabs; another one for each token. */
   readonly jitter: number;
   /** How many refreshes were started; each is known by its number, and so are its operations on the vault. */
   readonly attempts: number;

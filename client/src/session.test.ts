@@ -182,6 +182,17 @@ describe('one refresh for everybody', () => {
     expect(new Set(await Promise.all(tabs.map(({ auth }) => auth.getAccessToken())))).toEqual(new Set(['access-2']));
   });
 
+  it('without locks, two tabs that happen to be close do not meet at every token', async () => {
+    const world = createWorld();
+    const mutex: Platform['mutex'] = () => Promise.resolve(null);
+    await world.openSignedInTab({}, { mutex, random: () => 0.5 });
+    await world.openTab({}, { mutex, random: () => 0.5001 }).auth.ready();
+    world.server.delayMs = 100;
+    await world.time.advance(40 * 11 * MINUTE);
+    expect(world.server.refreshes()).toBeGreaterThanOrEqual(40);
+    expect(world.server.refreshes()).toBeLessThan(50);
+  });
+
   it('goes ahead without a lock that is never granted', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({}, { mutex: () => new Promise(() => {}) });

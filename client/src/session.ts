@@ -195,7 +195,8 @@ function advance(turn: Turn): number {
     serveWaiters(turn);
     const agenda = agendaOf(turn);
     const due = agenda.find(([inMs]) => inMs <= 0);
-    if (!due) return Math.min(...agenda.map(([inMs]) => inMs));
+    // Whole milliseconds: a fraction could be too small to move a clock, and would be due for ever.
+    if (!due) return Math.ceil(Math.min(...agenda.map(([inMs]) => inMs)));
     due[1]();
   }
 }

@@ -185,7 +185,11 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
   state.stamp = stamp;
   state.unwritten = null;
   settleDown(turn);
-  if (!isSameToken) state.generation++;
+  if (!isSameToken) {
+    state.generation++;
+    // Two tabs that happen to be close would else meet at every token, where no lock keeps them apart.
+    state.jitter = (state.jitter * 997) % 1;
+  }
   // A new session of the same user began with an authentication: that is what a step-up waits for.
   if (before !== null && !isSameSession) settleWaiters(turn, true);
 }
