@@ -103,7 +103,7 @@ export async function createDemoApi(options: DemoApiOptions): Promise<DemoApi> {
     await Promise.allSettled([closeServer(server), holdfast?.close()]);
     throw error;
   }
-  const context = { holdfast, sessionStats, expiredTokens: createExpiredTokens() };
+  const context = { holdfast, publicOrigin: issuer, sessionStats, expiredTokens: createExpiredTokens() };
   answer = mount(holdfast, createRouter(context, options.demo === true), options.webApp ?? serveWebApp());
   return {
     url: issuer,

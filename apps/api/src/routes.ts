@@ -9,6 +9,8 @@ import type { SessionStatsLog } from './session-stats.ts';
 /** What the routes work with. */
 export type RouteContext = {
   readonly holdfast: Holdfast;
+  /** Where clients reach this server; behind a proxy no request tells. */
+  readonly publicOrigin: string;
   readonly expiredTokens: ExpiredTokens;
   readonly sessionStats: SessionStatsLog;
 };
@@ -76,16 +78,26 @@ export function createRouter(context: RouteContext, demo: boolean): Router {
   };
 }
 
-/** Runs a route for the user that the access token names, or answers 401 as RFC 6750 section 3 has it. */
+/** Runs a route for the user that the access token names, or answers 401 as RFC 6750 section 3 and RFC 9449 section 7 have it. */
 async function answerProtected(context: RouteContext, route: Route, request: IncomingMessage): Promise<Answer> {
-  const verdict = await context.holdfast.verifyAccessToken(request.headers.authorization);
-  if (!verdict.ok) return unauthorized(verdict.wwwAuthenticate);
+  const { authorization, dpop } = request.headers;
+  const url = context.publicOrigin + (request.url ?? '/');
+  const verdict = await context.holdfast.verifyAccessToken(authorization, {
+    method: request.method ?? 'GET',
+    url,
+    dpop: dpop?.toString(),
+  });
+  if (!verdict.ok) return unauthorized(verdict.wwwAuthenticate, verdict.dpopNonce);
   if (context.expiredTokens.has(verdict.claims.jti)) {
     return unauthorized('Bearer error="invalid_token", error_description="The access token expired"');
   }
   return route(context, verdict.claims, request);
 }
 
-function unauthorized(wwwAuthenticate: string): Answer {
-  return problem(401, 'Unauthorized', 'A valid access token is required.', { 'www-authenticate': wwwAuthenticate });
+/** @param dpopNonce for the next proof, when the client is to use one (RFC 9449 section 9) */
+function unauthorized(wwwAuthenticate: string, dpopNonce?: string): Answer {
+  return problem(401, 'Unauthorized', 'A valid access token is required.', {
+    'www-authenticate': wwwAuthenticate,
+    ...(dpopNonce === undefined ? {} : { 'dpop-nonce': dpopNonce }),
+  });
 }
