@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AccessTokenClaims, Holdfast } from '@holdfast/server';
 import { problem, type Answer } from './answer.ts';
 import type { ExpiredTokens } from './expired-tokens.ts';
+import type { Fault, Faults } from './faults.ts';
 import { readJsonBody } from './json-body.ts';
 import { createNote, listNotes } from './notes.ts';
 import type { SessionStatsLog } from './session-stats.ts';
@@ -12,6 +13,7 @@ export type RouteContext = {
   /** Where clients reach this server; behind a proxy no request tells. */
   readonly publicOrigin: string;
   readonly expiredTokens: ExpiredTokens;
+  readonly faults: Faults;
   readonly sessionStats: SessionStatsLog;
 };
 
@@ -49,8 +51,29 @@ const demoRoutes: Readonly<Record<string, Route>> = {
     return { status: 204 };
   },
 
+  'POST /demo/faults': async ({ faults }, claims, request) => {
+    const body = await readJsonBody(request);
+    if (!body.ok) return body.answer;
+    const fault = readFault(body.value);
+    if (fault === null) return problem(400, 'Bad Request', 'This is no fault that can be had.');
+    faults.start(claims.sid, fault);
+    return { status: 204 };
+  },
+
+  'POST /demo/steal': async ({ faults }, claims, request) => {
+    const copy = faults.copySession(claims.sid, request);
+    if (copy === null) return problem(400, 'Bad Request', 'The request brought no cookie of this session.');
+    return { status: 200, body: { copy } };
+  },
+
   'GET /demo/stats': async ({ sessionStats }, claims) => ({ status: 200, body: sessionStats.of(claims.sid) }),
 };
+
+function readFault({ kind, seconds }: Readonly<Record<string, unknown>>): Fault | null {
+  if (kind === 'lost-answer') return { kind };
+  const isTime = typeof seconds === 'number' && seconds > 0;
+  return (kind === 'outage' || kind === 'slow') && isTime ? { kind, seconds } : null;
+}
 
 /** Answers a request to one of the routes; undefined when the path is none of theirs. */
 export type Router = (request: IncomingMessage) => Promise<Answer> | undefined;
