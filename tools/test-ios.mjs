@@ -60,7 +60,7 @@ function writeGuideCode() {
   const folder = path.join(app, 'dist', 'guide');
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
-  const blocks = [...guide.matchAll(/^```tsx\n([\s\S]*?)^```$/gmu)].map(([, code = '']) => code);
+  const blocks = [...guide.matchAll(/^```typescript\n([\s\S]*?)^```$/gmu)].map(([, code = '']) => code);
   if (blocks.length === 0) throw new Error('the guide has no code');
   for (const [at, code] of blocks.entries()) fs.writeFileSync(path.join(folder, `block-${at + 1}.tsx`), code);
   const config = { extends: '../../tsconfig.json', include: ['*.tsx'], exclude: [] };
@@ -103,7 +103,7 @@ async function runAll() {
     await runInstalled('typescript/bin/tsc', ['-p', writeGuideCode()], { quiet: true });
   });
   await check('lint (oxlint)', async () => {
-    await runInstalled('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings'], lint);
+    await runInstalled('oxlint/bin/oxlint', ['--type-aware', '--deny-warnings', '-c', 'oxlint.json'], lint);
   });
   await check('the client’s own tests on a Hermes VM', runHermes);
   await check('bundle for iOS, compiled to Hermes bytecode', async () => {
