@@ -48,10 +48,11 @@ function listenIn(): void {
   };
   wrap(globalThis, 'fetch', (values, result) => {
     note(values);
-    void (result as Promise<Response>).then(async (response) => {
+    const hear = async (response: Response): Promise<void> => {
       note([...response.headers]);
       note(await response.clone().text());
-    });
+    };
+    void (result as Promise<Response>).then(hear);
   });
   wrap(XMLHttpRequest.prototype, 'send', (values) => note(values));
   for (const name of ['parse', 'stringify']) {
@@ -96,14 +97,20 @@ async function lookAround(): Promise<{ readonly texts: string; readonly exported
   }
   const bytes = (value: unknown): string =>
     value instanceof ArrayBuffer || ArrayBuffer.isView(value)
-      ? new TextDecoder('latin1').decode(value as AllowSharedBufferSource)
+      ? new TextDecoder('latin1').decode(value)
       : typeof value === 'object' && value !== null
         ? Object.values(value).map(bytes).join(' ')
         : String(value);
   const cached = await Promise.all(
     (await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => url)),
   );
-  const places = [document.cookie, { ...localStorage }, { ...sessionStorage }, cached, performance.getEntries()];
+  const places = [
+    document.cookie,
+    Object.entries(localStorage),
+    Object.entries(sessionStorage),
+    cached,
+    performance.getEntries(),
+  ];
   const isKey = (value: unknown): value is CryptoKey => value instanceof CryptoKey;
   const keys = [...seen.keys, ...stored].flatMap((value) =>
     isKey(value) ? [value] : Object.values(value as object).filter(isKey),
