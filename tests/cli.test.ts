@@ -60,6 +60,51 @@ it('stops at once while a resource server waits for news, and sends it on its wa
   expect((await waiting).status).toBe(200);
 });
 
+describe('users', () => {
+  const grace = { username: 'grace@example.org', password: 'compilers 1952' };
+  const users = (command: string, input = ''): ReturnType<typeof runCommand> =>
+    runCommand(['users', command, '--user', grace.username], environment, input);
+
+  it('are listed, locked out, let in again, given another password and deleted', async () => {
+    const created = await runCommand(
+      ['users', 'create', '--username', grace.username, '--name', 'Grace'],
+      environment,
+      `${grace.password}\n`,
+    );
+    const sub = created.stdout.trim();
+    const list = async (): Promise<string> => (await runCommand(['users', 'list'], environment)).stdout;
+    expect(await list()).toContain(`${sub}  active    ${grace.username}  Grace\n`);
+
+    const server = await startServer(environment);
+    const session = await signInNative(server.url, grace);
+    expect((await users('disable')).stdout).toBe(
+      `${grace.username} cannot sign in any more, and every session has ended.\n`,
+    );
+    expect(await refreshAt(server.url, session)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+    await expect(signInNative(server.url, grace)).rejects.toThrow('400');
+    expect(await list()).toContain(`${sub}  disabled  ${grace.username}`);
+
+    expect((await users('enable')).stdout).toBe(`${grace.username} can sign in.\n`);
+    await signInNative(server.url, grace);
+    const changed = await users('set-password', 'a quieter password\n');
+    expect(changed.stdout).toBe(`${grace.username} has a new password, and every session has ended.\n`);
+    await signInNative(server.url, { ...grace, password: 'a quieter password' });
+    await server.stop();
+
+    expect((await users('delete')).exitCode).toBe(0);
+    expect(await list()).not.toContain(grace.username);
+  });
+
+  it('that do not exist, and passwords that may not be, are named without being repeated', async () => {
+    const missing = await users('disable');
+    expect(missing).toMatchObject({ exitCode: 1, stderr: 'holdfast: there is no user of this id or username\n' });
+    expect((await runCommand(['users', 'disable'], environment)).stderr).toContain('--user is missing');
+    const short = await runCommand(['users', 'set-password', '--user', user.username], environment, 'tiny-xy\n');
+    expect(short).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('a password is') });
+    expect(short.stderr).not.toContain('tiny-xy');
+  });
+});
+
 describe('keys', () => {
   const rolesOf = (stdout: string): readonly string[] =>
     [...stdout.matchAll(/^(next|signing|previous) /gm)].map(([, role]) => role ?? '');

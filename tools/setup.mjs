@@ -26,9 +26,19 @@ import {
  */
 export async function setup({ server = true, web = true } = {}) {
   requireNode(process.versions.node);
-  if (!packagesAreInstalled()) await step('Installing packages (npm ci)', installPackages);
+  await providePackages(root, 'Installing packages (npm ci)');
   if (server) await compile();
   if (web) await buildWeb();
+}
+
+/**
+ * Installs the packages of a folder with a lockfile of its own, unless they are there.
+ *
+ * @param {string} folder
+ * @param {string} title what the step is called
+ */
+export async function providePackages(folder, title) {
+  if (!packagesAreInstalled(folder)) await step(title, () => installPackages(folder));
 }
 
 /** Compiles the demo's backend and all that it uses. The compiler knows by itself what is up to date. */
@@ -65,9 +75,10 @@ export function requireNode(version) {
   throw new CommandError(`Holdfast needs Node ${wanted} or newer, and this is Node ${version}. Get one at nodejs.org.`);
 }
 
-async function installPackages() {
+/** @param {string} folder */
+async function installPackages(folder) {
   try {
-    return await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true });
+    return await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { quiet: true, cwd: folder });
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     throw new CommandError(`${error.message} Mend what it says above, then run this again.`, error.output);
@@ -77,11 +88,13 @@ async function installPackages() {
 /**
  * Compares the lockfile with the list that npm leaves in node_modules at the end of an install, so that an
  * interrupted install, a changed lockfile and an install by hand are all seen for what they are.
+ *
+ * @param {string} folder
  */
-function packagesAreInstalled() {
-  const installedList = path.join(root, 'node_modules', '.package-lock.json');
+function packagesAreInstalled(folder) {
+  const installedList = path.join(folder, 'node_modules', '.package-lock.json');
   if (!fs.existsSync(installedList)) return false;
-  const wanted = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages;
+  const wanted = JSON.parse(fs.readFileSync(path.join(folder, 'package-lock.json'), 'utf8')).packages;
   const installed = JSON.parse(fs.readFileSync(installedList, 'utf8')).packages;
   return Object.keys(wanted).every((name) => {
     if (!name.includes('node_modules/')) return true;

@@ -24,6 +24,13 @@ module.exports = {
       },
     },
     {
+      rootDir: __dirname,
+      displayName: 'project',
+      testEnvironment: 'node',
+      testMatch: ['<rootDir>/tests/project/**/*.test.ts'],
+      transformIgnorePatterns: ['/node_modules/(?!expo/virtual/)'],
+    },
+    {
       ...common,
       displayName: 'browser',
       testEnvironment: 'node',

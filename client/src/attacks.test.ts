@@ -325,6 +325,20 @@ describe('nobody is signed out for nothing', () => {
     expect(used.slice(0, 2)).toEqual(['refresh-1', 'refresh-of-the-other']);
   });
 
+  it('storage that stays full holds nobody up whose refresh token lies elsewhere: in a cookie', async () => {
+    const world = createWorld('cookie');
+    const vault = controlVault(world.vault);
+    const { auth } = await world.openSignedInTab({}, { vault });
+    vault.failWrites = true;
+    const tokens: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      await world.time.advance(16 * MINUTE);
+      tokens.push(await auth.getAccessToken());
+    }
+    expect(tokens).toEqual([...new Set(tokens)]);
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active', freshness: 'verified', parkedRequests: 0 });
+  });
+
   it('a failed prompt in one tab does not bury the sign-in of another', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);

@@ -75,6 +75,8 @@ describe('a 401 is refreshed away once', () => {
       stepUp: { stage: 'password', acrValues: 'aal2', maxAgeSeconds: 300 },
     });
     expect(await tab.auth.getAccessToken()).toBe('access-1');
+    // The user has to find the security key first.
+    await world.time.advance(200_000);
     await tab.auth.signIn({ username: 'ada', password: 'secret' });
     expect((await sensitive).status).toBe(200);
     expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', stepUp: null });

@@ -182,7 +182,8 @@ export function onFlightVaultWritten(
   else adoptAndLand(turn, flight, record);
 }
 
-function land(turn: Turn, flight: Flight, held: Held, stamp: number): void {
+/** Answers whether the refresh token is a new one. */
+function land(turn: Turn, flight: Flight, held: Held, stamp: number): boolean {
   const { state, now } = turn;
   const isRotated = activePhase(turn)?.stored.refreshToken !== held.stored.refreshToken;
   const durationMs = now.monotonicMs - flight.startedAt.monotonicMs;
@@ -191,6 +192,7 @@ function land(turn: Turn, flight: Flight, held: Held, stamp: number): void {
   hold(turn, held, stamp, true);
   observe(turn, { type: 'refresh.succeeded', attempt: flight.attempt, durationMs, isRotated });
   settleWaiters(turn);
+  return isRotated;
 }
 
 /** There was no answer, or the vault or the lock did not answer: the session stays, and the refresh goes on or is tried later. */
@@ -202,10 +204,12 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   // Another tab's session was adopted meanwhile: stored later, this one would overwrite it, perhaps with what is spent by then.
   else if (step.kind === 'committing' && step.stamp !== stamp) endFlight(turn);
   else if (step.kind === 'committing') {
-    // The tokens are good. They are stored before the next use of the refresh token, which the vault's copy precedes.
+    // The tokens are good. A new refresh token is stored before its next use, for the vault's copy precedes it; an access token
+    // alone may be lost, and storage that stays full must hold up nobody whose refresh token is in a cookie, or bound to a key.
     const { isUsersWill = false, sidBefore = null } = turn.state.unwritten ?? {};
-    land(turn, flight, step.held, stamp);
-    writeLater(turn, step.held.stored, isUsersWill, sidBefore);
+    const isRotated = land(turn, flight, step.held, stamp);
+    if (isRotated || isUsersWill) writeLater(turn, step.held.stored, isUsersWill, sidBefore);
+    else observe(turn, { type: 'vault.unavailable' });
   } else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');
 }
 

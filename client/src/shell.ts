@@ -271,14 +271,16 @@ export type TokenRequest = {
   readonly stepUp?: StepUp;
   /** Whose request it is, once it was sent: under another owner it fails with `user-changed`. */
   readonly owner?: number | null | undefined;
-  /** How long to wait, in ms. Default: `policy.parkDeadlineMs`. */
+  /** How long to wait, in ms. Default: `policy.parkDeadlineMs`, and for a step-up as long as the user takes. */
   readonly deadlineMs?: number | undefined;
   readonly signal?: AbortSignal | null | undefined;
 };
 
 /** Waits for a usable access token. The caller's abort ends its own wait, never the refresh. */
 export function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
-  const { newerThan = 0, stepUp = null, owner = null, deadlineMs = shell.policy.parkDeadlineMs, signal } = request;
+  const { newerThan = 0, stepUp = null, owner = null, signal } = request;
+  // A person is asked, who takes the time it takes, and may decline.
+  const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   return new Promise((resolve, reject) => {
     if (shell.isDisposed) return reject(new HoldfastError('disposed', 'the service was disposed of'));
     if (signal?.aborted) return reject(signal.reason as Error);

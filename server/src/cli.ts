@@ -6,13 +6,15 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { createUser, listKeys, revokeSessions, rotateKeys, runMigrations } from './cli/administer.ts';
+import { listKeys, revokeSessions, rotateKeys, runMigrations, withHoldfast } from './cli/administer.ts';
 import { diagnose } from './cli/doctor.ts';
 import { fail, formatFindings } from './cli/finding.ts';
 import { serve } from './cli/serve.ts';
+import { createUser, deleteUser, disableUser, enableUser, listUsers, setPassword } from './cli/users.ts';
 import { FIELDS, readConfiguration } from './configuration.ts';
 import type { Configuration } from './configuration.ts';
 import { HoldfastError } from './errors.ts';
+import type { Holdfast } from './holdfast.ts';
 import { sqlStateOf } from './postgres/connections.ts';
 
 const OPTIONS = {
@@ -70,9 +72,34 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     about: 'create a user; the password is the first line of standard input',
     run: async (given) => {
       const username = need(given.username, 'username');
-      const user = { username, name: given.name ?? username, input: process.stdin };
-      return print(await createUser(configured(given), user));
+      const user = { username, name: given.name ?? username };
+      return print(await withHoldfast(configured(given), (holdfast) => createUser(holdfast, user, process.stdin)));
     },
+  },
+  'users list': {
+    usage: 'users list',
+    about: 'every user: id, whether disabled, username, name',
+    run: async (given) => print(await withHoldfast(configured(given), listUsers)),
+  },
+  'users set-password': {
+    usage: 'users set-password --user <sub or username>',
+    about: 'set a password, the first line of standard input; every session of the user ends',
+    run: (given) => changeUser(given, (holdfast, named) => setPassword(holdfast, named, process.stdin)),
+  },
+  'users disable': {
+    usage: 'users disable --user <sub or username>',
+    about: 'keep a user from signing in, and end every session',
+    run: (given) => changeUser(given, disableUser),
+  },
+  'users enable': {
+    usage: 'users enable --user <sub or username>',
+    about: 'let a disabled user sign in again',
+    run: (given) => changeUser(given, enableUser),
+  },
+  'users delete': {
+    usage: 'users delete --user <sub or username>',
+    about: 'forget a user with every credential, and end every session',
+    run: (given) => changeUser(given, deleteUser),
   },
   'sessions revoke': {
     usage: 'sessions revoke --sid <sid> | --user <sub or username>',
@@ -88,6 +115,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: doctor,
   },
 };
+
+async function changeUser(
+  given: Arguments,
+  change: (holdfast: Holdfast, named: string) => Promise<readonly string[]>,
+): Promise<number> {
+  const named = need(given.user, 'user');
+  return print(await withHoldfast(configured(given), (holdfast) => change(holdfast, named)));
+}
 
 async function doctor(given: Arguments): Promise<number> {
   let configuration: Configuration;

@@ -15,5 +15,5 @@ export type { Policy, SessionLifetimes } from './policy.ts';
 export type { ResourceServerRegistration } from './resource-servers.ts';
 export { ACR_VALUES, requireAuthentication } from './step-up.ts';
 export type { Acr, AuthenticationChallenge, AuthenticationRequirement } from './step-up.ts';
-export type { NewUser, User, Users } from './users.ts';
+export type { ListedUser, NewUser, User, Users } from './users.ts';
 export type { WebhookRegistration } from './webhooks.ts';

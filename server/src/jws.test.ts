@@ -11,7 +11,7 @@ test('an ES256 signature is r and s at full length, however short they are', () 
     const signature = signJws('ES256', privateKey, input);
     expect(signature.byteLength).toBe(64);
     const isGenuine = verify('sha256', Buffer.from(input), { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature);
-    expect(isGenuine, `signature ${count}`).toBe(true);
+    expect(isGenuine).toBe(true);
     expect(verifyJws('ES256', publicKey, `${input}.`, signature)).toBe(false);
   }
 });
@@ -19,6 +19,6 @@ test('an ES256 signature is r and s at full length, however short they are', () 
 test('every algorithm verifies what it signed', () => {
   for (const algorithm of ['ES256', 'EdDSA', 'RS256'] as const) {
     const { privateKey, publicKey } = generateSigningKeyPair(algorithm);
-    expect(verifyJws(algorithm, publicKey, 'a.b', signJws(algorithm, privateKey, 'a.b')), algorithm).toBe(true);
+    expect(verifyJws(algorithm, publicKey, 'a.b', signJws(algorithm, privateKey, 'a.b'))).toBe(true);
   }
 });

@@ -48,6 +48,11 @@ export interface Policy {
 
   /** Rows that one statement rotates at most; what waits beyond it joins the next batch. */
   readonly maxBatchSize: number;
+  /**
+   * Lanes of batches: sessions of different lanes never wait for each other's statements. One is cheapest on a single
+   * PostgreSQL; on a distributed engine about one for each shard. At most `rotationConnections`.
+   */
+  readonly rotationLanes: number;
   /** How often a request that lost a compare-and-swap reads and decides again before it is answered 503. */
   readonly maxDecisionAttempts: number;
   /** How long a rotation waits for a row that another transaction holds. Short: a batch shares the wait. */
@@ -151,6 +156,7 @@ export const DEFAULT_POLICY: Policy = {
   authorizationCodeLifetimeSeconds: 60,
 
   maxBatchSize: 256,
+  rotationLanes: 1,
   maxDecisionAttempts: 8,
   lockTimeoutMs: 100,
   statementTimeoutMs: 5_000,
@@ -252,6 +258,9 @@ export function resolvePolicy(overrides: Partial<Policy> = {}): Policy {
     throw new TypeError(
       'policy.signingKeyLeadSeconds is more than two signingKeyPollSeconds: nodes must see a key in time',
     );
+  }
+  if (policy.rotationLanes > policy.rotationConnections) {
+    throw new TypeError('policy.rotationLanes is at most rotationConnections: every lane needs a connection');
   }
   if (policy.signingKeyLifetimeSeconds < policy.signingKeyLeadSeconds) {
     throw new TypeError('policy.signingKeyLifetimeSeconds is at least signingKeyLeadSeconds');

@@ -51,12 +51,14 @@ function recordingStore(fail: (sids: readonly string[]) => Error | null = () => 
   };
 }
 
+const ONE_LANE = { maxBatchSize: 10, rotationLanes: 1 };
+
 const kinds = (attempts: readonly Attempt[]): readonly string[] => attempts.map(({ kind }) => kind);
 
 describe('a batch', () => {
   test('is what arrives together, in the order of ids; what arrives meanwhile is the next one', async () => {
     const { store, statements } = recordingStore();
-    const batches = createRotationBatches(store, { maxBatchSize: 10 });
+    const batches = createRotationBatches(store, ONE_LANE);
     const first = ['c', 'a', 'b'].map((sid) => batches.join(candidate(sid)));
     await new Promise<void>((resolve) => setImmediate(resolve));
     const second = ['e', 'd'].map((sid) => batches.join(candidate(sid)));
@@ -66,14 +68,14 @@ describe('a batch', () => {
 
   test('holds no more than its limit', async () => {
     const { store, statements } = recordingStore();
-    const batches = createRotationBatches(store, { maxBatchSize: 2 });
+    const batches = createRotationBatches(store, { ...ONE_LANE, maxBatchSize: 2 });
     await Promise.all(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
     expect(statements).toEqual(['rotate a,b', 'rotate c']);
   });
 
   test('rotates a session once; the others of that session see what came of it', async () => {
     const { store, statements } = recordingStore();
-    const batches = createRotationBatches(store, { maxBatchSize: 10 });
+    const batches = createRotationBatches(store, ONE_LANE);
     const attempts = await Promise.all(['a', 'a', 'x', 'a'].map((sid) => batches.join(candidate(sid))));
     expect(kinds(attempts)).toEqual(['rotated', 'read', 'read', 'read']);
     expect(statements).toEqual(['rotate a,x', 'read x,a,a']);
@@ -83,7 +85,7 @@ describe('a batch', () => {
 // A bound session never rotates: trying would be a statement for nothing.
 test('what is only to be read is read, together with the rest', async () => {
   const { store, statements } = recordingStore();
-  const batches = createRotationBatches(store, { maxBatchSize: 10 });
+  const batches = createRotationBatches(store, ONE_LANE);
   const attempts = [
     batches.join(candidate('b'), 'read'),
     batches.join(candidate('a')),
@@ -100,7 +102,7 @@ describe('a failure', () => {
 
   test('of one row is tried row by row, and only that row pays', async () => {
     const { store } = recordingStore((sids) => (sids.includes(held) ? new RowFault('held') : null));
-    const batches = createRotationBatches(store, { maxBatchSize: 10 });
+    const batches = createRotationBatches(store, ONE_LANE);
     const settled = await Promise.allSettled(['a', held, 'c'].map((sid) => batches.join(candidate(sid))));
     expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(settled[1]).toMatchObject({ reason: { code: 'unavailable' } });
@@ -108,10 +110,34 @@ describe('a failure', () => {
 
   test("of the database is everybody's at once: an outage is not multiplied by retries", async () => {
     const { store, statements } = recordingStore(() => new HoldfastError('unavailable', 'gone'));
-    const batches = createRotationBatches(store, { maxBatchSize: 10 });
+    const batches = createRotationBatches(store, ONE_LANE);
     const settled = await Promise.allSettled(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(statements).toEqual(['rotate a,b,c']);
     expect(await Promise.allSettled([batches.join(candidate('d'))])).toMatchObject([{ status: 'rejected' }]);
   });
+});
+
+test('a lane whose statement does not come back holds no other lane up', async () => {
+  const answers = new Map<string, () => void>();
+  const store: Pick<SessionStore, 'rotate' | 'read'> = {
+    rotate: (candidates) =>
+      new Promise((resolve) => {
+        const sids = candidates.map(({ sid }) => sid);
+        answers.set(sids.join(), () => resolve(sids.map(delivery)));
+      }),
+    read: async (copies) => copies.map(() => null),
+  };
+  const batches = createRotationBatches(store, { maxBatchSize: 10, rotationLanes: 2 });
+  const stuck = batches.join(candidate('00-stuck'));
+  const others = [batches.join(candidate('01-other')), batches.join(candidate('03-other'))];
+  await new Promise((resolve) => setImmediate(resolve));
+  answers.get('01-other,03-other')?.();
+  expect(kinds(await Promise.all(others))).toEqual(['rotated', 'rotated']);
+  const later = batches.join(candidate('ff-later'));
+  await new Promise((resolve) => setImmediate(resolve));
+  answers.get('ff-later')?.();
+  expect((await later).kind).toBe('rotated');
+  answers.get('00-stuck')?.();
+  expect((await stuck).kind).toBe('rotated');
 });

@@ -1,4 +1,5 @@
 import { HoldfastError } from './errors.ts';
+import type { Policy } from './policy.ts';
 import type { Delivery, Reading, RotationCandidate, SessionStore } from './store.ts';
 import { RowFault } from './store.ts';
 import { activeSpanContext, traceBatch } from './tracing.ts';
@@ -32,13 +33,34 @@ interface Waiting {
  * Turns concurrent rotations into few statements. A batch is whatever arrived while the previous one was committing, or,
  * when none was, in the same turn of the event loop: no timer, so a lone request never waits.
  *
- * This is one lane: one batch at a time. A distributed engine wants one lane per shard, each a set of buckets.
+ * A lane is a set of buckets, with one batch at a time: what holds one lane up, a slow shard or connection, leaves the others
+ * alone.
  */
 export function createRotationBatches(
   store: Pick<SessionStore, 'rotate' | 'read'>,
-  { maxBatchSize }: { readonly maxBatchSize: number },
+  { maxBatchSize, rotationLanes }: Pick<Policy, 'maxBatchSize' | 'rotationLanes'>,
   onBatch: (size: number) => void = () => {},
 ): RotationBatches {
+  const create = (): Lane => createLane(store, maxBatchSize, onBatch);
+  const first = create();
+  const lanes = [first, ...Array.from({ length: rotationLanes - 1 }, create)];
+  return {
+    join: (candidate, step = 'rotate') =>
+      new Promise((resolve, reject) => {
+        const lane = lanes[Number.parseInt(candidate.sid.slice(0, 2), 16) % lanes.length] ?? first;
+        lane({ candidate, step, span: activeSpanContext(), resolve, reject });
+      }),
+  };
+}
+
+/** Takes a candidate into the next batch. */
+type Lane = (waiting: Waiting) => void;
+
+function createLane(
+  store: Pick<SessionStore, 'rotate' | 'read'>,
+  maxBatchSize: number,
+  onBatch: (size: number) => void,
+): Lane {
   const queue: Waiting[] = [];
   let isRunning = false;
 
@@ -53,14 +75,11 @@ export function createRotationBatches(
     }
     isRunning = false;
   };
-  return {
-    join: (candidate, step = 'rotate') =>
-      new Promise((resolve, reject) => {
-        queue.push({ candidate, step, span: activeSpanContext(), resolve, reject });
-        if (isRunning) return;
-        isRunning = true;
-        setImmediate(() => void run());
-      }),
+  return (waiting) => {
+    queue.push(waiting);
+    if (isRunning) return;
+    isRunning = true;
+    setImmediate(() => void run());
   };
 }
 

@@ -42,6 +42,8 @@ export interface UserStore {
   insert(user: NewUserRecord, usernameKey: string): Promise<boolean>;
   findById(sub: string): Promise<UserRecord | null>;
   findByUsernameKey(usernameKey: string): Promise<UserRecord | null>;
+  /** Users in the order of their username keys, from the first one behind `afterKey` on. */
+  readonly list: (afterKey: string, limit: number) => Promise<readonly UserRecord[]>;
   /** Replaces the password, or removes it (null) while a passkey is left. */
   setPassword(sub: string, passwordHash: string | null, ending: Ending): Promise<UserChange>;
   /** Disables a user, or enables it again. */

@@ -14,6 +14,11 @@ export interface User {
   readonly name: string;
 }
 
+/** A user, and whether he may sign in. */
+export interface ListedUser extends User {
+  readonly isDisabled: boolean;
+}
+
 export interface NewUser {
   /** 1 to 254 characters; compared without regard to case. */
   readonly username: string;
@@ -33,6 +38,13 @@ export interface Users {
   findById(sub: string): Promise<User | null>;
   /** @throws HoldfastError `unavailable` */
   findByUsername(username: string): Promise<User | null>;
+  /**
+   * Lists users in the order of their usernames.
+   *
+   * @param page `after`: the username that the page before ended with; `limit`: at most so many, default 100
+   * @throws HoldfastError `unavailable`
+   */
+  readonly list: (page?: { readonly after?: string; readonly limit?: number }) => Promise<readonly ListedUser[]>;
   /**
    * Sets a user's password, as an administrator. Sign-ins under way are void.
    *
@@ -140,6 +152,11 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
       create: (user) => createUser(user, parts),
       findById: async (sub) => (isUuid(sub) ? toUserOrNull(await store.findById(sub)) : null),
       findByUsername: async (username) => toUserOrNull(await store.findByUsernameKey(usernameKey(username))),
+      list: async ({ after = '', limit = 100 } = {}) =>
+        (await store.list(usernameKey(after), limit)).map((record) => ({
+          ...toUser(record),
+          isDisabled: record.isDisabled,
+        })),
       setPassword: async (sub, password, { endSessions = true } = {}) => {
         if (!isUuid(sub)) return false;
         const sessions = endSessions ? 'all' : 'none';

@@ -116,6 +116,25 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
     expect(await findViolations()).toEqual([]);
   });
 
+  it('the page without a network, and what a thief sees of it', async () => {
+    await signIn();
+    await page.getByRole('button', { name: 'Go offline' }).click();
+    await page.getByLabel('New note').fill(`Written in a tunnel (${colorScheme})`);
+    await page.keyboard.press('Enter');
+    await page.getByText('Waiting for the network').waitFor();
+    const timeline = page.getByRole('region', { name: 'Session timeline' });
+    await timeline.getByRole('button', { name: /^Signed in/u }).focus();
+    expect(await findViolations()).toEqual([]);
+    await page.getByRole('button', { name: 'Come back' }).click();
+    const opened = context.waitForEvent('page');
+    await page.getByRole('button', { name: 'Steal it' }).click();
+    await page.getByText('Copied.').waitFor();
+    page = await opened;
+    await page.getByRole('button', { name: 'Use the copy on another machine' }).click();
+    await page.getByText('The thief is in, for now').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
   it('the re-authentication sheet, before and after a wrong password, and the page after declining it', async () => {
     await signIn();
     await loseSession();
@@ -251,7 +270,14 @@ describe('on the narrowest phone', () => {
     await page.getByLabel('User name').waitFor();
     expect(await width()).toBe(360);
     await signIn();
+    await page
+      .getByRole('region', { name: 'Session timeline' })
+      .getByRole('button', { name: /^Signed in/u })
+      .waitFor();
+    await page.getByRole('button', { name: 'Go offline' }).click();
+    await page.getByText('You are offline.').waitFor();
     expect(await width()).toBe(360);
+    await page.getByRole('button', { name: 'Come back' }).click();
     await addAuthenticator(page);
     await showSecurity();
     await page.getByRole('button', { name: 'Add a passkey' }).click();

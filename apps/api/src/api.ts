@@ -9,6 +9,7 @@ import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions
 import { answerForError, problem, sendAnswer } from './answer.ts';
 import { seedDemoUser } from './demo-user.ts';
 import { createExpiredTokens } from './expired-tokens.ts';
+import { createFaults } from './faults.ts';
 import { migrateNotes } from './notes.ts';
 import { createRouter, type Router } from './routes.ts';
 import { createSessionStatsLog } from './session-stats.ts';
@@ -103,8 +104,11 @@ export async function createDemoApi(options: DemoApiOptions): Promise<DemoApi> {
     await Promise.allSettled([closeServer(server), holdfast?.close()]);
     throw error;
   }
-  const context = { holdfast, sessionStats, expiredTokens: createExpiredTokens() };
-  answer = mount(holdfast, createRouter(context, options.demo === true), options.webApp ?? serveWebApp());
+  const isDemo = options.demo === true;
+  const faults = createFaults(issuer, holdfast.database);
+  const context = { holdfast, publicOrigin: issuer, sessionStats, expiredTokens: createExpiredTokens(), faults };
+  const whole = mount(holdfast, createRouter(context, isDemo), options.webApp ?? serveWebApp());
+  answer = isDemo ? faults.around(whole) : whole;
   return {
     url: issuer,
     holdfast,

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AccessTokenClaims, Holdfast } from '@holdfast/server';
 import { problem, type Answer } from './answer.ts';
 import type { ExpiredTokens } from './expired-tokens.ts';
+import type { Fault, Faults } from './faults.ts';
 import { readJsonBody } from './json-body.ts';
 import { createNote, listNotes } from './notes.ts';
 import type { SessionStatsLog } from './session-stats.ts';
@@ -9,7 +10,10 @@ import type { SessionStatsLog } from './session-stats.ts';
 /** What the routes work with. */
 export type RouteContext = {
   readonly holdfast: Holdfast;
+  /** Where clients reach this server; behind a proxy no request tells. */
+  readonly publicOrigin: string;
   readonly expiredTokens: ExpiredTokens;
+  readonly faults: Faults;
   readonly sessionStats: SessionStatsLog;
 };
 
@@ -47,8 +51,29 @@ const demoRoutes: Readonly<Record<string, Route>> = {
     return { status: 204 };
   },
 
+  'POST /demo/faults': async ({ faults }, claims, request) => {
+    const body = await readJsonBody(request);
+    if (!body.ok) return body.answer;
+    const fault = readFault(body.value);
+    if (fault === null) return problem(400, 'Bad Request', 'This is no fault that can be had.');
+    faults.start(claims.sid, fault);
+    return { status: 204 };
+  },
+
+  'POST /demo/steal': async ({ faults }, claims, request) => {
+    const copy = faults.copySession(claims.sid, request);
+    if (copy === null) return problem(400, 'Bad Request', 'The request brought no cookie of this session.');
+    return { status: 200, body: { copy } };
+  },
+
   'GET /demo/stats': async ({ sessionStats }, claims) => ({ status: 200, body: sessionStats.of(claims.sid) }),
 };
+
+function readFault({ kind, seconds }: Readonly<Record<string, unknown>>): Fault | null {
+  if (kind === 'lost-answer') return { kind };
+  const isTime = typeof seconds === 'number' && seconds > 0;
+  return (kind === 'outage' || kind === 'slow') && isTime ? { kind, seconds } : null;
+}
 
 /** Answers a request to one of the routes; undefined when the path is none of theirs. */
 export type Router = (request: IncomingMessage) => Promise<Answer> | undefined;
@@ -76,16 +101,26 @@ export function createRouter(context: RouteContext, demo: boolean): Router {
   };
 }
 
-/** Runs a route for the user that the access token names, or answers 401 as RFC 6750 section 3 has it. */
+/** Runs a route for the user that the access token names, or answers 401 as RFC 6750 section 3 and RFC 9449 section 7 have it. */
 async function answerProtected(context: RouteContext, route: Route, request: IncomingMessage): Promise<Answer> {
-  const verdict = await context.holdfast.verifyAccessToken(request.headers.authorization);
-  if (!verdict.ok) return unauthorized(verdict.wwwAuthenticate);
+  const { authorization, dpop } = request.headers;
+  const url = context.publicOrigin + (request.url ?? '/');
+  const verdict = await context.holdfast.verifyAccessToken(authorization, {
+    method: request.method ?? 'GET',
+    url,
+    dpop: dpop?.toString(),
+  });
+  if (!verdict.ok) return unauthorized(verdict.wwwAuthenticate, verdict.dpopNonce);
   if (context.expiredTokens.has(verdict.claims.jti)) {
     return unauthorized('Bearer error="invalid_token", error_description="The access token expired"');
   }
   return route(context, verdict.claims, request);
 }
 
-function unauthorized(wwwAuthenticate: string): Answer {
-  return problem(401, 'Unauthorized', 'A valid access token is required.', { 'www-authenticate': wwwAuthenticate });
+/** @param dpopNonce for the next proof, when the client is to use one (RFC 9449 section 9) */
+function unauthorized(wwwAuthenticate: string, dpopNonce?: string): Answer {
+  return problem(401, 'Unauthorized', 'A valid access token is required.', {
+    'www-authenticate': wwwAuthenticate,
+    ...(dpopNonce === undefined ? {} : { 'dpop-nonce': dpopNonce }),
+  });
 }

@@ -12,7 +12,7 @@ const ROWS_MIN = 2;
 const TICK_PX = 110;
 
 /** Less is not enough for a word, in px. */
-const LABEL_PX = 56;
+const LABEL_PX = 72;
 
 /** The drawing, and what it holds on to between two of them: elements are kept, and with them the focus. */
 export type Plot = {

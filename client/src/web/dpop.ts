@@ -1,6 +1,6 @@
 import type { ProofSigner } from '../ports.ts';
 import { randomToken, sha256, toBase64Url } from './crypto.ts';
-import { sealedStore, type SealedStore } from './sealed-store.ts';
+import { sealedStore, withFallback, type SealedStore } from './sealed-store.ts';
 
 const ES256 = { name: 'ECDSA', namedCurve: 'P-256' };
 
@@ -19,13 +19,14 @@ async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unk
 
 /**
  * Binds the session to an ES256 key that cannot be exported: a stolen token is worthless without this browser.
- * `web({ delivery: 'body', signProof: webProofSigner() })`. `name` as in `web()`.
+ * `web({ delivery: 'body', signProof: webProofSigner() })`. `name` as in `web()`. Where the browser gives the page no database
+ * the key is as long as the page, and so is the session.
  * @see RFC 9449
  */
 export function webProofSigner(name = 'default'): ProofSigner {
   let store: SealedStore | null = null;
   return async ({ method, url, nonce, accessToken }) => {
-    store ??= sealedStore(`holdfast-${name}`);
+    store ??= withFallback(sealedStore(`holdfast-${name}`));
     const keys = await store.key('proof-key', () => crypto.subtle.generateKey(ES256, false, ['sign', 'verify']));
     return signWith(keys, {
       jti: randomToken(),

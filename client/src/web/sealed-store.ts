@@ -27,21 +27,38 @@ const settled = <T>(request: IDBRequest<T>): Promise<T> =>
 /** Browsers have been seen that neither open a database nor say why. */
 const OPEN_WAIT_MS = 4_000;
 
-function openDatabase(name: string): Promise<IDBDatabase> {
-  const request = indexedDB.open(name, 1);
-  request.addEventListener('upgradeneeded', () => void request.result.createObjectStore(STORE));
+/** How browsers refuse to open one at all: in a private window, a sandboxed frame, with site data blocked. */
+const REFUSALS: ReadonlySet<string> = new Set(['SecurityError', 'InvalidStateError', 'NotSupportedError']);
+
+/** Rejects with a `NotSupportedError` where the browser gives the page no database; anything else may pass. */
+async function openDatabase(name: string): Promise<IDBDatabase> {
+  const factory = (globalThis as { readonly indexedDB?: IDBFactory | null }).indexedDB;
+  if (!factory) throw new DOMException('this browser has no IndexedDB', 'NotSupportedError');
   const timedOut = new Promise<never>((_resolve, reject) =>
     setTimeout(() => reject(new Error('IndexedDB does not open')), OPEN_WAIT_MS),
   );
-  return Promise.race([settled(request), timedOut]);
+  try {
+    const request = factory.open(name, 1);
+    request.addEventListener('upgradeneeded', () => void request.result.createObjectStore(STORE));
+    return await Promise.race([settled(request), timedOut]);
+  } catch (error) {
+    if (!(error instanceof DOMException) || !REFUSALS.has(error.name)) throw error;
+    throw new DOMException(`IndexedDB is refused: ${error.name}`, 'NotSupportedError');
+  }
 }
 
-/** One connection, opened again after the browser closed it (WebKit does so while a page is in the background). */
-function connect(name: string): () => Promise<IDBDatabase> {
+/** Does something with the database. */
+type UseDatabase = <T>(work: (database: IDBDatabase) => Promise<T>) => Promise<T>;
+
+/**
+ * One connection, opened again after the browser closed it. WebKit does so while a page is in the background, and has been
+ * seen to do it without a word: then a transaction fails, before anything was done in it.
+ */
+function connect(name: string): UseDatabase {
   let opening: Promise<IDBDatabase> | null = null;
   const forget = (): void => void (opening = null);
-  return () => {
-    opening ??= openDatabase(name).then(
+  const open = (): Promise<IDBDatabase> =>
+    (opening ??= openDatabase(name).then(
       (database) => {
         database.addEventListener('close', forget);
         database.addEventListener('versionchange', () => (database.close(), forget()));
@@ -51,8 +68,16 @@ function connect(name: string): () => Promise<IDBDatabase> {
         forget();
         throw error;
       },
-    );
-    return opening;
+    ));
+  return async (work) => {
+    const database = await open();
+    try {
+      return await work(database);
+    } catch (error) {
+      if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
+      forget();
+      return work(await open());
+    }
   };
 }
 
@@ -88,9 +113,10 @@ const createSealingKey = (): Promise<CryptoKey> =>
 
 /** Opens the store. Every method rejects while the browser does not let it be used. */
 export function sealedStore(name: string): SealedStore {
-  const database = connect(name);
-  const sealingKey = async (): Promise<CryptoKey> => loadKey(await database(), 'key', createSealingKey);
+  const use = connect(name);
   const find = (store: IDBObjectStore, slot: string): Promise<SealedRecord | undefined> => settled(store.get(slot));
+  const key: SealedStore['key'] = (slot, create) => use((database) => loadKey(database, slot, create));
+  const sealingKey = (): Promise<CryptoKey> => key('key', createSealingKey);
 
   const unseal = async <T>(slot: string, record: SealedRecord | undefined): Promise<Stamped<T> | null> => {
     if (record === undefined) return null;
@@ -98,19 +124,22 @@ export function sealedStore(name: string): SealedStore {
     const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, await sealingKey(), data).catch(() => null);
     if (plain !== null) return { stamp, value: JSON.parse(new TextDecoder().decode(plain)) as T };
     // A record that its key does not open (half a profile, restored from a backup) is as good as none, and in the way.
-    await write(await database(), async (store) => {
-      if ((await find(store, slot))?.stamp === stamp) await settled(store.delete(slot));
-    });
+    await use((database) =>
+      write(database, async (store) => {
+        if ((await find(store, slot))?.stamp === stamp) await settled(store.delete(slot));
+      }),
+    );
     return null;
   };
   return {
-    key: async (slot, create) => loadKey(await database(), slot, create),
-    read: async (slot) => unseal(slot, await find((await database()).transaction(STORE).objectStore(STORE), slot)),
+    key,
+    read: async (slot) =>
+      unseal(slot, await use((database) => find(database.transaction(STORE).objectStore(STORE), slot))),
     swap: async (slot, expectedStamp, value) => {
       const iv = crypto.getRandomValues(new Uint8Array(12));
       const plain = new TextEncoder().encode(JSON.stringify(value));
       const data = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await sealingKey(), plain);
-      const { isSwapped, record } = await write(await database(), async (store) => {
+      const put = async (store: IDBObjectStore) => {
         const before = await find(store, slot);
         const stamp = before?.stamp ?? 0;
         if (expectedStamp !== null && expectedStamp !== stamp) return { isSwapped: false, record: before };
@@ -118,19 +147,12 @@ export function sealedStore(name: string): SealedStore {
         const next: SealedRecord = { stamp: before ? stamp + 1 : Date.now(), iv, data };
         await settled(store.put(next, slot));
         return { isSwapped: true, record: next };
-      });
+      };
+      const { isSwapped, record } = await use((database) => write(database, put));
       return { isSwapped, stored: await unseal(slot, record) };
     },
   };
 }
-
-/** Where the browser gives the page no database at all: a private window, a sandboxed frame, blocked site data, no such thing. */
-const WITHOUT_DATABASE: ReadonlySet<string> = new Set([
-  'SecurityError',
-  'InvalidStateError',
-  'NotSupportedError',
-  'ReferenceError',
-]);
 
 /** Values as long as the page. */
 function memoryStore(): SealedStore {
@@ -162,7 +184,7 @@ export function withFallback(store: SealedStore): SealedStore {
     try {
       return await work(current);
     } catch (error) {
-      if (current === memory || !(error instanceof Error) || !WITHOUT_DATABASE.has(error.name)) throw error;
+      if (current === memory || !(error instanceof DOMException) || error.name !== 'NotSupportedError') throw error;
       current = memory;
       return work(memory);
     }

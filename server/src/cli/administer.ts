@@ -1,6 +1,4 @@
-import { createInterface } from 'node:readline';
 import type { Configuration } from '../configuration.ts';
-import { HoldfastError } from '../errors.ts';
 import { createHoldfast } from '../holdfast.ts';
 import type { Holdfast } from '../holdfast.ts';
 import { createKeyRing } from '../keys.ts';
@@ -10,6 +8,7 @@ import { migrate, MIGRATIONS } from '../postgres/migrations.ts';
 import { createSigningKeyStore } from '../postgres/signing-key-store.ts';
 import { rotateSigningKeys, statusOf } from '../signing-keys.ts';
 import type { SigningKeysParts, SigningKeyStatus } from '../signing-keys.ts';
+import { findUser } from './users.ts';
 
 /** What a command prints, line by line. */
 export type Lines = readonly string[];
@@ -58,22 +57,6 @@ function formatKeys(keys: readonly SigningKeyStatus[]): Lines {
   );
 }
 
-/** Creates a user whose password is the first line of standard input: an argument would be seen by every process. */
-export async function createUser(
-  configuration: Configuration,
-  {
-    username,
-    name,
-    input,
-  }: { readonly username: string; readonly name: string; readonly input: NodeJS.ReadableStream },
-): Promise<Lines> {
-  const password = await firstLine(input);
-  return withHoldfast(configuration, async ({ users }) => {
-    const { sub } = await users.create({ username, password, name });
-    return [sub];
-  });
-}
-
 /** Ends one session, or all of a user, who is named by `sub` or username. */
 export async function revokeSessions(
   configuration: Configuration,
@@ -84,23 +67,21 @@ export async function revokeSessions(
       const isRevoked = await sessions.revoke(target.sid);
       return [isRevoked ? 'The session has ended.' : 'There is no such live session.'];
     }
-    const user = (await users.findById(target.user)) ?? (await users.findByUsername(target.user));
-    if (user === null) throw new HoldfastError('unknown_user', 'there is no user of this id or username');
-    const count = await sessions.revokeAllOfUser(user.sub);
+    const { sub } = await findUser(users, target.user);
+    const count = await sessions.revokeAllOfUser(sub);
     return [`${count} sessions have ended.`];
   });
 }
 
-async function withHoldfast({ options }: Configuration, work: (holdfast: Holdfast) => Promise<Lines>): Promise<Lines> {
+/** Does something with a server that listens nowhere. */
+export async function withHoldfast(
+  { options }: Configuration,
+  work: (holdfast: Holdfast) => Promise<Lines>,
+): Promise<Lines> {
   const holdfast = await createHoldfast({ ...options, logger: quiet });
   try {
     return await work(holdfast);
   } finally {
     await holdfast.close();
   }
-}
-
-async function firstLine(input: NodeJS.ReadableStream): Promise<string> {
-  for await (const line of createInterface({ input })) return line;
-  return '';
 }

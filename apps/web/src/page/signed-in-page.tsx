@@ -8,7 +8,7 @@ import { ExpiryWarning } from '../session/expiry-warning.tsx';
 import { useProfile } from '../session/profile.ts';
 import { SessionPanel } from '../session/session-panel.tsx';
 import { TimelinePanel } from '../timeline/timeline-panel.tsx';
-import { TrialsPanel } from '../trials/trials-panel.tsx';
+import { FaultsPanel } from '../faults/faults-panel.tsx';
 import { PageHeader } from './page-header.tsx';
 import './page.css';
 import { useView, type View } from './view.ts';
@@ -46,21 +46,17 @@ export function SignedInPage({ session }: { readonly session: SignedInSession })
   );
 }
 
-/** On the left an app, on the right the session beneath it, and below what it did, in all tabs. */
+/** An app and the session beneath it, trouble to make, and what came of it. */
 function NotesView({ session }: { readonly session: SignedInSession }): ReactElement {
   return (
     <div className="column">
       <div className="columns">
-        <div className="column">
-          <NotesPanel parkedRequests={session.parkedRequests} />
-          <TrialsPanel session={session} />
-        </div>
-        <div className="column">
-          <SessionPanel session={session} />
-          <EventLogPanel />
-        </div>
+        <NotesPanel session={session} />
+        <SessionPanel session={session} />
       </div>
+      <FaultsPanel session={session} />
       <TimelinePanel />
+      <EventLogPanel />
     </div>
   );
 }

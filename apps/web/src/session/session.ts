@@ -1,6 +1,7 @@
 import { createApiClient, createAuthService } from 'holdfast';
 import { createTimeline } from 'holdfast/timeline';
 import { web } from 'holdfast/web';
+import { fetchUnlessCutOff, unlessCutOff } from '../faults/network.ts';
 import { recordObservation } from '../event-log/event-log.ts';
 
 /** What the session does, in all tabs of this page. For developers: an app that has nobody to show it leaves it out. */
@@ -10,7 +11,8 @@ export const timeline = createTimeline();
 export const auth = createAuthService({
   issuer: location.origin,
   clientId: 'web',
-  platform: web(),
+  platform: unlessCutOff(web()),
+  fetch: fetchUnlessCutOff,
   // Both by the sheet, which waits for the user before it asks for either.
   reauthentication: ['biometric', 'password'],
   onEvent: (observation) => {

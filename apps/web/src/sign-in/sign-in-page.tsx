@@ -1,6 +1,7 @@
 import { useEffect, type ReactElement } from 'react';
 import type { SignedOutReason } from 'holdfast';
 import { Brand } from '../design/brand.tsx';
+import { rememberDrafts } from '../notes/stored-drafts.ts';
 import { rememberProfile } from '../session/profile.ts';
 import { explainSignedOut } from '../session/wording.ts';
 import { SignInForm } from './sign-in-form.tsx';
@@ -9,7 +10,11 @@ import './sign-in.css';
 /** What a visitor without a session sees: why there is none, and the way in. */
 export function SignInPage({ reason }: { readonly reason: SignedOutReason }): ReactElement {
   const notice = explainSignedOut(reason);
-  useEffect(() => rememberProfile(null), []);
+  useEffect(() => {
+    rememberProfile(null);
+    // Who was signed out otherwise comes back, and finds them.
+    if (reason === 'user') rememberDrafts(null, []);
+  }, [reason]);
   return (
     <div className="sign-in">
       <title>Sign in · Holdfast</title>

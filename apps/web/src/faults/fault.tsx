@@ -1,7 +1,7 @@
 import { useId, type ReactElement, type ReactNode } from 'react';
 
 /** Something to try: what it does, a button, and what came of it. */
-export function Trial(props: {
+export function FaultRow(props: {
   readonly title: string;
   readonly explanation: ReactNode;
   readonly buttonLabel: string;
@@ -15,11 +15,11 @@ export function Trial(props: {
   const titleId = useId();
   const explanationId = useId();
   return (
-    <section className="trial" aria-labelledby={titleId}>
-      <div className="trial-head">
+    <section className="fault" aria-labelledby={titleId}>
+      <div className="fault-head">
         <div>
           <h3 id={titleId}>{props.title}</h3>
-          <p id={explanationId} className="trial-explanation">
+          <p id={explanationId} className="fault-explanation">
             {props.explanation}
           </p>
         </div>
@@ -38,7 +38,7 @@ export function Trial(props: {
         </button>
       </div>
       {props.children}
-      <p className="trial-result" role="status">
+      <p className="fault-result" role="status">
         {props.result}
       </p>
     </section>

@@ -18,3 +18,16 @@ export async function countTokenRequests(sid: string | null): Promise<ServerCoun
   const { tokenRequests } = await api.get('demo/stats').json<{ readonly tokenRequests: number }>();
   return { sid, tokenRequests };
 }
+
+/** What the demo's server can do to this session. */
+export type Fault = { readonly kind: 'outage' | 'slow'; readonly seconds: number } | { readonly kind: 'lost-answer' };
+
+/** The server misbehaves towards this session from now on. */
+export async function startFault(fault: Fault): Promise<void> {
+  await api.post('demo/faults', { json: fault });
+}
+
+/** Copies this session's cookie, as malware would. Resolves with the name of the copy, which the server keeps. */
+export async function stealSession(): Promise<string> {
+  return (await api.post('demo/steal').json<{ readonly copy: string }>()).copy;
+}

@@ -1,30 +1,17 @@
-import type { SignedInSession } from 'holdfast/react';
 import { useState, type ReactElement } from 'react';
-import { Panel } from '../design/panel.tsx';
-import { auth } from '../session/session.ts';
-import { BurstTrial } from './burst-trial.tsx';
-import { expireAccessToken, revokeSession } from './demo-api.ts';
-import { Trial } from './trial.tsx';
-import './trials.css';
+import type { SignedInSession } from 'holdfast/react';
 import { useCall } from '../page/use-call.ts';
+import { auth } from '../session/session.ts';
+import { expireAccessToken, revokeSession, stealSession } from './demo-api.ts';
+import { FaultRow } from './fault.tsx';
 
-/** Things that go wrong in every session, at the press of a button. */
-export function TrialsPanel({ session }: { readonly session: SignedInSession }): ReactElement {
-  return (
-    <Panel title="Try to break it" lead="Each of these is real: the server is told, and the page is not.">
-      <ExpiryTrial session={session} />
-      <BurstTrial session={session} />
-      <RevocationTrial session={session} />
-    </Panel>
-  );
-}
-
-/** Changes when a trial's result is no longer about the session's present: a new token, or a new session. */
+/** Changes when a fault's result is no longer about the session's present: a new token, or a new session. */
 function epochOf(session: SignedInSession): string {
   return session.status === 'active' ? `${session.sid} ${session.generation}` : 'waiting';
 }
 
-function ExpiryTrial({ session }: { readonly session: SignedInSession }): ReactElement {
+/** An access token that the server refuses. */
+export function Expiry({ session }: { readonly session: SignedInSession }): ReactElement {
   const [epoch, setEpoch] = useState('');
   const call = useCall(async () => {
     await expireAccessToken();
@@ -32,7 +19,7 @@ function ExpiryTrial({ session }: { readonly session: SignedInSession }): ReactE
   });
   const isOver = call.state === 'done' && epoch !== epochOf(session);
   return (
-    <Trial
+    <FaultRow
       title="Let the access token expire"
       explanation="The server refuses it from now on. Your next request is answered 401; Holdfast refreshes once and sends it again."
       buttonLabel="Let it expire"
@@ -55,7 +42,41 @@ function ExpiryTrial({ session }: { readonly session: SignedInSession }): ReactE
   );
 }
 
-function RevocationTrial({ session }: { readonly session: SignedInSession }): ReactElement {
+/** A copy of the session, in somebody else's hands. */
+export function Theft(): ReactElement {
+  const [page, setPage] = useState<string | null>(null);
+  const call = useCall(async () => {
+    const url = `/thief?copy=${await stealSession()}`;
+    setPage(url);
+    window.open(url, '_blank', 'noopener');
+  });
+  return (
+    <FaultRow
+      title="Steal my session"
+      explanation="Opens what a thief sees. A script finds nothing to take along; a copy of the cookie works for a turn or two, then the session ends and you sign in once."
+      buttonLabel="Steal it"
+      tone="bad"
+      isBusy={call.state === 'pending'}
+      onRun={call.start}
+      result={
+        call.state === 'failed' ? (
+          call.failure
+        ) : page === null ? null : (
+          <>
+            <strong>Copied.</strong> Use the copy{' '}
+            <a href={page} target="_blank" rel="noopener">
+              over there
+            </a>
+            , then press “Renew now” here.
+          </>
+        )
+      }
+    />
+  );
+}
+
+/** A session that the server has ended. */
+export function Revocation({ session }: { readonly session: SignedInSession }): ReactElement {
   const [revokedSid, setRevokedSid] = useState<string | null>(null);
   const call = useCall(async () => {
     await revokeSession();
@@ -64,7 +85,7 @@ function RevocationTrial({ session }: { readonly session: SignedInSession }): Re
   });
   const isRevoked = session.status === 'active' && session.sid === revokedSid && revokedSid !== null;
   return (
-    <Trial
+    <FaultRow
       title="Revoke on the server"
       explanation="Ends this session for good. The access token lives on to its expiry; the next refresh is rejected, and you are asked to sign in again."
       buttonLabel="Revoke"

@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
-import { Trial } from './trial.tsx';
+import { FaultRow } from './fault.tsx';
 import { burstSize, useBurst, type BurstResult, type CellState } from './use-burst.ts';
 
 const cellWords: Readonly<Record<CellState, string>> = {
@@ -12,11 +12,11 @@ const cellWords: Readonly<Record<CellState, string>> = {
 };
 
 /** Twenty requests at once, each a cell. */
-export function BurstTrial({ session }: { readonly session: SignedInSession }): ReactElement {
+export function Burst({ session }: { readonly session: SignedInSession }): ReactElement {
   const isActive = session.status === 'active';
   const burst = useBurst(isActive ? session.sid : null, isActive ? session.generation : 0);
   return (
-    <Trial
+    <FaultRow
       title={`Fire ${burstSize} requests at once`}
       explanation="Let the access token expire first: all of them are refused, one refresh is made, and all are sent again."
       buttonLabel={burst.isRunning ? 'Under way …' : `Fire ${burstSize} requests`}
@@ -43,7 +43,7 @@ export function BurstTrial({ session }: { readonly session: SignedInSession }): 
           </li>
         ))}
       </ul>
-    </Trial>
+    </FaultRow>
   );
 }
 

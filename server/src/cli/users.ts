@@ -1,0 +1,75 @@
+import { createInterface } from 'node:readline';
+import { HoldfastError } from '../errors.ts';
+import type { Holdfast } from '../holdfast.ts';
+import type { User, Users } from '../users.ts';
+import type { Lines } from './administer.ts';
+
+/** Users that are read at once. */
+const PAGE_SIZE = 500;
+
+/** Every user, in the order of the usernames: id, state, username, name. */
+export async function listUsers({ users }: Holdfast): Promise<Lines> {
+  const lines: string[] = [];
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const page = await users.list({ after, limit: PAGE_SIZE });
+    for (const { sub, username, name, isDisabled } of page) {
+      lines.push(`${sub}  ${isDisabled ? 'disabled' : 'active  '}  ${username}  ${name}`);
+    }
+    after = page.length < PAGE_SIZE ? undefined : page.at(-1)?.username;
+  }
+  return lines.length === 0 ? ['There is no user yet; holdfast users create makes one.'] : lines;
+}
+
+/** Creates a user whose password is the first line of `input`: an argument would be seen by every process. */
+export async function createUser(
+  { users }: Holdfast,
+  { username, name }: Pick<User, 'username' | 'name'>,
+  input: NodeJS.ReadableStream,
+): Promise<Lines> {
+  const { sub } = await users.create({ username, password: await firstLine(input), name });
+  return [sub];
+}
+
+/** Sets a user's password, the first line of `input`; every session of the user ends. */
+export async function setPassword({ users }: Holdfast, named: string, input: NodeJS.ReadableStream): Promise<Lines> {
+  const { sub, username } = await findUser(users, named);
+  await users.setPassword(sub, await firstLine(input));
+  return [`${username} has a new password, and every session has ended.`];
+}
+
+/** Keeps a user from signing in, and ends every session. */
+export async function disableUser({ users }: Holdfast, named: string): Promise<Lines> {
+  const { sub, username } = await findUser(users, named);
+  await users.disable(sub);
+  return [`${username} cannot sign in any more, and every session has ended.`];
+}
+
+/** Lets a disabled user sign in again. */
+export async function enableUser({ users }: Holdfast, named: string): Promise<Lines> {
+  const { sub, username } = await findUser(users, named);
+  await users.enable(sub);
+  return [`${username} can sign in.`];
+}
+
+/** Forgets a user with every credential, and ends every session. */
+export async function deleteUser({ users }: Holdfast, named: string): Promise<Lines> {
+  const { sub, username } = await findUser(users, named);
+  await users.delete(sub);
+  return [`${username} is deleted, and every session has ended.`];
+}
+
+/**
+ * The user of an id or a username.
+ *
+ * @throws HoldfastError `unknown_user`
+ */
+export async function findUser(users: Users, named: string): Promise<User> {
+  const user = (await users.findById(named)) ?? (await users.findByUsername(named));
+  if (user === null) throw new HoldfastError('unknown_user', 'there is no user of this id or username');
+  return user;
+}
+
+async function firstLine(input: NodeJS.ReadableStream): Promise<string> {
+  for await (const line of createInterface({ input })) return line;
+  return '';
+}

@@ -1,0 +1,44 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { claimOwnership } from './embedded-ownership.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-owner-'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** More than any system gives out. */
+const DEAD_PID = 2 ** 31 - 1;
+
+test('of many that find the owner dead, one becomes the owner; two servers on one cluster would destroy it', async () => {
+  for (let round = 1; round <= 20; round++) {
+    await writeFile(join(folder, `owner.${100 * round}`), `${DEAD_PID} 1`);
+    const claims = await Promise.allSettled(Array.from({ length: 16 }, () => claimOwnership(folder)));
+    const releases = claims.flatMap((claim) => (claim.status === 'fulfilled' ? [claim.value] : []));
+    expect(releases).toHaveLength(1);
+    const refusals = claims.flatMap((claim) => (claim.status === 'rejected' ? [claim.reason] : []));
+    expect(refusals).toEqual(Array(15).fill(expect.objectContaining({ code: 'postgres_in_use' })));
+    await releases[0]?.();
+  }
+});
+
+test('given up, it is free again, and nothing piles up', async () => {
+  for (let turn = 0; turn < 5; turn++) {
+    const release = await claimOwnership(folder);
+    await expect(claimOwnership(folder)).rejects.toMatchObject({ code: 'postgres_in_use' });
+    await release();
+  }
+  expect(await readdir(folder)).toHaveLength(1);
+});
+
+test('the owner may find its folder gone', async () => {
+  const release = await claimOwnership(folder);
+  await rm(folder, { recursive: true });
+  await release();
+});

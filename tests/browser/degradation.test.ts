@@ -1,0 +1,221 @@
+// Browsers that lack something: a private window without a database, storage that was emptied or is full, no locks, no channel.
+// What is missing costs a refresh more or a session as long as the page, and never a silent sign-out.
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { launchChromium } from './chromium.ts';
+import type { StageMode } from './stage-page.ts';
+import { openStage, type Stage } from './stage.ts';
+import { inContext, openSignedInTabs, pageUrl, passDeviceTime, signIn, untilActive, writeFromAll } from './tabs.ts';
+
+/** Longer than an access token lives. */
+const EXPIRY_MS = 16 * 60_000;
+const modes: readonly StageMode[] = ['cookie', 'bearer', 'bound'];
+
+let browser: Browser;
+let stage: Stage;
+let context: BrowserContext;
+
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await stage?.close();
+});
+beforeEach(async () => {
+  context = await browser.newContext();
+});
+afterEach(async () => {
+  await context.close();
+  stage.restoreTime();
+  stage.reset();
+});
+
+async function expire(tabs: readonly Page[]): Promise<void> {
+  await stage.passTime(EXPIRY_MS);
+  await passDeviceTime(tabs, EXPIRY_MS);
+}
+
+/** All tabs write after an expiry, and all of it arrives, each note once. */
+async function expectToGoOn(tabs: readonly Page[], name: string): Promise<void> {
+  await expire(tabs);
+  expect(await writeFromAll(tabs, name)).toEqual(tabs.map(() => 201));
+  expect(stage.notes.filter((note) => note.startsWith(name)).toSorted()).toEqual(tabs.map((_, at) => `${name} ${at}`));
+  expect(stage.events.filter(({ type }) => type === 'session.revoked' || type === 'refresh.refused')).toEqual([]);
+}
+
+/** What a browser without a database does when it is asked for one. */
+const withoutDatabase: readonly { readonly name: string; readonly remove: () => void }[] = [
+  {
+    name: 'that says so at once (SecurityError)',
+    remove: () => {
+      IDBFactory.prototype.open = () => {
+        throw new DOMException('blocked', 'SecurityError');
+      };
+    },
+  },
+  {
+    name: 'that says so later (InvalidStateError)',
+    remove: () => {
+      const open = Reflect.get(IDBFactory.prototype, 'open') as (...names: unknown[]) => IDBOpenDBRequest;
+      IDBFactory.prototype.open = function refuse(this: IDBFactory, name) {
+        const request = open.call(this, `${name}-${Math.random()}`);
+        request.addEventListener('upgradeneeded', (event) => {
+          event.stopImmediatePropagation();
+          request.transaction?.abort();
+        });
+        Object.defineProperty(request, 'error', { value: new DOMException('private', 'InvalidStateError') });
+        return request;
+      };
+    },
+  },
+  {
+    name: 'that has no such thing',
+    remove: () => {
+      Object.defineProperty(globalThis, 'indexedDB', { value: undefined });
+    },
+  },
+];
+
+describe.each(modes)('without a database, %s', (mode) => {
+  it.each(withoutDatabase)('in a browser $name, a session lasts as long as the page', async ({ remove }) => {
+    await context.addInitScript(remove);
+    const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
+    await expectToGoOn([tab], 'first');
+    await expectToGoOn([tab], 'second');
+    await tab.reload();
+    // A cookie outlives the page; a token that was nowhere else does not.
+    const snapshot = await tab.evaluate(() => scene.auth.ready());
+    expect(snapshot).toMatchObject(
+      mode === 'cookie' ? { status: 'active' } : { status: 'signed-out', reason: 'never-signed-in' },
+    );
+  });
+
+  it('no two tabs share what they hold: with a cookie both are signed in, and both go on', async () => {
+    await context.addInitScript(() => Object.defineProperty(globalThis, 'indexedDB', { value: undefined }));
+    const [first] = await openSignedInTabs(inContext(context), stage, 1, { mode });
+    const second = await inContext(context)(pageUrl(stage, { mode }));
+    const { status } = await second.evaluate(() => scene.auth.ready());
+    expect(status).toBe(mode === 'cookie' ? 'active' : 'signed-out');
+    if (status === 'signed-out') await signIn(second);
+    for (const name of ['first', 'second', 'third']) await expectToGoOn([first, second], name);
+  });
+});
+
+describe.each(modes)('without locks or without a channel, %s', (mode) => {
+  const missing: readonly { readonly name: string; readonly remove: () => void }[] = [
+    { name: 'Web Locks', remove: () => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }) },
+    {
+      name: 'Web Locks that may be used (SecurityError)',
+      remove: () => {
+        LockManager.prototype.request = () => Promise.reject(new DOMException('blocked', 'SecurityError'));
+      },
+    },
+    {
+      name: 'BroadcastChannel',
+      remove: () => Object.defineProperty(globalThis, 'BroadcastChannel', { value: undefined }),
+    },
+  ];
+
+  it.each(missing)('no $name: tabs refresh for themselves at worst, and all of them go on', async ({ remove }) => {
+    await context.addInitScript(remove);
+    const tabs = await openSignedInTabs(inContext(context), stage, 5, { mode });
+    stage.reset();
+    await expectToGoOn(tabs, 'first');
+    await expectToGoOn(tabs, 'second');
+    await untilActive(tabs);
+    // Each expiry costs one refresh a tab at most, and one exchange more where a proof needs a nonce.
+    expect(stage.count('POST /token')).toBeLessThanOrEqual(2 * 5 * (mode === 'bound' ? 2 : 1));
+  });
+});
+
+describe.each(modes)('storage that lets go, %s', (mode) => {
+  it('a connection that the browser has closed without a word is opened again', async () => {
+    await context.addInitScript(() => {
+      const open = Reflect.get(IDBFactory.prototype, 'open') as (...names: unknown[]) => IDBOpenDBRequest;
+      const opened: IDBDatabase[] = [];
+      Object.assign(globalThis, { closeAll: () => opened.forEach((database) => database.close()) });
+      IDBFactory.prototype.open = function remember(this: IDBFactory, ...names) {
+        const request = open.apply(this, names);
+        request.addEventListener('success', () => opened.push(request.result));
+        return request;
+      };
+    });
+    const tabs = await openSignedInTabs(inContext(context), stage, 2, { mode });
+    for (const tab of tabs)
+      await tab.evaluate(() => (globalThis as unknown as { readonly closeAll: () => void }).closeAll());
+    await expectToGoOn(tabs, 'note');
+  });
+
+  it('emptied while it is in use: a cookie goes on; without one the user is asked, and what was parked goes on', async () => {
+    const tabs = await openSignedInTabs(inContext(context), stage, 2, { mode });
+    await emptyStorage(tabs[0]);
+    await expire(tabs);
+    const written = writeFromAll(tabs);
+    if (mode !== 'cookie') {
+      await expectToBeAsked(tabs);
+      await signIn(tabs[0]);
+    }
+    expect(await written).toEqual(tabs.map(() => 201));
+    expect(stage.notes.toSorted()).toEqual(tabs.map((_, at) => `note ${at}`));
+  });
+
+  it('emptied while no tab was open: a cookie is still there; without one there is nothing left that could know', async () => {
+    const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
+    await tab.goto(`${stage.url}/healthz`);
+    await emptyStorage(tab);
+    await tab.goto(pageUrl(stage, { mode }));
+    expect(await tab.evaluate(() => scene.auth.ready())).toMatchObject(
+      mode === 'cookie' ? { status: 'active' } : { status: 'signed-out', reason: 'never-signed-in' },
+    );
+  });
+
+  it('full: what a cookie or a key carries goes on; a token that must be stored waits until it can be', async () => {
+    await context.addInitScript(fillAtWill);
+    const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
+    await setFull(tab, true);
+    // What was handed out last is used from memory.
+    await expectToGoOn([tab], 'first');
+    await expire([tab]);
+    const written = writeFromAll([tab], 'second');
+    if (mode === 'bearer') {
+      await expectToWait(tab);
+      await setFull(tab, false);
+    }
+    expect(await written).toEqual([201]);
+    await expectToGoOn([tab], 'third');
+    expect(stage.notes).toEqual(['first 0', 'second 0', 'third 0']);
+  });
+});
+
+/** Why there is no session is said, and what was under way waits for an answer. */
+async function expectToBeAsked(tabs: readonly Page[]): Promise<void> {
+  const snapshots = await Promise.all(tabs.map((tab) => tab.evaluate(() => scene.until('reauth-required'))));
+  const asked = { reason: 'storage-lost', stage: 'password', parkedRequests: 1 };
+  expect(snapshots).toMatchObject(tabs.map(() => asked));
+}
+
+/** The session is there, and a refresh is tried again and again until storage answers. */
+async function expectToWait(tab: Page): Promise<void> {
+  const causes = (): unknown[] => scene.observations.map((each) => ('cause' in each ? each.cause : null));
+  await expect.poll(() => tab.evaluate(causes)).toContain('vault-unavailable');
+  const snapshot = await tab.evaluate(() => scene.auth.getSnapshot());
+  expect(snapshot).toMatchObject({ status: 'active', parkedRequests: 1 });
+}
+
+/** A write fails as it does on a disk that is full, while the page says so. */
+function fillAtWill(): void {
+  const put = Reflect.get(IDBObjectStore.prototype, 'put') as (...values: unknown[]) => IDBRequest<IDBValidKey>;
+  IDBObjectStore.prototype.put = function refuse(this: IDBObjectStore, ...values) {
+    if (Reflect.get(globalThis, 'isFull') === true) throw new DOMException('full', 'QuotaExceededError');
+    return put.apply(this, values);
+  };
+}
+
+const setFull = (tab: Page, isFull: boolean): Promise<void> =>
+  tab.evaluate((isFull) => void Object.assign(globalThis, { isFull }), isFull);
+
+async function emptyStorage(tab: Page): Promise<void> {
+  const devtools = await context.newCDPSession(tab);
+  await devtools.send('Storage.clearDataForOrigin', { origin: stage.url, storageTypes: 'indexeddb' });
+}

@@ -1,0 +1,136 @@
+// "Make trouble" in the demo: each fault is a promise to whoever tries it. Kept when the session is still there afterwards,
+// nothing written is lost, and a thief is thrown out.
+import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../test-database.ts';
+import { launchChromium } from './chromium.ts';
+
+let browser: Browser;
+let database: TestDatabase;
+let api: DemoApi;
+let context: BrowserContext;
+let page: Page;
+
+beforeAll(async () => {
+  browser = await launchChromium();
+  database = await createTestDatabase();
+  const { databaseUrl } = database;
+  api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await api?.close();
+  await database?.drop();
+});
+
+beforeEach(async () => {
+  context = await browser.newContext({ reducedMotion: 'reduce' });
+  page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  await page.goto(api.url);
+  await page.getByLabel('User name').fill(demoUser.username);
+  await page.getByLabel('Password', { exact: true }).fill(demoUser.password);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByText('Signed in as').waitFor();
+});
+
+afterEach(async () => {
+  await context.close();
+});
+
+const button = (name: string | RegExp): Locator => page.getByRole('button', { name, exact: true });
+const drafts = (): Locator => page.getByRole('list', { name: 'Notes on their way' });
+const notes = (): Locator => page.getByRole('list', { name: 'Notes', exact: true });
+const refreshes = (name: RegExp): Locator =>
+  page.getByRole('region', { name: 'Session timeline' }).getByRole('button', { name });
+
+async function write(text: string): Promise<void> {
+  await page.getByLabel('New note').fill(text);
+  await page.keyboard.press('Enter');
+}
+
+describe('make trouble', () => {
+  it('offline: notes wait, over a reload as well, and go through afterwards, each once', async () => {
+    await button('Go offline').click();
+    await page.getByText('You are offline.').waitFor();
+    await write('Written in a tunnel');
+    await drafts().getByText('Waiting for the network').waitFor();
+    await button('Come back').click();
+    await notes().getByText('Written in a tunnel').waitFor();
+    await button('Go offline').click();
+    await write('Written before a reload');
+    await drafts().getByText('Waiting for the network').waitFor();
+    await page.reload();
+    await notes().getByText('Written before a reload').waitFor();
+    expect(await notes().getByText('Written before a reload').count()).toBe(1);
+  });
+
+  it('a server that is down: nobody is signed out, and what was written arrives', async () => {
+    await button('Take it down').click();
+    await page.getByText('Down.').waitFor();
+    await button('Renew now').click();
+    await write('Written while it was down');
+    await refreshes(/the server was in trouble/u)
+      .first()
+      .waitFor();
+    await drafts()
+      .getByText(/^Waiting for/u)
+      .waitFor();
+    await notes().getByText('Written while it was down').waitFor();
+    await page.getByText('The server has confirmed this session.').waitFor();
+  });
+
+  it('a lost answer: the same refresh token is sent again, and accepted', async () => {
+    const before = api.requestCount('POST /token');
+    await button('Lose it').click();
+    await page.getByText('Sent.').waitFor();
+    await refreshes(/^Refresh \d+, .*Failed: the server could not be reached/u).waitFor();
+    await expect.poll(() => api.requestCount('POST /token')).toBe(before + 2);
+    await page.getByText('The server has confirmed this session.').waitFor();
+  });
+
+  it('a theft: a script finds nothing, a copied cookie is thrown out, and the owner goes on', async () => {
+    await write('Buy rope');
+    await notes().getByText('Buy rope').waitFor();
+    const [thief] = await Promise.all([context.waitForEvent('page'), button('Steal it').click()]);
+    await thief.getByText('refused: it cannot leave this browser').waitFor();
+    expect(await thief.locator('.loot-row[data-tone=bad]').count()).toBe(0);
+    const useCopy = async (words: string): Promise<void> => {
+      await thief.getByRole('button', { name: /^Use /u }).click();
+      await thief.getByRole('listitem').last().getByText(words).waitFor();
+    };
+    await useCopy('The thief is in, for now');
+    const count = (): number => api.requestCount('POST /token');
+    const before = count();
+    await button('Renew now').click();
+    await expect.poll(count).toBe(before + 1);
+    await page.getByText('The server has confirmed this session.').waitFor();
+    await useCopy('The thief is in, for now');
+    await button('Renew now').click();
+    const sheet = page.getByRole('dialog', { name: 'Sign in to go on' });
+    await sheet.getByText('A copy of your session was used elsewhere').waitFor();
+    await thief.getByRole('button', { name: 'Use it again' }).click();
+    await thief.getByText('Caught: a second copy was used').waitFor();
+    await sheet.getByLabel('Password', { exact: true }).fill(demoUser.password);
+    await page.keyboard.press('Enter');
+    await sheet.waitFor({ state: 'hidden' });
+    await write('Change the locks');
+    await notes().getByText('Change the locks').waitFor();
+  });
+
+  it('concerns the session that asked for it alone', async () => {
+    const other = await (await browser.newContext()).newPage();
+    await other.goto(api.url);
+    await other.getByRole('button', { name: 'Fill in' }).click();
+    await other.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await other.getByText('Signed in as').waitFor();
+    await button('Take it down').click();
+    await page.getByText('Down.').waitFor();
+    await other.getByLabel('New note').fill('Undisturbed');
+    await other.keyboard.press('Enter');
+    await other.getByRole('list', { name: 'Notes', exact: true }).getByText('Undisturbed').waitFor();
+    await other.context().close();
+  });
+});

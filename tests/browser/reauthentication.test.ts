@@ -1,0 +1,129 @@
+// A session that has ended, as `AuthService` shows it: the passkey that helps, the passkey that does not, and what comes then.
+import type { SessionSnapshot } from 'holdfast';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { addAuthenticator, type Authenticator } from './authenticator.ts';
+import { launchChromium } from './chromium.ts';
+import { holdAnswer } from './faults.ts';
+import { openStage, type Stage } from './stage.ts';
+import { inContext, pageUrl, passDeviceTime, signIn, writeFromAll } from './tabs.ts';
+
+/** Longer than an access token lives. */
+const EXPIRY_MS = 16 * 60_000;
+
+let browser: Browser;
+let stage: Stage;
+let context: BrowserContext;
+let tab: Page;
+let authenticator: Authenticator;
+
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await stage?.close();
+});
+beforeEach(async () => {
+  context = await browser.newContext();
+  tab = await inContext(context)('about:blank');
+  authenticator = await addAuthenticator(tab);
+  await tab.goto(pageUrl(stage, { hasPasskeyStage: true }));
+  await signIn(tab);
+});
+afterEach(async () => {
+  await context.close();
+  stage.restoreTime();
+  stage.reset();
+});
+
+const registerPasskey = async (): Promise<void> =>
+  expect(await tab.evaluate(() => scene.registerPasskey())).toBe('done');
+
+const snapshot = (): Promise<SessionSnapshot> => tab.evaluate(() => scene.auth.getSnapshot());
+
+/** The session ends on the server, and the page finds out by a request that is parked; resolves with what becomes of it. */
+async function loseSession(): Promise<{ readonly parked: Promise<readonly (number | string)[]> }> {
+  const sids = stage.events.flatMap((event) => (event.type === 'session.created' ? [event.sid] : []));
+  await stage.holdfast.sessions.revoke(sids.at(-1) ?? '');
+  await stage.passTime(EXPIRY_MS);
+  await passDeviceTime([tab], EXPIRY_MS);
+  return { parked: writeFromAll([tab], 'parked') };
+}
+
+/** The passkey did not help: the password is asked for, and the request still waits. */
+async function expectPasswordNext(): Promise<void> {
+  await expect.poll(snapshot).toMatchObject({
+    status: 'reauth-required',
+    reason: 'revoked',
+    stage: 'password',
+    laterStages: [],
+    failed: [{ stage: 'biometric', why: 'cancelled' }],
+    parkedRequests: 1,
+  });
+}
+
+describe('a session that has ended', () => {
+  it('goes on by itself with a passkey, and the request that was parked arrives once', async () => {
+    await registerPasskey();
+    const { fault, arrived, release } = holdAnswer();
+    stage.meet('POST /authorize-challenge', fault);
+    const { parked } = await loseSession();
+    await arrived;
+    expect(await snapshot()).toMatchObject({
+      status: 'reauth-required',
+      reason: 'revoked',
+      stage: 'biometric',
+      laterStages: ['password'],
+      failed: [],
+      parkedRequests: 1,
+    });
+    release();
+    expect(await parked).toEqual([201]);
+    expect(await snapshot()).toMatchObject({ status: 'active', freshness: 'verified', parkedRequests: 0 });
+    expect(stage.notes).toEqual(['parked 0']);
+  });
+
+  it('with a passkey that does not recognise its user: the password is next, and helps', async () => {
+    await registerPasskey();
+    await authenticator.setUserVerified(false);
+    const { parked } = await loseSession();
+    await expectPasswordNext();
+    await signIn(tab);
+    expect(await parked).toEqual([201]);
+    expect(await snapshot()).toMatchObject({ status: 'active', freshness: 'verified' });
+    expect(stage.notes).toEqual(['parked 0']);
+  });
+
+  it('with a passkey that the user does not want to use: what comes of it later changes nothing', async () => {
+    await registerPasskey();
+    const { fault, arrived, release } = holdAnswer();
+    stage.meet('POST /authorize-challenge', fault);
+    const { parked } = await loseSession();
+    await arrived;
+    await tab.evaluate(() => scene.auth.declineReauthentication());
+    await expectPasswordNext();
+    await tab.evaluate(() => scene.auth.declineReauthentication());
+    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(await parked).toEqual(['signed-out']);
+    release();
+    // The late passkey begins a session that nobody wants any more: it is ended at once.
+    const sids = (type: 'session.created' | 'session.revoked'): readonly string[] =>
+      stage.events.flatMap((event) => (event.type === type ? [event.sid] : []));
+    await expect.poll(() => sids('session.created')).toHaveLength(2);
+    await expect.poll(() => sids('session.revoked')).toContain(sids('session.created')[1]);
+    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(stage.notes).toEqual([]);
+  });
+
+  it('without any passkey: the password is next, and who declines it is signed out and told why', async () => {
+    const { parked } = await loseSession();
+    await expectPasswordNext();
+    await tab.evaluate(() => scene.auth.declineReauthentication());
+    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(await parked).toEqual(['signed-out']);
+    expect(stage.notes).toEqual([]);
+    await tab.reload();
+    expect(await tab.evaluate(() => scene.auth.ready())).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+  });
+});
