@@ -91,6 +91,18 @@ async function answerApi({ holdfast, url, notes }: Api, request: IncomingMessage
   return { status: method === 'POST' ? 201 : 200, headers: headersOfJson, body: JSON.stringify(verdict.claims) };
 }
 
+/** A service worker that answers the first refresh with a page that it has, as one that was written in a hurry does. */
+const WORKER = `
+  let answered = 0;
+  addEventListener('install', () => skipWaiting());
+  addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+  addEventListener('fetch', (event) => {
+    if (new URL(event.request.url).pathname === '/token' && answered++ === 0)
+      event.respondWith(new Response('<h1>offline</h1>', { headers: { 'content-type': 'text/html' } }));
+    else event.respondWith(fetch(event.request));
+  });
+`;
+
 /** Serves one request, whoever it is for. */
 async function serve(api: Api, request: IncomingMessage, page: string) {
   const { method = 'GET', url: target = '/', headers, socket } = request;
@@ -107,6 +119,7 @@ async function serve(api: Api, request: IncomingMessage, page: string) {
     remoteAddress: socket.remoteAddress ?? '',
   });
   if (answer !== null) return answer;
+  if (path === '/worker.js') return { status: 200, headers: { 'content-type': 'text/javascript' }, body: WORKER };
   const isScript = path === '/stage.js';
   const type = isScript ? 'text/javascript' : 'text/html';
   const html = '<!doctype html><meta charset="utf-8"><title>Stage</title><script src="/stage.js"></script>';

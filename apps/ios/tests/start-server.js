@@ -8,13 +8,15 @@ module.exports = async () => {
   const args = [path.join(__dirname, 'demo-server.mjs'), ...(folder ? [folder] : [])];
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   globalThis.holdfastServer = child;
-  process.env.EXPO_PUBLIC_HOLDFAST_SERVER = await new Promise((resolve, reject) => {
+  const { url, shortUrl } = await new Promise((resolve, reject) => {
     let output = '';
     child.stdout.on('data', (chunk) => {
       output += chunk;
       const line = /\{"url":.*\}/u.exec(output);
-      if (line !== null) resolve(JSON.parse(line[0]).url);
+      if (line !== null) resolve(JSON.parse(line[0]));
     });
     child.once('close', () => reject(new Error('the server did not start')));
   });
+  process.env.EXPO_PUBLIC_HOLDFAST_SERVER = url;
+  process.env.HOLDFAST_SHORT_SERVER = shortUrl;
 };

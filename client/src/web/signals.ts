@@ -41,7 +41,15 @@ export const webSignals =
     on(window, 'offline', 'offline');
     if (!navigator.onLine) emit('offline');
     on(document, 'resume', 'resumed');
-    window.addEventListener('pageshow', (event) => event.persisted && emit('resumed'), { signal });
+    const listen = (): (() => void) => channel.listen(() => emit('store-changed'));
+    let stopListening = listen();
+    // A page that is kept to come back to would be thrown away for a message. It reads the store when it is back.
+    window.addEventListener('pagehide', () => stopListening(), { signal });
+    const onReturn = (): void => {
+      stopListening = listen();
+      emit('resumed');
+    };
+    window.addEventListener('pageshow', (event) => event.persisted && onReturn(), { signal });
     document.addEventListener(
       'visibilitychange',
       () => emit(document.visibilityState === 'visible' ? 'foreground' : 'background'),
@@ -55,7 +63,6 @@ export const webSignals =
     };
     for (const type of ['pointerdown', 'keydown'])
       window.addEventListener(type, onActivity, { signal, passive: true, capture: true });
-    const stopListening = channel.listen(() => emit('store-changed'));
     return () => {
       controller.abort();
       stopListening();

@@ -73,7 +73,10 @@ export function describeObservation(observation: Observation, count: number): Se
     case 'request.failed':
       return { tone: 'bad', text: `${requests(observation.caller, count)} stopped waiting: ${observation.code}.` };
     case 'request.replayed':
-      return { tone: 'good', text: `A request was sent again with access token ${observation.generation}.` };
+      return {
+        tone: 'good',
+        text: `${count === 1 ? 'A request was' : `${count} requests were`} sent again with access token ${observation.generation}.`,
+      };
     default:
       return describeSession(observation);
   }

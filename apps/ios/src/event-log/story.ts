@@ -5,21 +5,34 @@ import { describeObservation, type Sentence } from './sentence.ts';
 /** One line of the log. */
 export type LogLine = Sentence & { readonly id: number; readonly atMs: number };
 
+type Line = { readonly first: LogEntry; readonly topic: string | null; count: number };
+
 /** What a line is about, where several requests can share it; `null` for all else. */
 function topicOf(observation: Observation): string | null {
+  if (observation.type === 'request.replayed') return JSON.stringify(observation);
   if (!('caller' in observation)) return null;
-  const { caller: _caller, ...rest } = observation;
-  return JSON.stringify(rest);
+  const { type, caller: _caller, ...rest } = observation;
+  // How many wait by now is another number each time.
+  return JSON.stringify(type === 'request.parked' ? { type } : { type, ...rest });
+}
+
+/** A request that waits and joins a refresh at once is told as one thing. */
+function withoutWait(lines: Line[]): void {
+  const last = lines.at(-1);
+  if (last?.first.observation.type !== 'request.parked') return;
+  if (last.count === 1) lines.pop();
+  else last.count--;
 }
 
 /** Tells the entries as lines, oldest first: requests that did the same one after the other share a line. */
 export function tellStory(entries: readonly LogEntry[]): readonly LogLine[] {
-  const lines: { readonly first: LogEntry; count: number }[] = [];
+  const lines: Line[] = [];
   for (const entry of entries) {
-    const last = lines.at(-1);
+    if (entry.observation.type === 'refresh.joined') withoutWait(lines);
     const topic = topicOf(entry.observation);
-    if (last !== undefined && topic !== null && topicOf(last.first.observation) === topic) last.count++;
-    else lines.push({ first: entry, count: 1 });
+    const last = lines.at(-1);
+    if (last !== undefined && topic !== null && last.topic === topic) last.count++;
+    else lines.push({ first: entry, topic, count: 1 });
   }
   return lines.map(({ first: { id, atMs, observation }, count }) => ({
     id,

@@ -10,8 +10,7 @@ import { Words } from '../design/text.tsx';
 import { space } from '../design/theme.ts';
 import { useCall, useLoaded } from '../session/call.ts';
 import { forgetPasskey, rememberPasskeyUse } from '../session/known-passkey.ts';
-import { addPasskey, isPasskeySupported } from '../session/phone.ts';
-import { whyNoPasskey } from '../sign-in/failure.ts';
+import { addPasskey, explainPasskeyError, isPasskeySupported } from '../session/phone.ts';
 import { LoadedList } from './loaded-list.tsx';
 import { PasskeyRow } from './passkey-row.tsx';
 import { explainChangeFailure, listPasskeys } from './security-api.ts';
@@ -54,7 +53,7 @@ function explainFailure(error: unknown): string {
       400: 'It took too long. Try again.',
       409: 'You have as many passkeys as there can be. Remove one first.',
     });
-  switch (whyNoPasskey(error)) {
+  switch (explainPasskeyError(error)) {
     case 'cancelled':
       return 'No passkey was made: you cancelled, or were not recognised.';
     case 'already-registered':

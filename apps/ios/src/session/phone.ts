@@ -1,11 +1,13 @@
 import type { AuthService, Platform, SignInMethod } from 'holdfast';
-import { expo, passkey, registerPasskey, runBackgroundRefresh } from 'holdfast/expo';
+import { expo, explainPasskeyError, passkey, registerPasskey, runBackgroundRefresh } from 'holdfast/expo';
 import * as BackgroundTask from 'expo-background-task';
 import * as TaskManager from 'expo-task-manager';
 import * as passkeys from 'react-native-passkeys';
 import { serverUrl } from './server.ts';
 
 // What is this phone's own: the keychain, Face ID, work in the background. Its counterpart for browsers is `phone.web.ts`.
+
+export { explainPasskeyError };
 
 /** As the server knows this app. */
 export const clientId = 'native';

@@ -1,10 +1,10 @@
 import type { AuthService, Platform, SignInMethod } from 'holdfast';
-import { isPasskeySupported, passkey, registerPasskey, web } from 'holdfast/web';
+import { explainPasskeyError, isPasskeySupported, passkey, registerPasskey, web } from 'holdfast/web';
 import { serverUrl } from './server.ts';
 
 // The same app in a browser. Its counterpart on the phone is `phone.ts`.
 
-export { isPasskeySupported };
+export { explainPasskeyError, isPasskeySupported };
 
 /** As the server knows this page. */
 export const clientId = 'web';

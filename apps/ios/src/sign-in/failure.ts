@@ -1,5 +1,6 @@
 import { HoldfastError } from 'holdfast';
 import type { PasskeyFailure } from 'holdfast/expo';
+import { explainPasskeyError } from '../session/phone.ts';
 
 /** Why a sign-in failed: what happened, and what to do about it. */
 export type SignInFailure = { readonly title: string; readonly text: string; readonly isCredentialWrong: boolean };
@@ -55,22 +56,8 @@ const passkeyFailures: Readonly<Record<PasskeyFailure, Omit<SignInFailure, 'isCr
   },
 };
 
-/** As `explainPasskeyError` of `holdfast/expo` reads them; the names are the browsers' own. */
-const passkeyFailureOf: Readonly<Record<string, PasskeyFailure>> = {
-  NotAllowedError: 'cancelled',
-  AbortError: 'cancelled',
-  NotSupportedError: 'unavailable',
-  ConstraintError: 'unavailable',
-  InvalidStateError: 'already-registered',
-  SecurityError: 'not-allowed-here',
-};
-
-/** Why a passkey was not used or made. */
-export const whyNoPasskey = (error: unknown): PasskeyFailure =>
-  passkeyFailureOf[error instanceof Error ? error.name : ''] ?? 'failed';
-
 /** Tells a passkey that was not used from one that was not accepted, and from a phone or a server without any. */
 export function explainPasskeyFailure(error: Error): SignInFailure {
   if (error instanceof HoldfastError && error.code !== 'sign-in-rejected') return explainSignInFailure(error);
-  return { ...passkeyFailures[whyNoPasskey(error)], isCredentialWrong: false };
+  return { ...passkeyFailures[explainPasskeyError(error)], isCredentialWrong: false };
 }

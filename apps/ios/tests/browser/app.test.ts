@@ -56,8 +56,8 @@ const see = (text: string | RegExp): Promise<void> => page.getByText(text).first
 const picture = (name: string): Promise<unknown> =>
   page.screenshot({ path: path.join(pictures, `${scheme}-${name}.png`) });
 
-async function signIn(): Promise<void> {
-  await page.goto(serverUrl);
+async function signIn(url = serverUrl): Promise<void> {
+  await page.goto(url);
   await button('Sign in with the demo account').click();
   await see('Signed in as Demo User');
 }
@@ -151,6 +151,23 @@ describe('a session that the server has ended', () => {
     await button('Sign out instead').click();
     await see('You are signed out');
     await picture('signed-out');
+  });
+});
+
+describe('a session that is about to end', () => {
+  it('says so, aloud and with the time that is left, and is extended by a press', async () => {
+    await openPhone();
+    await signIn(process.env['HOLDFAST_SHORT_SERVER']);
+    await see('Your session is about to end');
+    expect(await page.getByRole('status').filter({ hasText: 'Your session is about to end' }).count()).toBe(1);
+    await picture('expiry-warning');
+    const left = (): Promise<string | null> => page.getByLabel(/^Time left: 3:\d\d$/u).textContent();
+    const before = await left();
+    const extended = page.waitForResponse((response) => response.url().endsWith('/token'));
+    await button('Extend').click();
+    expect((await extended).status()).toBe(200);
+    expect(before).toMatch(/^3:\d\d$/u);
+    await expectGoodScreen();
   });
 });
 
