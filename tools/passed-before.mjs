@@ -18,8 +18,10 @@ const file = path.join(root, 'node_modules/.cache/holdfast/passed.json');
  */
 export function fingerprint() {
   const hash = createHash('sha256');
-  const { CHROMIUM_PATH = '', DATABASE_URL = '' } = process.env;
-  hash.update(JSON.stringify([process.version, process.platform, CHROMIUM_PATH, DATABASE_URL]));
+  const given = ['CHROMIUM_PATH', 'FIREFOX_PATH', 'WEBKIT_DRIVER_PATH', 'DATABASE_URL'].map(
+    (name) => process.env[name] ?? '',
+  );
+  hash.update(JSON.stringify([process.version, process.platform, ...given]));
   try {
     const names = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: root, stdio: 'pipe' });
     for (const name of names.toString().split('\0').filter(Boolean).toSorted()) {

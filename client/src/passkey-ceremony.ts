@@ -1,5 +1,6 @@
 import type { AuthService } from './auth-service.ts';
 import { HoldfastError } from './errors.ts';
+import { encodeForm } from './wire.ts';
 
 // What the two ceremonies of WebAuthn are made of wherever they run: what the server says, what it is told, how it is put.
 
@@ -61,7 +62,9 @@ async function post(
 ): Promise<Readonly<Record<string, unknown>>> {
   const response = await auth.fetch(url, {
     method: 'POST',
-    body: new URLSearchParams(fields),
+    // In words: Expo's fetch names no type for a `URLSearchParams`.
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: encodeForm(fields),
     signal: signal ?? null,
   });
   if (response.ok) return (await response.json()) as Readonly<Record<string, unknown>>;

@@ -67,8 +67,9 @@ describe('registering a passkey on a phone', () => {
       .mockResolvedValueOnce(Response.json({ id: 'Y3JlZA', name: 'iPhone' }));
     const registered = await registerPasskey(passkeys, { fetch }, { issuer: 'https://example.com', name: 'iPhone' });
     expect(registered).toEqual({ id: 'Y3JlZA', name: 'iPhone' });
-    const sent = fetch.mock.lastCall?.[1]?.body as URLSearchParams;
-    expect(Object.fromEntries(sent)).toEqual({
+    const sent = fetch.mock.lastCall?.[1];
+    expect(sent?.headers).toEqual({ 'content-type': 'application/x-www-form-urlencoded' });
+    expect(Object.fromEntries(new URLSearchParams(sent?.body as string))).toEqual({
       auth_session: 'session',
       passkey_response: JSON.stringify(credential),
       name: 'iPhone',

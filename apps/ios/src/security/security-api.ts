@@ -1,4 +1,4 @@
-import { HoldfastError } from 'holdfast';
+import { HoldfastError, type ApiRequestOptions } from 'holdfast';
 import { api } from '../session/session.ts';
 import { explainRequestFailure } from '../session/wording.ts';
 
@@ -23,8 +23,10 @@ export type Device = {
   readonly signed_in_with: 'password' | 'passkey';
 };
 
-const form = (fields: Readonly<Record<string, string>>): { readonly body: URLSearchParams } => ({
-  body: new URLSearchParams(fields),
+/** A form in words: Expo's fetch names no type for a `URLSearchParams`. */
+const form = (fields: Readonly<Record<string, string>>): ApiRequestOptions => ({
+  headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  body: new URLSearchParams(fields).toString(),
 });
 
 /** The user's passkeys, oldest first. */

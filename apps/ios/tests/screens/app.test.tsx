@@ -179,6 +179,21 @@ describe('a session that the server has ended', () => {
   });
 });
 
+describe('the user’s passkeys', () => {
+  it('are added, renamed and removed', async () => {
+    const app = await startSignedIn(phone);
+    await app.press('Security');
+    await app.type('Name of the new passkey', 'Phone of a test');
+    await app.press('Add a passkey');
+    await app.press('Rename Phone of a test');
+    await app.type('New name of Phone of a test', 'Renamed');
+    await app.press('Save');
+    await app.press('Remove Renamed');
+    await app.press('Remove it');
+    await app.waitFor(() => expect(app.sees('Renamed')).toBe(false));
+  });
+});
+
 describe('the user’s devices', () => {
   it('lists this phone, and signs out another one', async () => {
     (await startSignedIn(createPhone())).end();

@@ -22,6 +22,13 @@ function useNetworkOfNode(): void {
     const value: unknown = runInThisContext(name);
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
+  const send = globalThis.fetch;
+  // As Expo's own: words and forms become bytes, whose type is what the headers say, or nothing.
+  globalThis.fetch = (input, init) => {
+    const body = init?.body ?? null;
+    const isText = typeof body === 'string' || body instanceof URLSearchParams;
+    return send(input, isText ? { ...init, body: new TextEncoder().encode(String(body)) } : init);
+  };
 }
 
 type TestingLibrary = typeof import('@testing-library/react-native');
