@@ -17,7 +17,7 @@ async function hunt(bundle: Bundle, mutant: Mutant, bound: number): Promise<Fate
 }
 
 /** Seeds after which a mutant has survived, unless a command says otherwise. */
-const BOUND = 3_000;
+const BOUND = 5_000;
 
 /** Plays every mutant from seed 1 until it breaks a promise, and prints what became of each. @returns 1 if one survived */
 export async function runMutants(given: Arguments, bundle: Bundle, threads: number): Promise<number> {

@@ -38,7 +38,7 @@ export function describeRun(sum: Sum, { commit, from, threads }: RunFacts): read
     ['commit', commit],
     [
       'duration',
-      `${formatSeconds(sum.wallSeconds)} on ${threads} threads, ${formatSeconds(sum.cpuSeconds)} of one core`,
+      `${formatSeconds(sum.wallSeconds)} on ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${formatSeconds(sum.cpuSeconds)} of one core`,
     ],
     ['speed', `${whole((sum.played / sum.cpuSeconds) * 60)} worlds a minute on one core`],
     ['hash of all traces', sum.traceHash.toString(16)],

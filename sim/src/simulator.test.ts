@@ -1,6 +1,8 @@
+import fs from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../bundle.mjs';
 import { runJob, runSeeds, sumUp } from './crew.ts';
+import { exploreApart } from './explore-command.ts';
 import { explore } from './explore.ts';
 import { MUTANTS } from './mutants.ts';
 import { readCases } from './seeds.ts';
@@ -93,6 +95,26 @@ describe('the simulator can fail', () => {
     const file = await bundle('worker.ts', `test-${name}`, { patches: mutant?.patches ?? [] });
     const done = await runJob(file, { kind: 'seeds', from: 1, count: 100, stopsAtFirst: true, options: {} });
     expect(done.told).toHaveLength(1);
+  });
+
+  it('by the shortest way, in small worlds', async () => {
+    const mutant = MUTANTS.find(({ name }) => name === 'strict-rotation');
+    const file = await bundle('explore-worker.ts', 'test-explore', { patches: mutant?.patches ?? [] });
+    const setup = { title: '', store: 'vault', tabs: 2, faults: 1, sends: 2, thiefUses: 0 } as const;
+    const { broken } = await exploreApart(file, setup);
+    expect(broken?.what).toBe('an honest session was ended');
+    expect(broken?.trace).toEqual([
+      'tab 0 sends (0,0)',
+      'the server takes (0,0) of tab 0',
+      'a minute passes',
+      'the server takes (0,0) of tab 0',
+    ]);
+  });
+
+  it('says so in the documentation, of each deliberate bug', async () => {
+    const page = await fs.readFile('docs/simulation.md', 'utf8');
+    const told = [...page.matchAll(/^\| `([a-z0-9-]+)` \|.*\| \d+ \| \w+ \|$/gm)].map(([, name]) => name);
+    expect(told.toSorted()).toEqual(MUTANTS.map(({ name }) => name).toSorted());
   });
 
   it('has at least 30 deliberate bugs, and each still fits the code', async () => {

@@ -54,6 +54,10 @@ function tabSteps(world: SmallWorld): readonly Step[] {
         ),
       );
     }
+    if (tab.state.flight && world.record && world.record.stamp !== tab.state.stamp) {
+      const told = feed(world, index, { type: 'signalled', signal: 'store-changed' });
+      steps.push({ label: `tab ${index} hears that the store changed`, world: told });
+    }
     if (tab.state.flight)
       steps.push(...spoil(world, `tab ${index} is killed and opened again`, (next) => openTab(next, index)));
     return steps;

@@ -18,6 +18,9 @@ export function formatTime(atMs: number): string {
   return `${pad(seconds / 3_600)}:${pad((seconds / 60) % 60)}:${pad(seconds % 60)}.${pad(atMs % 1_000, 3)}`;
 }
 
+/** A jittered wait in whole milliseconds. */
+const round = (text: string): string => text.replaceAll(/(\d)\.\d{3,}/g, '$1');
+
 export function timelineOf(notes: readonly Note[]): Timeline {
   const tabs = [...new Set(notes.map(({ actor }) => actor).filter((actor) => actor.startsWith('tab ')))];
   const columns = [...tabs, 'server', 'world'];
@@ -30,7 +33,7 @@ export function timelineOf(notes: readonly Note[]): Timeline {
     time: formatTime(atMs),
     column: columnOf(actor),
     actor,
-    text: actor.startsWith('tab ') || actor === 'server' ? text : `${actor}: ${text}`,
+    text: round(actor.startsWith('tab ') || actor === 'server' ? text : `${actor}: ${text}`),
     isViolation: actor === 'books',
   }));
   return { columns, rows };
