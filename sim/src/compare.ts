@@ -25,9 +25,12 @@ const RULES: readonly Rule[] = [
   { name: 'paced delivery (ours)', decision: null, policy: {} },
 ];
 
+/** An hour in which nothing else goes wrong, owner and thief go on refreshing. */
+const AFTERMATH_MS = 3_600_000;
+
 /** Plays the same seeds under every rule: who lost a session, and which thieves went unseen. */
 export async function compareRules(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
-  const count = given.number('--seeds', 2_000);
+  const count = given.number('--seeds', 1_000);
   const lines = [
     `${count.toLocaleString('en')} worlds, the same for every rule.`,
     '',
@@ -37,7 +40,13 @@ export async function compareRules(given: Arguments, bundle: Bundle, threads: nu
   for (const { name, decision, policy } of RULES) {
     const alias = decision === null ? {} : { 'server/src/rotation.ts': `sim/src/rules/${decision}.ts` };
     const file = await bundle('worker.ts', `rule-${decision ?? 'ours'}`, { alias });
-    const job = { kind: 'seeds', from: 1, count, stopsAtFirst: false, options: { policy, goesOn: true } } as const;
+    const job = {
+      kind: 'seeds',
+      from: 1,
+      count,
+      stopsAtFirst: false,
+      options: { policy, goesOn: true, aftermathMs: AFTERMATH_MS },
+    } as const;
     const { lostSessions, theftsCaught, theftsUndetected } = sumUp(await runSeeds(file, job, threads));
     process.stderr.write(`${name}: ${lostSessions} lost, ${theftsCaught} caught, ${theftsUndetected} undetected\n`);
     lines.push(`| ${name} | ${lostSessions} | ${theftsCaught} | ${theftsUndetected} |`);

@@ -38,6 +38,8 @@ export type PlayOptions = {
   readonly policy?: Partial<Policy>;
   /** Goes on after a violation, to count them. */
   readonly goesOn?: boolean;
+  /** How long a thief goes on when the faults are over, in ms: what was stolen late must have its time to be noticed. */
+  readonly aftermathMs?: number;
 };
 
 /** The world begins at a moment of no meaning. */
@@ -70,6 +72,7 @@ export async function play(drawn: Setup, options: PlayOptions = {}): Promise<Out
   try {
     const isOver = (): boolean => !options.goesOn && books.violations.length > 0;
     await playSafety(world, isOver);
+    if (options.aftermathMs && setup.theftAtMs !== null) await playAftermath(world, isOver, options.aftermathMs);
     if (!isOver()) await playLiveness(world, isOver);
     await new Promise((resolve) => setImmediate(resolve));
   } catch (error) {
@@ -303,12 +306,25 @@ async function playSafety(world: World, isOver: () => boolean): Promise<void> {
   await scheduler.runUntil(endMs, isOver);
 }
 
-/** Everything that goes wrong has gone wrong: now the world must be well again within a bound. */
-async function playLiveness(world: World, isOver: () => boolean): Promise<void> {
-  const { scheduler, setup, books, device, user, thief } = world;
+function endFaults({ scheduler, setup }: World): void {
   scheduler.note('world', 'the faults are over');
   for (const name of Object.keys(setup.faults) as FaultName[]) setup.faults[name] = 0;
   for (const name of Object.keys(setup.aims) as AimName[]) setup.aims[name] = 0;
+}
+
+/** Owner and thief alone go on. */
+async function playAftermath(world: World, isOver: () => boolean, durationMs: number): Promise<void> {
+  const { scheduler, device } = world;
+  endFaults(world);
+  await scheduler.runUntil(scheduler.nowMs() + 1_000, isOver);
+  device.recover();
+  await scheduler.runUntil(scheduler.nowMs() + durationMs, isOver);
+}
+
+/** Everything that goes wrong has gone wrong: now the world must be well again within a bound. */
+async function playLiveness(world: World, isOver: () => boolean): Promise<void> {
+  const { scheduler, books, device, user, thief } = world;
+  endFaults(world);
   thief.stop();
   const startMs = scheduler.nowMs();
   const step = async (ms: number): Promise<void> => scheduler.runUntil(startMs + ms, isOver);
