@@ -23,7 +23,6 @@ const ABLATED: ReadonlySet<string> = new Set([
   'strict-rotation',
   'fork-ends-at-once',
   'any-predecessor-replays',
-  'reuse-is-answered',
   'ahead-is-unknown',
   'missing-token-drops-stored',
   'token-from-memory',
