@@ -114,7 +114,7 @@ describe('the simulator can fail', () => {
   it('says so in the documentation, of each deliberate bug', async () => {
     const page = await fs.readFile('docs/simulation.md', 'utf8');
     const told = [...page.matchAll(/^\| `([a-z0-9-]+)` \|.*\| \d+ \| \w+ \|$/gm)].map(([, name]) => name);
-    expect(told.toSorted()).toEqual(MUTANTS.map(({ name }) => name).toSorted());
+    expect(told).toEqual(MUTANTS.map(({ name }) => name));
   });
 
   it('has at least 30 deliberate bugs, and each still fits the code', async () => {
