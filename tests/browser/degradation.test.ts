@@ -195,12 +195,12 @@ async function expectToBeAsked(tabs: readonly Page[]): Promise<void> {
   expect(snapshots).toMatchObject(tabs.map(() => asked));
 }
 
-/** The session is there, and a refresh is tried again and again until storage answers. */
+/** The session is there, nothing is refreshed that could not be stored, and storage is tried until it answers. */
 async function expectToWait(tab: Page): Promise<void> {
-  const causes = (): unknown[] => scene.observations.map((each) => ('cause' in each ? each.cause : null));
-  await expect.poll(() => tab.evaluate(causes)).toContain('vault-unavailable');
-  const snapshot = await tab.evaluate(() => scene.auth.getSnapshot());
-  expect(snapshot).toMatchObject({ status: 'active', parkedRequests: 1 });
+  const types = (): string[] => scene.observations.map(({ type }) => type);
+  await expect.poll(() => tab.evaluate(types)).toContain('vault.unavailable');
+  const snapshot = (): unknown => scene.auth.getSnapshot();
+  await expect.poll(() => tab.evaluate(snapshot)).toMatchObject({ status: 'active', parkedRequests: 1 });
 }
 
 /** A write fails as it does on a disk that is full, while the page says so. */

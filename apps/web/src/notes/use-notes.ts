@@ -43,6 +43,16 @@ async function loadNotes(signal?: AbortSignal): Promise<Loaded> {
   }
 }
 
+/** What was loaded, and what has arrived since it was asked for: an answer may be older than a note that is shown already. */
+const withLoaded =
+  (answer: Loaded) =>
+  ({ notes: shown }: Loaded): Loaded => {
+    const { notes } = answer;
+    if (notes === null) return answer;
+    const isNew = ({ id }: Note): boolean => notes.every((each) => each.id !== id);
+    return { ...answer, notes: [...(shown ?? []).filter(isNew), ...notes] };
+  };
+
 const draftOf = ({ key, text }: StoredDraft, rest: Partial<Draft> = {}): Draft => ({
   key,
   text,
@@ -63,7 +73,7 @@ export function useNotes(sub: string | null): Notes {
     const controller = new AbortController();
     const load = async (): Promise<void> => {
       const answer = await loadNotes(controller.signal);
-      if (!controller.signal.aborted) setLoaded(answer);
+      if (!controller.signal.aborted) setLoaded(withLoaded(answer));
     };
     void load();
     return () => controller.abort();
@@ -71,7 +81,7 @@ export function useNotes(sub: string | null): Notes {
 
   const reload = async (): Promise<void> => {
     setLoaded({ notes: null, failure: null });
-    setLoaded(await loadNotes());
+    setLoaded(withLoaded(await loadNotes()));
   };
 
   const send = async (draft: Draft): Promise<void> => {
