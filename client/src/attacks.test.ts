@@ -339,6 +339,35 @@ describe('nobody is signed out for nothing', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', freshness: 'verified', parkedRequests: 0 });
   });
 
+  it('a write that comes through after it was given up leaves no tab with another session than the store holds', async () => {
+    const world = createWorld();
+    let isSlow = false;
+    const vault: Vault = {
+      read: () => world.vault.read(),
+      replace: async (...parameters) => {
+        if (isSlow) await new Promise<void>((resolve) => void world.time.clock.wake(7_000, resolve));
+        return world.vault.replace(...parameters);
+      },
+    };
+    const tab = await world.openSignedInTab({}, { vault });
+    isSlow = true;
+    asBob(world);
+    const signingIn = tab.auth.signIn(bob);
+    await world.time.advance(5_100);
+    await signingIn;
+    isSlow = false;
+    // Somebody else signs in in another tab, before the first write arrives.
+    const record = await world.vault.read();
+    const session = record?.session ? { ...record.session, sid: 'session-3', sub: 'user-3' } : null;
+    await world.vault.replace(record?.stamp ?? 0, { session, endedReason: null });
+    tab.signal('store-changed');
+    await settle();
+    expect(tab.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-3' } });
+    await world.time.advance(2_500);
+    expect((await world.vault.read())?.session?.sub).toBe('user-2');
+    expect(tab.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-2' } });
+  });
+
   it('a failed prompt in one tab does not bury the sign-in of another', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);

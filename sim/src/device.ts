@@ -5,6 +5,7 @@ import { judgeEnding, type DeviceHistory } from './endings.ts';
 import { createLocks } from './locks.ts';
 import type { Network } from './network.ts';
 import { emitSignal, freeze, thaw, type DeviceClock, type Ground, type Process } from './process.ts';
+import { readRefreshCopy } from './refresh-copy.ts';
 import type { SessionRow } from './session-table.ts';
 import { createStorage, type Storage } from './storage.ts';
 import { openTab, type Tab, type TabParts } from './tab.ts';
@@ -69,7 +70,7 @@ export function createDevice(parts: DeviceParts): Device {
     ...sleep(parts, clock, () => device.tabs()),
     restart: () => {
       for (const { process } of device.tabs()) device.kill(process, true);
-      device.storage.forgetLast();
+      device.storage.forgetLast((token) => isTooFarBehind(parts, token));
     },
     recover: () => {
       device.wake();
@@ -105,6 +106,14 @@ export function createDevice(parts: DeviceParts): Device {
   };
   for (let index = 0; index < setup.tabs; index++) open();
   return device;
+}
+
+/** Whether a copy is older than a store may fall back to: two generations behind, at the end of all that is under way. */
+function isTooFarBehind({ rowOf }: DeviceParts, token: string): boolean {
+  const { sid, generation } = readRefreshCopy(token);
+  const row = rowOf(sid);
+  // A copy that was handed out again rotates at its first use, without a pause.
+  return row !== undefined && row.generation - generation > (row.replays > 0 ? 0 : 1);
 }
 
 /** What stops processes for a while: each alone, or all of them with their device. */

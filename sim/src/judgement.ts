@@ -24,7 +24,8 @@ export async function judgeAwakening(
   last: readonly LastCall[],
   begunAtMs: number,
 ): Promise<void> {
-  const stored = device.storage.record()?.session ?? null;
+  // Written down without its cookie, which was lost with the store, a session is of no use to anybody.
+  const stored = device.storage.session();
   let activeTabs = 0;
   for (const { tab, ended } of last) {
     const answer = await Promise.race([ended, Promise.resolve(STILL_OPEN)]);

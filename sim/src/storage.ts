@@ -1,5 +1,7 @@
-import type { Outbox, Revocation, Vault, VaultRecord } from '../../client/src/ports.ts';
+import type { Outbox, Revocation, StoredSession, Vault, VaultRecord } from '../../client/src/ports.ts';
 import { runTask, type Ground, type Process } from './process.ts';
+import { readRefreshCopy } from './refresh-copy.ts';
+import type { StoreKind } from './setup.ts';
 
 /** What the store tells whoever aims at it. */
 export type StorageWatch = {
@@ -21,14 +23,20 @@ export type Storage = {
   /** What a thief finds: the refresh token of the session, wherever it is kept. */
   stealable(): { readonly kind: 'cookie' | 'token'; readonly value: string } | null;
   record(): VaultRecord | null;
+  /** The session that a tab can use; none if its cookie is gone. */
+  session(): StoredSession | null;
   /** When the record was written last, and since when it holds the session that it holds, in ms of the world. */
   writtenAtMs(): number;
   heldSinceMs(): number;
   lock(): void;
   unlock(): void;
   wipe(): void;
-  /** The browser has died: writes of the last seconds were never on disk. */
-  forgetLast(): void;
+  /**
+   * The browser has died: writes of the last seconds were never on disk.
+   *
+   * @param isTooFar whether a copy is so old that falling back to it is beyond what the protocol promises to survive
+   */
+  forgetLast(isTooFar: (token: string) => boolean): void;
 };
 
 type Kept = {
@@ -73,6 +81,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       return token ? { kind: 'token', value: token } : null;
     },
     record: () => kept.record,
+    session: () => usableSession(kept, ground.setup.store),
     writtenAtMs: () => kept.recordAtMs,
     heldSinceMs: () => kept.heldSinceMs,
     lock: () => {
@@ -88,13 +97,22 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       if (ground.random.chance(0.5)) kept.jar = new Map();
       watch.onLost();
     },
-    forgetLast: () => {
+    forgetLast: (isTooFar) => {
       const nowMs = ground.scheduler.nowMs();
-      if (nowMs - kept.recordAtMs < UNWRITTEN_MS) kept.record = kept.recordBefore;
-      if (nowMs - kept.jarAtMs < UNWRITTEN_MS) kept.jar = kept.jarBefore;
+      const token = kept.recordBefore?.session?.refreshToken ?? null;
+      const mayLoseRecord = token === null || !isTooFar(token);
+      if (nowMs - kept.recordAtMs < UNWRITTEN_MS && mayLoseRecord) kept.record = kept.recordBefore;
+      const mayLoseJar = ![...kept.jarBefore.values()].some(isTooFar);
+      if (nowMs - kept.jarAtMs < UNWRITTEN_MS && mayLoseJar) kept.jar = kept.jarBefore;
       watch.onLost();
     },
   };
+}
+
+function usableSession({ record, jar }: Kept, store: StoreKind): StoredSession | null {
+  const session = record?.session ?? null;
+  if (store !== 'cookie' || session === null) return session;
+  return [...jar.values()].some((token) => readRefreshCopy(token).sid === session.sid) ? session : null;
 }
 
 /** One operation of a store: slow at times, refused while it is locked, done even if the process has frozen meanwhile. */

@@ -1,10 +1,10 @@
-import { Buffer } from 'node:buffer';
 import { parseObject } from '../../client/src/wire.ts';
 import { THIEF, type Books } from './books.ts';
 import { CLIENTS, ISSUER } from './cluster.ts';
 import type { Device } from './device.ts';
 import type { Delivered, Network } from './network.ts';
 import type { Ground } from './process.ts';
+import { readRefreshCopy } from './refresh-copy.ts';
 
 /** Somebody who has copied the store once, and uses what he found whenever he likes. */
 export type Thief = {
@@ -19,12 +19,6 @@ export type Thief = {
 export type ThiefParts = Ground & { readonly books: Books; readonly device: Device; readonly network: Network };
 
 type Loot = { readonly kind: 'cookie' | 'token'; readonly value: string };
-
-/** The session of a refresh token: 16 bytes after the key's id. */
-function sidOf(token: string): string {
-  const hex = Buffer.from(token.replace('hfrt_', ''), 'base64url').subarray(2, 18).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-}
 
 /** A moment longer than the interval. */
 const PATIENCE_MS = 61_000;
@@ -67,7 +61,7 @@ export function createThief(parts: ThiefParts): Thief {
       const loot = device.storage.stealable();
       if (!loot || copies.length > 0) return;
       copies = [loot];
-      books.onStolen(sidOf(loot.value));
+      books.onStolen(readRefreshCopy(loot.value).sid);
       scheduler.note(THIEF, 'copies the store');
       // Who waits lets the owner rotate first.
       scheduler.after(isPatient ? random.int(0, 120_000) : 0, goOn);
@@ -80,7 +74,7 @@ export function createThief(parts: ThiefParts): Thief {
 }
 
 const cookieOf = ({ kind, value }: Loot): string | null =>
-  kind === 'cookie' ? `__Host-holdfast-${sidOf(value).replaceAll('-', '').slice(0, 12)}=${value}` : null;
+  kind === 'cookie' ? `__Host-holdfast-${readRefreshCopy(value).sid.replaceAll('-', '').slice(0, 12)}=${value}` : null;
 
 function requestOf({ kind, value }: Loot) {
   const fields = { client_id: kind === 'cookie' ? CLIENTS.cookie : CLIENTS.body, grant_type: 'refresh_token' };

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { DEFAULT_POLICY, type Policy } from '../../server/src/policy.ts';
 import type { Observation } from '../../client/src/session-state.ts';
 import { createBooks, type Books, type Violation } from './books.ts';
@@ -10,6 +10,7 @@ import { revokeSome, startMishaps } from './mishaps.ts';
 import { createNetwork } from './network.ts';
 import { runTask, type Ground } from './process.ts';
 import { createRandom } from './random.ts';
+import { readRefreshCopy } from './refresh-copy.ts';
 import { createScheduler, type Note } from './scheduler.ts';
 import { createTables, isLive, type Tables } from './session-table.ts';
 import type { AimName, FaultName, Setup } from './setup.ts';
@@ -176,15 +177,12 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
   }
 }
 
-const REFRESH_TOKENS = /hfrt_([A-Za-z0-9_-]{88})/g;
+const REFRESH_TOKENS = /hfrt_[A-Za-z0-9_-]{88}/g;
 
-/** The generation of a session's refresh token in a request: after the key's id and the session's come four bytes of it. */
+/** The generation of a session's refresh token in a request. */
 function generationIn(request: string, sid: string): number | null {
-  for (const [, token = ''] of request.matchAll(REFRESH_TOKENS)) {
-    const bytes = Buffer.from(token, 'base64url');
-    if (bytes.toString('hex', 2, 18) === sid.replaceAll('-', '')) return bytes.readUInt32BE(18);
-  }
-  return null;
+  const copies = [...request.matchAll(REFRESH_TOKENS)].map(([token]) => readRefreshCopy(token));
+  return copies.find((copy) => copy.sid === sid)?.generation ?? null;
 }
 
 type Servers = Pick<World, 'database' | 'cluster'> & { readonly tables: Tables };

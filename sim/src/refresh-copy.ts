@@ -1,0 +1,12 @@
+import { Buffer } from 'node:buffer';
+
+/** What a refresh token says of itself, as the server writes it. */
+export type RefreshCopy = { readonly sid: string; readonly generation: number };
+
+/** Reads a refresh token: two bytes of the key's id, sixteen of the session's, four of the generation. */
+export function readRefreshCopy(token: string): RefreshCopy {
+  const bytes = Buffer.from(token.replace('hfrt_', ''), 'base64url');
+  const hex = bytes.toString('hex', 2, 18);
+  const sid = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return { sid, generation: bytes.readUInt32BE(18) };
+}
