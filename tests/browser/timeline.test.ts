@@ -180,7 +180,7 @@ describe('the timeline', () => {
       }
     }
     const stranger = await (await browser.newContext()).newPage();
-    stranger.setDefaultTimeout(15_000);
+    stranger.setDefaultTimeout(30_000);
     await stranger.goto(api.url);
     await stranger.getByRole('button', { name: 'Fill in' }).click();
     await stranger.getByRole('button', { name: 'Sign in', exact: true }).click();
@@ -188,7 +188,7 @@ describe('the timeline', () => {
     const choose = panelOf(stranger).locator('input[type=file]');
     await choose.setInputFiles(file);
     await laneOf(stranger, 'Tab 1')
-      .getByRole('button', { name: /^\d+ requests? replayed/u })
+      .getByRole('button', { name: /^Refresh \d/u })
       .last()
       .waitFor();
     await panelOf(stranger).getByRole('button', { name: 'Back to this session' }).click();
