@@ -339,6 +339,33 @@ describe('nobody is signed out for nothing', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', freshness: 'verified', parkedRequests: 0 });
   });
 
+  it('an answer that could not be stored does not pass for the newest in a vault that was emptied since', async () => {
+    const world = createWorld();
+    let isEmpty = false;
+    let isLocked = false;
+    const vault: Vault = {
+      read: () =>
+        isLocked ? Promise.reject(new Error('locked')) : isEmpty ? Promise.resolve(null) : world.vault.read(),
+      replace: (expected, next) => {
+        if (isLocked) return Promise.reject(new Error('locked'));
+        if (isEmpty && expected !== null && expected !== 0) return Promise.resolve({ replaced: false, record: null });
+        return world.vault.replace(isEmpty ? null : expected, next);
+      },
+    };
+    const tab = await world.openSignedInTab({}, { vault });
+    world.server.delayMs = 1_000;
+    while (world.server.refreshes() === 0) await world.time.advance(500);
+    isLocked = true;
+    await world.time.advance(6_000);
+    expect(tab.seen('refresh.succeeded')).toHaveLength(1);
+    isEmpty = true;
+    isLocked = false;
+    await world.time.advance(60_000);
+    // Another tab may have refreshed with it meanwhile: what is stored now would be taken for newer than that.
+    expect((await world.vault.read())?.session?.refreshToken).toBe('refresh-1');
+    expect(tab.auth.getSnapshot().status).toBe('active');
+  });
+
   it('a write that comes through after it was given up leaves no tab with another session than the store holds', async () => {
     const world = createWorld();
     let isSlow = false;

@@ -220,9 +220,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active storing unwritten, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
     'active unwritten, endRefresh': ['lock settled'],
-    active: ['written', 'written by another'],
+    active: ['written', 'written by another', 'emptied meanwhile'],
     'signed-out (user)': ['buried by another'],
-    'active unwritten, writeVault': ['emptied meanwhile'],
   },
   'burying a session': {
     'signed-out (user) burying, readVault': ['foreground', 'store changed'],

@@ -69,9 +69,8 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
 function onForestalled(turn: Turn, unwritten: Unwritten, record: VaultRecord | null): void {
   const { session, isUsersWill, sidBefore } = unwritten;
   // Nothing is left to bury. A session that began here was never in there, so it cannot have been ended, nor lost, with it.
-  const isOver = record?.session
-    ? isUsersWill && record.session.sid === sidBefore
-    : session && (isUsersWill || !record);
+  // An answer to a refresh may be as old as this tab was frozen: in a vault that was emptied it would pass for the newest.
+  const isOver = isUsersWill && (record?.session ? record.session.sid === sidBefore : session);
   if (isOver) writeRecord(turn, { ...unwritten, expectedStamp: turn.state.stamp });
   else if (record) adopt(turn, record, 'verified');
 }
