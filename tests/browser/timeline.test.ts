@@ -197,6 +197,9 @@ describe('the timeline', () => {
     await writeFile(wrong, '{"format":"har"}');
     await choose.setInputFiles(wrong);
     await panelOf(stranger).getByText('This file is no recording').waitFor();
+    // It is still there after the panel was drawn again, which anything that happens in the session leads to.
+    await panelOf(stranger).getByRole('button', { name: 'Show all' }).click();
+    expect(await panelOf(stranger).getByText('This file is no recording').count()).toBe(1);
     await stranger.context().close();
   });
 });

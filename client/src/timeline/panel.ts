@@ -53,6 +53,8 @@ type Panel = {
   toolbar: Toolbar | null;
   choices: Choices;
   recording: Recording | null;
+  /** Why the file that was chosen last is not shown; stays until another one is. */
+  refusal: string | null;
   /** What the details are about. */
   pointedAt: string | null;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -66,13 +68,14 @@ function modelOf(panel: Panel): Model {
   return readModel(entries, panel.choices, panel.recording ? (entries.at(-1)?.atMs ?? 0) : Date.now());
 }
 
-function drawNotice({ notice, recording }: Panel, isEmpty: boolean, onBack: () => void): void {
+function drawNotice({ notice, recording, refusal }: Panel, isEmpty: boolean, onBack: () => void): void {
+  const parts: (string | Node)[] = refusal === null ? [] : [`${refusal} `];
   if (recording) {
     const { name, entries, dropped } = recording;
     const left = dropped === 0 ? '' : ` ${dropped} entries were not readable and are left out.`;
-    notice.replaceChildren(`${name}: ${entries.length} events.${left}`, button('Back to this session', onBack));
-  } else if (isEmpty) notice.replaceChildren('Nothing has happened yet.');
-  else notice.replaceChildren();
+    parts.push(`${name}: ${entries.length} events.${left}`, button('Back to this session', onBack));
+  } else if (isEmpty) parts.push('Nothing has happened yet.');
+  notice.replaceChildren(...parts);
 }
 
 function draw(panel: Panel): void {
@@ -97,6 +100,7 @@ function choose(panel: Panel, next: Partial<Choices>): void {
 /** Shows a recording as a whole, or `null`: what goes on here. */
 function show(panel: Panel, recording: Recording | null): void {
   panel.recording = recording;
+  panel.refusal = null;
   choose(panel, { view: recording && [0, lengthOf(modelOf(panel))] });
 }
 
@@ -145,8 +149,9 @@ function exportRecording(panel: Panel): void {
 
 async function importRecording(panel: Panel, file: File): Promise<void> {
   const read = readRecording(await file.text());
-  if (read.entries === null) panel.notice.replaceChildren(read.why);
-  else show(panel, { name: file.name, ...read });
+  if (read.entries !== null) return show(panel, { name: file.name, ...read });
+  panel.refusal = read.why;
+  draw(panel);
 }
 
 function toggleGroup(panel: Panel, group: SpanGroup): void {
@@ -182,6 +187,7 @@ export function mountPanel(container: HTMLElement, timeline: Timeline): () => vo
     toolbar: null,
     choices: { view: null, isFolded: true, hidden: new Set() },
     recording: null,
+    refusal: null,
     pointedAt: null,
     timer: undefined,
   };
