@@ -391,8 +391,8 @@ describe('nobody is signed out for nothing', () => {
     await settle();
     expect(tab.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-3' } });
     await world.time.advance(2_500);
-    expect((await world.vault.read())?.session?.sub).toBe('user-2');
-    expect(tab.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-2' } });
+    expect((await world.vault.read())?.session?.sub).toBe('user-3');
+    expect(tab.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-3' } });
   });
 
   it('a failed prompt in one tab does not bury the sign-in of another', async () => {

@@ -10,6 +10,7 @@ import {
   freshMs,
   hold,
   holdStored,
+  isOver,
   isSameMoment,
   leave,
   observe,
@@ -67,14 +68,13 @@ function goAhead(turn: Turn, flight: Flight): void {
 export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
-  // Whoever signed in here after that is not signed out by it.
-  const isEnded = record && !record.session && !turn.state.unwritten?.isUsersWill;
-  if (isEnded) return adopt(turn, record, 'verified');
+  const news = isOver(turn, record) ? null : record;
+  if (news && !news.session) return adopt(turn, news, 'verified');
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
   const { stamp, answer } = flight.step;
   // Another tab was faster, and the answer was about the token that it replaced.
-  if (record?.session && record.stamp !== stamp) return adoptAndLand(turn, flight, record);
+  if (news && news.stamp !== stamp) return adoptAndLand(turn, flight, news);
   if (answer.kind === 'transient') return failFlight(turn, flight, answer.cause, answer.retryAfterMs);
   observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: answer.reason });
   requireReauthentication(turn, held.stored, answer.reason);
@@ -176,10 +176,11 @@ export function onFlightVaultWritten(
 ): void {
   if (flight.step.kind !== 'committing') return;
   const { held } = flight.step;
-  // Emptied between the read and the write: what the server just said is the newest truth.
-  if (!record) writeVault(turn, flight.attempt, 0, held.stored);
-  else if (isReplaced) land(turn, flight, held, record.stamp);
-  else adoptAndLand(turn, flight, record);
+  const stamp = record?.stamp ?? 0;
+  if (isReplaced) land(turn, flight, held, stamp);
+  else if (record && !isOver(turn, record)) adoptAndLand(turn, flight, record);
+  // Emptied between the read and the write, or over: what the server just said is the newest truth.
+  else writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
 /** Answers whether the refresh token is a new one. */
@@ -201,14 +202,14 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
   if (step.kind === 'locking') goAhead(turn, flight);
-  // Another tab's session was adopted meanwhile: stored later, this one would overwrite it, perhaps with what is spent by then.
-  else if (step.kind === 'committing' && step.stamp !== stamp) endFlight(turn);
   else if (step.kind === 'committing') {
+    // Another tab's session was adopted meanwhile: stored later, this one would overwrite it, perhaps with what is spent by then.
+    if (step.stamp !== stamp) return endFlight(turn);
     // The tokens are good. A new refresh token is stored before its next use, for the vault's copy precedes it; an access token
     // alone may be lost, and storage that stays full must hold up nobody whose refresh token is in a cookie, or bound to a key.
-    const { isUsersWill = false, sidBefore = null } = turn.state.unwritten ?? {};
+    const { unwritten } = turn.state;
     const isRotated = land(turn, flight, step.held, stamp);
-    if (isRotated || isUsersWill) writeLater(turn, step.held.stored, isUsersWill, sidBefore);
+    if (isRotated || unwritten) writeLater(turn, step.held.stored, unwritten);
     else observe(turn, { type: 'vault.unavailable' });
   } else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');
 }

@@ -103,7 +103,6 @@ export type Unwritten = {
   /** The write under way; `null` while it waits for its next try at `retryAt`. */
   readonly operation: number | null;
   readonly retryAt: Instant | null;
-  readonly expectedStamp: number;
   /** `null`: a tombstone, for `reason`. */
   readonly session: StoredSession | null;
   readonly reason: SignedOutReason | null;
@@ -221,7 +220,7 @@ export type Effect =
   | {
       readonly type: 'writeVault';
       readonly operation: number;
-      readonly expectedStamp: number | null;
+      readonly expectedStamp: number;
       readonly session: StoredSession | null;
       readonly endedReason: SignedOutReason | null;
     }

@@ -27,6 +27,7 @@ import {
   requireReauthentication,
   run,
   settleWaiters,
+  sidOf,
   signOut,
   takeNumber,
   takeWaiters,
@@ -82,8 +83,7 @@ export function transition(
   // What comes after its deadline is not used, whatever it is: the server counts on that.
   if (flight && hasPassed(flight.deadline, now)) onFlightUnavailable(turn, flight.attempt, 'timeout');
   (reactions[event.type] as (turn: Turn, event: SessionEvent) => void)(turn, event);
-  const wakeInMs = advance(turn);
-  return [turn.state, turn.effects, wakeInMs];
+  return [turn.state, turn.effects, advance(turn)];
 }
 
 /** What each kind of event changes. */
@@ -162,9 +162,10 @@ function onExtendRequested({ state }: Turn): void {
 function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
   const operation = takeNumber(turn);
   endFlight(turn);
-  // Stored before anybody sees it: a reload one moment later must find it.
+  // Stored before anybody sees it: a reload one moment later must find it. By compare-and-swap as everything is: storage that was
+  // given up and is only late would else bring it back after a sign-out.
   turn.state.storing = { operation, held };
-  writeVault(turn, operation, null, held.stored);
+  writeVault(turn, operation, turn.state.stamp, held.stored);
 }
 
 function onSignOutRequested(turn: Turn): void {
@@ -275,7 +276,7 @@ export function describe(state: SessionState): Readonly<Record<string, unknown>>
   const { phase, flight, stamp, generation, failures } = state;
   return {
     phase: phase.kind,
-    sid: 'stored' in phase ? phase.stored.sid : null,
+    sid: sidOf(phase),
     stamp,
     generation,
     waiting: state.waiting.length,

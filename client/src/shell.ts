@@ -208,11 +208,7 @@ function useVault(shell: Shell, operation: number, work: () => Promise<SessionEv
       new Promise((resolve) => {
         let isSettled = false;
         const finish = (event: SessionEvent): void => {
-          if (isSettled) {
-            // Given up before, and yet done: this tab must hear of it as the others do.
-            if (event.type === 'vaultWritten') dispatch(shell, { type: 'signalled', signal: 'store-changed' });
-            return;
-          }
+          if (isSettled) return;
           isSettled = true;
           cancel();
           resolve();

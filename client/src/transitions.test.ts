@@ -183,10 +183,15 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (never-signed-in) storing, readVault': ['foreground', 'store changed'],
     'signed-out (never-signed-in) storing': ['token wanted', 'step-up wanted'],
     'signed-out (never-signed-in) storing, 2 user-changed': ['token of another owner wanted'],
-    'signed-out (never-signed-in) storing, writeVault': ['signed in'],
+    'signed-out (never-signed-in) storing, writeVault': [
+      'signed in',
+      'written by another',
+      'buried by another',
+      'emptied meanwhile',
+    ],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
     'signed-out (never-signed-in) storing, endRefresh': ['lock settled'],
-    active: ['written', 'written by another', 'buried by another', 'emptied meanwhile'],
+    active: ['written'],
     'active unwritten': ['vault unavailable'],
   },
   'a sign-in that could not be stored': {

@@ -10,6 +10,7 @@ import type {
   Held,
   MachineConfig,
   Observation,
+  Phase,
   ReauthenticationReason,
   ReauthenticationStage,
   SessionState,
@@ -43,7 +44,7 @@ export const takeNumber = ({ state }: Turn): number => -++state.operations;
 export function writeVault(
   turn: Turn,
   operation: number,
-  expectedStamp: number | null,
+  expectedStamp: number,
   session: StoredSession | null,
   endedReason: SignedOutReason | null = null,
 ): void {
@@ -51,6 +52,9 @@ export function writeVault(
 }
 
 export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind === 'active' ? state.phase : null);
+
+/** The id of the session, if there is one and its server has named it. */
+export const sidOf = (of: Phase | Held): string | null => ('stored' in of ? of.stored.sid : null);
 
 /** The token if it can be sent: not refused, and at least one clock says that it has not expired. */
 export const usableAccess = ({ access, isRefused }: Held, now: Instant): AccessToken | null =>
@@ -226,16 +230,22 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp = turn.state.st
 
 /** Signs out here and leaves a tombstone, so that the other tabs know and no late answer brings the session back. */
 export function signOut(turn: Turn, reason: SignedOutReason): void {
-  const { phase, storing, stamp } = turn.state;
+  const { phase, storing } = turn.state;
   // A sign-in that is still being stored is what will be found.
-  const ended = storing?.held ?? phase;
-  const sidBefore = 'stored' in ended ? ended.stored.sid : null;
+  const sidBefore = sidOf(storing?.held ?? phase);
   leave(turn, reason);
   const isUsersWill = reason === 'user';
-  writeRecord(turn, { session: null, reason, isUsersWill, sidBefore, expectedStamp: stamp });
+  writeRecord(turn, { session: null, reason, isUsersWill, sidBefore });
 }
 
-/** What is written, and over what. */
+/**
+ * Whether what is stored is over: the user has signed in or out here since, and what other tabs make of the session before does
+ * not matter. A session that began here was never in the vault, so it cannot have been ended, nor lost, with what is there.
+ */
+export const isOver = ({ state: { unwritten } }: Turn, record: VaultRecord | null): boolean =>
+  !!unwritten?.isUsersWill && (record?.session ? record.session.sid === unwritten.sidBefore : !!unwritten.session);
+
+/** What is written. */
 export type Writing = Omit<Unwritten, 'operation' | 'retryAt'>;
 
 /**
@@ -245,7 +255,7 @@ export type Writing = Omit<Unwritten, 'operation' | 'retryAt'>;
 export function writeRecord(turn: Turn, writing: Writing): void {
   const operation = takeNumber(turn);
   turn.state.unwritten = { ...writing, operation, retryAt: null };
-  writeVault(turn, operation, writing.expectedStamp, writing.session, writing.reason);
+  writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason);
 }
 
 /** The vault is not available now: writes when it is. */
@@ -254,9 +264,13 @@ export function waitForVault(turn: Turn, writing: Writing): void {
   observe(turn, { type: 'vault.unavailable' });
 }
 
-/** A session of which the vault knows nothing yet. */
-export function writeLater(turn: Turn, session: StoredSession, isUsersWill: boolean, sidBefore: string | null): void {
-  waitForVault(turn, { session, reason: null, isUsersWill, sidBefore, expectedStamp: turn.state.stamp });
+/** A session of which the vault knows nothing yet; `before`: what else it did not know. */
+export function writeLater(
+  turn: Turn,
+  session: StoredSession,
+  before: Pick<Unwritten, 'isUsersWill' | 'sidBefore'> | null,
+): void {
+  waitForVault(turn, { isUsersWill: false, sidBefore: null, ...before, session, reason: null });
 }
 
 /** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */

@@ -1,20 +1,22 @@
 import { after } from './instant.ts';
-import type { VaultRecord } from './ports.ts';
 import { onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
-import type { Event, Held, Unwritten } from './session-state.ts';
+import type { Event, Held } from './session-state.ts';
 import {
   adopt,
   backOffMs,
   hold,
   holdStored,
+  isOver,
   leave,
   nothingStored,
   observe,
   run,
   settleWaiters,
+  sidOf,
   waitForVault,
   writeLater,
   writeRecord,
+  writeVault,
   type Turn,
 } from './turn.ts';
 
@@ -56,23 +58,20 @@ const probe = ({ now, config }: Turn): Held => ({
 export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
   const { state } = turn;
   const { storing, flight, unwritten } = state;
-  if (storing?.operation === operation) finishSignIn(turn, storing.held, record?.stamp ?? state.stamp);
-  else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
+  const stamp = record?.stamp ?? 0;
+  if (storing?.operation === operation) {
+    // The newest sign-in is what stays, whatever was there.
+    if (isReplaced) finishSignIn(turn, storing.held, stamp);
+    else writeVault(turn, operation, stamp, storing.held.stored);
+  } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
   else if (unwritten?.operation === operation) {
-    state.unwritten = null;
-    state.stamp = record?.stamp ?? 0;
-    if (!isReplaced) onForestalled(turn, unwritten, record);
+    state.stamp = stamp;
+    // Somebody else had written, or emptied the vault.
+    if (!isReplaced && isOver(turn, record)) writeRecord(turn, unwritten);
+    // An answer to a refresh may be as old as this tab was frozen: in a vault that was emptied it would pass for the newest.
+    else if (isReplaced || !record) state.unwritten = null;
+    else adopt(turn, record, 'verified');
   }
-}
-
-/** Somebody else had written, or emptied the vault. */
-function onForestalled(turn: Turn, unwritten: Unwritten, record: VaultRecord | null): void {
-  const { session, isUsersWill, sidBefore } = unwritten;
-  // Nothing is left to bury. A session that began here was never in there, so it cannot have been ended, nor lost, with it.
-  // An answer to a refresh may be as old as this tab was frozen: in a vault that was emptied it would pass for the newest.
-  const isOver = isUsersWill && (record?.session ? record.session.sid === sidBefore : session);
-  if (isOver) writeRecord(turn, { ...unwritten, expectedStamp: turn.state.stamp });
-  else if (record) adopt(turn, record, 'verified');
 }
 
 /** A locked keychain is not an empty one: whatever was asked of it is asked again. */
@@ -80,10 +79,8 @@ export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavai
   const { state, now } = turn;
   const { storing, unwritten, phase, stamp } = state;
   if (storing?.operation === operation) {
-    const { held } = storing;
-    const sidBefore = 'stored' in phase ? phase.stored.sid : null;
-    finishSignIn(turn, held, stamp);
-    writeLater(turn, held.stored, true, sidBefore);
+    finishSignIn(turn, storing.held, stamp);
+    writeLater(turn, storing.held.stored, { isUsersWill: true, sidBefore: sidOf(phase) });
   } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
   else if (state.syncing === operation) {
     state.syncing = null;

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import type { Vault } from './ports.ts';
+import { createWorld, settle, type World } from './testing/world.ts';
+
+const MINUTE = 60_000;
+
+const active = (snapshot: ReturnType<ReturnType<World['openTab']>['auth']['getSnapshot']>) => {
+  if (snapshot.status !== 'active') throw new Error(`expected an active session, not ${snapshot.status}`);
+  return snapshot;
+};
+
+describe('what the vault does not know yet', () => {
+  it('a sign-out while the sign-in is still being stored: nobody comes back', async () => {
+    const world = createWorld();
+    let letGo: () => void = () => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const replace: Vault['replace'] = (stamp, next) => held.then(() => world.vault.replace(stamp, next));
+    const tab = world.openTab({}, { vault: { ...world.vault, replace } });
+    await tab.auth.ready();
+    const signedIn = tab.auth.signIn({ username: 'ada', password: 'secret' });
+    await settle();
+    const signedOut = tab.auth.signOut();
+    await settle();
+    letGo();
+    await Promise.all([signedIn, signedOut]);
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+    expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
+  });
+
+  it('storage that was given up and comes through after a sign-out brings nobody back', async () => {
+    const world = createWorld();
+    let letGo: () => void = () => {};
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    const replace: Vault['replace'] = async (stamp, next) => {
+      if (next.session) await held;
+      return world.vault.replace(stamp, next);
+    };
+    const tab = world.openTab({}, { vault: { ...world.vault, replace } });
+    await tab.auth.ready();
+    void tab.auth.signIn({ username: 'ada', password: 'secret' });
+    await settle();
+    const signedOut = tab.auth.signOut();
+    await world.time.advance(MINUTE);
+    await signedOut;
+    letGo();
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+    expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
+  });
+
+  it('a sign-in that could not be stored is stored as soon as it can be: a relaunch finds it, and nothing older', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    let isLocked = false;
+    const replace: Vault['replace'] = (stamp, next) =>
+      isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
+    const tab = world.openTab({}, { vault: { ...world.vault, replace } });
+    await tab.auth.ready();
+    isLocked = true;
+    const signedOut = tab.auth.signOut();
+    await expect(signedOut).rejects.toMatchObject({ code: 'storage-unavailable' });
+    await tab.auth.adopt({ access_token: 'of-bob', token_type: 'Bearer', sid: 'session-2', sub: 'bob' });
+    isLocked = false;
+    await world.time.advance(MINUTE);
+    const relaunched = world.openTab();
+    expect(active(await relaunched.auth.ready()).user.sub).toBe('bob');
+  });
+
+  it('a sign-in that could not be stored is not taken for the sign-out before it', async () => {
+    const world = createWorld('cookie');
+    let isLocked = false;
+    const replace: Vault['replace'] = (stamp, next) =>
+      isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
+    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, replace } });
+    await tab.auth.signOut();
+    isLocked = true;
+    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    await world.time.advance(20 * MINUTE);
+    expect(tab.seen('refresh.succeeded')).toHaveLength(2);
+    expect(tab.seen('signed-out')).toHaveLength(1);
+    expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');
+  });
+
+  it('a sign-in that waits to be stored outlives a sign-out that is written while it is refreshed', async () => {
+    const world = createWorld('cookie');
+    let isLocked = false;
+    const replace: Vault['replace'] = (stamp, next) =>
+      isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
+    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, replace } });
+    await tab.auth.signOut();
+    isLocked = true;
+    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    world.server.delayMs = 1_000;
+    while (tab.seen('refresh.sent').length < 2) await world.time.advance(500);
+    // A tombstone of another tab, for the session before.
+    await world.vault.replace(null, { session: null, endedReason: 'user' });
+    isLocked = false;
+    await world.time.advance(MINUTE);
+    expect(tab.seen('signed-out')).toHaveLength(1);
+    expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');
+    expect((await world.vault.read())?.session?.sid).toBe('session-1');
+  });
+});
