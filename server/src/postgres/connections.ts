@@ -59,6 +59,8 @@ export function openConnections(
       enable_indexscan: 'off',
       enable_indexonlyscan: 'off',
       enable_bitmapscan: 'on',
+      // For few rows PostgreSQL would plan the statement anew each time, which takes longer than to execute it.
+      plan_cache_mode: 'force_generic_plan',
     }),
     // Without synchronous replicas this is a plain local flush.
     durable: open('durable', policy.durableConnections, { synchronous_commit: 'remote_apply' }),

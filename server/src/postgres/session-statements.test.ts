@@ -239,18 +239,30 @@ test('rows are found one by one through the primary key, in the order of the bat
   const candidates = Array.from({ length: 200 }, newSid)
     .toSorted()
     .map((sid) => ({ ...CANDIDATE, sid, generation: 0, secret: CANDIDATE.nextNonce }));
-  const plan = async ({ text, values }: QueryConfig): Promise<string> => {
-    const explain = { text: `EXPLAIN ${text}`, values: values ?? [] };
-    const { rows } = await connections.rotations.query<{ 'QUERY PLAN': string }>(explain);
+  const session = await connections.rotations.connect();
+  const explain = async (query: QueryConfig): Promise<string> => {
+    const { rows } = await session.query<{ 'QUERY PLAN': string }>(query);
     return rows.map((row) => row['QUERY PLAN']).join('\n');
+  };
+  const explainPrepared = async ({ text, values = [] }: QueryConfig): Promise<string> => {
+    await session.query(`PREPARE batch AS ${text}`);
+    const plan = await explain({ text: `EXPLAIN EXECUTE batch (${values.map(() => 'NULL').join()})` });
+    await session.query('DEALLOCATE batch');
+    return plan;
   };
   const expectRowByRow = async (): Promise<void> => {
     for (const statement of [rotation(candidates, DEFAULT_POLICY), reading(candidates)]) {
-      const text = await plan(statement);
-      expect(text).toMatch(
-        /Nested Loop[^]*Function Scan on c[^]*Bitmap Heap Scan on sessions s[^]*Bitmap Index Scan on sessions_pkey[^]*Index Cond: \(\(bucket = ANY \(ARRAY\[c\.bucket\]\)\) AND \(id = ANY \(ARRAY\[c\.id\]\)\)\)/,
-      );
-      expect(text).not.toMatch(/Sort|Hash|Merge|Seq Scan|Index Scan using|Materialize|Join Filter/);
+      const planned = [
+        // The plan for any batch, which is the one in use, and the plan for this batch.
+        await explainPrepared(statement),
+        await explain({ text: `EXPLAIN ${statement.text}`, values: statement.values ?? [] }),
+      ];
+      for (const plan of planned) {
+        expect(plan).toMatch(
+          /Nested Loop[^]*Function Scan on c[^]*Bitmap Heap Scan on sessions s[^]*Bitmap Index Scan on sessions_pkey[^]*Index Cond: \(\(bucket = ANY \(ARRAY\[c\.bucket\]\)\) AND \(id = ANY \(ARRAY\[c\.id\]\)\)\)/,
+        );
+        expect(plan).not.toMatch(/Sort|Hash|Merge|Seq Scan|Index Scan using|Materialize|Join Filter/);
+      }
     }
   };
   try {
@@ -263,6 +275,7 @@ test('rows are found one by one through the primary key, in the order of the bat
     for (let index = 0; index < 2_000; index++) await insert(newSid(), LIVE);
     await expectRowByRow();
   } finally {
+    session.release();
     await closeConnections(connections);
   }
 });
