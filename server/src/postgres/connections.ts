@@ -59,7 +59,7 @@ export function openConnections(
       enable_indexscan: 'off',
       enable_indexonlyscan: 'off',
       enable_bitmapscan: 'on',
-      // For few rows PostgreSQL would plan the statement anew each time, which takes longer than to execute it.
+      // For few rows PostgreSQL would plan the statement anew each time, which takes nearly as long as to execute it.
       plan_cache_mode: 'force_generic_plan',
     }),
     // Without synchronous replicas this is a plain local flush.
