@@ -20,7 +20,8 @@ import {
 } from './shell.ts';
 import { authenticate, beginSession, type PasswordCredential, type SignInMethod } from './sign-in.ts';
 import type { SessionSnapshot } from './snapshot.ts';
-import { readTokens, type TokenAnswer } from './wire.ts';
+import type { TokenAnswer } from './token-answer.ts';
+import { readTokens, type WireConfig } from './wire.ts';
 
 /** A stage of the reauthentication chain that needs no user interface of the app's. */
 export type Reauthenticator = { readonly stage: ReauthenticationStage; readonly method: SignInMethod };
@@ -127,31 +128,40 @@ function originOf(url: string, name: string): string {
 const endpointOf = (issuer: string, path: string): string =>
   new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`).href;
 
-function machineConfig(options: AuthServiceOptions): MachineConfig {
-  const { issuer, clientId, platform, scope, endpoints = {}, reauthentication = ['password'] } = options;
+function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthServiceOptions): WireConfig {
   if (clientId === '') throw new TypeError('clientId must not be empty');
   const endpoint = (path: string): string => endpointOf(issuer, path);
   return {
-    wire: {
-      clientId,
-      tokenEndpoint: endpoint(endpoints.token ?? 'token'),
-      challengeEndpoint: endpoint(endpoints.challenge ?? 'authorize-challenge'),
-      revocationEndpoint: endpoint(endpoints.revocation ?? 'revoke'),
-      scope: scope ?? null,
-      delivery: platform.delivery,
-    },
+    clientId,
+    tokenEndpoint: endpoint(endpoints.token ?? 'token'),
+    challengeEndpoint: endpoint(endpoints.challenge ?? 'authorize-challenge'),
+    revocationEndpoint: endpoint(endpoints.revocation ?? 'revoke'),
+    scope: scope ?? null,
+    delivery: platform.delivery,
+  };
+}
+
+function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireConfig): MachineConfig {
+  const { reauthentication = ['password'] } = options;
+  return {
+    delivery,
+    scope,
     stages: reauthentication.map((each) => (typeof each === 'string' ? each : each.stage)),
     automaticStages: reauthentication.flatMap((each) => (typeof each === 'string' ? [] : each.stage)),
-    classify: (answer) => {
-      try {
-        return options.classify?.(answer) ?? null;
-      } catch {
-        return null;
-      }
-    },
     isActivityAssumed: options.assumeUserActive ?? false,
   };
 }
+
+/** The app's own reading of answers; one that throws has none. */
+const classifier =
+  ({ classify }: AuthServiceOptions): Shell['classify'] =>
+  (answer) => {
+    try {
+      return classify?.(answer) ?? null;
+    } catch {
+      return null;
+    }
+  };
 
 /** Makes a session that was just begun the session of this app; resolves when it is stored. */
 async function begin(shell: Shell, held: Held): Promise<void> {
@@ -162,7 +172,7 @@ async function begin(shell: Shell, held: Held): Promise<void> {
 async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
   const tokens = readTokens(tokenResponse);
   if (!tokens) throw new HoldfastError('protocol', 'a token response needs an access_token');
-  await begin(shell, beginSession(tokens, shell.platform.clock.now(), shell.config.wire.scope));
+  await begin(shell, beginSession(tokens, shell.platform.clock.now(), shell.config.scope));
 }
 
 async function signOut(shell: Shell): Promise<void> {
@@ -230,13 +240,16 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
   const observers = new Set(onEvent === undefined ? [] : [onEvent]);
   const methods = (options.reauthentication ?? []).filter((each) => typeof each !== 'string');
   const reauthenticators = new Map(methods.map(({ stage, method }) => [stage, method]));
-  const shell = startShell(
-    machineConfig(options),
-    resolvePolicy(options.policy),
+  const wire = wireConfig(options);
+  const shell = startShell({
+    config: machineConfig(options, wire),
+    wire,
+    classify: classifier(options),
+    policy: resolvePolicy(options.policy),
     platform,
     observers,
     reauthenticators,
-  );
+  });
   const send = options.fetch ?? ((input, init) => fetch(input, init));
   const base = typeof document === 'undefined' ? issuer : document.baseURI;
   const authorizedFetch = createAuthorizedFetch(shell, resources, base, send);

@@ -39,4 +39,5 @@ export type {
 } from './session-state.ts';
 export type { PasswordCredential, SignInMethod } from './sign-in.ts';
 export type { SessionSnapshot } from './snapshot.ts';
-export type { ChallengeAnswer, TokenAnswer, Tokens } from './wire.ts';
+export type { TokenAnswer, Tokens } from './token-answer.ts';
+export type { ChallengeAnswer } from './wire.ts';

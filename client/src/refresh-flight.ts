@@ -1,6 +1,7 @@
 import { after, type Instant } from './instant.ts';
 import type { StoredSession, VaultRecord } from './ports.ts';
 import type { Active, Event, Flight, FlightStep, Held, Observation, RefreshCause } from './session-state.ts';
+import type { Tokens } from './token-answer.ts';
 import {
   activePhase,
   adopt,
@@ -22,7 +23,6 @@ import {
   writeVault,
   type Turn,
 } from './turn.ts';
-import { readTokenAnswer, refreshRequest, type Tokens } from './wire.ts';
 
 // One refresh, step by step: locking, reading, requesting, then committing or rereading. Every step waits for one event;
 // what comes for an attempt that is over is dropped here and nowhere else.
@@ -87,7 +87,7 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
   // Emptied from outside, or what it kept cannot be opened any more. A cookie is still there; a token in memory may be spent, so it
   // is not used.
   if (!session || !canRefresh(turn, session))
-    return turn.config.wire.delivery === 'cookie'
+    return turn.config.delivery === 'cookie'
       ? send(turn, flight, held, held.stored, 0)
       : requireReauthentication(turn, held.stored, 'storage-lost');
   const isAnother = session.sid !== held.stored.sid || session.sub !== held.stored.sub;
@@ -114,16 +114,15 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
   state.phase = { ...held, stored };
   state.stamp = stamp;
   enter(turn, flight, { kind: 'requesting', sentAt: now, stamp }, policy.responseDeadlineMs);
-  run(turn, { type: 'sendRefresh', attempt, request: refreshRequest(config.wire, stored, isUserActive) });
+  run(turn, { type: 'sendRefresh', attempt, session: stored, isUserActive });
   observe(turn, { type: 'refresh.sent', attempt, isUserActive });
 }
 
 /** The token endpoint answered. */
-export function onAnswered(turn: Turn, { attempt, answer: httpAnswer }: Event<'refreshAnswered'>): void {
+export function onAnswered(turn: Turn, { attempt, answer }: Event<'refreshAnswered'>): void {
   const { flight } = turn.state;
   const held = activePhase(turn);
   if (!held || flight?.attempt !== attempt || flight.step.kind !== 'requesting') return;
-  const answer = turn.config.classify(httpAnswer) ?? readTokenAnswer(httpAnswer);
   const { stamp } = flight.step;
   if (answer.kind === 'tokens') commit(turn, flight, flight.step, held.stored, answer.tokens);
   else if (answer.kind === 'rejected' || answer.cause === 'rate-limited')

@@ -29,8 +29,8 @@ function isSettled({ status, body }: HttpAnswer): boolean {
 
 /** One try; what is not settled by it is tried again at the next occasion. */
 async function deliver(shell: Shell, revocation: Revocation): Promise<void> {
-  const { platform, config } = shell;
-  const answer = await exchange(shell, revocationRequest(config.wire, revocation)).catch(() => null);
+  const { platform, wire } = shell;
+  const answer = await exchange(shell, revocationRequest(wire, revocation)).catch(() => null);
   if (!answer || !isSettled(answer)) return;
   await platform.outbox.remove(revocation).catch(() => {});
 }

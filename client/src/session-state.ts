@@ -1,15 +1,7 @@
 import type { HoldfastErrorCode } from './errors.ts';
 import type { Instant } from './instant.ts';
-import type {
-  AccessToken,
-  HttpAnswer,
-  HttpRequest,
-  Signal,
-  SignedOutReason,
-  StoredSession,
-  VaultRecord,
-} from './ports.ts';
-import type { RejectionReason, TokenAnswer, TransientCause, WireConfig } from './wire.ts';
+import type { AccessToken, Signal, SignedOutReason, StoredSession, VaultRecord } from './ports.ts';
+import type { RejectionReason, TokenAnswer, TransientCause } from './token-answer.ts';
 
 /** Why a refresh was started. */
 export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend';
@@ -150,12 +142,12 @@ export type SessionState = {
 
 /** What the machine needs to know besides its policy. */
 export type MachineConfig = {
-  readonly wire: WireConfig;
+  /** Where the refresh token is: in a cookie that no script reads, or with the session. */
+  readonly delivery: 'cookie' | 'body';
+  readonly scope: string | null;
   readonly stages: readonly ReauthenticationStage[];
   /** Stages that start by themselves; the others wait for the user interface. */
   readonly automaticStages: readonly ReauthenticationStage[];
-  /** For servers whose answers mean something else: `null` leaves an answer to the standard reading. Pure. */
-  readonly classify: (answer: HttpAnswer) => TokenAnswer | null;
   /** Nobody reports user activity here, so every refresh counts as the user's. */
   readonly isActivityAssumed: boolean;
 };
@@ -197,7 +189,12 @@ export type SessionEvent =
       readonly record: VaultRecord | null;
     }
   | { readonly type: 'vaultUnavailable'; readonly operation: number; readonly random: number }
-  | { readonly type: 'refreshAnswered'; readonly attempt: number; readonly answer: HttpAnswer; readonly random: number }
+  | {
+      readonly type: 'refreshAnswered';
+      readonly attempt: number;
+      readonly answer: TokenAnswer;
+      readonly random: number;
+    }
   | { readonly type: 'refreshFailed'; readonly attempt: number; readonly random: number };
 
 /** The events of one type. */
@@ -224,7 +221,12 @@ export type Effect =
       readonly session: StoredSession | null;
       readonly endedReason: SignedOutReason | null;
     }
-  | { readonly type: 'sendRefresh'; readonly attempt: number; readonly request: HttpRequest }
+  | {
+      readonly type: 'sendRefresh';
+      readonly attempt: number;
+      readonly session: StoredSession;
+      readonly isUserActive: boolean;
+    }
   /** Ends the session at the server, as well as it can. No reply. */
   | { readonly type: 'revoke'; readonly session: StoredSession }
   /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */

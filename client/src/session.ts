@@ -248,7 +248,7 @@ function warning(turn: Turn, held: Active): Due {
 function renewal(turn: Turn, held: Active): readonly Due[] {
   const { state, now, policy } = turn;
   // A rotated token that cannot be stored would be lost with this tab.
-  const isBlocked = state.unwritten && turn.config.wire.delivery === 'body';
+  const isBlocked = state.unwritten && turn.config.delivery === 'body';
   if (state.flight || state.storing || isBlocked) return [];
   if (!canRefresh(turn, held.stored)) {
     const usable = usableAccess(held, now);

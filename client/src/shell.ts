@@ -16,7 +16,9 @@ import type {
 } from './session-state.ts';
 import { authenticate, type SignInMethod } from './sign-in.ts';
 import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
+import type { TokenAnswer } from './token-answer.ts';
 import { rememberNonce, signProof, withProof } from './token-endpoint.ts';
+import { readTokenAnswer, refreshRequest, type WireConfig } from './wire.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
 
@@ -25,6 +27,9 @@ type Caller = { readonly resolve: (token: GrantedToken) => void; readonly reject
 /** The running machine of one tab. */
 export type Shell = {
   readonly config: MachineConfig;
+  readonly wire: WireConfig;
+  /** For servers whose answers mean something else: `null` leaves an answer to the standard reading. Never throws. */
+  readonly classify: (answer: HttpAnswer) => TokenAnswer | null;
   readonly policy: SessionPolicy;
   readonly platform: Platform;
   state: SessionState;
@@ -57,19 +62,18 @@ export type Shell = {
   readonly observers: Set<(observation: Observation) => void>;
 };
 
+/** What a shell is made of. */
+export type ShellParts = Pick<
+  Shell,
+  'config' | 'wire' | 'classify' | 'policy' | 'platform' | 'observers' | 'reauthenticators'
+>;
+
 /** Creates the machine and starts to restore the session. */
-export function startShell(
-  config: MachineConfig,
-  policy: SessionPolicy,
-  platform: Platform,
-  observers: Shell['observers'],
-  reauthenticators: Shell['reauthenticators'],
-): Shell {
+export function startShell(parts: ShellParts): Shell {
+  const { platform } = parts;
   const state = initialState(platform.random(), platform.clock.now());
   const shell: Shell = {
-    config,
-    policy,
-    platform,
+    ...parts,
     state,
     wakeInMs: Infinity,
     snapshot: takeSnapshot(state),
@@ -85,12 +89,10 @@ export function startShell(
     proof: null,
     nonces: new Map(),
     refusing: new Map(),
-    reauthenticators,
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
     stopSignals: () => {},
     listeners: new Set(),
-    observers,
   };
   shell.stopSignals = platform.signals((signal) => {
     if (signal === 'online' || signal === 'offline') shell.isOffline = signal === 'offline';
@@ -153,8 +155,7 @@ function runEffect(shell: Shell, effect: Effect): void {
       return endRefresh(shell, effect.attempt);
     case 'readVault':
       return useVault(shell, effect.operation, async () => {
-        const { tokenEndpoint } = shell.config.wire;
-        if (effect.isForRefresh) shell.proof = await signProof(shell, 'POST', tokenEndpoint, null);
+        if (effect.isForRefresh) shell.proof = await signProof(shell, 'POST', shell.wire.tokenEndpoint, null);
         const record = await shell.platform.vault.read();
         return { type: 'vaultRead', operation: effect.operation, record };
       });
@@ -166,7 +167,7 @@ function runEffect(shell: Shell, effect: Effect): void {
         return { type: 'vaultWritten', operation, isReplaced: replaced, record };
       });
     case 'sendRefresh':
-      return sendRefresh(shell, effect.attempt, effect.request);
+      return sendRefresh(shell, effect.attempt, refreshRequest(shell.wire, effect.session, effect.isUserActive));
     case 'revoke':
       return void postRevocation(shell, effect.session);
     case 'reauthenticate':
@@ -229,8 +230,9 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
     shell.exchanges.delete(attempt);
     dispatch(shell, event);
   };
-  const onAnswer = (answer: HttpAnswer): void => {
-    rememberNonce(shell, request.url, answer.headers['dpop-nonce']);
+  const onAnswer = (httpAnswer: HttpAnswer): void => {
+    rememberNonce(shell, request.url, httpAnswer.headers['dpop-nonce']);
+    const answer = shell.classify(httpAnswer) ?? readTokenAnswer(httpAnswer);
     finish({ type: 'refreshAnswered', attempt, answer, random: random() });
   };
   const onFailure = (): void => finish({ type: 'refreshFailed', attempt, random: random() });

@@ -3,17 +3,10 @@ import type { Instant } from './instant.ts';
 import { holdTokens } from './refresh-flight.ts';
 import type { Held } from './session-state.ts';
 import type { Shell } from './shell.ts';
+import type { NoAnswer, Tokens } from './token-answer.ts';
 import { exchange } from './token-endpoint.ts';
 import { nothingStored } from './turn.ts';
-import {
-  challengeRequest,
-  codeRequest,
-  readChallengeAnswer,
-  readTokenAnswer,
-  type ChallengeAnswer,
-  type NoAnswer,
-  type Tokens,
-} from './wire.ts';
+import { challengeRequest, codeRequest, readChallengeAnswer, readTokenAnswer, type ChallengeAnswer } from './wire.ts';
 
 /** A user name and a password, as the user typed them. Never stored, never logged. */
 export type PasswordCredential = { readonly username: string; readonly password: string };
@@ -42,7 +35,7 @@ export const beginSession = (tokens: Tokens, sentAt: Instant, scope: string | nu
  * @see draft-ietf-oauth-first-party-apps, RFC 7636
  */
 export async function authenticate(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<Held> {
-  const { platform, config, state } = shell;
+  const { platform, wire, state } = shell;
   const { phase, chain } = state;
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
@@ -53,17 +46,17 @@ export async function authenticate(shell: Shell, credential: PasswordCredential 
     max_age: chain?.stepUp?.maxAgeSeconds?.toString() ?? null,
   };
   const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> =>
-    readChallengeAnswer(await exchange(shell, challengeRequest(config.wire, { ...context, ...fields }, codeChallenge)));
+    readChallengeAnswer(await exchange(shell, challengeRequest(wire, { ...context, ...fields }, codeChallenge)));
   const challenge =
     typeof credential === 'function'
       ? await credential(ask)
       : await ask({ username: credential.username, password: credential.password });
   if (challenge.kind !== 'code') throw refusalError(challenge);
   const sentAt = platform.clock.now();
-  const answer = readTokenAnswer(await exchange(shell, codeRequest(config.wire, challenge.code, codeVerifier)));
+  const answer = readTokenAnswer(await exchange(shell, codeRequest(wire, challenge.code, codeVerifier)));
   if (answer.kind !== 'tokens') throw refusalError(answer);
   // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
   if (platform.signProof && answer.tokens.tokenType !== 'DPoP')
     throw new HoldfastError('misconfigured', 'the server does not bind sessions to keys');
-  return beginSession(answer.tokens, sentAt, config.wire.scope);
+  return beginSession(answer.tokens, sentAt, wire.scope);
 }

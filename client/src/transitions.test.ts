@@ -3,7 +3,6 @@ import { defaultPolicy } from './policy.ts';
 import { describe as describeState, initialState, transition } from './session.ts';
 import type { SessionEvent, SessionState } from './session-state.ts';
 import { config, outcomesOf, START, states } from './testing/machine-states.ts';
-import { json } from './testing/world.ts';
 
 // The whole machine on two pages: every state against every event. Each line reads: what becomes of the state and what the
 // shell is asked to do, and by which events; what is not named changes nothing. A user loses a session, or a request, wherever
@@ -265,7 +264,7 @@ describe('the machine', () => {
       { type: 'vaultRead', operation: 99, record: null },
       { type: 'vaultWritten', operation: 99, isReplaced: true, record: null },
       { type: 'vaultUnavailable', operation: 99, random: 0 },
-      { type: 'refreshAnswered', attempt: 99, answer: json(200, { access_token: 'x' }), random: 0 },
+      { type: 'refreshAnswered', attempt: 99, answer: { kind: 'rejected', reason: 'revoked' }, random: 0 },
       { type: 'refreshFailed', attempt: 99, random: 0 },
       { type: 'callerLeft', caller: 99 },
       { type: 'tokenTried', generation: 99, isRefused: true },

@@ -62,7 +62,7 @@ export const usableAccess = ({ access, isRefused }: Held, now: Instant): AccessT
 
 /** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
 export const canRefresh = ({ config }: Turn, { refreshToken }: StoredSession): boolean =>
-  config.wire.delivery === 'cookie' || refreshToken !== null;
+  config.delivery === 'cookie' || refreshToken !== null;
 
 /** For how long the token need not be refreshed in this tab, in ms; 0 or less: it should be by now. */
 export function freshMs(access: AccessToken, now: Instant, jitter: number, policy: SessionPolicy): number {

@@ -45,13 +45,13 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
     return;
   }
   if (record) adopt(turn, record, 'restored');
-  else if (config.wire.delivery === 'cookie') hold(turn, probe(turn), 0, false);
+  else if (config.delivery === 'cookie') hold(turn, probe(turn), 0, false);
   else leave(turn, 'never-signed-in', 0);
 }
 
 /** Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once. */
 const probe = ({ now, config }: Turn): Held => ({
-  ...holdStored(nothingStored(config.wire.scope, now.wallMs), 'restored', now),
+  ...holdStored(nothingStored(config.scope, now.wallMs), 'restored', now),
   isProbe: true,
 });
 

@@ -6,7 +6,7 @@ import {
   sameCopy,
   serve,
   storedCopy,
-  toHttp,
+  toAnswer,
   type Copy,
   type Message,
   type SmallWorld,
@@ -119,7 +119,12 @@ function answerSteps(without: SmallWorld, answer: Extract<Message, { kind: 'answ
   const what = `the answer ${says}${show(copy)}`;
   if (!isWaiting) return [{ label: `${what} reaches tab ${tab}, which is gone`, world: without }];
   const heard = (world: SmallWorld): SmallWorld =>
-    feed(keepCookie(world), tab, { type: 'refreshAnswered', attempt, answer: toHttp(answer, world.store), random: 0 });
+    feed(keepCookie(world), tab, {
+      type: 'refreshAnswered',
+      attempt,
+      answer: toAnswer(answer, world.store),
+      random: 0,
+    });
   const halfHeard =
     without.store === 'cookie' && copy !== null
       ? spoil(without, `the browser keeps the cookie of ${what}, the script of tab ${tab} dies`, (next) =>

@@ -1,5 +1,5 @@
 import { defaultPolicy } from '../../client/src/policy.ts';
-import type { HttpAnswer, VaultRecord } from '../../client/src/ports.ts';
+import type { VaultRecord } from '../../client/src/ports.ts';
 import { initialState, transition } from '../../client/src/session.ts';
 import type {
   Effect,
@@ -7,6 +7,7 @@ import type {
   SessionEvent,
   SessionState as ClientState,
 } from '../../client/src/session-state.ts';
+import type { TokenAnswer, Tokens } from '../../client/src/token-answer.ts';
 import { DEFAULT_POLICY } from '../../server/src/policy.ts';
 import { decide, type SessionState as Row } from '../../server/src/rotation.ts';
 
@@ -76,17 +77,10 @@ const FAR_MS = 1e11;
 const SID = 'session';
 
 const configOf = (store: SmallSetup['store']): MachineConfig => ({
-  wire: {
-    clientId: 'app',
-    tokenEndpoint: 'https://id.example/token',
-    challengeEndpoint: 'https://id.example/authorize-challenge',
-    revocationEndpoint: 'https://id.example/revoke',
-    scope: null,
-    delivery: store === 'cookie' ? 'cookie' : 'body',
-  },
+  delivery: store === 'cookie' ? 'cookie' : 'body',
+  scope: null,
   stages: ['password'],
   automaticStages: [],
-  classify: () => null,
   isActivityAssumed: true,
 });
 
@@ -184,8 +178,8 @@ function runEffect(world: SmallWorld, tab: number, effect: Effect, queue: Sessio
     case 'writeVault':
       return { ...world, tabs: world.tabs.with(tab, { ...own, writes: [...own.writes, effect] }) };
     case 'sendRefresh': {
-      const sent = new URLSearchParams(effect.request.body).get('refresh_token');
-      const copy = sent === null ? world.cookie : copyOf(sent);
+      const { refreshToken } = effect.session;
+      const copy = refreshToken === null ? world.cookie : copyOf(refreshToken);
       // A request too many is swallowed, so that retries do not make the world endless.
       if (copy === null || world.sends === 0) return world;
       const ask: Message = { kind: 'ask', tab, attempt: effect.attempt, copy, isOld: false };
@@ -261,25 +255,24 @@ export function serve(
   }
 }
 
-/** The answer as the wire has it. */
-export function toHttp({ says, copy }: Extract<Message, { kind: 'answer' }>, store: SmallSetup['store']): HttpAnswer {
-  if (says === 'wait')
-    return {
-      status: 429,
-      headers: { 'retry-after': '30' },
-      body: '{"error":"temporarily_unavailable","reason":"wait"}',
-    };
-  if (says === 'no') return { status: 400, headers: {}, body: '{"error":"invalid_grant","reason":"reuse"}' };
-  const token = copy !== null && store === 'vault' ? { refresh_token: nameOf(copy) } : {};
-  const body = {
-    access_token: 'access',
-    token_type: 'Bearer',
-    expires_in: FAR_MS / 1_000,
+/** The answer as a client understands it. */
+export function toAnswer(
+  { says, copy }: Extract<Message, { kind: 'answer' }>,
+  store: SmallSetup['store'],
+): TokenAnswer {
+  if (says === 'wait') return { kind: 'transient', cause: 'rate-limited', retryAfterMs: 30_000 };
+  if (says === 'no') return { kind: 'rejected', reason: 'reuse-detected' };
+  const tokens: Tokens = {
+    accessToken: 'access',
+    tokenType: 'Bearer',
+    lifetimeMs: FAR_MS,
+    refreshToken: copy !== null && store === 'vault' ? nameOf(copy) : null,
+    scope: null,
     sid: SID,
     sub: 'ada',
-    ...token,
+    sessionLifetimeMs: null,
   };
-  return { status: 200, headers: {}, body: JSON.stringify(body) };
+  return { kind: 'tokens', tokens };
 }
 
 /** What a thief finds in the store. */

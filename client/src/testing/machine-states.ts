@@ -4,23 +4,16 @@ import type { StoredSession, VaultRecord } from '../ports.ts';
 import { initialState, transition } from '../session.ts';
 import type { Effect, MachineConfig, SessionEvent, SessionState } from '../session-state.ts';
 import { beginSession } from '../sign-in.ts';
-import { json } from './world.ts';
+import type { TokenAnswer, TransientCause } from '../token-answer.ts';
 
 // Every state of the machine, how it is come by, and every event that may come then.
 
 /** Servers that rotate, one stage that starts by itself, one that waits for the user. */
 export const config: MachineConfig = {
-  wire: {
-    clientId: 'app',
-    tokenEndpoint: '/token',
-    challengeEndpoint: '/challenge',
-    revocationEndpoint: '/revoke',
-    scope: null,
-    delivery: 'body',
-  },
+  delivery: 'body',
+  scope: null,
   stages: ['biometric', 'password'],
   automaticStages: ['biometric'],
-  classify: () => null,
   isActivityAssumed: false,
 };
 
@@ -59,14 +52,11 @@ const newer: VaultRecord = {
 };
 const buried: VaultRecord = { stamp: 3, session: null, endedReason: 'user' };
 const ofAnother = beginSession({ ...tokens, sid: 'session-2', sub: 'user-2' }, START, null);
-const answered = json(200, {
-  access_token: 'access-2',
-  token_type: 'Bearer',
-  expires_in: 900,
-  refresh_token: 'refresh-2',
-  sid: 'session-1',
-  sub: 'user-1',
-});
+const answered: TokenAnswer = {
+  kind: 'tokens',
+  tokens: { ...tokens, accessToken: 'access-2', refreshToken: 'refresh-2', sessionLifetimeMs: null },
+};
+const noAnswer = (cause: TransientCause): TokenAnswer => ({ kind: 'transient', cause, retryAfterMs: null });
 
 /** Events with the numbers that the state under test waits for. */
 const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => {
@@ -105,15 +95,15 @@ const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => 
     'answer: invalid_grant': {
       type: 'refreshAnswered',
       attempt,
-      answer: json(400, { error: 'invalid_grant', reason: 'revoked' }),
+      answer: { kind: 'rejected', reason: 'revoked' },
       random: 0.5,
     },
-    'answer: 429': { type: 'refreshAnswered', attempt, answer: json(429, {}), random: 0.5 },
-    'answer: 503': { type: 'refreshAnswered', attempt, answer: json(503, {}), random: 0.5 },
+    'answer: 429': { type: 'refreshAnswered', attempt, answer: noAnswer('rate-limited'), random: 0.5 },
+    'answer: 503': { type: 'refreshAnswered', attempt, answer: noAnswer('server-error'), random: 0.5 },
     'answer: nonce': {
       type: 'refreshAnswered',
       attempt,
-      answer: json(400, { error: 'use_dpop_nonce' }),
+      answer: noAnswer('nonce-required'),
       random: 0.5,
     },
     'no answer': { type: 'refreshFailed', attempt, random: 0.5 },

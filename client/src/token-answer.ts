@@ -1,0 +1,45 @@
+// What a token endpoint can say, apart from how it says it: `wire.ts` reads it off the wire.
+
+/** What a successful token answer says, in our units. */
+export type Tokens = {
+  readonly accessToken: string;
+  readonly tokenType: 'Bearer' | 'DPoP';
+  readonly lifetimeMs: number;
+  /** `null`: the server handed out none, the stored one stays (RFC 6749 §5.1, §6). */
+  readonly refreshToken: string | null;
+  readonly scope: string | null;
+  readonly sid: string | null;
+  readonly sub: string | null;
+  /** How long the session lasts from now unless it is renewed, in ms; `null` if the server did not say. */
+  readonly sessionLifetimeMs: number | null;
+};
+
+/** Why a session is over, as the server put it. */
+export type RejectionReason = 'expired' | 'revoked' | 'reuse-detected';
+
+/**
+ * Why an answer counts as no answer. `nonce-required`: the proof lacked the server's nonce, which its answer brings: ask again
+ * with it (RFC 9449 §8). `misconfigured`: the server refuses this client, or what it asks, whatever the session.
+ */
+export type TransientCause =
+  | 'network'
+  | 'timeout'
+  | 'server-error'
+  | 'rate-limited'
+  | 'not-json'
+  | 'nonce-required'
+  | 'misconfigured';
+
+/** An answer that says nothing of the session or the credential. */
+export type NoAnswer = {
+  readonly kind: 'transient';
+  readonly cause: TransientCause;
+  /** What the server asked to wait, in ms; `null` if it did not. */
+  readonly retryAfterMs: number | null;
+};
+
+/** A token endpoint's answer, classified. Only `rejected` can end a session. */
+export type TokenAnswer =
+  | { readonly kind: 'tokens'; readonly tokens: Tokens }
+  | { readonly kind: 'rejected'; readonly reason: RejectionReason }
+  | NoAnswer;
