@@ -1,52 +1,27 @@
 // Every screen of the demo under axe, in light and dark, and by keyboard alone: who cannot see it or cannot use a mouse
 // would lose what these find.
-import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
+import { demoUser } from '@holdfast/demo-api';
 import axe, { type AxeResults } from 'axe-core';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../test-database.ts';
+import type { Browser, Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { addAuthenticator } from './authenticator.ts';
-import { launchChromium } from './chromium.ts';
+import { api, context, openProfile, page, useDemo } from './use-demo.ts';
 
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-let browser: Browser;
-let database: TestDatabase;
-let api: DemoApi;
-let context: BrowserContext;
-let page: Page;
-
-beforeAll(async () => {
-  browser = await launchChromium();
-  database = await createTestDatabase();
-  const { databaseUrl } = database;
-  // An inactivity timeout within the client's warning: the page warns from the start.
-  const policy = { inactivityTimeoutSeconds: 240 };
-  api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true, policy });
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await api?.close();
-  await database?.drop();
-});
-
-afterEach(async () => {
-  await context.close();
-});
+// An inactivity timeout within the client's warning: the page warns from the start.
+useDemo({ inactivityTimeoutSeconds: 240 });
 
 async function openPage(options: Parameters<Browser['newContext']>[0]): Promise<void> {
-  // Without motion, a colour is never measured half-way to another.
-  context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+  await openProfile(options);
   // Not as an element, which the page's content security policy would rightly refuse.
   await context.addInitScript({ content: axe.source });
-  page = await context.newPage();
   await page.goto(api.url);
 }
 
 /** What axe objects to, as `rule: element` lines; empty is good. */
-async function findViolations(): Promise<readonly string[]> {
-  const { violations } = await page.evaluate(
+async function findViolations(on = page): Promise<readonly string[]> {
+  const { violations } = await on.evaluate(
     async (values): Promise<AxeResults> =>
       (globalThis as unknown as { axe: typeof axe }).axe.run({ runOnly: { type: 'tag', values } }),
     rules,
@@ -129,10 +104,10 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
     const opened = context.waitForEvent('page');
     await page.getByRole('button', { name: 'Steal it' }).click();
     await page.getByText('Copied.').waitFor();
-    page = await opened;
-    await page.getByRole('button', { name: 'Use the copy on another machine' }).click();
-    await page.getByText('The thief is in, for now').waitFor();
-    expect(await findViolations()).toEqual([]);
+    const thief = await opened;
+    await thief.getByRole('button', { name: 'Use the copy on another machine' }).click();
+    await thief.getByText('The thief is in, for now').waitFor();
+    expect(await findViolations(thief)).toEqual([]);
   });
 
   it('the re-authentication sheet, before and after a wrong password, and the page after declining it', async () => {

@@ -1,10 +1,8 @@
 // Time in real Chromium: a lid that is closed for the night, a device whose clock is a year off, a long tunnel. The page's
 // clocks are set on, and the server's with them where time passes for both; timers stay real, as they do while a device sleeps.
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { launchChromium } from './chromium.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import { holdAnswer } from './faults.ts';
-import { openStage, type Stage } from './stage.ts';
 import {
   inContext,
   openSignedInTabs,
@@ -15,6 +13,7 @@ import {
   writeFromAll,
   type TabOptions,
 } from './tabs.ts';
+import { context, stage, useStage } from './use-stage.ts';
 
 const MINUTE_MS = 60_000;
 const NIGHT_MS = 8 * 60 * MINUTE_MS;
@@ -22,25 +21,7 @@ const YEAR_MS = 365 * 24 * 60 * MINUTE_MS;
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * MINUTE_MS;
 
-let browser: Browser;
-let stage: Stage;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await stage?.close();
-});
-beforeEach(async () => {
-  context = await browser.newContext();
-});
-afterEach(async () => {
-  await context.close();
-  stage.restoreTime();
-  stage.reset();
-});
+useStage();
 
 async function openTabs(options?: TabOptions): Promise<readonly [Page, ...Page[]]> {
   const tabs = await openSignedInTabs(inContext(context), stage, 5, options);

@@ -1,35 +1,16 @@
 // Browsers that lack something: a private window without a database, storage that was emptied or is full, no locks, no channel.
 // What is missing costs a refresh more or a session as long as the page, and never a silent sign-out.
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { launchChromium } from './chromium.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import type { StageMode } from './stage-page.ts';
-import { openStage, type Stage } from './stage.ts';
 import { inContext, openSignedInTabs, pageUrl, passDeviceTime, signIn, untilActive, writeFromAll } from './tabs.ts';
+import { context, stage, useStage } from './use-stage.ts';
 
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * 60_000;
 const modes: readonly StageMode[] = ['cookie', 'bearer', 'bound'];
 
-let browser: Browser;
-let stage: Stage;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await stage?.close();
-});
-beforeEach(async () => {
-  context = await browser.newContext();
-});
-afterEach(async () => {
-  await context.close();
-  stage.restoreTime();
-  stage.reset();
-});
+useStage();
 
 async function expire(tabs: readonly Page[]): Promise<void> {
   await stage.passTime(EXPIRY_MS);

@@ -1,43 +1,14 @@
 // "Make trouble" in the demo: each fault is a promise to whoever tries it. Kept when the session is still there afterwards,
 // nothing written is lost, and a thief is thrown out.
-import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../test-database.ts';
-import { launchChromium } from './chromium.ts';
+import { demoUser } from '@holdfast/demo-api';
+import type { Locator } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { api, browser, context, openProfile, page, signIn, useDemo } from './use-demo.ts';
 
-let browser: Browser;
-let database: TestDatabase;
-let api: DemoApi;
-let context: BrowserContext;
-let page: Page;
-
-beforeAll(async () => {
-  browser = await launchChromium();
-  database = await createTestDatabase();
-  const { databaseUrl } = database;
-  api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true });
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await api?.close();
-  await database?.drop();
-});
-
+useDemo();
 beforeEach(async () => {
-  context = await browser.newContext({ reducedMotion: 'reduce' });
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  await page.goto(api.url);
-  await page.getByLabel('User name').fill(demoUser.username);
-  await page.getByLabel('Password', { exact: true }).fill(demoUser.password);
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await page.getByText('Signed in as').waitFor();
-});
-
-afterEach(async () => {
-  await context.close();
+  await openProfile();
+  await signIn();
 });
 
 const button = (name: string | RegExp): Locator => page.getByRole('button', { name, exact: true });

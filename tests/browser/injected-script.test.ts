@@ -1,32 +1,13 @@
 // A script that got into the page before the app: it listens to everything, and looks everywhere. What it must not find.
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { launchChromium } from './chromium.ts';
-import { openStage, type Stage } from './stage.ts';
+import type { Page } from 'playwright-core';
+import { expect, it } from 'vitest';
 import { inContext, openSignedInTabs, passDeviceTime, writeFromAll, type TabOptions } from './tabs.ts';
+import { context, stage, useStage } from './use-stage.ts';
 
 /** Longer than an access token lives, and than the server's rotation interval. */
 const EXPIRY_MS = 16 * 60_000;
 
-let browser: Browser;
-let stage: Stage;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await stage?.close();
-});
-beforeEach(async () => {
-  context = await browser.newContext();
-});
-afterEach(async () => {
-  await context.close();
-  stage.restoreTime();
-  stage.reset();
-});
+useStage();
 
 /** What the script has seen: texts, and what came of exporting every key that was made or used. */
 type Seen = { readonly texts: string[]; readonly keys: unknown[] };

@@ -1,36 +1,17 @@
 // What a browser does with pages beside showing them: keeps them to come back to, throws them away, puts a service worker in
 // between or a frame around them. The session must be the same afterwards.
-import type { Browser, BrowserContext, CDPSession, Frame, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { launchChromium } from './chromium.ts';
+import type { CDPSession, Frame, Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import type { StageMode } from './stage-page.ts';
-import { openStage, type Stage } from './stage.ts';
 import { inContext, openSignedInTabs, pageUrl, passDeviceTime, tokensOf, untilSettled, writeFromAll } from './tabs.ts';
+import { context, stage, useStage } from './use-stage.ts';
 
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * 60_000;
 const modes: readonly StageMode[] = ['cookie', 'bearer', 'bound'];
 
-let browser: Browser;
-let stage: Stage;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  // The driver's default is a browser that never keeps a page to come back to.
-  [browser, stage] = await Promise.all([launchChromium(['--disable-back-forward-cache']), openStage()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await stage?.close();
-});
-beforeEach(async () => {
-  context = await browser.newContext();
-});
-afterEach(async () => {
-  await context.close();
-  stage.restoreTime();
-  stage.reset();
-});
+// The driver's default is a browser that never keeps a page to come back to.
+useStage(['--disable-back-forward-cache']);
 
 async function expire(tabs: readonly Page[]): Promise<void> {
   await stage.passTime(EXPIRY_MS);

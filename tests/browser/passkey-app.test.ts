@@ -1,47 +1,22 @@
 // Passkeys in the demo, in real Chromium with a virtual authenticator behind it: what a person gets who uses one, who
 // cannot, and who would rather not.
-import { createDemoApi, type DemoApi } from '@holdfast/demo-api';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Locator } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { signInNative } from '../native-session.ts';
-import { createTestDatabase, type TestDatabase } from '../test-database.ts';
 import { addAuthenticator, switchOffAutofill, type Authenticator } from './authenticator.ts';
-import { launchChromium } from './chromium.ts';
+import { api, openProfile, page, useDemo } from './use-demo.ts';
 
-let browser: Browser;
-let database: TestDatabase;
-let api: DemoApi;
-let context: BrowserContext;
-let page: Page;
 let authenticator: Authenticator;
 let users = 0;
 let user: { readonly username: string; readonly password: string; readonly name: string };
 
-beforeAll(async () => {
-  browser = await launchChromium();
-  database = await createTestDatabase();
-  const { databaseUrl } = database;
-  api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true });
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await api?.close();
-  await database?.drop();
-});
-
+useDemo();
 beforeEach(async () => {
   users++;
   user = { username: `user-${users}@holdfast.example`, password: 'a wagon of quiet lanterns', name: `User ${users}` };
   await api.holdfast.users.create(user);
-  context = await browser.newContext({ reducedMotion: 'reduce' });
-  page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  await openProfile();
   authenticator = await addAuthenticator(page);
-});
-
-afterEach(async () => {
-  await context.close();
 });
 
 const button = (name: string | RegExp): Locator => page.getByRole('button', { name, exact: true });

@@ -1,45 +1,22 @@
 // Real ceremonies in real Chromium: its own WebAuthn, a virtual authenticator behind it, the real server and database.
 import { createHash, randomBytes } from 'node:crypto';
-import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
-import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { demoUser } from '@holdfast/demo-api';
+import type { CDPSession } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { signInNative, type NativeSession } from '../native-session.ts';
-import { createTestDatabase, type TestDatabase } from '../test-database.ts';
-import { launchChromium } from './chromium.ts';
+import { api, context, openProfile, page, useDemo } from './use-demo.ts';
 
-let browser: Browser;
-let database: TestDatabase;
-let api: DemoApi;
-let context: BrowserContext;
-let page: Page;
 let devtools: CDPSession;
 let session: NativeSession;
 
-beforeAll(async () => {
-  browser = await launchChromium();
-  database = await createTestDatabase();
-  const { databaseUrl } = database;
-  api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true });
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await api?.close();
-  await database?.drop();
-});
-
+useDemo();
 beforeEach(async () => {
-  context = await browser.newContext();
-  page = await context.newPage();
+  await openProfile();
   // Any document of the issuer's origin will do.
   await page.goto(`${api.url}/healthz`);
   devtools = await context.newCDPSession(page);
   await devtools.send('WebAuthn.enable');
   session = await signInNative(api.url, demoUser);
-});
-
-afterEach(async () => {
-  await context.close();
 });
 
 type Fields = Readonly<Record<string, string>>;

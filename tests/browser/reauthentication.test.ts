@@ -1,40 +1,24 @@
 // A session that has ended, as `AuthService` shows it: the passkey that helps, the passkey that does not, and what comes then.
 import type { SessionSnapshot } from 'holdfast';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { addAuthenticator, type Authenticator } from './authenticator.ts';
-import { launchChromium } from './chromium.ts';
 import { holdAnswer } from './faults.ts';
-import { openStage, type Stage } from './stage.ts';
 import { inContext, pageUrl, passDeviceTime, signIn, writeFromAll } from './tabs.ts';
+import { context, stage, useStage } from './use-stage.ts';
 
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * 60_000;
 
-let browser: Browser;
-let stage: Stage;
-let context: BrowserContext;
 let tab: Page;
 let authenticator: Authenticator;
 
-beforeAll(async () => {
-  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await stage?.close();
-});
+useStage();
 beforeEach(async () => {
-  context = await browser.newContext();
   tab = await inContext(context)('about:blank');
   authenticator = await addAuthenticator(tab);
   await tab.goto(pageUrl(stage, { hasPasskeyStage: true }));
   await signIn(tab);
-});
-afterEach(async () => {
-  await context.close();
-  stage.restoreTime();
-  stage.reset();
 });
 
 const registerPasskey = async (): Promise<void> =>

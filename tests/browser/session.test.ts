@@ -1,52 +1,18 @@
 // The demo in real Chromium, against the real server on a real PostgreSQL: what a person at the keyboard gets.
-import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../test-database.ts';
-import { launchChromium } from './chromium.ts';
+import { demoUser } from '@holdfast/demo-api';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { api, context, openProfile, page, signIn, useDemo } from './use-demo.ts';
 
 /** Long enough to do something with a token, short enough to wait for its end. */
 const lifetimeSeconds = 6;
 
-let browser: Browser;
-let database: TestDatabase;
-let api: DemoApi;
-let context: BrowserContext;
-let page: Page;
-
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-});
-
-/** The demo on a database of its own, and before every test a new browser profile with the demo's user signed in. */
-function setUp(policy: NonNullable<Parameters<typeof createDemoApi>[0]['policy']>): void {
-  beforeAll(async () => {
-    database = await createTestDatabase();
-    const { databaseUrl } = database;
-    api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true, policy });
-  });
-
-  afterAll(async () => {
-    await api?.close();
-    await database?.drop();
-  });
-
+/** Before every test a new browser profile with the demo's user signed in. */
+function setUp(policy: Parameters<typeof useDemo>[0]): void {
+  useDemo(policy);
   beforeEach(async () => {
-    context = await browser.newContext();
-    page = await context.newPage();
-    await page.goto(api.url);
-    await page.getByLabel('User name').fill(demoUser.username);
-    await page.getByLabel('Password', { exact: true }).fill(demoUser.password);
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await page.getByText('Signed in as').waitFor();
-  });
-
-  afterEach(async () => {
-    await context.close();
+    await openProfile();
+    await signIn();
   });
 }
 

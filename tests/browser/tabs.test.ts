@@ -1,7 +1,6 @@
 // Many tabs of one user in real Chromium, and one refresh that goes wrong. What a user would lose is counted at the server.
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { launchChromium } from './chromium.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import {
   answerInstead,
   captivePortal,
@@ -11,7 +10,6 @@ import {
   truncateAnswer,
   type Fault,
 } from './faults.ts';
-import { openStage, type Stage } from './stage.ts';
 import {
   inContext,
   openSignedInTabs,
@@ -21,30 +19,13 @@ import {
   writeFromAll,
   type TabOptions,
 } from './tabs.ts';
+import { context, stage, useStage } from './use-stage.ts';
 
 const MINUTE_MS = 60_000;
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * MINUTE_MS;
 
-let browser: Browser;
-let stage: Stage;
-let context: BrowserContext;
-
-beforeAll(async () => {
-  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await stage?.close();
-});
-beforeEach(async () => {
-  context = await browser.newContext();
-});
-afterEach(async () => {
-  await context.close();
-  stage.restoreTime();
-  stage.reset();
-});
+useStage();
 
 async function openTabs(count: number, options?: TabOptions): Promise<readonly [Page, ...Page[]]> {
   const tabs = await openSignedInTabs(inContext(context), stage, count, options);

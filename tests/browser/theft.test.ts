@@ -2,38 +2,20 @@
 // thief is the strongest there is short of staying: a script that had the browser open its own vault.
 import { createHash } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import { addAuthenticator } from './authenticator.ts';
-import { launchChromium } from './chromium.ts';
 import { holdAnswer } from './faults.ts';
 import { openVault, signInPlace, type Loot } from './injected.ts';
-import { openStage, type Stage } from './stage.ts';
 import { inContext, pageUrl, passDeviceTime, signIn, type TabOptions } from './tabs.ts';
+import { context, stage, useStage } from './use-stage.ts';
 
 /** Longer than an access token lives, than the server's rotation interval, and than a nonce. */
 const LATER_MS = 16 * 60_000;
 
-let browser: Browser;
-let stage: Stage;
-let context: BrowserContext;
 let owner: Page;
 
-beforeAll(async () => {
-  [browser, stage] = await Promise.all([launchChromium(), openStage()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await stage?.close();
-});
-beforeEach(async () => {
-  context = await browser.newContext();
-});
-afterEach(async () => {
-  await context.close();
-  stage.restoreTime();
-  stage.reset();
-});
+useStage();
 
 /** The owner signs in, and has a passkey. */
 async function openOwner(options: TabOptions): Promise<void> {

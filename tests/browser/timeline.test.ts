@@ -3,47 +3,22 @@
 import { readFile, writeFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../test-database.ts';
-import { launchChromium } from './chromium.ts';
+import type { Locator, Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { api, browser, context, openProfile, page, signIn, useDemo } from './use-demo.ts';
 
-let browser: Browser;
-let database: TestDatabase;
-let api: DemoApi;
-let context: BrowserContext;
-let page: Page;
 let folder: string;
 
+useDemo();
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'holdfast-timeline-'));
-  browser = await launchChromium();
-  database = await createTestDatabase();
-  const { databaseUrl } = database;
-  api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true });
 });
-
 afterAll(async () => {
-  await browser?.close();
-  await api?.close();
-  await database?.drop();
   await rm(folder, { recursive: true });
 });
-
 beforeEach(async () => {
-  context = await browser.newContext({ reducedMotion: 'reduce', viewport: { width: 1280, height: 900 } });
-  page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  await page.goto(api.url);
-  await page.getByLabel('User name').fill(demoUser.username);
-  await page.getByLabel('Password', { exact: true }).fill(demoUser.password);
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await page.getByText('Signed in as').waitFor();
-});
-
-afterEach(async () => {
-  await context.close();
+  await openProfile({ viewport: { width: 1280, height: 900 } });
+  await signIn();
 });
 
 const panelOf = (tab: Page): Locator => tab.getByRole('region', { name: 'Session timeline' });
