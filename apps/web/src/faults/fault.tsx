@@ -1,7 +1,7 @@
 import { useId, type ReactElement, type ReactNode } from 'react';
+import type { Call } from '../page/use-call.ts';
 
-/** Something to try: what it does, a button, and what came of it. */
-export function FaultRow(props: {
+type FaultRowProps = {
   readonly title: string;
   readonly explanation: ReactNode;
   readonly buttonLabel: string;
@@ -11,7 +11,10 @@ export function FaultRow(props: {
   readonly result: ReactNode;
   readonly tone?: 'bad';
   readonly children?: ReactNode;
-}): ReactElement {
+};
+
+/** Something to try: what it does, a button, and what came of it. */
+export function FaultRow(props: FaultRowProps): ReactElement {
   const titleId = useId();
   const explanationId = useId();
   return (
@@ -42,5 +45,17 @@ export function FaultRow(props: {
         {props.result}
       </p>
     </section>
+  );
+}
+
+/** Something to try that is one call, which may fail. */
+export function CallRow({
+  call,
+  result,
+  ...row
+}: Omit<FaultRowProps, 'isBusy' | 'onRun'> & { readonly call: Call }): ReactElement {
+  const isBusy = call.state === 'pending';
+  return (
+    <FaultRow {...row} isBusy={isBusy} onRun={call.start} result={call.state === 'failed' ? call.failure : result} />
   );
 }

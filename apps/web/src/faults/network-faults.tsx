@@ -3,7 +3,7 @@ import { useSession } from 'holdfast/react';
 import { useCall } from '../page/use-call.ts';
 import { auth } from '../session/session.ts';
 import { startFault } from './demo-api.ts';
-import { FaultRow } from './fault.tsx';
+import { CallRow, FaultRow } from './fault.tsx';
 import { setCutOff, useCutOff } from './network.ts';
 import { useTimedFault, type TimedFault } from './use-timed-fault.ts';
 
@@ -78,16 +78,13 @@ export function LostAnswer(): ReactElement {
     auth.extend();
   });
   return (
-    <FaultRow
+    <CallRow
       title="Lose the next answer"
       explanation="Renews the session, and the answer is lost on its way. The old refresh token is sent again, and the server accepts it."
       buttonLabel="Lose it"
-      isBusy={call.state === 'pending'}
-      onRun={call.start}
+      call={call}
       result={
-        call.state === 'failed' ? (
-          call.failure
-        ) : call.state === 'done' && isOffline ? (
+        call.state === 'done' && isOffline ? (
           <>
             <strong>Lost.</strong> The server has rotated, this browser has the old token. It is tried again.
           </>

@@ -3,7 +3,7 @@ import type { SignedInSession } from 'holdfast/react';
 import { useCall } from '../page/use-call.ts';
 import { auth } from '../session/session.ts';
 import { expireAccessToken, revokeSession, stealSession } from './demo-api.ts';
-import { FaultRow } from './fault.tsx';
+import { CallRow } from './fault.tsx';
 
 /** Changes when a fault's result is no longer about the session's present: a new token, or a new session. */
 function epochOf(session: SignedInSession): string {
@@ -19,16 +19,13 @@ export function Expiry({ session }: { readonly session: SignedInSession }): Reac
   });
   const isOver = call.state === 'done' && epoch !== epochOf(session);
   return (
-    <FaultRow
+    <CallRow
       title="Let the access token expire"
       explanation="The server refuses it from now on. Your next request is answered 401; Holdfast refreshes once and sends it again."
       buttonLabel="Let it expire"
-      isBusy={call.state === 'pending'}
-      onRun={call.start}
+      call={call}
       result={
-        call.state === 'failed' ? (
-          call.failure
-        ) : call.state === 'done' && !isOver ? (
+        call.state === 'done' && !isOver ? (
           <>
             <strong>Done.</strong> The page does not know yet. Send anything: add a note, or fire the requests below.
           </>
@@ -51,17 +48,14 @@ export function Theft(): ReactElement {
     window.open(url, '_blank', 'noopener');
   });
   return (
-    <FaultRow
+    <CallRow
       title="Steal my session"
       explanation="Opens what a thief sees. A script finds nothing to take along; a copy of the cookie works for a turn or two, then the session ends and you sign in once."
       buttonLabel="Steal it"
       tone="bad"
-      isBusy={call.state === 'pending'}
-      onRun={call.start}
+      call={call}
       result={
-        call.state === 'failed' ? (
-          call.failure
-        ) : page === null ? null : (
+        page === null ? null : (
           <>
             <strong>Copied.</strong> Use the copy{' '}
             <a href={page} target="_blank" rel="noopener">
@@ -85,17 +79,14 @@ export function Revocation({ session }: { readonly session: SignedInSession }): 
   });
   const isRevoked = session.status === 'active' && session.sid === revokedSid && revokedSid !== null;
   return (
-    <FaultRow
+    <CallRow
       title="Revoke on the server"
       explanation="Ends this session for good. The access token lives on to its expiry; the next refresh is rejected, and you are asked to sign in again."
       buttonLabel="Revoke"
       tone="bad"
-      isBusy={call.state === 'pending'}
-      onRun={call.start}
+      call={call}
       result={
-        call.state === 'failed' ? (
-          call.failure
-        ) : isRevoked ? (
+        isRevoked ? (
           <>
             <strong>Revoked.</strong> Nothing has changed here yet.{' '}
             <button type="button" className="link-button" onClick={() => auth.extend()}>
