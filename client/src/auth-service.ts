@@ -2,6 +2,7 @@ import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.
 import { HoldfastError } from './errors.ts';
 import { resolvePolicy, type SessionPolicy } from './policy.ts';
 import type { HttpAnswer, Platform } from './ports.ts';
+import { postRevocation } from './revocation.ts';
 import type {
   Held,
   MachineConfig,
@@ -22,6 +23,7 @@ import { authenticate, beginSession, type PasswordCredential, type SignInMethod 
 import type { SessionSnapshot } from './snapshot.ts';
 import type { TokenAnswer } from './token-answer.ts';
 import { readTokens, type WireConfig } from './wire.ts';
+import { within } from './within.ts';
 
 /** A stage of the reauthentication chain that needs no user interface of the app's. */
 export type Reauthenticator = { readonly stage: ReauthenticationStage; readonly method: SignInMethod };
@@ -75,7 +77,8 @@ export type AuthService = {
   readonly observe: (observer: (observation: Observation) => void) => () => void;
   /**
    * Signs in, or authenticates again after the session ended or a resource asked for it; what was parked for the same user
-   * goes on. Rejects with `sign-in-rejected`, `server-unavailable` or `misconfigured`.
+   * goes on. Rejects with `sign-in-rejected`, `server-unavailable`, `misconfigured`, or `signed-out` if the user has signed out
+   * meanwhile. Of two sign-ins in two tabs the newer stays, whichever is stored first.
    */
   readonly signIn: (credential: PasswordCredential | SignInMethod) => Promise<void>;
   /**
@@ -85,12 +88,12 @@ export type AuthService = {
   readonly adopt: (tokenResponse: Readonly<Record<string, unknown>>) => Promise<void>;
   /**
    * Signs out: local data goes at once, the server is told as soon as it can be reached, also after a relaunch. Rejects with
-   * `storage-unavailable`, signed out all the same, if the stored session could not be removed yet; it is tried again.
+   * `storage-unavailable`, signed out all the same, if the stored session could not be read or removed yet; it is tried again.
    */
   readonly signOut: () => Promise<void>;
   /**
-   * Ends the user's other sessions at the server, then this one. Rejects, still signed in, if the server cannot be asked;
-   * a server that wants a recent authentication for it leads to a step-up first.
+   * Ends the user's other sessions at the server, then this one, unless somebody else has signed in meanwhile. Rejects, still
+   * signed in, if the server cannot be asked; a server that wants a recent authentication for it leads to a step-up first.
    */
   readonly signOutEverywhere: () => Promise<void>;
   /** The current means of authenticating again did not work out: tries the next one, or signs out. Default: `cancelled`. */
@@ -99,7 +102,7 @@ export type AuthService = {
   readonly extend: () => void;
   /** The user did something: the next refresh says so, and the inactivity timeout slides. */
   readonly userActive: () => void;
-  /** Resolves once the session was restored or found absent. */
+  /** Resolves once the session was restored or found absent. Rejects with `disposed`. */
   readonly ready: () => Promise<SessionSnapshot>;
   /**
    * Changes whenever somebody else may be signed in than before. For what is repeated later: a request that was made under
@@ -152,16 +155,42 @@ function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireCon
   };
 }
 
-/** The app's own reading of answers; one that throws has none. */
+const isAmount = (value: unknown): boolean => value === null || (typeof value === 'number' && value >= 0);
+
+/** Whether an app's reading can be used: a duration that is no number would stop every timer of the machine. */
+function isUsable(answer: TokenAnswer): boolean {
+  if (answer.kind !== 'tokens') return answer.kind === 'rejected' || isAmount(answer.retryAfterMs);
+  const { accessToken, lifetimeMs, sessionLifetimeMs } = answer.tokens;
+  return typeof accessToken === 'string' && lifetimeMs >= 0 && isAmount(sessionLifetimeMs);
+}
+
+/** The app's own reading of answers, where it has one that can be used. */
 const classifier =
   ({ classify }: AuthServiceOptions): Shell['classify'] =>
   (answer) => {
     try {
-      return classify?.(answer) ?? null;
+      const read = classify?.(answer) ?? null;
+      return read && isUsable(read) ? read : null;
     } catch {
       return null;
     }
   };
+
+const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service was disposed of');
+
+function refuseDisposed({ isDisposed }: Shell): void {
+  if (isDisposed) throw disposed();
+}
+
+/** Signs in, unless the user has signed out since: what comes late then ends at once. */
+async function signIn(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<void> {
+  refuseDisposed(shell);
+  const { signOuts } = shell;
+  const held = await authenticate(shell, credential);
+  if (!shell.isDisposed && shell.signOuts === signOuts) return begin(shell, held);
+  void postRevocation(shell, held.stored);
+  throw shell.isDisposed ? disposed() : new HoldfastError('signed-out', 'the user has signed out meanwhile');
+}
 
 /** Makes a session that was just begun the session of this app; resolves when it is stored. */
 async function begin(shell: Shell, held: Held): Promise<void> {
@@ -176,7 +205,10 @@ async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknow
 }
 
 async function signOut(shell: Shell): Promise<void> {
-  await ready(shell);
+  refuseDisposed(shell);
+  shell.signOuts++;
+  await restored(shell);
+  refuseDisposed(shell);
   dispatch(shell, { type: 'signOutRequested' });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
   if (shell.state.unwritten)
@@ -186,10 +218,28 @@ async function signOut(shell: Shell): Promise<void> {
     );
 }
 
+/** Waits for the stored session. If it cannot be read in time, whoever it turns out to be is signed out then. */
+async function restored(shell: Shell): Promise<void> {
+  const { owner } = shell.state;
+  const reading = ready(shell);
+  try {
+    await within(shell.platform.clock, shell.policy.vaultWaitMs, reading);
+  } catch (cause) {
+    refuseDisposed(shell);
+    const end = (): void => {
+      // Nobody has signed in since.
+      if (shell.state.owner === owner) dispatch(shell, { type: 'signOutRequested' });
+    };
+    reading.then(end, () => {});
+    throw new HoldfastError('storage-unavailable', 'the stored session is ended when storage answers', { cause });
+  }
+}
+
 async function signOutEverywhere(shell: Shell, fetch: AuthorizedFetch, sessionsEndpoint: string): Promise<void> {
+  const { owner } = shell.state;
   const response = await fetch(sessionsEndpoint, { method: 'DELETE' });
   if (!response.ok) throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
-  await signOut(shell);
+  if (shell.state.owner === owner) await signOut(shell);
 }
 
 /** Resolves when `isTrue`, looking again after every change of the vault. */
@@ -199,8 +249,10 @@ async function until(shell: Shell, isTrue: () => boolean): Promise<void> {
 
 async function ready(shell: Shell): Promise<SessionSnapshot> {
   if (shell.snapshot.status !== 'restoring') return shell.snapshot;
-  return new Promise((resolve) => {
+  refuseDisposed(shell);
+  return new Promise((resolve, reject) => {
     const listener = (): void => {
+      if (shell.isDisposed) return reject(disposed());
       if (shell.snapshot.status === 'restoring') return;
       shell.listeners.delete(listener);
       resolve(shell.snapshot);
@@ -257,7 +309,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     getSnapshot: () => shell.snapshot,
     subscribe: (listener) => listen(shell.listeners, listener),
     observe: (observer) => listen(shell.observers, observer),
-    signIn: async (credential) => begin(shell, await authenticate(shell, credential)),
+    signIn: (credential) => signIn(shell, credential),
     adopt: (tokenResponse) => adopt(shell, tokenResponse),
     signOut: () => signOut(shell),
     signOutEverywhere: () =>

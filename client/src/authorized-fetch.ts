@@ -143,7 +143,7 @@ async function sendAuthorized(
   let token = await requestToken(shell, patience);
   // What can be sent only once must not be spent on a token that is about to be refused.
   if (!plan.isReplayable && isNearExpiry(token, shell))
-    token = await requestToken(shell, { ...patience, newerThan: token.generation });
+    token = await requestToken(shell, { ...patience, newerThan: token.generation, owner: token.owner });
   const first = await sendOnce(shell, plan, method, target.href, token);
   if (first.status !== 401) {
     dispatch(shell, { type: 'tokenTried', generation: token.generation, isRefused: false });

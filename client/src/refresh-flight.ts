@@ -44,7 +44,15 @@ export function startFlight(turn: Turn, cause: RefreshCause): void {
   const attempt = ++state.attempts;
   // The port bounds the wait; the deadline here is for a port that never answers.
   const deadline = after(now, policy.lockWaitMs * 2);
-  state.flight = { attempt, cause, startedAt: now, deadline, hasNonce: false, step: { kind: 'locking' } };
+  state.flight = {
+    attempt,
+    cause,
+    startedAt: now,
+    deadline,
+    hasNonce: false,
+    isUserActive: false,
+    step: { kind: 'locking' },
+  };
   state.wanted = null;
   observe(turn, { type: 'refresh.started', attempt, cause });
   for (const { caller } of state.waiting) observe(turn, { type: 'refresh.joined', attempt, caller });
@@ -111,9 +119,11 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
   const { attempt } = flight;
   const isUserActive = config.isActivityAssumed || state.isUserActive;
   payForRefresh(turn);
+  state.isUserActive = false;
   state.phase = { ...held, stored };
   state.stamp = stamp;
-  enter(turn, flight, { kind: 'requesting', sentAt: now, stamp }, policy.responseDeadlineMs);
+  const step: FlightStep = { kind: 'requesting', sentAt: now, stamp, sent: stored.refreshToken };
+  enter(turn, { ...flight, isUserActive }, step, policy.responseDeadlineMs);
   run(turn, { type: 'sendRefresh', attempt, session: stored, isUserActive });
   observe(turn, { type: 'refresh.sent', attempt, isUserActive });
 }
@@ -138,14 +148,14 @@ const differs = (a: string | null, b: string | null): boolean => a !== null && b
 function commit(
   turn: Turn,
   flight: Flight,
-  { sentAt, stamp }: Extract<FlightStep, { kind: 'requesting' }>,
+  { sentAt, stamp, sent }: Extract<FlightStep, { kind: 'requesting' }>,
   stored: StoredSession,
   tokens: Tokens,
 ): void {
   if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub))
     return failFlight(turn, flight, 'answer-mismatch');
   const held = holdTokens(tokens, stored, sentAt);
-  enter(turn, flight, { kind: 'committing', held, stamp }, turn.policy.vaultWaitMs);
+  enter(turn, flight, { kind: 'committing', held, stamp, sent }, turn.policy.vaultWaitMs);
   writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
@@ -174,21 +184,24 @@ export function onFlightVaultWritten(
   record: VaultRecord | null,
 ): void {
   if (flight.step.kind !== 'committing') return;
-  const { held } = flight.step;
+  const { held, sent } = flight.step;
   const stamp = record?.stamp ?? 0;
+  // A late write of this tab, or another tab that was answered without a new token: the answer at hand replaces the one stored.
+  const isSpent = sent !== null && record?.session?.refreshToken === sent && held.stored.refreshToken !== sent;
   if (isReplaced) land(turn, flight, held, stamp);
-  else if (record && !isOver(turn, record)) adoptAndLand(turn, flight, record);
-  // Emptied between the read and the write, or over: what the server just said is the newest truth.
+  else if (record && !isSpent && !isOver(turn, record)) adoptAndLand(turn, flight, record);
+  // Emptied between the read and the write, spent, or over: what the server just said is the newest truth.
   else writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
 /** Answers whether the refresh token is a new one. */
 function land(turn: Turn, flight: Flight, held: Held, stamp: number): boolean {
-  const { state, now } = turn;
+  const { isUserActive } = turn.state;
   const isRotated = activePhase(turn)?.stored.refreshToken !== held.stored.refreshToken;
-  const durationMs = now.monotonicMs - flight.startedAt.monotonicMs;
-  state.isUserActive = false;
+  const durationMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
   endFlight(turn);
+  // What the user did before the request was told by it.
+  turn.state.isUserActive = isUserActive;
   hold(turn, held, stamp, true);
   observe(turn, { type: 'refresh.succeeded', attempt: flight.attempt, durationMs, isRotated });
   settleWaiters(turn);

@@ -2,6 +2,7 @@ import type { HttpAnswer, Revocation } from './ports.ts';
 import type { Shell } from './shell.ts';
 import { exchange } from './token-endpoint.ts';
 import { parseObject, revocationRequest } from './wire.ts';
+import { within } from './within.ts';
 
 // The server is told of a sign-out when it can be reached: now, when the network is back, or after a relaunch. The local
 // session is gone at once, whatever becomes of this.
@@ -9,7 +10,8 @@ import { parseObject, revocationRequest } from './wire.ts';
 /** Notes that a session has ended here, and tries to tell the server. */
 export async function postRevocation(shell: Shell, { sid, refreshToken }: Revocation): Promise<void> {
   const revocation = { sid, refreshToken };
-  await shell.platform.outbox.add(revocation).catch(() => {});
+  const { clock, outbox } = shell.platform;
+  await within(clock, shell.policy.vaultWaitMs, outbox.add(revocation)).catch(() => {});
   await deliver(shell, revocation);
 }
 

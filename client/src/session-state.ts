@@ -70,8 +70,9 @@ export type Phase =
 export type FlightStep =
   | { readonly kind: 'locking' }
   | { readonly kind: 'reading' }
-  | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number }
-  | { readonly kind: 'committing'; readonly held: Held; readonly stamp: number }
+  /** `sent`: the refresh token in the request; `null`: a cookie. */
+  | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number; readonly sent: string | null }
+  | { readonly kind: 'committing'; readonly held: Held; readonly stamp: number; readonly sent: string | null }
   /** The server said no, or wait: it may have been about a token that another tab has replaced. */
   | { readonly kind: 'rereading'; readonly stamp: number; readonly answer: Exclude<TokenAnswer, { kind: 'tokens' }> };
 
@@ -84,6 +85,8 @@ export type Flight = {
   readonly deadline: Instant;
   /** The request was repeated once with the nonce that the server asked for. */
   readonly hasNonce: boolean;
+  /** The request said that the user is active; if it comes to nothing the next one has to. */
+  readonly isUserActive: boolean;
   readonly step: FlightStep;
 };
 
@@ -98,9 +101,9 @@ export type Unwritten = {
   /** `null`: a tombstone, for `reason`. */
   readonly session: StoredSession | null;
   readonly reason: SignedOutReason | null;
-  /** The user signed in or out: what other tabs make of the session before (`sidBefore`) does not matter any more. */
+  /** The user signed in or out: what other tabs make of the sessions that were left (`over`, by name) does not matter any more. */
   readonly isUsersWill: boolean;
-  readonly sidBefore: string | null;
+  readonly over: readonly string[];
 };
 
 /** The whole state of the machine. It holds tokens: show people and logs `describe(state)` only. */
@@ -188,6 +191,8 @@ export type SessionEvent =
       readonly isReplaced: boolean;
       readonly record: VaultRecord | null;
     }
+  /** A write that had been given up has replaced what was there. */
+  | { readonly type: 'vaultWrittenLate'; readonly record: VaultRecord | null }
   | { readonly type: 'vaultUnavailable'; readonly operation: number; readonly random: number }
   | {
       readonly type: 'refreshAnswered';

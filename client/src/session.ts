@@ -36,7 +36,7 @@ import {
   writeVault,
   type Turn,
 } from './turn.ts';
-import { onVaultRead, onVaultUnavailable, onVaultWritten } from './vault-replies.ts';
+import { onVaultRead, onVaultUnavailable, onVaultWritten, onVaultWrittenLate } from './vault-replies.ts';
 
 // The session machine. `transition` is the only way in which a session changes: no clock, no I/O, no promise, no randomness
 // of its own. Events change the facts; `advance` then does whatever the facts call for, so that no event can forget to.
@@ -100,6 +100,7 @@ const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: 
   lockSettled: onLockSettled,
   vaultRead: onVaultRead,
   vaultWritten: onVaultWritten,
+  vaultWrittenLate: onVaultWrittenLate,
   vaultUnavailable: onVaultUnavailable,
   refreshAnswered: onAnswered,
   refreshFailed: (turn, { attempt }) => onFlightUnavailable(turn, attempt, 'network'),
@@ -161,7 +162,10 @@ function onExtendRequested({ state }: Turn): void {
 
 function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
   const operation = takeNumber(turn);
+  const { storing } = turn.state;
   endFlight(turn);
+  // A button that was pressed twice: nobody will see the first session.
+  if (storing) run(turn, { type: 'revoke', session: storing.held.stored });
   // Stored before anybody sees it: a reload one moment later must find it. By compare-and-swap as everything is: storage that was
   // given up and is only late would else bring it back after a sign-out.
   turn.state.storing = { operation, held };
@@ -179,7 +183,8 @@ function onSignOutRequested(turn: Turn): void {
 function onReauthenticationFailed(turn: Turn, { stage, why }: Event<'reauthenticationFailed'>): void {
   const { state } = turn;
   const { phase, chain } = state;
-  if (chain?.stage !== stage) return;
+  // Whoever is being signed in has succeeded in another way.
+  if (chain?.stage !== stage || state.storing) return;
   observe(turn, { type: 'reauthentication.failed', stage, why });
   askForStage(turn, chain.laterStages, [...chain.failed, { stage, why }], chain.stepUp);
   if (state.chain) return;

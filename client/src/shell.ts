@@ -39,6 +39,8 @@ export type Shell = {
   readonly queue: SessionEvent[];
   isDispatching: boolean;
   isDisposed: boolean;
+  /** How often a sign-out was asked for: a sign-in that began before one comes too late. */
+  signOuts: number;
   readonly callers: Map<number, Caller>;
   nextCaller: number;
   /** Attempts that use the lock: the release function, or `null` while it is waited for. */
@@ -80,6 +82,7 @@ export function startShell(parts: ShellParts): Shell {
     queue: [],
     isDispatching: false,
     isDisposed: false,
+    signOuts: 0,
     callers: new Map(),
     nextCaller: 1,
     locks: new Map(),
@@ -191,7 +194,7 @@ function acquireLock(shell: Shell, attempt: number, waitMs: number): void {
     shell.locks.set(attempt, release);
     dispatch(shell, { type: 'lockSettled', attempt });
   };
-  shell.platform.mutex(waitMs).then(settleLock, () => settleLock(null));
+  void (async () => shell.platform.mutex(waitMs))().then(settleLock, () => settleLock(null));
 }
 
 function endRefresh(shell: Shell, attempt: number): void {
@@ -199,7 +202,7 @@ function endRefresh(shell: Shell, attempt: number): void {
   const release = shell.locks.get(attempt);
   shell.locks.delete(attempt);
   // The next tab must find what this one wrote.
-  if (release) shell.vaultTail = shell.vaultTail.then(release);
+  if (release) void shell.vaultTail.then(release).catch(() => {});
 }
 
 function useVault(shell: Shell, operation: number, work: () => Promise<SessionEvent>): void {
@@ -209,7 +212,12 @@ function useVault(shell: Shell, operation: number, work: () => Promise<SessionEv
       new Promise((resolve) => {
         let isSettled = false;
         const finish = (event: SessionEvent): void => {
-          if (isSettled) return;
+          if (isSettled) {
+            // Given up before, and yet done.
+            if (event.type === 'vaultWritten' && event.isReplaced)
+              dispatch(shell, { type: 'vaultWrittenLate', record: event.record });
+            return;
+          }
           isSettled = true;
           cancel();
           resolve();
@@ -241,7 +249,7 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
 
 async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promise<void> {
   const method = shell.reauthenticators.get(stage);
-  const { owner } = shell.state;
+  const { owner, chain } = shell.state;
   try {
     if (!method) throw new HoldfastError('misconfigured', 'no such means of reauthentication');
     const held = await authenticate(shell, method);
@@ -249,7 +257,7 @@ async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promi
     if (shell.state.owner !== owner) return void postRevocation(shell, held.stored);
     dispatch(shell, { type: 'signedIn', held });
   } catch (error) {
-    dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
+    if (shell.state.chain === chain) dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
   }
 }
 
@@ -285,6 +293,7 @@ export function requestToken(shell: Shell, request: TokenRequest): Promise<Grant
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   return new Promise((resolve, reject) => {
     if (shell.isDisposed) return reject(new HoldfastError('disposed', 'the service was disposed of'));
+    if (!(deadlineMs >= 0)) return reject(new TypeError('deadlineMs must be a number of milliseconds'));
     if (signal?.aborted) return reject(signal.reason as Error);
     const caller = shell.nextCaller++;
     const onAbort = (): void => {
@@ -336,5 +345,7 @@ export function disposeShell(shell: Shell): void {
   shell.locks.clear();
   for (const { reject } of shell.callers.values()) reject(new HoldfastError('disposed', 'the service was disposed of'));
   shell.callers.clear();
+  const listeners = Array.from(shell.listeners);
   shell.listeners.clear();
+  for (const listener of listeners) callSafely(listener);
 }

@@ -2,6 +2,7 @@ import { HoldfastError } from './errors.ts';
 import type { HttpAnswer, HttpRequest } from './ports.ts';
 import type { Shell } from './shell.ts';
 import { readTokenAnswer } from './wire.ts';
+import { within } from './within.ts';
 
 type Parts = Pick<Shell, 'platform' | 'policy' | 'nonces'>;
 
@@ -40,15 +41,15 @@ export async function exchange(parts: Parts, request: HttpRequest): Promise<Http
 async function exchangeOnce(parts: Parts, request: HttpRequest): Promise<HttpAnswer> {
   const { clock, transport } = parts.platform;
   const controller = new AbortController();
-  const cancel = clock.wake(parts.policy.responseDeadlineMs, () => controller.abort());
+  const send = async (): Promise<HttpAnswer> =>
+    transport(withProof(request, await signProof(parts, request.method, request.url, null)), controller.signal);
   try {
-    const proof = await signProof(parts, request.method, request.url, null);
-    const answer = await transport(withProof(request, proof), controller.signal);
+    const answer = await within(clock, parts.policy.responseDeadlineMs, send());
     rememberNonce(parts, request.url, answer.headers['dpop-nonce']);
     return answer;
   } catch (cause) {
     throw new HoldfastError('server-unavailable', 'the authorization server did not answer', { cause });
   } finally {
-    cancel();
+    controller.abort();
   }
 }

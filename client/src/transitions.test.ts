@@ -125,7 +125,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   requesting: {
     'active requesting, readVault': ['foreground', 'store changed'],
-    'active requesting': ['token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
+    'active requesting': ['user active', 'token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
     'active requesting, 2 user-changed': ['token of another owner wanted'],
     'active requesting biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
@@ -138,7 +138,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   committing: {
     'active committing, readVault': ['foreground', 'store changed'],
-    'active committing': ['token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
+    'active committing': ['user active', 'token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
     'active committing, 2 user-changed': ['token of another owner wanted'],
     'active committing biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
@@ -150,7 +150,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   rereading: {
     'active rereading, readVault': ['foreground', 'store changed'],
-    'active rereading': ['token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
+    'active rereading': ['user active', 'token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
     'active rereading, 2 user-changed': ['token of another owner wanted'],
     'active rereading biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
@@ -178,12 +178,25 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (reauth-failed) burying, 1 signed-out, writeVault': ['password cancelled'],
     'reauth-required password, endRefresh': ['lock settled'],
   },
+  'restoring, storing a sign-in': {
+    'restoring storing': ['foreground', 'background', 'store changed', 'token wanted', 'step-up wanted'],
+    'restoring storing, 2 user-changed': ['token of another owner wanted'],
+    'restoring storing, revoke, writeVault': ['signed in'],
+    'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
+    'restoring storing, endRefresh': ['lock settled'],
+    'active storing': ['read: as it was', 'read: newer'],
+    'signed-out (user) storing': ['read: signed out'],
+    'signed-out (never-signed-in) storing': ['read: nothing'],
+    active: ['written'],
+    'restoring storing, writeVault': ['written by another', 'buried by another', 'emptied meanwhile'],
+    'active unwritten': ['vault unavailable'],
+  },
   'storing a sign-in': {
     'signed-out (never-signed-in) storing, readVault': ['foreground', 'store changed'],
     'signed-out (never-signed-in) storing': ['token wanted', 'step-up wanted'],
     'signed-out (never-signed-in) storing, 2 user-changed': ['token of another owner wanted'],
+    'signed-out (never-signed-in) storing, revoke, writeVault': ['signed in'],
     'signed-out (never-signed-in) storing, writeVault': [
-      'signed in',
       'written by another',
       'buried by another',
       'emptied meanwhile',

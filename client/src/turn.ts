@@ -152,8 +152,10 @@ export function settleWaiters(turn: Turn, isSignIn = false): void {
 /** Ends the flight, and whatever it still does: nobody would use its answer. */
 export function endFlight(turn: Turn): void {
   const { flight } = turn.state;
+  if (!flight) return;
   turn.state.flight = null;
-  if (flight) run(turn, { type: 'endRefresh', attempt: flight.attempt });
+  turn.state.isUserActive ||= flight.isUserActive;
+  run(turn, { type: 'endRefresh', attempt: flight.attempt });
 }
 
 /** Nothing has failed. */
@@ -195,11 +197,11 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
     state.jitter = (state.jitter * 997) % 1;
   }
   // A new session of the same user began with an authentication: that is what a step-up waits for.
-  if (before !== null && !isSameSession) settleWaiters(turn, true);
+  if ('stored' in phase && !isSameSession) settleWaiters(turn, true);
 }
 
 /** Somebody else may be signed in from here on: what the one before had parked fails, and is never sent. */
-function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
+export function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
   turn.state.owner++;
   failWaiters(turn, code, isAnybody);
 }
@@ -219,7 +221,6 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp = turn.state.st
   state.phase = { kind: 'signed-out', reason };
   state.chain = null;
   state.stamp = stamp;
-  state.storing = null;
   // What is being read was asked for before: it must not bring the session back.
   state.syncing = null;
   state.unwritten = null;
@@ -230,20 +231,34 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp = turn.state.st
 
 /** Signs out here and leaves a tombstone, so that the other tabs know and no late answer brings the session back. */
 export function signOut(turn: Turn, reason: SignedOutReason): void {
-  const { phase, storing } = turn.state;
-  // A sign-in that is still being stored is what will be found.
-  const sidBefore = sidOf(storing?.held ?? phase);
+  // Whichever of them will be found: the session before, or the sign-in that is still being stored.
+  const over = overOf(turn, turn.state.storing?.held ?? null);
   leave(turn, reason);
+  turn.state.storing = null;
   const isUsersWill = reason === 'user';
-  writeRecord(turn, { session: null, reason, isUsersWill, sidBefore });
+  writeRecord(turn, { session: null, reason, isUsersWill, over });
+}
+
+/** What tells a session from others, also where servers name none. */
+export const nameOf = ({ sid, startedAtMs }: StoredSession): string => sid ?? String(startedAtMs);
+
+/** The sessions that the user leaves here by signing out, or in as `held`, and has left before, as far as the vault does not know. */
+export function overOf({ state: { phase, unwritten } }: Turn, held: Held | null): readonly string[] {
+  const before = unwritten?.isUsersWill ? unwritten.over : [];
+  return [...before, ...[phase, held].flatMap((each) => (each && 'stored' in each ? nameOf(each.stored) : []))];
 }
 
 /**
- * Whether what is stored is over: the user has signed in or out here since, and what other tabs make of the session before does
+ * Whether what is stored is over: the user has signed in or out here since, and what other tabs make of the sessions before does
  * not matter. A session that began here was never in the vault, so it cannot have been ended, nor lost, with what is there.
  */
-export const isOver = ({ state: { unwritten } }: Turn, record: VaultRecord | null): boolean =>
-  !!unwritten?.isUsersWill && (record?.session ? record.session.sid === unwritten.sidBefore : !!unwritten.session);
+export function isOver({ state: { unwritten } }: Turn, record: VaultRecord | null): boolean {
+  if (!unwritten?.isUsersWill) return false;
+  const { session, over } = unwritten;
+  if (!record?.session) return session !== null;
+  const name = nameOf(record.session);
+  return over.includes(name) && !(session && nameOf(session) === name);
+}
 
 /** What is written. */
 export type Writing = Omit<Unwritten, 'operation' | 'retryAt'>;
@@ -268,9 +283,9 @@ export function waitForVault(turn: Turn, writing: Writing): void {
 export function writeLater(
   turn: Turn,
   session: StoredSession,
-  before: Pick<Unwritten, 'isUsersWill' | 'sidBefore'> | null,
+  before: Pick<Unwritten, 'isUsersWill' | 'over'> | null,
 ): void {
-  waitForVault(turn, { isUsersWill: false, sidBefore: null, ...before, session, reason: null });
+  waitForVault(turn, { isUsersWill: false, over: [], ...before, session, reason: null });
 }
 
 /** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */

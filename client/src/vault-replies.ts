@@ -4,15 +4,17 @@ import type { Event, Held } from './session-state.ts';
 import {
   adopt,
   backOffMs,
+  changeOwner,
   hold,
   holdStored,
   isOver,
   leave,
+  nameOf,
   nothingStored,
   observe,
   run,
+  overOf,
   settleWaiters,
-  sidOf,
   waitForVault,
   writeLater,
   writeRecord,
@@ -26,6 +28,8 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   const { phase, owner } = turn.state;
   turn.state.storing = null;
   turn.state.isUserActive = false;
+  // What was parked meanwhile was somebody's whom nobody knows yet.
+  if (phase.kind === 'restoring') changeOwner(turn, 'user-changed');
   hold(turn, held, stamp, false);
   turn.state.chain = null;
   // Who signs in as somebody else leaves the session before for good.
@@ -61,8 +65,17 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
   const stamp = record?.stamp ?? 0;
   if (storing?.operation === operation) {
     // The newest sign-in is what stays, whatever was there.
-    if (isReplaced) finishSignIn(turn, storing.held, stamp);
-    else writeVault(turn, operation, stamp, storing.held.stored);
+    if (isReplaced) return finishSignIn(turn, storing.held, stamp);
+    const { stored } = storing.held;
+    const isNewer =
+      record?.session &&
+      record.session.startedAtMs > stored.startedAtMs &&
+      !overOf(turn, storing.held).includes(nameOf(record.session));
+    // The newest sign-in is what stays: another one here, unless this tab was slow, or frozen, and somebody has signed in since.
+    if (!isNewer) return writeVault(turn, operation, stamp, stored);
+    run(turn, { type: 'revoke', session: stored });
+    state.storing = null;
+    adopt(turn, record, 'verified');
   } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
   else if (unwritten?.operation === operation) {
     state.stamp = stamp;
@@ -77,14 +90,23 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
 /** A locked keychain is not an empty one: whatever was asked of it is asked again. */
 export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavailable'>): void {
   const { state, now } = turn;
-  const { storing, unwritten, phase, stamp } = state;
+  const { storing, unwritten, stamp } = state;
   if (storing?.operation === operation) {
+    const over = overOf(turn, null);
     finishSignIn(turn, storing.held, stamp);
-    writeLater(turn, storing.held.stored, { isUsersWill: true, sidBefore: sidOf(phase) });
+    writeLater(turn, storing.held.stored, { isUsersWill: true, over });
   } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
   else if (state.syncing === operation) {
     state.syncing = null;
     state.syncAt = after(now, backOffMs(turn));
     observe(turn, { type: 'vault.unavailable' });
   } else onFlightUnavailable(turn, operation, 'vault-unavailable');
+}
+
+/** The session that waits to be written is there after all: what other tabs make of it from here on counts. */
+export function onVaultWrittenLate({ state }: Turn, { record }: Event<'vaultWrittenLate'>): void {
+  const { unwritten } = state;
+  if (!unwritten?.session || !record?.session || nameOf(record.session) !== nameOf(unwritten.session)) return;
+  state.stamp = record.stamp;
+  state.unwritten = { ...unwritten, isUsersWill: false };
 }

@@ -62,6 +62,7 @@ const noAnswer = (cause: TransientCause): TokenAnswer => ({ kind: 'transient', c
 const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => {
   const attempt = state.flight?.attempt ?? 99;
   const operation = state.storing?.operation ?? state.unwritten?.operation ?? state.syncing ?? attempt;
+  const reading = state.syncing ?? attempt;
   const request = { type: 'tokenRequested', caller: 2, newerThan: 0, owner: null, deadlineMs: 60_000 } as const;
   return {
     woke: { type: 'woke' },
@@ -82,10 +83,10 @@ const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => 
     'biometric failed': { type: 'reauthenticationFailed', stage: 'biometric', why: 'failed' },
     'password cancelled': { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
     'lock settled': { type: 'lockSettled', attempt },
-    'read: as it was': { type: 'vaultRead', operation, record },
-    'read: newer': { type: 'vaultRead', operation, record: newer },
-    'read: signed out': { type: 'vaultRead', operation, record: buried },
-    'read: nothing': { type: 'vaultRead', operation, record: null },
+    'read: as it was': { type: 'vaultRead', operation: reading, record },
+    'read: newer': { type: 'vaultRead', operation: reading, record: newer },
+    'read: signed out': { type: 'vaultRead', operation: reading, record: buried },
+    'read: nothing': { type: 'vaultRead', operation: reading, record: null },
     written: { type: 'vaultWritten', operation, isReplaced: true, record: { ...newer, stamp: 2 } },
     'written by another': { type: 'vaultWritten', operation, isReplaced: false, record: newer },
     'buried by another': { type: 'vaultWritten', operation, isReplaced: false, record: buried },
@@ -158,6 +159,7 @@ export const states: Readonly<Record<string, readonly Step[]>> = {
   rereading: rejected,
   'reauthentication by biometric': reauthenticating,
   'reauthentication by password': [...reauthenticating, [next('biometric failed')]],
+  'restoring, storing a sign-in': [[{ type: 'woke' }], [next('signed in')]],
   'storing a sign-in': [[{ type: 'woke' }], [next('read: nothing')], [next('signed in')]],
   'a sign-in that could not be stored': [
     [{ type: 'woke' }],
