@@ -178,6 +178,8 @@ const classifier =
 
 const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service was disposed of');
 
+const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user has signed out meanwhile');
+
 function refuseDisposed({ isDisposed }: Shell): void {
   if (isDisposed) throw disposed();
 }
@@ -189,13 +191,16 @@ async function signIn(shell: Shell, credential: PasswordCredential | SignInMetho
   const held = await authenticate(shell, credential);
   if (!shell.isDisposed && shell.signOuts === signOuts) return begin(shell, held);
   void postRevocation(shell, held.stored);
-  throw shell.isDisposed ? disposed() : new HoldfastError('signed-out', 'the user has signed out meanwhile');
+  throw shell.isDisposed ? disposed() : signedOut();
 }
 
 /** Makes a session that was just begun the session of this app; resolves when it is stored. */
 async function begin(shell: Shell, held: Held): Promise<void> {
+  const { signOuts } = shell;
+  shell.newestAfter = signOuts;
   dispatch(shell, { type: 'signedIn', held });
   await until(shell, () => shell.state.storing === null);
+  if (shell.signOuts !== signOuts) throw signedOut();
 }
 
 async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
@@ -206,10 +211,11 @@ async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknow
 
 async function signOut(shell: Shell): Promise<void> {
   refuseDisposed(shell);
-  shell.signOuts++;
-  await restored(shell);
+  const number = ++shell.signOuts;
+  await restored(shell, number);
   refuseDisposed(shell);
-  dispatch(shell, { type: 'signOutRequested' });
+  // Somebody has signed in while the stored session was waited for.
+  if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
   if (shell.state.unwritten)
     throw new HoldfastError(
@@ -219,7 +225,7 @@ async function signOut(shell: Shell): Promise<void> {
 }
 
 /** Waits for the stored session. If it cannot be read in time, whoever it turns out to be is signed out then. */
-async function restored(shell: Shell): Promise<void> {
+async function restored(shell: Shell, number: number): Promise<void> {
   const { owner } = shell.state;
   const reading = ready(shell);
   try {
@@ -228,7 +234,7 @@ async function restored(shell: Shell): Promise<void> {
     refuseDisposed(shell);
     const end = (): void => {
       // Nobody has signed in since.
-      if (shell.state.owner === owner) dispatch(shell, { type: 'signOutRequested' });
+      if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
     };
     reading.then(end, () => {});
     throw new HoldfastError('storage-unavailable', 'the stored session is ended when storage answers', { cause });
@@ -263,7 +269,10 @@ async function ready(shell: Shell): Promise<SessionSnapshot> {
 
 function declineReauthentication(shell: Shell, why: ReauthenticationFailure): void {
   const { chain } = shell.state;
-  if (chain) dispatch(shell, { type: 'reauthenticationFailed', stage: chain.stage, why });
+  if (!chain) return;
+  dispatch(shell, { type: 'reauthenticationFailed', stage: chain.stage, why });
+  // A sign-in that is still at the server ends with it.
+  if (shell.state.phase.kind === 'signed-out') shell.signOuts++;
 }
 
 function listen<T>(listeners: Set<T>, listener: T): () => void {

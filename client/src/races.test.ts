@@ -1,52 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import type { Outbox, Vault } from './ports.ts';
+import type { Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
-import { startResource } from './testing/resource.ts';
-import { createWorld, json, settle, type World } from './testing/world.ts';
+import {
+  ada,
+  asBob,
+  bob,
+  DUE,
+  MINUTE,
+  outcome,
+  pass,
+  refreshElsewhere,
+  revoked,
+  trouble,
+  used,
+} from './testing/trouble.ts';
+import { createWorld, json, settle } from './testing/world.ts';
 
 // Two things at once: what a sign-in, a sign-out, a prompt or a refresh meets while another is under way. Each was seen to fail.
-
-const MINUTE = 60_000;
-const DUE = 10.5 * MINUTE;
-const ada = { username: 'ada', password: 'secret' };
-const bob = { username: 'bob', password: 'secret' };
-const asBob = (world: World): void => void (world.server.extra = { sid: 'session-2', sub: 'user-2' });
-const pass = (world: World, ms: number) => new Promise<void>((resolve) => void world.time.clock.wake(ms, resolve));
-const never = <T>(): Promise<T> => new Promise<T>(() => {});
-const outcome = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'resolved',
-    (error: unknown) => error,
-  );
-/** Where a promise is, without waiting for it. */
-function watch(promise: Promise<unknown>): { is: string } {
-  const seen = { is: 'pending' };
-  promise.then(
-    () => (seen.is = 'resolved'),
-    () => (seen.is = 'rejected'),
-  );
-  return seen;
-}
-const revoked = (world: World): string[] => world.server.requests.flatMap((form) => form.get('token') ?? []);
-const used = (world: World): string[] => world.server.requests.flatMap((form) => form.get('refresh_token') ?? []);
-
-/** A vault whose writes are locked, or take `slowMs`, or: the next one takes `slowMs` and all after it fail (`once`). */
-function trouble(world: World) {
-  const control = { mode: 'fine' as 'fine' | 'slow' | 'locked' | 'once', slowMs: 2_000 };
-  const replace: Vault['replace'] = async (stamp, next) => {
-    const { mode, slowMs } = control;
-    if (mode === 'locked') throw new Error('locked');
-    if (mode === 'once') control.mode = 'locked';
-    if (mode !== 'fine') await pass(world, slowMs);
-    return world.vault.replace(stamp, next);
-  };
-  return Object.assign(control, { vault: { ...world.vault, replace } });
-}
-/** Another tab refreshes whatever is stored: same session, next stamp. */
-async function refreshElsewhere(world: World): Promise<void> {
-  const record = await world.vault.read();
-  await world.vault.replace(record?.stamp ?? 0, { session: record?.session ?? null, endedReason: null });
-}
 
 describe('a sign-in that is being stored stays, whatever is heard meanwhile', () => {
   it('adopted before anything was read, and nothing is stored', async () => {
@@ -104,7 +74,7 @@ describe('every session that was left here is over', () => {
     const { auth } = await world.openSignedInTab({}, { vault: slow.vault });
     asBob(world);
     slow.mode = 'slow';
-    const signedIn = auth.signIn(bob);
+    const signedIn = outcome(auth.signIn(bob));
     await settle();
     const left = auth.signOut();
     await settle();
@@ -310,181 +280,80 @@ describe('a refresh loses nothing', () => {
   });
 });
 
-describe('every promise settles, and says what happened', () => {
-  it('of a step-up, when the session ends and somebody signs in in another tab', async () => {
-    const resource = await startResource(({ authorization }, response) =>
-      authorization === 'Bearer access-1'
-        ? response.writeHead(401, { 'www-authenticate': 'Bearer error="insufficient_user_authentication"' }).end()
-        : response.writeHead(200).end(),
-    );
-    try {
-      const world = createWorld();
-      const tab = await world.openSignedInTab({ resources: [resource.url] });
-      const sent = watch(tab.auth.fetch(resource.url));
-      while (tab.seen('reauthentication.required').length === 0) await settle();
-      world.server.answers.push(json(400, { error: 'invalid_grant' }));
-      await world.time.advance(DUE);
-      world.server.extra = { sid: 'session-1b', sub: 'user-1' };
-      await world.openSignedInTab();
-      await world.time.advance(24 * 60 * MINUTE);
-      for (let turn = 0; turn < 50; turn++) await settle();
-      expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', stepUp: null });
-      expect(sent.is).toBe('resolved');
-    } finally {
-      await resource.close();
-    }
-  });
-
-  it('of ready(), when the service is disposed of', async () => {
+describe('a button that is pressed twice', () => {
+  it('and then a sign-out: the first does not come back', async () => {
     const world = createWorld();
-    const { auth } = world.openTab({}, { vault: { ...world.vault, read: never } });
-    const ready = watch(auth.ready());
-    auth.dispose();
-    await world.time.advance(MINUTE);
-    expect(ready.is).not.toBe('pending');
-  });
-
-  it('of signOut(), when the service is disposed of before it is done', async () => {
-    const world = createWorld();
-    const { auth } = await world.openSignedInTab();
-    const left = outcome(auth.signOut());
-    auth.dispose();
-    await world.time.advance(MINUTE);
-    expect([await left, (await world.vault.read())?.session?.sid]).not.toEqual(['resolved', 'session-1']);
-  });
-
-  it('of signIn(), when the service is disposed of meanwhile: the session is ended at the server', async () => {
-    const world = createWorld();
-    const { auth } = world.openTab();
+    const slow = trouble(world);
+    const { auth } = world.openTab({}, { vault: slow.vault });
     await auth.ready();
-    world.server.delayMs = 1_000;
-    const signedIn = outcome(auth.signIn(ada));
-    await settle();
-    auth.dispose();
-    await world.time.advance(MINUTE);
-    expect([await signedIn, revoked(world)]).toMatchObject([{ code: 'disposed' }, ['refresh-1']]);
-  });
-
-  it('of signIn(), with a key or a transport that never answers', async () => {
-    const world = createWorld();
-    const tabs = [world.openTab({}, { signProof: never }), world.openTab({}, { transport: never })];
-    const states = tabs.map(({ auth }) => watch(auth.signIn(ada)));
-    await world.time.advance(10 * MINUTE);
-    expect(states).toEqual([{ is: 'rejected' }, { is: 'rejected' }]);
-  });
-
-  it('of signOut(), while the vault cannot be read', async () => {
-    const world = createWorld();
-    const read: Vault['read'] = () => Promise.reject(new Error('locked'));
-    const { auth } = world.openTab({}, { vault: { ...world.vault, read } });
-    const left = watch(auth.signOut());
-    await world.time.advance(60 * MINUTE);
-    expect(left.is).not.toBe('pending');
-  });
-});
-
-describe('no session is left behind at the server', () => {
-  it('of two sign-ins in two tabs the newer stays, however slow the older was stored', async () => {
-    const world = createWorld();
-    const slow = Object.assign(trouble(world), { slowMs: 4_000 });
-    const tab = world.openTab({}, { vault: slow.vault });
-    const other = world.openTab();
-    await other.auth.ready();
     slow.mode = 'slow';
-    const signedIn = tab.auth.signIn(ada);
-    await world.time.advance(2_000);
-    slow.mode = 'fine';
-    asBob(world);
-    await other.auth.signIn(bob);
-    await world.time.advance(10_000);
-    await signedIn;
-    const kept = (await world.vault.read())?.session?.refreshToken;
-    expect([kept, revoked(world)]).toEqual(['refresh-2', ['refresh-1']]);
-    expect(other.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-2' } });
+    const first = outcome(auth.signIn(ada));
+    await settle();
+    world.server.extra = { sid: 'session-1b', sub: 'user-1' };
+    const second = outcome(auth.signIn(ada));
+    await settle();
+    const left = auth.signOut();
+    await world.time.advance(MINUTE);
+    await Promise.all([first, second, left]);
+    expect(auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
   });
-
-  it('by a button that is pressed twice', async () => {
+  it('and the answers cross: one of the two sessions stays', async () => {
     const world = createWorld();
+    const slow = trouble(world);
+    let serial = 0;
+    const transport: typeof world.transport = async (request, signal) => {
+      if (!request.url.endsWith('/token')) return world.transport(request, signal);
+      const number = ++serial;
+      if (number === 1) await pass(world, 1_500);
+      return json(200, {
+        access_token: `access-${number}`,
+        token_type: 'Bearer',
+        expires_in: 900,
+        refresh_token: `refresh-${number}`,
+        sid: `session-${number}`,
+        sub: 'user-1',
+      });
+    };
+    const { auth } = world.openTab({}, { vault: slow.vault, transport });
+    await auth.ready();
+    slow.mode = 'slow';
+    const first = auth.signIn(ada);
+    await world.time.advance(500);
+    const second = auth.signIn(ada);
+    await world.time.advance(MINUTE);
+    await Promise.all([first, second]);
+    const kept = (await world.vault.read())?.session?.refreshToken;
+    expect(revoked(world)).not.toContain(kept);
+  });
+  it('where a cookie is all that names the session: the one that stays is not revoked', async () => {
+    const world = createWorld('cookie');
+    world.server.extra = {};
     const { auth } = world.openTab();
     await auth.ready();
+    world.server.requests.length = 0;
     await Promise.all([auth.signIn(ada), auth.signIn(ada)]);
     await world.time.advance(MINUTE);
-    expect(revoked(world)).toContain('refresh-1');
-  });
-
-  it('by an outbox that never answers', async () => {
-    const world = createWorld();
-    const outbox: Outbox = { list: never, add: never, remove: never };
-    const { auth } = await world.openSignedInTab({}, { outbox });
-    await auth.signOut();
-    await world.time.advance(10 * MINUTE);
-    expect(revoked(world)).toEqual(['refresh-1']);
+    // A request with nothing but the client: the cookie is what it revokes.
+    const bare = world.server.requests.filter((form) => [...form.keys()].join() === 'client_id');
+    expect(bare).toEqual([]);
   });
 });
 
-describe('what an app may hand over', () => {
-  const asTokens = {
-    accessToken: 'x',
-    tokenType: 'Bearer',
-    refreshToken: 'r',
-    scope: null,
-    sid: null,
-    sub: null,
-  } as const;
-  it.each([
-    ['Number(retry-after) where there is none', { kind: 'transient', cause: 'server-error', retryAfterMs: NaN }],
-    [
-      'Number(expires_in) where there is none',
-      { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: NaN, sessionLifetimeMs: null } },
-    ],
-  ] as const)('a reading of answers that cannot be used is not: %s', async (_name, answer) => {
+describe('a clock that was set back', () => {
+  it('does not make the session before the newer one', async () => {
     const world = createWorld();
-    let isWrong = true;
-    const { auth, signal } = await world.openSignedInTab({ classify: () => (isWrong ? answer : null) });
-    await world.time.advance(DUE);
-    isWrong = false;
-    for (let hour = 0; hour < 3; hour++) {
-      signal('online');
-      signal('foreground');
-      await world.time.advance(60 * MINUTE);
-    }
-    const token = watch(auth.getAccessToken());
-    await world.time.advance(MINUTE);
-    expect(token.is).toBe('resolved');
-  });
-
-  it('a deadline that is no number', async () => {
-    const world = createWorld();
-    const wakes: number[] = [];
-    const wake: World['time']['clock']['wake'] = (ms, callback) => (
-      wakes.push(ms),
-      world.time.clock.wake(ms, callback)
-    );
-    const { auth } = world.openTab(
-      {},
-      { clock: { ...world.time.clock, wake }, vault: { ...world.vault, read: never } },
-    );
-    void outcome(auth.getAccessToken({ deadlineMs: NaN }));
-    await world.time.advance(MINUTE);
-    expect(wakes.filter(Number.isNaN)).toEqual([]);
-  });
-
-  it('a lock whose release does not return', async () => {
-    const world = createWorld();
-    const tab = await world.openSignedInTab({}, { mutex: () => Promise.resolve(never as unknown as () => void) });
-    await world.time.advance(60 * MINUTE);
-    expect(tab.seen('refresh.succeeded').length).toBeGreaterThan(2);
-  });
-
-  it('a mutex that throws', async () => {
-    const { auth } = await createWorld().openSignedInTab(
-      {},
-      {
-        mutex: () => {
-          throw new Error('no locks');
-        },
-      },
-    );
-    expect(() => auth.extend()).not.toThrow();
+    (await world.openSignedInTab()).auth.dispose();
+    const record = await world.vault.read();
+    if (!record?.session) throw new Error('nothing stored');
+    await world.vault.replace(record.stamp, {
+      session: { ...record.session, startedAtMs: record.session.startedAtMs + 60 * MINUTE },
+      endedReason: null,
+    });
+    const read: Vault['read'] = () => Promise.reject(new Error('locked'));
+    const { auth } = world.openTab({}, { vault: { ...world.vault, read } });
+    await settle();
+    asBob(world);
+    await auth.signIn(bob);
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
   });
 });

@@ -117,7 +117,7 @@ function adoptAndLand(turn: Turn, flight: Flight, record: VaultRecord): void {
 function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, stamp: number): void {
   const { state, now, policy, config } = turn;
   const { attempt } = flight;
-  const isUserActive = config.isActivityAssumed || state.isUserActive;
+  const isUserActive = config.isActivityAssumed || state.isUserActive || flight.isUserActive;
   payForRefresh(turn);
   state.isUserActive = false;
   state.phase = { ...held, stored };
@@ -155,7 +155,8 @@ function commit(
   if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub))
     return failFlight(turn, flight, 'answer-mismatch');
   const held = holdTokens(tokens, stored, sentAt);
-  enter(turn, flight, { kind: 'committing', held, stamp, sent }, turn.policy.vaultWaitMs);
+  // The server has heard that the user is there.
+  enter(turn, { ...flight, isUserActive: false }, { kind: 'committing', held, stamp, sent }, turn.policy.vaultWaitMs);
   writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
@@ -196,12 +197,9 @@ export function onFlightVaultWritten(
 
 /** Answers whether the refresh token is a new one. */
 function land(turn: Turn, flight: Flight, held: Held, stamp: number): boolean {
-  const { isUserActive } = turn.state;
   const isRotated = activePhase(turn)?.stored.refreshToken !== held.stored.refreshToken;
   const durationMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
   endFlight(turn);
-  // What the user did before the request was told by it.
-  turn.state.isUserActive = isUserActive;
   hold(turn, held, stamp, true);
   observe(turn, { type: 'refresh.succeeded', attempt: flight.attempt, durationMs, isRotated });
   settleWaiters(turn);

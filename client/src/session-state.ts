@@ -120,7 +120,7 @@ export type SessionState = {
   readonly waiting: readonly Waiter[];
   readonly flight: Flight | null;
   /** A sign-in or adoption that is being stored before anybody sees it. */
-  readonly storing: { readonly operation: number; readonly held: Held } | null;
+  readonly storing: { readonly operation: number; readonly held: Held; readonly over: readonly string[] } | null;
   /** A read of the vault: to restore, or because another tab may have written to it. */
   readonly syncing: number | null;
   /** When the vault has to be read next for one of these reasons; `null`: no need. */

@@ -22,9 +22,11 @@ import {
   grant,
   isAnybody,
   observe,
+  overOf,
   refreshAllowedInMs,
   refuse,
   requireReauthentication,
+  revokeReplaced,
   run,
   settleWaiters,
   sidOf,
@@ -165,10 +167,10 @@ function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
   const { storing } = turn.state;
   endFlight(turn);
   // A button that was pressed twice: nobody will see the first session.
-  if (storing) run(turn, { type: 'revoke', session: storing.held.stored });
+  if (storing) revokeReplaced(turn, storing.held.stored);
   // Stored before anybody sees it: a reload one moment later must find it. By compare-and-swap as everything is: storage that was
   // given up and is only late would else bring it back after a sign-out.
-  turn.state.storing = { operation, held };
+  turn.state.storing = { operation, held, over: overOf(turn) };
   writeVault(turn, operation, turn.state.stamp, held.stored);
 }
 

@@ -41,6 +41,8 @@ export type Shell = {
   isDisposed: boolean;
   /** How often a sign-out was asked for: a sign-in that began before one comes too late. */
   signOuts: number;
+  /** `signOuts` when the newest sign-in was handed over: no sign-out up to that one is meant for it. */
+  newestAfter: number;
   readonly callers: Map<number, Caller>;
   nextCaller: number;
   /** Attempts that use the lock: the release function, or `null` while it is waited for. */
@@ -83,6 +85,7 @@ export function startShell(parts: ShellParts): Shell {
     isDispatching: false,
     isDisposed: false,
     signOuts: 0,
+    newestAfter: 0,
     callers: new Map(),
     nextCaller: 1,
     locks: new Map(),
@@ -254,7 +257,7 @@ async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promi
     if (!method) throw new HoldfastError('misconfigured', 'no such means of reauthentication');
     const held = await authenticate(shell, method);
     // The user has signed out meanwhile: what comes late ends at once.
-    if (shell.state.owner !== owner) return void postRevocation(shell, held.stored);
+    if (shell.isDisposed || shell.state.owner !== owner) return void postRevocation(shell, held.stored);
     dispatch(shell, { type: 'signedIn', held });
   } catch (error) {
     if (shell.state.chain === chain) dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
@@ -293,7 +296,7 @@ export function requestToken(shell: Shell, request: TokenRequest): Promise<Grant
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   return new Promise((resolve, reject) => {
     if (shell.isDisposed) return reject(new HoldfastError('disposed', 'the service was disposed of'));
-    if (!(deadlineMs >= 0)) return reject(new TypeError('deadlineMs must be a number of milliseconds'));
+    if (Number.isNaN(deadlineMs)) return reject(new TypeError('deadlineMs must be a number of milliseconds'));
     if (signal?.aborted) return reject(signal.reason as Error);
     const caller = shell.nextCaller++;
     const onAbort = (): void => {

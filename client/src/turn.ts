@@ -232,7 +232,7 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp = turn.state.st
 /** Signs out here and leaves a tombstone, so that the other tabs know and no late answer brings the session back. */
 export function signOut(turn: Turn, reason: SignedOutReason): void {
   // Whichever of them will be found: the session before, or the sign-in that is still being stored.
-  const over = overOf(turn, turn.state.storing?.held ?? null);
+  const over = overOf(turn);
   leave(turn, reason);
   turn.state.storing = null;
   const isUsersWill = reason === 'user';
@@ -243,21 +243,36 @@ export function signOut(turn: Turn, reason: SignedOutReason): void {
 export const nameOf = ({ sid, startedAtMs }: StoredSession): string => sid ?? String(startedAtMs);
 
 /** The sessions that the user leaves here by signing out, or in as `held`, and has left before, as far as the vault does not know. */
-export function overOf({ state: { phase, unwritten } }: Turn, held: Held | null): readonly string[] {
-  const before = unwritten?.isUsersWill ? unwritten.over : [];
-  return [...before, ...[phase, held].flatMap((each) => (each && 'stored' in each ? nameOf(each.stored) : []))];
+export function overOf({ state: { phase, storing, unwritten } }: Turn): readonly string[] {
+  const before = [...(unwritten?.isUsersWill ? unwritten.over : []), ...(storing?.over ?? [])];
+  return [
+    ...before,
+    ...[phase, storing?.held].flatMap((each) => (each && 'stored' in each ? nameOf(each.stored) : [])),
+  ];
 }
+
+/** Whether `a` began before `b`; what began in the future began before the clock was set back. */
+export const isOlder = ({ now }: Turn, a: StoredSession, b: StoredSession): boolean =>
+  a.startedAtMs < b.startedAtMs || a.startedAtMs > now.wallMs;
 
 /**
  * Whether what is stored is over: the user has signed in or out here since, and what other tabs make of the sessions before does
  * not matter. A session that began here was never in the vault, so it cannot have been ended, nor lost, with what is there.
  */
-export function isOver({ state: { unwritten } }: Turn, record: VaultRecord | null): boolean {
+export function isOver(turn: Turn, record: VaultRecord | null): boolean {
+  const { unwritten } = turn.state;
   if (!unwritten?.isUsersWill) return false;
   const { session, over } = unwritten;
   if (!record?.session) return session !== null;
   const name = nameOf(record.session);
-  return over.includes(name) && !(session && nameOf(session) === name);
+  if (session && nameOf(session) === name) return false;
+  // Of two sign-ins the newer stays.
+  return over.includes(name) || (session !== null && isOlder(turn, record.session, session));
+}
+
+/** Ends a session at the server that somebody else's has taken the place of. One without a name would be whichever the cookie is by now. */
+export function revokeReplaced(turn: Turn, session: StoredSession): void {
+  if (session.sid !== null || session.refreshToken !== null) run(turn, { type: 'revoke', session });
 }
 
 /** What is written. */

@@ -6,14 +6,15 @@ import {
   backOffMs,
   changeOwner,
   hold,
+  isOlder,
   holdStored,
   isOver,
   leave,
   nameOf,
   nothingStored,
   observe,
-  run,
   overOf,
+  revokeReplaced,
   settleWaiters,
   waitForVault,
   writeLater,
@@ -33,7 +34,7 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   hold(turn, held, stamp, false);
   turn.state.chain = null;
   // Who signs in as somebody else leaves the session before for good.
-  if ('stored' in phase && turn.state.owner !== owner) run(turn, { type: 'revoke', session: phase.stored });
+  if ('stored' in phase && turn.state.owner !== owner) revokeReplaced(turn, phase.stored);
   observe(turn, { type: 'signed-in' });
   settleWaiters(turn, true);
 }
@@ -67,13 +68,14 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
     // The newest sign-in is what stays, whatever was there.
     if (isReplaced) return finishSignIn(turn, storing.held, stamp);
     const { stored } = storing.held;
-    const isNewer =
+    const isOvertaken =
       record?.session &&
-      record.session.startedAtMs > stored.startedAtMs &&
-      !overOf(turn, storing.held).includes(nameOf(record.session));
+      record.session.startedAtMs !== stored.startedAtMs &&
+      !isOlder(turn, record.session, stored) &&
+      !overOf(turn).includes(nameOf(record.session));
     // The newest sign-in is what stays: another one here, unless this tab was slow, or frozen, and somebody has signed in since.
-    if (!isNewer) return writeVault(turn, operation, stamp, stored);
-    run(turn, { type: 'revoke', session: stored });
+    if (!isOvertaken) return writeVault(turn, operation, stamp, stored);
+    revokeReplaced(turn, stored);
     state.storing = null;
     adopt(turn, record, 'verified');
   } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
@@ -92,7 +94,7 @@ export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavai
   const { state, now } = turn;
   const { storing, unwritten, stamp } = state;
   if (storing?.operation === operation) {
-    const over = overOf(turn, null);
+    const over = overOf(turn);
     finishSignIn(turn, storing.held, stamp);
     writeLater(turn, storing.held.stored, { isUsersWill: true, over });
   } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);

@@ -2,9 +2,9 @@
 // What would be lost: a user who mistyped a password, or has no finger free, and is signed out for it.
 import { act, type ReactElement } from 'react';
 import { describe, expect, it } from 'vitest';
-import type { HttpRequest, SignInMethod } from '../index.ts';
+import type { HttpRequest, SignInMethod, Vault } from '../index.ts';
 import { mount } from '../testing/mount.tsx';
-import { createWorld, json } from '../testing/world.ts';
+import { createWorld, json, settle } from '../testing/world.ts';
 import { useExpiryWarning, useReauthentication, useSignIn, type Reauthentication, type SignIn } from './index.ts';
 
 const ada = { username: 'ada', password: 'secret' };
@@ -196,4 +196,41 @@ describe('useExpiryWarning', () => {
     await act(() => world.time.advance(700_000));
     expect(text()).toBe('0');
   });
+});
+
+it('cancel() returns while the sign-in is being stored', async () => {
+  const world = createWorld();
+  let isSlow = false;
+  const replace: Vault['replace'] = async (stamp, next) => {
+    if (isSlow) await new Promise<void>((resolve) => void world.time.clock.wake(2_000, resolve));
+    return world.vault.replace(stamp, next);
+  };
+  const { auth } = await world.openSignedInTab({}, { vault: { ...world.vault, replace } });
+  let declined = 0;
+  const counted: typeof auth = {
+    ...auth,
+    declineReauthentication: (why) => {
+      if (++declined > 100) throw new Error('for ever');
+      auth.declineReauthentication(why);
+    },
+  };
+  const seen: { sheet: Reauthentication | null } = { sheet: null };
+  function Sheet(): ReactElement {
+    seen.sheet = useReauthentication();
+    return <p />;
+  }
+  mount(counted, <Sheet />);
+  world.server.answers.push(json(400, { error: 'invalid_grant' }));
+  await act(() => {
+    auth.extend();
+    return world.time.advance(0);
+  });
+  isSlow = true;
+  await act(async () => {
+    void seen.sheet?.submit({ username: 'ada', password: 'secret' });
+    await settle();
+  });
+  expect(() => act(() => seen.sheet?.cancel())).not.toThrow();
+  await act(() => world.time.advance(60_000));
+  expect(auth.getSnapshot().status).toBe('active');
 });

@@ -55,7 +55,9 @@ function giveWay(auth: AuthService, error: Error): void {
 }
 
 function cancelAll(auth: AuthService): void {
-  while (chainOf(auth.getSnapshot()) !== null) auth.declineReauthentication('cancelled');
+  const chain = chainOf(auth.getSnapshot());
+  // Not `while`: a sign-in that is being stored can no longer be declined.
+  for (let left = chain ? chain.laterStages.length + 1 : 0; left > 0; left--) auth.declineReauthentication('cancelled');
 }
 
 /**

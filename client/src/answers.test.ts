@@ -1,0 +1,350 @@
+import { describe, expect, it } from 'vitest';
+import type { Outbox, Vault } from './ports.ts';
+import type { SignInMethod } from './sign-in.ts';
+import { startResource } from './testing/resource.ts';
+import {
+  ada,
+  asBob,
+  bob,
+  DUE,
+  MINUTE,
+  never,
+  noNonce,
+  outcome,
+  pass,
+  refreshes,
+  revoked,
+  trouble,
+  watch,
+} from './testing/trouble.ts';
+import { createWorld, json, settle, type World } from './testing/world.ts';
+
+// What callers are told, and the server: every promise settles and says what happened, whatever an app or a port does. Each was
+// seen to fail.
+
+describe('every promise settles, and says what happened', () => {
+  it('of a step-up, when the session ends and somebody signs in in another tab', async () => {
+    const resource = await startResource(({ authorization }, response) =>
+      authorization === 'Bearer access-1'
+        ? response.writeHead(401, { 'www-authenticate': 'Bearer error="insufficient_user_authentication"' }).end()
+        : response.writeHead(200).end(),
+    );
+    try {
+      const world = createWorld();
+      const tab = await world.openSignedInTab({ resources: [resource.url] });
+      const sent = watch(tab.auth.fetch(resource.url));
+      while (tab.seen('reauthentication.required').length === 0) await settle();
+      world.server.answers.push(json(400, { error: 'invalid_grant' }));
+      await world.time.advance(DUE);
+      world.server.extra = { sid: 'session-1b', sub: 'user-1' };
+      await world.openSignedInTab();
+      await world.time.advance(24 * 60 * MINUTE);
+      for (let turn = 0; turn < 50; turn++) await settle();
+      expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', stepUp: null });
+      expect(sent.is).toBe('resolved');
+    } finally {
+      await resource.close();
+    }
+  });
+
+  it('of ready(), when the service is disposed of', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab({}, { vault: { ...world.vault, read: never } });
+    const ready = watch(auth.ready());
+    auth.dispose();
+    await world.time.advance(MINUTE);
+    expect(ready.is).not.toBe('pending');
+  });
+
+  it('of signOut(), when the service is disposed of before it is done', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    const left = outcome(auth.signOut());
+    auth.dispose();
+    await world.time.advance(MINUTE);
+    expect([await left, (await world.vault.read())?.session?.sid]).not.toEqual(['resolved', 'session-1']);
+  });
+
+  it('of signIn(), when the service is disposed of meanwhile: the session is ended at the server', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab();
+    await auth.ready();
+    world.server.delayMs = 1_000;
+    const signedIn = outcome(auth.signIn(ada));
+    await settle();
+    auth.dispose();
+    await world.time.advance(MINUTE);
+    expect([await signedIn, revoked(world)]).toMatchObject([{ code: 'disposed' }, ['refresh-1']]);
+  });
+
+  it('of signIn(), with a key or a transport that never answers', async () => {
+    const world = createWorld();
+    const tabs = [world.openTab({}, { signProof: never }), world.openTab({}, { transport: never })];
+    const states = tabs.map(({ auth }) => watch(auth.signIn(ada)));
+    await world.time.advance(10 * MINUTE);
+    expect(states).toEqual([{ is: 'rejected' }, { is: 'rejected' }]);
+  });
+
+  it('of signOut(), while the vault cannot be read', async () => {
+    const world = createWorld();
+    const read: Vault['read'] = () => Promise.reject(new Error('locked'));
+    const { auth } = world.openTab({}, { vault: { ...world.vault, read } });
+    const left = watch(auth.signOut());
+    await world.time.advance(60 * MINUTE);
+    expect(left.is).not.toBe('pending');
+  });
+});
+
+describe('no session is left behind at the server', () => {
+  it('of two sign-ins in two tabs the newer stays, however slow the older was stored', async () => {
+    const world = createWorld();
+    const slow = Object.assign(trouble(world), { slowMs: 4_000 });
+    const tab = world.openTab({}, { vault: slow.vault });
+    const other = world.openTab();
+    await other.auth.ready();
+    slow.mode = 'slow';
+    const signedIn = tab.auth.signIn(ada);
+    await world.time.advance(2_000);
+    slow.mode = 'fine';
+    asBob(world);
+    await other.auth.signIn(bob);
+    await world.time.advance(10_000);
+    await signedIn;
+    const kept = (await world.vault.read())?.session?.refreshToken;
+    expect([kept, revoked(world)]).toEqual(['refresh-2', ['refresh-1']]);
+    expect(other.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-2' } });
+  });
+
+  it('by a button that is pressed twice', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab();
+    await auth.ready();
+    await Promise.all([auth.signIn(ada), auth.signIn(ada)]);
+    await world.time.advance(MINUTE);
+    expect(revoked(world)).toContain('refresh-1');
+  });
+
+  it('by an outbox that never answers', async () => {
+    const world = createWorld();
+    const outbox: Outbox = { list: never, add: never, remove: never };
+    const { auth } = await world.openSignedInTab({}, { outbox });
+    await auth.signOut();
+    await world.time.advance(10 * MINUTE);
+    expect(revoked(world)).toEqual(['refresh-1']);
+  });
+});
+
+describe('what an app may hand over', () => {
+  const asTokens = {
+    accessToken: 'x',
+    tokenType: 'Bearer',
+    refreshToken: 'r',
+    scope: null,
+    sid: null,
+    sub: null,
+  } as const;
+  it.each([
+    ['Number(retry-after) where there is none', { kind: 'transient', cause: 'server-error', retryAfterMs: NaN }],
+    [
+      'Number(expires_in) where there is none',
+      { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: NaN, sessionLifetimeMs: null } },
+    ],
+  ] as const)('a reading of answers that cannot be used is not: %s', async (_name, answer) => {
+    const world = createWorld();
+    let isWrong = true;
+    const { auth, signal } = await world.openSignedInTab({ classify: () => (isWrong ? answer : null) });
+    await world.time.advance(DUE);
+    isWrong = false;
+    for (let hour = 0; hour < 3; hour++) {
+      signal('online');
+      signal('foreground');
+      await world.time.advance(60 * MINUTE);
+    }
+    const token = watch(auth.getAccessToken());
+    await world.time.advance(MINUTE);
+    expect(token.is).toBe('resolved');
+  });
+
+  it('a deadline that is no number', async () => {
+    const world = createWorld();
+    const wakes: number[] = [];
+    const wake: World['time']['clock']['wake'] = (ms, callback) => (
+      wakes.push(ms),
+      world.time.clock.wake(ms, callback)
+    );
+    const { auth } = world.openTab(
+      {},
+      { clock: { ...world.time.clock, wake }, vault: { ...world.vault, read: never } },
+    );
+    void outcome(auth.getAccessToken({ deadlineMs: NaN }));
+    await world.time.advance(MINUTE);
+    expect(wakes.filter(Number.isNaN)).toEqual([]);
+  });
+
+  it('a lock whose release does not return', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab({}, { mutex: () => Promise.resolve(never as unknown as () => void) });
+    await world.time.advance(60 * MINUTE);
+    expect(tab.seen('refresh.succeeded').length).toBeGreaterThan(2);
+  });
+
+  it('a mutex that throws', async () => {
+    const { auth } = await createWorld().openSignedInTab(
+      {},
+      {
+        mutex: () => {
+          throw new Error('no locks');
+        },
+      },
+    );
+    expect(() => auth.extend()).not.toThrow();
+  });
+});
+
+describe('what the user did', () => {
+  it('is told by the request with the nonce as by the one without', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    auth.userActive();
+    world.server.answers.push(noNonce());
+    await world.time.advance(DUE);
+    expect(refreshes(world).map((form) => form.get('user_active'))).toEqual([null, null]);
+  });
+  it('extends the session also where the server wants a nonce first', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    world.server.answers.push(noNonce());
+    auth.extend();
+    await world.time.advance(1_000);
+    expect(refreshes(world).map((form) => form.get('user_active'))).toEqual([null, null]);
+  });
+  it('and the server has heard is not told again because another tab wrote first', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.delayMs = 1_000;
+    tab.auth.userActive();
+    while (refreshes(world).length === 0) await world.time.advance(500);
+    const record = await world.vault.read();
+    await world.vault.replace(record?.stamp ?? 0, {
+      session: record?.session ? { ...record.session, refreshToken: 'elsewhere' } : null,
+      endedReason: null,
+    });
+    await world.time.advance(2 * DUE);
+    expect(refreshes(world).map((form) => form.get('user_active'))).toEqual([null, 'false', 'false']);
+  });
+});
+
+describe('sign-out while the vault cannot be read', () => {
+  it('leaves alone who signs in after it, also while that is being stored', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    let isLocked = true;
+    const slow = trouble(world);
+    const read: Vault['read'] = async () => {
+      if (isLocked) throw new Error('locked');
+      await pass(world, 2_000);
+      return world.vault.read();
+    };
+    const reads = { count: 0 };
+    const { auth } = world.openTab({}, { vault: { ...slow.vault, read: () => (reads.count++, read()) } });
+    const left = outcome(auth.signOut());
+    await world.time.advance(6_000);
+    expect(await left).toMatchObject({ code: 'storage-unavailable' });
+    isLocked = false;
+    const before = reads.count;
+    while (reads.count === before) await world.time.advance(100);
+    // a read that will succeed is under way
+    asBob(world);
+    const signedIn = outcome(auth.signIn(bob));
+    await world.time.advance(MINUTE);
+    expect(await signedIn).toBe('resolved');
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
+  });
+
+  it.each([
+    [
+      { sid: 'session-1', sub: 'user-1' },
+      { sid: 'session-2', sub: 'user-2' },
+    ],
+    [{}, {}],
+    [{ sub: 'user-1' }, { sub: 'user-2' }],
+  ])('signed in over a session nobody could read nor replace: the newer stays %#', async (one, two) => {
+    const world = createWorld();
+    world.server.extra = one;
+    (await world.openSignedInTab()).auth.dispose();
+    await world.time.advance(MINUTE);
+    let isLocked = true;
+    const locked = <T>(work: () => Promise<T>): Promise<T> => (isLocked ? Promise.reject(new Error('locked')) : work());
+    const vault: Vault = {
+      read: () => locked(() => world.vault.read()),
+      replace: (stamp, next) => locked(() => world.vault.replace(stamp, next)),
+    };
+    const { auth } = world.openTab({}, { vault });
+    await world.time.advance(1_000);
+    world.server.extra = two;
+    await auth.signIn(bob);
+    isLocked = false;
+    await world.time.advance(2 * MINUTE);
+    expect((await world.vault.read())?.session?.refreshToken).toBe('refresh-2');
+    expect(await auth.getAccessToken()).toBe('access-2');
+  });
+});
+
+describe('what a sign-in says', () => {
+  it('of one that was signed out while it was being stored', async () => {
+    const world = createWorld();
+    const slow = trouble(world);
+    const { auth } = world.openTab({}, { vault: slow.vault });
+    await auth.ready();
+    slow.mode = 'slow';
+    const signedIn = outcome(auth.signIn(ada));
+    await settle();
+    const left = auth.signOut();
+    await world.time.advance(MINUTE);
+    await left;
+    expect(await signedIn).toMatchObject({ code: 'signed-out' });
+  });
+  it('of one before the session was restored, after a sign-out that still waits for it', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    const read: Vault['read'] = () => pass(world, 2_000).then(() => world.vault.read());
+    const { auth } = world.openTab({}, { vault: { ...world.vault, read } });
+    const left = outcome(auth.signOut());
+    await settle();
+    asBob(world);
+    const signedIn = outcome(auth.signIn(bob));
+    await world.time.advance(MINUTE);
+    expect([await left, await signedIn]).toEqual(['resolved', 'resolved']);
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
+  });
+  it('nothing of a prompt that succeeds after dispose(): it is ended at the server', async () => {
+    const world = createWorld();
+    let go: () => void = () => {};
+    const method: SignInMethod = (ask) => new Promise<void>((resolve) => (go = resolve)).then(() => ask({}));
+    const { auth } = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }] });
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    await world.time.advance(DUE);
+    auth.dispose();
+    go();
+    await world.time.advance(MINUTE);
+    expect(revoked(world)).toHaveLength(1);
+  });
+  it('nothing of one that was declined while it was at the server: nobody comes back', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    await world.time.advance(DUE);
+    world.server.delayMs = 1_000;
+    const signedIn = outcome(auth.signIn(ada));
+    await settle();
+    auth.declineReauthentication();
+    expect(auth.getSnapshot().status).toBe('signed-out');
+    await world.time.advance(MINUTE);
+    await signedIn;
+    expect(auth.getSnapshot().status).toBe('signed-out');
+  });
+  it('a deadline that has passed, while there is a token', async () => {
+    const { auth } = await createWorld().openSignedInTab();
+    expect(await outcome(auth.getAccessToken({ deadlineMs: -1 }))).toBe('resolved');
+  });
+});

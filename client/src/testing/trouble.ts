@@ -1,0 +1,52 @@
+import type { Vault } from '../ports.ts';
+import { json, type World } from './world.ts';
+
+// Trouble for a client in a simulated world, and what came of it.
+
+export const MINUTE = 60_000;
+export const DUE = 10.5 * MINUTE;
+export const ada = { username: 'ada', password: 'secret' };
+export const bob = { username: 'bob', password: 'secret' };
+export const asBob = (world: World): void => void (world.server.extra = { sid: 'session-2', sub: 'user-2' });
+export const pass = (world: World, ms: number) =>
+  new Promise<void>((resolve) => void world.time.clock.wake(ms, resolve));
+export const never = <T>(): Promise<T> => new Promise<T>(() => {});
+export const outcome = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'resolved',
+    (error: unknown) => error,
+  );
+/** Where a promise is, without waiting for it. */
+export function watch(promise: Promise<unknown>): { is: string } {
+  const seen = { is: 'pending' };
+  promise.then(
+    () => (seen.is = 'resolved'),
+    () => (seen.is = 'rejected'),
+  );
+  return seen;
+}
+export const revoked = (world: World): string[] => world.server.requests.flatMap((form) => form.get('token') ?? []);
+export const used = (world: World): string[] =>
+  world.server.requests.flatMap((form) => form.get('refresh_token') ?? []);
+
+/** A vault whose writes are locked, or take `slowMs`, or: the next one takes `slowMs` and all after it fail (`once`). */
+export function trouble(world: World) {
+  const control = { mode: 'fine' as 'fine' | 'slow' | 'locked' | 'once', slowMs: 2_000 };
+  const replace: Vault['replace'] = async (stamp, next) => {
+    const { mode, slowMs } = control;
+    if (mode === 'locked') throw new Error('locked');
+    if (mode === 'once') control.mode = 'locked';
+    if (mode !== 'fine') await pass(world, slowMs);
+    return world.vault.replace(stamp, next);
+  };
+  return Object.assign(control, { vault: { ...world.vault, replace } });
+}
+/** Another tab refreshes whatever is stored: same session, next stamp. */
+export async function refreshElsewhere(world: World): Promise<void> {
+  const record = await world.vault.read();
+  await world.vault.replace(record?.stamp ?? 0, { session: record?.session ?? null, endedReason: null });
+}
+
+export const refreshes = (world: World) =>
+  world.server.requests.filter((form) => form.get('grant_type') === 'refresh_token');
+export const noNonce = () => json(400, { error: 'use_dpop_nonce' }, { 'dpop-nonce': 'n' });
