@@ -42,7 +42,14 @@ export type DeviceParts = Ground & {
 export function createDevice(parts: DeviceParts): Device {
   const { scheduler, random, setup, books } = parts;
   const clock: DeviceClock = { offsetMs: 0, sleptMs: 0, asleepSinceMs: null };
-  const history: DeviceHistory = { signedOutAtMs: null, isSigningOut: false, declinedAtMs: null, lostAtMs: null };
+  const history: DeviceHistory = {
+    signedOutAtMs: null,
+    isSigningOut: false,
+    declinedAtMs: null,
+    lostAtMs: null,
+    isLockMissing: false,
+    lockTimeouts: 0,
+  };
   const tabs = new Map<string, Tab>();
   const lost = (): void => {
     history.lostAtMs = scheduler.nowMs();
@@ -86,8 +93,10 @@ export function createDevice(parts: DeviceParts): Device {
     onTimedOut: (process) => {
       scheduler.note(process.name, 'goes without the lock');
       books.reach('went without the lock');
+      history.lockTimeouts++;
     },
   });
+  history.isLockMissing = locks.isMissing;
   const tabParts: TabParts = {
     ...parts,
     storage: device.storage,

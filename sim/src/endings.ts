@@ -12,6 +12,9 @@ export type DeviceHistory = {
   declinedAtMs: number | null;
   /** When the store last lost something. */
   lostAtMs: number | null;
+  isLockMissing: boolean;
+  /** How often a tab waited for the lock in vain, and went without it. */
+  lockTimeouts: number;
 };
 
 export type Evidence = {

@@ -3,6 +3,8 @@ import { processClock, runTask, type DeviceClock, type Ground, type Process } fr
 
 /** The lock that the tabs of a device share, as browsers give it: in order, kept by the frozen, released by the dead. */
 export type Locks = {
+  /** A browser without locks between tabs. */
+  readonly isMissing: boolean;
   mutexOf(process: Process): Mutex;
   /** A process has died. `isOrphaned`: a lock that it held is never released. Tells whether it held one. */
   onDeath(process: Process, isOrphaned: boolean): boolean;
@@ -60,6 +62,7 @@ export function createLocks(ground: Ground, device: DeviceClock, watch: LockWatc
       });
     };
   return {
+    isMissing,
     mutexOf,
     onDeath: (process, isOrphaned) => {
       queue = queue.filter((other) => other.process !== process);
