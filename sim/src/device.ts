@@ -1,7 +1,7 @@
 import type { Observation } from '../../client/src/session-state.ts';
 import type { SessionSnapshot } from '../../client/src/snapshot.ts';
 import type { Books } from './books.ts';
-import { judgeEnding, type DeviceHistory } from './endings.ts';
+import { judgeEnding, newHistory, type DeviceHistory } from './endings.ts';
 import { createLocks } from './locks.ts';
 import type { Network } from './network.ts';
 import { emitSignal, freeze, thaw, type DeviceClock, type Ground, type Process } from './process.ts';
@@ -42,14 +42,7 @@ export type DeviceParts = Ground & {
 export function createDevice(parts: DeviceParts): Device {
   const { scheduler, random, setup, books } = parts;
   const clock: DeviceClock = { offsetMs: 0, sleptMs: 0, asleepSinceMs: null };
-  const history: DeviceHistory = {
-    signedOutAtMs: null,
-    isSigningOut: false,
-    declinedAtMs: null,
-    lostAtMs: null,
-    isLockMissing: false,
-    lockTimeouts: 0,
-  };
+  const history = newHistory();
   const tabs = new Map<string, Tab>();
   const lost = (): void => {
     history.lostAtMs = scheduler.nowMs();

@@ -17,6 +17,16 @@ export type DeviceHistory = {
   lockTimeouts: number;
 };
 
+/** Of a device on which nothing has happened yet. */
+export const newHistory = (): DeviceHistory => ({
+  signedOutAtMs: null,
+  isSigningOut: false,
+  declinedAtMs: null,
+  lostAtMs: null,
+  isLockMissing: false,
+  lockTimeouts: 0,
+});
+
 export type Evidence = {
   /** The row of the session that the tab showed, and what the books say of it. */
   readonly row: SessionRow | undefined;
