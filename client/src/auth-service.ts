@@ -11,6 +11,7 @@ import type {
   ReauthenticationStage,
 } from './session-state.ts';
 import {
+  disposed,
   disposeShell,
   dispatch,
   requestToken,
@@ -175,8 +176,6 @@ const classifier =
       return null;
     }
   };
-
-const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service was disposed of');
 
 const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user has signed out meanwhile');
 

@@ -295,7 +295,7 @@ export function requestToken(shell: Shell, request: TokenRequest): Promise<Grant
   // A person is asked, who takes the time it takes, and may decline.
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   return new Promise((resolve, reject) => {
-    if (shell.isDisposed) return reject(new HoldfastError('disposed', 'the service was disposed of'));
+    if (shell.isDisposed) return reject(disposed());
     if (Number.isNaN(deadlineMs)) return reject(new TypeError('deadlineMs must be a number of milliseconds'));
     if (signal?.aborted) return reject(signal.reason as Error);
     const caller = shell.nextCaller++;
@@ -337,6 +337,9 @@ export function untilOnline(shell: Shell, signal: AbortSignal | null | undefined
   });
 }
 
+/** The error of whoever asks too late. */
+export const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service was disposed of');
+
 /** Stops the machine: no timer, no listener, no exchange is left, and who waits is told. The session itself stays. */
 export function disposeShell(shell: Shell): void {
   if (shell.isDisposed) return;
@@ -346,7 +349,7 @@ export function disposeShell(shell: Shell): void {
   for (const controller of shell.exchanges.values()) controller.abort();
   for (const release of shell.locks.values()) release?.();
   shell.locks.clear();
-  for (const { reject } of shell.callers.values()) reject(new HoldfastError('disposed', 'the service was disposed of'));
+  for (const { reject } of shell.callers.values()) reject(disposed());
   shell.callers.clear();
   const listeners = Array.from(shell.listeners);
   shell.listeners.clear();

@@ -242,7 +242,7 @@ export function signOut(turn: Turn, reason: SignedOutReason): void {
 /** What tells a session from others, also where servers name none. */
 export const nameOf = ({ sid, startedAtMs }: StoredSession): string => sid ?? String(startedAtMs);
 
-/** The sessions that the user leaves here by signing out, or in as `held`, and has left before, as far as the vault does not know. */
+/** The sessions that the user leaves here by signing out or in, and has left before, as far as the vault does not know. */
 export function overOf({ state: { phase, storing, unwritten } }: Turn): readonly string[] {
   const before = [...(unwritten?.isUsersWill ? unwritten.over : []), ...(storing?.over ?? [])];
   return [

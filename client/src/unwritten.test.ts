@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Vault } from './ports.ts';
+import { ada, MINUTE, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
-
-const MINUTE = 60_000;
 
 const active = (snapshot: ReturnType<ReturnType<World['openTab']>['auth']['getSnapshot']>) => {
   if (snapshot.status !== 'active') throw new Error(`expected an active session, not ${snapshot.status}`);
@@ -17,7 +16,7 @@ describe('what the vault does not know yet', () => {
     const replace: Vault['replace'] = (stamp, next) => held.then(() => world.vault.replace(stamp, next));
     const tab = world.openTab({}, { vault: { ...world.vault, replace } });
     await tab.auth.ready();
-    const signedIn = tab.auth.signIn({ username: 'ada', password: 'secret' }).catch((error: unknown) => error);
+    const signedIn = tab.auth.signIn(ada).catch((error: unknown) => error);
     await settle();
     const signedOut = tab.auth.signOut();
     await settle();
@@ -39,7 +38,7 @@ describe('what the vault does not know yet', () => {
     };
     const tab = world.openTab({}, { vault: { ...world.vault, replace } });
     await tab.auth.ready();
-    void tab.auth.signIn({ username: 'ada', password: 'secret' }).catch(() => {});
+    void tab.auth.signIn(ada).catch(() => {});
     await settle();
     const signedOut = tab.auth.signOut();
     await world.time.advance(MINUTE);
@@ -53,16 +52,14 @@ describe('what the vault does not know yet', () => {
   it('a sign-in that could not be stored is stored as soon as it can be: a relaunch finds it, and nothing older', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
-    let isLocked = false;
-    const replace: Vault['replace'] = (stamp, next) =>
-      isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
-    const tab = world.openTab({}, { vault: { ...world.vault, replace } });
+    const storage = trouble(world);
+    const tab = world.openTab({}, { vault: storage.vault });
     await tab.auth.ready();
-    isLocked = true;
+    storage.mode = 'locked';
     const signedOut = tab.auth.signOut();
     await expect(signedOut).rejects.toMatchObject({ code: 'storage-unavailable' });
     await tab.auth.adopt({ access_token: 'of-bob', token_type: 'Bearer', sid: 'session-2', sub: 'bob' });
-    isLocked = false;
+    storage.mode = 'fine';
     await world.time.advance(MINUTE);
     const relaunched = world.openTab();
     expect(active(await relaunched.auth.ready()).user.sub).toBe('bob');
@@ -70,13 +67,11 @@ describe('what the vault does not know yet', () => {
 
   it('a sign-in that could not be stored is not taken for the sign-out before it', async () => {
     const world = createWorld('cookie');
-    let isLocked = false;
-    const replace: Vault['replace'] = (stamp, next) =>
-      isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
-    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, replace } });
+    const storage = trouble(world);
+    const tab = await world.openSignedInTab({}, { vault: storage.vault });
     await tab.auth.signOut();
-    isLocked = true;
-    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    storage.mode = 'locked';
+    await tab.auth.signIn(ada);
     await world.time.advance(20 * MINUTE);
     expect(tab.seen('refresh.succeeded')).toHaveLength(2);
     expect(tab.seen('signed-out')).toHaveLength(1);
@@ -85,18 +80,16 @@ describe('what the vault does not know yet', () => {
 
   it('a sign-in that waits to be stored outlives a sign-out that is written while it is refreshed', async () => {
     const world = createWorld('cookie');
-    let isLocked = false;
-    const replace: Vault['replace'] = (stamp, next) =>
-      isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
-    const tab = await world.openSignedInTab({}, { vault: { ...world.vault, replace } });
+    const storage = trouble(world);
+    const tab = await world.openSignedInTab({}, { vault: storage.vault });
     await tab.auth.signOut();
-    isLocked = true;
-    await tab.auth.signIn({ username: 'ada', password: 'secret' });
+    storage.mode = 'locked';
+    await tab.auth.signIn(ada);
     world.server.delayMs = 1_000;
     while (tab.seen('refresh.sent').length < 2) await world.time.advance(500);
     // A tombstone of another tab, for the session before.
     await world.vault.replace(null, { session: null, endedReason: 'user' });
-    isLocked = false;
+    storage.mode = 'fine';
     await world.time.advance(MINUTE);
     expect(tab.seen('signed-out')).toHaveLength(1);
     expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');

@@ -65,7 +65,6 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
   const { storing, flight, unwritten } = state;
   const stamp = record?.stamp ?? 0;
   if (storing?.operation === operation) {
-    // The newest sign-in is what stays, whatever was there.
     if (isReplaced) return finishSignIn(turn, storing.held, stamp);
     const { stored } = storing.held;
     const isOvertaken =
