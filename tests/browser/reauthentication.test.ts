@@ -107,6 +107,9 @@ describe('a session that has ended', () => {
     expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
     expect(await parked).toEqual(['signed-out']);
     expect(stage.notes).toEqual([]);
+    // Declining waits for nothing; a page that is left before the end is written learns of it from the server once more.
+    const stored = () => tab.evaluate(async () => (await scene.auth.platform.vault.read())?.session ?? null);
+    await expect.poll(stored).toBeNull();
     await tab.reload();
     expect(await tab.evaluate(() => scene.auth.ready())).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
   });
