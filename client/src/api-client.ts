@@ -2,6 +2,7 @@ import type { AuthService } from './auth-service.ts';
 import { isOneShot, type AuthorizedInit } from './authorized-fetch.ts';
 import { HoldfastError } from './errors.ts';
 import { readRetryAfterMs } from './wire.ts';
+import { unlessAborted } from './within.ts';
 
 /** When and how often a request is repeated. Idempotent methods only, or with an `Idempotency-Key` (RFC 9110 §9.2.2). */
 export type RetryPolicy = {
@@ -69,18 +70,12 @@ function toRequest(baseUrl: string, method: Method, path: string, options: ApiRe
   return [url, init];
 }
 
-function wait(auth: AuthService, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      cancel();
-      reject(signal?.reason as Error);
-    };
-    const cancel = auth.platform.clock.wake(delayMs, () => {
-      signal?.removeEventListener('abort', onAbort);
-      resolve();
-    });
-    signal?.addEventListener('abort', onAbort, { once: true });
+function wait({ platform }: AuthService, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  let cancel = (): void => {};
+  const waited = new Promise<void>((resolve) => {
+    cancel = platform.clock.wake(delayMs, resolve);
   });
+  return unlessAborted(signal, waited, cancel);
 }
 
 /** How long to wait before the next try, or `null` when there should be none. */

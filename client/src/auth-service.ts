@@ -14,8 +14,10 @@ import {
   disposed,
   disposeShell,
   dispatch,
+  refuseDisposed,
   requestToken,
   startShell,
+  until,
   untilOnline,
   type Shell,
   type TokenRequest,
@@ -179,10 +181,6 @@ const classifier =
 
 const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user has signed out meanwhile');
 
-function refuseDisposed({ isDisposed }: Shell): void {
-  if (isDisposed) throw disposed();
-}
-
 /** Signs in, unless the user has signed out since: what comes late then ends at once. */
 async function signIn(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<void> {
   refuseDisposed(shell);
@@ -247,23 +245,10 @@ async function signOutEverywhere(shell: Shell, fetch: AuthorizedFetch, sessionsE
   if (shell.state.owner === owner) await signOut(shell);
 }
 
-/** Resolves when `isTrue`, looking again after every change of the vault. */
-async function until(shell: Shell, isTrue: () => boolean): Promise<void> {
-  while (!isTrue() && !shell.isDisposed) await shell.vaultTail;
-}
-
 async function ready(shell: Shell): Promise<SessionSnapshot> {
-  if (shell.snapshot.status !== 'restoring') return shell.snapshot;
-  refuseDisposed(shell);
-  return new Promise((resolve, reject) => {
-    const listener = (): void => {
-      if (shell.isDisposed) return reject(disposed());
-      if (shell.snapshot.status === 'restoring') return;
-      shell.listeners.delete(listener);
-      resolve(shell.snapshot);
-    };
-    shell.listeners.add(listener);
-  });
+  await until(shell, () => shell.snapshot.status !== 'restoring');
+  if (shell.snapshot.status === 'restoring') throw disposed();
+  return shell.snapshot;
 }
 
 function declineReauthentication(shell: Shell, why: ReauthenticationFailure): void {

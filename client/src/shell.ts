@@ -19,6 +19,7 @@ import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
 import type { TokenAnswer } from './token-answer.ts';
 import { rememberNonce, signProof, withProof } from './token-endpoint.ts';
 import { readTokenAnswer, refreshRequest, type WireConfig } from './wire.ts';
+import { refuseAborted, unlessAborted, within } from './within.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
 
@@ -45,12 +46,10 @@ export type Shell = {
   newestAfter: number;
   readonly callers: Map<number, Caller>;
   nextCaller: number;
-  /** Attempts that use the lock: the release function, or `null` while it is waited for. */
-  readonly locks: Map<number, (() => void) | null>;
-  readonly exchanges: Map<number, AbortController>;
+  /** The refreshes under way by attempt: what ends one gives up its lock, held or waited for, and its exchange. */
+  readonly attempts: Map<number, AbortController>;
   /** The platform says that there is no network. It may be wrong, so nothing is held back for it; it only prolongs patience. */
   isOffline: boolean;
-  readonly onlineListeners: Set<() => void>;
   /** What the next refresh request is signed with; made before the vault is read. */
   proof: string | null;
   /** Endpoints that answered 401 to a token that was fresh, and to which one. */
@@ -64,6 +63,8 @@ export type Shell = {
   stopSignals: () => void;
   readonly listeners: Set<() => void>;
   readonly observers: Set<(observation: Observation) => void>;
+  /** Called after every turn. */
+  readonly lookouts: Set<() => void>;
 };
 
 /** What a shell is made of. */
@@ -88,10 +89,8 @@ export function startShell(parts: ShellParts): Shell {
     newestAfter: 0,
     callers: new Map(),
     nextCaller: 1,
-    locks: new Map(),
-    exchanges: new Map(),
+    attempts: new Map(),
     isOffline: false,
-    onlineListeners: new Set(),
     proof: null,
     nonces: new Map(),
     refusing: new Map(),
@@ -99,11 +98,11 @@ export function startShell(parts: ShellParts): Shell {
     cancelWake: () => {},
     stopSignals: () => {},
     listeners: new Set(),
+    lookouts: new Set(),
   };
   shell.stopSignals = platform.signals((signal) => {
     if (signal === 'online' || signal === 'offline') shell.isOffline = signal === 'offline';
     dispatch(shell, { type: 'signalled', signal });
-    if (signal === 'online') for (const listener of Array.from(shell.onlineListeners)) listener();
     if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
   });
   dispatch(shell, { type: 'woke' });
@@ -130,9 +129,10 @@ export function dispatch(shell: Shell, event: SessionEvent): void {
   }
   armWake(shell);
   const snapshot = keepIfEqual(shell.snapshot, takeSnapshot(shell.state));
-  if (snapshot === shell.snapshot) return;
+  const isNews = snapshot !== shell.snapshot;
   shell.snapshot = snapshot;
-  for (const listener of Array.from(shell.listeners)) callSafely(listener);
+  if (isNews) for (const listener of Array.from(shell.listeners)) callSafely(listener);
+  for (const look of shell.lookouts) look();
 }
 
 /** A listener that throws must not stop the session; its error still surfaces as an uncaught one. */
@@ -191,63 +191,52 @@ export function tellObservers(shell: Shell, observation: Observation): void {
 }
 
 function acquireLock(shell: Shell, attempt: number, waitMs: number): void {
-  shell.locks.set(attempt, null);
+  const controller = new AbortController();
+  const { signal } = controller;
+  shell.attempts.set(attempt, controller);
   const settleLock = (release: (() => void) | null): void => {
-    if (!shell.locks.has(attempt) || shell.isDisposed) return release?.();
-    shell.locks.set(attempt, release);
+    if (signal.aborted) return release?.();
+    // The next tab must find what this one wrote.
+    if (release) signal.addEventListener('abort', () => void shell.vaultTail.then(release).catch(() => {}));
     dispatch(shell, { type: 'lockSettled', attempt });
   };
   void (async () => shell.platform.mutex(waitMs))().then(settleLock, () => settleLock(null));
 }
 
-function endRefresh(shell: Shell, attempt: number): void {
-  shell.exchanges.get(attempt)?.abort();
-  const release = shell.locks.get(attempt);
-  shell.locks.delete(attempt);
-  // The next tab must find what this one wrote.
-  if (release) void shell.vaultTail.then(release).catch(() => {});
+function endRefresh({ attempts }: Shell, attempt: number): void {
+  attempts.get(attempt)?.abort();
+  attempts.delete(attempt);
 }
 
 function useVault(shell: Shell, operation: number, work: () => Promise<SessionEvent>): void {
   const { clock, random } = shell.platform;
-  shell.vaultTail = shell.vaultTail.then(
-    () =>
-      new Promise((resolve) => {
-        let isSettled = false;
-        const finish = (event: SessionEvent): void => {
-          if (isSettled) {
-            // Given up before, and yet done.
-            if (event.type === 'vaultWritten' && event.isReplaced)
-              dispatch(shell, { type: 'vaultWrittenLate', record: event.record });
-            return;
-          }
-          isSettled = true;
-          cancel();
-          resolve();
-          dispatch(shell, event);
-        };
-        const giveUp = (): void => finish({ type: 'vaultUnavailable', operation, random: random() });
-        const cancel = clock.wake(shell.policy.vaultWaitMs, giveUp);
-        work().then(finish, giveUp);
-      }),
-  );
+  const use = async (): Promise<void> => {
+    const working = work();
+    const event = await within(clock, shell.policy.vaultWaitMs, working).catch((): SessionEvent => {
+      // Given up, and yet it may be done.
+      working.then(onLate, () => {});
+      return { type: 'vaultUnavailable', operation, random: random() };
+    });
+    callSafely(() => dispatch(shell, event));
+  };
+  const onLate = (event: SessionEvent): void => {
+    if (event.type === 'vaultWritten' && event.isReplaced)
+      dispatch(shell, { type: 'vaultWrittenLate', record: event.record });
+  };
+  shell.vaultTail = shell.vaultTail.then(use);
 }
 
 function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void {
   const { random, transport } = shell.platform;
-  const controller = new AbortController();
-  shell.exchanges.set(attempt, controller);
-  const finish = (event: SessionEvent): void => {
-    shell.exchanges.delete(attempt);
-    dispatch(shell, event);
-  };
+  // No refresh is sent before its lock was asked for.
+  const { signal } = shell.attempts.get(attempt) ?? new AbortController();
   const onAnswer = (httpAnswer: HttpAnswer): void => {
     rememberNonce(shell, request.url, httpAnswer.headers['dpop-nonce']);
     const answer = shell.classify(httpAnswer) ?? readTokenAnswer(httpAnswer);
-    finish({ type: 'refreshAnswered', attempt, answer, random: random() });
+    dispatch(shell, { type: 'refreshAnswered', attempt, answer, random: random() });
   };
-  const onFailure = (): void => finish({ type: 'refreshFailed', attempt, random: random() });
-  transport(withProof(request, shell.proof), controller.signal).then(onAnswer, onFailure);
+  const onFailure = (): void => dispatch(shell, { type: 'refreshFailed', attempt, random: random() });
+  void (async () => transport(withProof(request, shell.proof), signal))().then(onAnswer, onFailure);
 }
 
 async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promise<void> {
@@ -290,27 +279,32 @@ export type TokenRequest = {
 };
 
 /** Waits for a usable access token. The caller's abort ends its own wait, never the refresh. */
-export function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
+export async function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
   const { newerThan = 0, stepUp = null, owner = null, signal } = request;
   // A person is asked, who takes the time it takes, and may decline.
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
-  return new Promise((resolve, reject) => {
-    if (shell.isDisposed) return reject(disposed());
-    if (Number.isNaN(deadlineMs)) return reject(new TypeError('deadlineMs must be a number of milliseconds'));
-    if (signal?.aborted) return reject(signal.reason as Error);
-    const caller = shell.nextCaller++;
-    const onAbort = (): void => {
-      shell.callers.delete(caller);
-      dispatch(shell, { type: 'callerLeft', caller });
-      reject(signal?.reason as Error);
+  refuseDisposed(shell);
+  if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs must be a number of milliseconds');
+  refuseAborted(signal);
+  const caller = shell.nextCaller++;
+  const granted = new Promise<GrantedToken>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
+  dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs, stepUp });
+  return unlessAborted(signal, granted, () => {
+    shell.callers.delete(caller);
+    dispatch(shell, { type: 'callerLeft', caller });
+  });
+}
+
+/** Resolves when `isTrue`, looking again after every turn, or when the service was disposed of. */
+export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (!isTrue() && !shell.isDisposed) return;
+      shell.lookouts.delete(look);
+      resolve();
     };
-    signal?.addEventListener('abort', onAbort);
-    const leave = (): void => signal?.removeEventListener('abort', onAbort);
-    shell.callers.set(caller, {
-      resolve: (token) => (leave(), resolve(token)),
-      reject: (error) => (leave(), reject(error)),
-    });
-    dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs, stepUp });
+    shell.lookouts.add(look);
+    look();
   });
 }
 
@@ -320,25 +314,17 @@ export function requestToken(shell: Shell, request: TokenRequest): Promise<Grant
  */
 export function untilOnline(shell: Shell, signal: AbortSignal | null | undefined): Promise<void> | null {
   if (!shell.isOffline) return null;
-  return new Promise((resolve, reject) => {
-    const finish = (settle: () => void): void => {
-      cancel();
-      shell.onlineListeners.delete(onOnline);
-      signal?.removeEventListener('abort', onAbort);
-      settle();
-    };
-    const onOnline = (): void => finish(resolve);
-    const onAbort = (): void => finish(() => reject(signal?.reason as Error));
-    const cancel = shell.platform.clock.wake(shell.policy.parkDeadlineMs, () =>
-      finish(() => reject(new HoldfastError('deadline-exceeded', 'the network was away for longer than the deadline'))),
-    );
-    shell.onlineListeners.add(onOnline);
-    signal?.addEventListener('abort', onAbort);
-  });
+  const online = until(shell, () => !shell.isOffline);
+  const late = new HoldfastError('deadline-exceeded', 'the network was away for longer than the deadline');
+  return within(shell.platform.clock, shell.policy.parkDeadlineMs, unlessAborted(signal, online), late);
 }
 
 /** The error of whoever asks too late. */
 export const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service was disposed of');
+
+export function refuseDisposed({ isDisposed }: Shell): void {
+  if (isDisposed) throw disposed();
+}
 
 /** Stops the machine: no timer, no listener, no exchange is left, and who waits is told. The session itself stays. */
 export function disposeShell(shell: Shell): void {
@@ -346,12 +332,9 @@ export function disposeShell(shell: Shell): void {
   shell.isDisposed = true;
   shell.cancelWake();
   shell.stopSignals();
-  for (const controller of shell.exchanges.values()) controller.abort();
-  for (const release of shell.locks.values()) release?.();
-  shell.locks.clear();
+  for (const attempt of shell.attempts.keys()) endRefresh(shell, attempt);
   for (const { reject } of shell.callers.values()) reject(disposed());
   shell.callers.clear();
-  const listeners = Array.from(shell.listeners);
+  for (const look of shell.lookouts) look();
   shell.listeners.clear();
-  for (const listener of listeners) callSafely(listener);
 }
