@@ -18,7 +18,6 @@ import {
   requestToken,
   startShell,
   until,
-  untilOnline,
   type Shell,
   type TokenRequest,
 } from './shell.ts';
@@ -112,8 +111,11 @@ export type AuthService = {
    * one owner must not be sent under another (`auth.fetch(url, { owner })` refuses it).
    */
   readonly owner: () => number;
-  /** Resolves when the network is back; `null` if the platform knows of no outage. For retries. */
-  readonly untilOnline: (signal?: AbortSignal | null) => Promise<void> | null;
+  /**
+   * Resolves when the network is back; `null` if the platform knows of no outage. For retries: parked like a request that waits
+   * for a token, with the same deadline, the same queue and the same errors.
+   */
+  readonly untilOnline: (options?: Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner'>) => Promise<void> | null;
   /** A usable access token, refreshed first if need be. For clients that `fetch` does not fit. */
   readonly getAccessToken: (options?: Pick<TokenRequest, 'signal' | 'deadlineMs'>) => Promise<string>;
   /** A drop-in for `fetch` that carries the session to the origins in `resources` and nowhere else. */
@@ -259,6 +261,10 @@ function declineReauthentication(shell: Shell, why: ReauthenticationFailure): vo
   if (shell.state.phase.kind === 'signed-out') shell.signOuts++;
 }
 
+async function waitForNetwork(shell: Shell, request: TokenRequest | undefined): Promise<void> {
+  await requestToken(shell, { ...request, isForNetwork: true });
+}
+
 function listen<T>(listeners: Set<T>, listener: T): () => void {
   listeners.add(listener);
   return () => void listeners.delete(listener);
@@ -296,7 +302,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     reauthenticators,
   });
   const send = options.fetch ?? ((input, init) => fetch(input, init));
-  const base = typeof document === 'undefined' ? issuer : document.baseURI;
+  const base = (): string => (typeof document === 'undefined' ? issuer : document.baseURI);
   const authorizedFetch = createAuthorizedFetch(shell, resources, base, send);
   return {
     getSnapshot: () => shell.snapshot,
@@ -312,7 +318,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),
     ready: () => ready(shell),
     owner: () => shell.state.owner,
-    untilOnline: (signal) => untilOnline(shell, signal),
+    untilOnline: (request) => (shell.state.isOffline ? waitForNetwork(shell, request) : null),
     getAccessToken: async (request = {}) => (await requestToken(shell, request)).access.value,
     fetch: authorizedFetch,
     resources,

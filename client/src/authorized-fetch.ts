@@ -2,7 +2,7 @@ import { HoldfastError } from './errors.ts';
 import type { GrantedToken } from './session-state.ts';
 import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './shell.ts';
 import { rememberNonce, signProof } from './token-endpoint.ts';
-import { freshMs } from './turn.ts';
+import { canRefresh, freshMs } from './turn.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
 
@@ -13,6 +13,8 @@ export type AuthorizedInit = RequestInit & {
   readonly parkDeadlineMs?: number;
   /** `auth.owner()` when the request was first made: a repetition under somebody else fails with `user-changed`. */
   readonly owner?: number;
+  /** Makes the body anew for each try, in place of `body`: so a stream can be sent again as well. */
+  readonly makeBody?: () => BodyInit;
 };
 
 /** A drop-in for `fetch` that carries the session. */
@@ -32,6 +34,16 @@ type Patience = Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner'>;
 export const isOneShot = (body: unknown): boolean =>
   typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
 
+/** The body of one try. Throws a `TypeError` where a stream would be sent as the text "[object ReadableStream]". */
+function bodyOf(init: AuthorizedInit | undefined): { readonly body?: BodyInit; readonly duplex?: 'half' } {
+  const body = init?.makeBody?.() ?? init?.body;
+  if (!isOneShot(body)) return init?.makeBody && body ? { body } : {};
+  const probe = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as const;
+  if (new Request('https://localhost', probe).headers.has('content-type'))
+    throw new TypeError('this engine cannot send a stream: give a Blob');
+  return { body: body as BodyInit, duplex: 'half' };
+}
+
 /** Not `instanceof`: a request may come from another frame. */
 const isRequest = (input: RequestInfo | URL): input is Request => typeof input === 'object' && 'url' in input;
 
@@ -45,11 +57,14 @@ function merge(headers: HeadersInit | undefined, more: Readonly<Record<string, s
  * Decides before sending whether the request can be repeated. A stream in `init` cannot: it is sent once. The body of a
  * `Request` is cloned for the first try, so that the original is left for the second.
  */
-function planRequest(input: RequestInfo | URL, init: RequestInit | undefined, fetch: Fetch): Plan {
-  const isReplayable = !isOneShot(init?.body);
-  if (!isReplayable || !isRequest(input)) {
+function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined, fetch: Fetch): Plan {
+  const isReplayable = init?.makeBody !== undefined || !isOneShot(init?.body);
+  if (init?.makeBody || !isReplayable || !isRequest(input)) {
     const headers = headersOf(input, init);
-    return { isReplayable, send: (more) => fetch(input, { ...init, headers: merge(headers, more) }) };
+    return {
+      isReplayable,
+      send: async (more) => fetch(input, { ...init, ...bodyOf(init), headers: merge(headers, more) }),
+    };
   }
   const request = new Request(input, init);
   return {
@@ -65,15 +80,15 @@ function planRequest(input: RequestInfo | URL, init: RequestInit | undefined, fe
 const headersOf = (input: RequestInfo | URL, init: RequestInit | undefined): HeadersInit | undefined =>
   init?.headers ?? (isRequest(input) ? input.headers : undefined);
 
-/** What a 401 says is wrong (RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3); without a word, the token is (many APIs say none). */
+/** What a 401 says is wrong; `null`: it says nothing. @see RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3 */
 function readChallenge(response: Response): {
-  readonly error: string;
+  readonly error: string | null;
   readonly parameter: (name: string) => string | null;
 } {
   const header = response.headers.get('www-authenticate') ?? '';
   const parameter = (name: string): string | null =>
     new RegExp(`\\b${name}\\s*=\\s*(?:"([^"]*)"|([^\\s,"]+))`, 'iu').exec(header)?.slice(1).find(Boolean) ?? null;
-  return { error: parameter('error') ?? 'invalid_token', parameter };
+  return { error: parameter('error'), parameter };
 }
 
 /** The URL that a request goes to, or `null` if it is none. */
@@ -116,8 +131,12 @@ async function answerChallenge(
   patience: Patience,
 ): Promise<GrantedToken | null> {
   const { error, parameter } = readChallenge(response);
-  if (error === 'invalid_token') {
-    dispatch(shell, { type: 'tokenTried', generation, isRefused: true });
+  // Many APIs say nothing, and so do proxies. Where no other token can be had, it takes a word to give this one up.
+  const isDoubted = error === null;
+  const { phase } = shell.state;
+  if (isDoubted && 'stored' in phase && !canRefresh(shell, phase.stored)) return null;
+  if (isDoubted || error === 'invalid_token') {
+    dispatch(shell, { type: 'tokenTried', generation, isRefused: true, isDoubted });
     return plan.isReplayable ? requestToken(shell, { ...patience, newerThan: generation, owner }) : null;
   }
   if (error !== 'insufficient_user_authentication' || !plan.isReplayable) return null;
@@ -145,29 +164,37 @@ async function sendAuthorized(
   if (!plan.isReplayable && isNearExpiry(token, shell))
     token = await requestToken(shell, { ...patience, newerThan: token.generation, owner: token.owner });
   const first = await sendOnce(shell, plan, method, target.href, token);
+  const endpoint = `${target.origin}${target.pathname}`;
   if (first.status !== 401) {
-    dispatch(shell, { type: 'tokenTried', generation: token.generation, isRefused: false });
+    shell.refusing.delete(endpoint);
+    dispatch(shell, { type: 'tokenTried', generation: token.generation, isRefused: false, isDoubted: false });
     return first;
   }
-  const endpoint = `${target.origin}${target.pathname}`;
-  if (shell.refusing.get(endpoint) === token.generation) return first;
+  if (isRefusing(shell, endpoint)) return first;
   // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
   const fresh = await answerChallenge(shell, first, token, plan, patience);
   if (!fresh) return first;
   await first.body?.cancel();
   tellObservers(shell, { type: 'request.replayed', generation: fresh.generation });
   const second = await sendOnce(shell, plan, method, target.href, fresh);
-  if (second.status === 401) rememberRefusing(shell, endpoint, fresh.generation);
+  if (second.status === 401) rememberRefusing(shell, endpoint);
   return second;
 }
 
 const REFUSING_MAX = 100;
+const REFUSING_MS = 300_000;
 
-/** An endpoint that refuses a fresh token as well would spend the refreshes of the whole session: it is not asked twice. */
-function rememberRefusing({ refusing }: Shell, endpoint: string, generation: number): void {
+/**
+ * An endpoint that refuses a fresh token as well would spend the refreshes of the whole session, and two of them would take
+ * turns: for a while, or until it accepts one, its 401 is for the caller.
+ */
+function rememberRefusing({ refusing, platform }: Shell, endpoint: string): void {
   if (refusing.size >= REFUSING_MAX) refusing.clear();
-  refusing.set(endpoint, generation);
+  refusing.set(endpoint, platform.clock.now().monotonicMs + REFUSING_MS);
 }
+
+const isRefusing = ({ refusing, platform }: Shell, endpoint: string): boolean =>
+  platform.clock.now().monotonicMs < (refusing.get(endpoint) ?? -Infinity);
 
 /**
  * A `fetch` that sends the session's access token to the origins in `resources`, and to nobody else: requests to other
@@ -179,11 +206,11 @@ function rememberRefusing({ refusing }: Shell, endpoint: string, generation: num
 export function createAuthorizedFetch(
   shell: Shell,
   resources: ReadonlySet<string>,
-  base: string,
+  base: () => string,
   fetch: Fetch,
 ): AuthorizedFetch {
   return async (input, init) => {
-    const target = targetOf(input, base);
+    const target = targetOf(input, base());
     const isOurs = target !== null && resources.has(target.origin);
     if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return fetch(input, init);
     // What was checked is what is sent: a relative URL means the same to nobody else, and a `URL` may change while it waits.

@@ -120,6 +120,8 @@ export type ProofSigner = (request: {
   readonly nonce: string | null;
   /** The access token that goes with the proof; `null` at the token endpoint. */
   readonly accessToken: string | null;
+  /** The time to put into it, ms since 1970: this device's, corrected by what the authorization server's answers say. */
+  readonly atMs: number;
 }) => Promise<string>;
 
 /** Everything a platform provides. `holdfast/web` has one for browsers. */

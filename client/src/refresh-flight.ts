@@ -100,7 +100,7 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
       : requireReauthentication(turn, held.stored, 'storage-lost');
   const isAnother = session.sid !== held.stored.sid || session.sub !== held.stored.sub;
   const { access } = holdStored(session, 'verified', turn.now);
-  const isRefused = held.isRefused && access?.value === held.access?.value;
+  const isRefused = (held.isRefused || flight.cause === 'refused') && access?.value === held.access?.value;
   // Somebody else has refreshed while this tab waited for the lock or slept.
   const isFresh = access !== null && freshMs(access, turn.now, turn.state.jitter, turn.policy) > 0;
   const isNews = isFresh && !isRefused && flight.cause !== 'extend';
@@ -236,9 +236,12 @@ function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: nu
   const ownMs = backOffMs(turn, isOutOfReach);
   const retryInMs =
     askedMs === null ? ownMs : Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random;
-  if (held && isOutOfReach) state.phase = { ...held, freshness: 'offline' };
+  if (held) {
+    const isRefused = held.isRefused && !held.isDoubted;
+    state.phase = { ...held, isRefused, freshness: isOutOfReach ? 'offline' : held.freshness };
+  }
   state.backoff = { until: after(now, retryInMs), isServerAsked: askedMs !== null };
-  if (flight.cause === 'extend') state.wanted = 'extend';
+  if (flight.cause === 'extend' || flight.cause === 'refused') state.wanted = flight.cause;
   endFlight(turn);
   observe(turn, { type: 'refresh.failed', attempt: flight.attempt, cause, retryInMs });
 }

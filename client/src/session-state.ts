@@ -37,6 +37,8 @@ export type Waiter = {
   readonly deadlineMs: number;
   /** Whose request this is: `SessionState.owner` when it was made. Never settled with another user's token. */
   readonly owner: number;
+  /** The request has failed while there was no network: it is sent again when there is one. */
+  readonly isForNetwork: boolean;
 };
 
 /** The session as this tab holds it. */
@@ -45,6 +47,8 @@ export type Held = {
   readonly access: AccessToken | null;
   /** The server has answered 401 to `access`: do not use it again. */
   readonly isRefused: boolean;
+  /** It did so without saying that the token is to blame: whoever else needs one may try it while no other can be had. */
+  readonly isDoubted: boolean;
   readonly freshness: Freshness;
   /** When the session ends unless it is renewed; `null` if unknown. */
   readonly endsAt: Instant | null;
@@ -135,6 +139,8 @@ export type SessionState = {
   readonly paidUntilMs: number;
   /** The user did something since the last refresh that said so. */
   readonly isUserActive: boolean;
+  /** The platform says that there is no network. It may be wrong, so no refresh is held back for it. */
+  readonly isOffline: boolean;
   /** A number in [0, 1) that spreads the proactive refreshes of tabs; another one for each token. */
   readonly jitter: number;
   /** How many refreshes were started; each is known by its number, and so are its operations on the vault. */
@@ -170,9 +176,16 @@ export type SessionEvent =
       readonly deadlineMs: number;
       /** The fresher or stronger authentication that its resource wants: the session stays, only this caller waits for a sign-in. */
       readonly stepUp: StepUp | null;
+      /** Its request has failed on the way: with no network it waits for one. */
+      readonly isForNetwork: boolean;
     }
-  /** A resource answered a request with this token: with 401 (`isRefused`), or otherwise. */
-  | { readonly type: 'tokenTried'; readonly generation: number; readonly isRefused: boolean }
+  /** A resource answered a request with this token: with 401 (`isRefused`; `isDoubted`: without a word about it), or otherwise. */
+  | {
+      readonly type: 'tokenTried';
+      readonly generation: number;
+      readonly isRefused: boolean;
+      readonly isDoubted: boolean;
+    }
   | { readonly type: 'callerLeft'; readonly caller: number }
   | { readonly type: 'extendRequested' }
   | { readonly type: 'signedIn'; readonly held: Held }

@@ -62,6 +62,7 @@ export function initialState(jitter: number, now: Instant): SessionState {
     failures: 0,
     paidUntilMs: -Infinity,
     isUserActive: true,
+    isOffline: false,
     jitter,
     attempts: 0,
     operations: 0,
@@ -109,6 +110,7 @@ const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: 
 };
 
 function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
+  if (signal === 'online' || signal === 'offline') state.isOffline = signal === 'offline';
   if (signal === 'user-active') state.isUserActive = true;
   else if (signal === 'background') {
     // Started by the system, not by somebody who opened the app.
@@ -123,16 +125,19 @@ function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
 }
 
 function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
-  const { caller, stepUp, deadlineMs } = event;
+  const { caller, stepUp, deadlineMs, isForNetwork } = event;
   const { state, now, policy } = turn;
   const { phase, flight, generation, owner } = state;
   const newerThan = stepUp ? Infinity : event.newerThan;
   // Sent before by somebody who has left since: it is not sent again for whoever is here now.
-  if (event.owner !== null && event.owner !== owner) return refuse(turn, caller, 'user-changed');
+  if (event.owner !== null && event.owner !== owner)
+    return refuse(turn, caller, phase.kind === 'signed-out' ? 'signed-out' : 'user-changed');
   const access = phase.kind === 'active' && usableAccess(phase, now);
-  if (access && generation > newerThan) return grant(turn, caller, access);
+  const isKept = isForNetwork && state.isOffline;
+  if (access && generation > newerThan && !isKept) return grant(turn, caller, access);
   if (state.waiting.length >= policy.parkedRequestsMax) return refuse(turn, caller, 'queue-full');
-  state.waiting = [...state.waiting, { caller, newerThan, owner, deadlineMs: now.monotonicMs + deadlineMs }];
+  const waiter = { caller, newerThan, owner, deadlineMs: now.monotonicMs + deadlineMs, isForNetwork };
+  state.waiting = [...state.waiting, waiter];
   observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
   if (flight) observe(turn, { type: 'refresh.joined', attempt: flight.attempt, caller });
   if (!stepUp || phase.kind !== 'active' || state.chain) return;
@@ -142,11 +147,11 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
 
 const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
 
-function onTokenTried(turn: Turn, { generation, isRefused }: Event<'tokenTried'>): void {
+function onTokenTried(turn: Turn, { generation, isRefused, isDoubted }: Event<'tokenTried'>): void {
   const held = activePhase(turn);
   // Of an older token the newer one has told more since.
   if (!held || held.isRefused || generation !== turn.state.generation) return;
-  turn.state.phase = { ...held, isRefused, freshness: isRefused ? held.freshness : 'verified' };
+  turn.state.phase = { ...held, isRefused, isDoubted, freshness: isRefused ? held.freshness : 'verified' };
   if (isRefused) observe(turn, { type: 'token.refused', generation });
 }
 

@@ -17,7 +17,7 @@ import type {
 import { authenticate, type SignInMethod } from './sign-in.ts';
 import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
 import type { TokenAnswer } from './token-answer.ts';
-import { rememberNonce, signProof, withProof } from './token-endpoint.ts';
+import { hear, signProof, withProof } from './token-endpoint.ts';
 import { readTokenAnswer, refreshRequest, type WireConfig } from './wire.ts';
 import { refuseAborted, unlessAborted, within } from './within.ts';
 
@@ -48,14 +48,16 @@ export type Shell = {
   nextCaller: number;
   /** The refreshes under way by attempt: what ends one gives up its lock, held or waited for, and its exchange. */
   readonly attempts: Map<number, AbortController>;
-  /** The platform says that there is no network. It may be wrong, so nothing is held back for it; it only prolongs patience. */
-  isOffline: boolean;
+  /** Nobody looks at this page or app now. */
+  isHidden: boolean;
   /** What the next refresh request is signed with; made before the vault is read. */
   proof: string | null;
-  /** Endpoints that answered 401 to a token that was fresh, and to which one. */
+  /** Endpoints that answered 401 to a token that was fresh, and until when that counts, in monotonic ms. */
   readonly refusing: Map<string, number>;
   /** The nonces that servers want in proofs, by origin. */
   readonly nonces: Map<string, string>;
+  /** How far the authorization server's clock is ahead of this device's, as of its last answer, in ms. */
+  clockOffsetMs: number;
   readonly reauthenticators: ReadonlyMap<ReauthenticationStage, SignInMethod>;
   /** Vault operations run one after the other, in the order in which the machine asked for them. */
   vaultTail: Promise<void>;
@@ -90,9 +92,10 @@ export function startShell(parts: ShellParts): Shell {
     callers: new Map(),
     nextCaller: 1,
     attempts: new Map(),
-    isOffline: false,
+    isHidden: false,
     proof: null,
     nonces: new Map(),
+    clockOffsetMs: 0,
     refusing: new Map(),
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
@@ -101,7 +104,7 @@ export function startShell(parts: ShellParts): Shell {
     lookouts: new Set(),
   };
   shell.stopSignals = platform.signals((signal) => {
-    if (signal === 'online' || signal === 'offline') shell.isOffline = signal === 'offline';
+    if (signal === 'foreground' || signal === 'background') shell.isHidden = signal === 'background';
     dispatch(shell, { type: 'signalled', signal });
     if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
   });
@@ -231,7 +234,7 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
   // No refresh is sent before its lock was asked for.
   const { signal } = shell.attempts.get(attempt) ?? new AbortController();
   const onAnswer = (httpAnswer: HttpAnswer): void => {
-    rememberNonce(shell, request.url, httpAnswer.headers['dpop-nonce']);
+    hear(shell, request.url, httpAnswer.headers);
     const answer = shell.classify(httpAnswer) ?? readTokenAnswer(httpAnswer);
     dispatch(shell, { type: 'refreshAnswered', attempt, answer, random: random() });
   };
@@ -242,14 +245,21 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
 async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promise<void> {
   const method = shell.reauthenticators.get(stage);
   const { owner, chain } = shell.state;
+  const isOver = (): boolean => shell.state.chain !== chain;
+  // A page in the background cannot ask anybody: its prompt would fail, and sign out those who are being asked elsewhere.
+  await until(shell, () => !shell.isHidden || isOver());
+  if (isOver() || shell.isDisposed) return;
+  const controller = new AbortController();
+  // Answered in another tab, or given up: nobody needs the prompt any more.
+  void until(shell, isOver).then(() => controller.abort());
   try {
     if (!method) throw new HoldfastError('misconfigured', 'no such means of reauthentication');
-    const held = await authenticate(shell, method);
+    const held = await authenticate(shell, method, controller.signal);
     // The user has signed out meanwhile: what comes late ends at once.
     if (shell.isDisposed || shell.state.owner !== owner) return void postRevocation(shell, held.stored);
     dispatch(shell, { type: 'signedIn', held });
   } catch (error) {
-    if (shell.state.chain === chain) dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
+    if (!isOver()) dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
   }
 }
 
@@ -271,6 +281,8 @@ function settle(shell: Shell, caller: number, settlement: GrantedToken | Holdfas
 export type TokenRequest = {
   readonly newerThan?: number;
   readonly stepUp?: StepUp;
+  /** Waits for a network as well, if the platform says that there is none. */
+  readonly isForNetwork?: boolean;
   /** Whose request it is, once it was sent: under another owner it fails with `user-changed`. */
   readonly owner?: number | null | undefined;
   /** How long to wait, in ms. Default: `policy.parkDeadlineMs`, and for a step-up as long as the user takes. */
@@ -280,7 +292,7 @@ export type TokenRequest = {
 
 /** Waits for a usable access token. The caller's abort ends its own wait, never the refresh. */
 export async function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
-  const { newerThan = 0, stepUp = null, owner = null, signal } = request;
+  const { newerThan = 0, stepUp = null, isForNetwork = false, owner = null, signal } = request;
   // A person is asked, who takes the time it takes, and may decline.
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   refuseDisposed(shell);
@@ -288,7 +300,7 @@ export async function requestToken(shell: Shell, request: TokenRequest): Promise
   refuseAborted(signal);
   const caller = shell.nextCaller++;
   const granted = new Promise<GrantedToken>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
-  dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs, stepUp });
+  dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs, stepUp, isForNetwork });
   return unlessAborted(signal, granted, () => {
     shell.callers.delete(caller);
     dispatch(shell, { type: 'callerLeft', caller });
@@ -306,17 +318,6 @@ export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
     shell.lookouts.add(look);
     look();
   });
-}
-
-/**
- * Resolves when the network is back, rejects with the caller's abort reason, or with `deadline-exceeded` after the time that
- * a request may be parked. `null` if the platform knows of no outage.
- */
-export function untilOnline(shell: Shell, signal: AbortSignal | null | undefined): Promise<void> | null {
-  if (!shell.isOffline) return null;
-  const online = until(shell, () => !shell.isOffline);
-  const late = new HoldfastError('deadline-exceeded', 'the network was away for longer than the deadline');
-  return within(shell.platform.clock, shell.policy.parkDeadlineMs, unlessAborted(signal, online), late);
 }
 
 /** The error of whoever asks too late. */

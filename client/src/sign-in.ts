@@ -13,11 +13,13 @@ export type PasswordCredential = { readonly username: string; readonly password:
 
 /**
  * A way of signing in that takes several steps, such as a passkey: sends fields to the challenge endpoint by `ask` until an
- * answer brings the code. May reject with anything; a `HoldfastError` reaches the caller as it is.
+ * answer brings the code. May reject with anything; a `HoldfastError` reaches the caller as it is. `signal`: as a stage of the
+ * reauthentication chain it ends when it is not needed any more, for another tab was faster or the user gave up.
  * @see draft-ietf-oauth-first-party-apps
  */
 export type SignInMethod = (
   ask: (fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>,
+  signal?: AbortSignal,
 ) => Promise<ChallengeAnswer>;
 
 function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): HoldfastError {
@@ -34,7 +36,11 @@ export const beginSession = (tokens: Tokens, sentAt: Instant, scope: string | nu
  * Signs in: an authorization code from the challenge endpoint, exchanged with PKCE. Rejects with a `HoldfastError`.
  * @see draft-ietf-oauth-first-party-apps, RFC 7636
  */
-export async function authenticate(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<Held> {
+export async function authenticate(
+  shell: Shell,
+  credential: PasswordCredential | SignInMethod,
+  signal?: AbortSignal,
+): Promise<Held> {
   const { platform, wire, state } = shell;
   const { phase, chain } = state;
   const codeVerifier = platform.randomToken();
@@ -49,7 +55,7 @@ export async function authenticate(shell: Shell, credential: PasswordCredential 
     readChallengeAnswer(await exchange(shell, challengeRequest(wire, { ...context, ...fields }, codeChallenge)));
   const challenge =
     typeof credential === 'function'
-      ? await credential(ask)
+      ? await credential(ask, signal)
       : await ask({ username: credential.username, password: credential.password });
   if (challenge.kind !== 'code') throw refusalError(challenge);
   const sentAt = platform.clock.now();

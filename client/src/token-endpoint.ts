@@ -4,7 +4,7 @@ import type { Shell } from './shell.ts';
 import { readTokenAnswer } from './wire.ts';
 import { within } from './within.ts';
 
-type Parts = Pick<Shell, 'platform' | 'policy' | 'nonces'>;
+type Parts = Pick<Shell, 'platform' | 'policy' | 'nonces' | 'clockOffsetMs'>;
 
 const originOf = (url: string): string => new URL(url).origin;
 
@@ -13,15 +13,23 @@ export function rememberNonce({ nonces }: Parts, url: string, nonce: string | nu
   if (nonce) nonces.set(originOf(url), nonce);
 }
 
+/** What an answer of the authorization server tells besides: the nonce for the next proof, and what time it is. */
+export function hear(parts: Parts, url: string, headers: HttpAnswer['headers']): void {
+  rememberNonce(parts, url, headers['dpop-nonce']);
+  const serverMs = Date.parse(headers['date'] ?? '');
+  if (Number.isFinite(serverMs)) parts.clockOffsetMs = serverMs - parts.platform.clock.now().wallMs;
+}
+
 /** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */
 export async function signProof(
-  { platform, nonces }: Parts,
+  { platform, nonces, clockOffsetMs }: Parts,
   method: string,
   url: string,
   accessToken: string | null,
 ): Promise<string | null> {
   if (!platform.signProof) return null;
-  return platform.signProof({ method, url, nonce: nonces.get(originOf(url)) ?? null, accessToken });
+  const nonce = nonces.get(originOf(url)) ?? null;
+  return platform.signProof({ method, url, nonce, accessToken, atMs: platform.clock.now().wallMs + clockOffsetMs });
 }
 
 /** The request with its proof. */
@@ -45,7 +53,7 @@ async function exchangeOnce(parts: Parts, request: HttpRequest): Promise<HttpAns
     transport(withProof(request, await signProof(parts, request.method, request.url, null)), controller.signal);
   try {
     const answer = await within(clock, parts.policy.responseDeadlineMs, send());
-    rememberNonce(parts, request.url, answer.headers['dpop-nonce']);
+    hear(parts, request.url, answer.headers);
     return answer;
   } catch (cause) {
     throw new HoldfastError('server-unavailable', 'the authorization server did not answer', { cause });

@@ -21,8 +21,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   'signed out': {
     'signed-out (never-signed-in), readVault': ['foreground', 'store changed'],
-    'signed-out (never-signed-in), 2 signed-out': ['token wanted', 'step-up wanted'],
-    'signed-out (never-signed-in), 2 user-changed': ['token of another owner wanted'],
+    'signed-out (never-signed-in), 2 signed-out': ['token wanted', 'token of another owner wanted', 'step-up wanted'],
     'signed-out (never-signed-in) storing, writeVault': ['signed in'],
     'signed-out (never-signed-in), endRefresh': ['lock settled'],
   },
@@ -194,7 +193,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   'storing a sign-in': {
     'signed-out (never-signed-in) storing, readVault': ['foreground', 'store changed'],
     'signed-out (never-signed-in) storing': ['token wanted', 'step-up wanted'],
-    'signed-out (never-signed-in) storing, 2 user-changed': ['token of another owner wanted'],
+    'signed-out (never-signed-in) storing, 2 signed-out': ['token of another owner wanted'],
     'signed-out (never-signed-in) storing, revoke, writeVault': ['signed in'],
     'signed-out (never-signed-in) storing, writeVault': [
       'written by another',
@@ -242,8 +241,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   'burying a session': {
     'signed-out (user) burying, readVault': ['foreground', 'store changed'],
-    'signed-out (user) burying, 2 signed-out': ['token wanted', 'step-up wanted'],
-    'signed-out (user) burying, 2 user-changed': ['token of another owner wanted'],
+    'signed-out (user) burying, 2 signed-out': ['token wanted', 'token of another owner wanted', 'step-up wanted'],
     'signed-out (user) storing burying, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh': ['lock settled'],
     'signed-out (user)': ['written', 'buried by another', 'emptied meanwhile'],
@@ -280,8 +278,8 @@ describe('the machine', () => {
       { type: 'refreshAnswered', attempt: 99, answer: { kind: 'rejected', reason: 'revoked' }, random: 0 },
       { type: 'refreshFailed', attempt: 99, random: 0 },
       { type: 'callerLeft', caller: 99 },
-      { type: 'tokenTried', generation: 99, isRefused: true },
-      { type: 'tokenTried', generation: 99, isRefused: false },
+      { type: 'tokenTried', generation: 99, isRefused: true, isDoubted: false },
+      { type: 'tokenTried', generation: 99, isRefused: false, isDoubted: false },
       { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
       { type: 'woke' },
     ];

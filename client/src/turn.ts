@@ -61,7 +61,7 @@ export const usableAccess = ({ access, isRefused }: Held, now: Instant): AccessT
   access && !isRefused && untilBoth(access.expiresAt, now) > 0 ? access : null;
 
 /** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
-export const canRefresh = ({ config }: Turn, { refreshToken }: StoredSession): boolean =>
+export const canRefresh = ({ config }: Pick<Turn, 'config'>, { refreshToken }: StoredSession): boolean =>
   config.delivery === 'cookie' || refreshToken !== null;
 
 /** For how long the token need not be refreshed in this tab, in ms; 0 or less: it should be by now. */
@@ -102,6 +102,7 @@ export function holdStored(stored: StoredSession, freshness: Freshness, now: Ins
       expiresAt: inMs(Math.min(access.expiresAtMs, now.wallMs + access.lifetimeMs)),
     },
     isRefused: false,
+    isDoubted: false,
     isFinal: isSameMoment(access && access.expiresAtMs, expiresAtMs),
     isProbe: false,
     freshness,
@@ -138,12 +139,15 @@ export const isAnybody = (): boolean => true;
 
 /**
  * Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is
- * too old. A sign-in helps everybody.
+ * too old. A sign-in helps everybody, but for those who wait for a network.
  */
 export function settleWaiters(turn: Turn, isSignIn = false): void {
   const held = activePhase(turn);
+  const { generation, isOffline } = turn.state;
   if (!held?.access || held.isRefused) return;
-  for (const { caller } of takeWaiters(turn, (waiter) => isSignIn || waiter.newerThan < turn.state.generation)) {
+  const isHelped = ({ newerThan, isForNetwork }: Waiter): boolean =>
+    (isSignIn || newerThan < generation) && !(isForNetwork && isOffline);
+  for (const { caller } of takeWaiters(turn, isHelped)) {
     grant(turn, caller, held.access);
     observe(turn, { type: 'request.released', caller });
   }
@@ -163,6 +167,9 @@ function settleDown({ state }: Turn): void {
   state.backoff = null;
   state.failures = 0;
 }
+
+const isSameEnd = (a: StoredSession, b: StoredSession): boolean =>
+  a.expiresAtMs === b.expiresAtMs || isSameMoment(a.expiresAtMs, b.expiresAtMs);
 
 const isSameUser = (a: StoredSession, b: StoredSession): boolean =>
   (a.sid !== null && a.sid === b.sid) || (a.sub !== null && a.sub === b.sub);
@@ -186,13 +193,16 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
   state.phase = {
     kind: 'active',
     ...held,
-    ...(isSameToken && { isRefused: before.isRefused, warningsGiven: before.warningsGiven }),
+    ...(isSameToken && { isRefused: before.isRefused, isDoubted: before.isDoubted }),
+    // Of an end that stays where it was the user has been warned.
+    ...(before && isSameEnd(before.stored, held.stored) && { warningsGiven: before.warningsGiven }),
   };
   state.stamp = stamp;
   state.unwritten = null;
   settleDown(turn);
   if (!isSameToken) {
     state.generation++;
+    if (state.wanted === 'refused') state.wanted = null;
     // Two tabs that happen to be close would else meet at every token, where no lock keeps them apart.
     state.jitter = (state.jitter * 997) % 1;
   }

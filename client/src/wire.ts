@@ -11,7 +11,7 @@ export type WireConfig = {
   readonly delivery: 'cookie' | 'body';
 };
 
-/** Used when a server names no `expires_in`: a 401 corrects it. */
+/** Used when neither the server nor the token says how long it lives: a 401 corrects it. */
 const ASSUMED_LIFETIME_SECONDS = 3_600;
 
 /** Half a surrogate pair cannot be encoded; it is sent as U+FFFD, as browsers do. */
@@ -98,16 +98,30 @@ function seconds(value: unknown): number | null {
   return typeof number === 'number' && number >= 0 && number < Infinity ? number : null;
 }
 
+/** The life of a token that is a JWT and says so itself, in seconds; `null` for any other. Only its issuer can check it. */
+function lifetimeOfJwt(token: string): number | null {
+  // Not in every engine.
+  const { atob } = globalThis as { readonly atob?: (base64: string) => string };
+  try {
+    const claims = parseObject(atob?.((token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')) ?? '');
+    const lifetime = Number(claims?.['exp']) - Number(claims?.['iat']);
+    return lifetime > 0 ? seconds(lifetime) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** A token answer's members in our units; `null` without an access token. @see RFC 6749 §5.1 */
 export function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
   const accessToken = text(json['access_token']);
   if (accessToken === null) return null;
   const inactivitySeconds = seconds(json['refresh_token_timeout']) ?? Infinity;
   const endSeconds = Math.min(inactivitySeconds, seconds(json['authorization_expires_in']) ?? Infinity);
+  const lifetimeSeconds = seconds(json['expires_in']) ?? lifetimeOfJwt(accessToken) ?? ASSUMED_LIFETIME_SECONDS;
   return {
     accessToken,
     tokenType: text(json['token_type'])?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',
-    lifetimeMs: (seconds(json['expires_in']) ?? ASSUMED_LIFETIME_SECONDS) * 1_000,
+    lifetimeMs: lifetimeSeconds * 1_000,
     refreshToken: text(json['refresh_token']),
     scope: text(json['scope']),
     sid: text(json['sid']),

@@ -157,7 +157,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: 'refused-token-is-used-again',
     what: 'a 401 does not mark the token as refused, so that nothing refreshes it',
-    patches: [{ file: SESSION, find: '{ ...held, isRefused, freshness', replace: '{ ...held, freshness' }],
+    patches: [{ file: SESSION, find: '{ ...held, isRefused, isDoubted,', replace: '{ ...held, isDoubted,' }],
   },
   {
     name: 'parked-for-ever',
@@ -214,8 +214,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'client/src/api-client.ts',
-        find: "(IDEMPOTENT.has(method) || new Headers(init.headers).has('idempotency-key'))",
-        replace: "(IDEMPOTENT.has(method) || method === 'POST')",
+        find: "(IDEMPOTENT.has(init.method ?? '') || new Headers(init.headers).has('idempotency-key'))",
+        replace: "(IDEMPOTENT.has(init.method ?? '') || init.method === 'POST')",
       },
     ],
   },

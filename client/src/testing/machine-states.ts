@@ -63,7 +63,14 @@ const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => 
   const attempt = state.flight?.attempt ?? 99;
   const operation = state.storing?.operation ?? state.unwritten?.operation ?? state.syncing ?? attempt;
   const reading = state.syncing ?? attempt;
-  const request = { type: 'tokenRequested', caller: 2, newerThan: 0, owner: null, deadlineMs: 60_000 } as const;
+  const request = {
+    type: 'tokenRequested',
+    caller: 2,
+    newerThan: 0,
+    owner: null,
+    deadlineMs: 60_000,
+    isForNetwork: false,
+  } as const;
   return {
     woke: { type: 'woke' },
     foreground: { type: 'signalled', signal: 'foreground' },
@@ -74,8 +81,8 @@ const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => 
     'token wanted': { ...request, stepUp: null },
     'token of another owner wanted': { ...request, owner: 7, stepUp: null },
     'step-up wanted': { ...request, stepUp: { acrValues: null, maxAgeSeconds: 60 } },
-    'token refused': { type: 'tokenTried', generation: state.generation, isRefused: true },
-    'token accepted': { type: 'tokenTried', generation: state.generation, isRefused: false },
+    'token refused': { type: 'tokenTried', generation: state.generation, isRefused: true, isDoubted: false },
+    'token accepted': { type: 'tokenTried', generation: state.generation, isRefused: false, isDoubted: false },
     'caller left': { type: 'callerLeft', caller: 1 },
     extend: { type: 'extendRequested' },
     'signed in': { type: 'signedIn', held: ofAnother },
@@ -133,7 +140,15 @@ const next =
 
 const restored: readonly Step[] = [[{ type: 'woke' }], [next('read: as it was')]];
 const parked: Step = [
-  { type: 'tokenRequested', caller: 1, newerThan: 1, owner: null, deadlineMs: 10 * LIFETIME_MS, stepUp: null },
+  {
+    type: 'tokenRequested',
+    caller: 1,
+    newerThan: 1,
+    owner: null,
+    deadlineMs: 10 * LIFETIME_MS,
+    stepUp: null,
+    isForNetwork: false,
+  },
 ];
 const expired = LIFETIME_MS + 1;
 const locking: readonly Step[] = [...restored, parked, [{ type: 'woke' }, expired]];

@@ -25,14 +25,14 @@ async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unk
  */
 export function webProofSigner(name = 'default'): ProofSigner {
   let store: SealedStore | null = null;
-  return async ({ method, url, nonce, accessToken }) => {
+  return async ({ method, url, nonce, accessToken, atMs }) => {
     store ??= withFallback(sealedStore(`holdfast-${name}`));
     const keys = await store.key('proof-key', () => crypto.subtle.generateKey(ES256, false, ['sign', 'verify']));
     return signWith(keys, {
       jti: randomToken(),
       htm: method,
       htu: withoutQuery(url),
-      iat: Math.floor(Date.now() / 1_000),
+      iat: Math.floor(atMs / 1_000),
       ...(nonce === null ? {} : { nonce }),
       ...(accessToken === null ? {} : { ath: await sha256(accessToken) }),
     });

@@ -88,9 +88,11 @@ async function getCredential(
  * await auth.signIn(passkey())
  * @see WebAuthn Level 3 §7.2, draft-ietf-oauth-first-party-apps
  */
-export function passkey({ mediation = 'optional', signal }: PasskeyOptions = {}): SignInMethod {
-  return async (ask) => {
+export function passkey({ mediation = 'optional', signal: ownSignal }: PasskeyOptions = {}): SignInMethod {
+  return async (ask, chainSignal) => {
     requireSupport();
+    const signals = [ownSignal, chainSignal].filter((each) => each !== undefined);
+    const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
     for (;;) {
       signal?.throwIfAborted();
       const begun = await ask({});

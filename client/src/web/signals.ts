@@ -40,6 +40,7 @@ export const webSignals =
     on(window, 'online', 'online');
     on(window, 'offline', 'offline');
     if (!navigator.onLine) emit('offline');
+    if (document.visibilityState === 'hidden') emit('background');
     on(document, 'resume', 'resumed');
     const listen = (): (() => void) => channel.listen(() => emit('store-changed'));
     let stopListening = listen();

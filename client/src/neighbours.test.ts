@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+import type { ProofSigner } from './ports.ts';
+import type { SignInMethod } from './sign-in.ts';
+import { DUE, MINUTE, never, watch } from './testing/trouble.ts';
+import { createWorld, json, settle } from './testing/world.ts';
+
+// What one endpoint, one tab or one clock in trouble may cost everybody else: nothing.
+
+const api = 'https://api.example.com';
+
+/** An API by path: a 401 without a word, a 401 that blames the token, or fine. */
+const apiOf =
+  (answers: Readonly<Record<string, 'silent' | 'explicit'>>, isAccepted = (_token: string | null) => false) =>
+  (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    const answer = answers[new URL(new Request(input).url).pathname];
+    if (answer === undefined || isAccepted(new Headers(init?.headers).get('authorization')))
+      return Promise.resolve(new Response('fine'));
+    const headers = answer === 'explicit' ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {};
+    return Promise.resolve(new Response('no', { status: 401, headers }));
+  };
+
+const statusOf = (response: Promise<Response>): Promise<unknown> =>
+  response.then(
+    ({ status }) => status,
+    (error: unknown) => error,
+  );
+
+describe('endpoints that always answer 401', () => {
+  it('two of them, taking turns, cost a refresh each, and nobody else waits', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ fetch: apiOf({ '/a': 'silent', '/b': 'silent' }) });
+    for (let call = 0; call < 30; call++) {
+      await world.time.advance(1_000);
+      expect((await auth.fetch(`${api}${call % 2 ? '/a' : '/b'}`)).status).toBe(401);
+      expect((await auth.fetch(`${api}/good`)).status).toBe(200);
+    }
+    expect(world.server.refreshes()).toBe(2);
+  });
+
+  it('one that has come round is answered with a refresh again', async () => {
+    const world = createWorld();
+    let accepted = 'Bearer none';
+    const fetch = apiOf({ '/a': 'silent' }, (token) => token === accepted);
+    const { auth } = await world.openSignedInTab({ fetch });
+    await auth.fetch(`${api}/a`);
+    accepted = 'Bearer access-2';
+    expect((await auth.fetch(`${api}/a`)).status).toBe(200);
+    accepted = 'Bearer access-3';
+    expect((await auth.fetch(`${api}/a`)).status).toBe(200);
+    expect(world.server.refreshes()).toBe(2);
+  });
+});
+
+describe('a 401 that says nothing', () => {
+  it('while the server cannot be asked holds up nobody but its own request, which is sent again in the end', async () => {
+    const world = createWorld();
+    const fetch = apiOf({ '/legacy': 'silent' }, (token) => token === 'Bearer access-2');
+    const tab = await world.openSignedInTab({ fetch });
+    world.server.answers.push(...Array.from({ length: 4 }, () => json(503, {})));
+    const legacy = statusOf(tab.auth.fetch(`${api}/legacy`, { parkDeadlineMs: 10 * MINUTE }));
+    await world.time.advance(0);
+    const good = statusOf(tab.auth.fetch(`${api}/good`));
+    await world.time.advance(0);
+    expect(await good).toBe(200);
+    await world.time.advance(5 * MINUTE);
+    expect(await legacy).toBe(200);
+    expect(tab.seen('refresh.succeeded')).toHaveLength(1);
+  });
+
+  it('and one that blames the token: nobody else spends a request on it', async () => {
+    const world = createWorld();
+    const fetch = apiOf({ '/legacy': 'explicit' });
+    const { auth } = await world.openSignedInTab({ fetch });
+    world.server.answers.push(json(503, {}));
+    void statusOf(auth.fetch(`${api}/legacy`));
+    await world.time.advance(100);
+    const good = watch(auth.fetch(`${api}/good`));
+    await world.time.advance(0);
+    expect(good.is).toBe('pending');
+    await world.time.advance(MINUTE);
+    expect(good.is).toBe('resolved');
+  });
+
+  it('ends no session that has no refresh token: only its caller is told', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab({ fetch: apiOf({ '/legacy': 'silent' }), reauthentication: [] });
+    await auth.ready();
+    await auth.adopt({ access_token: 'theirs', token_type: 'Bearer', expires_in: 3_600 });
+    expect(await statusOf(auth.fetch(`${api}/legacy`))).toBe(401);
+    expect(await statusOf(auth.fetch(`${api}/good`))).toBe(200);
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
+  });
+
+  it('where the token is blamed such a session is over, and its caller is told so', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab({ fetch: apiOf({ '/strict': 'explicit' }), reauthentication: [] });
+    await auth.ready();
+    await auth.adopt({ access_token: 'theirs', token_type: 'Bearer', expires_in: 3_600 });
+    expect(await statusOf(auth.fetch(`${api}/strict`))).toMatchObject({ code: 'signed-out' });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'signed-out', reason: 'expired' });
+  });
+});
+
+describe('a prompt in the background', () => {
+  /** A tab whose only way back is a passkey that is asked for at once. */
+  const withPasskey = (method: SignInMethod) => ({ reauthentication: [{ stage: 'biometric', method } as const] });
+  const revoke = json(400, { error: 'invalid_grant', reason: 'revoked' });
+
+  it('is not shown, so that it cannot fail and sign out who is being asked in front', async () => {
+    const world = createWorld();
+    const asked: string[] = [];
+    const front = await world.openSignedInTab(withPasskey(() => (asked.push('front'), never())));
+    const back = world.openTab(
+      withPasskey(() => (asked.push('back'), Promise.reject(new DOMException('no focus', 'NotAllowedError')))),
+      { random: () => 0.1 },
+    );
+    await back.auth.ready();
+    back.signal('background');
+    world.server.answers.push(...Array.from({ length: 5 }, () => revoke));
+    await world.time.advance(14 * MINUTE);
+    expect(asked).toEqual(['front']);
+    expect(front.auth.getSnapshot()).toMatchObject({ status: 'reauth-required' });
+    expect(back.auth.getSnapshot()).toMatchObject({ status: 'reauth-required' });
+    back.signal('foreground');
+    await settle();
+    expect(asked).toEqual(['front', 'back']);
+  });
+
+  it('is taken back when the user has answered in another tab', async () => {
+    const world = createWorld();
+    const signals: (AbortSignal | undefined)[] = [];
+    const tab = await world.openSignedInTab(withPasskey((_ask, signal) => (signals.push(signal), never())));
+    world.server.answers.push(revoke);
+    await world.time.advance(DUE);
+    expect(signals.map((signal) => signal?.aborted)).toEqual([false]);
+    await world.openSignedInTab();
+    await settle();
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active' });
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+  });
+});
+
+describe('the end of a session that nothing can move', () => {
+  it('is announced once, however often the user asks for more', async () => {
+    const world = createWorld();
+    const leftSeconds = (): number => Math.floor((20 * MINUTE - world.time.clock.now().monotonicMs) / 1_000);
+    Object.defineProperties(world.server, {
+      extra: { get: () => ({ sid: 'session-1', authorization_expires_in: leftSeconds() }) },
+      lifetimeSeconds: { get: () => Math.min(900, leftSeconds()) },
+    });
+    const tab = await world.openSignedInTab();
+    await world.time.advance(15.5 * MINUTE);
+    for (let press = 0; press < 3; press++) {
+      tab.auth.extend();
+      await world.time.advance(1_000);
+    }
+    expect(tab.seen('refresh.succeeded').length).toBeGreaterThan(1);
+    expect(tab.seen('session.expiring')).toHaveLength(1);
+  });
+});
+
+describe('a clock that is wrong', () => {
+  it('does not make every proof of possession a refused one: proofs bear the time of the server', async () => {
+    const world = createWorld();
+    const times: number[] = [];
+    const signProof: ProofSigner = ({ atMs }) => (times.push(atMs), Promise.resolve('proof'));
+    world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
+    const startMs = world.time.clock.now().wallMs;
+    // The device is an hour slow.
+    const serverMs = (): number => startMs + 60 * MINUTE + world.time.clock.now().monotonicMs;
+    const transport: typeof world.transport = async (request, signal) => {
+      const answer = await world.transport(request, signal);
+      return { ...answer, headers: { ...answer.headers, date: new Date(serverMs()).toUTCString() } };
+    };
+    const tab = await world.openSignedInTab({}, { signProof, transport });
+    const isRight = async (): Promise<boolean> => {
+      tab.auth.extend();
+      await world.time.advance(10);
+      return Math.abs((times.at(-1) ?? 0) - serverMs()) < 2_000;
+    };
+    expect(await isRight()).toBe(true);
+    // Set anew while the app runs, it is wrong once more: until the next answer.
+    world.time.jumpWall(365 * 24 * 60 * MINUTE);
+    await isRight();
+    expect(await isRight()).toBe(true);
+  });
+});
