@@ -199,6 +199,23 @@ describe('what an app may hand over', () => {
     );
     expect(() => auth.extend()).not.toThrow();
   });
+
+  it('a transport that throws instead of rejecting: an attempt that failed, like any other', async () => {
+    const world = createWorld();
+    const control = { isBroken: false };
+    const transport: typeof world.transport = (request, signal) => {
+      if (control.isBroken) throw new Error('no network stack');
+      return world.transport(request, signal);
+    };
+    const tab = await world.openSignedInTab({}, { transport });
+    control.isBroken = true;
+    tab.auth.extend();
+    await world.time.advance(10);
+    expect(tab.seen('refresh.failed')).toMatchObject([{ cause: 'network' }]);
+    control.isBroken = false;
+    await world.time.advance(MINUTE);
+    expect(tab.seen('refresh.succeeded')).toHaveLength(1);
+  });
 });
 
 describe('what the user did', () => {

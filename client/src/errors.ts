@@ -4,7 +4,7 @@
  * | code | meaning | retryable |
  * | --- | --- | --- |
  * | `signed-out` | there is no session | no |
- * | `user-changed` | somebody else signed in while the request was parked; it was never sent | no |
+ * | `user-changed` | somebody else signed in while the request was parked; it was not sent as them | no |
  * | `deadline-exceeded` | the request was parked for longer than its deadline | yes |
  * | `queue-full` | too many requests are parked already | yes |
  * | `sign-in-rejected` | the credential was not accepted | no |

@@ -1,5 +1,6 @@
 import type { AuthService } from './auth-service.ts';
 import { HoldfastError } from './errors.ts';
+import { whyFailed } from './why-failed.ts';
 import { encodeForm } from './wire.ts';
 
 // What the two ceremonies of WebAuthn are made of wherever they run: what the server says, what it is told, how it is put.
@@ -23,18 +24,12 @@ export type RegisteredPasskey = { readonly id: string; readonly name: string };
 /** Says why a ceremony rejected, from the name of its error. @see WebAuthn Level 3 §5.1.3, §5.1.4 */
 export function explainPasskeyError(error: unknown): PasskeyFailure {
   switch (error instanceof Error ? error.name : '') {
-    case 'NotAllowedError':
-    case 'AbortError':
-      return 'cancelled';
-    case 'NotSupportedError':
-    case 'ConstraintError':
-      return 'unavailable';
     case 'InvalidStateError':
       return 'already-registered';
     case 'SecurityError':
       return 'not-allowed-here';
     default:
-      return 'failed';
+      return whyFailed(error);
   }
 }
 

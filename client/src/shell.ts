@@ -8,7 +8,6 @@ import type {
   GrantedToken,
   MachineConfig,
   Observation,
-  ReauthenticationFailure,
   ReauthenticationStage,
   SessionEvent,
   SessionState,
@@ -19,6 +18,7 @@ import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
 import type { TokenAnswer } from './token-answer.ts';
 import { hear, signProof, withProof } from './token-endpoint.ts';
 import { readTokenAnswer, refreshRequest, type WireConfig } from './wire.ts';
+import { whyFailed } from './why-failed.ts';
 import { refuseAborted, unlessAborted, within } from './within.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
@@ -261,13 +261,6 @@ async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promi
   } catch (error) {
     if (!isOver()) dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
   }
-}
-
-/** Platforms name a declined prompt `NotAllowedError` or `AbortError`, and a missing authenticator `NotSupportedError`. */
-function whyFailed(error: unknown): ReauthenticationFailure {
-  const name = error instanceof Error ? error.name : '';
-  if (name === 'NotAllowedError' || name === 'AbortError') return 'cancelled';
-  return name === 'NotSupportedError' ? 'unavailable' : 'failed';
 }
 
 function settle(shell: Shell, caller: number, settlement: GrantedToken | HoldfastErrorCode): void {

@@ -9,6 +9,7 @@ import type {
   SessionSnapshot,
   SignInMethod,
 } from '../index.ts';
+import { whyFailed } from '../why-failed.ts';
 import { useAuth } from './auth-context.tsx';
 import { useSession } from './session.ts';
 import { useAttempts } from './sign-in.ts';
@@ -41,17 +42,12 @@ export function chainOf(session: SessionSnapshot): Chain | null {
   return session.status === 'active' ? session.stepUp : null;
 }
 
-function whyUseless(error: Error): ReauthenticationFailure {
-  if (error.name === 'NotAllowedError' || error.name === 'AbortError') return 'cancelled';
-  return error.name === 'NotSupportedError' ? 'unavailable' : 'failed';
-}
-
 /** A prompt that was declined comes up no better a second time. A server that is away says nothing about it. */
 function giveWay(auth: AuthService, error: Error): void {
   const chain = chainOf(auth.getSnapshot());
   const isServerAway = 'isRetryable' in error && error.isRetryable === true;
   if (chain?.stage === 'biometric' && chain.laterStages.length > 0 && !isServerAway)
-    auth.declineReauthentication(whyUseless(error));
+    auth.declineReauthentication(whyFailed(error));
 }
 
 function cancelAll(auth: AuthService): void {
