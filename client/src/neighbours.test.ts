@@ -156,6 +156,15 @@ describe('the end of a session that nothing can move', () => {
     }
     expect(tab.seen('refresh.succeeded').length).toBeGreaterThan(1);
     expect(tab.seen('session.expiring')).toHaveLength(1);
+    expect(tab.auth.getSnapshot()).toMatchObject({ expiring: true, extendable: false });
+  });
+
+  it('is told from an end that the user can move', async () => {
+    const world = createWorld();
+    world.server.extra = { sid: 'session-1', refresh_token_timeout: 1_200, authorization_expires_in: 86_400 };
+    const tab = await world.openSignedInTab();
+    expect(tab.auth.getSnapshot()).toMatchObject({ extendable: true });
+    expect((await world.vault.read())?.session).toMatchObject({ isEndFixed: false });
   });
 });
 

@@ -23,6 +23,8 @@ export type StoredSession = {
   readonly startedAtMs: number;
   /** When the server says that the session ends unless it is used or renewed, by this device's clock; `null` if it did not say. */
   readonly expiresAtMs: number | null;
+  /** It ends then whatever its user does. */
+  readonly isEndFixed?: boolean;
   /** The access token, so that tabs share one: value, type, wall-clock expiry and lifetime in ms. */
   readonly access: {
     readonly value: string;

@@ -162,7 +162,7 @@ function commit(
 
 /** A token answer as a session. Lifetimes count from when the request was sent: the server's clock started after that. */
 export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instant): Held {
-  const { accessToken: value, tokenType, lifetimeMs, sessionLifetimeMs } = tokens;
+  const { accessToken: value, tokenType, lifetimeMs, sessionLifetimeMs, isEndFixed = false } = tokens;
   const expiresAtMs = sessionLifetimeMs === null ? null : sentAt.wallMs + sessionLifetimeMs;
   const stored: StoredSession = {
     ...before,
@@ -171,6 +171,7 @@ export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instan
     refreshToken: tokens.refreshToken ?? before.refreshToken,
     scope: tokens.scope ?? before.scope,
     expiresAtMs,
+    isEndFixed,
     access: { value, tokenType, lifetimeMs, expiresAtMs: sentAt.wallMs + lifetimeMs },
   };
   const held = holdStored(stored, 'verified', sentAt);

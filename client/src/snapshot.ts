@@ -16,8 +16,10 @@ export type SessionSnapshot =
       readonly sessionStartedAt: number;
       /** When the session ends unless it is renewed, ms since 1970 by this device's clock; `null` if the server does not say. */
       readonly sessionExpiresAt: number | null;
-      /** The session is about to end: `extend()` renews it if the server lets it. */
+      /** The session is about to end: `extend()` renews it where it is `extendable`. */
       readonly expiring: boolean;
+      /** Whether `sessionExpiresAt` moves when the user does something; `false` at the end that no session of the server outlives. */
+      readonly extendable: boolean;
       readonly refreshing: boolean;
       /** A resource wants the user to authenticate again before it answers; everything else goes on. */
       readonly stepUp: (StepUp & Chain) | null;
@@ -54,6 +56,7 @@ export function takeSnapshot(state: SessionState): SessionSnapshot {
     sessionStartedAt: stored.startedAtMs,
     sessionExpiresAt: endsAt && endsAt.wallMs,
     expiring: warningsGiven > 0,
+    extendable: stored.isEndFixed !== true,
     refreshing: state.flight !== null,
     stepUp: stepUp && { ...stepUp, ...walk },
     generation,

@@ -12,6 +12,8 @@ export type Tokens = {
   readonly sub: string | null;
   /** How long the session lasts from now unless it is renewed, in ms; `null` if the server did not say. */
   readonly sessionLifetimeMs: number | null;
+  /** The session ends then whatever its user does. Default `false`. */
+  readonly isEndFixed?: boolean;
 };
 
 /** Why a session is over, as the server put it. */

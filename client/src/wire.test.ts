@@ -25,6 +25,8 @@ const answer = (status: number, body: unknown, headers: Record<string, string> =
   body: typeof body === 'string' ? body : JSON.stringify(body),
 });
 
+const jwt = (claims: object): string => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.sig`;
+
 describe('token answers', () => {
   it('seconds become milliseconds, and the nearer end of the session counts', () => {
     const result = readTokenAnswer(
@@ -50,8 +52,17 @@ describe('token answers', () => {
         sid: 's',
         sub: 'u',
         sessionLifetimeMs: 3_600_000,
+        isEndFixed: false,
       },
     });
+  });
+
+  it.each([
+    ['both', { refresh_token_timeout: 3_600, authorization_expires_in: 1_800 }, true],
+    ['the inactivity timeout alone', { refresh_token_timeout: 3_600 }, false],
+    ['neither', {}, false],
+  ])('whether the end can be moved, of a server that says %s', (_name, ends, isEndFixed) => {
+    expect(readTokenAnswer(answer(200, { access_token: 'a', ...ends }))).toMatchObject({ tokens: { isEndFixed } });
   });
 
   it.each([
@@ -67,6 +78,15 @@ describe('token answers', () => {
     ],
     ['a DPoP-bound token', { access_token: 'a', token_type: 'DPoP' }, { tokenType: 'DPoP' }],
     ['a negative expires_in is no lifetime', { access_token: 'a', expires_in: -5 }, { lifetimeMs: 3_600_000 }],
+    [
+      'a JWT that says itself how long it lives',
+      { access_token: jwt({ iat: 1_000, exp: 1_300 }) },
+      { lifetimeMs: 300_000 },
+    ],
+    ['a server that says otherwise', { access_token: jwt({ iat: 0, exp: 9 }), expires_in: 60 }, { lifetimeMs: 60_000 }],
+    ['a JWT without a beginning', { access_token: jwt({ exp: 1_300 }) }, { lifetimeMs: 3_600_000 }],
+    ['a JWT that ends before it begins', { access_token: jwt({ iat: 9, exp: 1 }) }, { lifetimeMs: 3_600_000 }],
+    ['what only looks like one', { access_token: 'a.%.c' }, { lifetimeMs: 3_600_000 }],
   ])('%s', (_name, body, tokens) => {
     expect(readTokenAnswer(answer(200, body))).toMatchObject({ kind: 'tokens', tokens });
   });

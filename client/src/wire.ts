@@ -116,7 +116,8 @@ export function readTokens(json: Readonly<Record<string, unknown>>): Tokens | nu
   const accessToken = text(json['access_token']);
   if (accessToken === null) return null;
   const inactivitySeconds = seconds(json['refresh_token_timeout']) ?? Infinity;
-  const endSeconds = Math.min(inactivitySeconds, seconds(json['authorization_expires_in']) ?? Infinity);
+  const authorizationSeconds = seconds(json['authorization_expires_in']) ?? Infinity;
+  const endSeconds = Math.min(inactivitySeconds, authorizationSeconds);
   const lifetimeSeconds = seconds(json['expires_in']) ?? lifetimeOfJwt(accessToken) ?? ASSUMED_LIFETIME_SECONDS;
   return {
     accessToken,
@@ -127,6 +128,7 @@ export function readTokens(json: Readonly<Record<string, unknown>>): Tokens | nu
     sid: text(json['sid']),
     sub: text(json['sub']),
     sessionLifetimeMs: endSeconds < Infinity ? endSeconds * 1_000 : null,
+    isEndFixed: authorizationSeconds === endSeconds && endSeconds < Infinity,
   };
 }
 

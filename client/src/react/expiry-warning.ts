@@ -8,9 +8,11 @@ import { useSession } from './session.ts';
 export type ExpiryWarning = {
   /** Whole seconds until it ends, 0 when it has. The component renders once a second. */
   readonly secondsLeft: number;
+  /** Whether `extend` can help. Where it cannot, the user is asked to authenticate again at the end, and nothing is lost. */
+  readonly isExtendable: boolean;
   /** A renewal is under way. */
   readonly isExtending: boolean;
-  /** Renews the session, as the user's own activity. What the server does not prolong goes on towards its end. */
+  /** Renews the session, as the user's own activity. */
   readonly extend: () => void;
 };
 
@@ -48,7 +50,7 @@ function useSecondsUntil(atMs: number | null, clock: Clock): number {
  *
  * @example
  * const warning = useExpiryWarning()
- * if (warning) return <button onClick={warning.extend}>Stay signed in ({warning.secondsLeft} s left)</button>
+ * if (warning?.isExtendable) return <button onClick={warning.extend}>Stay signed in ({warning.secondsLeft} s left)</button>
  */
 export function useExpiryWarning(): ExpiryWarning | null {
   const auth = useAuth();
@@ -56,6 +58,7 @@ export function useExpiryWarning(): ExpiryWarning | null {
   const endsAtMs = useSession((session) =>
     session.status === 'active' && session.expiring ? session.sessionExpiresAt : null,
   );
+  const isExtendable = useSession((session) => session.status === 'active' && session.extendable);
   const secondsLeft = useSecondsUntil(endsAtMs, auth.platform.clock);
-  return endsAtMs === null ? null : { secondsLeft, isExtending, extend: auth.extend };
+  return endsAtMs === null ? null : { secondsLeft, isExtendable, isExtending, extend: auth.extend };
 }

@@ -196,6 +196,16 @@ describe('useExpiryWarning', () => {
     await act(() => world.time.advance(700_000));
     expect(text()).toBe('0');
   });
+
+  it('says when extending is of no use: at the end that the server sets every session', async () => {
+    const world = createWorld();
+    world.server.extra = { sid: 'session-1', sub: 'user-1', authorization_expires_in: 600 };
+    const { auth } = await world.openSignedInTab();
+    const Warning = (): ReactElement => <p>{String(useExpiryWarning()?.isExtendable)}</p>;
+    const { text } = mount(auth, <Warning />);
+    await act(() => world.time.advance(500_000));
+    expect(text()).toBe('false');
+  });
 });
 
 it('cancel() returns while the sign-in is being stored', async () => {

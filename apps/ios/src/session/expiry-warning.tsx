@@ -15,14 +15,20 @@ export function ExpiryWarning(): ReactElement | null {
     <Notice
       tone={warning.secondsLeft <= 60 ? 'bad' : 'wait'}
       title="Your session is about to end"
-      text="Extend it, and everything stays as it is."
+      text={
+        warning.isExtendable
+          ? 'Extend it, and everything stays as it is.'
+          : 'It has lasted as long as sessions do here: you will be asked to confirm it is you, and lose nothing.'
+      }
     >
       <View style={styles.row}>
         {/* Ticks, and is no news: VoiceOver reads it when it is asked to. */}
         <Words as="figure" accessibilityLabel={`Time left: ${formatCountdown(warning.secondsLeft * 1_000)}`}>
           {formatCountdown(warning.secondsLeft * 1_000)}
         </Words>
-        <Button label="Extend" kind="primary" isBusy={warning.isExtending} onPress={warning.extend} />
+        {warning.isExtendable && (
+          <Button label="Extend" kind="primary" isBusy={warning.isExtending} onPress={warning.extend} />
+        )}
       </View>
     </Notice>
   );

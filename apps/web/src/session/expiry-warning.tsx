@@ -10,21 +10,26 @@ export function ExpiryWarning(): ReactElement {
       {warning !== null && (
         <div className="expiry-warning" data-urgent={warning.secondsLeft <= 60}>
           <p>
-            <strong>Your session is about to end.</strong> Extend it, and everything stays as it is.
+            <strong>Your session is about to end.</strong>{' '}
+            {warning.isExtendable
+              ? 'Extend it, and everything stays as it is.'
+              : 'It has lasted as long as sessions do here: you will be asked to confirm it is you, and lose nothing.'}
           </p>
           {/* Ticks, and is no news: a screen reader that announced every second would say nothing else. */}
           <span className="expiry-countdown" role="timer" aria-label="Time left">
             {formatCountdown(warning.secondsLeft * 1_000)}
           </span>
-          <button
-            type="button"
-            className="button button-primary"
-            aria-disabled={warning.isExtending}
-            data-busy={warning.isExtending}
-            onClick={warning.extend}
-          >
-            {warning.isExtending ? 'Extending …' : 'Extend'}
-          </button>
+          {warning.isExtendable && (
+            <button
+              type="button"
+              className="button button-primary"
+              aria-disabled={warning.isExtending}
+              data-busy={warning.isExtending}
+              onClick={warning.extend}
+            >
+              {warning.isExtending ? 'Extending …' : 'Extend'}
+            </button>
+          )}
         </div>
       )}
     </div>
