@@ -18,6 +18,7 @@ import {
   watch,
 } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
+import type { TokenAnswer } from './token-answer.ts';
 
 // What callers are told, and the server: every promise settles and says what happened, whatever an app or a port does. Each was
 // seen to fail.
@@ -75,6 +76,19 @@ describe('every promise settles, and says what happened', () => {
     auth.dispose();
     await world.time.advance(MINUTE);
     expect([await signedIn, revoked(world)]).toMatchObject([{ code: 'disposed' }, ['refresh-1']]);
+  });
+
+  it('of signIn(), when the service is disposed of while the session is stored: nobody says that it worked', async () => {
+    const world = createWorld();
+    const storage = trouble(world);
+    const { auth } = world.openTab({}, { vault: storage.vault });
+    await auth.ready();
+    storage.mode = 'slow';
+    const signedIn = outcome(auth.signIn(ada));
+    await settle();
+    auth.dispose();
+    await world.time.advance(MINUTE);
+    expect(await signedIn).toMatchObject({ code: 'disposed' });
   });
 
   it('of signIn(), with a key or a transport that never answers', async () => {
@@ -163,6 +177,17 @@ describe('what an app may hand over', () => {
     const token = watch(auth.getAccessToken());
     await world.time.advance(MINUTE);
     expect(token.is).toBe('resolved');
+  });
+
+  it.each([
+    ['a reason that there is not', { kind: 'rejected', reason: 'over' }],
+    ['a lifetime as text', { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: '300', sessionLifetimeMs: null } }],
+  ])('nor one that no type allows: %s', async (_name, answer) => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ classify: () => answer as TokenAnswer });
+    await world.time.advance(DUE);
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active', sid: 'session-1' });
+    expect(await auth.getAccessToken()).toBe('access-2');
   });
 
   it('a deadline that is no number', async () => {

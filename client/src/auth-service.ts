@@ -23,7 +23,7 @@ import {
 } from './shell.ts';
 import { authenticate, beginSession, type PasswordCredential, type SignInMethod } from './sign-in.ts';
 import type { SessionSnapshot } from './snapshot.ts';
-import type { TokenAnswer } from './token-answer.ts';
+import type { RejectionReason, TokenAnswer } from './token-answer.ts';
 import { readTokens, type WireConfig } from './wire.ts';
 import { within } from './within.ts';
 
@@ -160,13 +160,20 @@ function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireCon
   };
 }
 
-const isAmount = (value: unknown): boolean => value === null || (typeof value === 'number' && value >= 0);
+const REASONS: ReadonlySet<RejectionReason> = new Set(['expired', 'revoked', 'reuse-detected']);
 
-/** Whether an app's reading can be used: a duration that is no number would stop every timer of the machine. */
+const isAmount = (value: unknown): boolean => typeof value === 'number' && value >= 0;
+
+/**
+ * Whether an app's reading can be used: a duration that is no number would stop every timer of the machine, and a reason that
+ * there is not would be shown.
+ */
 function isUsable(answer: TokenAnswer): boolean {
-  if (answer.kind !== 'tokens') return answer.kind === 'rejected' || isAmount(answer.retryAfterMs);
+  if (answer.kind === 'rejected') return REASONS.has(answer.reason);
+  if (answer.kind !== 'tokens') return answer.retryAfterMs === null || isAmount(answer.retryAfterMs);
   const { accessToken, lifetimeMs, sessionLifetimeMs } = answer.tokens;
-  return typeof accessToken === 'string' && lifetimeMs >= 0 && isAmount(sessionLifetimeMs);
+  const isEndUsable = sessionLifetimeMs === null || isAmount(sessionLifetimeMs);
+  return typeof accessToken === 'string' && isAmount(lifetimeMs) && isEndUsable;
 }
 
 /** The app's own reading of answers, where it has one that can be used. */
@@ -199,6 +206,8 @@ async function begin(shell: Shell, held: Held): Promise<void> {
   shell.newestAfter = signOuts;
   dispatch(shell, { type: 'signedIn', held });
   await until(shell, () => shell.state.storing === null);
+  // Nobody knows any more whether it is stored.
+  if (shell.state.storing) throw disposed();
   if (shell.signOuts !== signOuts) throw signedOut();
 }
 
