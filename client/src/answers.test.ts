@@ -371,6 +371,21 @@ describe('what a sign-in says', () => {
     await world.time.advance(MINUTE);
     expect(revoked(world)).toHaveLength(1);
   });
+  it('of a prompt that succeeds after another tab has signed in: it takes over from that session, which would else stay', async () => {
+    const world = createWorld();
+    let go: () => void = () => {};
+    const method: SignInMethod = (ask) => new Promise<void>((resolve) => (go = resolve)).then(() => ask({}));
+    const tab = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }] });
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    await world.time.advance(DUE);
+    world.server.extra = { ...world.server.extra, sid: 'session-2' };
+    await world.openSignedInTab();
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', sid: 'session-2' });
+    go();
+    await world.time.advance(MINUTE);
+    expect(world.server.requests.findLast((form) => form.has('replaces'))?.get('replaces')).toBe('session-2');
+  });
   it('nothing of one that was declined while it was at the server: nobody comes back', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();

@@ -41,18 +41,23 @@ export async function authenticate(
   credential: PasswordCredential | SignInMethod,
   signal?: AbortSignal,
 ): Promise<Held> {
-  const { platform, wire, state } = shell;
-  const { phase, chain } = state;
+  const { platform, wire } = shell;
+  const { chain } = shell.state;
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
-  const context = {
-    // The session that this one takes over from, and what a resource asked for (RFC 9470 §4).
-    replaces: 'stored' in phase ? phase.stored.sid : null,
+  // What a resource asked for (RFC 9470 §4).
+  const wanted = {
     acr_values: chain?.stepUp?.acrValues ?? null,
     max_age: chain?.stepUp?.maxAgeSeconds?.toString() ?? null,
   };
-  const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> =>
-    readChallengeAnswer(await exchange(shell, challengeRequest(wire, { ...context, ...fields }, codeChallenge)));
+  const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> => {
+    const { phase } = shell.state;
+    // The session that this one takes over from: a prompt may have been open for hours, and another tab has signed in.
+    const replaces = 'stored' in phase ? phase.stored.sid : null;
+    return readChallengeAnswer(
+      await exchange(shell, challengeRequest(wire, { replaces, ...wanted, ...fields }, codeChallenge)),
+    );
+  };
   const challenge =
     typeof credential === 'function'
       ? await credential(ask, signal)
