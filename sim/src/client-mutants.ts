@@ -3,6 +3,8 @@ import type { Mutant } from './mutants.ts';
 const FLIGHT = 'client/src/refresh-flight.ts';
 const SESSION = 'client/src/session.ts';
 const TURN = 'client/src/turn.ts';
+const SERVICE = 'client/src/auth-service.ts';
+const SHELL = 'client/src/shell.ts';
 const WIRE = 'client/src/wire.ts';
 const INSTANT = 'client/src/instant.ts';
 
@@ -243,6 +245,57 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
         file: FLIGHT,
         find: 'const deadline = after(now, policy.lockWaitMs * 2);',
         replace: 'const deadline = after(now, 1e9);',
+      },
+    ],
+  },
+  {
+    name: 'left-callers-wait',
+    what: 'who waits for a token is not told that the service was disposed of',
+    patches: [
+      { file: SHELL, find: 'for (const { reject } of shell.callers.values()) reject(disposed());', replace: '' },
+    ],
+  },
+  {
+    name: 'left-service-goes-on',
+    what: 'a service that was disposed of still does what was due',
+    patches: [
+      {
+        file: SHELL,
+        find: 'if (shell.isDisposed) return;\n  shell.queue.push(event);',
+        replace: 'shell.queue.push(event);',
+      },
+    ],
+  },
+  {
+    name: 'left-sign-in-works',
+    what: 'a sign-in is said to have worked when the service was disposed of before it was stored',
+    patches: [{ file: SERVICE, find: 'if (shell.state.storing) throw disposed();', replace: '' }],
+  },
+  {
+    name: 'app-is-not-asked',
+    what: "the app's own reading of answers is not used",
+    patches: [
+      {
+        file: SHELL,
+        find: 'shell.classify(httpAnswer) ?? readTokenAnswer(httpAnswer)',
+        replace: 'readTokenAnswer(httpAnswer)',
+      },
+    ],
+  },
+  {
+    name: 'app-is-believed',
+    what: "whatever the app's own reading says is used",
+    patches: [{ file: SERVICE, find: 'return read && isUsable(read) ? read : null;', replace: 'return read;' }],
+  },
+  {
+    name: 'late-decline-ends-all',
+    what: 'a tombstone is written whatever the vault holds by then',
+    patches: [
+      {
+        file: TURN,
+        find: 'writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason);',
+        replace:
+          'writeVault(turn, operation, writing.session ? turn.state.stamp : null, writing.session, writing.reason);',
       },
     ],
   },

@@ -1,10 +1,20 @@
 import type { Observation } from '../../client/src/session-state.ts';
 import type { SessionSnapshot } from '../../client/src/snapshot.ts';
 import type { Books } from './books.ts';
+import { createDialect } from './dialect.ts';
 import { judgeEnding, newHistory, type DeviceHistory } from './endings.ts';
-import { createLocks } from './locks.ts';
+import { createLocks, type Locks } from './locks.ts';
 import type { Network } from './network.ts';
-import { emitSignal, freeze, thaw, type DeviceClock, type Ground, type Process } from './process.ts';
+import {
+  createProcess,
+  emitSignal,
+  freeze,
+  runTask,
+  thaw,
+  type DeviceClock,
+  type Ground,
+  type Process,
+} from './process.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
 import type { SessionRow } from './session-table.ts';
 import { createStorage, type Storage } from './storage.ts';
@@ -17,9 +27,13 @@ export type Device = {
   readonly history: DeviceHistory;
   /** The tabs that live now. */
   tabs(): readonly Tab[];
-  /** Those of them that run. */
+  /** Those of them that run, with the app in them. */
   awake(): readonly Tab[];
   kill(process: Process, reopens: boolean): void;
+  /** The app disposes of its service, and has another one over the same store, at once or a moment later. */
+  remount(process: Process): void;
+  /** Something has just begun in a tab, which the app may not see the end of. */
+  aimAtBegun(process: Process): void;
   freezeFor(process: Process, durationMs: number): void;
   sleepFor(durationMs: number): void;
   readonly wake: () => void;
@@ -37,6 +51,7 @@ export type DeviceParts = Ground & {
   readonly databaseNowMs: () => number;
   readonly isLive: (sid: string) => boolean;
   readonly onObserved: (tab: Tab, observation: Observation) => void;
+  readonly prompt: NonNullable<TabParts['prompt']>;
 };
 
 export function createDevice(parts: DeviceParts): Device {
@@ -51,12 +66,15 @@ export function createDevice(parts: DeviceParts): Device {
     storage: createStorage(parts, {
       onLost: lost,
       onRead: (process) => aimAtRead(parts, device, process),
-      onWriting: (process) => aimAtWrite(parts, device, process),
+      onWriting: (process) => {
+        aimAtWrite(parts, device, process);
+        device.aimAtBegun(process);
+      },
     }),
     clock,
     history,
     tabs: () => [...tabs.values()].filter(({ process }) => process.isAlive),
-    awake: () => device.tabs().filter(({ process }) => !process.isFrozen),
+    awake: () => device.tabs().filter(({ process, isUnmounted }) => !process.isFrozen && !isUnmounted),
     kill: (process, reopens) => {
       if (!process.isAlive) return;
       process.isAlive = false;
@@ -67,6 +85,10 @@ export function createDevice(parts: DeviceParts): Device {
       scheduler.note(process.name, 'is killed');
       if (reopens) scheduler.after(random.wait(30_000), open);
     },
+    ...mounting(parts, tabs, ({ process, sid }) => {
+      // A session that could not be stored yet ends with the service that held it.
+      openIn(process, device.storage.record()?.session?.sid === sid ? sid : null);
+    }),
     ...sleep(parts, clock, () => device.tabs()),
     restart: () => {
       for (const { process } of device.tabs()) device.kill(process, true);
@@ -90,24 +112,36 @@ export function createDevice(parts: DeviceParts): Device {
     },
   });
   history.isLockMissing = locks.isMissing;
-  const tabParts: TabParts = {
-    ...parts,
-    storage: device.storage,
-    locks,
-    clock,
-    announce: (from) => announce(parts, device, from),
-    onChanged: (tab, before, now) => onChanged(parts, device, tab, before, now),
-    drawToken: () => random.bytes(32).toString('base64url'),
-  };
+  const tabParts = tabPartsOf(parts, device, locks);
+  const openIn = (process: Process, sid: string | null): void =>
+    void tabs.set(process.name, openTab(process, sid, tabParts));
   let opened = 0;
   const open = (): void => {
     // Nobody opens a tab of a device that sleeps.
     if (clock.asleepSinceMs !== null) return void scheduler.after(60_000, open);
-    const tab = openTab(`tab ${opened++}`, tabParts);
-    tabs.set(tab.process.name, tab);
+    openIn(createProcess(`tab ${opened++}`, parts), null);
   };
   for (let index = 0; index < setup.tabs; index++) open();
   return device;
+}
+
+function tabPartsOf(parts: DeviceParts, device: Device, locks: Locks): TabParts {
+  const { random, setup, books } = parts;
+  return {
+    ...parts,
+    storage: device.storage,
+    locks,
+    clock: device.clock,
+    announce: (from) => announce(parts, device, from),
+    onChanged: (tab, before, now) => onChanged(parts, device, tab, before, now),
+    onObserved: (tab, observation) => {
+      parts.onObserved(tab, observation);
+      if (observation.type === 'refresh.sent') device.aimAtBegun(tab.process);
+    },
+    drawToken: () => random.bytes(32).toString('base64url'),
+    prompt: setup.faults.promptLeftOpen > 0 ? parts.prompt : null,
+    dialect: setup.faults.answerMisread > 0 ? createDialect(parts, books) : null,
+  };
 }
 
 /** Whether a copy is older than a store may fall back to: two generations behind, at the end of all that is under way. */
@@ -116,6 +150,40 @@ function isTooFarBehind({ rowOf }: DeviceParts, token: string): boolean {
   const row = rowOf(sid);
   // A copy that was handed out again rotates at its first use, without a pause.
   return row !== undefined && row.generation - generation > (row.replays > 0 ? 0 : 1);
+}
+
+/** How an app leaves its tab and comes back, as React has it: between two tasks, or with a moment between. */
+function mounting(
+  { scheduler, random, setup, books }: DeviceParts,
+  tabs: ReadonlyMap<string, Tab>,
+  open: (before: Tab) => void,
+): Pick<Device, 'remount' | 'aimAtBegun'> {
+  const chance = random.fork('mounting');
+  const remount = (process: Process): void => {
+    const tab = tabs.get(process.name);
+    if (!tab || tab.isUnmounted) return;
+    const snapshot = tab.auth.getSnapshot();
+    if (snapshot.status === 'active' && snapshot.refreshing) books.reach('app mounted anew during a refresh');
+    scheduler.note(process.name, 'the app is unmounted');
+    tab.isUnmounted = true;
+    tab.auth.dispose();
+    if (chance.chance(0.5)) open(tab);
+    else scheduler.after(chance.int(0, 3_000), () => runTask(process, () => open(tab)));
+  };
+  return {
+    remount: (process) => runTask(process, () => remount(process)),
+    aimAtBegun: (process) => {
+      if (!chance.chance(setup.aims.begun)) return;
+      const isAtOnce = chance.chance(0.1);
+      const strike = (): void => {
+        books.struck('aimed at what has begun: mounted anew');
+        runTask(process, () => remount(process));
+      };
+      // Also while the client still tells of it, as an app does that leaves because of an event.
+      if (isAtOnce) strike();
+      else scheduler.after(chance.int(0, 400), strike);
+    },
+  };
 }
 
 /** What stops processes for a while: each alone, or all of them with their device. */

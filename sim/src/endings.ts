@@ -69,6 +69,8 @@ export function judgeEnding(shown: Ending, { row, truth, history, nowMs }: Evide
     case 'revoked':
     case 'reuse-detected':
       return judgeRevocation(shown.reason, row, isLost, nowMs);
+    default:
+      return 'shown as ended for a reason that there is not';
   }
 }
 

@@ -33,6 +33,9 @@ export async function judgeAwakening(
     const { name } = tab.process;
     scheduler.note(name, `in the end: ${snapshot.status}, last request ${answer}`);
     if (snapshot.status === 'restoring') books.violate('I5', `${name} is still restoring`);
+    const isShown = snapshot.status === 'active' && snapshot.sid !== null;
+    if (isShown && answer !== '200' && !isLive(snapshot.sid))
+      books.violate('I5', `${name} shows a session that is over`);
     // What was stored after the last request began, the request could not know.
     if (!stored?.sid || !isLive(stored.sid) || device.storage.heldSinceMs() > begunAtMs) continue;
     if (snapshot.status !== 'active') books.violate('I5', `${name} is ${snapshot.status} while its session lives`);
@@ -57,9 +60,9 @@ const REFILL_MS = 6_000;
 /** I7: refreshes are few: capped in every tab whatever happens, and one per access token over all tabs when all is well. */
 export function judgeRefreshes({ books, device, scheduler, setup }: Judged): void {
   let sent = 0;
-  for (const { process, refreshes, dueRefreshes } of device.tabs()) {
+  for (const { process, openedAtMs, refreshes, dueRefreshes } of device.tabs()) {
     sent += dueRefreshes;
-    const livedMs = scheduler.nowMs() - process.startedAtMs;
+    const livedMs = scheduler.nowMs() - openedAtMs;
     if (refreshes > BURST + livedMs / REFILL_MS) books.violate('I7', `${process.name} sent ${refreshes} refreshes`);
   }
   if (books.faults() > 0 || setup.theftAtMs !== null) return;

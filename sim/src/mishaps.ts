@@ -72,6 +72,10 @@ const MISHAPS: Partial<Readonly<Record<FaultName, Mishap>>> = {
   },
   revoked: (parts) => revokeSome(parts),
   userChanged: ({ user }) => user.change(),
+  appRemounted: (parts) => {
+    const process = anyProcess(parts);
+    if (process) parts.device.remount(process);
+  },
 };
 
 /** An administrator ends the session that the device shows. */
@@ -82,7 +86,7 @@ export function revokeSome({ device, cluster, books }: Pick<MishapParts, 'device
   books.reach('session revoked elsewhere');
 }
 
-const OF_EACH_TAB: ReadonlySet<FaultName> = new Set(['tabKilled', 'tabFrozen']);
+const OF_EACH_TAB: ReadonlySet<FaultName> = new Set(['tabKilled', 'tabFrozen', 'appRemounted']);
 
 /** Lets every mishap that the seed has strike at its rate, until the faults are switched off. */
 export function startMishaps(parts: MishapParts): void {

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
-import type { Setup } from './setup.ts';
+import { withoutFaults, type Setup } from './setup.ts';
 
 /** A change to one source file; what it looks for must be there exactly once. `file` is relative to the repository. */
 export type Patch = { readonly file: string; readonly find: string; readonly replace: string };
@@ -29,9 +29,15 @@ export async function readCases(): Promise<readonly Case[]> {
   return Promise.all(
     names.map(async (file) => {
       const kept = JSON.parse(await fs.readFile(path.join(folder, file), 'utf8')) as Omit<Case, 'name'>;
-      return { name: path.basename(file, '.json'), ...kept };
+      return { name: path.basename(file, '.json'), ...kept, setup: complete(kept.setup) };
     }),
   );
+}
+
+/** A case that was kept before there was a fault has none of it. */
+function complete(setup: Setup): Setup {
+  const { faults, aims } = withoutFaults(setup);
+  return { ...setup, faults: { ...faults, ...setup.faults }, aims: { ...aims, ...setup.aims } };
 }
 
 export const say = (text: string): void => void process.stdout.write(`${text}\n`);

@@ -65,6 +65,12 @@ const FAULTS = {
   revoked: 0.7,
   /** The user signs out, or another user signs in. Times an hour. */
   userChanged: 2,
+  /** The app is mounted anew: it disposes of its service and has another one a moment later. Times an hour, of each tab. */
+  appRemounted: 12,
+  /** A prompt to authenticate again is left open for minutes or hours. Probability of a prompt. */
+  promptLeftOpen: 0.8,
+  /** An app that reads answers itself throws, or says nothing of use. Probability of an answer. */
+  answerMisread: 0.3,
 } as const;
 
 /** The critical windows that faults are aimed at; each is the probability that the window is used. */
@@ -83,6 +89,8 @@ const AIMS = {
   refreshing: 0.05,
   /** A copy has just been handed out, perhaps in vain: every tab wants a refresh within seconds. */
   delivered: 0.5,
+  /** A sign-in, a sign-out, a refresh or a write has just begun: the app is mounted anew. */
+  begun: 0.2,
 } as const;
 
 export type FaultName = keyof typeof FAULTS;

@@ -40,6 +40,14 @@ export const STATES = [
   'reauthentication declined',
   'all tabs active at the end',
   'sign-out delivered',
+  'app mounted anew during a refresh',
+  'app mounted anew while somebody signed in',
+  'prompt answered late',
+  'prompt answered after another tab',
+  'prompt declined late',
+  'tab closed with a prompt open',
+  'end of a session told by the app',
+  'answer misread by the app',
 ] as const;
 
 export type StateName = (typeof STATES)[number];

@@ -4,12 +4,14 @@ import { createAuthService, type AuthService } from '../../client/src/auth-servi
 import { HoldfastError } from '../../client/src/errors.ts';
 import type { HttpAnswer, Platform, Transport } from '../../client/src/ports.ts';
 import type { Observation } from '../../client/src/session-state.ts';
+import type { SignInMethod } from '../../client/src/sign-in.ts';
 import type { SessionSnapshot } from '../../client/src/snapshot.ts';
 import type { Books, Call } from './books.ts';
 import { CLIENTS, ISSUER } from './cluster.ts';
+import type { Dialect } from './dialect.ts';
 import type { Locks } from './locks.ts';
 import type { Network } from './network.ts';
-import { createProcess, processClock, runTask, type DeviceClock, type Ground, type Process } from './process.ts';
+import { processClock, runTask, type DeviceClock, type Ground, type Process } from './process.ts';
 import type { Storage } from './storage.ts';
 
 /** A running tab: a process with the real client in it. */
@@ -17,6 +19,10 @@ export type Tab = {
   readonly process: Process;
   readonly auth: AuthService;
   readonly api: ApiClient;
+  /** When the service began. */
+  readonly openedAtMs: number;
+  /** The service was disposed of; another tab object takes this one's place in the same process. */
+  isUnmounted: boolean;
   /** The session that the tab showed last; `null` before the first. */
   sid: string | null;
   /** Refreshes that the tab has sent. */
@@ -42,13 +48,17 @@ export type TabParts = Ground & {
   readonly onChanged: (tab: Tab, before: SessionSnapshot, now: SessionSnapshot) => void;
   /** Tokens that only this browser draws, as PKCE wants. */
   readonly drawToken: () => string;
+  /** How the user authenticates again where the platform asks by itself; `null`: it does not. */
+  readonly prompt: ((process: Process) => SignInMethod) | null;
+  /** The words of a server that does not speak as RFC 6749 says; `null`: it does. */
+  readonly dialect: Dialect | null;
 };
 
-/** Opens a tab: a new process, and the client that restores its session. */
-export function openTab(name: string, parts: TabParts): Tab {
-  const process = createProcess(name, parts);
+/** Opens a tab: the client that restores its session, in a process. `sid`: the session that the process has shown before. */
+export function openTab(process: Process, sid: string | null, parts: TabParts): Tab {
+  const { name } = process;
   const platform = platformOf(process, parts);
-  const { books, scheduler } = parts;
+  const { books, scheduler, prompt, dialect } = parts;
   const early: Observation[] = [];
   let tab: Tab | null = null;
   const onEvent = (observation: Observation): void => {
@@ -63,12 +73,16 @@ export function openTab(name: string, parts: TabParts): Tab {
     platform,
     onEvent,
     fetch: fetchOf(process, parts),
+    ...(prompt && { reauthentication: [{ stage: 'biometric', method: prompt(process) }, 'password'] }),
+    ...(dialect && { classify: dialect.classify }),
   });
   const opened: Tab = {
     process,
     auth,
     api: createApiClient({ baseUrl: ISSUER, auth }),
-    sid: null,
+    openedAtMs: scheduler.nowMs(),
+    isUnmounted: false,
+    sid,
     refreshes: 0,
     dueRefreshes: 0,
     cause: '',
@@ -116,7 +130,7 @@ function platformOf(process: Process, parts: TabParts): Platform {
 const networkError = (): TypeError => new TypeError('Failed to fetch');
 
 /** Exchanges with the authorization server. The browser keeps cookies by itself, whatever becomes of the script. */
-function transportOf(process: Process, { network, storage, setup }: TabParts): Transport {
+function transportOf(process: Process, { network, storage, setup, dialect }: TabParts): Transport {
   const who = { address: '192.0.2.1', userAgent: process.name };
   return (request, signal) =>
     new Promise<HttpAnswer>((resolve, reject) => {
@@ -134,7 +148,7 @@ function transportOf(process: Process, { network, storage, setup }: TabParts): T
           storage.setCookies(delivered.setCookie);
         runTask(process, () => {
           signal.removeEventListener('abort', abort);
-          if (delivered) resolve(delivered.answer);
+          if (delivered) resolve(dialect?.translate(delivered.answer) ?? delivered.answer);
           else reject(networkError());
         });
       });

@@ -1,7 +1,9 @@
+import type { PasswordCredential, SignInMethod } from '../../client/src/sign-in.ts';
 import type { Books } from './books.ts';
 import { USERS, type UserName } from './cluster.ts';
 import type { Device } from './device.ts';
-import { emitSignal, type Ground } from './process.ts';
+import { emitSignal, type Ground, type Process } from './process.ts';
+import { createPrompts, type Prompts } from './prompts.ts';
 import { call, type CallKind, type Tab } from './tab.ts';
 
 /** The person in front of the device. */
@@ -12,6 +14,8 @@ export type User = {
   change(): void;
   /** Signs in again wherever the app asks for it; used when all faults are over. */
   mend(): void;
+  /** Answers a prompt that has come up by itself, or dismisses it. */
+  answerPrompt(process: Process, ask: Parameters<SignInMethod>[0]): ReturnType<SignInMethod>;
 };
 
 export type UserParts = Ground & { readonly books: Books; readonly device: Device };
@@ -21,14 +25,19 @@ const KINDS: readonly CallKind[] = ['get', 'get', 'post', 'post-with-key', 'fetc
 export function createUser(parts: UserParts): User {
   const { random, device, scheduler, books } = parts;
   let name: UserName = 'ada';
-  const signIn = (tab: Tab): void => {
-    const { password } = USERS[name];
+  const enter = (tab: Tab): PasswordCredential => {
     scheduler.note(tab.process.name, `the user signs in as ${name}`);
     const snapshot = tab.auth.getSnapshot();
     // Who signs in as somebody else leaves the session before for good.
     if ('user' in snapshot && snapshot.user.sub !== USERS[name].sub && tab.sid !== null) books.onSignedOut(tab.sid);
-    void attempt(parts, tab, () => tab.auth.signIn({ username: name, password }), 'reauthenticated by password');
+    return { username: name, password: USERS[name].password };
   };
+  const signIn = (tab: Tab): void => {
+    const credential = enter(tab);
+    void attempt(parts, tab, () => tab.auth.signIn(credential), 'reauthenticated by password');
+    device.aimAtBegun(tab.process);
+  };
+  const prompts = createPrompts(parts, { enter, signIn, decline: (tab) => decline(parts, tab) });
   const signOut = (tab: Tab): void => {
     scheduler.note(tab.process.name, 'the user signs out');
     if (tab.sid !== null) books.onSignedOut(tab.sid);
@@ -36,6 +45,7 @@ export function createUser(parts: UserParts): User {
     // It waits for a session that is still being restored, and ends that one.
     device.history.isSigningOut = tab.auth.getSnapshot().status === 'restoring' || tab.sid === null;
     void tab.auth.signOut().catch((error: unknown) => books.scan('an error of the client', error));
+    device.aimAtBegun(tab.process);
   };
   const someTab = (): Tab | null => {
     const tabs = device.awake();
@@ -44,7 +54,7 @@ export function createUser(parts: UserParts): User {
   return {
     act: () => {
       const tab = someTab();
-      if (tab) actIn(parts, tab, signIn);
+      if (tab) actIn(parts, tab, signIn, prompts);
     },
     change: () => {
       const tab = someTab();
@@ -65,6 +75,7 @@ export function createUser(parts: UserParts): User {
       const isAnyActive = device.awake().some(({ auth }) => auth.getSnapshot().status === 'active');
       if (asking && !isAnyActive) signIn(asking);
     },
+    answerPrompt: prompts.answer,
   };
 }
 
@@ -77,24 +88,30 @@ async function attempt(
   const before = tab.auth.getSnapshot();
   try {
     await signIn();
+    if (tab.auth.getSnapshot().status !== 'active')
+      books.violate('I1', 'a sign-in was said to have worked, and nobody is signed in');
     if (before.status === 'reauth-required') books.reach(state);
     if (before.status === 'active') books.reach('another user signed in');
   } catch (error) {
+    if (tab.isUnmounted) books.reach('app mounted anew while somebody signed in');
     books.scan('an error of the client', error);
   }
 }
 
-function actIn(parts: UserParts, tab: Tab, signIn: (tab: Tab) => void): void {
-  const { random, books, device, scheduler } = parts;
+function decline({ books, device, scheduler }: UserParts, tab: Tab): void {
+  device.history.declinedAtMs = scheduler.nowMs();
+  books.reach('reauthentication declined');
+  tab.auth.declineReauthentication();
+}
+
+function actIn(parts: UserParts, tab: Tab, signIn: (tab: Tab) => void, prompts: Prompts): void {
+  const { random, books } = parts;
   const snapshot = tab.auth.getSnapshot();
   const choice = random.next();
+  const isAsking = snapshot.status === 'reauth-required' && !prompts.isLeftOpen(tab);
   if (snapshot.status === 'signed-out' && choice < 0.5) return signIn(tab);
-  if (snapshot.status === 'reauth-required' && choice < 0.5) return signIn(tab);
-  if (snapshot.status === 'reauth-required' && choice < 0.55) {
-    device.history.declinedAtMs = scheduler.nowMs();
-    books.reach('reauthentication declined');
-    return tab.auth.declineReauthentication();
-  }
+  if (isAsking && choice < 0.5) return signIn(tab);
+  if (isAsking && choice < 0.55) return decline(parts, tab);
   if (choice < 0.04) tab.auth.extend();
   else if (choice < 0.1) void tab.auth.getAccessToken().catch((error: unknown) => books.scan('an error', error));
   else if (choice < 0.2) emitSignal(tab.process, 'user-active');

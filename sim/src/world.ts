@@ -152,6 +152,7 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
     databaseNowMs: database.nowMs,
     isLive: (sid) => world().isLive(sid),
     onObserved: (tab, observation) => onObserved(world(), aim, tab, observation),
+    prompt: (process) => (ask) => world().user.answerPrompt(process, ask),
   });
   const user = createUser({ scheduler, setup, random: random.fork('user'), books, device });
   const thief = createThief({ scheduler, setup, random: random.fork('thief'), books, device, network });
@@ -270,6 +271,7 @@ function onObserved(world: World, aim: World['random'], tab: Tab, observation: O
   if (observation.type === 'signed-out') books.reach('signed out in another tab');
   if (observation.type === 'refresh.started') tab.cause = observation.cause;
   if (observation.type !== 'refresh.sent') return;
+  if (tab.isUnmounted) books.violate('I7', `${tab.process.name} sends a refresh for a service that was disposed of`);
   tab.refreshes++;
   if (tab.cause === 'proactive' || tab.cause === 'expired') tab.dueRefreshes++;
   tab.lastAttempt = observation.attempt;
