@@ -35,11 +35,20 @@ export type StoredSession = {
 };
 
 /** Why there is no session any more. */
-export type SignedOutReason = 'user' | 'expired' | 'revoked' | 'reuse-detected' | 'reauth-failed' | 'never-signed-in';
+export type SignedOutReason =
+  | 'user'
+  | 'expired'
+  | 'revoked'
+  | 'reuse-detected'
+  | 'reauth-failed'
+  /** There was a session, or there may have been one, and what this device had stored of it cannot be read any more. */
+  | 'storage-lost'
+  | 'never-signed-in';
 
 /**
  * What the vault holds. `stamp` changes at every write. `session: null` with a stamp is a tombstone: somebody signed out
- * here, and says why. A vault that never held anything, or was emptied from outside, answers `null` instead of a record.
+ * here, and says why. What is stored but cannot be opened any more is answered as a tombstone that says `storage-lost`, with
+ * its stamp, and is left as it is. A vault that never held anything, or was emptied from outside, answers `null`.
  */
 export type VaultRecord = {
   readonly stamp: number;

@@ -16,6 +16,7 @@ import {
   leave,
   observe,
   payForRefresh,
+  readable,
   requireReauthentication,
   run,
   settleWaiters,
@@ -76,7 +77,7 @@ function goAhead(turn: Turn, flight: Flight): void {
 export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
-  const news = isOver(turn, record) ? null : record;
+  const news = isOver(turn, record) ? null : readable(record);
   if (news && !news.session) return adopt(turn, news, 'verified');
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
@@ -96,7 +97,7 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
   // is not used.
   if (!session || !canRefresh(turn, session))
     return turn.config.delivery === 'cookie'
-      ? send(turn, flight, held, held.stored, 0)
+      ? send(turn, flight, held, held.stored, record?.stamp ?? 0)
       : requireReauthentication(turn, held.stored, 'storage-lost');
   const isAnother = session.sid !== held.stored.sid || session.sub !== held.stored.sub;
   const { access } = holdStored(session, 'verified', turn.now);
@@ -188,11 +189,12 @@ export function onFlightVaultWritten(
   if (flight.step.kind !== 'committing') return;
   const { held, sent } = flight.step;
   const stamp = record?.stamp ?? 0;
+  const news = isOver(turn, record) ? null : readable(record);
   // A late write of this tab, or another tab that was answered without a new token: the answer at hand replaces the one stored.
   const isSpent = sent !== null && record?.session?.refreshToken === sent && held.stored.refreshToken !== sent;
   if (isReplaced) land(turn, flight, held, stamp);
-  else if (record && !isSpent && !isOver(turn, record)) adoptAndLand(turn, flight, record);
-  // Emptied between the read and the write, spent, or over: what the server just said is the newest truth.
+  else if (news && !isSpent) adoptAndLand(turn, flight, news);
+  // Emptied or damaged between the read and the write, spent, or over: what the server just said is the newest truth.
   else writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
@@ -232,7 +234,7 @@ function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: nu
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   // There was nothing but a hope: without an answer there is nobody to show.
-  if (held?.isProbe) return leave(turn, 'never-signed-in');
+  if (held?.probe) return leave(turn, held.probe);
   const isOutOfReach = OUT_OF_REACH.has(cause);
   const ownMs = backOffMs(turn, isOutOfReach);
   const retryInMs =

@@ -56,8 +56,11 @@ export type Held = {
   readonly isFinal: boolean;
   /** How many of `policy.expiryWarningsMs` have been given. */
   readonly warningsGiven: number;
-  /** Nothing was stored, but a cookie may be there: the server is asked, and nobody is shown anything until it answers. */
-  readonly isProbe: boolean;
+  /**
+   * Nothing was stored that could be read, but a cookie may be there: the server is asked, and nobody is shown anything until
+   * it answers. This is what is said if it knows nobody either; `null`: a session that is known.
+   */
+  readonly probe: SignedOutReason | null;
 };
 
 /** There is a session. */

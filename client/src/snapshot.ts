@@ -40,7 +40,7 @@ const NO_CHAIN = { stage: 'password', laterStages: [], failed: [], stepUp: null 
 /** Derives the snapshot of a state. */
 export function takeSnapshot(state: SessionState): SessionSnapshot {
   const { phase, chain, waiting, generation } = state;
-  if (phase.kind === 'restoring' || (phase.kind === 'active' && phase.isProbe)) return { status: 'restoring' };
+  if (phase.kind === 'restoring' || (phase.kind === 'active' && phase.probe)) return { status: 'restoring' };
   if (phase.kind === 'signed-out') return { status: 'signed-out', reason: phase.reason };
   const { stored } = phase;
   const common = { user: { sub: stored.sub }, parkedRequests: waiting.length };

@@ -17,6 +17,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'restoring, endRefresh': ['lock settled'],
     active: ['read: as it was', 'read: newer'],
     'signed-out (user)': ['read: signed out'],
+    'signed-out (storage-lost)': ['read: lost'],
     'signed-out (never-signed-in)': ['read: nothing'],
   },
   'signed out': {
@@ -54,6 +55,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
       'token accepted',
       'read: as it was',
       'read: newer',
+      'read: lost',
       'read: nothing',
       'vault unavailable',
     ],
@@ -119,7 +121,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active requesting, sendRefresh': ['read: as it was'],
     'active, endRefresh, 1 granted': ['read: newer'],
     'signed-out (user), endRefresh, 1 signed-out': ['read: signed out'],
-    'reauth-required biometric, endRefresh, reauthenticate': ['read: nothing'],
+    'reauth-required biometric, endRefresh, reauthenticate': ['read: lost', 'read: nothing'],
     'active, endRefresh': ['vault unavailable', 'no answer'],
   },
   requesting: {
@@ -144,7 +146,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (user) burying, endRefresh, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
     'signed-out (user), endRefresh, 1 signed-out': ['read: signed out', 'buried by another'],
     'active, endRefresh, 1 granted': ['written', 'written by another'],
-    'active committing, writeVault': ['emptied meanwhile'],
+    'active committing, writeVault': ['damaged meanwhile', 'emptied meanwhile'],
     'active unwritten, endRefresh, 1 granted': ['vault unavailable', 'no answer'],
   },
   rereading: {
@@ -154,7 +156,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active rereading biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
-    'reauth-required biometric, endRefresh, reauthenticate': ['read: as it was', 'read: nothing'],
+    'reauth-required biometric, endRefresh, reauthenticate': ['read: as it was', 'read: lost', 'read: nothing'],
     'active, endRefresh, 1 granted': ['read: newer'],
     'signed-out (user), endRefresh, 1 signed-out': ['read: signed out'],
     'active, endRefresh': ['vault unavailable', 'no answer'],
@@ -185,9 +187,15 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'restoring storing, endRefresh': ['lock settled'],
     'active storing': ['read: as it was', 'read: newer'],
     'signed-out (user) storing': ['read: signed out'],
+    'signed-out (storage-lost) storing': ['read: lost'],
     'signed-out (never-signed-in) storing': ['read: nothing'],
     active: ['written'],
-    'restoring storing, writeVault': ['written by another', 'buried by another', 'emptied meanwhile'],
+    'restoring storing, writeVault': [
+      'written by another',
+      'buried by another',
+      'damaged meanwhile',
+      'emptied meanwhile',
+    ],
     'active unwritten': ['vault unavailable'],
   },
   'storing a sign-in': {
@@ -198,6 +206,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (never-signed-in) storing, writeVault': [
       'written by another',
       'buried by another',
+      'damaged meanwhile',
       'emptied meanwhile',
     ],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
@@ -225,7 +234,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
     'active unwritten, endRefresh': ['lock settled'],
     active: ['written', 'written by another'],
-    'active unwritten, writeVault': ['buried by another', 'emptied meanwhile'],
+    'active unwritten, writeVault': ['buried by another', 'damaged meanwhile', 'emptied meanwhile'],
   },
   'a refresh that is stored late': {
     'active unwritten, readVault': ['foreground', 'store changed'],
@@ -236,7 +245,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active storing unwritten, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
     'active unwritten, endRefresh': ['lock settled'],
-    active: ['written', 'written by another', 'emptied meanwhile'],
+    active: ['written', 'written by another', 'damaged meanwhile', 'emptied meanwhile'],
     'signed-out (user)': ['buried by another'],
   },
   'burying a session': {
@@ -244,8 +253,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (user) burying, 2 signed-out': ['token wanted', 'token of another owner wanted', 'step-up wanted'],
     'signed-out (user) storing burying, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh': ['lock settled'],
-    'signed-out (user)': ['written', 'buried by another', 'emptied meanwhile'],
-    'signed-out (user) burying, writeVault': ['written by another'],
+    'signed-out (user)': ['written', 'buried by another'],
+    'signed-out (user) burying, writeVault': ['written by another', 'damaged meanwhile', 'emptied meanwhile'],
     'signed-out (user) burying': ['vault unavailable'],
   },
 };

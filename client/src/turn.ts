@@ -104,7 +104,7 @@ export function holdStored(stored: StoredSession, freshness: Freshness, now: Ins
     isRefused: false,
     isDoubted: false,
     isFinal: isSameMoment(access && access.expiresAtMs, expiresAtMs),
-    isProbe: false,
+    probe: null,
     freshness,
     endsAt: expiresAtMs === null ? null : inMs(expiresAtMs),
     warningsGiven: 0,
@@ -216,6 +216,10 @@ export function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
   failWaiters(turn, code, isAnybody);
 }
 
+/** What a record says of a session; of one that cannot be opened it says no more than an emptied vault. */
+export const readable = (record: VaultRecord | null): VaultRecord | null =>
+  record?.endedReason === 'storage-lost' ? null : record;
+
 /** Takes over what is stored: another tab's session, or the news that it has ended. */
 export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): void {
   if (!record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
@@ -267,13 +271,14 @@ export const isOlder = ({ now }: Turn, a: StoredSession, b: StoredSession): bool
 
 /**
  * Whether what is stored is over: the user has signed in or out here since, and what other tabs make of the sessions before does
- * not matter. A session that began here was never in the vault, so it cannot have been ended, nor lost, with what is there.
+ * not matter. A session that began here was never in the vault, so it cannot have been ended, nor lost, with what is there. And a
+ * sign-out holds for what cannot be read: a cookie may be left.
  */
 export function isOver(turn: Turn, record: VaultRecord | null): boolean {
   const { unwritten } = turn.state;
   if (!unwritten?.isUsersWill) return false;
   const { session, over } = unwritten;
-  if (!record?.session) return session !== null;
+  if (!record?.session) return session !== null || !readable(record);
   const name = nameOf(record.session);
   if (session && nameOf(session) === name) return false;
   // Of two sign-ins the newer stays.
@@ -331,12 +336,13 @@ export function askForStage(
 /** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
 export function requireReauthentication(turn: Turn, stored: StoredSession, reason: ReauthenticationReason): void {
   // Nobody was ever shown a session: there was none.
-  if (activePhase(turn)?.isProbe) return leave(turn, 'never-signed-in');
+  const probe = activePhase(turn)?.probe;
+  if (probe) return leave(turn, probe);
   turn.state.phase = { kind: 'reauth-required', stored, reason };
   settleDown(turn);
   endFlight(turn);
   askForStage(turn, turn.config.stages, [], null);
-  if (!turn.state.chain) signOut(turn, reason === 'storage-lost' ? 'expired' : reason);
+  if (!turn.state.chain) signOut(turn, reason);
 }
 
 /** How far ahead of one refresh every `refreshRefillMs` this tab is, in ms: a burst may be so long, and no longer. */

@@ -14,6 +14,7 @@ import {
   nothingStored,
   observe,
   overOf,
+  readable,
   revokeReplaced,
   settleWaiters,
   waitForVault,
@@ -45,20 +46,20 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
   if (flight?.attempt === operation) return onFlightVaultRead(turn, flight, record);
   if (state.syncing !== operation) return;
   state.syncing = null;
+  const news = readable(record);
   if (state.phase.kind !== 'restoring') {
-    if (record && record.stamp !== state.stamp && !state.storing && !state.unwritten) adopt(turn, record, 'verified');
+    if (news && news.stamp !== state.stamp && !state.storing && !state.unwritten) adopt(turn, news, 'verified');
     return;
   }
-  if (record) adopt(turn, record, 'restored');
-  else if (config.delivery === 'cookie') hold(turn, probe(turn), 0, false);
-  else leave(turn, 'never-signed-in', 0);
+  const stamp = record?.stamp ?? 0;
+  const reason = record ? 'storage-lost' : 'never-signed-in';
+  if (news) adopt(turn, news, 'restored');
+  else if (config.delivery === 'cookie') hold(turn, { ...asNobody(turn), probe: reason }, stamp, false);
+  else leave(turn, reason, stamp);
 }
 
 /** Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once. */
-const probe = ({ now, config }: Turn): Held => ({
-  ...holdStored(nothingStored(config.scope, now.wallMs), 'restored', now),
-  isProbe: true,
-});
+const asNobody = ({ now, config }: Turn): Held => holdStored(nothingStored(config.scope, now.wallMs), 'restored', now);
 
 export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
   const { state } = turn;
@@ -80,11 +81,12 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
   } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
   else if (unwritten?.operation === operation) {
     state.stamp = stamp;
+    const news = readable(record);
     // Somebody else had written, or emptied the vault.
     if (!isReplaced && isOver(turn, record)) writeRecord(turn, unwritten);
     // An answer to a refresh may be as old as this tab was frozen: in a vault that was emptied it would pass for the newest.
-    else if (isReplaced || !record) state.unwritten = null;
-    else adopt(turn, record, 'verified');
+    else if (isReplaced || !news) state.unwritten = null;
+    else adopt(turn, news, 'verified');
   }
 }
 

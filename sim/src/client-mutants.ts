@@ -178,8 +178,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: VAULT,
-        find: 'if (record && record.stamp !== state.stamp && !state.storing && !state.unwritten)',
-        replace: 'if (record && record.stamp < 0)',
+        find: 'if (news && news.stamp !== state.stamp && !state.storing && !state.unwritten)',
+        replace: 'if (news && news.stamp < 0)',
       },
     ],
   },

@@ -51,6 +51,7 @@ const newer: VaultRecord = {
   endedReason: null,
 };
 const buried: VaultRecord = { stamp: 3, session: null, endedReason: 'user' };
+const damaged: VaultRecord = { stamp: 3, session: null, endedReason: 'storage-lost' };
 const ofAnother = beginSession({ ...tokens, sid: 'session-2', sub: 'user-2' }, START, null);
 const answered: TokenAnswer = {
   kind: 'tokens',
@@ -93,10 +94,12 @@ const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => 
     'read: as it was': { type: 'vaultRead', operation: reading, record },
     'read: newer': { type: 'vaultRead', operation: reading, record: newer },
     'read: signed out': { type: 'vaultRead', operation: reading, record: buried },
+    'read: lost': { type: 'vaultRead', operation: reading, record: damaged },
     'read: nothing': { type: 'vaultRead', operation: reading, record: null },
     written: { type: 'vaultWritten', operation, isReplaced: true, record: { ...newer, stamp: 2 } },
     'written by another': { type: 'vaultWritten', operation, isReplaced: false, record: newer },
     'buried by another': { type: 'vaultWritten', operation, isReplaced: false, record: buried },
+    'damaged meanwhile': { type: 'vaultWritten', operation, isReplaced: false, record: damaged },
     'emptied meanwhile': { type: 'vaultWritten', operation, isReplaced: false, record: null },
     'vault unavailable': { type: 'vaultUnavailable', operation, random: 0.5 },
     'answer: tokens': { type: 'refreshAnswered', attempt, answer: answered, random: 0.5 },

@@ -56,6 +56,12 @@ export function explainSignedOut(
         title: 'Your session was ended for your safety',
         text: 'A copy of it was used somewhere else. Sign in to start a new one; your other devices are not affected.',
       };
+    case 'storage-lost':
+      return {
+        tone: 'wait',
+        title: 'Your session could not be read',
+        text: 'This phone cannot read what it had stored of it. Sign in to go on.',
+      };
     case 'reauth-failed':
       return {
         tone: 'wait',

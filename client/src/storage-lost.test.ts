@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import type { Vault, VaultRecord } from './ports.ts';
+import { ada, DUE, MINUTE, trouble } from './testing/trouble.ts';
+import { createWorld, settle, type World } from './testing/world.ts';
+
+// A record that cannot be opened proves that there was a session. Whoever is asked to sign in again for it is told why, and
+// where a cookie carries the session nobody is asked.
+
+/** What is stored can be opened no more, by any tab, until something else is written. */
+function damage(world: World): Vault & { isDamaged: boolean } {
+  let damaged: number | null = null;
+  const blind = (record: VaultRecord | null): VaultRecord | null =>
+    record && record.stamp === damaged ? { stamp: damaged, session: null, endedReason: 'storage-lost' } : record;
+  const control = { isDamaged: false };
+  const look = async (): Promise<void> => {
+    damaged = control.isDamaged ? ((await world.vault.read())?.stamp ?? null) : damaged;
+    control.isDamaged = false;
+  };
+  return Object.assign(control, {
+    read: async () => {
+      await look();
+      return blind(await world.vault.read());
+    },
+    replace: async (...wanted: Parameters<Vault['replace']>) => {
+      await look();
+      const { replaced, record } = await world.vault.replace(...wanted);
+      return { replaced, record: blind(record) };
+    },
+  });
+}
+
+const lost = { status: 'signed-out', reason: 'storage-lost' };
+
+describe('a stored session that cannot be opened, at launch', () => {
+  it('without a cookie: the user is told that it was lost, and signs in over it', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    const vault = damage(world);
+    vault.isDamaged = true;
+    const tab = world.openTab({}, { vault });
+    const { auth } = tab;
+    expect(await auth.ready()).toEqual(lost);
+    expect(tab.seen('signed-out')).toEqual([{ type: 'signed-out', reason: 'storage-lost' }]);
+    await auth.signIn(ada);
+    auth.dispose();
+    expect((await world.openTab({}, { vault }).auth.ready()).status).toBe('active');
+  });
+
+  it('with a cookie: the server is asked, and nobody notices', async () => {
+    const world = createWorld('cookie');
+    (await world.openSignedInTab()).auth.dispose();
+    const vault = damage(world);
+    vault.isDamaged = true;
+    const first = world.openTab({}, { vault });
+    expect(await first.auth.ready()).toMatchObject({ status: 'active', freshness: 'verified' });
+    first.auth.dispose();
+    const asked = world.server.refreshes();
+    await world.openTab({}, { vault }).auth.ready();
+    expect(world.server.refreshes()).toBe(asked);
+  });
+
+  it.each(['refused', 'out of reach'])('with a cookie that is %s: the user is told that it was lost', async (what) => {
+    const world = createWorld('cookie');
+    (await world.openSignedInTab()).auth.dispose();
+    const vault = damage(world);
+    vault.isDamaged = true;
+    const refusal = { status: 400, headers: {}, body: '{"error":"invalid_grant"}' };
+    world.server.answers.push(what === 'refused' ? refusal : 'network-error');
+    expect(await world.openTab({}, { vault }).auth.ready()).toEqual(lost);
+  });
+});
+
+describe('a stored session that cannot be opened any more, while it is in use', () => {
+  it('without a cookie: the token in hand is used to its end, then the user is asked and told why', async () => {
+    const world = createWorld();
+    const vault = damage(world);
+    const tab = await world.openSignedInTab({}, { vault });
+    await world.vault.replace(null, { session: (await world.vault.read())?.session ?? null, endedReason: null });
+    vault.isDamaged = true;
+    tab.signal('store-changed');
+    await settle();
+    expect(tab.auth.getSnapshot().status).toBe('active');
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'storage-lost' });
+    await tab.auth.signIn(ada);
+    expect((await vault.read())?.session?.sid).toBe('session-1');
+  });
+
+  it('without a cookie, and no way to authenticate again: signed out, and not as if it had expired', async () => {
+    const world = createWorld();
+    const vault = damage(world);
+    const tab = await world.openSignedInTab({ reauthentication: [] }, { vault });
+    vault.isDamaged = true;
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toEqual(lost);
+    expect(await world.openTab().auth.ready()).toEqual(lost);
+  });
+
+  it('with a cookie: it goes on, and what the server answers is stored over it', async () => {
+    const world = createWorld('cookie');
+    const vault = damage(world);
+    const tab = await world.openSignedInTab({}, { vault });
+    vault.isDamaged = true;
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot().status).toBe('active');
+    expect((await vault.read())?.session?.access?.value).toBe(await tab.auth.getAccessToken());
+  });
+
+  it('with a cookie, while an answer is under way: the answer is stored', async () => {
+    const world = createWorld('cookie');
+    const vault = damage(world);
+    const tab = await world.openSignedInTab({}, { vault });
+    world.server.delayMs = 1_000;
+    while (tab.seen('refresh.sent').length < 2) await world.time.advance(500);
+    await world.vault.replace(null, { session: null, endedReason: 'user' });
+    vault.isDamaged = true;
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot().status).toBe('active');
+    expect((await vault.read())?.session?.access?.value).toBe(await tab.auth.getAccessToken());
+  });
+});
+
+describe('a sign-out', () => {
+  it.each(['cannot be opened any more', 'was emptied'])(
+    'over a store that %s stays one: the next page does not ask by the cookie, which may still be good',
+    async (what) => {
+      const world = createWorld('cookie');
+      const store = damage(world);
+      let isEmpty = false;
+      const vault: Vault = {
+        read: () => (isEmpty ? Promise.resolve(null) : store.read()),
+        replace: async (stamp, next) => {
+          if (isEmpty && stamp !== 0) return { replaced: false, record: null };
+          const expected = isEmpty ? null : stamp;
+          isEmpty = false;
+          return store.replace(expected, next);
+        },
+      };
+      const tab = await world.openSignedInTab({}, { vault });
+      await world.vault.replace(null, { session: (await world.vault.read())?.session ?? null, endedReason: null });
+      if (what === 'was emptied') isEmpty = true;
+      else store.isDamaged = true;
+      await tab.auth.signOut();
+      expect(await world.openTab({}, { vault }).auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
+    },
+  );
+
+  it('that could not be written yet is written over what cannot be opened', async () => {
+    const world = createWorld('cookie');
+    const storage = trouble(world);
+    const tab = await world.openSignedInTab({}, { vault: storage.vault });
+    storage.mode = 'locked';
+    await tab.auth.signOut().catch(() => {});
+    await world.vault.replace(null, { session: null, endedReason: 'storage-lost' });
+    storage.mode = 'fine';
+    await world.time.advance(MINUTE);
+    expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
+  });
+});
