@@ -47,15 +47,24 @@ export type HeadItem = {
 /** An error that says why the session cannot be had now. */
 export const unavailable = (message: string): HoldfastError => new HoldfastError('storage-unavailable', message);
 
-function parseHead(text: string): Head | null {
+/** What is said of a head that cannot be read: there was a session. The items that it named are not known any more. */
+const DAMAGED: Head = {
+  stamp: 1,
+  endedReason: 'storage-lost',
+  session: null,
+  token: null,
+  protection: 'when-unlocked',
+  spent: [],
+};
+
+function parseHead(text: string): Head {
   try {
     const { format, ...head } = JSON.parse(text) as Head & { readonly format: number };
     if (format > FORMAT) throw unavailable('the session was written by a newer version of this app');
-    return Number.isSafeInteger(head.stamp) && Array.isArray(head.spent) ? head : null;
+    return Number.isSafeInteger(head.stamp) && Array.isArray(head.spent) ? head : DAMAGED;
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
-    // Damaged: as good as none.
-    return null;
+    return DAMAGED;
   }
 }
 

@@ -188,14 +188,16 @@ describe('what lies in the keychain', () => {
     expect((await start(phone).vault.read())?.session).toEqual(storedSession({ access: null }));
   });
 
-  it('from a newer version of the app is left alone; damaged, it counts as none', async () => {
+  it('from a newer version of the app is left alone; damaged, it is said to be lost, and can be written over', async () => {
     const { phone, app } = await signedInPhone();
     const [name, head] = headOn(phone);
     phone.items.set(name, { ...head, value: head.value.replace('"format":1', '"format":2') });
     await expect(app.vault.read()).rejects.toMatchObject(unavailable);
     phone.items.set(name, { ...head, value: 'not a session' });
-    expect(await app.vault.read()).toBeNull();
-    expect((await app.vault.replace(0, signedIn())).replaced).toBe(true);
+    const lost = await app.vault.read();
+    expect(lost).toMatchObject({ session: null, endedReason: 'storage-lost' });
+    expect((await app.vault.replace(lost?.stamp ?? 0, signedIn())).replaced).toBe(true);
+    expect((await start(phone).vault.read())?.session).toEqual(storedSession());
   });
 
   it('two apps at two servers keep apart, whatever is in their names', async () => {

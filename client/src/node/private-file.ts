@@ -9,7 +9,7 @@ import { readPrivateFile, storageError, type Warn } from './private-path.ts';
 
 /** A value in a file. Both methods reject with `storage-unavailable`. */
 export type PrivateFile<T> = {
-  /** The value, or `null`: never written, removed, or damaged. */
+  /** The value, or `null`: never written, or removed. */
   read(): Promise<T | null>;
   /**
    * Changes the value while no other process can. `change` gets what is stored and answers what is to be stored, or `null`
@@ -82,13 +82,14 @@ export async function commit(held: HeldLock, file: string, text: string): Promis
 }
 
 /**
- * A value in the JSON file `file`, readable by its owner alone. `decode` answers `null` for what cannot be such a value;
- * a damaged file counts as absent and is kept as `<file>.damaged`.
+ * A value in the JSON file `file`, readable by its owner alone. `decode` answers `null` for what cannot be such a value; a
+ * damaged file is kept as `<file>.damaged`, and `lost` says what takes its place (`null`: nothing).
  */
 export function privateFile<T extends object>(
   file: string,
   decode: (json: object) => T | null,
   warn: Warn,
+  lost: () => T | null,
 ): PrivateFile<T> {
   const lock = createLock(`${file}.lock`, { breakAfterMs: BREAK_AFTER_MS });
   const load = (): Content<T> => {
@@ -96,21 +97,20 @@ export function privateFile<T extends object>(
     if (found.kind === 'text') return parse(file, found.text, decode);
     return { kind: found.kind === 'absent' ? 'absent' : 'damaged' };
   };
-  const loadOrSetAside = (): T | null => {
-    const content = load();
-    if (content.kind === 'value') return content.value;
-    if (content.kind === 'absent') return null;
+  const setAside = (): T | null => {
     renameSync(file, `${file}.damaged`);
     warn(`the session in ${file} was damaged and counts as lost; it is kept as ${file}.damaged`);
-    return null;
+    return lost();
   };
   const update: PrivateFile<T>['update'] = async (change) => {
     for (;;) {
       const held = await lock(LOCK_WAIT_MS);
       if (!held) throw storageError(`another process is busy with ${file}`);
       try {
-        const stored = loadOrSetAside();
-        const next = change(stored);
+        const content = load();
+        const instead = content.kind === 'damaged' ? setAside() : null;
+        const stored = content.kind === 'value' ? content.value : instead;
+        const next = change(stored) ?? instead;
         if (next === null) return stored;
         if (await commit(held, file, `${JSON.stringify({ format: FORMAT, ...next })}\n`)) return next;
       } finally {

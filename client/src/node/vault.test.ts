@@ -109,20 +109,25 @@ describe('the file vault', () => {
     ['zeros, as after a power failure', (whole) => '\0'.repeat(whole.length)],
     ['far too long', () => 'x'.repeat(2_000_000)],
   ];
-  it.each(damages)('a damaged file (%s) counts as lost, is kept aside, and is no crash', async (_name, damage) => {
-    const before = await write('first');
-    const damaged = damage(readFileSync(file, 'utf8'));
-    writeFileSync(file, damaged);
-    expect(await fileVault(file, warn).read()).toBeNull();
-    expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(damaged);
-    expect(warnings).toEqual([expect.stringContaining('damaged')]);
-    const stale = await fileVault(file, warn).replace(before.record?.stamp ?? 0, {
-      session: null,
-      endedReason: 'user',
-    });
-    expect(stale).toEqual({ replaced: false, record: null });
-    expect((await write('second')).replaced).toBe(true);
-  });
+  it.each(damages)(
+    'a damaged file (%s) is said to be lost until it is written over, is kept aside, and is no crash',
+    async (_name, damage) => {
+      const before = await write('first');
+      const damaged = damage(readFileSync(file, 'utf8'));
+      writeFileSync(file, damaged);
+      const lost = await fileVault(file, warn).read();
+      expect(lost).toMatchObject({ session: null, endedReason: 'storage-lost' });
+      expect(await fileVault(file, warn).read()).toEqual(lost);
+      expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(damaged);
+      expect(warnings).toEqual([expect.stringContaining('damaged')]);
+      const stale = await fileVault(file, warn).replace(before.record?.stamp ?? 0, {
+        session: null,
+        endedReason: 'user',
+      });
+      expect(stale).toEqual({ replaced: false, record: lost });
+      expect((await write('second')).replaced).toBe(true);
+    },
+  );
 
   it('emptied and written again, it does not mistake an old stamp for the new one', async () => {
     const before = await write('ada');

@@ -43,7 +43,8 @@ const firstStamp = (): number => randomInt(1, 2 ** 47);
  * forced to disk, compared and swapped under a lock between processes.
  */
 export function fileVault(file: string, warn: Warn): Vault {
-  const stored = privateFile(file, decodeRecord, warn);
+  const lost = (): VaultRecord => ({ stamp: firstStamp(), session: null, endedReason: 'storage-lost' });
+  const stored = privateFile(file, decodeRecord, warn, lost);
   return {
     read: () => stored.read(),
     replace: async (expectedStamp, next) => {
