@@ -151,6 +151,31 @@ describe.each(modes)('storage that lets go, %s', (mode) => {
     );
   });
 
+  it('that its key opens no more, at launch: a cookie goes on; without one the user is told', async () => {
+    const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
+    await tab.goto(`${stage.url}/healthz`);
+    await tab.evaluate(loseKeys);
+    await tab.goto(pageUrl(stage, { mode }));
+    expect(await tab.evaluate(() => scene.auth.ready())).toMatchObject(
+      mode === 'cookie' ? { status: 'active' } : { status: 'signed-out', reason: 'storage-lost' },
+    );
+    if (mode !== 'cookie') await signIn(tab);
+    await tab.reload();
+    expect(await tab.evaluate(() => scene.auth.ready())).toMatchObject({ status: 'active' });
+  });
+
+  it('that its key opens no more, in use: a cookie goes on; without one the user is asked, and what was parked goes on', async () => {
+    const tabs = await openSignedInTabs(inContext(context), stage, 2, { mode });
+    await tabs[0].evaluate(loseKeys);
+    await expire(tabs);
+    const written = writeFromAll(tabs);
+    if (mode !== 'cookie') {
+      await expectToBeAsked(tabs);
+      await signIn(tabs[0]);
+    }
+    expect(await written).toEqual(tabs.map(() => 201));
+  });
+
   it('full: what a cookie or a key carries goes on; a token that must be stored waits until it can be', async () => {
     await context.addInitScript(fillAtWill);
     const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
@@ -195,6 +220,20 @@ function fillAtWill(): void {
 
 const setFull = (tab: Page, isFull: boolean): Promise<void> =>
   tab.evaluate((isFull) => void Object.assign(globalThis, { isFull }), isFull);
+
+/** Half a profile, restored from a backup: what is stored is there, and what it was sealed with is not. */
+async function loseKeys(): Promise<void> {
+  const settled = <T>(request: IDBRequest<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      request.addEventListener('success', () => resolve(request.result));
+      request.addEventListener('error', () => reject(new Error('the request failed')));
+    });
+  for (const { name } of await indexedDB.databases()) {
+    const database = await settled(indexedDB.open(name ?? ''));
+    await settled(database.transaction('session', 'readwrite').objectStore('session').delete('key'));
+    database.close();
+  }
+}
 
 async function emptyStorage(tab: Page): Promise<void> {
   const devtools = await context.newCDPSession(tab);

@@ -1,6 +1,7 @@
 import type { ProofSigner } from '../ports.ts';
 import { randomToken, sha256, toBase64Url } from './crypto.ts';
-import { sealedStore, withFallback, type SealedStore } from './sealed-store.ts';
+import { sealedStore, type SealedStore } from './sealed-store.ts';
+import { openSlots } from './slots.ts';
 
 const ES256 = { name: 'ECDSA', namedCurve: 'P-256' };
 
@@ -26,7 +27,7 @@ async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unk
 export function webProofSigner(name = 'default'): ProofSigner {
   let store: SealedStore | null = null;
   return async ({ method, url, nonce, accessToken, atMs }) => {
-    store ??= withFallback(sealedStore(`holdfast-${name}`));
+    store ??= sealedStore(openSlots(`holdfast-${name}`));
     const keys = await store.key('proof-key', () => crypto.subtle.generateKey(ES256, false, ['sign', 'verify']));
     return signWith(keys, {
       jti: randomToken(),

@@ -4,7 +4,8 @@ import { randomToken, sha256 } from './crypto.ts';
 import { webMutex } from './mutex.ts';
 import { createTabChannel, webSignals } from './signals.ts';
 import { webTransport } from './transport.ts';
-import { sealedStore, withFallback, type SealedStore } from './sealed-store.ts';
+import { sealedStore } from './sealed-store.ts';
+import { openSlots, type Slots } from './slots.ts';
 import { sealedOutbox, sealedVault } from './vault.ts';
 
 export { webProofSigner } from './dpop.ts';
@@ -35,7 +36,7 @@ const isServer = typeof document === 'undefined' && typeof indexedDB === 'undefi
 
 /** Never answers. */
 const silent = (): Promise<never> => new Promise(() => {});
-const silentStore: SealedStore = { read: silent, swap: silent, key: silent };
+const silentSlots: Slots = { get: silent, update: silent };
 const stoppedClock: Clock = { now: webClock.now, wake: () => () => {} };
 
 /**
@@ -48,7 +49,7 @@ export function web(options: WebOptions = {}): Platform {
     const name = `holdfast-${options.name ?? app}`;
     const delivery = options.delivery ?? 'cookie';
     const channel = createTabChannel(name);
-    const store = isServer ? silentStore : withFallback(sealedStore(name));
+    const store = sealedStore(isServer ? silentSlots : openSlots(name));
     return {
       clock: isServer ? stoppedClock : webClock,
       transport: webTransport(delivery),

@@ -3,10 +3,12 @@ import type { SealedStore, Stamped } from './sealed-store.ts';
 
 type Kept = Omit<VaultRecord, 'stamp'>;
 
-const toRecord = (stored: Stamped<Kept> | null): VaultRecord | null =>
-  stored && { stamp: stored.stamp, ...stored.value };
+const LOST: Kept = { session: null, endedReason: 'storage-lost' };
 
-/** The session, sealed in IndexedDB. */
+const toRecord = (stored: Stamped<Kept> | null): VaultRecord | null =>
+  stored && { stamp: stored.stamp, ...(stored.value ?? LOST) };
+
+/** The session. */
 export const sealedVault = (store: SealedStore): Vault => ({
   read: async () => toRecord(await store.read<Kept>('record')),
   replace: async (expectedStamp, next) => {
@@ -15,20 +17,18 @@ export const sealedVault = (store: SealedStore): Vault => ({
   },
 });
 
-/** Revocations to be delivered, sealed in IndexedDB. */
+/** Revocations to be delivered; of those that cannot be opened any more nothing is left to deliver. */
 export function sealedOutbox(store: SealedStore): Outbox {
-  const list = async (): Promise<Stamped<readonly Revocation[]>> =>
-    (await store.read<readonly Revocation[]>('outbox')) ?? { stamp: 0, value: [] };
   const update = async (change: (pending: readonly Revocation[]) => readonly Revocation[]): Promise<void> => {
     // Whoever loses the race against another tab reads again.
     for (let isDone = false; !isDone;) {
-      const { stamp, value } = await list();
-      isDone = (await store.swap('outbox', stamp, change(value))).isSwapped;
+      const stored = await store.read<readonly Revocation[]>('outbox');
+      isDone = (await store.swap('outbox', stored?.stamp ?? 0, change(stored?.value ?? []))).isSwapped;
     }
   };
   const isOther = (a: Revocation) => (b: Revocation) => a.sid !== b.sid || a.refreshToken !== b.refreshToken;
   return {
-    list: async () => (await list()).value,
+    list: async () => (await store.read<readonly Revocation[]>('outbox'))?.value ?? [],
     add: (revocation) => update((pending) => [...pending.filter(isOther(revocation)), revocation]),
     remove: (revocation) => update((pending) => pending.filter(isOther(revocation))),
   };

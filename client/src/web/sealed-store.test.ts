@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { outboxContract } from '../testing/outbox-contract.ts';
+import { storedSession } from '../testing/stored-session.ts';
+import { vaultContract } from '../testing/vault-contract.ts';
+import { sealedStore } from './sealed-store.ts';
+import { memorySlots, type Slots } from './slots.ts';
+import { sealedOutbox, sealedVault } from './vault.ts';
+
+const close = (): Promise<void> => Promise.resolve();
+
+vaultContract('the sealed vault', () => Promise.resolve({ vault: sealedVault(sealedStore(memorySlots())), close }));
+
+outboxContract('the sealed outbox', () => {
+  const slots = memorySlots();
+  return Promise.resolve({ open: () => sealedOutbox(sealedStore(slots)), close });
+});
+
+/** Half a profile, restored from a backup: the key is not the one that sealed what is there. */
+const loseKey = (slots: Slots): Promise<unknown> => slots.update<null>('key', () => null);
+
+describe('what its key does not open any more', () => {
+  it('is said to be lost, not passed over: somebody was signed in, and is told', async () => {
+    const slots = memorySlots();
+    const vault = sealedVault(sealedStore(slots));
+    const { record } = await vault.replace(0, { session: storedSession(), endedReason: null });
+    const stamp = record?.stamp ?? 0;
+    await loseKey(slots);
+    expect(await vault.read()).toEqual({ stamp, session: null, endedReason: 'storage-lost' });
+    // Whoever writes without having looked is told as well.
+    const late = await vault.replace(stamp - 1, { session: storedSession(), endedReason: null });
+    expect(late).toEqual({ replaced: false, record: { stamp, session: null, endedReason: 'storage-lost' } });
+    await vault.replace(stamp, { session: storedSession({ refreshToken: 'new' }), endedReason: null });
+    expect((await vault.read())?.session?.refreshToken).toBe('new');
+  });
+
+  it('does not keep a later sign-out from being delivered', async () => {
+    const slots = memorySlots();
+    const outbox = sealedOutbox(sealedStore(slots));
+    await outbox.add({ sid: 'old', refreshToken: 'old' });
+    await loseKey(slots);
+    expect(await outbox.list()).toEqual([]);
+    await outbox.add({ sid: 'new', refreshToken: 'new' });
+    expect(await outbox.list()).toEqual([{ sid: 'new', refreshToken: 'new' }]);
+  });
+});
