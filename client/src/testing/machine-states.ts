@@ -1,66 +1,63 @@
 import type { Instant } from '../instant.ts';
 import { defaultPolicy } from '../policy.ts';
-import type { StoredSession, VaultRecord } from '../ports.ts';
+import type { Signal, StoredSession, VaultRecord } from '../ports.ts';
 import { initialState, transition } from '../session.ts';
 import type { Effect, MachineConfig, SessionEvent, SessionState } from '../session-state.ts';
 import { beginSession } from '../sign-in.ts';
-import type { TokenAnswer, TransientCause } from '../token-answer.ts';
+import type { TokenAnswer, Tokens, TransientCause } from '../token-answer.ts';
 
 // Every state of the machine, how it is come by, and every event that may come then.
 
-/** Servers that rotate, one stage that starts by itself, one that waits for the user. */
-export const config: MachineConfig = {
-  delivery: 'body',
+/** How the server of the session hands out refresh tokens: in the body, in a cookie, or not at all. */
+export type Delivery = 'body' | 'cookie' | 'none';
+
+/** One stage of reauthentication starts by itself, one waits for the user. */
+export const configOf = (delivery: Delivery): MachineConfig => ({
+  delivery: delivery === 'cookie' ? 'cookie' : 'body',
   scope: null,
   stages: ['biometric', 'password'],
   automaticStages: ['biometric'],
   isActivityAssumed: false,
-};
+});
 
 /** When every story begins. */
 export const START: Instant = { wallMs: Date.UTC(2026, 0, 1), monotonicMs: 1_000 };
 const LIFETIME_MS = 900_000;
 
-const at = (ms: number): Instant => ({ wallMs: START.wallMs + ms, monotonicMs: START.monotonicMs + ms });
+const after = (ms: number): Instant => ({ wallMs: START.wallMs + ms, monotonicMs: START.monotonicMs + ms });
 
-const tokens = {
-  accessToken: 'access-1',
+const tokensOf = (delivery: Delivery, serial: number): Tokens => ({
+  accessToken: `access-${serial}`,
   tokenType: 'Bearer',
   lifetimeMs: LIFETIME_MS,
-  refreshToken: 'refresh-1',
+  refreshToken: delivery === 'body' ? `refresh-${serial}` : null,
   scope: null,
   sid: 'session-1',
   sub: 'user-1',
   sessionLifetimeMs: 86_400_000,
-} as const;
-const held = beginSession(tokens, START, null);
-const stored: StoredSession = held.stored;
-const record: VaultRecord = { stamp: 1, session: stored, endedReason: null };
-const newer: VaultRecord = {
-  stamp: 2,
-  session: {
-    ...stored,
-    refreshToken: 'refresh-2',
-    access: {
-      value: 'access-2',
-      tokenType: 'Bearer',
-      expiresAtMs: START.wallMs + 2 * LIFETIME_MS,
-      lifetimeMs: LIFETIME_MS,
-    },
-  },
-  endedReason: null,
-};
+});
 const buried: VaultRecord = { stamp: 3, session: null, endedReason: 'user' };
 const damaged: VaultRecord = { stamp: 3, session: null, endedReason: 'storage-lost' };
-const ofAnother = beginSession({ ...tokens, sid: 'session-2', sub: 'user-2' }, START, null);
-const answered: TokenAnswer = {
-  kind: 'tokens',
-  tokens: { ...tokens, accessToken: 'access-2', refreshToken: 'refresh-2', sessionLifetimeMs: null },
-};
 const noAnswer = (cause: TransientCause): TokenAnswer => ({ kind: 'transient', cause, retryAfterMs: null });
 
+/** What a vault may hold, and who may sign in. */
+function recordsOf(delivery: Delivery) {
+  const { stored } = beginSession(tokensOf(delivery, 1), START, null);
+  const record: VaultRecord = { stamp: 1, session: stored, endedReason: null };
+  const access = { value: 'access-2', tokenType: 'Bearer', lifetimeMs: LIFETIME_MS } as const;
+  const next: StoredSession = {
+    ...stored,
+    refreshToken: tokensOf(delivery, 2).refreshToken,
+    access: { ...access, expiresAtMs: START.wallMs + 2 * LIFETIME_MS },
+  };
+  const newer: VaultRecord = { stamp: 2, session: next, endedReason: null };
+  const ofAnother = beginSession({ ...tokensOf(delivery, 1), sid: 'session-2', sub: 'user-2' }, START, null);
+  return { record, newer, ofAnother };
+}
+
 /** Events with the numbers that the state under test waits for. */
-const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => {
+function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<string, SessionEvent>> {
+  const { record, newer, ofAnother } = recordsOf(delivery);
   const attempt = state.flight?.attempt ?? 99;
   const operation = state.storing?.operation ?? state.unwritten?.operation ?? state.syncing ?? attempt;
   const reading = state.syncing ?? attempt;
@@ -72,17 +69,30 @@ const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => 
     deadlineMs: 60_000,
     isForNetwork: false,
   } as const;
+  const signalled = (signal: Signal): SessionEvent => ({ type: 'signalled', signal });
+  const read = (found: VaultRecord | null): SessionEvent => ({ type: 'vaultRead', operation: reading, record: found });
+  const written = (found: VaultRecord | null, isReplaced = false): SessionEvent => ({
+    type: 'vaultWritten',
+    operation,
+    isReplaced,
+    record: found,
+  });
+  const answered = (answer: TokenAnswer): SessionEvent => ({ type: 'refreshAnswered', attempt, answer, random: 0.5 });
+  const late = state.unwritten?.session ?? record.session;
   return {
     woke: { type: 'woke' },
-    foreground: { type: 'signalled', signal: 'foreground' },
-    background: { type: 'signalled', signal: 'background' },
-    'user active': { type: 'signalled', signal: 'user-active' },
-    online: { type: 'signalled', signal: 'online' },
-    'store changed': { type: 'signalled', signal: 'store-changed' },
+    foreground: signalled('foreground'),
+    resumed: signalled('resumed'),
+    background: signalled('background'),
+    'user active': signalled('user-active'),
+    online: signalled('online'),
+    offline: signalled('offline'),
+    'store changed': signalled('store-changed'),
     'token wanted': { ...request, stepUp: null },
     'token of another owner wanted': { ...request, owner: 7, stepUp: null },
     'step-up wanted': { ...request, stepUp: { acrValues: null, maxAgeSeconds: 60 } },
     'token refused': { type: 'tokenTried', generation: state.generation, isRefused: true, isDoubted: false },
+    'token doubted': { type: 'tokenTried', generation: state.generation, isRefused: true, isDoubted: true },
     'token accepted': { type: 'tokenTried', generation: state.generation, isRefused: false, isDoubted: false },
     'caller left': { type: 'callerLeft', caller: 1 },
     extend: { type: 'extendRequested' },
@@ -91,57 +101,51 @@ const events = (state: SessionState): Readonly<Record<string, SessionEvent>> => 
     'biometric failed': { type: 'reauthenticationFailed', stage: 'biometric', why: 'failed' },
     'password cancelled': { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
     'lock settled': { type: 'lockSettled', attempt },
-    'read: as it was': { type: 'vaultRead', operation: reading, record },
-    'read: newer': { type: 'vaultRead', operation: reading, record: newer },
-    'read: signed out': { type: 'vaultRead', operation: reading, record: buried },
-    'read: lost': { type: 'vaultRead', operation: reading, record: damaged },
-    'read: nothing': { type: 'vaultRead', operation: reading, record: null },
-    written: { type: 'vaultWritten', operation, isReplaced: true, record: { ...newer, stamp: 2 } },
-    'written by another': { type: 'vaultWritten', operation, isReplaced: false, record: newer },
-    'buried by another': { type: 'vaultWritten', operation, isReplaced: false, record: buried },
-    'damaged meanwhile': { type: 'vaultWritten', operation, isReplaced: false, record: damaged },
-    'emptied meanwhile': { type: 'vaultWritten', operation, isReplaced: false, record: null },
+    'read: as it was': read(record),
+    'read: newer': read(newer),
+    'read: signed out': read(buried),
+    'read: lost': read(damaged),
+    'read: nothing': read(null),
+    written: written(newer, true),
+    'written by another': written(newer),
+    'buried by another': written(buried),
+    'damaged meanwhile': written(damaged),
+    'emptied meanwhile': written(null),
+    'written late': { type: 'vaultWrittenLate', record: { stamp: 4, session: late, endedReason: null } },
+    'buried late': { type: 'vaultWrittenLate', record: buried },
     'vault unavailable': { type: 'vaultUnavailable', operation, random: 0.5 },
-    'answer: tokens': { type: 'refreshAnswered', attempt, answer: answered, random: 0.5 },
-    'answer: invalid_grant': {
-      type: 'refreshAnswered',
-      attempt,
-      answer: { kind: 'rejected', reason: 'revoked' },
-      random: 0.5,
-    },
-    'answer: 429': { type: 'refreshAnswered', attempt, answer: noAnswer('rate-limited'), random: 0.5 },
-    'answer: 503': { type: 'refreshAnswered', attempt, answer: noAnswer('server-error'), random: 0.5 },
-    'answer: nonce': {
-      type: 'refreshAnswered',
-      attempt,
-      answer: noAnswer('nonce-required'),
-      random: 0.5,
-    },
+    'answer: tokens': answered({ kind: 'tokens', tokens: { ...tokensOf(delivery, 2), sessionLifetimeMs: null } }),
+    'answer: invalid_grant': answered({ kind: 'rejected', reason: 'revoked' }),
+    'answer: 429': answered(noAnswer('rate-limited')),
+    'answer: 503': answered(noAnswer('server-error')),
+    'answer: nonce': answered(noAnswer('nonce-required')),
     'no answer': { type: 'refreshFailed', attempt, random: 0.5 },
   };
-};
-
-type Step = readonly [event: SessionEvent | ((state: SessionState) => SessionEvent), atMs?: number];
-
-function play(...steps: readonly Step[]): { readonly state: SessionState; readonly now: Instant } {
-  let state = initialState(0.5, START);
-  let now = START;
-  for (const [event, atMs] of steps) {
-    now = atMs === undefined ? now : at(atMs);
-    [state] = transition(state, typeof event === 'function' ? event(state) : event, now, defaultPolicy, config);
-  }
-  return { state, now };
 }
 
-const next =
-  (name: string) =>
-  (state: SessionState): SessionEvent => {
-    const event = events(state)[name];
-    if (!event) throw new Error(`no event is called ${name}`);
-    return event;
-  };
+type Step = readonly [event: SessionEvent | string | ((delivery: Delivery) => SessionEvent), atMs?: number];
 
-const restored: readonly Step[] = [[{ type: 'woke' }], [next('read: as it was')]];
+function eventOf(delivery: Delivery, state: SessionState, step: Step[0]): SessionEvent {
+  if (typeof step === 'function') return step(delivery);
+  const event = typeof step === 'string' ? eventsOf(delivery, state)[step] : step;
+  if (!event) throw new Error('no event has that name');
+  return event;
+}
+
+type Scene = { readonly state: SessionState; readonly now: Instant; readonly wakeInMs: number };
+
+/** Plays a story: names of events, or events as they are. */
+function play(delivery: Delivery, steps: readonly Step[]): Scene {
+  let scene: Scene = { state: initialState(0.5, START), now: START, wakeInMs: Infinity };
+  for (const [step, atMs] of steps) {
+    const event = eventOf(delivery, scene.state, step);
+    const now = atMs === undefined ? scene.now : after(atMs);
+    const [state, , wakeInMs] = transition(scene.state, event, now, defaultPolicy, configOf(delivery));
+    scene = { state, now, wakeInMs };
+  }
+  return scene;
+}
+
 const parked: Step = [
   {
     type: 'tokenRequested',
@@ -154,84 +158,151 @@ const parked: Step = [
   },
 ];
 const expired = LIFETIME_MS + 1;
-const locking: readonly Step[] = [...restored, parked, [{ type: 'woke' }, expired]];
-const reading: readonly Step[] = [...locking, [next('lock settled')]];
-const requesting: readonly Step[] = [...reading, [next('read: as it was')]];
-const rejected: readonly Step[] = [...requesting, [next('answer: invalid_grant')]];
-const reauthenticating: readonly Step[] = [...rejected, [next('read: as it was')]];
+const woke: Step = ['woke'];
+const restored: readonly Step[] = [woke, ['read: as it was']];
+const locking: readonly Step[] = [...restored, parked, ['woke', expired]];
+const reading: readonly Step[] = [...locking, ['lock settled']];
+const requesting: readonly Step[] = [...reading, ['read: as it was']];
+const rejected: readonly Step[] = [...requesting, ['answer: invalid_grant']];
+const reauthenticating: readonly Step[] = [...rejected, ['read: as it was']];
+const storing: readonly Step[] = [woke, ['read: signed out'], ['signed in']];
+const probing: readonly Step[] = [woke, ['read: nothing']];
+
+/** A session is read that ends so long after its beginning. */
+const ending =
+  (ms: number) =>
+  (delivery: Delivery): SessionEvent => {
+    const { record } = recordsOf(delivery);
+    const session = record.session && { ...record.session, expiresAtMs: START.wallMs + ms };
+    return { type: 'vaultRead', operation: -1, record: { ...record, session } };
+  };
 
 /** The states there are, and how each is come by. */
-export const states: Readonly<Record<string, readonly Step[]>> = {
-  restoring: [[{ type: 'woke' }]],
-  'signed out': [[{ type: 'woke' }], [next('read: nothing')]],
+const withRefreshToken: Readonly<Record<string, readonly Step[]>> = {
+  restoring: [woke],
+  'signed out': [woke, ['read: signed out']],
   active: restored,
   'active, parked': [...restored, parked],
-  'active, syncing': [...restored, [next('store changed')]],
-  'active, backing off': [...requesting, [next('answer: 503')]],
-  'active, step-up by biometric': [...restored, [next('step-up wanted')]],
-  'active, step-up by password': [...restored, [next('step-up wanted')], [next('biometric failed')]],
+  'active, syncing': [...restored, ['store changed']],
+  'active, ending before its token': [woke, [ending(400_000)]],
+  'active, ending with its token, nobody there': [woke, ['background'], [ending(LIFETIME_MS)]],
+  'active, backing off': [...requesting, ['answer: 503']],
+  'active, step-up by biometric': [...restored, ['step-up wanted']],
+  'active, step-up by password': [...restored, ['step-up wanted'], ['biometric failed']],
   locking,
   reading,
   requesting,
-  committing: [...requesting, [next('answer: tokens')]],
+  committing: [...requesting, ['answer: tokens']],
   rereading: rejected,
   'reauthentication by biometric': reauthenticating,
-  'reauthentication by password': [...reauthenticating, [next('biometric failed')]],
-  'restoring, storing a sign-in': [[{ type: 'woke' }], [next('signed in')]],
-  'storing a sign-in': [[{ type: 'woke' }], [next('read: nothing')], [next('signed in')]],
-  'a sign-in that could not be stored': [
-    [{ type: 'woke' }],
-    [next('read: nothing')],
-    [next('signed in')],
-    [next('vault unavailable')],
-  ],
-  'a sign-in that is stored late': [
-    [{ type: 'woke' }],
-    [next('read: nothing')],
-    [next('signed in')],
-    [next('vault unavailable')],
-    [{ type: 'woke' }, 5_000],
-  ],
+  'reauthentication by password': [...reauthenticating, ['biometric failed']],
+  'restoring, storing a sign-in': [woke, ['signed in']],
+  'storing a sign-in': storing,
+  'a sign-in that could not be stored': [...storing, ['vault unavailable']],
+  'a sign-in that is stored late': [...storing, ['vault unavailable'], ['woke', 5_000]],
   'a refresh that is stored late': [
     ...requesting,
-    [next('answer: tokens')],
-    [next('vault unavailable')],
-    [{ type: 'woke' }, expired + 5_000],
+    ['answer: tokens'],
+    ['vault unavailable'],
+    ['woke', expired + 5_000],
   ],
-  'burying a session': [...restored, [next('sign-out wanted')]],
+  'burying a session': [...restored, ['sign-out wanted']],
+};
+
+/** The same stories where a step of them is missing. */
+const without = (names: readonly string[]): Readonly<Record<string, readonly Step[]>> =>
+  Object.fromEntries(Object.entries(withRefreshToken).filter(([name]) => !names.includes(name)));
+
+const RENEWAL = ['active, backing off', 'locking', 'reading', 'requesting', 'committing', 'rereading'];
+const STORED_LATE = 'a refresh that is stored late';
+const UNSTORED = ['a sign-in that could not be stored', 'a sign-in that is stored late'];
+
+export const states: Readonly<Record<Delivery, Readonly<Record<string, readonly Step[]>>>> = {
+  body: withRefreshToken,
+  cookie: {
+    ...without([STORED_LATE]),
+    // Nothing is stored, and a cookie may be there all the same.
+    'probing, locking': probing,
+    'probing, reading': [...probing, ['lock settled']],
+    'probing, requesting': [...probing, ['lock settled'], ['read: nothing']],
+    'probing, committing': [...probing, ['lock settled'], ['read: nothing'], ['answer: tokens']],
+    'probing, rereading': [...probing, ['lock settled'], ['read: nothing'], ['answer: invalid_grant']],
+  },
+  none: {
+    ...without([STORED_LATE, ...UNSTORED, ...RENEWAL]),
+    'reauthentication by biometric': [...restored, parked, ['woke', expired]],
+    'reauthentication by password': [...restored, parked, ['woke', expired], ['biometric failed']],
+  },
 };
 
 function effectName(effect: Effect): readonly string[] {
-  if (effect.type === 'observe') return [];
+  if (effect.type === 'observe')
+    return effect.observation.type === 'session.expiring' ? [`warned ${effect.observation.inMs / 1_000} s before`] : [];
   if (effect.type === 'settle')
     return [`${effect.caller} ${typeof effect.settlement === 'string' ? effect.settlement : 'granted'}`];
   return [effect.type];
 }
 
-const nameOf = ({ phase, flight, chain, storing, unwritten }: SessionState): string =>
+const nameOf = ({ phase, flight, chain, storing: isStoring, unwritten, backoff, wanted }: SessionState): string =>
   [
     phase.kind === 'signed-out' ? `signed-out (${phase.reason})` : phase.kind,
+    phase.kind === 'active' && phase.probe !== null && 'probe',
     flight?.step.kind,
     chain?.stage,
-    storing && 'storing',
-    unwritten && (unwritten.session ? 'unwritten' : 'burying'),
+    isStoring && 'storing',
+    unwritten && (unwritten.session ? (unwritten.isUsersWill ? 'unwritten sign-in' : 'unwritten') : 'burying'),
+    backoff && 'backing off',
+    wanted && `wanting ${wanted}`,
   ]
     .filter(Boolean)
     .join(' ');
 
-/**
- * What becomes of a state by each event, and what the shell is asked to do then: outcomes, each with the events that lead to it.
- * Events of which nothing follows at all are left out.
- */
-export function outcomesOf(steps: readonly Step[]): Readonly<Record<string, readonly string[]>> {
-  const { state, now } = play(...steps);
+/** What a turn has changed that no name of a state says. */
+const changes = (before: SessionState, state: SessionState): readonly string[] => [
+  ...(state.generation > before.generation ? ['new token'] : []),
+  ...(state.isUserActive && !before.isUserActive ? ['user noted'] : []),
+  ...(before.isUserActive && !state.isUserActive ? ['user told'] : []),
+];
+
+/** What becomes of a state, and what the shell is asked to do; `null`: nothing follows at all. */
+function outcomeOf(delivery: Delivery, { state, now }: Scene, event: SessionEvent): string | null {
+  const [next, effects] = transition(state, event, now, defaultPolicy, configOf(delivery));
+  const asked = effects.flatMap(effectName);
+  if (JSON.stringify(next) === JSON.stringify(state) && asked.length === 0) return null;
+  return [nameOf(next), ...changes(state, next), ...asked].join(', ');
+}
+
+/** What becomes of a state by each event; by those that are not named, nothing. */
+export function outcomesByEvent(delivery: Delivery, name: string): Readonly<Record<string, string>> {
+  const scene = play(delivery, states[delivery][name] ?? []);
+  const outcomes = Object.entries(eventsOf(delivery, scene.state)).map(
+    ([event, fact]) => [event, outcomeOf(delivery, scene, fact)] as const,
+  );
+  return Object.fromEntries(outcomes.flatMap(([event, outcome]) => (outcome === null ? [] : [[event, outcome]])));
+}
+
+/** The same the other way about: each outcome with the events that lead to it. */
+export function outcomesOf(delivery: Delivery, name: string): Readonly<Record<string, readonly string[]>> {
   const outcomes: Record<string, readonly string[]> = {};
-  for (const [name, event] of Object.entries(events(state))) {
-    const [after, effects] = transition(state, event, now, defaultPolicy, config);
-    const asked = effects.flatMap(effectName);
-    if (JSON.stringify(after) === JSON.stringify(state) && asked.length === 0) continue;
-    const outcome = [nameOf(after), ...asked].join(', ');
-    outcomes[outcome] = [...(outcomes[outcome] ?? []), name];
+  for (const [event, outcome] of Object.entries(outcomesByEvent(delivery, name)))
+    outcomes[outcome] = [...(outcomes[outcome] ?? []), event];
+  return outcomes;
+}
+
+/** So many looks at the clocks: what has not happened by then does not happen by itself. */
+const LOOKS = 5_000;
+
+/** What time alone does to a state, in order: after so many seconds, and what. At most `count` of what happens. */
+export function outcomesOfTime(delivery: Delivery, name: string, count: number): readonly string[] {
+  const outcomes: string[] = [];
+  let scene = play(delivery, states[delivery][name] ?? []);
+  const startMs = scene.now.monotonicMs;
+  for (let look = 0; look < LOOKS && outcomes.length < count && scene.wakeInMs < Infinity; look++) {
+    const now = { wallMs: scene.now.wallMs + scene.wakeInMs, monotonicMs: scene.now.monotonicMs + scene.wakeInMs };
+    const outcome = outcomeOf(delivery, { ...scene, now }, { type: 'woke' });
+    const [state, , wakeInMs] = transition(scene.state, { type: 'woke' }, now, defaultPolicy, configOf(delivery));
+    if (outcome !== null) outcomes.push(`${(now.monotonicMs - startMs) / 1_000} s: ${outcome}`);
+    scene = { state, now, wakeInMs };
   }
   return outcomes;
 }
