@@ -8,6 +8,8 @@ export type SeenRequest = {
   readonly authorization: string | null;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
+  /** The same, as it came. */
+  readonly bytes: Buffer;
 };
 
 /** A real HTTP server on loopback that answers as `respond` says. */
@@ -20,8 +22,9 @@ export async function startResource(
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { method = '', url: path = '', headers } = request;
-      const body = Buffer.concat(chunks).toString();
-      const each = { method, path, authorization: headers.authorization ?? null, headers, body };
+      const bytes = Buffer.concat(chunks);
+      const body = bytes.toString();
+      const each = { method, path, authorization: headers.authorization ?? null, headers, body, bytes };
       seen.push(each);
       respond(each, response);
     });
