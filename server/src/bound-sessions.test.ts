@@ -154,6 +154,18 @@ describe('a session made with a proof', () => {
     expect(await refresh(tokens, proofFor('/token', owner))).toMatchObject({ body: { reason: 'revoked' } });
   });
 
+  test('signs its user out everywhere by its own key alone: a token that was merely found ends nothing', async () => {
+    const [tokens, other] = [await signInBound(), await server.signIn()];
+    const signOut = (headers: Readonly<Record<string, string>>): Promise<Answer> =>
+      server.post('/revoke', { client_id: 'native', token: tokens.refreshToken, everywhere: 'true' }, headers);
+    expect(await signOut({})).toMatchObject({ status: 400, body: { error: 'invalid_dpop_proof' } });
+    expect(await signOut(proofFor('/revoke', stranger))).toMatchObject({ status: 400, body: { reason: 'wrong_key' } });
+    expect((await refresh(tokens, proofFor('/token', owner))).status).toBe(200);
+    expect((await server.refresh(other.refreshToken)).status).toBe(200);
+    expect((await signOut(proofFor('/revoke', owner))).status).toBe(200);
+    expect(await server.refresh(other.refreshToken)).toMatchObject({ body: { reason: 'revoked' } });
+  });
+
   test('works with a cookie too: neither page script nor a stolen cookie file is enough', async () => {
     const { cookie, sid } = await signInBound('web');
     const use = (headers: Readonly<Record<string, string>>): Promise<Answer> =>

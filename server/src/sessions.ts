@@ -57,7 +57,13 @@ export type RefreshAnswer =
 export type RefusalReason = Refusal['reason'] | 'malformed' | 'retired_key';
 
 /** A client that signs its user out by presenting the refresh token. */
-export type SignOutRequest = Pick<RefreshRequest, 'refreshToken' | 'client' | 'verifyProof' | 'address' | 'userAgent'>;
+export type SignOutRequest = Pick<
+  RefreshRequest,
+  'refreshToken' | 'client' | 'verifyProof' | 'address' | 'userAgent'
+> & {
+  /** Whether the user's other sessions end with this one. */
+  readonly isEverywhere: boolean;
+};
 
 export type SignOutAnswer =
   /** The session has ended, now or before; or the token never meant anything. */
@@ -73,7 +79,8 @@ export interface Sessions {
    */
   refresh(request: RefreshRequest): Promise<RefreshAnswer>;
   /**
-   * Ends the session of a refresh token. A copy that could be refreshed signs out; any other is judged as at a refresh.
+   * Ends the session of a refresh token, and the user's others if so asked. A copy that could be refreshed signs out; any
+   * other is judged as at a refresh.
    *
    * @throws HoldfastError `unavailable`, `unknown_key`
    */
@@ -112,20 +119,29 @@ export function createSessions(parts: SessionsParts): Sessions {
     if (ended !== null) parts.report(ended);
     return ended !== null;
   };
+  const revokeAllOfUser: Sessions['revokeAllOfUser'] = async (sub, reason, { sparedSid, address } = {}) => {
+    const sessions = sparedSid === undefined ? 'all' : { allBut: sparedSid };
+    const ended = await parts.store.revokeAllOfUser(sub, { sessions, reason, address: address ?? null });
+    for (const fact of ended) parts.report(fact);
+    return ended.length;
+  };
   const endReplaced = createReplacedEnding(revoke);
   return {
     revoke,
-    revokeAllOfUser: async (sub, reason, { sparedSid, address } = {}) => {
-      const sessions = sparedSid === undefined ? 'all' : { allBut: sparedSid };
-      const ended = await parts.store.revokeAllOfUser(sub, { sessions, reason, address: address ?? null });
-      for (const fact of ended) parts.report(fact);
-      return ended.length;
-    },
+    revokeAllOfUser,
     signOut: async (request) => {
       const parsed = parseKnown(request.refreshToken, parts);
       if (parsed.kind !== 'genuine') return { kind: 'signed_out' };
       const use = toUse(parsed.token, { ...request, scope: null, isUserActive: false }, parts.policy);
-      return signOut(use, revoke, endReplaced, parts);
+      return signOut(use, parts, async (session) => {
+        const { sid, sub } = session;
+        const { address } = request;
+        // The others first: should this fail in between, the token still counts at the next try.
+        if (request.isEverywhere) await revokeAllOfUser(sub, 'user', { address, sparedSid: sid });
+        await revoke(sid, 'signed_out', { address });
+        // Whoever signs out of the new session has it; the device's old one must not stay behind.
+        await endReplaced(session, address);
+      });
     },
     refresh: async (request) => {
       const parsed = parseKnown(request.refreshToken, parts);
@@ -169,11 +185,11 @@ function parseKnown(
   throw new HoldfastError('unknown_key', 'a refresh token names a server key that this node does not have');
 }
 
+/** @param end ends the session of a copy that may sign out */
 async function signOut(
   { candidate, presented, policy: rotationPolicy }: Use,
-  revoke: Sessions['revoke'],
-  endReplaced: EndReplaced,
   { store, policy, report }: SessionsParts,
+  end: (session: SessionRecord) => Promise<void>,
 ): Promise<SignOutAnswer> {
   for (let attempts = 0; attempts < policy.maxDecisionAttempts; attempts++) {
     const reading = (await store.read([candidate]))[0] ?? null;
@@ -198,9 +214,7 @@ async function signOut(
       case 'answer':
       case 'heal':
       case 'doubt':
-        await revoke(record.sid, 'signed_out', { address: candidate.address });
-        // Whoever signs out of the new session has it; the device's old one must not stay behind.
-        await endReplaced(record, candidate.address);
+        await end(record);
         return { kind: 'signed_out' };
     }
   }

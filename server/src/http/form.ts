@@ -68,3 +68,10 @@ export function requireParameter(parameters: Parameters, name: string): string {
   if (value === undefined) throw invalidRequest(`The parameter ${name} is missing`);
   return value;
 }
+
+/** @throws OAuthError `invalid_request` when the parameter is there and neither `true` nor `false` */
+export function readFlag(parameters: Parameters, name: string, otherwise: boolean): boolean {
+  const parameter = parameters.get(name) ?? String(otherwise);
+  if (parameter !== 'true' && parameter !== 'false') throw invalidRequest(`${name} is true or false`);
+  return parameter === 'true';
+}

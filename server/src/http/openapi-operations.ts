@@ -90,14 +90,19 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
   '/revoke': {
     post: {
       operationId: 'revoke',
-      summary: 'Sign out: end the session of a refresh token',
-      description: 'RFC 7009. A token that means nothing is answered 200 as well.',
+      summary: 'Sign out: end the session of a refresh token, or all of its user',
+      description: 'RFC 7009. A token that means nothing is answered 200 as well, and ends nothing.',
       requestBody: form(['client_id'], {
         client_id: CLIENT_ID,
         token: text('The refresh token, of clients that receive it in the body'),
         sid: text('Of clients with cookies: the session that is meant'),
+        everywhere: {
+          type: 'string',
+          enum: ['true', 'false'],
+          description: 'Whether all other sessions of the user end as well, if this one lives; and sign-ins under way',
+        },
       }),
-      responses: { 200: { description: 'The session has ended' }, ...ERRORS },
+      responses: { 200: { description: 'There is no such session any more' }, ...ERRORS },
     },
   },
   '/introspect': {

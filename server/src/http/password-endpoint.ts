@@ -1,7 +1,7 @@
 import { HoldfastError } from '../errors.ts';
 import type { OwnPassword } from '../users.ts';
-import { invalidRequest, OAuthError } from './answers.ts';
-import { requireParameter } from './form.ts';
+import { OAuthError } from './answers.ts';
+import { readFlag, requireParameter } from './form.ts';
 import { lastCredential, noContent, requireRecentAuthentication, unknownResource } from './resource.ts';
 import type { Access, ResourceEndpoint } from './resource.ts';
 
@@ -17,11 +17,7 @@ export const PASSWORD_ENDPOINT: ResourceEndpoint = {
       requireRecentAuthentication(access, parts);
       const { parameters } = access;
       const password = requireParameter(parameters, 'new_password');
-      const endsOtherSessions = parameters.get('end_other_sessions') ?? 'true';
-      if (endsOtherSessions !== 'true' && endsOtherSessions !== 'false') {
-        throw invalidRequest('end_other_sessions is true or false');
-      }
-      const own = { ...ownPasswordOf(access), endsOtherSessions: endsOtherSessions === 'true' };
+      const own = { ...ownPasswordOf(access), endsOtherSessions: readFlag(parameters, 'end_other_sessions', true) };
       const change = await parts.passwordSignIn.change(own, password).catch(refuseInvalid);
       if (change.kind === 'unknown') throw unknownResource();
       return noContent();

@@ -2,13 +2,14 @@ import { REFRESH_TOKEN_PREFIX } from '../refresh-token.ts';
 import { invalidGrant, invalidRequest, json, OAuthError } from './answers.ts';
 import { peerOf } from './endpoint.ts';
 import type { EndpointParts, FormEndpoint } from './endpoint.ts';
-import { requireParameter } from './form.ts';
+import { readFlag, requireParameter } from './form.ts';
 import { proofMissing, verifyRequestProof } from './proof.ts';
 import { chooseCookie, clearCookie, cookieNameOf, readRefreshCookies } from './refresh-cookies.ts';
 import { readSid } from './token-endpoint.ts';
 
 /**
- * Ends the session of a refresh token. A token that means nothing is answered like one that was revoked.
+ * Ends the session of a refresh token; with `everywhere`, every session of its user, for a device that was offline when they
+ * asked for it. A token that means nothing is answered like one that was revoked, and ends nothing.
  *
  * @see RFC 7009
  */
@@ -20,6 +21,8 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
   answer: async ({ parameters, client, request }, parts) => {
     const { sessions, keyRing, findLive } = parts;
     const isCookie = client.delivery === 'cookie';
+    // A value that is misread would be answered 200 for less than was asked (RFC 6749 §5.2: an unsupported parameter value).
+    const isEverywhere = readFlag(parameters, 'everywhere', false);
     const sid = isCookie ? readSid(parameters, 'sid') : null;
     if (isCookie && sid === null) throw invalidRequest('The parameter sid is missing');
     const headers = sid === null ? {} : { 'set-cookie': [clearCookie(cookieNameOf(sid))] };
@@ -38,7 +41,7 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
     if (refreshToken === null) return json(200, {}, headers);
     await refuseAccessToken(refreshToken, parts);
     const verifyProof = (): string | null => verifyRequestProof(request, parts);
-    const outcome = await sessions.signOut({ refreshToken, client, verifyProof, ...peerOf(request) });
+    const outcome = await sessions.signOut({ refreshToken, client, isEverywhere, verifyProof, ...peerOf(request) });
     if (outcome.kind === 'wrong_holder') {
       throw outcome.reason === 'proof_missing' ? proofMissing() : invalidGrant(outcome.reason);
     }

@@ -5,7 +5,7 @@ import type { SessionRecord } from '../store.ts';
 import { invalidGrant, invalidRequest, invalidScope, jsonText, OAuthError } from './answers.ts';
 import { peerOf } from './endpoint.ts';
 import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
-import { requireParameter } from './form.ts';
+import { readFlag, requireParameter } from './form.ts';
 import type { Parameters } from './form.ts';
 import type { HttpResponse } from './message.ts';
 import { proofMissing, verifyRequestProof } from './proof.ts';
@@ -52,7 +52,7 @@ async function exchangeCode(form: FormRequest, parts: EndpointParts): Promise<Ht
 async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpResponse> {
   const { client, parameters, request } = form;
   const scope = readScope(parameters);
-  const isUserActive = readUserActive(parameters);
+  const isUserActive = readFlag(parameters, 'user_active', true);
   const cookie = client.delivery === 'cookie' ? await readCookie(form, parts) : null;
   const refreshToken = cookie === null ? requireParameter(parameters, 'refresh_token') : cookie.value;
   const { address, userAgent } = peerOf(request);
@@ -141,12 +141,6 @@ function readScope(parameters: Parameters): readonly string[] | null {
   const scope = parseScope(parameter);
   if (scope === null) throw invalidScope();
   return scope;
-}
-
-function readUserActive(parameters: Parameters): boolean {
-  const parameter = parameters.get('user_active') ?? 'true';
-  if (parameter !== 'true' && parameter !== 'false') throw invalidRequest('user_active is true or false');
-  return parameter === 'true';
 }
 
 /** @throws OAuthError `invalid_request` when the parameter is there and no UUID */
