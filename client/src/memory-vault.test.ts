@@ -1,4 +1,10 @@
-import { memoryVault } from './memory-vault.ts';
+import { memoryOutbox, memoryVault } from './memory-vault.ts';
+import { outboxContract } from './testing/outbox-contract.ts';
 import { vaultContract } from './testing/vault-contract.ts';
 
 vaultContract('the memory vault', () => Promise.resolve({ vault: memoryVault(), close: () => Promise.resolve() }));
+
+outboxContract('the memory outbox', () => {
+  const outbox = memoryOutbox();
+  return Promise.resolve({ open: () => outbox, close: () => Promise.resolve() });
+});

@@ -1,3 +1,4 @@
+import { withoutRevocation, withRevocation } from './outbox.ts';
 import type { Outbox, Revocation, Vault, VaultRecord } from './ports.ts';
 
 /** A vault as long as the process: for tests, and where nothing else can be had. */
@@ -17,15 +18,14 @@ export function memoryVault(): Vault {
 /** An outbox as long as the process. */
 export function memoryOutbox(): Outbox {
   let pending: readonly Revocation[] = [];
-  const isOther = (a: Revocation) => (b: Revocation) => a.sid !== b.sid || a.refreshToken !== b.refreshToken;
   return {
     list: () => Promise.resolve(pending),
     add: (revocation) => {
-      pending = [...pending.filter(isOther(revocation)), revocation];
+      pending = withRevocation(pending, revocation);
       return Promise.resolve();
     },
     remove: (revocation) => {
-      pending = pending.filter(isOther(revocation));
+      pending = withoutRevocation(pending, revocation);
       return Promise.resolve();
     },
   };

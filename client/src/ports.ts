@@ -114,11 +114,17 @@ export type Signal = 'foreground' | 'background' | 'online' | 'offline' | 'resum
 export type Signals = (emit: (signal: Signal) => void) => () => void;
 
 /** A session that was ended here and whose end the server may not have heard of yet. */
-export type Revocation = { readonly sid: string | null; readonly refreshToken: string | null };
+export type Revocation = {
+  readonly sid: string | null;
+  readonly refreshToken: string | null;
+  /** The user's other sessions are to end with it. */
+  readonly everywhere?: true;
+};
 
 /** Revocations to be delivered, also after a relaunch. Kept with the same care as the session. */
 export type Outbox = {
   list(): Promise<readonly Revocation[]>;
+  /** Keeps a session once, by `sid` and `refreshToken`; `everywhere` stays if it was ever said. */
   add(revocation: Revocation): Promise<void>;
   remove(revocation: Revocation): Promise<void>;
 };

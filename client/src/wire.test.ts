@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Revocation } from './ports.ts';
 import {
   encodeForm,
   readChallengeAnswer,
@@ -160,6 +161,14 @@ describe('requests', () => {
       grant_type: 'refresh_token',
       sid: 's1',
     });
+  });
+
+  it('a revocation says everywhere if that was asked for, and nothing of it otherwise', () => {
+    const session = { refreshToken: null, sid: 's1' };
+    const sent = (revocation: Revocation): unknown =>
+      Object.fromEntries(new URLSearchParams(revocationRequest(config, revocation).body));
+    expect(sent(session)).toEqual({ client_id: 'app', sid: 's1' });
+    expect(sent({ ...session, everywhere: true })).toEqual({ client_id: 'app', sid: 's1', everywhere: 'true' });
   });
 
   it('no token ever goes into a URL', () => {

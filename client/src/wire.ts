@@ -1,4 +1,4 @@
-import type { HttpAnswer, HttpRequest } from './ports.ts';
+import type { HttpAnswer, HttpRequest, Revocation } from './ports.ts';
 import type { NoAnswer, RejectionReason, TokenAnswer, Tokens, TransientCause } from './token-answer.ts';
 
 /** How this client addresses its authorization server. */
@@ -69,15 +69,13 @@ export const challengeRequest = (
     code_challenge_method: 'S256',
   });
 
-/** Ends the session at the server. @see RFC 7009 §2.1 */
-export const revocationRequest = (
-  config: WireConfig,
-  session: { readonly refreshToken: string | null; readonly sid: string | null },
-): HttpRequest =>
+/** Ends the session at the server; with `everywhere`, which other servers than ours ignore, the user's others as well. @see RFC 7009 §2.1 */
+export const revocationRequest = (config: WireConfig, session: Revocation): HttpRequest =>
   post(config.revocationEndpoint, config, {
     token: session.refreshToken,
     token_type_hint: session.refreshToken === null ? null : 'refresh_token',
     sid: session.refreshToken === null ? session.sid : null,
+    everywhere: session.everywhere ? 'true' : null,
   });
 
 /** Parses a JSON object; anything else is `null`. */

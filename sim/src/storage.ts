@@ -1,3 +1,4 @@
+import { withoutRevocation, withRevocation } from '../../client/src/outbox.ts';
 import type { Outbox, Revocation, StoredSession, Vault, VaultRecord } from '../../client/src/ports.ts';
 import { runTask, type Ground, type Process } from './process.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
@@ -176,7 +177,6 @@ function vaultOf(parts: Parts, process: Process): Vault {
 
 function outboxOf(parts: Parts, process: Process): Outbox {
   const { kept } = parts;
-  const isOther = (a: Revocation) => (b: Revocation) => a.sid !== b.sid || a.refreshToken !== b.refreshToken;
   const change = (next: () => readonly Revocation[]): Promise<void> =>
     operate<void>(parts, process, parts.setup.faults.vaultFull, (finish) => {
       kept.outbox = next();
@@ -184,8 +184,8 @@ function outboxOf(parts: Parts, process: Process): Outbox {
     });
   return {
     list: () => operate<readonly Revocation[]>(parts, process, 0, (finish) => finish(kept.outbox)),
-    add: (revocation) => change(() => [...kept.outbox.filter(isOther(revocation)), revocation]),
-    remove: (revocation) => change(() => kept.outbox.filter(isOther(revocation))),
+    add: (revocation) => change(() => withRevocation(kept.outbox, revocation)),
+    remove: (revocation) => change(() => withoutRevocation(kept.outbox, revocation)),
   };
 }
 

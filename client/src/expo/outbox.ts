@@ -1,9 +1,8 @@
+import { withoutRevocation, withRevocation } from '../outbox.ts';
 import type { Outbox, Revocation } from '../ports.ts';
 import type { Keychain, Protection } from './keychain.ts';
 
 const ITEM = 'outbox';
-
-const isSame = (a: Revocation, b: Revocation): boolean => a.sid === b.sid && a.refreshToken === b.refreshToken;
 
 /** Revocations to be delivered, in one item: each change is one task without a pause. */
 export function keychainOutbox(keychain: Keychain, protection: Protection): Outbox {
@@ -14,7 +13,7 @@ export function keychainOutbox(keychain: Keychain, protection: Protection): Outb
     keychain.write(ITEM, JSON.stringify(change(list())), kept);
   return {
     list: async () => list(),
-    add: (revocation) => update((pending) => [...pending.filter((each) => !isSame(each, revocation)), revocation]),
-    remove: (revocation) => update((pending) => pending.filter((each) => !isSame(each, revocation))),
+    add: (revocation) => update((pending) => withRevocation(pending, revocation)),
+    remove: (revocation) => update((pending) => withoutRevocation(pending, revocation)),
   };
 }

@@ -1,16 +1,16 @@
+import { withoutRevocation, withRevocation } from '../outbox.ts';
 import type { Outbox, Revocation } from '../ports.ts';
 import { privateFile } from './private-file.ts';
 import type { Warn } from './private-path.ts';
 
 type Pending = { readonly pending: readonly Revocation[] };
 
-const isSame = (a: Revocation, b: Revocation): boolean => a.sid === b.sid && a.refreshToken === b.refreshToken;
-
 function decodePending(json: object): Pending | null {
   const { pending } = json as { readonly pending?: unknown };
   if (!Array.isArray(pending)) return null;
   const isText = (value: unknown): boolean => value === null || typeof value === 'string';
-  const isRevocation = (each: Partial<Revocation> | null): boolean => isText(each?.sid) && isText(each?.refreshToken);
+  const isRevocation = (each: Partial<Revocation> | null): boolean =>
+    isText(each?.sid) && isText(each?.refreshToken) && [undefined, true].includes(each?.everywhere);
   return pending.every(isRevocation) ? { pending: pending as readonly Revocation[] } : null;
 }
 
@@ -22,7 +22,7 @@ export function fileOutbox(file: string, warn: Warn): Outbox {
   };
   return {
     list: async () => (await stored.read())?.pending ?? [],
-    add: (revocation) => change((pending) => [...pending.filter((each) => !isSame(each, revocation)), revocation]),
-    remove: (revocation) => change((pending) => pending.filter((each) => !isSame(each, revocation))),
+    add: (revocation) => change((pending) => withRevocation(pending, revocation)),
+    remove: (revocation) => change((pending) => withoutRevocation(pending, revocation)),
   };
 }

@@ -29,6 +29,20 @@ export function outboxContract(
       expect(await open().list()).toEqual([first, second]);
     });
 
+    it('keeps that everywhere was meant, whatever is said of the session besides', async () => {
+      const everywhere = { ...first, everywhere: true } as const;
+      await open().add(everywhere);
+      expect(await open().list()).toEqual([everywhere]);
+      await open().add(first);
+      expect(await open().list()).toEqual([everywhere]);
+      await open().add(second);
+      await open().add({ ...second, everywhere: true });
+      expect(await open().list()).toEqual([everywhere, { ...second, everywhere: true }]);
+      await open().remove(first);
+      await open().remove({ ...second, everywhere: true });
+      expect(await open().list()).toEqual([]);
+    });
+
     it('forgets what was delivered, and nothing else', async () => {
       await open().add(first);
       await open().add(second);

@@ -1,3 +1,4 @@
+import { withoutRevocation, withRevocation } from '../outbox.ts';
 import type { Outbox, Revocation, Vault, VaultRecord } from '../ports.ts';
 import type { SealedStore, Stamped } from './sealed-store.ts';
 
@@ -26,10 +27,9 @@ export function sealedOutbox(store: SealedStore): Outbox {
       isDone = (await store.swap('outbox', stored?.stamp ?? 0, change(stored?.value ?? []))).isSwapped;
     }
   };
-  const isOther = (a: Revocation) => (b: Revocation) => a.sid !== b.sid || a.refreshToken !== b.refreshToken;
   return {
     list: async () => (await store.read<readonly Revocation[]>('outbox'))?.value ?? [],
-    add: (revocation) => update((pending) => [...pending.filter(isOther(revocation)), revocation]),
-    remove: (revocation) => update((pending) => pending.filter(isOther(revocation))),
+    add: (revocation) => update((pending) => withRevocation(pending, revocation)),
+    remove: (revocation) => update((pending) => withoutRevocation(pending, revocation)),
   };
 }
