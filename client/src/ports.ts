@@ -97,8 +97,11 @@ export type AbortSignalLike = {
 /** Wall time, monotonic time and wake-ups. */
 export type Clock = {
   readonly now: () => Instant;
-  /** Calls back once, not before `delayMs`; late is allowed. Returns a function that cancels it. */
-  readonly wake: (delayMs: number, callback: () => void) => () => void;
+  /**
+   * Calls back once, not before `delayMs`; late is allowed. Returns a function that cancels it. `isIdle`: nobody waits for it, so
+   * a process need not go on for it.
+   */
+  readonly wake: (delayMs: number, callback: () => void, isIdle?: boolean) => () => void;
 };
 
 /**

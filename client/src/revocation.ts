@@ -1,24 +1,27 @@
+import { withoutRevocation, withRevocation } from './outbox.ts';
 import type { HttpAnswer, Revocation } from './ports.ts';
 import type { Shell } from './shell.ts';
 import { exchange } from './token-endpoint.ts';
-import { parseObject, revocationRequest } from './wire.ts';
+import { parseObject, readRetryAfterMs, revocationRequest } from './wire.ts';
 import { within } from './within.ts';
 
-// The server is told of a sign-out when it can be reached: now, when the network is back, or after a relaunch. The local
-// session is gone at once, whatever becomes of this.
+// The server is told of a sign-out when it can be reached: now, by and by, when the network is back, or after a relaunch. The
+// local session is gone at once, whatever becomes of this.
 
 /** Notes that a session has ended here, and tries to tell the server. */
 export async function postRevocation(shell: Shell, { sid, refreshToken }: Revocation): Promise<void> {
   const revocation = { sid, refreshToken };
   const { clock, outbox } = shell.platform;
   await within(clock, shell.policy.vaultWaitMs, outbox.add(revocation)).catch(() => {});
-  await deliver(shell, revocation);
+  await deliver(shell, [revocation]);
 }
 
 /** Tells the server of every sign-out that it may not have heard of. */
 export async function deliverRevocations(shell: Shell): Promise<void> {
-  const pending = await shell.platform.outbox.list().catch(() => []);
-  for (const revocation of pending) await deliver(shell, revocation);
+  const { clock, outbox } = shell.platform;
+  const kept = await within(clock, shell.policy.vaultWaitMs, outbox.list()).catch(() => []);
+  // What could not be kept is known here alone.
+  await deliver(shell, shell.undelivered.reduce(withRevocation, kept));
 }
 
 /** Whether the server has understood: unknown and ended tokens are answered 200 (RFC 7009 §2.2), a portal's page says nothing. */
@@ -29,10 +32,23 @@ function isSettled({ status, body }: HttpAnswer): boolean {
   );
 }
 
-/** One try; what is not settled by it is tried again at the next occasion. */
-async function deliver(shell: Shell, revocation: Revocation): Promise<void> {
-  const { platform, wire } = shell;
-  const answer = await exchange(shell, revocationRequest(wire, revocation)).catch(() => null);
-  if (!answer || !isSettled(answer)) return;
-  await platform.outbox.remove(revocation).catch(() => {});
+/** One try; what is not settled by it is tried again later, or at the next occasion. */
+async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
+  const { platform, wire, policy } = shell;
+  let askedMs = 0;
+  shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
+  for (const revocation of pending) {
+    const answer = await exchange(shell, revocationRequest(wire, revocation)).catch(() => null);
+    if (answer && isSettled(answer)) {
+      shell.undelivered = withoutRevocation(shell.undelivered, revocation);
+      await platform.outbox.remove(revocation).catch(() => {});
+    } else askedMs = Math.max(askedMs, readRetryAfterMs(answer?.headers ?? {}) ?? 0);
+  }
+  shell.cancelDelivery();
+  if (shell.undelivered.length === 0) shell.deliveries = 0;
+  else if (!shell.isDisposed) {
+    const stepMs = policy.backoffBaseMs * 2 ** shell.deliveries++ * (1 + platform.random());
+    const waitMs = Math.min(policy.retryAfterCapMs, Math.max(askedMs, stepMs));
+    shell.cancelDelivery = platform.clock.wake(waitMs, () => void deliverRevocations(shell), true);
+  }
 }

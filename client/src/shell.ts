@@ -1,6 +1,6 @@
 import { HoldfastError, type HoldfastErrorCode } from './errors.ts';
 import type { SessionPolicy } from './policy.ts';
-import type { HttpAnswer, HttpRequest, Platform } from './ports.ts';
+import type { HttpAnswer, HttpRequest, Platform, Revocation } from './ports.ts';
 import { deliverRevocations, postRevocation } from './revocation.ts';
 import { initialState, transition } from './session.ts';
 import type {
@@ -62,6 +62,10 @@ export type Shell = {
   /** Vault operations run one after the other, in the order in which the machine asked for them. */
   vaultTail: Promise<void>;
   cancelWake: () => void;
+  /** Sign-outs that the server has not taken yet, how often in a row it did not, and the next try. */
+  undelivered: readonly Revocation[];
+  deliveries: number;
+  cancelDelivery: () => void;
   stopSignals: () => void;
   readonly listeners: Set<() => void>;
   readonly observers: Set<(observation: Observation) => void>;
@@ -99,6 +103,9 @@ export function startShell(parts: ShellParts): Shell {
     refusing: new Map(),
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
+    undelivered: [],
+    deliveries: 0,
+    cancelDelivery: () => {},
     stopSignals: () => {},
     listeners: new Set(),
     lookouts: new Set(),
@@ -325,6 +332,7 @@ export function disposeShell(shell: Shell): void {
   if (shell.isDisposed) return;
   shell.isDisposed = true;
   shell.cancelWake();
+  shell.cancelDelivery();
   shell.stopSignals();
   for (const attempt of shell.attempts.keys()) endRefresh(shell, attempt);
   for (const { reject } of shell.callers.values()) reject(disposed());

@@ -25,15 +25,19 @@ describe('the clock of Node', () => {
 
 describe('a command', () => {
   it.each([
-    [true, 'woken'],
-    [false, ''],
-  ])('goes on for a wake-up that is still to come: %s', async (keepsAlive, output) => {
-    const { folder, remove } = createFolder();
-    const outfile = path.join(folder, 'command.mjs');
-    const contents = `import { nodeClock } from './clock.ts'; nodeClock(${keepsAlive}).wake(20, () => console.log('woken'))`;
-    const stdin = { contents, resolveDir: import.meta.dirname };
-    await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
-    expect(spawnSync(process.execPath, [outfile], { encoding: 'utf8' }).stdout.trim()).toBe(output);
-    remove();
-  });
+    ['true', 'false', 'woken'],
+    ['true', 'true', ''],
+    ['false', 'false', ''],
+  ])(
+    'that is kept alive (%s) goes on for a wake-up that is still to come, unless it is idle (%s)',
+    async (keepsAlive, isIdle, output) => {
+      const { folder, remove } = createFolder();
+      const outfile = path.join(folder, 'command.mjs');
+      const contents = `import { nodeClock } from './clock.ts'; nodeClock(${keepsAlive}).wake(20, () => console.log('woken'), ${isIdle})`;
+      const stdin = { contents, resolveDir: import.meta.dirname };
+      await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+      expect(spawnSync(process.execPath, [outfile], { encoding: 'utf8' }).stdout.trim()).toBe(output);
+      remove();
+    },
+  );
 });

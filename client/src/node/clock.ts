@@ -6,12 +6,12 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1;
 /** Node's clocks. `keepsAlive`: whether a process goes on for a wake-up that is still to come. */
 export const nodeClock = (keepsAlive: boolean): Clock => ({
   now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
-  wake: (delayMs, callback) => {
+  wake: (delayMs, callback, isIdle = false) => {
     const dueMs = performance.now() + delayMs;
     let timer: NodeJS.Timeout;
     const arm = (leftMs: number): void => {
       timer = setTimeout(look, Math.min(LONGEST_DELAY_MS, Math.ceil(leftMs)));
-      if (!keepsAlive) timer.unref();
+      if (isIdle || !keepsAlive) timer.unref();
     };
     // Node's timers round to whole milliseconds and may come a moment early.
     const look = (): void => {

@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAuthService, type AuthService } from '../index.ts';
 import { outboxContract } from '../testing/outbox-contract.ts';
@@ -86,6 +88,23 @@ describe('a command-line program', () => {
     await auth.signOut();
     expect(await open(issuer.url).ready()).toEqual({ status: 'signed-out', reason: 'user' });
     await issuer.close();
+  });
+
+  it('signs out without a network and ends: what is left to tell the server waits for the next one', async () => {
+    const outfile = path.join(folder, 'command.mjs');
+    const contents = `
+      import { createAuthService } from '../index.ts';
+      import { node } from './index.ts';
+      const platform = node({ name: 'cli', folder: ${JSON.stringify(folder)} });
+      const auth = createAuthService({ issuer: 'http://127.0.0.1:9', clientId: 'cli', platform });
+      await auth.ready();
+      await auth.adopt({ access_token: 'access', refresh_token: 'refresh', expires_in: 900 });
+      await auth.signOut();`;
+    const stdin = { contents, resolveDir: import.meta.dirname };
+    await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+    const { status, stderr } = spawnSync(process.execPath, [outfile], { encoding: 'utf8', timeout: 30_000 });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(await node({ name: 'cli', folder }).outbox.list()).toEqual([{ sid: null, refreshToken: 'refresh' }]);
   });
 
   it('keeps two names apart', async () => {
