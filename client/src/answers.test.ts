@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Outbox, Vault } from './ports.ts';
+import type { HttpAnswer, Outbox, Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { startResource } from './testing/resource.ts';
 import {
@@ -188,6 +188,44 @@ describe('what an app may hand over', () => {
     await world.time.advance(DUE);
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', sid: 'session-1' });
     expect(await auth.getAccessToken()).toBe('access-2');
+  });
+
+  it('a reading that leaves out who the session is of', async () => {
+    const world = createWorld();
+    const classify = ({ body }: HttpAnswer): TokenAnswer | null => {
+      const { access_token: accessToken } = JSON.parse(body) as { readonly access_token: string };
+      const tokens = {
+        accessToken,
+        tokenType: 'Bearer',
+        lifetimeMs: 900_000,
+        refreshToken: null,
+        sessionLifetimeMs: null,
+      };
+      return { kind: 'tokens', tokens } as unknown as TokenAnswer;
+    };
+    const tab = await world.openSignedInTab();
+    tab.auth.dispose();
+    const next = world.openTab({ classify });
+    await world.time.advance(DUE);
+    expect(next.seen('refresh.succeeded')).toHaveLength(1);
+    expect(next.auth.getSnapshot()).toMatchObject({ sid: 'session-1', user: { sub: 'user-1' } });
+  });
+
+  it('a reading of what ends a sign-in: the same endpoint speaks the same language', async () => {
+    const world = createWorld();
+    const classify = ({ status }: HttpAnswer): TokenAnswer | null =>
+      status === 418 ? { kind: 'rejected', reason: 'revoked' } : null;
+    const { auth } = world.openTab({ classify });
+    world.server.answers.push(json(418, { over: true }));
+    expect(await outcome(auth.signIn(ada))).toMatchObject({ code: 'sign-in-rejected' });
+  });
+
+  it('a session, when it is too late', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab();
+    await auth.ready();
+    auth.dispose();
+    expect(await outcome(auth.adopt({ access_token: 'theirs' }))).toMatchObject({ code: 'disposed' });
   });
 
   it('a deadline that is no number', async () => {

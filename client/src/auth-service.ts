@@ -56,7 +56,10 @@ export type AuthServiceOptions = {
    * stage starts by itself. Default: by password.
    */
   readonly reauthentication?: readonly (ReauthenticationStage | Reauthenticator)[];
-  /** For servers whose answers mean something else than RFC 6749 says; `null` leaves an answer to the standard reading. */
+  /**
+   * For token endpoints whose answers mean something else than RFC 6749 says, at a refresh as at the end of a sign-in; `null`
+   * leaves an answer to the standard reading.
+   */
   readonly classify?: (answer: HttpAnswer) => TokenAnswer | null;
   /**
    * Whether every refresh counts as the user's activity. Default `false`: the platform reports what the user does,
@@ -212,6 +215,7 @@ async function begin(shell: Shell, held: Held): Promise<void> {
 }
 
 async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
+  refuseDisposed(shell);
   const tokens = readTokens(tokenResponse);
   if (!tokens) throw new HoldfastError('protocol', 'a token response needs an access_token');
   await begin(shell, beginSession(tokens, shell.platform.clock.now(), shell.config.scope));

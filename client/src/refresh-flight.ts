@@ -144,7 +144,8 @@ export function onAnswered(turn: Turn, { attempt, answer }: Event<'refreshAnswer
   else failFlight(turn, flight, answer.cause, answer.retryAfterMs);
 }
 
-const differs = (a: string | null, b: string | null): boolean => a !== null && b !== null && a !== b;
+/** What is not named, or left out by an app's own reading, differs from nothing. */
+const differs = (a: string | null, b: string | null): boolean => Boolean(a && b) && a !== b;
 
 function commit(
   turn: Turn,

@@ -16,8 +16,8 @@ import type {
 import { authenticate, type SignInMethod } from './sign-in.ts';
 import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
 import type { TokenAnswer } from './token-answer.ts';
-import { hear, signProof, withProof } from './token-endpoint.ts';
-import { readTokenAnswer, refreshRequest, type WireConfig } from './wire.ts';
+import { hear, signProof, understand, withProof } from './token-endpoint.ts';
+import { refreshRequest, type WireConfig } from './wire.ts';
 import { whyFailed } from './why-failed.ts';
 import { refuseAborted, unlessAborted, within } from './within.ts';
 
@@ -242,8 +242,7 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
   const { signal } = shell.attempts.get(attempt) ?? new AbortController();
   const onAnswer = (httpAnswer: HttpAnswer): void => {
     hear(shell, request.url, httpAnswer.headers);
-    const answer = shell.classify(httpAnswer) ?? readTokenAnswer(httpAnswer);
-    dispatch(shell, { type: 'refreshAnswered', attempt, answer, random: random() });
+    dispatch(shell, { type: 'refreshAnswered', attempt, answer: understand(shell, httpAnswer), random: random() });
   };
   const onFailure = (): void => dispatch(shell, { type: 'refreshFailed', attempt, random: random() });
   void (async () => transport(withProof(request, shell.proof), signal))().then(onAnswer, onFailure);

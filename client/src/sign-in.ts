@@ -4,9 +4,9 @@ import { holdTokens } from './refresh-flight.ts';
 import type { Held } from './session-state.ts';
 import type { Shell } from './shell.ts';
 import type { NoAnswer, Tokens } from './token-answer.ts';
-import { exchange } from './token-endpoint.ts';
+import { exchange, understand } from './token-endpoint.ts';
 import { nothingStored } from './turn.ts';
-import { challengeRequest, codeRequest, readChallengeAnswer, readTokenAnswer, type ChallengeAnswer } from './wire.ts';
+import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeAnswer } from './wire.ts';
 
 /** A user name and a password, as the user typed them. Never stored, never logged. */
 export type PasswordCredential = { readonly username: string; readonly password: string };
@@ -64,7 +64,7 @@ export async function authenticate(
       : await ask({ username: credential.username, password: credential.password });
   if (challenge.kind !== 'code') throw refusalError(challenge);
   const sentAt = platform.clock.now();
-  const answer = readTokenAnswer(await exchange(shell, codeRequest(wire, challenge.code, codeVerifier)));
+  const answer = understand(shell, await exchange(shell, codeRequest(wire, challenge.code, codeVerifier)));
   if (answer.kind !== 'tokens') throw refusalError(answer);
   // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
   if (platform.signProof && answer.tokens.tokenType !== 'DPoP')

@@ -1,6 +1,7 @@
 import { HoldfastError } from './errors.ts';
 import type { HttpAnswer, HttpRequest } from './ports.ts';
 import type { Shell } from './shell.ts';
+import type { TokenAnswer } from './token-answer.ts';
 import { readTokenAnswer } from './wire.ts';
 import { within } from './within.ts';
 
@@ -19,6 +20,10 @@ export function hear(parts: Parts, url: string, headers: HttpAnswer['headers']):
   const serverMs = Date.parse(headers['date'] ?? '');
   if (Number.isFinite(serverMs)) parts.clockOffsetMs = serverMs - parts.platform.clock.now().wallMs;
 }
+
+/** What the token endpoint's answer means: as the app reads it, or else as the standard does. */
+export const understand = ({ classify }: Pick<Shell, 'classify'>, answer: HttpAnswer): TokenAnswer =>
+  classify(answer) ?? readTokenAnswer(answer);
 
 /** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */
 export async function signProof(

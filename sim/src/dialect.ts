@@ -1,4 +1,4 @@
-import type { HttpAnswer } from '../../client/src/ports.ts';
+import type { HttpAnswer, HttpRequest } from '../../client/src/ports.ts';
 import type { RejectionReason, TokenAnswer } from '../../client/src/token-answer.ts';
 import { parseObject, readTokenAnswer } from '../../client/src/wire.ts';
 import type { Books } from './books.ts';
@@ -8,15 +8,20 @@ import type { Random } from './random.ts';
 /** A server that does not say no as RFC 6749 wants it, and the app's own reading of its answers (`classify`). */
 export type Dialect = {
   /** What arrives in place of the server's answer. */
-  readonly translate: (answer: HttpAnswer) => HttpAnswer;
+  readonly translate: (answer: HttpAnswer, request: HttpRequest) => HttpAnswer;
   readonly classify: (answer: HttpAnswer) => TokenAnswer | null;
 };
 
 const OVER_STATUS = 440;
 
+/** Marks what ends a sign-in: what an app makes of those tokens is the session, so it is always right about them. */
+const BEGINS = 'x-begins';
+
 /** The standard words, where the dialect has its own. Nobody but the app knows what these mean. */
-function translate(answer: HttpAnswer): HttpAnswer {
+function translate(answer: HttpAnswer, { body }: HttpRequest): HttpAnswer {
   const json = parseObject(answer.body);
+  if (body?.includes('grant_type=authorization_code'))
+    return { ...answer, headers: { ...answer.headers, [BEGINS]: '1' } };
   if (json?.['error'] === 'invalid_grant')
     return { ...answer, status: OVER_STATUS, body: JSON.stringify({ over: json['reason'] ?? 'revoked' }) };
   return answer.status === 429 ? { ...answer, status: 400, body: '{"later":true}' } : answer;
@@ -86,6 +91,7 @@ export function createDialect({ random, setup }: Ground, books: Books): Dialect 
   return {
     translate,
     classify: (answer) => {
+      if (answer.headers[BEGINS]) return null;
       if (chance.chance(setup.faults.answerMisread)) return misread(answer);
       const said = read(answer);
       if (said?.kind === 'rejected') books.reach('end of a session told by the app');

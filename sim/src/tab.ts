@@ -148,7 +148,7 @@ function transportOf(process: Process, { network, storage, setup, dialect }: Tab
           storage.setCookies(delivered.setCookie);
         runTask(process, () => {
           signal.removeEventListener('abort', abort);
-          if (delivered) resolve(dialect?.translate(delivered.answer) ?? delivered.answer);
+          if (delivered) resolve(dialect?.translate(delivered.answer, request) ?? delivered.answer);
           else reject(networkError());
         });
       });

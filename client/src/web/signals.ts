@@ -9,9 +9,11 @@ export function createTabChannel(name: string): TabChannel {
   let sender: BroadcastChannel | null = null;
   return {
     announce: () => {
-      sender ??= new BroadcastChannel(name);
+      const channel = sender ?? new BroadcastChannel(name);
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is same-origin by nature
-      sender.postMessage('changed');
+      channel.postMessage('changed');
+      // Nobody listens here any more, or yet: an open channel would be for nothing.
+      if (channel !== sender) channel.close();
     },
     listen: (onAnnounced) => {
       // The channel that sends is the one that listens: it never hears itself.
