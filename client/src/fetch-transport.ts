@@ -14,12 +14,13 @@ export const fetchTransport =
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort);
     try {
-      const { url, method, headers, body } = request;
+      const { url, method, headers, body, keepalive = false } = request;
       const response = await fetch(url, {
         ...init,
         method,
         headers,
         body: body ?? null,
+        keepalive,
         redirect: 'error',
         signal: controller.signal,
       });

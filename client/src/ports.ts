@@ -75,6 +75,8 @@ export type HttpRequest = {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** It is sent even if the page goes in the same moment. @see https://fetch.spec.whatwg.org/#request-keepalive-flag */
+  readonly keepalive?: boolean;
 };
 
 /** One HTTP answer as data; header names in lower case. */

@@ -8,12 +8,12 @@ import { within } from './within.ts';
 // The server is told of a sign-out when it can be reached: now, by and by, when the network is back, or after a relaunch. The
 // local session is gone at once, whatever becomes of this.
 
-/** Notes that a session has ended here, and tries to tell the server. */
+/** Tells the server that a session has ended here: at once, for the page may be about to go; and notes it, for the network may be gone. */
 export async function postRevocation(shell: Shell, { sid, refreshToken }: Revocation): Promise<void> {
   const revocation = { sid, refreshToken };
   const { clock, outbox } = shell.platform;
-  await within(clock, shell.policy.vaultWaitMs, outbox.add(revocation)).catch(() => {});
-  await deliver(shell, [revocation]);
+  const noted = within(clock, shell.policy.vaultWaitMs, outbox.add(revocation)).catch(() => {});
+  await deliver(shell, [revocation], noted);
 }
 
 /** Tells the server of every sign-out that it may not have heard of. */
@@ -33,7 +33,7 @@ function isSettled({ status, body }: HttpAnswer): boolean {
 }
 
 /** One try; what is not settled by it is tried again later, or at the next occasion. */
-async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
+async function deliver(shell: Shell, pending: readonly Revocation[], noted?: Promise<void>): Promise<void> {
   const { platform, wire, policy } = shell;
   let askedMs = 0;
   shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
@@ -41,6 +41,7 @@ async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<vo
     const answer = await exchange(shell, revocationRequest(wire, revocation)).catch(() => null);
     if (answer && isSettled(answer)) {
       shell.undelivered = withoutRevocation(shell.undelivered, revocation);
+      await noted;
       await platform.outbox.remove(revocation).catch(() => {});
     } else askedMs = Math.max(askedMs, readRetryAfterMs(answer?.headers ?? {}) ?? 0);
   }

@@ -1,12 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import type { Vault } from './ports.ts';
-import { ada, MINUTE, trouble } from './testing/trouble.ts';
+import type { HttpRequest, Outbox, Transport, Vault } from './ports.ts';
+import { ada, MINUTE, never, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
 
 const active = (snapshot: ReturnType<ReturnType<World['openTab']>['auth']['getSnapshot']>) => {
   if (snapshot.status !== 'active') throw new Error(`expected an active session, not ${snapshot.status}`);
   return snapshot;
 };
+
+describe('the server', () => {
+  it('is told of a sign-out at once, however slow storage is: the page may be gone in a moment', async () => {
+    const world = createWorld();
+    const outbox: Outbox = { list: () => Promise.resolve([]), add: never, remove: () => Promise.resolve() };
+    const requests: HttpRequest[] = [];
+    const transport: Transport = (request, signal) => {
+      requests.push(request);
+      return world.transport(request, signal);
+    };
+    const { auth } = await world.openSignedInTab({}, { outbox, transport });
+    await auth.signOut();
+    expect(requests.at(-1)).toMatchObject({ url: 'https://api.example.com/revoke', keepalive: true });
+  });
+});
 
 describe('what the vault does not know yet', () => {
   it('a sign-out while the sign-in is still being stored: nobody comes back', async () => {

@@ -70,13 +70,15 @@ export const challengeRequest = (
   });
 
 /** Ends the session at the server; with `everywhere`, which other servers than ours ignore, the user's others as well. @see RFC 7009 §2.1 */
-export const revocationRequest = (config: WireConfig, session: Revocation): HttpRequest =>
-  post(config.revocationEndpoint, config, {
+export const revocationRequest = (config: WireConfig, session: Revocation): HttpRequest => ({
+  ...post(config.revocationEndpoint, config, {
     token: session.refreshToken,
     token_type_hint: session.refreshToken === null ? null : 'refresh_token',
     sid: session.refreshToken === null ? session.sid : null,
     everywhere: session.everywhere ? 'true' : null,
-  });
+  }),
+  keepalive: true,
+});
 
 /** Parses a JSON object; anything else is `null`. */
 export function parseObject(body: string): Readonly<Record<string, unknown>> | null {

@@ -2,6 +2,7 @@
 // What is missing costs a refresh more or a session as long as the page, and never a silent sign-out.
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import { answerInstead } from './faults.ts';
 import type { StageMode } from './stage-page.ts';
 import { inContext, openSignedInTabs, pageUrl, passDeviceTime, signIn, untilActive, writeFromAll } from './tabs.ts';
 import { context, stage, useStage } from './use-stage.ts';
@@ -80,6 +81,50 @@ describe.each(modes)('without a database, %s', (mode) => {
     expect(status).toBe(mode === 'cookie' ? 'active' : 'signed-out');
     if (status === 'signed-out') await signIn(second);
     for (const name of ['first', 'second', 'third']) await expectToGoOn([first, second], name);
+  });
+});
+
+describe('without a database, a sign-out', () => {
+  const revoked = (): number => stage.events.filter(({ type }) => type === 'session.revoked').length;
+  const leave = (tab: Page): Promise<void> =>
+    tab.evaluate(() => void scene.auth.signOut().then(() => location.reload()));
+
+  it.each(withoutDatabase)(
+    'in a browser $name, outlives the page: nobody is signed in again by a cookie',
+    async (each) => {
+      await context.addInitScript(each.remove);
+      const [tab] = await openSignedInTabs(inContext(context), stage, 1);
+      stage.meetAlways('POST /revoke', answerInstead(503, {}, ''));
+      const reloaded = tab.waitForEvent('load');
+      await leave(tab);
+      await reloaded;
+      expect(await tab.evaluate(() => scene.auth.ready())).toEqual({ status: 'signed-out', reason: 'user' });
+      const kept = await tab.evaluate(() => JSON.stringify(localStorage));
+      expect(kept).not.toMatch(/access|eyJ/u);
+      // The server hears of it as soon as it can.
+      stage.meetAlways('POST /revoke', null);
+      await tab.reload();
+      await expect.poll(revoked).toBe(1);
+      await signIn(tab);
+      await tab.reload();
+      expect(await tab.evaluate(() => scene.auth.ready())).toMatchObject({ status: 'active' });
+    },
+  );
+
+  it('reaches the other tabs', async () => {
+    await context.addInitScript(() => Object.defineProperty(globalThis, 'indexedDB', { value: undefined }));
+    const tabs = await openSignedInTabs(inContext(context), stage, 2);
+    await tabs[0].evaluate(() => scene.auth.signOut());
+    const snapshots = await Promise.all(tabs.map((tab) => tab.evaluate(() => scene.until('signed-out'))));
+    expect(snapshots).toMatchObject(tabs.map(() => ({ reason: 'user' })));
+  });
+});
+
+describe.each(modes)('a page that goes with its user, %s', (mode) => {
+  it('has told the server of the sign-out: a copy of the session is worth nothing', async () => {
+    const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
+    await tab.evaluate(() => void scene.auth.signOut().then(() => location.assign('about:blank')));
+    await expect.poll(() => stage.events.map(({ type }) => type)).toContain('session.revoked');
   });
 });
 

@@ -1,9 +1,9 @@
-import type { Slots } from './slots.ts';
+import type { Clear, Slots } from './slots.ts';
 
-/** A value and the stamp of its last write; `null` if it is sealed and its key does not open it any more. */
+/** A value and the stamp of its last write; `null` if its key does not open it any more. */
 export type Stamped<T> = { readonly stamp: number; readonly value: T | null };
 
-/** Values that are sealed under a key which cannot be exported. */
+/** Values that are sealed under a key which cannot be exported, if they are secret. */
 export type SealedStore = {
   read<T>(slot: string): Promise<Stamped<T> | null>;
   /** Compare and swap; resolves with what is stored afterwards and whether it is the value given. */
@@ -11,12 +11,16 @@ export type SealedStore = {
     slot: string,
     expectedStamp: number | null,
     value: T,
+    isSecret: boolean,
   ): Promise<{ readonly isSwapped: boolean; readonly stored: Stamped<T> | null }>;
   /** A key that is made once and never leaves the browser. */
   key<Key extends CryptoKey | CryptoKeyPair>(slot: string, create: () => Promise<Key>): Promise<Key>;
 };
 
-type SealedRecord = { readonly stamp: number; readonly iv: Uint8Array<ArrayBuffer>; readonly data: ArrayBuffer };
+type Sealed = { readonly iv: Uint8Array<ArrayBuffer>; readonly data: ArrayBuffer };
+
+/** As it is stored: what is no secret stays in the clear, so that no lost key can make a sign-out unreadable. */
+type Kept = { readonly stamp: number } & (Sealed | Clear);
 
 const createSealingKey = (): Promise<CryptoKey> =>
   crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
@@ -32,28 +36,33 @@ export function sealedStore(slots: Slots): SealedStore {
   };
   const sealingKey = (): Promise<CryptoKey> => key('key', createSealingKey);
 
-  const unseal = async <T>(record: SealedRecord | undefined): Promise<Stamped<T> | null> => {
-    if (!record) return null;
-    const { stamp, iv, data } = record;
-    const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, await sealingKey(), data).catch(() => null);
-    // Half a profile, restored from a backup: left as it is, for it says that there was something.
-    return { stamp, value: plain && (JSON.parse(new TextDecoder().decode(plain)) as T) };
+  const seal = async (text: string): Promise<Sealed> => {
+    const iv = crypto.getRandomValues(new Uint8Array(12));
+    const plain = new TextEncoder().encode(text);
+    return { iv, data: await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await sealingKey(), plain) };
   };
+  const unseal = async ({ iv, data }: Sealed): Promise<string> => {
+    const key = await sealingKey();
+    // Half a profile, restored from a backup: left as it is, for it says that there was something.
+    const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, data).catch(() => null);
+    return plain ? new TextDecoder().decode(plain) : 'null';
+  };
+  const open = async <T>(kept: Kept | undefined): Promise<Stamped<T> | null> =>
+    kept ? { stamp: kept.stamp, value: JSON.parse('text' in kept ? kept.text : await unseal(kept)) as T | null } : null;
   return {
     key,
-    read: async (slot) => unseal(await slots.get(slot)),
-    swap: async <T>(slot: string, expectedStamp: number | null, value: T) => {
-      const iv = crypto.getRandomValues(new Uint8Array(12));
-      const plain = new TextEncoder().encode(JSON.stringify(value));
-      const data = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await sealingKey(), plain);
+    read: async (slot) => open(await slots.get(slot)),
+    swap: async <T>(slot: string, expectedStamp: number | null, value: T, isSecret: boolean) => {
+      const text = JSON.stringify(value);
+      const next = isSecret ? await seal(text) : { text };
       let isSwapped = false;
-      const stored = await slots.update<SealedRecord>(slot, (before) => {
+      const stored = await slots.update<Kept>(slot, (before) => {
         const stamp = before?.stamp ?? 0;
         isSwapped = expectedStamp === null || expectedStamp === stamp;
         // A store that was emptied does not count from 1 again: a tab may still remember what 1 was.
-        return isSwapped ? { stamp: before ? stamp + 1 : Date.now(), iv, data } : before;
+        return isSwapped ? { stamp: before ? stamp + 1 : Date.now(), ...next } : before;
       });
-      return { isSwapped, stored: await unseal<T>(stored) };
+      return { isSwapped, stored: await open<T>(stored) };
     },
   };
 }

@@ -1,6 +1,9 @@
 // Browsers without a database, or with one that does not open. A page goes on without, and says so where something is lost by it.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openSlots } from './slots.ts';
+import { storedSession } from '../testing/stored-session.ts';
+import { sealedStore } from './sealed-store.ts';
+import { openSlots, type Slots } from './slots.ts';
+import { sealedOutbox, sealedVault } from './vault.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -25,5 +28,65 @@ describe('a browser that refuses a database', () => {
     await slots.update('one', () => 'kept');
     expect(await slots.get('one')).toBe('kept');
     expect(open).toHaveBeenCalledOnce();
+  });
+});
+
+describe('a sign-out without a database', () => {
+  /** Web storage, which is there in places where IndexedDB is not. */
+  function stubStorage(): Map<string, string> {
+    const kept = new Map<string, string>();
+    vi.stubGlobal('localStorage', {
+      getItem: (name: string) => kept.get(name) ?? null,
+      setItem: (name: string, value: string) => void kept.set(name, value),
+      removeItem: (name: string) => void kept.delete(name),
+    });
+    return kept;
+  }
+  const vaultOf = (slots: Slots) => sealedVault(sealedStore(slots));
+  const outboxOf = (slots: Slots) => sealedOutbox(sealedStore(slots));
+  const signedOut = { session: null, endedReason: 'user' } as const;
+  const signedIn = { session: storedSession(), endedReason: null };
+
+  it('outlives the page, and so does what the server has to be told: nobody is signed in again by a cookie', async () => {
+    stubStorage();
+    const page = openSlots('app');
+    const { record } = await vaultOf(page).replace(0, signedIn);
+    await outboxOf(page).add({ sid: 'session-1', refreshToken: null });
+    await vaultOf(page).replace(record?.stamp ?? 0, signedOut);
+    const next = openSlots('app');
+    const found = await vaultOf(next).read();
+    expect(found).toMatchObject(signedOut);
+    expect(await outboxOf(next).list()).toEqual([{ sid: 'session-1', refreshToken: null }]);
+    // Only until somebody signs in.
+    expect((await vaultOf(next).replace(found?.stamp ?? 0, signedIn)).replaced).toBe(true);
+    expect(await vaultOf(openSlots('app')).read()).toBeNull();
+  });
+
+  it('is seen by another page, also by its late answer: nobody is signed in again by that', async () => {
+    stubStorage();
+    const [here, there] = [vaultOf(openSlots('app')), vaultOf(openSlots('app'))];
+    const { record } = await here.replace(0, signedIn);
+    vi.advanceTimersByTime(1);
+    await there.replace(0, signedOut);
+    expect(await here.read()).toMatchObject(signedOut);
+    expect(await here.replace(record?.stamp ?? 0, signedIn)).toMatchObject({ replaced: false, record: signedOut });
+  });
+
+  it('leaves no token where every script can read it, and no user for another app', async () => {
+    const kept = stubStorage();
+    const page = openSlots('app');
+    await vaultOf(page).replace(null, signedIn);
+    await outboxOf(page).add({ sid: 'session-1', refreshToken: 'a-token' });
+    expect(kept.size).toBe(0);
+    await vaultOf(page).replace(null, signedOut);
+    expect(kept.size).toBe(1);
+    expect(await vaultOf(openSlots('another')).read()).toBeNull();
+  });
+
+  it('lasts as long as the page where there is no web storage either', async () => {
+    vi.stubGlobal('localStorage', undefined);
+    const page = openSlots('app');
+    await vaultOf(page).replace(0, signedOut);
+    expect(await vaultOf(page).read()).toMatchObject(signedOut);
   });
 });

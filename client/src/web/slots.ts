@@ -111,9 +111,39 @@ export function memorySlots(): Slots {
   };
 }
 
+/** A value that is no secret. */
+export type Clear = { readonly text: string };
+
+/**
+ * What is no secret outlives the page also where there is no database: in web storage, which every script can read. A sign-out is
+ * there, and counts for all tabs until one of them writes something else; a token never is.
+ */
+const inTheClear = (name: string) => {
+  const attempt = (slot: string, work: (key: string) => unknown): unknown => {
+    try {
+      return work(`${name} ${slot}`) ?? undefined;
+    } catch {
+      // It is refused as well.
+      return undefined;
+    }
+  };
+  return {
+    get: (slot: string): unknown => attempt(slot, (key) => JSON.parse(localStorage.getItem(key) ?? 'null')),
+    /** Answers whether it is kept; what is not takes away what was. */
+    put: (slot: string, value: unknown): boolean =>
+      attempt(slot, (key) => {
+        const isClear = (value as Partial<Clear> | null | undefined)?.text !== undefined;
+        if (isClear) localStorage.setItem(key, JSON.stringify(value));
+        else localStorage.removeItem(key);
+        return isClear;
+      }) === true,
+  };
+};
+
 /** In a database, or in memory from the moment on when the browser says that there is none. A database that is only busy is waited for. */
 export function openSlots(name: string): Slots {
   const memory = memorySlots();
+  const clear = inTheClear(name);
   let current = databaseSlots(name);
   const attempt = async <T>(work: (slots: Slots) => Promise<T>): Promise<T> => {
     try {
@@ -125,7 +155,17 @@ export function openSlots(name: string): Slots {
     }
   };
   return {
-    get: (slot) => attempt((slots) => slots.get(slot)),
-    update: (slot, change) => attempt((slots) => slots.update(slot, change)),
+    get: async <T>(slot: string) => (clear.get(slot) as T | undefined) ?? attempt((slots) => slots.get<T>(slot)),
+    update: <T>(slot: string, change: (stored: T | undefined) => T | undefined) =>
+      attempt(async (slots) => {
+        let after: T | undefined;
+        await slots.update<T>(slot, (stored) => {
+          const before = (clear.get(slot) as T | undefined) ?? stored;
+          after = change(before);
+          if (after === before) return stored;
+          return clear.put(slot, slots === memory && after) ? undefined : after;
+        });
+        return after;
+      }),
   };
 }

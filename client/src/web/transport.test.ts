@@ -19,4 +19,14 @@ describe('the transport of browsers', () => {
     expect(called.mock.lastCall?.[1]).toMatchObject({ credentials: 'include', cache: 'no-store' });
     return answer;
   });
+
+  it('lets a request that says so outlive its page: the server hears of a sign-out', async () => {
+    const called = vi.fn<typeof fetch>(() => Promise.resolve(new Response('{}')));
+    vi.stubGlobal('fetch', called);
+    const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
+    const request = { url: 'https://api.example.com/revoke', method: 'POST', headers: {} } as const;
+    await webTransport('cookie')({ ...request, keepalive: true }, signal);
+    await webTransport('cookie')(request, signal);
+    expect(called.mock.calls.map(([, init]) => init?.keepalive)).toEqual([true, false]);
+  });
 });

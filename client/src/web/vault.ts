@@ -13,7 +13,7 @@ const toRecord = (stored: Stamped<Kept> | null): VaultRecord | null =>
 export const sealedVault = (store: SealedStore): Vault => ({
   read: async () => toRecord(await store.read<Kept>('record')),
   replace: async (expectedStamp, next) => {
-    const { isSwapped, stored } = await store.swap<Kept>('record', expectedStamp, next);
+    const { isSwapped, stored } = await store.swap<Kept>('record', expectedStamp, next, next.session !== null);
     return { replaced: isSwapped, record: toRecord(stored) };
   },
 });
@@ -24,7 +24,9 @@ export function sealedOutbox(store: SealedStore): Outbox {
     // Whoever loses the race against another tab reads again.
     for (let isDone = false; !isDone;) {
       const stored = await store.read<readonly Revocation[]>('outbox');
-      isDone = (await store.swap('outbox', stored?.stamp ?? 0, change(stored?.value ?? []))).isSwapped;
+      const pending = change(stored?.value ?? []);
+      const isSecret = pending.some(({ refreshToken }) => refreshToken !== null);
+      isDone = (await store.swap('outbox', stored?.stamp ?? 0, pending, isSecret)).isSwapped;
     }
   };
   return {
