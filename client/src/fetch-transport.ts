@@ -14,16 +14,8 @@ export const fetchTransport =
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort);
     try {
-      const { url, method, headers, body, keepalive = false } = request;
-      const response = await fetch(url, {
-        ...init,
-        method,
-        headers,
-        body: body ?? null,
-        keepalive,
-        redirect: 'error',
-        signal: controller.signal,
-      });
+      const { url, ...rest } = request;
+      const response = await fetch(url, { ...init, ...rest, redirect: 'error', signal: controller.signal });
       return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
     } finally {
       signal.removeEventListener('abort', abort);

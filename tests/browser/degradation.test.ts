@@ -155,6 +155,30 @@ describe.each(modes)('without locks or without a channel, %s', (mode) => {
   });
 });
 
+describe.each(modes)('a database that does not open any more, %s', (mode) => {
+  it.each(['fails', 'hangs'])(
+    'and %s: a cookie is enough; without one the user is told, can sign in, and a later launch finds what was there',
+    async (how) => {
+      const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
+      const before = await tab.evaluate(() => scene.auth.getSnapshot());
+      await context.addInitScript(breakAtWill);
+      await tab.evaluate((how) => localStorage.setItem('broken', how), how);
+      await tab.reload();
+      expect(await tab.evaluate(() => scene.auth.ready())).toMatchObject(
+        mode === 'cookie' ? { status: 'active' } : { status: 'signed-out', reason: 'storage-lost' },
+      );
+      if (mode !== 'cookie') await signIn(tab);
+      await expectToGoOn([tab], 'first');
+      await tab.evaluate(() => localStorage.removeItem('broken'));
+      await tab.reload();
+      expect(await tab.evaluate(() => scene.auth.ready())).toMatchObject({
+        status: 'active',
+        sid: 'sid' in before ? before.sid : null,
+      });
+    },
+  );
+});
+
 describe.each(modes)('storage that lets go, %s', (mode) => {
   it('a connection that the browser has closed without a word is opened again', async () => {
     await context.addInitScript(() => {
@@ -252,6 +276,18 @@ async function expectToWait(tab: Page): Promise<void> {
   await expect.poll(() => tab.evaluate(types)).toContain('vault.unavailable');
   const snapshot = (): unknown => scene.auth.getSnapshot();
   await expect.poll(() => tab.evaluate(snapshot)).toMatchObject({ status: 'active', parkedRequests: 1 });
+}
+
+/** A database that fails as in a profile that is damaged, or never answers, while the page says so. */
+function breakAtWill(): void {
+  const how = localStorage.getItem('broken');
+  if (how === null) return;
+  IDBFactory.prototype.open = () => {
+    const request = new EventTarget();
+    Object.assign(request, { error: new DOMException('Internal error opening backing store', 'UnknownError') });
+    if (how === 'fails') setTimeout(() => request.dispatchEvent(new Event('error')));
+    return request as IDBOpenDBRequest;
+  };
 }
 
 /** A write fails as it does on a disk that is full, while the page says so. */

@@ -1,4 +1,4 @@
-import type { Clear, Slots } from './slots.ts';
+import { UNREADABLE, type Clear, type Slots } from './slots.ts';
 
 /** A value and the stamp of its last write; `null` if its key does not open it any more. */
 export type Stamped<T> = { readonly stamp: number; readonly value: T | null };
@@ -32,7 +32,7 @@ export function sealedStore(slots: Slots): SealedStore {
     if (stored) return stored;
     const created = await create();
     // Another tab was faster: the first key stays. One that the system gives back no more is stored as `null`.
-    return (await slots.update<Key>(slot, (theirs) => theirs ?? created)) ?? created;
+    return (await slots.update<Key>(slot, (theirs) => theirs ?? created)) as Key;
   };
   const sealingKey = (): Promise<CryptoKey> => key('key', createSealingKey);
 
@@ -45,7 +45,7 @@ export function sealedStore(slots: Slots): SealedStore {
     const key = await sealingKey();
     // Half a profile, restored from a backup: left as it is, for it says that there was something.
     const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, data).catch(() => null);
-    return plain ? new TextDecoder().decode(plain) : 'null';
+    return plain ? new TextDecoder().decode(plain) : UNREADABLE;
   };
   const open = async <T>(kept: Kept | undefined): Promise<Stamped<T> | null> =>
     kept ? { stamp: kept.stamp, value: JSON.parse('text' in kept ? kept.text : await unseal(kept)) as T | null } : null;

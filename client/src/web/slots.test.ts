@@ -5,6 +5,10 @@ import { sealedStore } from './sealed-store.ts';
 import { openSlots, type Slots } from './slots.ts';
 import { sealedOutbox, sealedVault } from './vault.ts';
 
+const signedOut = { session: null, endedReason: 'user' } as const;
+const signedIn = { session: storedSession(), endedReason: null };
+const vaultOf = (slots: Slots) => sealedVault(sealedStore(slots));
+
 beforeEach(() => {
   vi.useFakeTimers();
 });
@@ -42,10 +46,7 @@ describe('a sign-out without a database', () => {
     });
     return kept;
   }
-  const vaultOf = (slots: Slots) => sealedVault(sealedStore(slots));
   const outboxOf = (slots: Slots) => sealedOutbox(sealedStore(slots));
-  const signedOut = { session: null, endedReason: 'user' } as const;
-  const signedIn = { session: storedSession(), endedReason: null };
 
   it('outlives the page, and so does what the server has to be told: nobody is signed in again by a cookie', async () => {
     stubStorage();
@@ -88,5 +89,64 @@ describe('a sign-out without a database', () => {
     const page = openSlots('app');
     await vaultOf(page).replace(0, signedOut);
     expect(await vaultOf(page).read()).toMatchObject(signedOut);
+  });
+});
+
+describe('a database that does not open', () => {
+  const lost = { session: null, endedReason: 'storage-lost' };
+  /** As in a page that was just loaded. */
+  const loadPage = async (): Promise<typeof openSlots> => {
+    vi.resetModules();
+    return (await import('./slots.ts')).openSlots;
+  };
+  const damaged = (): never => {
+    throw new DOMException('Internal error opening backing store', 'UnknownError');
+  };
+  const outcomeOf = async (work: Promise<unknown>): Promise<unknown> => {
+    const outcome = work.catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(4_000);
+    return outcome;
+  };
+
+  it.each([
+    { name: 'fails', open: damaged, message: 'Internal error opening backing store' },
+    { name: 'never answers', open: () => new EventTarget(), message: 'no answer within 4000 ms' },
+  ])('and $name, time after time: the page goes on without, and says that something may be lost', async (each) => {
+    stubOpen(each.open);
+    const page = (await loadPage())('app');
+    for (let time = 1; time < 3; time++) expect(await outcomeOf(vaultOf(page).read())).toBe(each.message);
+    const found = await outcomeOf(vaultOf(page).read());
+    expect(found).toMatchObject(lost);
+    const { stamp } = found as { readonly stamp: number };
+    expect((await vaultOf(page).replace(stamp, signedIn)).replaced).toBe(true);
+    expect(await vaultOf(page).read()).toMatchObject(signedIn);
+  });
+
+  it('is given up for what else the page keeps there, too: a sign-in with a key of its own is not refused three times', async () => {
+    stubOpen(damaged);
+    const open = await loadPage();
+    for (let time = 1; time <= 3; time++) await outcomeOf(open('app').get('record'));
+    expect(await open('keys').update('proof-key', () => 'a key')).toBe('a key');
+  });
+
+  it('is waited for if it has been open in this page: what fails then passes, and nobody is asked to sign in again', async () => {
+    let isDamaged = false;
+    stubOpen(() => {
+      if (isDamaged) return damaged();
+      const request = new EventTarget();
+      const database = Object.assign(new EventTarget(), {
+        transaction: () => {
+          throw new DOMException('the connection is closed', 'InvalidStateError');
+        },
+      });
+      Object.assign(request, { result: database });
+      setTimeout(() => request.dispatchEvent(new Event('success')));
+      return request;
+    });
+    const page = (await loadPage())('app');
+    expect(await outcomeOf(page.get('record'))).toBe('the connection is closed');
+    isDamaged = true;
+    for (let time = 1; time <= 5; time++)
+      expect(await outcomeOf(page.get('record'))).toMatch(/connection is closed|Internal error/u);
   });
 });

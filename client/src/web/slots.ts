@@ -22,20 +22,34 @@ const settled = <T>(request: IDBRequest<T>): Promise<T> =>
 /** Browsers have been seen that neither open a database nor say why. */
 const OPEN_WAIT_MS = 4_000;
 
-/** How browsers refuse to open one at all: in a private window, a sandboxed frame, with site data blocked. */
-const REFUSALS: ReadonlySet<string> = new Set(['SecurityError', 'InvalidStateError', 'NotSupportedError']);
+/**
+ * How browsers refuse to open one at all: in a private window, a sandboxed frame, with site data blocked; or there is no such
+ * name, or nothing to call.
+ */
+const REFUSAL = /^(?:Security|InvalidState|NotSupported|Reference|Type)Error$/u;
+
+/** Errors of the browser are told by their names. */
+const nameOf = (error: unknown): string => (error as Error).name;
+
+/** So many openings may fail, in a page in which none has succeeded, until it goes on without: some profiles are damaged for good. */
+const FAILURES_MAX = 3;
+
+/** How many have failed, of whatever database: they are all in one place. */
+let failures = 0;
 
 /** Rejects with a `NotSupportedError` where the browser gives the page no database; anything else may pass. */
 async function openDatabase(name: string): Promise<IDBDatabase> {
-  const factory = (globalThis as { readonly indexedDB?: IDBFactory | null }).indexedDB;
   try {
-    if (!factory) throw new DOMException('this browser has no IndexedDB', 'NotSupportedError');
-    const request = factory.open(name, 1);
+    const request = indexedDB.open(name, 1);
     request.addEventListener('upgradeneeded', () => void request.result.createObjectStore(STORE));
-    return await within(webClock, OPEN_WAIT_MS, settled(request), new Error('IndexedDB does not open'));
+    const database = await within(webClock, OPEN_WAIT_MS, settled(request));
+    // What fails from here on may pass.
+    failures = -Infinity;
+    return database;
   } catch (error) {
-    if (!(error instanceof DOMException) || !REFUSALS.has(error.name)) throw error;
-    throw new DOMException(`IndexedDB is refused: ${error.name}`, 'NotSupportedError');
+    const isRefused = REFUSAL.test(nameOf(error));
+    if (!isRefused && ++failures < FAILURES_MAX) throw error;
+    throw new DOMException('no IndexedDB', 'NotSupportedError');
   }
 }
 
@@ -66,7 +80,7 @@ function connect(name: string): UseDatabase {
     try {
       return await work(database);
     } catch (error) {
-      if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
+      if (nameOf(error) !== 'InvalidStateError') throw error;
       forget();
       return work(await open());
     }
@@ -111,36 +125,45 @@ export function memorySlots(): Slots {
   };
 }
 
-/** A value that is no secret. */
+/** A value that is no secret, as JSON. */
 export type Clear = { readonly text: string };
+
+/** The text of what there may be, and cannot be read. */
+export const UNREADABLE = 'null';
 
 /**
  * What is no secret outlives the page also where there is no database: in web storage, which every script can read. A sign-out is
  * there, and counts for all tabs until one of them writes something else; a token never is.
  */
 const inTheClear = (name: string) => {
-  const attempt = (slot: string, work: (key: string) => unknown): unknown => {
+  const attempt = <T>(slot: string, work: (key: string) => T): T | null => {
     try {
-      return work(`${name} ${slot}`) ?? undefined;
+      return work(`${name} ${slot}`);
     } catch {
       // It is refused as well.
-      return undefined;
+      return null;
     }
   };
   return {
-    get: (slot: string): unknown => attempt(slot, (key) => JSON.parse(localStorage.getItem(key) ?? 'null')),
+    get: (slot: string) => attempt<unknown>(slot, (key) => JSON.parse(localStorage.getItem(key) ?? 'null')),
     /** Answers whether it is kept; what is not takes away what was. */
-    put: (slot: string, value: unknown): boolean =>
+    put: (slot: string, value: unknown) =>
       attempt(slot, (key) => {
         const isClear = (value as Partial<Clear> | null | undefined)?.text !== undefined;
         if (isClear) localStorage.setItem(key, JSON.stringify(value));
         else localStorage.removeItem(key);
         return isClear;
-      }) === true,
+      }),
   };
 };
 
-/** In a database, or in memory from the moment on when the browser says that there is none. A database that is only busy is waited for. */
+/** The slot of the session. */
+export const RECORD = 'record';
+
+/**
+ * In a database, or in memory from the moment on when the browser says that there is none. A database that is only busy is waited
+ * for. Of one that fails for good nothing is known: there may be a session in it, which a later launch finds.
+ */
 export function openSlots(name: string): Slots {
   const memory = memorySlots();
   const clear = inTheClear(name);
@@ -149,18 +172,19 @@ export function openSlots(name: string): Slots {
     try {
       return await work(current);
     } catch (error) {
-      if (!(error instanceof DOMException) || error.name !== 'NotSupportedError') throw error;
+      if (nameOf(error) !== 'NotSupportedError') throw error;
       current = memory;
+      if (failures >= FAILURES_MAX) await memory.update(RECORD, (stored) => stored ?? { stamp: 1, text: UNREADABLE });
       return work(memory);
     }
   };
   return {
-    get: async <T>(slot: string) => (clear.get(slot) as T | undefined) ?? attempt((slots) => slots.get<T>(slot)),
+    get: async <T>(slot: string) => (clear.get(slot) as T | null) ?? attempt((slots) => slots.get<T>(slot)),
     update: <T>(slot: string, change: (stored: T | undefined) => T | undefined) =>
       attempt(async (slots) => {
         let after: T | undefined;
         await slots.update<T>(slot, (stored) => {
-          const before = (clear.get(slot) as T | undefined) ?? stored;
+          const before = (clear.get(slot) as T | null) ?? stored;
           after = change(before);
           if (after === before) return stored;
           return clear.put(slot, slots === memory && after) ? undefined : after;

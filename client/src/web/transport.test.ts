@@ -27,6 +27,6 @@ describe('the transport of browsers', () => {
     const request = { url: 'https://api.example.com/revoke', method: 'POST', headers: {} } as const;
     await webTransport('cookie')({ ...request, keepalive: true }, signal);
     await webTransport('cookie')(request, signal);
-    expect(called.mock.calls.map(([, init]) => init?.keepalive)).toEqual([true, false]);
+    expect(called.mock.calls.map(([, init]) => init?.keepalive)).toEqual([true, undefined]);
   });
 });

@@ -1,6 +1,7 @@
 import { withoutRevocation, withRevocation } from '../outbox.ts';
 import type { Outbox, Revocation, Vault, VaultRecord } from '../ports.ts';
 import type { SealedStore, Stamped } from './sealed-store.ts';
+import { RECORD } from './slots.ts';
 
 type Kept = Omit<VaultRecord, 'stamp'>;
 
@@ -11,9 +12,9 @@ const toRecord = (stored: Stamped<Kept> | null): VaultRecord | null =>
 
 /** The session. */
 export const sealedVault = (store: SealedStore): Vault => ({
-  read: async () => toRecord(await store.read<Kept>('record')),
+  read: async () => toRecord(await store.read<Kept>(RECORD)),
   replace: async (expectedStamp, next) => {
-    const { isSwapped, stored } = await store.swap<Kept>('record', expectedStamp, next, next.session !== null);
+    const { isSwapped, stored } = await store.swap<Kept>(RECORD, expectedStamp, next, next.session !== null);
     return { replaced: isSwapped, record: toRecord(stored) };
   },
 });
