@@ -18,3 +18,13 @@ it('a session on a server stays unknown, sends nothing and keeps no process aliv
   expect(fetch).not.toHaveBeenCalled();
   expect(vi.getTimerCount()).toBe(0);
 });
+
+it('a page at an address that browsers do not trust says so before anybody types a password', async () => {
+  vi.stubGlobal('document', {});
+  vi.stubGlobal('crypto', {});
+  vi.resetModules();
+  const page = await import('./index.ts');
+  expect(() => page.web()).toThrow(
+    expect.objectContaining({ code: 'misconfigured', message: expect.stringMatching(/https.*localhost/u) as string }),
+  );
+});

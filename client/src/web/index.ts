@@ -1,3 +1,4 @@
+import { HoldfastError } from '../errors.ts';
 import type { Clock, Platform, ProofSigner } from '../ports.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
@@ -43,8 +44,13 @@ const stoppedClock: Clock = { now: webClock.now, wake: () => () => {} };
  * The ports for browsers: IndexedDB, Web Locks, BroadcastChannel, visibility and network signals. What is missing in a
  * browser degrades: no locks means a refresh more, no IndexedDB means a session as long as the page. On a server
  * they do nothing: the session stays `restoring`, nothing is sent and no timer runs.
+ *
+ * Throws a `HoldfastError` with code `misconfigured` in a page that the browser does not trust with cryptography.
+ * @see https://www.w3.org/TR/secure-contexts/
  */
 export function web(options: WebOptions = {}): Platform {
+  if (!isServer && !(crypto.subtle as SubtleCrypto | undefined))
+    throw new HoldfastError('misconfigured', 'serve this page over https, or from localhost');
   const platformFor = (app: string): Platform => {
     const name = `holdfast-${options.name ?? app}`;
     const delivery = options.delivery ?? 'cookie';
