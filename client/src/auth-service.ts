@@ -2,7 +2,7 @@ import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.
 import { HoldfastError } from './errors.ts';
 import { resolvePolicy, type SessionPolicy } from './policy.ts';
 import type { HttpAnswer, Platform } from './ports.ts';
-import { postRevocation } from './revocation.ts';
+import { isDefinite, postRevocation } from './revocation.ts';
 import type {
   Held,
   MachineConfig,
@@ -97,8 +97,13 @@ export type AuthService = {
    */
   readonly signOut: () => Promise<void>;
   /**
-   * Ends the user's other sessions at the server, then this one, unless somebody else has signed in meanwhile. Rejects, still
-   * signed in, if the server cannot be asked; a server that wants a recent authentication for it leads to a step-up first.
+   * Ends the user's other sessions at the server, then this one, unless somebody else has signed in meanwhile. A server that
+   * wants a recent authentication for it leads to a step-up first. Rejects, still signed in, if the server refuses or the step-up
+   * is declined.
+   *
+   * If the server cannot be asked (no network, no answer, 5xx, 429, a proxy's page) it resolves all the same: signed out here at
+   * once, as by `signOut`, and the others end as soon as the server can be told, also after a relaunch, provided that this session
+   * still lives then. That is a parameter of our server's revocation endpoint: another server ignores it and ends this session alone.
    */
   readonly signOutEverywhere: () => Promise<void>;
   /** The current means of authenticating again did not work out: tries the next one, or signs out. Default: `cancelled`. */
@@ -221,13 +226,13 @@ async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknow
   await begin(shell, beginSession(tokens, shell.platform.clock.now(), shell.config.scope));
 }
 
-async function signOut(shell: Shell): Promise<void> {
+async function signOut(shell: Shell, everywhere = false): Promise<void> {
   refuseDisposed(shell);
   const number = ++shell.signOuts;
   await restored(shell, number);
   refuseDisposed(shell);
   // Somebody has signed in while the stored session was waited for.
-  if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
+  if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', everywhere });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
   if (shell.state.unwritten)
     throw new HoldfastError(
@@ -255,9 +260,25 @@ async function restored(shell: Shell, number: number): Promise<void> {
 
 async function signOutEverywhere(shell: Shell, fetch: AuthorizedFetch, sessionsEndpoint: string): Promise<void> {
   const { owner } = shell.state;
-  const response = await fetch(sessionsEndpoint, { method: 'DELETE' });
-  if (!response.ok) throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
-  if (shell.state.owner === owner) await signOut(shell);
+  const response = await endOthers(shell, fetch, sessionsEndpoint);
+  if (response && !response.ok)
+    throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
+  if (shell.state.owner === owner) return signOut(shell, !response);
+  if (!response) throw new HoldfastError('user-changed', 'the server could not be told in time');
+}
+
+/** What the server says to it; `null` if it cannot be asked. */
+async function endOthers(shell: Shell, fetch: AuthorizedFetch, sessionsEndpoint: string): Promise<Response | null> {
+  try {
+    // Where the last refresh has failed, nobody who wants to leave waits for the next one.
+    await requestToken(shell, { deadlineMs: shell.state.backoff ? 0 : shell.policy.responseDeadlineMs });
+    const response = await fetch(sessionsEndpoint, { method: 'DELETE' });
+    return isDefinite(response, await response.clone().text()) ? response : null;
+  } catch (error) {
+    // A session that is over has nothing to tell the server with.
+    if (shell.state.phase.kind !== 'active') throw error;
+    return null;
+  }
 }
 
 async function ready(shell: Shell): Promise<SessionSnapshot> {
@@ -317,6 +338,10 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
   const send = options.fetch ?? ((input, init) => fetch(input, init));
   const base = (): string => (typeof document === 'undefined' ? issuer : document.baseURI);
   const authorizedFetch = createAuthorizedFetch(shell, resources, base, send);
+  // Each try is bounded, the prompt between two of them is not.
+  const boundedFetch = createAuthorizedFetch(shell, resources, base, (input, init) =>
+    within(platform.clock, shell.policy.responseDeadlineMs, send(input, init)),
+  );
   return {
     getSnapshot: () => shell.snapshot,
     subscribe: (listener) => listen(shell.listeners, listener),
@@ -325,7 +350,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     adopt: (tokenResponse) => adopt(shell, tokenResponse),
     signOut: () => signOut(shell),
     signOutEverywhere: () =>
-      signOutEverywhere(shell, authorizedFetch, endpointOf(issuer, options.endpoints?.sessions ?? 'sessions')),
+      signOutEverywhere(shell, boundedFetch, endpointOf(issuer, options.endpoints?.sessions ?? 'sessions')),
     declineReauthentication: (why = 'cancelled') => declineReauthentication(shell, why),
     extend: () => dispatch(shell, { type: 'extendRequested' }),
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),

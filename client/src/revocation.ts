@@ -9,9 +9,15 @@ import { within } from './within.ts';
 // local session is gone at once, whatever becomes of this.
 
 /** Tells the server that a session has ended here: at once, for the page may be about to go; and notes it, for the network may be gone. */
-export async function postRevocation(shell: Shell, { sid, refreshToken }: Revocation): Promise<void> {
-  const revocation = { sid, refreshToken };
+export async function postRevocation(
+  shell: Shell,
+  { sid, refreshToken }: Revocation,
+  everywhere = false,
+): Promise<void> {
+  const revocation = { sid, refreshToken, ...(everywhere && { everywhere }) };
   const { clock, outbox } = shell.platform;
+  // Known at once, to a sign-in that must not overtake it.
+  if (everywhere) shell.undelivered = withRevocation(shell.undelivered, revocation);
   const noted = within(clock, shell.policy.vaultWaitMs, outbox.add(revocation)).catch(() => {});
   await deliver(shell, [revocation], noted);
 }
@@ -24,13 +30,18 @@ export async function deliverRevocations(shell: Shell): Promise<void> {
   await deliver(shell, shell.undelivered.reduce(withRevocation, kept));
 }
 
-/** Whether the server has understood: unknown and ended tokens are answered 200 (RFC 7009 §2.2), a portal's page says nothing. */
-function isSettled({ status, body }: HttpAnswer): boolean {
-  if (status >= 200 && status < 300) return true;
-  return (
-    status >= 400 && status < 500 && ![408, 425, 429].includes(status) && parseObject(body)?.['error'] !== undefined
-  );
+/** Before a sign-in: what ends all sessions of a user must not come after it, for it would end the one that begins. */
+export async function deliverEverywhere(shell: Shell): Promise<void> {
+  if (shell.undelivered.some(({ everywhere }) => everywhere)) await deliverRevocations(shell);
 }
+
+/** Whether the server itself has answered, and for good: a page is somebody's who is on the way, a portal's or a proxy's. */
+export const isDefinite = ({ status }: { readonly status: number }, body: string): boolean =>
+  status < 500 && ![408, 425, 429].includes(status) && !/^\s*</u.test(body);
+
+/** Whether the server has understood: unknown and ended tokens are answered 200 (RFC 7009 §2.2). */
+const isSettled = (answer: HttpAnswer): boolean =>
+  isDefinite(answer, answer.body) && (answer.status < 300 || parseObject(answer.body)?.['error'] !== undefined);
 
 /** One try; what is not settled by it is tried again later, or at the next occasion. */
 async function deliver(shell: Shell, pending: readonly Revocation[], noted?: Promise<void>): Promise<void> {

@@ -192,7 +192,8 @@ export type SessionEvent =
   | { readonly type: 'callerLeft'; readonly caller: number }
   | { readonly type: 'extendRequested' }
   | { readonly type: 'signedIn'; readonly held: Held }
-  | { readonly type: 'signOutRequested' }
+  /** `everywhere`: the user's other sessions are to end as well. */
+  | { readonly type: 'signOutRequested'; readonly everywhere?: boolean }
   | {
       readonly type: 'reauthenticationFailed';
       readonly stage: ReauthenticationStage;
@@ -248,8 +249,8 @@ export type Effect =
       readonly session: StoredSession;
       readonly isUserActive: boolean;
     }
-  /** Ends the session at the server, as well as it can. No reply. */
-  | { readonly type: 'revoke'; readonly session: StoredSession }
+  /** Ends the session at the server, as well as it can, or all of its user. No reply. */
+  | { readonly type: 'revoke'; readonly session: StoredSession; readonly everywhere?: boolean }
   /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */
   | { readonly type: 'reauthenticate'; readonly stage: ReauthenticationStage }
   /** What a caller gets: a token, or why there is none. No reply. */

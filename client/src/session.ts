@@ -179,11 +179,11 @@ function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
   writeVault(turn, operation, turn.state.stamp, held.stored);
 }
 
-function onSignOutRequested(turn: Turn): void {
+function onSignOutRequested(turn: Turn, { everywhere = false }: Event<'signOutRequested'>): void {
   const { phase, storing } = turn.state;
   if (phase.kind === 'signed-out' && !storing) return;
   signOut(turn, 'user');
-  if ('stored' in phase) run(turn, { type: 'revoke', session: phase.stored });
+  if ('stored' in phase) run(turn, { type: 'revoke', session: phase.stored, everywhere });
   if (storing) run(turn, { type: 'revoke', session: storing.held.stored });
 }
 

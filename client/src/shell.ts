@@ -185,7 +185,7 @@ function runEffect(shell: Shell, effect: Effect): void {
     case 'sendRefresh':
       return sendRefresh(shell, effect.attempt, refreshRequest(shell.wire, effect.session, effect.isUserActive));
     case 'revoke':
-      return void postRevocation(shell, effect.session);
+      return void postRevocation(shell, effect.session, effect.everywhere);
     case 'reauthenticate':
       return void reauthenticate(shell, effect.stage);
     case 'settle':
