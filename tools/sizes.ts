@@ -9,12 +9,12 @@ const parts: readonly (readonly [string, string, number])[] = [
   [
     'AuthService with `fetch`, and the ports for browsers',
     "export { createAuthService } from './index.ts'; export { web } from './web/index.ts';",
-    16,
+    16.5,
   ],
   [
     'the same with ApiClient and DPoP',
     "export { createAuthService, createApiClient } from './index.ts'; export { web, webProofSigner } from './web/index.ts';",
-    17,
+    18,
   ],
   ['`holdfast/react` on top, without React', "export * from './react/index.ts';", 2],
   ['`holdfast/timeline`, without the panel that it loads', "export * from './timeline/index.ts';", 1.5],

@@ -15,11 +15,11 @@ export async function postRevocation(
   everywhere = false,
 ): Promise<void> {
   const revocation = { sid, refreshToken, ...(everywhere && { everywhere }) };
-  const { clock, outbox } = shell.platform;
+  const { outbox } = shell.platform;
   // Known at once, to a sign-in that must not overtake it.
   if (everywhere) shell.undelivered = withRevocation(shell.undelivered, revocation);
-  const noted = within(clock, shell.policy.vaultWaitMs, outbox.add(revocation)).catch(() => {});
-  await deliver(shell, [revocation], noted);
+  shell.noted = Promise.allSettled([shell.noted, outbox.add(revocation)]);
+  await deliver(shell, [revocation]);
 }
 
 /** Tells the server of every sign-out that it may not have heard of. */
@@ -44,7 +44,7 @@ const isSettled = (answer: HttpAnswer): boolean =>
   isDefinite(answer, answer.body) && (answer.status < 300 || parseObject(answer.body)?.['error'] !== undefined);
 
 /** One try; what is not settled by it is tried again later, or at the next occasion. */
-async function deliver(shell: Shell, pending: readonly Revocation[], noted?: Promise<void>): Promise<void> {
+async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
   const { platform, wire, policy } = shell;
   let askedMs = 0;
   shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
@@ -52,8 +52,8 @@ async function deliver(shell: Shell, pending: readonly Revocation[], noted?: Pro
     const answer = await exchange(shell, revocationRequest(wire, revocation)).catch(() => null);
     if (answer && isSettled(answer)) {
       shell.undelivered = withoutRevocation(shell.undelivered, revocation);
-      await noted;
-      await platform.outbox.remove(revocation).catch(() => {});
+      // Noted late, it would be told again, perhaps after the next sign-in.
+      void shell.noted.then(() => platform.outbox.remove(revocation)).catch(() => {});
     } else askedMs = Math.max(askedMs, readRetryAfterMs(answer?.headers ?? {}) ?? 0);
   }
   shell.cancelDelivery();

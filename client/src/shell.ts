@@ -64,6 +64,8 @@ export type Shell = {
   cancelWake: () => void;
   /** Sign-outs that the server has not taken yet, how often in a row it did not, and the next try. */
   undelivered: readonly Revocation[];
+  /** Settles when the outbox has noted all that it was given. */
+  noted: Promise<unknown>;
   deliveries: number;
   cancelDelivery: () => void;
   stopSignals: () => void;
@@ -104,6 +106,7 @@ export function startShell(parts: ShellParts): Shell {
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
     undelivered: [],
+    noted: Promise.resolve(),
     deliveries: 0,
     cancelDelivery: () => {},
     stopSignals: () => {},
