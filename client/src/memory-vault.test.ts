@@ -2,9 +2,10 @@ import { memoryOutbox, memoryVault } from './memory-vault.ts';
 import { outboxContract } from './testing/outbox-contract.ts';
 import { vaultContract } from './testing/vault-contract.ts';
 
-vaultContract('the memory vault', () => Promise.resolve({ vault: memoryVault(), close: () => Promise.resolve() }));
+const close = (): Promise<void> => Promise.resolve();
 
+vaultContract('the memory vault', () => Promise.resolve({ vault: memoryVault(), close }));
 outboxContract('the memory outbox', () => {
   const outbox = memoryOutbox();
-  return Promise.resolve({ open: () => outbox, close: () => Promise.resolve() });
+  return Promise.resolve({ open: () => outbox, close });
 });

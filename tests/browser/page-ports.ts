@@ -1,6 +1,6 @@
 // Runs in the page: the browser's ports, within reach of a test. The query may name their store.
-import type { HttpAnswer, HttpRequest, Platform, Signal } from 'holdfast';
-import { web } from 'holdfast/web';
+import type { HttpAnswer, HttpRequest, Platform, ProofSigner, Signal } from 'holdfast';
+import { web, webProofSigner } from 'holdfast/web';
 
 /** What the clock did. */
 type Measured = {
@@ -15,6 +15,14 @@ export type PagePorts = {
   readonly platform: Platform;
   /** Signals that the page has heard. */
   readonly heard: Signal[];
+  /** Starts to listen beside it, as another session in the page would; answers its number. */
+  listen(): number;
+  heardBy(listener: number): readonly Signal[];
+  stop(listener: number): void;
+  /** A DPoP proof. */
+  sign: ProofSigner;
+  randomTokens(count: number): readonly string[];
+  randomNumbers(count: number): readonly number[];
   acquire(use: number, waitMs: number): Promise<boolean>;
   release(use: number): void;
   send(exchange: number, request: HttpRequest, isAborted: boolean): Promise<HttpAnswer>;
@@ -32,6 +40,13 @@ const releases = new Map<number, () => void>();
 const exchanges = new Map<number, AbortController>();
 const heard: Signal[] = [];
 platform.signals((signal) => heard.push(signal));
+const listeners: { readonly heard: Signal[]; readonly stop: () => void }[] = [];
+
+function listen(): number {
+  const heardHere: Signal[] = [];
+  const stop = web({ name, delivery: 'body' }).signals((signal) => heardHere.push(signal));
+  return listeners.push({ heard: heardHere, stop }) - 1;
+}
 
 async function measureClock(delaysMs: readonly number[]): Promise<Measured> {
   const { clock } = platform;
@@ -90,6 +105,12 @@ async function dump(): Promise<{ text: string; keys: unknown[] }> {
 const ports: PagePorts = {
   platform,
   heard,
+  listen,
+  heardBy: (listener) => listeners[listener]?.heard ?? [],
+  stop: (listener) => listeners[listener]?.stop(),
+  sign: webProofSigner(name),
+  randomTokens: (count) => Array.from({ length: count }, platform.randomToken),
+  randomNumbers: (count) => Array.from({ length: count }, platform.random),
   acquire: async (use, waitMs) => {
     const release = await platform.mutex(waitMs);
     if (release) releases.set(use, release);

@@ -2,13 +2,37 @@
 import type { Signal, Transport } from 'holdfast';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cryptoContract } from '../../client/src/testing/crypto-contract.ts';
 import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
 import { outboxContract } from '../../client/src/testing/outbox-contract.ts';
+import { proofSignerContract } from '../../client/src/testing/proof-signer-contract.ts';
+import { announceContract, signalsContract } from '../../client/src/testing/signals-contract.ts';
 import { transportContract } from '../../client/src/testing/transport-contract.ts';
 import { sharedVaultContract, vaultContract } from '../../client/src/testing/vault-contract.ts';
-import { launchChromium } from './chromium.ts';
+import { launchBareChromium, launchChromium, type BareChromium } from './chromium.ts';
 import { sealingContract } from './sealing-contract.ts';
-import { holderOf, outboxOf, servePorts, vaultOf, type PortsPage } from './remote-ports.ts';
+import {
+  announcerOf,
+  cryptoOf,
+  holderOf,
+  listenerOf,
+  outboxOf,
+  servePorts,
+  signerOf,
+  vaultOf,
+  type PortsPage,
+} from './remote-ports.ts';
+
+/** Everything that a platform can notice. */
+const NOTICED = [
+  'foreground',
+  'background',
+  'online',
+  'offline',
+  'resumed',
+  'store-changed',
+  'user-active',
+] as const satisfies readonly Signal[];
 
 let browser: Browser;
 let page: PortsPage;
@@ -70,6 +94,54 @@ outboxContract('the outbox in IndexedDB', async () => {
   return { open: () => outbox, close: () => context.close() };
 });
 
+cryptoContract('a page', async () => cryptoOf(await openPage(await browser.newContext())));
+
+proofSignerContract('a key in IndexedDB', async () => {
+  const context = await browser.newContext();
+  return { open: async () => signerOf(await openPage(context)), close: () => context.close() };
+});
+
+announceContract('BroadcastChannel', true, async () => {
+  const context = await browser.newContext();
+  return { open: async () => announcerOf(await openPage(context)), close: () => context.close() };
+});
+
+describe('at a desk', () => {
+  // Only a Chromium that nobody drives hides a page when another one is in front of it.
+  let desk: BareChromium;
+  beforeAll(async () => {
+    desk = await launchBareChromium();
+  });
+  afterAll(() => desk?.close());
+
+  signalsContract('a page', NOTICED, async () => {
+    const { context } = desk;
+    const page = await openPage(context);
+    const other = await openPage(context);
+    await page.bringToFront();
+    const devtools = await context.newCDPSession(page);
+    const causes: { readonly [Each in (typeof NOTICED)[number]]: () => Promise<unknown> } = {
+      background: () => other.bringToFront(),
+      foreground: () => other.bringToFront().then(() => page.bringToFront()),
+      offline: () => context.setOffline(true),
+      online: () => context.setOffline(true).then(() => context.setOffline(false)),
+      resumed: async () => {
+        for (const state of ['frozen', 'active'] as const) await devtools.send('Page.setWebLifecycleState', { state });
+      },
+      'store-changed': () => other.evaluate(() => ports.platform.announce()),
+      'user-active': () => page.keyboard.press('a'),
+    };
+    return {
+      listen: () => listenerOf(page),
+      cause: async (signal) => void (await causes[signal]()),
+      close: async () => {
+        await context.setOffline(false);
+        await Promise.all([page.close(), other.close()]);
+      },
+    };
+  });
+});
+
 sealingContract('IndexedDB', async () => openPage(await browser.newContext()));
 
 let sender: Page | null = null;
@@ -96,20 +168,7 @@ transportContract('fetch', transportOfPage, (respond) => (request, response) => 
   else respond(request, response);
 });
 
-describe('between pages', () => {
-  it('a change is announced to every other page, and not to the one that made it', async () => {
-    const context = await browser.newContext();
-    const pages = [await openPage(context), await openPage(context), await openPage(context)] as const;
-    await pages[0].evaluate(() => ports.platform.announce());
-    const isHeard = (): boolean => ports.heard.includes('store-changed');
-    await Promise.all([pages[1].waitForFunction(isHeard), pages[2].waitForFunction(isHeard)]);
-    // What comes back to it would have come before the answer of another page.
-    await pages[1].evaluate(() => ports.platform.announce());
-    await pages[0].waitForFunction(isHeard);
-    expect(await pages[0].evaluate((): Signal[] => ports.heard)).toEqual(['store-changed']);
-    await context.close();
-  });
-
+describe('in a page', () => {
   it('the clock wakes in time and in order, and never before', async () => {
     const context = await browser.newContext();
     const page = await openPage(context);

@@ -1,8 +1,10 @@
 // The ports of a tab as a test holds them, in whatever browser.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Outbox, Vault } from 'holdfast';
+import type { Outbox, ProofSigner, Vault } from 'holdfast';
+import type { SignInCrypto } from '../../client/src/testing/crypto-contract.ts';
 import type { MutexHolder } from '../../client/src/testing/mutex-contract.ts';
+import type { Announcer, SignalsListener } from '../../client/src/testing/signals-contract.ts';
 import type { Tab } from '../engines/engine.ts';
 import type { PagePorts } from './page-ports.ts';
 import { bundlePage } from './stage.ts';
@@ -52,3 +54,31 @@ export const holderOf = (tab: Tab): MutexHolder => ({
     return isHeld ? () => tab.evaluate((use) => ports.release(use), use) : null;
   },
 });
+
+/** What a tab listens to. */
+export async function listenerOf(tab: Tab): Promise<SignalsListener> {
+  const listener = await tab.evaluate(() => ports.listen());
+  return {
+    heard: () => tab.evaluate((each) => ports.heardBy(each), listener),
+    stop: () => tab.evaluate((each) => ports.stop(each), listener),
+  };
+}
+
+/** A tab that changes the vault, and hears of it. */
+export const announcerOf = (tab: Tab): Announcer => ({
+  announce: () => tab.evaluate(() => ports.platform.announce()),
+  heard: () => tab.evaluate(() => ports.heard.filter((signal) => signal === 'store-changed').length),
+});
+
+/** Chance and hashes of a tab. */
+export const cryptoOf = (tab: Tab): SignInCrypto => ({
+  tokens: (count) => tab.evaluate((each) => ports.randomTokens(each), count),
+  sha256: (text) => tab.evaluate((each) => ports.platform.sha256(each), text),
+  numbers: (count) => tab.evaluate((each) => ports.randomNumbers(each), count),
+});
+
+/** The key of a tab. */
+export const signerOf =
+  (tab: Tab): ProofSigner =>
+  (request) =>
+    tab.evaluate((each) => ports.sign(each), request);

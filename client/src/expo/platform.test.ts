@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAuthService, type AuthService, type AuthServiceOptions } from '../auth-service.ts';
 import type { Platform, Signal } from '../ports.ts';
 import { clockContract } from '../testing/clock-contract.ts';
+import { cryptoContract, localCrypto } from '../testing/crypto-contract.ts';
 import { createFakePhone, type FakePhone } from '../testing/fake-phone.ts';
 import { localHolder, mutexContract } from '../testing/mutex-contract.ts';
+import { announceContract, localAnnouncer, localListener, signalsContract } from '../testing/signals-contract.ts';
 import { transportContract } from '../testing/transport-contract.ts';
 import { createWorld, settle, type World } from '../testing/world.ts';
 import { runBackgroundRefresh } from './background.ts';
@@ -12,6 +14,30 @@ import { createExpoPlatform, type ExpoOptions, type ExpoPlatform } from './platf
 
 clockContract('the clock of a phone', createExpoPlatform(createFakePhone().modules).clock);
 transportContract('the transport of a phone', createExpoPlatform(createFakePhone().modules).transport);
+cryptoContract('a phone', () => localCrypto(createExpoPlatform(createFakePhone().modules)));
+
+signalsContract('a phone', ['background', 'foreground', 'user-active', 'offline', 'online'], () => {
+  const phone = createFakePhone();
+  return Promise.resolve({
+    listen: () => localListener(createExpoPlatform(phone.modules).signals),
+    cause: async (signal) => {
+      await settle();
+      if (signal === 'offline' || signal === 'online') phone.setOnline(false);
+      else phone.setAppState('background');
+      if (signal === 'online') phone.setOnline(true);
+      if (signal === 'foreground' || signal === 'user-active') phone.setAppState('active');
+    },
+    close: () => Promise.resolve(),
+  });
+});
+
+announceContract('an app', false, () => {
+  const phone = createFakePhone();
+  return Promise.resolve({
+    open: () => localAnnouncer(createExpoPlatform(phone.modules)),
+    close: () => Promise.resolve(),
+  });
+});
 
 let locks = 0;
 mutexContract('the lock within an app', () => {
@@ -71,17 +97,6 @@ describe('what the phone notices', () => {
     const { heard } = listen(phone);
     await settle();
     expect(heard).toEqual(['offline']);
-  });
-});
-
-describe('what a sign-in needs of chance and hashes', () => {
-  it('is what RFC 7636 asks for, and matches its example', async () => {
-    const { randomToken, sha256 } = createExpoPlatform(createFakePhone().modules);
-    const tokens = Array.from({ length: 100 }, randomToken);
-    expect(tokens.filter((token) => /^[\w-]{43}$/u.test(token))).toHaveLength(100);
-    expect(new Set(tokens).size).toBe(100);
-    const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
-    expect(await sha256(verifier)).toBe('E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM');
   });
 });
 

@@ -5,9 +5,11 @@ import process from 'node:process';
 import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAuthService, type AuthService } from '../index.ts';
+import { cryptoContract, localCrypto } from '../testing/crypto-contract.ts';
 import { outboxContract } from '../testing/outbox-contract.ts';
 import { createFolder } from '../testing/processes.ts';
 import { startResource } from '../testing/resource.ts';
+import { announceContract, localAnnouncer } from '../testing/signals-contract.ts';
 import { defaultFolder } from './folder.ts';
 import { node } from './index.ts';
 import { fileOutbox } from './outbox.ts';
@@ -23,6 +25,12 @@ outboxContract('the file outbox', () => {
 
 let folder: string;
 let remove = (): void => {};
+
+cryptoContract('Node', () => localCrypto(node({ name: 'cli', folder })));
+announceContract('a program on Node', false, () =>
+  Promise.resolve({ open: () => localAnnouncer(node({ name: 'cli', folder })), close: () => Promise.resolve() }),
+);
+
 const services: AuthService[] = [];
 beforeEach(() => {
   ({ folder, remove } = createFolder());

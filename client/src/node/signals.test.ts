@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import type { Signal } from '../ports.ts';
+import { localListener, signalsContract } from '../testing/signals-contract.ts';
 import { simulateTime } from '../testing/world.ts';
 import { sleepSignals } from './signals.ts';
+
+signalsContract('a program on Node', ['resumed'], () => {
+  const time = simulateTime();
+  return Promise.resolve({
+    listen: () => localListener(sleepSignals(time.clock)),
+    cause: async () => {
+      time.jumpWall(8 * 3_600_000);
+      await time.advance(60_000);
+    },
+    close: () => Promise.resolve(),
+  });
+});
 
 function listen() {
   const time = simulateTime();

@@ -1,0 +1,75 @@
+import { createHash, createPublicKey, verify, type JsonWebKey } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ProofSigner } from '../ports.ts';
+
+/** A proof, taken apart. */
+type Proof = {
+  readonly header: Readonly<Record<string, unknown>> & { readonly jwk: JsonWebKey };
+  readonly claims: Readonly<Record<string, unknown>>;
+  readonly isSigned: boolean;
+};
+
+const decode = (part: string): unknown => JSON.parse(Buffer.from(part, 'base64url').toString());
+
+function read(proof: string): Proof {
+  const [head = '', body = '', signature = ''] = proof.split('.');
+  const header = decode(head) as Proof['header'];
+  const key = createPublicKey({ key: header.jwk, format: 'jwk' });
+  const options = { key, dsaEncoding: 'ieee-p1363' } as const;
+  const isSigned = verify('sha256', Buffer.from(`${head}.${body}`), options, Buffer.from(signature, 'base64url'));
+  return { header, claims: decode(body) as Proof['claims'], isSigned };
+}
+
+const request = { method: 'POST', url: 'https://api.example.com/token', nonce: null, accessToken: null };
+
+/** What every signer of DPoP proofs must do. `open` opens the store of one device, as a later start of the program would. */
+export function proofSignerContract(
+  name: string,
+  create: () => Promise<{ readonly open: () => Promise<ProofSigner>; readonly close: () => Promise<void> }>,
+): void {
+  describe(`${name} proves that it has the key`, () => {
+    let open: () => Promise<ProofSigner>;
+    let close = (): Promise<void> => Promise.resolve();
+    beforeEach(async () => {
+      ({ open, close } = await create());
+    });
+    afterEach(() => close());
+
+    it('by a signature of the key that it names, of which the public half alone is shown (RFC 9449 §4.2)', async () => {
+      const { header, isSigned } = read(await (await open())(request));
+      expect(header).toMatchObject({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256' } });
+      expect(Object.keys(header.jwk).toSorted()).toEqual(['crv', 'kty', 'x', 'y']);
+      expect(isSigned).toBe(true);
+    });
+
+    it('for one request: method, URL without query and fragment, and now', async () => {
+      const sign = await open();
+      const url = 'https://api.example.com/notes?secret=1#part';
+      const { claims } = read(await sign({ ...request, method: 'GET', url }));
+      expect(claims).toMatchObject({ htm: 'GET', htu: 'https://api.example.com/notes' });
+      expect(claims['iat']).toBeTypeOf('number');
+      expect(Math.abs(Number(claims['iat']) - Date.now() / 1_000)).toBeLessThan(60);
+      expect(claims).not.toHaveProperty('nonce');
+      expect(claims).not.toHaveProperty('ath');
+    });
+
+    it('with the nonce that the server wants, and for the access token that goes with it', async () => {
+      const { claims } = read(await (await open())({ ...request, nonce: 'n-1', accessToken: 'access-1' }));
+      const ath = createHash('sha256').update('access-1').digest('base64url');
+      expect(claims).toMatchObject({ nonce: 'n-1', ath });
+    });
+
+    it('anew each time: no two proofs are the same', async () => {
+      const sign = await open();
+      const proofs = await Promise.all(Array.from({ length: 20 }, () => sign(request)));
+      expect(new Set(proofs.map((proof) => read(proof).claims['jti'])).size).toBe(20);
+    });
+
+    it('by one key, however many ask first: a session that is bound to another is lost', async () => {
+      const signers = await Promise.all(Array.from({ length: 4 }, () => open()));
+      const proofs = await Promise.all(signers.map((sign) => sign(request)));
+      proofs.push(await (await open())(request));
+      expect(new Set(proofs.map((proof) => read(proof).header.jwk.x)).size).toBe(1);
+    });
+  });
+}
