@@ -10,6 +10,7 @@ import {
   truncateAnswer,
   type Fault,
 } from './faults.ts';
+import type { StageMode } from './stage-page.ts';
 import {
   inContext,
   openSignedInTabs,
@@ -50,17 +51,25 @@ async function expectToGoOn(tabs: readonly Page[], before: string): Promise<void
   expect(stage.events.filter(({ type }) => type === 'session.revoked' || type === 'refresh.refused')).toEqual([]);
 }
 
+const MODES = ['cookie', 'bearer', 'bound'] as const;
+
+/** Proofs need the server's nonce, which a tab learns by its first request (RFC 9449 §8): one exchange more. */
+const exchangesForNonce = (mode: StageMode): number => (mode === 'bound' ? 1 : 0);
+
 describe('one expiry', () => {
-  it('in 25 tabs costs one refresh: every tab goes on with the same new token, and every request arrives once', async () => {
-    const tabs = await openTabs(25);
-    const [before = ''] = await tokensOf(tabs.slice(0, 1));
-    await expire(tabs);
-    expect(await writeFromAll(tabs)).toEqual(tabs.map(() => 201));
-    expect(stage.count('POST /token')).toBe(1);
-    expect(stage.notes.toSorted()).toEqual(tabs.map((_, at) => `note ${at}`).toSorted());
-    await expectToGoOn(tabs, before);
-    expect(stage.count('POST /token')).toBe(1);
-  });
+  it.each(MODES)(
+    'in 25 tabs costs one refresh: every tab goes on with the same new token, and every request arrives once, %s',
+    async (mode) => {
+      const tabs = await openTabs(25, { mode });
+      const [before = ''] = await tokensOf(tabs.slice(0, 1));
+      await expire(tabs);
+      expect(await writeFromAll(tabs)).toEqual(tabs.map(() => 201));
+      expect(stage.count('POST /token')).toBe(1 + exchangesForNonce(mode));
+      expect(stage.notes.toSorted()).toEqual(tabs.map((_, at) => `note ${at}`).toSorted());
+      await expectToGoOn(tabs, before);
+      expect(stage.count('POST /token')).toBe(1 + exchangesForNonce(mode));
+    },
+  );
 
   it('that nobody works in: the tabs notice by themselves, and one of them refreshes for all', async () => {
     const tabs = await openTabs(25, { policy: { tickMs: 500 } });
@@ -69,6 +78,18 @@ describe('one expiry', () => {
     const isNew = (before: string) => scene.token().then((token) => token !== before);
     await expect.poll(() => Promise.all(tabs.map((tab) => tab.evaluate(isNew, before)))).toEqual(tabs.map(() => true));
     expect(stage.count('POST /token')).toBe(1);
+  });
+});
+
+describe.each(MODES)('a sign-out in one tab, %s', (mode) => {
+  it('is one in every tab, at once, and none of them sends anything more', async () => {
+    const [leaving, ...others] = await openTabs(5, { mode });
+    await leaving.evaluate(() => scene.auth.signOut());
+    const snapshots = await Promise.all(others.map((tab) => tab.evaluate(() => scene.until('signed-out'))));
+    expect(snapshots).toEqual(others.map(() => ({ status: 'signed-out', reason: 'user' })));
+    expect(await writeFromAll(others)).toEqual(others.map(() => 'signed-out'));
+    expect(stage.notes).toEqual([]);
+    expect(stage.count('POST /token')).toBe(0);
   });
 });
 
@@ -91,10 +112,7 @@ const faults: readonly { readonly name: string; readonly fault: Fault }[] = [
   { name: "a proxy's 401 in HTML", fault: answerInstead(401, { 'content-type': 'text/html' }, '<h1>Who is it?</h1>') },
 ];
 
-describe.each(['cookie', 'bearer', 'bound'] as const)('a refresh that meets trouble, %s', (mode) => {
-  /** Proofs need the server's nonce, which a tab learns by its first request (RFC 9449 §8): one exchange more. */
-  const exchangesForNonce = mode === 'bound' ? 1 : 0;
-
+describe.each(MODES)('a refresh that meets trouble, %s', (mode) => {
   it.each(faults)('$name: every tab goes on, nothing is lost, nothing is sent twice', async ({ fault }) => {
     const tabs = await openTabs(3, { mode });
     const [before = ''] = await tokensOf(tabs.slice(0, 1));
@@ -103,7 +121,7 @@ describe.each(['cookie', 'bearer', 'bound'] as const)('a refresh that meets trou
     expect(await writeFromAll(tabs)).toEqual(tabs.map(() => 201));
     expect(stage.notes.toSorted()).toEqual(tabs.map((_, at) => `note ${at}`));
     // Two met trouble, the third helped all.
-    expect(stage.count('POST /token')).toBe(3 + exchangesForNonce);
+    expect(stage.count('POST /token')).toBe(3 + exchangesForNonce(mode));
     await expectToGoOn(tabs, before);
   });
 
@@ -133,7 +151,7 @@ describe.each(['cookie', 'bearer', 'bound'] as const)('a refresh that meets trou
     await end(victim);
     expect(await abandoned).toBe('gone with its tab');
     expect(await written).toEqual(tabs.map(() => 201));
-    expect(stage.count('POST /token')).toBe(2 + exchangesForNonce);
+    expect(stage.count('POST /token')).toBe(2 + exchangesForNonce(mode));
     expect(stage.notes.toSorted()).toEqual(tabs.map((_, at) => `note ${at}`));
     await expectToGoOn(tabs, before);
   });
