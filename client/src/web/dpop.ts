@@ -20,8 +20,9 @@ async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unk
 
 /**
  * Binds the session to an ES256 key that cannot be exported: a stolen token is worthless without this browser.
- * `web({ delivery: 'body', signProof: webProofSigner() })`. `name` as in `web()`. Where the browser gives the page no database
- * the key is as long as the page, and so is the session.
+ * `web({ delivery: 'body', signProof: webProofSigner() })`. `name` says where the key is kept. Default: one place for all apps of
+ * the origin, whose sessions keep apart all the same; give each app a name of its own for a key of its own. Where the browser
+ * gives the page no database the key is as long as the page, and so is the session.
  * @see RFC 9449
  */
 export function webProofSigner(name = 'default'): ProofSigner {
