@@ -40,4 +40,5 @@ export type {
 export type { PasswordCredential, SignInMethod } from './sign-in.ts';
 export type { SessionSnapshot } from './snapshot.ts';
 export type { TokenAnswer, Tokens } from './token-answer.ts';
+export { whyFailed } from './why-failed.ts';
 export type { ChallengeAnswer } from './wire.ts';

@@ -92,6 +92,22 @@ describe('token answers', () => {
     expect(readTokenAnswer(answer(200, body))).toMatchObject({ kind: 'tokens', tokens });
   });
 
+  it('a JWT is read whatever else it says', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.integer({ min: 1, max: 1e6 }),
+        fc.dictionary(fc.string(), fc.string({ unit: 'grapheme' })),
+        (iat, life, others) => {
+          const token = jwt({ ...others, iat, exp: iat + life });
+          expect(readTokenAnswer(answer(200, { access_token: token }))).toMatchObject({
+            tokens: { lifetimeMs: life * 1_000 },
+          });
+        },
+      ),
+    );
+  });
+
   it('only invalid_grant in an OAuth error object ends a session; nothing else ever does', () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 599 }), fc.oneof(fc.json(), fc.string()), (status, body) => {

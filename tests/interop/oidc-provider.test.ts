@@ -161,7 +161,7 @@ function createDevice({ privateKey, jwk }: Keys, meet: (request: number) => Mish
         jti: crypto.randomUUID(),
         htm: proof.method,
         htu: proof.url.split('?')[0],
-        iat: Math.floor(Date.now() / 1_000),
+        iat: Math.floor(proof.atMs / 1_000),
         ...(proof.nonce === null ? {} : { nonce: proof.nonce }),
         ...(proof.accessToken === null ? {} : { ath: await digest(proof.accessToken) }),
       };

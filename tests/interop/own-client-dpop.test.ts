@@ -48,12 +48,12 @@ function createDevice({ privateKey, jwk }: Keys): Platform {
     random: () => 0.5,
     randomToken: () => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url'),
     sha256: digest,
-    signProof: async ({ method, url, nonce, accessToken }) => {
+    signProof: async ({ method, url, nonce, accessToken, atMs }) => {
       const claims = {
         jti: crypto.randomUUID(),
         htm: method,
         htu: url.split('?')[0],
-        iat: Math.floor(Date.now() / 1_000),
+        iat: Math.floor(atMs / 1_000),
         ...(nonce === null ? {} : { nonce }),
         ...(accessToken === null ? {} : { ath: await digest(accessToken) }),
       };

@@ -1,15 +1,15 @@
 'use client';
 import { useCallback, useEffect } from 'react';
-import type {
-  AuthService,
-  Chain,
-  PasswordCredential,
-  ReauthenticationFailure,
-  ReauthenticationReason,
-  SessionSnapshot,
-  SignInMethod,
+import {
+  whyFailed,
+  type AuthService,
+  type Chain,
+  type PasswordCredential,
+  type ReauthenticationFailure,
+  type ReauthenticationReason,
+  type SessionSnapshot,
+  type SignInMethod,
 } from '../index.ts';
-import { whyFailed } from '../why-failed.ts';
 import { useAuth } from './auth-context.tsx';
 import { useSession } from './session.ts';
 import { useAttempts } from './sign-in.ts';
