@@ -175,6 +175,41 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
     expect(await findViolations()).toEqual([]);
   });
 
+  it('the sheet that confirms who it is, before and after a wrong password', async () => {
+    await signIn();
+    await showSecurity();
+    await page.route('**/password', (route) =>
+      route.fulfill({
+        status: 401,
+        headers: { 'www-authenticate': 'Bearer error="insufficient_user_authentication", max_age="300"' },
+      }),
+    );
+    await page.getByLabel('New password').fill('another wagon of lanterns');
+    await page.getByRole('button', { name: 'Change password' }).click();
+    const sheet = page.getByRole('dialog', { name: 'Confirm it is you' });
+    await sheet.waitFor();
+    expect(await findViolations()).toEqual([]);
+    await sheet.getByLabel('Password', { exact: true }).fill('wrong');
+    await page.keyboard.press('Enter');
+    await page.getByText('That did not match').waitFor();
+    expect(await findViolations()).toEqual([]);
+  });
+
+  it('the page that has stopped after an error of its own, from which a reload leads back', async () => {
+    await signIn();
+    await page.evaluate(() => {
+      const broken = (): never => {
+        throw new Error('broken for this test');
+      };
+      Object.assign(Date.prototype, { toLocaleTimeString: broken });
+    });
+    await page.getByRole('button', { name: 'Renew now' }).click();
+    await page.getByRole('heading', { name: 'This page has stopped' }).waitFor();
+    expect(await findViolations()).toEqual([]);
+    await page.getByRole('button', { name: 'Reload the page' }).click();
+    await pageIsThere();
+  });
+
   it('the skeleton while the session is read', async () => {
     await page.addInitScript(() => {
       IDBFactory.prototype.open = () => {

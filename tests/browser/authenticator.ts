@@ -4,6 +4,8 @@ import type { Page } from 'playwright-core';
 export type Authenticator = {
   /** Whether it recognises its user from now on. */
   readonly setUserVerified: (isUserVerified: boolean) => Promise<void>;
+  /** Whether its user touches it when a page asks; while not, the prompt stays open. */
+  readonly setTouched: (isTouched: boolean) => Promise<void>;
   /** How many passkeys it holds. */
   readonly countPasskeys: () => Promise<number>;
 };
@@ -26,6 +28,9 @@ export async function addAuthenticator(page: Page): Promise<Authenticator> {
   return {
     setUserVerified: async (isUserVerified) => {
       await devtools.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
+    },
+    setTouched: async (enabled) => {
+      await devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
     },
     countPasskeys: async () => (await devtools.send('WebAuthn.getCredentials', { authenticatorId })).credentials.length,
   };

@@ -71,6 +71,35 @@ describe('a passkey in the app', () => {
     await page.getByText(/^Signed in .* by passkey$/u).waitFor();
   });
 
+  it('that does not recognise its user at sign-in: the page says so, and the password still helps', async () => {
+    await switchOffAutofill(page);
+    await signIn();
+    await addPasskey();
+    await button('Sign out').click();
+    await authenticator.setUserVerified(false);
+    await button('Sign in with a passkey').click();
+    await page.getByRole('alert').getByText('No passkey was used').waitFor();
+    await page.getByText('Try again, or use your password.').waitFor();
+    await page.getByLabel('User name').fill(user.username);
+    await page.getByLabel('Password', { exact: true }).fill(user.password);
+    await button('Sign in').click();
+    await page.getByText(/^Signed in .* by password$/u).waitFor();
+  });
+
+  it('that nobody touches: the page says that it waits, keeps what is parked, and lets its user go', async () => {
+    await switchOffAutofill(page);
+    await signIn();
+    await addPasskey();
+    await loseSession();
+    await authenticator.setTouched(false);
+    await button('Use your passkey').click();
+    await button('Waiting for your passkey …').waitFor();
+    await sheet('Sign in to go on').getByText('1 request is parked').waitFor();
+    await button('Sign out instead').click();
+    await page.getByText('You are signed out').waitFor();
+    await button('Sign in with a passkey').waitFor();
+  });
+
   it('signs in by the autofill of the user name', async () => {
     await signIn();
     await addPasskey();
