@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ProofSigner } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
-import { DUE, MINUTE, never, watch } from './testing/trouble.ts';
+import { DUE, MINUTE, never, trouble, watch } from './testing/trouble.ts';
 import { createWorld, json, settle } from './testing/world.ts';
 
 // What one endpoint, one tab or one clock in trouble may cost everybody else: nothing.
@@ -137,6 +137,32 @@ describe('a prompt in the background', () => {
     await settle();
     expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active' });
     expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+  });
+});
+
+describe('news that nobody brings', () => {
+  it('a process that waits for its user hears by itself that they have signed in in another', async () => {
+    const world = createWorld();
+    const alone = { announce: () => {}, signals: () => () => {} };
+    const first = await world.openSignedInTab({}, alone);
+    world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
+    await world.time.advance(DUE);
+    expect(first.auth.getSnapshot()).toMatchObject({ status: 'reauth-required' });
+    const parked = first.auth.getAccessToken();
+    await world.openSignedInTab({}, alone);
+    await world.time.advance(MINUTE);
+    expect(await parked).toMatch(/^access-/u);
+  });
+
+  it('where storage stays full and there is no refresh token, the user is asked when the token has expired', async () => {
+    const world = createWorld();
+    const full = trouble(world);
+    const { auth } = world.openTab({}, { vault: full.vault });
+    await auth.ready();
+    full.mode = 'locked';
+    await auth.adopt({ access_token: 'a', expires_in: 900, sub: 'ada' });
+    await world.time.advance(16 * MINUTE);
+    expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'expired' });
   });
 });
 

@@ -259,14 +259,14 @@ function warning(turn: Turn, held: Active): Due {
 /** The next refresh, as soon as it is allowed, or when there will be a reason for one. */
 function renewal(turn: Turn, held: Active): readonly Due[] {
   const { state, now, policy } = turn;
-  // A rotated token that cannot be stored would be lost with this tab.
-  const isBlocked = state.unwritten && turn.config.delivery === 'body';
-  if (state.flight || state.storing || isBlocked) return [];
+  if (state.flight || state.storing) return [];
   if (!canRefresh(turn, held.stored)) {
     const usable = usableAccess(held, now);
     const usableMs = usable ? untilBoth(usable.expiresAt, now) : 0;
     return [[usableMs, () => requireReauthentication(turn, held.stored, 'expired')]];
   }
+  // A rotated token that cannot be stored would be lost with this tab.
+  if (state.unwritten && turn.config.delivery === 'body') return [];
   const { access } = held;
   const leftMs = access ? untilEither(access.expiresAt, now) : 0;
   // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.

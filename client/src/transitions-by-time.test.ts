@@ -83,8 +83,14 @@ const withRefreshToken: Table = {
     '11.375 s: active reading backing off, readVault',
     '16.375 s: active backing off, endRefresh',
   ],
-  'reauthentication by biometric': ['8099.999 s: reauth-required biometric, 1 deadline-exceeded'],
-  'reauthentication by password': ['8099.999 s: reauth-required password, 1 deadline-exceeded'],
+  'reauthentication by biometric': [
+    '30 s: reauth-required biometric, readVault',
+    '8099.999 s: reauth-required biometric, 1 deadline-exceeded',
+  ],
+  'reauthentication by password': [
+    '30 s: reauth-required password, readVault',
+    '8099.999 s: reauth-required password, 1 deadline-exceeded',
+  ],
   'restoring, storing a sign-in': [],
   'storing a sign-in': [],
   'a sign-in that could not be stored': [
@@ -133,9 +139,10 @@ const withCookie: Table = {
 };
 
 const withoutRefreshToken: Table = {
-  active: ['900 s: reauth-required biometric, reauthenticate'],
+  active: ['900 s: reauth-required biometric, reauthenticate', '930 s: reauth-required biometric, readVault'],
   'active, parked': [
     '900 s: reauth-required biometric, reauthenticate',
+    '930 s: reauth-required biometric, readVault',
     '9000 s: reauth-required biometric, 1 deadline-exceeded',
   ],
   'active, syncing': ['900 s: reauth-required biometric, reauthenticate'],
@@ -143,19 +150,23 @@ const withoutRefreshToken: Table = {
     '100 s: active, warned 300 s before',
     '340 s: active, warned 60 s before',
     '900 s: reauth-required biometric, reauthenticate',
+    '930 s: reauth-required biometric, readVault',
   ],
   'active, ending with its token, nobody there': [
     '600 s: active, warned 300 s before',
     '840 s: active, warned 60 s before',
     '900 s: reauth-required biometric, reauthenticate',
+    '930 s: reauth-required biometric, readVault',
   ],
   'active, step-up by biometric': [
     '60 s: active biometric, 2 deadline-exceeded',
     '900 s: reauth-required biometric, reauthenticate',
+    '930 s: reauth-required biometric, readVault',
   ],
   'active, step-up by password': [
     '60 s: active password, 2 deadline-exceeded',
     '900 s: reauth-required biometric, reauthenticate',
+    '930 s: reauth-required biometric, readVault',
   ],
 };
 

@@ -333,12 +333,18 @@ export function askForStage(
   if (config.automaticStages.includes(stage)) run(turn, { type: 'reauthenticate', stage });
 }
 
+/** Another tab or process may be where the user signs in, and its news may not come: they never do between processes. */
+export function lookAgain({ state, now, policy }: Turn): void {
+  if (state.phase.kind === 'reauth-required') state.syncAt ??= after(now, policy.tickMs);
+}
+
 /** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
 export function requireReauthentication(turn: Turn, stored: StoredSession, reason: ReauthenticationReason): void {
   // Nobody was ever shown a session: there was none.
   const probe = activePhase(turn)?.probe;
   if (probe) return leave(turn, probe);
   turn.state.phase = { kind: 'reauth-required', stored, reason };
+  lookAgain(turn);
   settleDown(turn);
   endFlight(turn);
   askForStage(turn, turn.config.stages, [], null);

@@ -10,6 +10,7 @@ import {
   holdStored,
   isOver,
   leave,
+  lookAgain,
   nameOf,
   nothingStored,
   observe,
@@ -49,7 +50,7 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
   const news = readable(record);
   if (state.phase.kind !== 'restoring') {
     if (news && news.stamp !== state.stamp && !state.storing && !state.unwritten) adopt(turn, news, 'verified');
-    return;
+    return lookAgain(turn);
   }
   const stamp = record?.stamp ?? 0;
   const reason = record ? 'storage-lost' : 'never-signed-in';

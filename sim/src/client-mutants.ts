@@ -276,9 +276,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: "the app's own reading of answers is not used",
     patches: [
       {
-        file: SHELL,
-        find: 'shell.classify(httpAnswer) ?? readTokenAnswer(httpAnswer)',
-        replace: 'readTokenAnswer(httpAnswer)',
+        file: 'client/src/token-endpoint.ts',
+        find: 'classify(answer) ?? readTokenAnswer(answer);',
+        replace: '(void classify, readTokenAnswer(answer));',
       },
     ],
   },
