@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { storedSession } from '../testing/stored-session.ts';
 import { sealedStore } from './sealed-store.ts';
-import { openSlots, type Slots } from './slots.ts';
+import type { openSlots, Slots } from './slots.ts';
 import { sealedOutbox, sealedVault } from './vault.ts';
 
 const signedOut = { session: null, endedReason: 'user' } as const;
@@ -17,6 +17,12 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** As in a page that was just loaded. */
+async function loadPage(): Promise<typeof openSlots> {
+  vi.resetModules();
+  return (await import('./slots.ts')).openSlots;
+}
+
 /** A browser that answers so when it is asked for a database. */
 const stubOpen = (open: () => unknown): void => void vi.stubGlobal('indexedDB', { open });
 
@@ -26,7 +32,7 @@ describe('a browser that refuses a database', () => {
       throw new DOMException('blocked', 'SecurityError');
     });
     stubOpen(open);
-    const slots = openSlots('app');
+    const slots = (await loadPage())('app');
     expect(await Promise.all([slots.get('one'), slots.get('two')])).toEqual([undefined, undefined]);
     expect(vi.getTimerCount()).toBe(0);
     await slots.update('one', () => 'kept');
@@ -50,22 +56,22 @@ describe('a sign-out without a database', () => {
 
   it('outlives the page, and so does what the server has to be told: nobody is signed in again by a cookie', async () => {
     stubStorage();
-    const page = openSlots('app');
+    const page = (await loadPage())('app');
     const { record } = await vaultOf(page).replace(0, signedIn);
     await outboxOf(page).add({ sid: 'session-1', refreshToken: null });
     await vaultOf(page).replace(record?.stamp ?? 0, signedOut);
-    const next = openSlots('app');
+    const next = (await loadPage())('app');
     const found = await vaultOf(next).read();
     expect(found).toMatchObject(signedOut);
     expect(await outboxOf(next).list()).toEqual([{ sid: 'session-1', refreshToken: null }]);
     // Only until somebody signs in.
     expect((await vaultOf(next).replace(found?.stamp ?? 0, signedIn)).replaced).toBe(true);
-    expect(await vaultOf(openSlots('app')).read()).toBeNull();
+    expect(await vaultOf((await loadPage())('app')).read()).toBeNull();
   });
 
   it('is seen by another page, also by its late answer: nobody is signed in again by that', async () => {
     stubStorage();
-    const [here, there] = [vaultOf(openSlots('app')), vaultOf(openSlots('app'))];
+    const [here, there] = [vaultOf((await loadPage())('app')), vaultOf((await loadPage())('app'))];
     const { record } = await here.replace(0, signedIn);
     vi.advanceTimersByTime(1);
     await there.replace(0, signedOut);
@@ -75,18 +81,26 @@ describe('a sign-out without a database', () => {
 
   it('leaves no token where every script can read it, and no user for another app', async () => {
     const kept = stubStorage();
-    const page = openSlots('app');
+    const page = (await loadPage())('app');
     await vaultOf(page).replace(null, signedIn);
     await outboxOf(page).add({ sid: 'session-1', refreshToken: 'a-token' });
     expect(kept.size).toBe(0);
     await vaultOf(page).replace(null, signedOut);
     expect(kept.size).toBe(1);
-    expect(await vaultOf(openSlots('another')).read()).toBeNull();
+    expect(await vaultOf((await loadPage())('another')).read()).toBeNull();
+  });
+
+  it('a session lasts as long as the page: a service that is created anew in it finds what the one before has kept', async () => {
+    stubStorage();
+    const openAgain = await loadPage();
+    await vaultOf(openAgain('app')).replace(0, signedIn);
+    expect(await vaultOf(openAgain('app')).read()).toMatchObject(signedIn);
+    expect(await vaultOf((await loadPage())('app')).read()).toBeNull();
   });
 
   it('lasts as long as the page where there is no web storage either', async () => {
     vi.stubGlobal('localStorage', undefined);
-    const page = openSlots('app');
+    const page = (await loadPage())('app');
     await vaultOf(page).replace(0, signedOut);
     expect(await vaultOf(page).read()).toMatchObject(signedOut);
   });
@@ -94,11 +108,6 @@ describe('a sign-out without a database', () => {
 
 describe('a database that does not open', () => {
   const lost = { session: null, endedReason: 'storage-lost' };
-  /** As in a page that was just loaded. */
-  const loadPage = async (): Promise<typeof openSlots> => {
-    vi.resetModules();
-    return (await import('./slots.ts')).openSlots;
-  };
   const damaged = (): never => {
     throw new DOMException('Internal error opening backing store', 'UnknownError');
   };

@@ -125,6 +125,15 @@ export function memorySlots(): Slots {
   };
 }
 
+/** By name: a service that is created anew in the same page finds what the one before has kept. */
+const memories = new Map<string, Slots>();
+
+function memoryOf(name: string): Slots {
+  const memory = memories.get(name) ?? memorySlots();
+  memories.set(name, memory);
+  return memory;
+}
+
 /** A value that is no secret, as JSON. */
 export type Clear = { readonly text: string };
 
@@ -165,7 +174,7 @@ export const RECORD = 'record';
  * for. Of one that fails for good nothing is known: there may be a session in it, which a later launch finds.
  */
 export function openSlots(name: string): Slots {
-  const memory = memorySlots();
+  const memory = memoryOf(name);
   const clear = inTheClear(name);
   let current = databaseSlots(name);
   const attempt = async <T>(work: (slots: Slots) => Promise<T>): Promise<T> => {
