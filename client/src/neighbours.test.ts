@@ -52,6 +52,17 @@ describe('endpoints that always answer 401', () => {
 });
 
 describe('a 401 that says nothing', () => {
+  it('to two tabs at once is answered by one refresh: the second hears of the token while it waits for its turn', async () => {
+    const world = createWorld();
+    const fetch = apiOf({ '/notes': 'silent' }, (token) => token === 'Bearer access-2');
+    const tabs = [await world.openSignedInTab({ fetch }), world.openTab({ fetch })];
+    world.server.delayMs = 1_000;
+    const answers = Promise.all(tabs.map(({ auth }) => statusOf(auth.fetch(`${api}/notes`))));
+    await world.time.advance(5_000);
+    expect(await answers).toEqual([200, 200]);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
   it('while the server cannot be asked holds up nobody but its own request, which is sent again in the end', async () => {
     const world = createWorld();
     const fetch = apiOf({ '/legacy': 'silent' }, (token) => token === 'Bearer access-2');

@@ -87,6 +87,8 @@ export type FlightStep =
 export type Flight = {
   readonly attempt: number;
   readonly cause: RefreshCause;
+  /** The access token that it is to replace. */
+  readonly generation: number;
   readonly startedAt: Instant;
   /** The current step is given up at this moment, by whichever clock reaches it. */
   readonly deadline: Instant;

@@ -66,6 +66,10 @@ const MISHAPS: Partial<Readonly<Record<FaultName, Mishap>>> = {
     device.storage.wipe();
     books.reach('vault emptied');
   },
+  vaultDamaged: ({ device, books }) => {
+    device.storage.damage();
+    books.reach('vault damaged');
+  },
   vaultForgot: ({ device, books }) => {
     device.restart();
     books.reach('last write forgotten');

@@ -71,6 +71,8 @@ const FAULTS = {
   promptLeftOpen: 0.8,
   /** An app that reads answers itself throws, or says nothing of use. Probability of an answer. */
   answerMisread: 0.3,
+  /** What the vault keeps cannot be opened any more. Times an hour. */
+  vaultDamaged: 0.3,
 } as const;
 
 /** The critical windows that faults are aimed at; each is the probability that the window is used. */

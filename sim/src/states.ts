@@ -30,6 +30,7 @@ export const STATES = [
   'vault locked, then unlocked',
   'vault could not be written',
   'vault emptied',
+  'vault damaged',
   'last write forgotten',
   'offline, then back',
   'answer that is not JSON',

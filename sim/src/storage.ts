@@ -32,6 +32,8 @@ export type Storage = {
   lock(): void;
   unlock(): void;
   wipe(): void;
+  /** The record is there, and nobody can open it any more: half a profile, a key that is gone. */
+  damage(): void;
   /**
    * The browser has died: writes of the last seconds were never on disk.
    *
@@ -96,6 +98,11 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       kept.outbox = [];
       // Cookies may survive what empties a script's storage.
       if (ground.random.chance(0.5)) kept.jar = new Map();
+      watch.onLost();
+    },
+    damage: () => {
+      if (!kept.record) return;
+      kept.record = { stamp: kept.record.stamp, session: null, endedReason: 'storage-lost' };
       watch.onLost();
     },
     forgetLast: (isTooFar) => {

@@ -98,18 +98,19 @@ describe.each([
 
   it.each(MODES)('from one moment to the next: nobody is signed out, and refreshes stay few, %s', async (mode) => {
     const tabs = await openTabs({ mode });
-    const refresh = mode === 'bound' ? 2 : 1;
+    // A proof without the server's nonce is asked for again; a tab that knows it from before asks once.
+    const refresh = mode === 'bound' ? [1, 2] : [1];
     await passDeviceTime(tabs, skewMs, 0);
     expect(await writeFromAll(tabs, 'jumped')).toEqual(tabs.map(() => 201));
     await untilSettled(tabs);
     // Ahead, the token looks expired; behind, the monotonic clock tells its end.
-    expect(stage.count('POST /token')).toBe(skewMs > 0 ? refresh : 0);
+    expect(skewMs > 0 ? refresh : [0]).toContain(stage.count('POST /token'));
     const [before = ''] = await tokensOf(tabs);
     await stage.passTime(EXPIRY_MS);
     await passDeviceTime(tabs, EXPIRY_MS);
     stage.reset();
     await expectToGoOn(tabs, before);
-    expect(stage.count('POST /token')).toBe(refresh);
+    expect(refresh).toContain(stage.count('POST /token'));
   });
 });
 
