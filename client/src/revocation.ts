@@ -15,10 +15,7 @@ export async function postRevocation(
   everywhere = false,
 ): Promise<void> {
   const revocation = { sid, refreshToken, ...(everywhere && { everywhere }) };
-  const { outbox } = shell.platform;
-  // Known at once, to a sign-in that must not overtake it.
-  if (everywhere) shell.undelivered = withRevocation(shell.undelivered, revocation);
-  shell.noted = Promise.allSettled([shell.noted, outbox.add(revocation)]);
+  shell.noted = Promise.allSettled([shell.noted, shell.platform.outbox.add(revocation)]);
   await deliver(shell, [revocation]);
 }
 
@@ -47,6 +44,7 @@ const isSettled = (answer: HttpAnswer): boolean =>
 async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
   const { platform, wire, policy } = shell;
   let askedMs = 0;
+  // Known before anything is waited for, to a sign-in that must not overtake it.
   shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
   for (const revocation of pending) {
     const answer = await exchange(shell, revocationRequest(wire, revocation)).catch(() => null);

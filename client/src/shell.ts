@@ -64,10 +64,10 @@ export type Shell = {
   cancelWake: () => void;
   /** Sign-outs that the server has not taken yet, how often in a row it did not, and the next try. */
   undelivered: readonly Revocation[];
-  /** Settles when the outbox has noted all that it was given. */
-  noted: Promise<unknown>;
   deliveries: number;
   cancelDelivery: () => void;
+  /** Settles when the outbox has noted all that it was given. */
+  noted: Promise<unknown>;
   stopSignals: () => void;
   readonly listeners: Set<() => void>;
   readonly observers: Set<(observation: Observation) => void>;
@@ -106,9 +106,9 @@ export function startShell(parts: ShellParts): Shell {
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
     undelivered: [],
-    noted: Promise.resolve(),
     deliveries: 0,
     cancelDelivery: () => {},
+    noted: Promise.resolve(),
     stopSignals: () => {},
     listeners: new Set(),
     lookouts: new Set(),
