@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ProofVerifier } from './dpop.ts';
 import { algorithmOf, signJws, verifyJws } from './jws.ts';
 import type { SigningAlgorithm } from './jws.ts';
+import { CLOCK_AHEAD_SECONDS } from './policy.ts';
 import type { Policy } from './policy.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import type { SessionRecord } from './store.ts';
@@ -92,8 +93,7 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
     if (claims === null || claims.iss !== issuer || claims.aud !== audience) return null;
     const nowSeconds = now() / 1000;
     const { clockToleranceSeconds } = policy;
-    const isCurrent =
-      claims.exp > nowSeconds - clockToleranceSeconds && claims.iat <= nowSeconds + clockToleranceSeconds;
+    const isCurrent = claims.exp > nowSeconds - clockToleranceSeconds && claims.iat <= nowSeconds + CLOCK_AHEAD_SECONDS;
     return isCurrent ? claims : null;
   };
   return {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DpopNonces } from './dpop-nonce.ts';
+import { CLOCK_AHEAD_SECONDS } from './policy.ts';
 import type { Policy } from './policy.ts';
 import { isProofAlgorithm, readProofKey } from './proof-key.ts';
 
@@ -38,6 +39,8 @@ export type ProofFault =
   | 'htu'
   | 'ath'
   | 'iat'
+  | 'exp'
+  | 'nbf'
   | 'replayed';
 
 export type ProofVerdict =
@@ -68,16 +71,19 @@ export function createProofVerifier({ nonces, isNonceRequired, policy, now }: Pr
   // A nonce serves for its own period and the next; neighbouring clocks add another.
   const acceptedSeconds = Math.max(
     nonces === null ? 0 : 3 * policy.dpopNoncePeriodSeconds,
-    policy.dpopProofLifetimeSeconds + 2 * policy.clockToleranceSeconds,
+    policy.dpopProofLifetimeSeconds + policy.clockToleranceSeconds + CLOCK_AHEAD_SECONDS,
   );
   const isFirstUse = createReplayMemory(acceptedSeconds * 1000, policy.dpopReplayMemory, now);
   const isTimely = (iat: number): boolean => {
     const ageSeconds = now() / 1000 - iat;
     const { dpopProofLifetimeSeconds, clockToleranceSeconds } = policy;
-    return ageSeconds <= dpopProofLifetimeSeconds + clockToleranceSeconds && -ageSeconds <= clockToleranceSeconds;
+    return ageSeconds <= dpopProofLifetimeSeconds + clockToleranceSeconds && -ageSeconds <= CLOCK_AHEAD_SECONDS;
   };
   /** RFC 9449 §4.3, checks 10 and 11: the nonce tells the time where there is one, so a wrong clock locks nobody out. */
-  const judgeTime = ({ nonce, iat }: ProofClaims): ProofVerdict | null => {
+  const judgeTime = ({ nonce, iat, exp, nbf }: ProofClaims): ProofVerdict | null => {
+    // A proof needs neither claim. One that brings them asks to be judged by them, and without leeway (RFC 7519 §4.1.4).
+    if (exp !== null && exp * 1000 <= now()) return invalid('exp');
+    if (nbf !== null && nbf > now() / 1000 + CLOCK_AHEAD_SECONDS) return invalid('nbf');
     if (nonces === null) return isTimely(iat) ? null : invalid('iat');
     const isFresh = nonce === null ? !isNonceRequired && isTimely(iat) : nonces.isFresh(nonce);
     return isFresh ? null : { kind: 'nonce_needed' };
@@ -104,6 +110,8 @@ interface ProofClaims {
   readonly htm: string;
   readonly htu: string;
   readonly iat: number;
+  readonly exp: number | null;
+  readonly nbf: number | null;
   readonly nonce: string | null;
   readonly ath: string | null;
 }
@@ -111,7 +119,7 @@ interface ProofClaims {
 /** Several header fields arrive joined by a comma, which is no character of a JWT. */
 const JWT = /^([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{86,683})$/;
 /** Long enough for any URL of a request; a `jti` is at least 96 random bits, which need 16 characters, or a UUID. */
-const LENGTHS = { jti: 256, nonce: 256, htu: 1_024 } as const;
+const LENGTHS = { jti: 256, nonce: 256, htu: 1_024, ath: 256 } as const;
 
 /** Checks 2 to 7: a well-formed JWT of the right type, signed with the public key in its header. */
 function readProof(proof: string): { readonly jkt: string; readonly claims: ProofClaims } | ProofFault {
@@ -134,10 +142,25 @@ function readProof(proof: string): { readonly jkt: string; readonly claims: Proo
 }
 
 /** Check 3. */
-function readClaims({ jti, htm, htu, iat, nonce, ath }: Readonly<Record<string, unknown>>): ProofClaims | null {
-  const isComplete = isText(jti, LENGTHS.jti) && isText(htm, 16) && isText(htu, LENGTHS.htu) && typeof iat === 'number';
-  if (!isComplete || (nonce !== undefined && !isText(nonce, LENGTHS.nonce))) return null;
-  return { jti, htm, htu, iat, nonce: nonce ?? null, ath: typeof ath === 'string' ? ath : null };
+function readClaims({
+  jti,
+  htm,
+  htu,
+  iat,
+  exp,
+  nbf,
+  nonce,
+  ath,
+}: Readonly<Record<string, unknown>>): ProofClaims | null {
+  if (!isText(jti, LENGTHS.jti) || !isText(htm, 16) || !isText(htu, LENGTHS.htu) || !isTime(iat)) return null;
+  if ((exp !== undefined && !isTime(exp)) || (nbf !== undefined && !isTime(nbf))) return null;
+  if (nonce !== undefined && !isText(nonce, LENGTHS.nonce)) return null;
+  if (ath !== undefined && !isText(ath, LENGTHS.ath)) return null;
+  return { jti, htm, htu, iat, exp: exp ?? null, nbf: nbf ?? null, nonce: nonce ?? null, ath: ath ?? null };
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
 }
 
 function isText(value: unknown, maximumLength: number): value is string {

@@ -1,6 +1,7 @@
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server';
 import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
 import type { PasskeyRelyingParty } from './clients.ts';
+import { isSoundPasskey } from './passkey-key.ts';
 import type { NewPasskeyRecord, PasskeyRecord } from './user-store.ts';
 
 /** A browser's response whose form is right; nothing in it is verified. */
@@ -109,7 +110,7 @@ export async function verifyAttestation(
     if (!verified) return null;
     const { credential, credentialDeviceType, credentialBackedUp, aaguid } = registrationInfo;
     // The id that counts is the one in the authenticator's data.
-    if (credential.id !== json.id) return null;
+    if (credential.id !== json.id || !isSoundPasskey(credential.publicKey)) return null;
     return {
       credentialId,
       publicKey: Buffer.from(credential.publicKey),
@@ -124,10 +125,17 @@ export async function verifyAttestation(
   }
 }
 
-/** Whether a page inside another site's frame ran the ceremony: none of ours does. */
+/**
+ * Finds ceremonies that a page inside a frame ran: none of ours does. `crossOrigin` is false or absent, and `topOrigin` absent; any
+ * other value is not what a browser writes at the top of a window.
+ *
+ * @see WebAuthn Level 3 §5.8.1, §7.1 steps 10 and 11
+ */
 function isFramed(clientDataJSON: string): boolean {
   const clientData = parseObject(Buffer.from(clientDataJSON, 'base64url').toString('utf8'));
-  return clientData === null || clientData['crossOrigin'] === true;
+  if (clientData === null) return true;
+  const { crossOrigin = false, topOrigin } = clientData;
+  return crossOrigin !== false || topOrigin !== undefined;
 }
 
 function readTransports(transports: unknown): readonly string[] {

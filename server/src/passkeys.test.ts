@@ -148,6 +148,8 @@ describe('a passkey', () => {
   test.each<[string, Deviation]>([
     ['of a page of another origin', { origin: 'https://id.example.evil.example' }],
     ['inside a frame of another site', { crossOrigin: true }],
+    ['that does not say clearly that it is not in a frame', { crossOrigin: 'false' }],
+    ['that names the site around its frame', { topOrigin: 'https://evil.example' }],
     ['for another relying party', { rpId: 'evil.example' }],
     ['from another ceremony', { type: 'webauthn.create' }],
     ['for another challenge', { challenge: 'A'.repeat(43) }],

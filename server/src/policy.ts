@@ -1,4 +1,11 @@
 /**
+ * `iat` and `nbf` of tokens and proofs may be so far ahead of this host's clock, and no further.
+ *
+ * @see FAPI 2.0 Security Profile §5.3.2.1: 10 seconds must be accepted, 60 seconds must be refused
+ */
+export const CLOCK_AHEAD_SECONDS = 10;
+
+/**
  * Every duration and limit of the server: unit in the name, default and reason beside it.
  *
  * Pure data and one check; nothing here reads a clock.
@@ -29,7 +36,10 @@ export interface Policy {
   readonly signingKeyLeadSeconds: number;
   /** How often a node reads the published keys and looks whether one is due. */
   readonly signingKeyPollSeconds: number;
-  /** How far apart two hosts' clocks may be before a fresh access token is refused. */
+  /**
+   * How long access tokens and proofs are accepted past their end, because two hosts' clocks differ. For tokens and proofs
+   * from the future see {@link CLOCK_AHEAD_SECONDS}.
+   */
   readonly clockToleranceSeconds: number;
   /**
    * Whether the authorization server's endpoints want its nonce in every DPoP proof. It costs a client one more exchange now

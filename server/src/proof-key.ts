@@ -27,6 +27,8 @@ const COORDINATE_BYTES = 32;
 /** RFC 7518 §3.3 asks for 2048 bits; beyond 4096 a stranger would only make us work. */
 const MODULUS_BYTES = { least: 256, most: 512 } as const;
 const EXPONENT_BYTES = 4;
+/** FIPS 186-5 §5.4. With 1 every text would be its own signature; small ones have broken many implementations. */
+const LEAST_EXPONENT = 65_537;
 
 export function isProofAlgorithm(alg: unknown): alg is ProofAlgorithm {
   return (PROOF_ALGORITHMS as readonly unknown[]).includes(alg);
@@ -65,14 +67,14 @@ function readPublicJwk(jwk: Readonly<Record<string, unknown>>, algorithm: ProofA
     }
     case 'EdDSA':
     case 'Ed25519': {
-      const isKey = kty === 'OKP' && crv === 'Ed25519' && isBytes(x, COORDINATE_BYTES);
+      const isKey = kty === 'OKP' && crv === 'Ed25519' && isBytes(x, COORDINATE_BYTES) && isSoundPoint(x);
       return isKey ? { crv, kty, x } : null;
     }
     case 'PS256':
     case 'RS256': {
       const { least, most } = MODULUS_BYTES;
       const isKey = kty === 'RSA' && isBytes(n, least, most) && isBytes(e, 1, EXPONENT_BYTES);
-      return isKey ? { e, kty, n } : null;
+      return isKey && isSoundModulus(n) && isSoundExponent(e) ? { e, kty, n } : null;
     }
   }
 }
@@ -82,6 +84,50 @@ function isBytes(value: unknown, least: number, most = least): value is string {
   if (typeof value !== 'string' || value.length > Math.ceil((most * 4) / 3)) return false;
   const bytes = Buffer.from(value, 'base64url');
   return bytes.length >= least && bytes.length <= most && bytes.toString('base64url') === value;
+}
+
+const FIELD_PRIME = 2n ** 255n - 19n;
+/** `y` of the points whose order is 8 or a divisor of it; `x` only decides between two points of the same order. */
+const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
+  0n,
+  1n,
+  FIELD_PRIME - 1n,
+  0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
+  0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n,
+]);
+
+/**
+ * Refuses Ed25519 keys of small order, and those spelled with a `y` beyond the field. Signatures of zeros verify under a key of
+ * small order, so anybody could sign for it. A second spelling of a point would give one key two thumbprints.
+ *
+ * @see RFC 8032 §5.1.3; RFC 7748 §7
+ */
+function isSoundPoint(x: string): boolean {
+  const y =
+    BigInt(`0x${Buffer.from([...Buffer.from(x, 'base64url')].toReversed()).toString('hex')}`) & (2n ** 255n - 1n);
+  return y < FIELD_PRIME && !SMALL_ORDER_Y.has(y);
+}
+
+/** Odd, of the length that it claims, and without a small factor. @see NIST SP 800-89 §5.3.3 */
+function isSoundModulus(n: string): boolean {
+  const bytes = Buffer.from(n, 'base64url');
+  const isLong = bytes.byteLength > MODULUS_BYTES.least ? bytes[0] !== 0 : bytes.readUInt8(0) >= 0x80;
+  return isLong && !hasSmallFactor(BigInt(`0x${bytes.toString('hex')}`));
+}
+
+const SMALL_PRIMES: readonly bigint[] = [2n, 3n, 5n, 7n, 11n, 13n, 17n, 19n, 23n, 29n, 31n, 37n, 41n, 43n, 47n, 53n];
+const PRODUCT_OF_SMALL_PRIMES = SMALL_PRIMES.reduce((product, prime) => product * prime);
+
+function hasSmallFactor(n: bigint): boolean {
+  const remainder = n % PRODUCT_OF_SMALL_PRIMES;
+  return SMALL_PRIMES.some((prime) => remainder % prime === 0n);
+}
+
+/** Odd, large enough, and written without leading zeros, which would give one key several thumbprints. @see RFC 7518 §6.3.1.2 */
+function isSoundExponent(e: string): boolean {
+  const bytes = Buffer.from(e, 'base64url');
+  const exponent = bytes.readUIntBE(0, bytes.byteLength);
+  return bytes[0] !== 0 && exponent >= LEAST_EXPONENT && exponent % 2 === 1;
 }
 
 function verifyWith(key: KeyObject, algorithm: ProofAlgorithm, signed: Buffer, signature: Buffer): boolean {

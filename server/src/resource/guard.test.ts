@@ -197,7 +197,12 @@ test('gives two clocks the same few seconds', async () => {
   const { judge, issuer } = setUp();
   const nowSeconds = Math.floor(Date.now() / 1000);
   expect(await judge(`Bearer ${issuer.token({ exp: nowSeconds - 3 })}`)).toMatchObject({ ok: true });
-  expect(await judge(`Bearer ${issuer.token({ iat: nowSeconds + 4 })}`)).toMatchObject({ ok: true });
+  for (const seconds of [4, 8, 10]) {
+    expect(await judge(`Bearer ${issuer.token({ iat: nowSeconds + seconds })}`)).toMatchObject({ ok: true });
+    expect(await judge(`Bearer ${issuer.token({ nbf: nowSeconds + seconds })}`)).toMatchObject({ ok: true });
+  }
+  expect(await judge(`Bearer ${issuer.token({ iat: nowSeconds + 30 })}`)).toMatchObject(INVALID);
+  expect(await judge(`Bearer ${issuer.token({ nbf: nowSeconds + 30 })}`)).toMatchObject(INVALID);
   const strict = setUp({ clockToleranceSeconds: 0 });
   expect(await strict.judge(`Bearer ${strict.issuer.token({ exp: nowSeconds - 3 })}`)).toMatchObject(INVALID);
 });

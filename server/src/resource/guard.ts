@@ -29,7 +29,7 @@ export interface ResourceGuardOptions {
   readonly jwksUri?: string;
   /** Signature algorithms that count. Default: all that Holdfast signs with. */
   readonly algorithms?: readonly TokenAlgorithm[];
-  /** How far this host's clock may be off. Default: 5 seconds. */
+  /** How long a token is accepted past its expiry, because clocks differ. Default: 5 seconds. */
   readonly clockToleranceSeconds?: number;
   /** Knows the sessions that ended; see {@link followRevocations}. Without it a token counts until it expires. */
   readonly revocations?: Pick<RevocationFollower, 'isRevoked' | 'ageSeconds'>;

@@ -1,4 +1,5 @@
 import type { AccessTokenClaims } from '../access-token.ts';
+import { CLOCK_AHEAD_SECONDS } from '../policy.ts';
 import type { ProofAlgorithm } from '../proof-key.ts';
 import type { KeySet } from './key-set.ts';
 
@@ -69,7 +70,7 @@ function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: num
   if (iss !== expectation.issuer || !isAudience) return null;
   if (!isTime(exp) || !isTime(iat) || !isTime(authTime) || (nbf !== undefined && !isTime(nbf))) return null;
   const earliest = nowSeconds - expectation.clockToleranceSeconds;
-  const latest = nowSeconds + expectation.clockToleranceSeconds;
+  const latest = nowSeconds + CLOCK_AHEAD_SECONDS;
   if (exp <= earliest || iat > latest || (nbf !== undefined && nbf > latest)) return null;
   if (![sub, sid, jti, clientId, scope, acr].every((claim) => typeof claim === 'string')) return null;
   if (!Array.isArray(amr) || !amr.every((value) => typeof value === 'string')) return null;

@@ -14,7 +14,10 @@ export interface Deviation {
   readonly rpId?: string;
   readonly type?: string;
   readonly challenge?: string;
-  readonly crossOrigin?: boolean;
+  readonly crossOrigin?: unknown;
+  readonly topOrigin?: string;
+  /** The public key that is registered, as a COSE_Key. Default: the authenticator's own. */
+  readonly coseKey?: Buffer;
   readonly isUserPresent?: boolean;
   readonly isUserVerified?: boolean;
   readonly isBackupEligible?: boolean;
@@ -48,7 +51,8 @@ export function createSoftAuthenticator(origin: string): SoftAuthenticator {
         type: deviation.type ?? type,
         challenge: deviation.challenge ?? challenge,
         origin: deviation.origin ?? origin,
-        crossOrigin: deviation.crossOrigin ?? false,
+        crossOrigin: 'crossOrigin' in deviation ? deviation.crossOrigin : false,
+        topOrigin: deviation.topOrigin,
       }),
     );
   return {
@@ -57,7 +61,8 @@ export function createSoftAuthenticator(origin: string): SoftAuthenticator {
       userHandle = options.user?.id ?? '';
       const length = Buffer.alloc(2);
       length.writeUInt16BE(id.byteLength);
-      const attested = Buffer.concat([Buffer.alloc(16), length, id, coseKeyOf(publicKey.export({ format: 'jwk' }))]);
+      const coseKey = deviation.coseKey ?? coseKeyOf(publicKey.export({ format: 'jwk' }));
+      const attested = Buffer.concat([Buffer.alloc(16), length, id, coseKey]);
       const authData = Buffer.concat([headOf(options.rp?.id ?? '', FLAGS.attested, deviation), attested]);
       const clientData = clientDataOf('webauthn.create', options, deviation);
       return JSON.stringify({
