@@ -15,7 +15,8 @@ export async function postRevocation(
   everywhere = false,
 ): Promise<void> {
   const revocation = { sid, refreshToken, ...(everywhere && { everywhere }) };
-  shell.noted = Promise.allSettled([shell.noted, shell.platform.outbox.add(revocation)]);
+  // Not `Promise.allSettled`: engines of older phones lack it, and the sign-out would never be sent.
+  shell.noted = Promise.all([shell.noted, shell.platform.outbox.add(revocation).catch(() => {})]);
   await deliver(shell, [revocation]);
 }
 
