@@ -1,6 +1,10 @@
 // The commands decide whether a change is let in: an error of theirs would look like a green run.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { root } from './steps.mjs';
 import { requireNode } from './setup.mjs';
+import { parts, planRun, shortOmissions, slowBrowserFiles, tellOmissions, worlds } from './test-plan.mjs';
 import { countTests } from './vitest-report.mjs';
 
 describe('setup', () => {
@@ -37,5 +41,57 @@ describe('the count of tests', () => {
 
   it('has a failure when Vitest wrote no report', () => {
     expect(countTests(undefined, true)).toEqual({ passed: 0, failed: 1 });
+  });
+});
+
+describe('what npm test runs', () => {
+  it('is everything on a build server, the iOS app and all 20,000 worlds included', () => {
+    const plan = planRun([], true);
+    expect(plan).toMatchObject({ names: parts, worlds: 20_000, excludedFiles: [], omissions: [] });
+    expect(plan.names).toContain('ios');
+    expect(planRun(['--all'], false)).toEqual(plan);
+  });
+
+  it('leaves nothing out elsewhere that its end does not list, with a command that runs it', () => {
+    const plan = planRun([], false);
+    const isLeftOut = (part: string): boolean =>
+      !plan.names.includes(part) ||
+      (part === 'worlds' && plan.worlds < worlds.whole) ||
+      (part === 'browser' && plan.excludedFiles.length > 0);
+    expect(parts.filter(isLeftOut).toSorted()).toEqual(shortOmissions.map(({ part }) => part).toSorted());
+    const told = tellOmissions(plan.omissions).join('\n');
+    for (const { what, command } of shortOmissions) expect(told).toContain(`${what}: ${command}`);
+    for (const file of slowBrowserFiles) expect(told).toContain(file);
+  });
+
+  it.each(
+    shortOmissions.filter(({ command }) => command.includes('--only')).map(({ part, command }) => [part, command]),
+  )('the command listed for %s runs all of it', (part, command) => {
+    const plan = planRun(command.split(' -- ')[1]?.split(' ') ?? [], false);
+    expect(plan).toMatchObject({ names: [part], worlds: worlds.whole, excludedFiles: [], omissions: [] });
+  });
+
+  it('names files that exist, so that no slow file comes back under another name', () => {
+    for (const file of slowBrowserFiles) expect(existsSync(path.join(root, file)), file).toBe(true);
+  });
+
+  it.each([
+    ['--only', 'constructor'],
+    ['--only', '__proto__'],
+    ['--only', ''],
+    ['--only'],
+    ['--only=toString'],
+    ['--al'],
+  ])('does not run nothing, or everything, for a misspelt call: %s %s', (...args) => {
+    expect(() =>
+      planRun(
+        args.filter((arg) => arg !== undefined),
+        false,
+      ),
+    ).toThrow(/There (is no check|are)|npm test takes/);
+  });
+
+  it('says nothing of what was left out where nothing was', () => {
+    expect(tellOmissions([])).toEqual([]);
   });
 });

@@ -14,14 +14,15 @@ const file = path.join(root, 'node_modules/.cache/holdfast/passed.json');
  * A hash over all that a run depends on: the names and contents of the repository's files, whether git knows them yet or
  * not, Node, and where the tests find a browser and a database.
  *
+ * @param {readonly string[]} omissions what the run leaves out
  * @returns {string | null} null where git cannot say which files there are
  */
-export function fingerprint() {
+export function fingerprint(omissions) {
   const hash = createHash('sha256');
   const given = ['CHROMIUM_PATH', 'FIREFOX_PATH', 'WEBKIT_DRIVER_PATH', 'DATABASE_URL'].map(
     (name) => process.env[name] ?? '',
   );
-  hash.update(JSON.stringify([process.version, process.platform, ...given]));
+  hash.update(JSON.stringify([process.version, process.platform, given, omissions]));
   try {
     const names = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: root, stdio: 'pipe' });
     for (const name of names.toString().split('\0').filter(Boolean).toSorted()) {
@@ -49,12 +50,13 @@ export function passedBefore(key) {
 /**
  * Remembers a green run; forgets the last one otherwise.
  *
- * @param {string | null} key
+ * @param {string | null} key from before the run
+ * @param {string | null} keyNow another one: a file has changed meanwhile
  * @param {{ passed: number, failed: number }} result
  */
-export function rememberPassed(key, { passed, failed }) {
+export function rememberPassed(key, keyNow, { passed, failed }) {
   fs.rmSync(file, { force: true });
-  if (key === null || failed > 0 || key !== fingerprint()) return;
+  if (key === null || failed > 0 || key !== keyNow) return;
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(file, JSON.stringify({ key, passed }));
 }

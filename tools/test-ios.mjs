@@ -10,6 +10,7 @@ import {
   CommandError,
   endOnSignals,
   endWithNpm,
+  isProgram,
   reportFailure,
   root,
   run,
@@ -29,8 +30,7 @@ const runOwn = (script, args, more = {}) =>
 /** @param {readonly string[]} args */
 const expo = (...args) => runOwn('expo/bin/cli', args, { quiet: true });
 
-let passed = 0;
-let failed = 0;
+const total = { passed: 0, failed: 0 };
 
 /**
  * Runs one check and prints one line for it.
@@ -48,8 +48,8 @@ async function check(title, work) {
       text: error instanceof CommandError ? `${error.output}\n${error.message}` : String(error),
     }),
   );
-  passed += counts.passed;
-  failed += counts.failed;
+  total.passed += counts.passed;
+  total.failed += counts.failed;
   console.log(`  ${counts.failed === 0 ? 'ok    ' : 'FAILED'}  ${title.padEnd(52)} ${secondsSince(startedAtMs)}`);
   if (counts.text) console.log(counts.text.trimEnd().replaceAll(/^/gm, '          '));
 }
@@ -124,19 +124,32 @@ async function runAll() {
     await check('the app in Chromium, at the size of a phone', () =>
       runJest(['browser'], { CHROMIUM_PATH: chromium.path, HOLDFAST_EXPORT: 'dist/web' }),
     );
-  else if (isBrowserNeeded) failed += 1;
+  else if (isBrowserNeeded) total.failed += 1;
   console.log('\n  Screenshots of every screen are in apps/ios/dist/screenshots.');
 }
 
-endWithNpm();
-endOnSignals();
-const startedAtMs = Date.now();
-try {
-  await runAll();
-} catch (error) {
-  failed += 1;
-  reportFailure(error);
+/**
+ * Runs every check; what keeps them from running counts as one that failed.
+ *
+ * @returns {Promise<{ passed: number, failed: number }>}
+ */
+export async function checkIos() {
+  console.log('\n  The iOS app:');
+  try {
+    await runAll();
+  } catch (error) {
+    total.failed += 1;
+    reportFailure(error);
+  }
+  return total;
 }
-console.log(`\n  in ${secondsSince(startedAtMs)}`);
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+
+if (isProgram(import.meta.url)) {
+  endWithNpm();
+  endOnSignals();
+  const startedAtMs = Date.now();
+  const { passed, failed } = await checkIos();
+  console.log(`\n  in ${secondsSince(startedAtMs)}`);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}

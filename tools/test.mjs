@@ -1,13 +1,14 @@
 // @ts-check
-// `npm test`: every check of this repository, one line each, all of them even when one fails.
+// `npm test`: the checks of this repository, one line each, all of them even when one fails. On a build server (CI=true) and with
+// `--all` every check there is; otherwise what fits into 12 minutes, and a list of what was left out.
 // The last line is `N passed, N failed`: the tests and the other checks together.
 //
-//   npm test -- --only types,client     some of them (`npm test -- --list` prints the names)
+//   npm test -- --only types,client     some of them, each whole (`npm test -- --list` prints the names)
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { provideChromium } from './chromium.mjs';
-import { engineProjects, provideEngines } from './engines.mjs';
+import { provideEngines } from './engines.mjs';
 import {
   CommandError,
   endOnSignals,
@@ -20,14 +21,16 @@ import {
 } from './steps.mjs';
 import { setup } from './setup.mjs';
 import { fingerprint, passedBefore, rememberPassed } from './passed-before.mjs';
+import { checkIos } from './test-ios.mjs';
+import { checkNames, listOfNames, planRun, projects, tellOmissions } from './test-plan.mjs';
 import { countTests } from './vitest-report.mjs';
 
 const report = path.join(root, 'node_modules', '.cache', 'holdfast', 'vitest.json');
 
 /** @typedef {{ title: string, run: () => Promise<unknown> }} Check */
 
-/** @type {Readonly<Record<string, Check>>} */
-const checks = {
+/** @param {number} worlds @returns {Readonly<Record<(typeof checkNames)[number], Check>>} */
+const checksFor = (worlds) => ({
   types: {
     title: 'types (tsc -b)',
     run: () => runInstalled('typescript/bin/tsc', ['-b'], { quiet: true }),
@@ -47,39 +50,10 @@ const checks = {
   build: { title: 'build (server, web app)', run: () => setup() },
   // Apart from the tests of the simulator, so that it has every core to itself.
   worlds: {
-    title: 'simulation (20,000 worlds)',
-    run: () => run(process.execPath, [path.join(root, 'sim/sim.mjs'), '--seeds', '20000']),
+    title: `simulation (${worlds.toLocaleString('en')} worlds)`,
+    run: () => run(process.execPath, [path.join(root, 'sim/sim.mjs'), '--seeds', String(worlds)]),
   },
-};
-
-/** Vitest's projects; `browser` needs Chromium, and the last ones a browser of their own. */
-const projects = ['tools', 'client', 'server', 'web', 'sim', 'whole', 'browser', ...engineProjects];
-
-/** Names for several checks at once. @type {Readonly<Record<string, readonly string[]>>} */
-const groups = {
-  quick: ['types', 'lint', 'format', 'unused', 'tools'],
-  unit: ['tools', 'client', 'server', 'web', 'sim'],
-  engines: engineProjects,
-};
-
-/** @param {readonly string[]} args @returns {readonly string[]} names of checks and projects */
-function chosen(args) {
-  const all = [...Object.keys(checks), ...projects];
-  const at = args.findIndex((arg) => arg === '--only' || arg.startsWith('--only='));
-  if (at === -1) {
-    if (args.length === 0) return all;
-    throw new CommandError(`npm test takes --only <names>, --list and --force, not ${args.join(' ')}.`);
-  }
-  const value = (args[at] || '').includes('=') ? (args[at] || '').slice('--only='.length) : args[at + 1] || '';
-  const names = value.split(',').flatMap((name) => groups[name] || [name]);
-  const unknown = names.filter((name) => !all.includes(name));
-  if (unknown.length === 0 && names.length > 0) return names;
-  throw new CommandError(`There is no check named ${unknown.join(', ')}. There are: ${listOfNames()}.`);
-}
-
-function listOfNames() {
-  return [...Object.keys(checks), ...projects, ...Object.keys(groups)].join(', ');
-}
+});
 
 /**
  * @param {Check} check
@@ -104,14 +78,20 @@ async function runCheck(check) {
  * Runs Vitest on some projects and counts.
  *
  * @param {readonly string[]} names of projects
+ * @param {readonly string[]} excludedFiles
  * @param {NodeJS.ProcessEnv} env
  */
-async function runVitest(names, env) {
+async function runVitest(names, excludedFiles, env) {
   fs.rmSync(report, { force: true });
-  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const ended = await runInstalled('vitest/vitest.mjs', [...args, ...names.map((name) => `--project=${name}`)], {
-    env,
-  }).then(
+  const args = [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...names.map((name) => `--project=${name}`),
+    ...excludedFiles.map((file) => `--exclude=${file}`),
+  ];
+  const ended = await runInstalled('vitest/vitest.mjs', args, { env }).then(
     () => true,
     () => false,
   );
@@ -120,69 +100,94 @@ async function runVitest(names, env) {
 }
 
 /**
- * @param {readonly string[]} names what to run
- * @returns {Promise<{ passed: number, failed: number }>}
+ * Finds the browsers that some projects need.
+ *
+ * @param {readonly string[]} wanted projects
+ * @returns {Promise<{ env: NodeJS.ProcessEnv, missing: readonly { project: string, message: string }[] }>}
  */
-async function runAll(names) {
-  let passed = 0;
-  let failed = 0;
-  /** @param {boolean} isPassed */
-  const count = (isPassed) => (isPassed ? (passed += 1) : (failed += 1));
-  await setup({ server: false, web: false });
-  for (const [name, check] of Object.entries(checks)) {
-    if (names.includes(name)) count(await runCheck(check));
-  }
-  let wanted = projects.filter((name) => names.includes(name));
-  const env = { ...process.env };
-  if (wanted.includes('browser')) {
-    const chromium = await provideChromium();
-    if ('path' in chromium) env['CHROMIUM_PATH'] = chromium.path;
-    else {
-      console.log(`\n  NOT RUN: every test in a real browser (project "browser"): ${chromium.missing}`);
-      console.log('  Install Chromium, or name one in CHROMIUM_PATH. With CI=true this is a failure.\n');
-      isWhole = false;
-      if (process.env['CI'] === 'true') count(false);
-      wanted = wanted.filter((name) => name !== 'browser');
-    }
-  }
-  const engines = await provideEngines(wanted);
-  Object.assign(env, engines.env);
-  for (const { project, message } of engines.missing) {
-    console.log(`\n  NOT RUN: every test in another engine (project "${project}"): ${message}\n`);
-    isWhole = false;
-    wanted = wanted.filter((name) => name !== project);
-  }
-  if (wanted.length > 0) {
-    const tests = await runVitest(wanted, env);
-    passed += tests.passed;
-    failed += tests.failed;
-  }
-  return { passed, failed };
+async function provideBrowsers(wanted) {
+  const { env, missing } = await provideEngines(wanted);
+  if (!wanted.includes('browser')) return { env, missing };
+  const chromium = await provideChromium();
+  if ('path' in chromium) return { env: { ...env, CHROMIUM_PATH: chromium.path }, missing };
+  const message = `${chromium.missing} Install Chromium, or name one in CHROMIUM_PATH. With CI=true this is a failure.`;
+  return { env, missing: [...missing, { project: 'browser', message }] };
 }
 
-endWithNpm();
-endOnSignals();
-const args = process.argv.slice(2).filter((arg) => arg !== '--force');
-const isForced = args.length + 2 < process.argv.length;
-/** Whether nothing is left out; only then does a green run speak for the next one. */
-let isWhole = args.length === 0;
-const key = isWhole ? fingerprint() : null;
-const before = isForced ? null : passedBefore(key);
-if (args.includes('--list')) {
-  console.log(listOfNames());
-} else if (before) {
-  console.log('  Not one file has changed since all of this passed here. To run it again: npm test -- --force\n');
-  console.log(`${before.passed} passed, ${before.failed} failed`);
-} else {
+/**
+ * @param {import('./test-plan.mjs').Plan} plan
+ * @returns {Promise<{ passed: number, failed: number, omissions: import('./test-plan.mjs').Plan['omissions'] }>}
+ */
+async function runAll({ names, worlds, excludedFiles, omissions }) {
+  const total = { passed: 0, failed: 0 };
+  /** @param {{ passed: number, failed: number }} counts */
+  const add = ({ passed, failed }) => {
+    total.passed += passed;
+    total.failed += failed;
+  };
+  await setup({ server: false, web: false });
+  const checks = checksFor(worlds);
+  for (const name of checkNames) {
+    if (!names.includes(name)) continue;
+    const isPassed = await runCheck(checks[name]);
+    add({ passed: isPassed ? 1 : 0, failed: isPassed ? 0 : 1 });
+  }
+  const wanted = projects.filter((name) => names.includes(name));
+  const { env, missing } = await provideBrowsers(wanted);
+  if (isCi && missing.some(({ project }) => project === 'browser')) add({ passed: 0, failed: 1 });
+  const found = wanted.filter((name) => !missing.some(({ project }) => project === name));
+  if (found.length > 0) add(await runVitest(found, excludedFiles, { ...process.env, ...env }));
+  if (names.includes('ios')) add(await checkIos());
+  const notFound = missing.map(({ project, message }) => ({
+    part: project,
+    what: `every test of the project "${project}" (${message})`,
+    command: `npm test -- --only ${project}`,
+  }));
+  return { ...total, omissions: [...omissions, ...notFound] };
+}
+
+/**
+ * @param {import('./test-plan.mjs').Plan} plan
+ * @param {string | null} key of the files, under which a green run is remembered
+ */
+async function runPlan(plan, key) {
   const startedAtMs = Date.now();
-  let result = { passed: 0, failed: 1 };
+  let result = { passed: 0, failed: 1, omissions: plan.omissions };
   try {
-    result = await runAll(chosen(args));
+    result = await runAll(plan);
   } catch (error) {
     reportFailure(error);
   }
-  if (isWhole) rememberPassed(key, result);
+  const isComplete = result.omissions.length === plan.omissions.length;
+  if (!plan.isNamed) rememberPassed(isComplete ? key : null, keyOf(plan), result);
   console.log(`\n  in ${secondsSince(startedAtMs)}`);
-  console.log(`${result.passed} passed, ${result.failed} failed`);
-  process.exitCode = result.failed === 0 ? 0 : 1;
+  tellEnd(result);
+}
+
+/** @param {{ passed: number, failed: number, omissions: import('./test-plan.mjs').Plan['omissions'] }} result */
+function tellEnd({ passed, failed, omissions }) {
+  for (const line of tellOmissions(omissions)) console.log(line);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+/** A run that left something out does not speak for one that does not. @param {import('./test-plan.mjs').Plan} plan */
+const keyOf = ({ omissions }) => fingerprint(omissions.map(({ what }) => what));
+
+endWithNpm();
+endOnSignals();
+const isCi = process.env['CI'] === 'true';
+try {
+  const plan = planRun(process.argv.slice(2), isCi);
+  const key = plan.isNamed || plan.kind === 'list' ? null : keyOf(plan);
+  const before = plan.isForced ? null : passedBefore(key);
+  if (plan.kind === 'list') console.log(listOfNames());
+  else if (before === null) await runPlan(plan, key);
+  else {
+    console.log('  Not one file has changed since all of this passed here. To run it again: npm test -- --force\n');
+    tellEnd({ ...before, omissions: plan.omissions });
+  }
+} catch (error) {
+  reportFailure(error);
+  tellEnd({ passed: 0, failed: 1, omissions: [] });
 }
