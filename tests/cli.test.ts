@@ -170,6 +170,18 @@ describe('configuration', () => {
       stdout: expect.stringContaining('HOLDFAST_SECRET_FILE'),
     });
   });
+
+  // Names that every object has: looked up carelessly, each would be taken for a command.
+  it.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])(
+    '%s is no command: usage, exit code 2',
+    async (name) => {
+      expect(await runCommand([name], {})).toMatchObject({
+        exitCode: 2,
+        stdout: '',
+        stderr: `holdfast: there is no command "${name}"\nholdfast --help lists the commands.\n`,
+      });
+    },
+  );
 });
 
 describe('doctor', () => {

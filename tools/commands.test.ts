@@ -72,7 +72,7 @@ describe('what npm test runs', () => {
   });
 
   it('names files that exist, so that no slow file comes back under another name', () => {
-    for (const file of slowBrowserFiles) expect(existsSync(path.join(root, file)), file).toBe(true);
+    expect(slowBrowserFiles.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
   });
 
   it.each([

@@ -89,10 +89,11 @@ export function planRun(args, isCi) {
   }
   if (first === '--list') return { ...whole, kind: 'list', names: parts, isNamed: false };
   if (first === '--all' || isCi) return { ...whole, names: parts, isNamed: false };
-  const leftOut = shortOmissions.map(({ part }) => part).filter((part) => part !== 'worlds' && part !== 'browser');
+  const partly = new Set(['worlds', 'browser']);
+  const leftOut = new Set(shortOmissions.map(({ part }) => part).filter((part) => !partly.has(part)));
   return {
     ...whole,
-    names: parts.filter((part) => !leftOut.includes(part)),
+    names: parts.filter((part) => !leftOut.has(part)),
     worlds: worlds.short,
     excludedFiles: slowBrowserFiles,
     omissions: shortOmissions,

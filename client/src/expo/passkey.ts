@@ -22,17 +22,17 @@ export type Passkeys = {
 };
 
 /** What the native module's codes are called in WebAuthn. A prompt that failed is one that was not answered. */
-const NAMES: Readonly<Record<string, string>> = {
-  ERR_USER_CANCELLED: 'NotAllowedError',
-  ERR_PASSKEY_REQUEST_FAILED: 'NotAllowedError',
-  ERR_PASSKEY_AUTHORIZATION_FAILED: 'NotAllowedError',
-  ERR_NOT_SUPPORTED: 'NotSupportedError',
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['ERR_USER_CANCELLED', 'NotAllowedError'],
+  ['ERR_PASSKEY_REQUEST_FAILED', 'NotAllowedError'],
+  ['ERR_PASSKEY_AUTHORIZATION_FAILED', 'NotAllowedError'],
+  ['ERR_NOT_SUPPORTED', 'NotSupportedError'],
   // No face or finger is enrolled.
-  ERR_BIOMETRIC: 'NotSupportedError',
-  ERR_PENDING_PASSKEY_REQUEST: 'OperationError',
+  ['ERR_BIOMETRIC', 'NotSupportedError'],
+  ['ERR_PENDING_PASSKEY_REQUEST', 'OperationError'],
   // The site does not name this app in its association file.
-  ERR_NOT_CONFIGURED: 'SecurityError',
-};
+  ['ERR_NOT_CONFIGURED', 'SecurityError'],
+]);
 
 function errorNamed(name: string, message: string, cause?: unknown): Error {
   return Object.assign(new Error(message, { cause }), { name });
@@ -45,7 +45,7 @@ async function ask(ceremony: () => Promise<object | null>): Promise<object> {
     credential = await ceremony();
   } catch (error) {
     const { code = '' } = error as { readonly code?: string };
-    const name = NAMES[code];
+    const name = NAMES.get(code);
     throw name === undefined ? error : errorNamed(name, 'the passkey was not used', error);
   }
   if (credential === null) throw errorNamed('NotAllowedError', 'no passkey was given');

@@ -41,6 +41,25 @@ const ask = (reason: 'revoked' | 'step-up', stage: 'biometric' | 'password' = 'p
 const parked = (caller: number): Observation => ({ type: 'request.parked', caller, parked: caller });
 const released = (caller: number): Observation => ({ type: 'request.released', caller });
 
+// From a file or another tab: names that every object has are words like any other.
+it.each(['constructor', 'toString', 'hasOwnProperty'])(
+  'a recording with the word %s is drawn with that word',
+  (word) => {
+    const cause = word as 'network';
+    const [lane] = readLanes(
+      entriesOf([
+        [0, { type: 'refresh.started', attempt: 1, cause: word as 'expired' }],
+        [10, { type: 'refresh.failed', attempt: 1, cause, retryInMs: 10 }],
+        [30, { type: 'session.adopted', from: word as 'storage' }],
+      ]),
+    );
+    const texts = [...(lane?.session ?? []), ...(lane?.refreshes ?? [])].map(({ text }) => text).join(' ');
+    expect(texts).toContain(`because ${word}.`);
+    expect(texts).toContain(`(${word})`);
+    expect(texts).not.toContain('native code');
+  },
+);
+
 describe('a lane', () => {
   const table: readonly (readonly [string, readonly Moment[], readonly string[]])[] = [
     [

@@ -94,20 +94,20 @@ export function neighbour(model: Model, id: string, key: string): Span | null {
 
 /** Arrows, Home and End go from span to span; plus, minus and 0 zoom; Page Up and Page Down move. */
 export function listenToKeys({ root }: Plot, { zoom, move, goTo, getModel, follow }: KeyCommands): void {
-  const views: Readonly<Record<string, (id: string | undefined) => void>> = {
-    '+': (id) => zoom(0.5, id),
-    '=': (id) => zoom(0.5, id),
-    '-': (id) => zoom(2, id),
-    '0': follow,
-    PageUp: () => move(-0.8),
-    PageDown: () => move(0.8),
-  };
+  const views = new Map<string, (id: string | undefined) => void>([
+    ['+', (id) => zoom(0.5, id)],
+    ['=', (id) => zoom(0.5, id)],
+    ['-', (id) => zoom(2, id)],
+    ['0', follow],
+    ['PageUp', () => move(-0.8)],
+    ['PageDown', () => move(0.8)],
+  ]);
   root.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const id = itemOf(event)?.dataset['id'];
     const next = id === undefined ? null : neighbour(getModel(), id, event.key);
     if (next) goTo(next);
-    else views[event.key]?.(id);
-    if (next || views[event.key] || event.key.startsWith('Arrow')) event.preventDefault();
+    else views.get(event.key)?.(id);
+    if (next || views.has(event.key) || event.key.startsWith('Arrow')) event.preventDefault();
   });
 }

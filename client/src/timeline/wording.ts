@@ -2,6 +2,10 @@ import type { Observation, RefreshCause } from '../index.ts';
 
 // What the panel says, in one place.
 
+/** The entry of exactly this name: a word from another tab or a file may be `constructor`, which every object inherits. */
+const find = (words: Readonly<Record<string, string>>, word: string): string | undefined =>
+  Object.hasOwn(words, word) ? words[word] : undefined;
+
 type Failure = Extract<Observation, { readonly type: 'refresh.failed' }>['cause'];
 
 /** A duration for people: `84 ms`, `1.2 s`, `4 min`, `2 h 5 min`. */
@@ -27,7 +31,7 @@ const causes: Readonly<Record<RefreshCause, string>> = {
 };
 
 /** Why a refresh began. A word that is newer than this panel is shown as it is. */
-export const tellCause = (cause: RefreshCause): string => (causes as Readonly<Record<string, string>>)[cause] ?? cause;
+export const tellCause = (cause: RefreshCause): string => find(causes, cause) ?? cause;
 
 const failures: Readonly<Record<Failure, string>> = {
   network: 'the server could not be reached',
@@ -42,7 +46,7 @@ const failures: Readonly<Record<Failure, string>> = {
 };
 
 /** Why a refresh failed. */
-export const tellFailure = (cause: Failure): string => (failures as Readonly<Record<string, string>>)[cause] ?? cause;
+export const tellFailure = (cause: Failure): string => find(failures, cause) ?? cause;
 
 const moments: Readonly<Record<string, string>> = {
   storage: 'The session was read from this browser’s storage.',
@@ -50,7 +54,7 @@ const moments: Readonly<Record<string, string>> = {
 };
 
 /** Where a session was taken over from. */
-export const tellAdoption = (from: string): string => moments[from] ?? `The session was taken over (${from}).`;
+export const tellAdoption = (from: string): string => find(moments, from) ?? `The session was taken over (${from}).`;
 
 /** A stage of the reauthentication chain, as people call it. */
 export const nameStage = (stage: string): string => (stage === 'biometric' ? 'passkey' : stage);
