@@ -54,6 +54,8 @@ export type VaultRecord = {
   readonly stamp: number;
   readonly session: StoredSession | null;
   readonly endedReason: SignedOutReason | null;
+  /** When a tombstone's sessions ended, in ms since 1970: a session that began later is not among them. Default: all are. */
+  readonly endedAtMs?: number | null | undefined;
 };
 
 /** The stored session. Every method may reject: then the vault is unavailable (locked, blocked, full), which is never a sign-out. */
@@ -65,7 +67,7 @@ export type Vault = {
    */
   replace(
     expectedStamp: number | null,
-    next: { readonly session: StoredSession | null; readonly endedReason: SignedOutReason | null },
+    next: Omit<VaultRecord, 'stamp'>,
   ): Promise<{ readonly replaced: boolean; readonly record: VaultRecord | null }>;
 };
 

@@ -78,7 +78,7 @@ function goAhead(turn: Turn, flight: Flight): void {
 export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
-  const news = isOver(turn, record) ? null : readable(record);
+  const news = isOver(turn, record) ? null : readable(turn, record);
   if (news && !news.session) return adopt(turn, news, 'verified');
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
@@ -192,7 +192,7 @@ export function onFlightVaultWritten(
   if (flight.step.kind !== 'committing') return;
   const { held, sent } = flight.step;
   const stamp = record?.stamp ?? 0;
-  const news = isOver(turn, record) ? null : readable(record);
+  const news = isOver(turn, record) ? null : readable(turn, record);
   // A late write of this tab, or another tab that was answered without a new token: the answer at hand replaces the one stored.
   const isSpent = sent !== null && record?.session?.refreshToken === sent && held.stored.refreshToken !== sent;
   if (isReplaced) land(turn, flight, held, stamp);

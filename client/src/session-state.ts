@@ -110,6 +110,8 @@ export type Unwritten = {
   /** `null`: a tombstone, for `reason`. */
   readonly session: StoredSession | null;
   readonly reason: SignedOutReason | null;
+  /** When the sessions that a tombstone ends were ended, in wall ms; `null` for a session. */
+  readonly endedAtMs: number | null;
   /** The user signed in or out: what other tabs make of the sessions that were left (`over`, by name) does not matter any more. */
   readonly isUsersWill: boolean;
   readonly over: readonly string[];
@@ -244,6 +246,7 @@ export type Effect =
       readonly expectedStamp: number;
       readonly session: StoredSession | null;
       readonly endedReason: SignedOutReason | null;
+      readonly endedAtMs: number | null;
     }
   | {
       readonly type: 'sendRefresh';

@@ -180,8 +180,9 @@ function runEffect(shell: Shell, effect: Effect): void {
       });
     case 'writeVault':
       return useVault(shell, effect.operation, async () => {
-        const { operation, expectedStamp, session, endedReason } = effect;
-        const { replaced, record } = await shell.platform.vault.replace(expectedStamp, { session, endedReason });
+        const { operation, expectedStamp, session, endedReason, endedAtMs } = effect;
+        const next = { session, endedReason, endedAtMs };
+        const { replaced, record } = await shell.platform.vault.replace(expectedStamp, next);
         if (replaced) callSafely(shell.platform.announce);
         return { type: 'vaultWritten', operation, isReplaced: replaced, record };
       });

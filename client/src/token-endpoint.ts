@@ -22,8 +22,15 @@ export function hear(parts: Parts, url: string, headers: HttpAnswer['headers']):
 }
 
 /** What the token endpoint's answer means: as the app reads it, or else as the standard does. */
-export const understand = ({ classify }: Pick<Shell, 'classify'>, answer: HttpAnswer): TokenAnswer =>
-  classify(answer) ?? readTokenAnswer(answer);
+export function understand({ classify }: Pick<Shell, 'classify'>, answer: HttpAnswer): TokenAnswer {
+  const standard = readTokenAnswer(answer);
+  const read = classify(answer) ?? standard;
+  if (read.kind !== 'tokens' || standard.kind !== 'tokens') return read;
+  // The server names the session and its user. Under another name, every later refresh would be refused.
+  const sid = standard.tokens.sid ?? read.tokens.sid;
+  const sub = standard.tokens.sub ?? read.tokens.sub;
+  return { kind: 'tokens', tokens: { ...read.tokens, sid, sub } };
+}
 
 /** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */
 export async function signProof(

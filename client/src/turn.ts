@@ -47,8 +47,9 @@ export function writeVault(
   expectedStamp: number,
   session: StoredSession | null,
   endedReason: SignedOutReason | null = null,
+  endedAtMs: number | null = null,
 ): void {
-  run(turn, { type: 'writeVault', operation, expectedStamp, session, endedReason });
+  run(turn, { type: 'writeVault', operation, expectedStamp, session, endedReason, endedAtMs });
 }
 
 export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind === 'active' ? state.phase : null);
@@ -216,9 +217,17 @@ export function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
   failWaiters(turn, code, isAnybody);
 }
 
-/** What a record says of a session; of one that cannot be opened it says no more than an emptied vault. */
-export const readable = (record: VaultRecord | null): VaultRecord | null =>
-  record?.endedReason === 'storage-lost' ? null : record;
+/**
+ * What a record says to this tab. One that cannot be opened says no more than an emptied vault; nor does a tombstone that was
+ * written late, for a sign-out before this tab's session began.
+ */
+export function readable({ state: { phase }, now }: Turn, record: VaultRecord | null): VaultRecord | null {
+  // Nobody knows when the session of a probe began.
+  const isKnown = 'stored' in phase && !('probe' in phase && phase.probe);
+  const startedAtMs = isKnown ? phase.stored.startedAtMs : 0;
+  const isLate = record?.session === null && startedAtMs > (record.endedAtMs ?? Infinity) && startedAtMs <= now.wallMs;
+  return isLate || record?.endedReason === 'storage-lost' ? null : record;
+}
 
 /** Takes over what is stored: another tab's session, or the news that it has ended. */
 export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): void {
@@ -247,23 +256,27 @@ export function leave(turn: Turn, reason: SignedOutReason, stamp = turn.state.st
 export function signOut(turn: Turn, reason: SignedOutReason): void {
   // Whichever of them will be found: the session before, or the sign-in that is still being stored.
   const over = overOf(turn);
+  // The clock may have been set back since one of them began.
+  const endedAtMs = Math.max(turn.now.wallMs, ...leftIn(turn).map(({ startedAtMs }) => startedAtMs));
   leave(turn, reason);
   turn.state.storing = null;
   const isUsersWill = reason === 'user';
-  writeRecord(turn, { session: null, reason, isUsersWill, over });
+  writeRecord(turn, { session: null, reason, endedAtMs, isUsersWill, over });
 }
 
 /** What tells a session from others, also where servers name none. */
 export const nameOf = ({ sid, startedAtMs }: StoredSession): string => sid ?? String(startedAtMs);
 
 /** The sessions that the user leaves here by signing out or in, and has left before, as far as the vault does not know. */
-export function overOf({ state: { phase, storing, unwritten } }: Turn): readonly string[] {
-  const before = [...(unwritten?.isUsersWill ? unwritten.over : []), ...(storing?.over ?? [])];
-  return [
-    ...before,
-    ...[phase, storing?.held].flatMap((each) => (each && 'stored' in each ? nameOf(each.stored) : [])),
-  ];
+export function overOf(turn: Turn): readonly string[] {
+  const { storing, unwritten } = turn.state;
+  const before = unwritten?.isUsersWill ? unwritten.over : [];
+  return [...before, ...(storing?.over ?? []), ...leftIn(turn).map(nameOf)];
 }
+
+/** The sessions of this tab: the one that is shown, and the sign-in that is still being stored. */
+const leftIn = ({ state: { phase, storing } }: Turn): readonly StoredSession[] =>
+  [phase, storing?.held].flatMap((each) => (each && 'stored' in each ? each.stored : []));
 
 /** Whether `a` began before `b`; what began in the future began before the clock was set back. */
 export const isOlder = ({ now }: Turn, a: StoredSession, b: StoredSession): boolean =>
@@ -278,7 +291,7 @@ export function isOver(turn: Turn, record: VaultRecord | null): boolean {
   const { unwritten } = turn.state;
   if (!unwritten?.isUsersWill) return false;
   const { session, over } = unwritten;
-  if (!record?.session) return session !== null || !readable(record);
+  if (!record?.session) return session !== null || !readable(turn, record);
   const name = nameOf(record.session);
   if (session && nameOf(session) === name) return false;
   // Of two sign-ins the newer stays.
@@ -300,7 +313,7 @@ export type Writing = Omit<Unwritten, 'operation' | 'retryAt'>;
 export function writeRecord(turn: Turn, writing: Writing): void {
   const operation = takeNumber(turn);
   turn.state.unwritten = { ...writing, operation, retryAt: null };
-  writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason);
+  writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason, writing.endedAtMs);
 }
 
 /** The vault is not available now: writes when it is. */
@@ -315,7 +328,7 @@ export function writeLater(
   session: StoredSession,
   before: Pick<Unwritten, 'isUsersWill' | 'over'> | null,
 ): void {
-  waitForVault(turn, { isUsersWill: false, over: [], ...before, session, reason: null });
+  waitForVault(turn, { isUsersWill: false, over: [], ...before, session, reason: null, endedAtMs: null });
 }
 
 /** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */

@@ -47,7 +47,7 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
   if (flight?.attempt === operation) return onFlightVaultRead(turn, flight, record);
   if (state.syncing !== operation) return;
   state.syncing = null;
-  const news = readable(record);
+  const news = readable(turn, record);
   if (state.phase.kind !== 'restoring') {
     if (news && news.stamp !== state.stamp && !state.storing && !state.unwritten) adopt(turn, news, 'verified');
     return lookAgain(turn);
@@ -82,7 +82,7 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
   } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
   else if (unwritten?.operation === operation) {
     state.stamp = stamp;
-    const news = readable(record);
+    const news = readable(turn, record);
     // Somebody else had written, or emptied the vault.
     if (!isReplaced && isOver(turn, record)) writeRecord(turn, unwritten);
     // An answer to a refresh may be as old as this tab was frozen: in a vault that was emptied it would pass for the newest.

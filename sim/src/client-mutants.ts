@@ -60,9 +60,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: TURN,
-        find: "run(turn, { type: 'writeVault', operation, expectedStamp, session, endedReason });",
+        find: "run(turn, { type: 'writeVault', operation, expectedStamp, session, endedReason, endedAtMs });",
         replace:
-          "run(turn, { type: 'writeVault', operation, expectedStamp: session ? null : expectedStamp, session, endedReason });",
+          "run(turn, { type: 'writeVault', operation, expectedStamp: session ? null : expectedStamp, session, endedReason, endedAtMs });",
       },
     ],
   },
@@ -277,8 +277,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'client/src/token-endpoint.ts',
-        find: 'classify(answer) ?? readTokenAnswer(answer);',
-        replace: '(void classify, readTokenAnswer(answer));',
+        find: 'classify(answer) ?? standard;',
+        replace: '(void classify, standard);',
       },
     ],
   },
@@ -293,9 +293,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: TURN,
-        find: 'writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason);',
+        find: 'writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason, writing.endedAtMs);',
         replace:
-          'writeVault(turn, operation, writing.session ? turn.state.stamp : null, writing.session, writing.reason);',
+          'writeVault(turn, operation, writing.session ? turn.state.stamp : null, writing.session, writing.reason, writing.endedAtMs);',
       },
     ],
   },

@@ -173,7 +173,12 @@ function vaultOf(parts: Parts, process: Process): Vault {
         if (expectedStamp !== null && expectedStamp !== stamp) return finish({ replaced: false, record: kept.record });
         // A store that was emptied begins again with a stamp that nobody remembers.
         const following = kept.record ? stamp + 1 : scheduler.nowMs();
-        const write = (): void => finish({ replaced: true, record: writeRecord(parts, next, following) });
+        const write = (): void => {
+          // Another process has signed in between compare and swap: the store has lost that session.
+          const isOverwritten = (kept.record?.stamp ?? 0) !== stamp && kept.record?.session?.sid !== next.session?.sid;
+          finish({ replaced: true, record: writeRecord(parts, next, following) });
+          if (isOverwritten) watch.onLost();
+        };
         // A keychain has no compare-and-swap: another process can write between the two.
         if (setup.store === 'keychain') scheduler.after(random.int(0, 3), write);
         else write();

@@ -21,6 +21,7 @@ type Access = StoredSession['access'];
 export type Head = {
   readonly stamp: number;
   readonly endedReason: SignedOutReason | null;
+  readonly endedAtMs?: VaultRecord['endedAtMs'];
   readonly session: Omit<StoredSession, 'refreshToken'> | null;
   /** The item with the refresh token; `null` if there is none. */
   readonly token: string | null;
@@ -97,9 +98,9 @@ export function createHeadItem(keychain: Keychain, marker: MarkerFile, appState:
       const kept = isTooLarge ? JSON.stringify({ format: FORMAT, ...withoutAccess(head) }) : text;
       keychain.write(HEAD_ITEM, kept, 'after-first-unlock');
     },
-    toRecord: ({ stamp, endedReason, session }, refreshToken) => {
+    toRecord: ({ stamp, endedReason, endedAtMs, session }, refreshToken) => {
       const access = session?.access ?? (inMemory?.stamp === stamp ? inMemory.access : null);
-      return { stamp, endedReason, session: session && { ...session, refreshToken, access } };
+      return { stamp, endedReason, endedAtMs, session: session && { ...session, refreshToken, access } };
     },
   };
 }

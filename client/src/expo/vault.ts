@@ -30,7 +30,8 @@ const nextStamp = (before: Head | null): number =>
   before ? before.stamp + 1 + Math.floor(Math.random() * 2 ** 20) : 1 + Math.floor(Math.random() * 2 ** 47);
 
 /** The head that comes after `before`. Its token is the same item where the same refresh token is in it, in the right class. */
-function headAfter(before: Head | null, { session, endedReason }: Next, known: Known, protection: Protection): Head {
+function headAfter(before: Head | null, next: Next, known: Known, protection: Protection): Head {
+  const { session, endedReason, endedAtMs } = next;
   const stamp = nextStamp(before);
   const { refreshToken = null, ...rest } = session ?? {};
   const isKept = before !== null && known !== null && before.token === known.item && refreshToken === known.token;
@@ -40,6 +41,7 @@ function headAfter(before: Head | null, { session, endedReason }: Next, known: K
   return {
     stamp,
     endedReason,
+    endedAtMs,
     session: session && (rest as Head['session']),
     token,
     protection,

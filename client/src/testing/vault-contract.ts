@@ -86,6 +86,11 @@ export function vaultContract(
       expect(await vault.read()).toMatchObject({ session: null, endedReason: 'user' });
     });
 
+    it('keeps when a sign-out was: whoever has signed in since is not signed out by it', async () => {
+      await vault.replace(0, { ...next(null), endedAtMs: 1_700_000_000_000 });
+      expect(await vault.read()).toMatchObject({ session: null, endedAtMs: 1_700_000_000_000 });
+    });
+
     it('changes the stamp at every write, also of the same', async () => {
       const stamps = new Set<number>();
       for (let write = 0; write < 5; write++)
