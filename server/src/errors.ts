@@ -47,3 +47,8 @@ export class HoldfastError extends Error {
     this.isRetryable = RETRYABLE.has(code);
   }
 }
+
+/** Whether a failure means that the database could not be asked, or its answer is in doubt: the next call may succeed. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof HoldfastError && error.code === 'unavailable';
+}

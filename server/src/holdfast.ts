@@ -287,8 +287,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
     if (route === null) return null;
     const startedAtMs = performance.now();
     if (drain.isClosing()) return errorResponse(temporarilyUnavailable(policy.retryAfterSeconds));
-    const seen =
-      trustedProxies === 0 ? request : { ...request, remoteAddress: clientAddressOf(request, trustedProxies) };
+    const seen = { ...request, remoteAddress: clientAddressOf(request, trustedProxies) };
     drain.enter();
     try {
       const answered = await traceRequest(seen, route, () => answerRequest(seen, parts));

@@ -55,6 +55,31 @@ const ONE_LANE = { maxBatchSize: 10, rotationLanes: 1 };
 
 const kinds = (attempts: readonly Attempt[]): readonly string[] => attempts.map(({ kind }) => kind);
 
+describe('a batch with one row that the database does not take', () => {
+  test.each([
+    ['a lock that another transaction holds', () => new RowFault('row fault 55P03'), 'unavailable'],
+    ['text that is none', () => Object.assign(new Error('invalid byte sequence'), { code: '22021' }), '22021'],
+    ['a value that cannot be sent', () => new TypeError('no such type'), undefined],
+  ])('answers the ten others: %s', async (_what, fault, code) => {
+    const { store } = recordingStore((sids) => (sids.includes('bad') ? fault() : null));
+    const batches = createRotationBatches(store, { maxBatchSize: 11, rotationLanes: 1 });
+    const sids = Array.from({ length: 11 }, (_, index) => (index === 5 ? 'bad' : `good${index}`));
+    const outcomes = await Promise.allSettled(sids.map((sid) => batches.join(candidate(sid))));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
+    const bad = outcomes[5];
+    if (bad?.status !== 'rejected') throw new Error('the bad one was answered');
+    expect((bad.reason as { readonly code?: string }).code).toBe(code);
+  });
+
+  test('is not tried row by row while the database is away: eleven waits would be eleven time-outs', async () => {
+    const { store, statements } = recordingStore(() => new HoldfastError('unavailable', 'away'));
+    const batches = createRotationBatches(store, { maxBatchSize: 11, rotationLanes: 1 });
+    const outcomes = await Promise.allSettled(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(statements).toEqual(['rotate a,b,c']);
+  });
+});
+
 describe('a batch', () => {
   test('is what arrives together, in the order of ids; what arrives meanwhile is the next one', async () => {
     const { store, statements } = recordingStore();

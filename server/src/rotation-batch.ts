@@ -1,4 +1,4 @@
-import { HoldfastError } from './errors.ts';
+import { HoldfastError, isUnavailable } from './errors.ts';
 import type { Policy } from './policy.ts';
 import type { Delivery, Reading, RotationCandidate, SessionStore } from './store.ts';
 import { RowFault } from './store.ts';
@@ -123,7 +123,10 @@ function splitBySession(batch: readonly Waiting[]): {
   return { leaders: sorted, followers };
 }
 
-/** Does a step for all members at once; when one row is to blame for its failure, for each alone. */
+/**
+ * Does a step for all members at once. When it fails and the database is there, one row is to blame, by a lock or by what it
+ * brings: then for each alone, so that the others are answered.
+ */
 async function settle(
   members: readonly Waiting[],
   step: (members: readonly Waiting[]) => Promise<void>,
@@ -132,7 +135,7 @@ async function settle(
   try {
     await step(members);
   } catch (error) {
-    if (!(error instanceof RowFault)) {
+    if (isUnavailable(error)) {
       for (const member of members) member.reject(error);
       return;
     }

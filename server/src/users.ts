@@ -151,7 +151,8 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
     users: {
       create: (user) => createUser(user, parts),
       findById: async (sub) => (isUuid(sub) ? toUserOrNull(await store.findById(sub)) : null),
-      findByUsername: async (username) => toUserOrNull(await store.findByUsernameKey(usernameKey(username))),
+      findByUsername: async (username) =>
+        USERNAME.test(username) ? toUserOrNull(await store.findByUsernameKey(usernameKey(username))) : null,
       list: async ({ after = '', limit = 100 } = {}) =>
         (await store.list(usernameKey(after), limit)).map((record) => ({
           ...toUser(record),
@@ -218,7 +219,7 @@ async function createUser({ username, password, name }: NewUser, parts: UsersPar
   if (!USERNAME.test(username)) {
     throw new HoldfastError('invalid_username', 'a username is 1 to 254 characters, none of them a control character');
   }
-  if (typeof name !== 'string' || CONTROL_CHARACTER.test(name))
+  if (typeof name !== 'string' || FORBIDDEN_IN_NAME.test(name))
     throw new TypeError('a name holds no control character');
   await checkPassword(password, username, parts);
   const user: User = { sub: randomUUID(), username, name };
@@ -228,8 +229,9 @@ async function createUser({ username, password, name }: NewUser, parts: UsersPar
   return user;
 }
 
-const USERNAME = /^\P{Cc}{1,254}$/u;
-const CONTROL_CHARACTER = /\p{Cc}/u;
+/** No control character, and no half of a surrogate pair, which would be stored as another character. */
+const USERNAME = /^[^\p{Cc}\p{Cs}]{1,254}$/u;
+const FORBIDDEN_IN_NAME = /[\p{Cc}\p{Cs}]/u;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function isUuid(value: string): boolean {

@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from 'node:net';
 import type { HttpRequest } from './message.ts';
+import { toPlainText } from './plain-text.ts';
 
 /**
  * The address that a limit counts by: an IPv4 address, or the /64 of an IPv6 one, since one subscriber owns at least that
@@ -33,6 +34,9 @@ function expandGroups(address: string): readonly number[] {
   return [...front, ...Array<number>(8 - front.length - back.length).fill(0), ...back];
 }
 
+/** Longest address that is kept: an IPv6 address with an IPv4 ending and a zone, and room for a host's own kind. */
+const ADDRESS_LENGTH = 64;
+
 /**
  * Who sent a request: the peer itself, or what the outermost trusted proxy saw.
  *
@@ -40,10 +44,11 @@ function expandGroups(address: string): readonly number[] {
  *   may have been made up by the sender
  */
 export function clientAddressOf({ headers, remoteAddress }: HttpRequest, trustedProxies: number): string {
-  if (trustedProxies === 0) return remoteAddress;
+  const peer = toPlainText(remoteAddress, ADDRESS_LENGTH);
+  if (trustedProxies === 0) return peer;
   const hops = (headers['x-forwarded-for'] ?? '').split(',').map(stripPort);
   const address = hops[Math.max(0, hops.length - trustedProxies)] ?? '';
-  return isIP(address) === 0 ? remoteAddress : address;
+  return isIP(address) === 0 || address.length > ADDRESS_LENGTH ? peer : address;
 }
 
 /** Some proxies write `192.0.2.1:4711` and `[2001:db8::1]:4711`. */

@@ -16,6 +16,7 @@ import type { SessionStore } from '../store.ts';
 import type { PasswordSignIn, Users } from '../users.ts';
 import type { Parameters } from './form.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
+import { toPlainText } from './plain-text.ts';
 import type { AddressLimit } from './rate-limit.ts';
 import type { ResourceEndpoint } from './resource.ts';
 
@@ -89,7 +90,7 @@ export interface FormRequest {
   readonly client: Client;
 }
 
-/** Longest user agent that the session list keeps. */
+/** Longest user agent that the session list keeps, in UTF-16 code units. */
 const USER_AGENT_LENGTH = 256;
 
 /** Who is at the other end, for the session list. */
@@ -97,5 +98,5 @@ export function peerOf({ headers, remoteAddress }: HttpRequest): {
   readonly address: string;
   readonly userAgent: string;
 } {
-  return { address: remoteAddress, userAgent: (headers['user-agent'] ?? '').slice(0, USER_AGENT_LENGTH) };
+  return { address: remoteAddress, userAgent: toPlainText(headers['user-agent'], USER_AGENT_LENGTH) };
 }

@@ -1,0 +1,118 @@
+// Text of strangers that PostgreSQL does not take, through every door: it costs nobody else an answer, and no event is lost to it.
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { CREDENTIALS, newVerifier, startTestServer } from '../testing/client.ts';
+import type { TestServer } from '../testing/client.ts';
+import { createTestDatabase } from '../testing/database.ts';
+import type { TestDatabase } from '../testing/database.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let database: TestDatabase;
+let server: TestServer;
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  server = await startTestServer(database.databaseUrl);
+});
+afterAll(async () => {
+  await server.holdfast.close();
+  await database.drop();
+});
+
+const HOSTILE: readonly (readonly [what: string, text: string])[] = [
+  ['a NUL', 'Mozilla\u0000/5.0'],
+  ['half a surrogate pair', 'Mozilla\ud800/5.0'],
+  ['a pair that the length limit cuts in two', `${'x'.repeat(255)}\u{1f600}`],
+  ['16,000 characters', 'x'.repeat(16_000)],
+  ['every control character', Array.from({ length: 32 }, (_, code) => String.fromCharCode(code)).join('')],
+];
+
+/** Posts a form to `handle` itself, where headers and address are whatever the host passes on. */
+async function post(
+  path: string,
+  form: Readonly<Record<string, string>>,
+  { userAgent = 'test', remoteAddress = '192.0.2.1' } = {},
+): Promise<{ readonly status: number; readonly body: Readonly<Record<string, unknown>> }> {
+  const response = await server.holdfast.handle({
+    method: 'POST',
+    path,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', 'user-agent': userAgent },
+    body: new URLSearchParams(form).toString(),
+    remoteAddress,
+  });
+  return { status: response?.status ?? 0, body: JSON.parse(response?.body ?? '{}') };
+}
+
+const refreshForm = (refreshToken: string): Readonly<Record<string, string>> => ({
+  client_id: 'native',
+  grant_type: 'refresh_token',
+  refresh_token: refreshToken,
+});
+
+describe('a request with text that PostgreSQL does not take', () => {
+  test.each(HOSTILE)(
+    '%s in the user agent: the eleven refreshes of its batch are all answered',
+    async (_what, text) => {
+      const sessions = [];
+      for (let count = 0; count < 11; count++) sessions.push(await server.signIn());
+      const answers = await Promise.all(
+        sessions.map(({ sid, refreshToken }, index) => {
+          void sid;
+          return post('/token', refreshForm(refreshToken), index === 5 ? { userAgent: text } : {});
+        }),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(Array(11).fill(200));
+    },
+  );
+
+  test.each(HOSTILE)('%s as the address: signs in, is listed, and is in the audit log', async (_what, text) => {
+    const { verifier, challenge } = newVerifier();
+    const form = { client_id: 'native', ...CREDENTIALS, code_challenge: challenge, code_challenge_method: 'S256' };
+    const from = { userAgent: text, remoteAddress: text };
+    const { body } = await post('/authorize-challenge', form, from);
+    const code = String(body['authorization_code']);
+    const exchange = { client_id: 'native', grant_type: 'authorization_code', code, code_verifier: verifier };
+    const tokens = await post('/token', exchange, from);
+    expect(tokens).toMatchObject({ status: 200 });
+    const sid = String(tokens.body['sid']);
+    const listed = await server.ask('GET', '/sessions', String(tokens.body['access_token']));
+    const device = (listed.body['sessions'] as readonly Readonly<Record<string, string>>[]).find(
+      (each) => each['sid'] === sid,
+    );
+    for (const name of ['user_agent', 'address']) {
+      expect(device?.[name]?.length).toBeLessThanOrEqual(256);
+      expect(device?.[name]).not.toMatch(/[\p{Cc}\p{Cs}]/u);
+    }
+    expect(await server.holdfast.auditLog.list({ sid })).toMatchObject([{ type: 'session.created' }]);
+  });
+
+  test('as the address of a wrong password: the events after it reach the audit log all the same', async () => {
+    const { challenge } = newVerifier();
+    const form = { client_id: 'native', username: 'x', password: 'wrong', code_challenge: challenge };
+    for (const [, text] of HOSTILE)
+      await post('/authorize-challenge', { ...form, code_challenge_method: 'S256' }, { remoteAddress: text });
+    const user = await server.holdfast.users.create({ username: 'later', password: 'correct horse', name: 'Later' });
+    await vi.waitFor(async () =>
+      expect(await server.holdfast.auditLog.list({ sub: user.sub })).toMatchObject([{ type: 'user.changed' }]),
+    );
+  });
+
+  test('as a parameter is refused, and as a name that the host looks up it is nobody', async () => {
+    for (const text of ['a\u0000b', 'a\u0007b']) {
+      const { challenge } = newVerifier();
+      const form = { client_id: 'native', username: text, password: 'wrong', code_challenge: challenge };
+      expect(await post('/authorize-challenge', { ...form, code_challenge_method: 'S256' })).toMatchObject({
+        status: 400,
+        body: { error: 'invalid_request' },
+      });
+      expect(await server.holdfast.users.findByUsername(text)).toBeNull();
+    }
+    await expect(
+      server.holdfast.users.create({ username: 'half \ud800', password: 'correct horse', name: 'Half' }),
+    ).rejects.toMatchObject({ code: 'invalid_username' });
+    await expect(
+      server.holdfast.users.create({ username: 'half', password: 'correct horse', name: 'Half \ud800' }),
+    ).rejects.toThrow(TypeError);
+  });
+});
