@@ -204,7 +204,7 @@ async function signIn(shell: Shell, credential: PasswordCredential | SignInMetho
   const { signOuts } = shell;
   const held = await authenticate(shell, credential);
   if (!shell.isDisposed && shell.signOuts === signOuts) return begin(shell, held);
-  void postRevocation(shell, held.stored);
+  void postRevocation(shell, held.stored, 'discard');
   throw shell.isDisposed ? disposed() : signedOut();
 }
 

@@ -6,7 +6,7 @@ export type { AuthorizedFetch, AuthorizedInit } from './authorized-fetch.ts';
 export { HoldfastError } from './errors.ts';
 export type { HoldfastErrorCode } from './errors.ts';
 export type { Instant } from './instant.ts';
-export { memoryOutbox, memoryVault } from './memory-vault.ts';
+export { memoryDeviceSecret, memoryOutbox, memoryVault } from './memory-vault.ts';
 export { defaultPolicy } from './policy.ts';
 export type { SessionPolicy } from './policy.ts';
 export type {

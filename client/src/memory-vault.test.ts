@@ -1,4 +1,5 @@
-import { memoryOutbox, memoryVault } from './memory-vault.ts';
+import { memoryDeviceSecret, memoryOutbox, memoryVault } from './memory-vault.ts';
+import { deviceSecretContract } from './testing/device-secret-contract.ts';
 import { outboxContract } from './testing/outbox-contract.ts';
 import { vaultContract } from './testing/vault-contract.ts';
 
@@ -8,4 +9,8 @@ vaultContract('the memory vault', () => Promise.resolve({ vault: memoryVault(), 
 outboxContract('the memory outbox', () => {
   const outbox = memoryOutbox();
   return Promise.resolve({ open: () => outbox, close });
+});
+deviceSecretContract('memory', () => {
+  const deviceSecret = memoryDeviceSecret();
+  return Promise.resolve({ open: () => Promise.resolve(deviceSecret), close });
 });

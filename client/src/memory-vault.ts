@@ -15,6 +15,12 @@ export function memoryVault(): Vault {
   };
 }
 
+/** A device secret as long as the process. */
+export function memoryDeviceSecret(): (candidate: string) => Promise<string> {
+  let kept: string | null = null;
+  return (candidate) => Promise.resolve((kept ??= candidate));
+}
+
 /** An outbox as long as the process. */
 export function memoryOutbox(): Outbox {
   let pending: readonly Revocation[] = [];

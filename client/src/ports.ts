@@ -21,6 +21,12 @@ export type StoredSession = {
   readonly scope: string | null;
   /** When the user signed in, ms since 1970 by this device's clock. */
   readonly startedAtMs: number;
+  /**
+   * The device chain that the session belongs to, and its place in it. The server counts the places: the larger one is the later
+   * sign-in, no matter what clocks say. Absent with servers that have no chains.
+   */
+  readonly deviceId?: string | null;
+  readonly deviceSequence?: number | null;
   /** When the server says that the session ends unless it is used or renewed, by this device's clock; `null` if it did not say. */
   readonly expiresAtMs: number | null;
   /** It ends then whatever its user does. */
@@ -126,6 +132,8 @@ export type Revocation = {
   readonly refreshToken: string | null;
   /** The user's other sessions are to end with it. */
   readonly everywhere?: true;
+  /** A sign-in that lost to another one: that session ends alone, and nobody is signed out. */
+  readonly discard?: true;
 };
 
 /** Revocations to be delivered, also after a relaunch. Kept with the same care as the session. */
@@ -162,6 +170,11 @@ export type Platform = {
   readonly random: () => number;
   /** 32 random bytes as base64url: a PKCE code verifier (RFC 7636 §4.1). */
   readonly randomToken: () => string;
+  /**
+   * The device secret of this store: it keeps `candidate` if it has none yet, and answers the one it keeps. All tabs and processes
+   * that share the store get the same one. It outlives sign-outs. May reject: then the store is unavailable.
+   */
+  readonly deviceSecret: (candidate: string) => Promise<string>;
   /** SHA-256 of an ASCII string, as base64url (RFC 7636 §4.2). */
   readonly sha256: (text: string) => Promise<string>;
   /** Signs DPoP proofs, if the session is to be bound to a key. */

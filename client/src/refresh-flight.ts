@@ -17,6 +17,7 @@ import {
   observe,
   payForRefresh,
   readable,
+  refreshAllowedInMs,
   requireReauthentication,
   run,
   settleWaiters,
@@ -36,7 +37,7 @@ function enter(turn: Turn, flight: Flight, step: FlightStep, waitMs: number): vo
 
 function read(turn: Turn, flight: Flight, step: FlightStep): void {
   enter(turn, flight, step, turn.policy.vaultWaitMs);
-  run(turn, { type: 'readVault', operation: flight.attempt, isForRefresh: step.kind === 'reading' });
+  run(turn, { type: 'readVault', operation: flight.attempt, isForRefresh: true });
 }
 
 /** Starts a refresh. Whoever waits at this moment joins it. */
@@ -86,6 +87,13 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   // Another tab was faster, and the answer was about the token that it replaced.
   if (news && news.stamp !== stamp) return adoptAndLand(turn, flight, news);
   if (answer.kind === 'transient') return failFlight(turn, flight, answer.cause, answer.retryAfterMs);
+  const { successor } = answer;
+  // Another session has taken its place on this device, and the browser holds that one's cookie: go on with it. The allowance
+  // bounds how often.
+  if (successor && successor !== held.stored.sid)
+    return refreshAllowedInMs(turn) > 0
+      ? failFlight(turn, flight, 'answer-mismatch')
+      : send(turn, flight, held, { ...held.stored, sid: successor, access: null }, stamp);
   observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: answer.reason });
   requireReauthentication(turn, held.stored, answer.reason);
 }
@@ -172,6 +180,8 @@ export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instan
     ...before,
     sid: tokens.sid ?? before.sid,
     sub: tokens.sub ?? before.sub,
+    deviceId: tokens.deviceId ?? before.deviceId ?? null,
+    deviceSequence: tokens.deviceSequence ?? before.deviceSequence ?? null,
     refreshToken: tokens.refreshToken ?? before.refreshToken,
     scope: tokens.scope ?? before.scope,
     expiresAtMs,

@@ -1,5 +1,6 @@
 import { withoutRevocation, withRevocation } from './outbox.ts';
 import type { HttpAnswer, Revocation } from './ports.ts';
+import type { RevocationExtent } from './session-state.ts';
 import type { Shell } from './shell.ts';
 import { exchange } from './token-endpoint.ts';
 import { parseObject, readRetryAfterMs, revocationRequest } from './wire.ts';
@@ -12,9 +13,9 @@ import { within } from './within.ts';
 export async function postRevocation(
   shell: Shell,
   { sid, refreshToken }: Revocation,
-  everywhere = false,
+  extent?: RevocationExtent,
 ): Promise<void> {
-  const revocation = { sid, refreshToken, ...(everywhere && { everywhere }) };
+  const revocation: Revocation = { sid, refreshToken, ...(extent && { [extent]: true }) };
   // Not `Promise.allSettled`: engines of older phones lack it, and the sign-out would never be sent.
   shell.noted = Promise.all([shell.noted, shell.platform.outbox.add(revocation).catch(() => {})]);
   await deliver(shell, [revocation]);

@@ -254,14 +254,20 @@ export type Effect =
       readonly session: StoredSession;
       readonly isUserActive: boolean;
     }
-  /** Ends the session at the server, as well as it can, or all of its user. No reply. */
-  | { readonly type: 'revoke'; readonly session: StoredSession; readonly everywhere?: boolean }
+  /** Ends the session at the server, as well as it can. No reply. */
+  | { readonly type: 'revoke'; readonly session: StoredSession; readonly extent?: RevocationExtent }
   /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */
   | { readonly type: 'reauthenticate'; readonly stage: ReauthenticationStage }
   /** What a caller gets: a token, or why there is none. No reply. */
   | { readonly type: 'settle'; readonly caller: number; readonly settlement: GrantedToken | HoldfastErrorCode }
   /** For people who watch. No reply. */
   | { readonly type: 'observe'; readonly observation: Observation };
+
+/**
+ * How much a revocation ends. `everywhere`: all sessions of the user. `discard`: that session alone, a sign-in that lost to another.
+ * Default: a sign-out, which ends the sessions of its device chain up to this one.
+ */
+export type RevocationExtent = 'everywhere' | 'discard';
 
 /** What happened, for logs and panels. Never carries a token. */
 export type Observation =

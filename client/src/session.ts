@@ -22,6 +22,7 @@ import {
   grant,
   isAnybody,
   observe,
+  orderOf,
   overOf,
   refreshAllowedInMs,
   refuse,
@@ -168,11 +169,14 @@ function onExtendRequested({ state }: Turn): void {
 }
 
 function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
-  const operation = takeNumber(turn);
   const { storing } = turn.state;
+  const other = storing?.held ?? activePhase(turn);
+  // Two sign-ins at once: the server counted this one first, and the later one stays.
+  if (other && orderOf(turn, other.stored, held.stored) > 0) return revokeReplaced(turn, held.stored, 'discard');
+  const operation = takeNumber(turn);
   endFlight(turn);
-  // A button that was pressed twice: nobody will see the first session.
-  if (storing) revokeReplaced(turn, storing.held.stored);
+  // Double submit: discard the first session, which was never shown.
+  if (storing) revokeReplaced(turn, storing.held.stored, 'discard');
   // Stored before anybody sees it: a reload one moment later must find it. By compare-and-swap as everything is: storage that was
   // given up and is only late would else bring it back after a sign-out.
   turn.state.storing = { operation, held, over: overOf(turn) };
@@ -183,7 +187,8 @@ function onSignOutRequested(turn: Turn, { everywhere = false }: Event<'signOutRe
   const { phase, storing } = turn.state;
   if (phase.kind === 'signed-out' && !storing) return;
   signOut(turn, 'user');
-  if ('stored' in phase) run(turn, { type: 'revoke', session: phase.stored, everywhere });
+  if ('stored' in phase)
+    run(turn, { type: 'revoke', session: phase.stored, ...(everywhere && { extent: 'everywhere' }) });
   if (storing) run(turn, { type: 'revoke', session: storing.held.stored });
 }
 

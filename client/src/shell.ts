@@ -44,6 +44,8 @@ export type Shell = {
   signOuts: number;
   /** `signOuts` when the newest sign-in was handed over: no sign-out up to that one is meant for it. */
   newestAfter: number;
+  /** The device secret that the store is offered if it has none. */
+  readonly deviceSecret: string;
   readonly callers: Map<number, Caller>;
   nextCaller: number;
   /** The refreshes under way by attempt: what ends one gives up its lock, held or waited for, and its exchange. */
@@ -95,6 +97,7 @@ export function startShell(parts: ShellParts): Shell {
     isDisposed: false,
     signOuts: 0,
     newestAfter: 0,
+    deviceSecret: platform.randomToken(),
     callers: new Map(),
     nextCaller: 1,
     attempts: new Map(),
@@ -189,7 +192,7 @@ function runEffect(shell: Shell, effect: Effect): void {
     case 'sendRefresh':
       return sendRefresh(shell, effect.attempt, refreshRequest(shell.wire, effect.session, effect.isUserActive));
     case 'revoke':
-      return void postRevocation(shell, effect.session, effect.everywhere);
+      return void postRevocation(shell, effect.session, effect.extent);
     case 'reauthenticate':
       return void reauthenticate(shell, effect.stage);
     case 'settle':
@@ -266,7 +269,7 @@ async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promi
     if (!method) throw new HoldfastError('misconfigured', 'no such means of reauthentication');
     const held = await authenticate(shell, method, controller.signal);
     // The user has signed out meanwhile: what comes late ends at once.
-    if (shell.isDisposed || shell.state.owner !== owner) return void postRevocation(shell, held.stored);
+    if (shell.isDisposed || shell.state.owner !== owner) return void postRevocation(shell, held.stored, 'discard');
     dispatch(shell, { type: 'signedIn', held });
   } catch (error) {
     if (!isOver()) dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });

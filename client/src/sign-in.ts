@@ -8,6 +8,7 @@ import type { NoAnswer, Tokens } from './token-answer.ts';
 import { exchange, understand } from './token-endpoint.ts';
 import { nothingStored } from './turn.ts';
 import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeAnswer } from './wire.ts';
+import { within } from './within.ts';
 
 /** A user name and a password, as the user typed them. Never stored, never logged. */
 export type PasswordCredential = { readonly username: string; readonly password: string };
@@ -32,6 +33,12 @@ function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): Holdfas
 /** Tokens that nobody held before, as a session. */
 export const beginSession = (tokens: Tokens, sentAt: Instant, scope: string | null): Held =>
   holdTokens(tokens, nothingStored(scope, sentAt.wallMs), sentAt);
+
+/** The store's device secret; while the store cannot be used, one of this page's own. */
+async function deviceSecretOf({ platform, policy, deviceSecret }: Shell): Promise<string> {
+  const kept = platform.deviceSecret(deviceSecret);
+  return within(platform.clock, policy.vaultWaitMs, kept).catch(() => deviceSecret);
+}
 
 /**
  * Signs in: an authorization code from the challenge endpoint, exchanged with PKCE. Rejects with a `HoldfastError`.
@@ -66,7 +73,10 @@ export async function authenticate(
       : await ask({ username: credential.username, password: credential.password });
   if (challenge.kind !== 'code') throw refusalError(challenge);
   const sentAt = platform.clock.now();
-  const answer = understand(shell, await exchange(shell, codeRequest(wire, challenge.code, codeVerifier)));
+  const { phase } = shell.state;
+  const replaced = 'stored' in phase ? phase.stored : null;
+  const request = codeRequest(wire, challenge.code, codeVerifier, await deviceSecretOf(shell), replaced);
+  const answer = understand(shell, await exchange(shell, request));
   if (answer.kind !== 'tokens') throw refusalError(answer);
   // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
   if (platform.signProof && answer.tokens.tokenType !== 'DPoP')

@@ -10,6 +10,9 @@ export type Tokens = {
   readonly scope: string | null;
   readonly sid: string | null;
   readonly sub: string | null;
+  /** The session's device chain and its place in it; absent or `null` with servers that have no chains. */
+  readonly deviceId?: string | null;
+  readonly deviceSequence?: number | null;
   /** How long the session lasts from now unless it is renewed, in ms; `null` if the server did not say. */
   readonly sessionLifetimeMs: number | null;
   /** The session ends then whatever its user does. Default `false`. */
@@ -43,5 +46,6 @@ export type NoAnswer = {
 /** A token endpoint's answer, classified. Only `rejected` can end a session. */
 export type TokenAnswer =
   | { readonly kind: 'tokens'; readonly tokens: Tokens }
-  | { readonly kind: 'rejected'; readonly reason: RejectionReason }
+  /** `successor`: the session that has taken its place on this device; the client goes on with that one. */
+  | { readonly kind: 'rejected'; readonly reason: RejectionReason; readonly successor?: string | null }
   | NoAnswer;

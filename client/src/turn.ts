@@ -13,6 +13,7 @@ import type {
   Phase,
   ReauthenticationReason,
   ReauthenticationStage,
+  RevocationExtent,
   SessionState,
   StepUp,
   Unwritten,
@@ -278,9 +279,14 @@ export function overOf(turn: Turn): readonly string[] {
 const leftIn = ({ state: { phase, storing } }: Turn): readonly StoredSession[] =>
   [phase, storing?.held].flatMap((each) => (each && 'stored' in each ? each.stored : []));
 
-/** Whether `a` began before `b`; what began in the future began before the clock was set back. */
-export const isOlder = ({ now }: Turn, a: StoredSession, b: StoredSession): boolean =>
-  a.startedAtMs < b.startedAtMs || a.startedAtMs > now.wallMs;
+/**
+ * The order of two sign-ins, negative if `a` came first: within one device chain as the server counts them, else by this device's
+ * clock. A sign-in in the future came before the clock was set back.
+ */
+export function orderOf({ now }: Turn, a: StoredSession, b: StoredSession): number {
+  if (a.deviceId && a.deviceId === b.deviceId) return (a.deviceSequence ?? 0) - (b.deviceSequence ?? 0);
+  return a.startedAtMs > now.wallMs ? -1 : a.startedAtMs - b.startedAtMs;
+}
 
 /**
  * Whether what is stored is over: the user has signed in or out here since, and what other tabs make of the sessions before does
@@ -295,12 +301,13 @@ export function isOver(turn: Turn, record: VaultRecord | null): boolean {
   const name = nameOf(record.session);
   if (session && nameOf(session) === name) return false;
   // Of two sign-ins the newer stays.
-  return over.includes(name) || (session !== null && isOlder(turn, record.session, session));
+  return over.includes(name) || (session !== null && orderOf(turn, record.session, session) < 0);
 }
 
-/** Ends a session at the server that somebody else's has taken the place of. One without a name would be whichever the cookie is by now. */
-export function revokeReplaced(turn: Turn, session: StoredSession): void {
-  if (session.sid !== null || session.refreshToken !== null) run(turn, { type: 'revoke', session });
+/** Ends a session at the server whose place another one has taken. One without a name would be whichever the cookie is by now. */
+export function revokeReplaced(turn: Turn, session: StoredSession, extent?: RevocationExtent): void {
+  if (session.sid !== null || session.refreshToken !== null)
+    run(turn, { type: 'revoke', session, ...(extent && { extent }) });
 }
 
 /** What is written. */

@@ -6,7 +6,6 @@ import {
   backOffMs,
   changeOwner,
   hold,
-  isOlder,
   holdStored,
   isOver,
   leave,
@@ -14,6 +13,7 @@ import {
   nameOf,
   nothingStored,
   observe,
+  orderOf,
   overOf,
   readable,
   revokeReplaced,
@@ -70,13 +70,10 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
     if (isReplaced) return finishSignIn(turn, storing.held, stamp);
     const { stored } = storing.held;
     const isOvertaken =
-      record?.session &&
-      record.session.startedAtMs !== stored.startedAtMs &&
-      !isOlder(turn, record.session, stored) &&
-      !overOf(turn).includes(nameOf(record.session));
+      record?.session && orderOf(turn, record.session, stored) > 0 && !overOf(turn).includes(nameOf(record.session));
     // The newest sign-in is what stays: another one here, unless this tab was slow, or frozen, and somebody has signed in since.
     if (!isOvertaken) return writeVault(turn, operation, stamp, stored);
-    revokeReplaced(turn, stored);
+    revokeReplaced(turn, stored, 'discard');
     state.storing = null;
     adopt(turn, record, 'verified');
   } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);

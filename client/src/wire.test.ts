@@ -40,6 +40,8 @@ describe('token answers', () => {
         authorization_expires_in: 86_400,
         sid: 's',
         sub: 'u',
+        device_id: 'd',
+        device_sequence: 3,
       }),
     );
     expect(result).toEqual({
@@ -52,6 +54,8 @@ describe('token answers', () => {
         scope: null,
         sid: 's',
         sub: 'u',
+        deviceId: 'd',
+        deviceSequence: 3,
         sessionLifetimeMs: 3_600_000,
         isEndFixed: false,
       },
@@ -121,6 +125,12 @@ describe('token answers', () => {
     expect(readTokenAnswer(answer(400, { error: 'invalid_grant', reason: 'reuse' }))).toEqual({
       kind: 'rejected',
       reason: 'reuse-detected',
+      successor: null,
+    });
+    expect(readTokenAnswer(answer(400, { error: 'invalid_grant', reason: 'replaced', successor: 's' }))).toEqual({
+      kind: 'rejected',
+      reason: 'revoked',
+      successor: 's',
     });
     expect(readTokenAnswer(answer(500, { error: 'invalid_grant' })).kind).toBe('transient');
   });

@@ -52,9 +52,26 @@ export function refreshRequest(
   });
 }
 
-/** The authorization code exchange. @see RFC 6749 §4.1.3, RFC 7636 §4.5 */
-export const codeRequest = (config: WireConfig, code: string, codeVerifier: string): HttpRequest =>
-  post(config.tokenEndpoint, config, { grant_type: 'authorization_code', code, code_verifier: codeVerifier });
+/**
+ * The authorization code exchange. `replaced` is the session that this store holds: the new one joins its device chain, which
+ * the device secret or a copy of that session proves. Other servers ignore these parameters.
+ * @see RFC 6749 §4.1.3, RFC 7636 §4.5
+ */
+export const codeRequest = (
+  config: WireConfig,
+  code: string,
+  codeVerifier: string,
+  deviceSecret: string,
+  replaced: { readonly refreshToken: string | null; readonly sid: string | null } | null,
+): HttpRequest =>
+  post(config.tokenEndpoint, config, {
+    grant_type: 'authorization_code',
+    code,
+    code_verifier: codeVerifier,
+    device_secret: deviceSecret,
+    replaces: replaced && replaced.sid,
+    replaces_token: replaced && replaced.refreshToken,
+  });
 
 /** First-party sign-in with a credential. @see draft-ietf-oauth-first-party-apps */
 export const challengeRequest = (
@@ -76,6 +93,7 @@ export const revocationRequest = (config: WireConfig, session: Revocation): Http
     token_type_hint: session.refreshToken === null ? null : 'refresh_token',
     sid: session.refreshToken === null ? session.sid : null,
     everywhere: session.everywhere ? 'true' : null,
+    discard: session.discard ? 'true' : null,
   }),
   keepalive: true,
 });
@@ -138,6 +156,8 @@ export function readTokens(json: Readonly<Record<string, unknown>>): Tokens | nu
     scope: text(json['scope']),
     sid: text(json['sid']),
     sub: text(json['sub']),
+    deviceId: text(json['device_id']),
+    deviceSequence: seconds(json['device_sequence']),
     sessionLifetimeMs: endSeconds < Infinity ? endSeconds * 1_000 : null,
     isEndFixed: authorizationSeconds === endSeconds && endSeconds < Infinity,
   };
@@ -173,7 +193,11 @@ export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAns
   const tokens = status >= 200 && status < 300 && json ? readTokens(json) : null;
   if (tokens) return { kind: 'tokens', tokens };
   if (isRefusal && error === 'invalid_grant')
-    return { kind: 'rejected', reason: rejectionReason(text(json?.['reason'])) };
+    return {
+      kind: 'rejected',
+      reason: rejectionReason(text(json?.['reason'])),
+      successor: text(json?.['successor']),
+    };
   return {
     kind: 'transient',
     cause: transientCause(status, error, json !== null),

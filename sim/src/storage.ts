@@ -1,5 +1,5 @@
 import { withoutRevocation, withRevocation } from '../../client/src/outbox.ts';
-import type { Outbox, Revocation, StoredSession, Vault, VaultRecord } from '../../client/src/ports.ts';
+import type { Outbox, Platform, Revocation, StoredSession, Vault, VaultRecord } from '../../client/src/ports.ts';
 import { runTask, type Ground, type Process } from './process.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
 import type { StoreKind } from './setup.ts';
@@ -18,6 +18,7 @@ export type StorageWatch = {
 export type Storage = {
   vaultOf(process: Process): Vault;
   outboxOf(process: Process): Outbox;
+  deviceSecretOf(process: Process): Platform['deviceSecret'];
   /** The `cookie` header of a request that is sent now; `null` without cookies. */
   cookies(): string | null;
   setCookies(fields: readonly string[]): void;
@@ -51,6 +52,7 @@ type Kept = {
   jarBefore: ReadonlyMap<string, string>;
   jarAtMs: number;
   outbox: readonly Revocation[];
+  deviceSecret: string | null;
   isLocked: boolean;
 };
 
@@ -69,12 +71,14 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     jarBefore: new Map(),
     jarAtMs: -Infinity,
     outbox: [],
+    deviceSecret: null,
     isLocked: false,
   };
   const parts: Parts = { ...ground, kept, watch };
   return {
     vaultOf: (process) => vaultOf(parts, process),
     outboxOf: (process) => outboxOf(parts, process),
+    deviceSecretOf: (process) => deviceSecretOf(parts, process),
     cookies: () => (kept.jar.size === 0 ? null : [...kept.jar].map(([name, value]) => `${name}=${value}`).join('; ')),
     setCookies: (fields) => setCookies(parts, fields),
     stealable: () => {
@@ -96,6 +100,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     wipe: () => {
       kept.record = null;
       kept.outbox = [];
+      kept.deviceSecret = null;
       // Cookies may survive what empties a script's storage.
       if (ground.random.chance(0.5)) kept.jar = new Map();
       watch.onLost();
@@ -199,6 +204,15 @@ function outboxOf(parts: Parts, process: Process): Outbox {
     add: (revocation) => change(() => withRevocation(kept.outbox, revocation)),
     remove: (revocation) => change(() => withoutRevocation(kept.outbox, revocation)),
   };
+}
+
+function deviceSecretOf(parts: Parts, process: Process): Platform['deviceSecret'] {
+  const { kept } = parts;
+  return (candidate) =>
+    operate<string>(parts, process, parts.setup.faults.vaultFull, (finish) => {
+      kept.deviceSecret ??= candidate;
+      finish(kept.deviceSecret);
+    });
 }
 
 /** Stores what `Set-Cookie` fields say; the newest is last. */

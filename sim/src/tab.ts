@@ -122,6 +122,7 @@ function platformOf(process: Process, parts: TabParts): Platform {
     announce: () => parts.announce(process),
     random: () => random.next(),
     randomToken: parts.drawToken,
+    deviceSecret: storage.deviceSecretOf(process),
     sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
     delivery,
   };

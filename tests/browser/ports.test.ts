@@ -4,6 +4,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cryptoContract } from '../../client/src/testing/crypto-contract.ts';
 import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
+import { deviceSecretContract } from '../../client/src/testing/device-secret-contract.ts';
 import { outboxContract } from '../../client/src/testing/outbox-contract.ts';
 import { proofSignerContract } from '../../client/src/testing/proof-signer-contract.ts';
 import { announceContract, signalsContract } from '../../client/src/testing/signals-contract.ts';
@@ -14,6 +15,7 @@ import { sealingContract } from './sealing-contract.ts';
 import {
   announcerOf,
   cryptoOf,
+  deviceSecretOf,
   holderOf,
   listenerOf,
   outboxOf,
@@ -92,6 +94,11 @@ outboxContract('the outbox in IndexedDB', async () => {
   const context = await browser.newContext();
   const outbox = outboxOf(await openPage(context));
   return { open: () => outbox, close: () => context.close() };
+});
+
+deviceSecretContract('IndexedDB', async () => {
+  const context = await browser.newContext();
+  return { open: async () => deviceSecretOf(await openPage(context)), close: () => context.close() };
 });
 
 cryptoContract('a page', async () => cryptoOf(await openPage(await browser.newContext())));

@@ -1,7 +1,7 @@
 // The ports of a tab as a test holds them, in whatever browser.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Outbox, ProofSigner, Vault } from 'holdfast';
+import type { Outbox, Platform, ProofSigner, Vault } from 'holdfast';
 import type { SignInCrypto } from '../../client/src/testing/crypto-contract.ts';
 import type { MutexHolder } from '../../client/src/testing/mutex-contract.ts';
 import type { Announcer, SignalsListener } from '../../client/src/testing/signals-contract.ts';
@@ -43,6 +43,12 @@ export const outboxOf = (tab: Tab): Outbox => ({
   add: (revocation) => tab.evaluate((each) => ports.platform.outbox.add(each), revocation),
   remove: (revocation) => tab.evaluate((each) => ports.platform.outbox.remove(each), revocation),
 });
+
+/** The device secret of a tab's store. */
+export const deviceSecretOf =
+  (tab: Tab): Platform['deviceSecret'] =>
+  (candidate) =>
+    tab.evaluate((each) => ports.platform.deviceSecret(each), candidate);
 
 let lastUse = 0;
 

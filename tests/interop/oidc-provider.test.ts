@@ -3,7 +3,15 @@
 // that are bound to a key only when most of their life has passed.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAuthService, memoryOutbox, memoryVault, type AuthService, type Mutex, type Platform } from 'holdfast';
+import {
+  createAuthService,
+  memoryDeviceSecret,
+  memoryOutbox,
+  memoryVault,
+  type AuthService,
+  type Mutex,
+  type Platform,
+} from 'holdfast';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose';
 import { Provider, type Configuration } from 'oidc-provider';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -150,6 +158,7 @@ function createDevice({ privateKey, jwk }: Keys, meet: (request: number) => Mish
     },
     vault: memoryVault(),
     outbox: memoryOutbox(),
+    deviceSecret: memoryDeviceSecret(),
     mutex: createMutex(),
     signals: () => () => {},
     announce: () => {},

@@ -1,5 +1,12 @@
 // Our client and our server, with sessions that are bound to a key: what each was tested for alone, over real HTTP together.
-import { createAuthService, memoryOutbox, memoryVault, type AuthService, type Platform } from 'holdfast';
+import {
+  createAuthService,
+  memoryDeviceSecret,
+  memoryOutbox,
+  memoryVault,
+  type AuthService,
+  type Platform,
+} from 'holdfast';
 import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRealServer, type RealServer } from './real-server.ts';
@@ -42,6 +49,7 @@ function createDevice({ privateKey, jwk }: Keys): Platform {
     },
     vault: memoryVault(),
     outbox: memoryOutbox(),
+    deviceSecret: memoryDeviceSecret(),
     mutex: () => Promise.resolve(() => {}),
     signals: () => () => {},
     announce: () => {},

@@ -3,6 +3,7 @@ import type { Platform } from '../ports.ts';
 import { timerClock } from '../timer-clock.ts';
 import { createBiometricGate } from './biometric-gate.ts';
 import { randomToken, sha256 } from './crypto.ts';
+import { keychainDeviceSecret } from './device-secret.ts';
 import { keychainName, openKeychain, type Protection, type Warn } from './keychain.ts';
 import type { ExpoModules } from './modules.ts';
 import { processMutex } from './mutex.ts';
@@ -85,6 +86,7 @@ export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = 
       announce: () => {},
       random: Math.random,
       randomToken: () => randomToken(crypto),
+      deviceSecret: keychainDeviceSecret(keychain, protection),
       sha256: (text) => sha256(crypto, text),
       delivery: 'body',
       forApp: platformFor,

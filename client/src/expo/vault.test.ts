@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Platform, Vault } from '../ports.ts';
 import type { KeychainItem } from '../testing/fake-keychain.ts';
 import { createFakePhone, type FakePhone } from '../testing/fake-phone.ts';
+import { deviceSecretContract } from '../testing/device-secret-contract.ts';
 import { outboxContract } from '../testing/outbox-contract.ts';
 import { storedSession } from '../testing/stored-session.ts';
 import { settle } from '../testing/world.ts';
@@ -55,6 +56,14 @@ describe.each(protections)('protection %s', (protection) => {
     return Promise.resolve({
       open: () => Promise.resolve(start(phone, { protection, accessGroup: 'group' }).vault),
       empty: () => Promise.resolve(phone.items.clear()),
+      close: () => Promise.resolve(),
+    });
+  });
+
+  deviceSecretContract('the keychain', () => {
+    const phone = createFakePhone();
+    return Promise.resolve({
+      open: () => Promise.resolve(start(phone, { protection }).deviceSecret),
       close: () => Promise.resolve(),
     });
   });

@@ -6,10 +6,12 @@ import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAuthService, type AuthService } from '../index.ts';
 import { cryptoContract, localCrypto } from '../testing/crypto-contract.ts';
+import { deviceSecretContract } from '../testing/device-secret-contract.ts';
 import { outboxContract } from '../testing/outbox-contract.ts';
 import { createFolder } from '../testing/processes.ts';
 import { startResource } from '../testing/resource.ts';
 import { announceContract, localAnnouncer } from '../testing/signals-contract.ts';
+import { fileDeviceSecret } from './device-secret.ts';
 import { defaultFolder } from './folder.ts';
 import { node } from './index.ts';
 import { fileOutbox } from './outbox.ts';
@@ -19,6 +21,15 @@ outboxContract('the file outbox', () => {
   const { folder, remove } = createFolder();
   return Promise.resolve({
     open: () => fileOutbox(path.join(folder, 'app.outbox.json'), () => {}),
+    close: () => Promise.resolve(remove()),
+  });
+});
+
+deviceSecretContract('a file', () => {
+  const { folder, remove } = createFolder();
+  const file = path.join(folder, 'app.device.json');
+  return Promise.resolve({
+    open: () => Promise.resolve(fileDeviceSecret(file, () => {})),
     close: () => Promise.resolve(remove()),
   });
 });

@@ -3,6 +3,7 @@ import path from 'node:path';
 import process from 'node:process';
 import type { Platform } from '../ports.ts';
 import { nodeClock } from './clock.ts';
+import { fileDeviceSecret } from './device-secret.ts';
 import { defaultFolder } from './folder.ts';
 import { fileMutex } from './mutex.ts';
 import { fileOutbox } from './outbox.ts';
@@ -57,6 +58,7 @@ export function node(options: NodeOptions): Platform {
     announce: () => {},
     random: Math.random,
     randomToken: () => randomBytes(32).toString('base64url'),
+    deviceSecret: fileDeviceSecret(fileOf('.device.json'), warn),
     sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
     delivery: 'body',
   };

@@ -10,7 +10,9 @@ function decodePending(json: object): Pending | null {
   if (!Array.isArray(pending)) return null;
   const isText = (value: unknown): boolean => value === null || typeof value === 'string';
   const isRevocation = (each: Partial<Revocation> | null): boolean =>
-    isText(each?.sid) && isText(each?.refreshToken) && [undefined, true].includes(each?.everywhere);
+    isText(each?.sid) &&
+    isText(each?.refreshToken) &&
+    [each?.everywhere, each?.discard].every((mark) => mark === undefined || mark);
   return pending.every(isRevocation) ? { pending: pending as readonly Revocation[] } : null;
 }
 

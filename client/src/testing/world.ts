@@ -1,6 +1,6 @@
 import { createAuthService, type AuthService, type AuthServiceOptions } from '../auth-service.ts';
 import type { Instant } from '../instant.ts';
-import { memoryOutbox, memoryVault } from '../memory-vault.ts';
+import { memoryDeviceSecret, memoryOutbox, memoryVault } from '../memory-vault.ts';
 import type { HttpAnswer, HttpRequest, Platform, Signal, Vault } from '../ports.ts';
 import type { Observation } from '../session-state.ts';
 
@@ -161,6 +161,7 @@ export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
   const server = simulateServer(time, delivery);
   const vault = memoryVault();
   const outbox = memoryOutbox();
+  const deviceSecret = memoryDeviceSecret();
   const mutex = simulateMutex(time);
   const tabs: ((signal: Signal) => void)[] = [];
   const openTab: World['openTab'] = (options = {}, ports = {}) => {
@@ -182,6 +183,7 @@ export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
       },
       random: () => 0.5,
       randomToken: () => 'verifier',
+      deviceSecret,
       sha256: (text) => Promise.resolve(`sha256-${text}`),
       delivery,
       ...ports,

@@ -7,7 +7,7 @@ import { createTabChannel, webSignals } from './signals.ts';
 import { webTransport } from './transport.ts';
 import { sealedStore } from './sealed-store.ts';
 import { openSlots, type Slots } from './slots.ts';
-import { sealedOutbox, sealedVault } from './vault.ts';
+import { sealedOutbox, sealedVault, storedDeviceSecret } from './vault.ts';
 
 export { webProofSigner } from './dpop.ts';
 export {
@@ -66,6 +66,7 @@ export function web(options: WebOptions = {}): Platform {
       announce: channel.announce,
       random: Math.random,
       randomToken,
+      deviceSecret: storedDeviceSecret(store),
       sha256,
       delivery,
       forApp: platformFor,

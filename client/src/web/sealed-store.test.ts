@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { deviceSecretContract } from '../testing/device-secret-contract.ts';
 import { outboxContract } from '../testing/outbox-contract.ts';
 import { storedSession } from '../testing/stored-session.ts';
 import { vaultContract } from '../testing/vault-contract.ts';
 import { sealedStore } from './sealed-store.ts';
 import { memorySlots, type Slots } from './slots.ts';
-import { sealedOutbox, sealedVault } from './vault.ts';
+import { sealedOutbox, sealedVault, storedDeviceSecret } from './vault.ts';
 
 const close = (): Promise<void> => Promise.resolve();
 
@@ -13,6 +14,11 @@ vaultContract('the sealed vault', () => Promise.resolve({ vault: sealedVault(sea
 outboxContract('the sealed outbox', () => {
   const slots = memorySlots();
   return Promise.resolve({ open: () => sealedOutbox(sealedStore(slots)), close });
+});
+
+deviceSecretContract('the sealed store', () => {
+  const slots = memorySlots();
+  return Promise.resolve({ open: () => Promise.resolve(storedDeviceSecret(sealedStore(slots))), close });
 });
 
 /** Half a profile, restored from a backup: the key is not the one that sealed what is there. */

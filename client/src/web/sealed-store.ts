@@ -13,8 +13,8 @@ export type SealedStore = {
     value: T,
     isSecret: boolean,
   ): Promise<{ readonly isSwapped: boolean; readonly stored: Stamped<T> | null }>;
-  /** A key that is made once and never leaves the browser. */
-  key<Key extends CryptoKey | CryptoKeyPair>(slot: string, create: () => Promise<Key>): Promise<Key>;
+  /** A key, or another secret of this store, that is made once and never leaves the browser. */
+  key<Key extends CryptoKey | CryptoKeyPair | string>(slot: string, create: () => Promise<Key>): Promise<Key>;
 };
 
 type Sealed = { readonly iv: Uint8Array<ArrayBuffer>; readonly data: ArrayBuffer };

@@ -1,5 +1,5 @@
 import { withoutRevocation, withRevocation } from '../outbox.ts';
-import type { Outbox, Revocation, Vault, VaultRecord } from '../ports.ts';
+import type { Outbox, Platform, Revocation, Vault, VaultRecord } from '../ports.ts';
 import type { SealedStore, Stamped } from './sealed-store.ts';
 import { RECORD } from './slots.ts';
 
@@ -18,6 +18,14 @@ export const sealedVault = (store: SealedStore): Vault => ({
     return { replaced: isSwapped, record: toRecord(stored) };
   },
 });
+
+/**
+ * The device secret, in the clear: it is good for nothing without the user's credential, and no lost key can make it unreadable.
+ */
+export const storedDeviceSecret =
+  (store: SealedStore): Platform['deviceSecret'] =>
+  (candidate) =>
+    store.key('device', async () => candidate);
 
 /** Revocations to be delivered; of those that cannot be opened any more nothing is left to deliver. */
 export function sealedOutbox(store: SealedStore): Outbox {

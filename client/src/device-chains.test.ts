@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest';
+import { defaultPolicy } from './policy.ts';
+import type { HttpAnswer } from './ports.ts';
+import { ada, asBob, bob, MINUTE, outcome, refreshes, trouble } from './testing/trouble.ts';
+import { createWorld, json, settle, type World } from './testing/world.ts';
+
+// Sessions of one user and one store form a device chain, in which the server counts. docs/protocol.md, section 6.
+
+const HOUR = 60 * MINUTE;
+
+/** A token answer for one session of the chain. */
+const inChain = (deviceSequence: number, members: Readonly<Record<string, unknown>> = {}): HttpAnswer =>
+  json(200, {
+    access_token: `access-of-${deviceSequence}`,
+    token_type: 'Bearer',
+    expires_in: 900,
+    refresh_token: `refresh-of-${deviceSequence}`,
+    sid: `session-${deviceSequence}`,
+    sub: 'user-1',
+    device_id: 'device-1',
+    device_sequence: deviceSequence,
+    ...members,
+  });
+
+const exchanges = (world: World) =>
+  world.server.requests.filter((form) => form.get('grant_type') === 'authorization_code');
+
+/** The sessions that the server was told to end, by refresh token or sid, and how. */
+const ended = (world: World) =>
+  world.server.requests
+    .filter((form) => form.has('token') || (form.has('sid') && !form.has('grant_type')))
+    .map((form) => [form.get('token') ?? form.get('sid'), form.get('discard') === 'true' ? 'discard' : 'sign-out']);
+
+describe('the server can tell one device from others', () => {
+  it('every tab, and every sign-in after a sign-out, sends the same device secret', async () => {
+    const world = createWorld();
+    let tokens = 0;
+    const ports = { randomToken: () => `random-${(tokens += 1)}` };
+    const [here, there] = [world.openTab({}, ports), world.openTab({}, ports)];
+    await Promise.all([here.auth.ready(), there.auth.ready()]);
+    await Promise.all([here.auth.signIn(ada), there.auth.signIn(ada)]);
+    await here.auth.signOut();
+    await here.auth.signIn(ada);
+    const secrets = exchanges(world).map((form) => form.get('device_secret'));
+    expect(secrets).toHaveLength(3);
+    expect(new Set(secrets).size).toBe(1);
+    expect(secrets[0]).toMatch(/^random-/u);
+  });
+
+  it('a sign-in works while the store does not answer', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab({}, { deviceSecret: () => Promise.reject(new Error('locked')) });
+    await auth.ready();
+    await auth.signIn(ada);
+    expect(auth.getSnapshot().status).toBe('active');
+    expect(exchanges(world)[0]?.get('device_secret')).toBe('verifier');
+  });
+
+  it('a sign-in names the session that it replaces, and proves that it holds it', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    await auth.signIn(ada);
+    const [first, second] = exchanges(world);
+    expect([first?.get('replaces'), first?.get('replaces_token')]).toEqual([null, null]);
+    expect([second?.get('replaces'), second?.get('replaces_token')]).toEqual(['session-1', 'refresh-1']);
+  });
+
+  it('with a cookie it names the session alone', async () => {
+    const world = createWorld('cookie');
+    const { auth } = await world.openSignedInTab();
+    await auth.signIn(ada);
+    expect(exchanges(world)[1]?.get('replaces')).toBe('session-1');
+    expect(exchanges(world)[1]?.has('replaces_token')).toBe(false);
+  });
+});
+
+describe('of two sign-ins on one device, the one that the server counted last stays', () => {
+  it('a slow sign-in does not overwrite a later one of another tab, and its session alone is ended', async () => {
+    const world = createWorld();
+    const [slow, quick] = [world.openTab(), world.openTab()];
+    await Promise.all([slow.auth.ready(), quick.auth.ready()]);
+    world.server.answers.push(inChain(1), inChain(2));
+    world.server.delayMs = 2_000;
+    const late = slow.auth.signIn(ada);
+    await world.time.advance(3_000);
+    world.server.delayMs = 100;
+    await Promise.all([quick.auth.signIn(ada), late, world.time.advance(10_000)]);
+    for (const { auth } of [slow, quick])
+      expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-1' } });
+    expect((await world.vault.read())?.session?.sid).toBe('session-2');
+    expect(ended(world)).toEqual([['refresh-of-1', 'discard']]);
+  });
+
+  it('clocks do not decide: the later one stays also where the clock was set back in between', async () => {
+    const world = createWorld();
+    const [first, second] = [world.openTab(), world.openTab()];
+    await Promise.all([first.auth.ready(), second.auth.ready()]);
+    world.server.answers.push(inChain(1));
+    await first.auth.signIn(ada);
+    world.time.jumpWall(-HOUR);
+    world.server.answers.push(inChain(2));
+    await second.auth.signIn(ada);
+    await world.time.advance(MINUTE);
+    expect((await world.vault.read())?.session?.sid).toBe('session-2');
+    expect(ended(world)).toEqual([]);
+  });
+
+  it('double submit: the session that the server counted first is discarded, also if its answer comes last', async () => {
+    const world = createWorld();
+    const slow = Object.assign(trouble(world), { mode: 'slow' as const });
+    const { auth } = world.openTab({}, { vault: slow.vault });
+    await auth.ready();
+    world.server.answers.push(inChain(2), inChain(1));
+    const both = Promise.all([auth.signIn(ada), auth.signIn(ada)]);
+    await world.time.advance(MINUTE);
+    await both;
+    expect((await world.vault.read())?.session?.sid).toBe('session-2');
+    expect(ended(world)).toEqual([['refresh-of-1', 'discard']]);
+  });
+
+  it('a sign-in that the user has signed out of meanwhile is discarded: a later one of another tab stays', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    world.server.answers.push(inChain(2));
+    world.server.delayMs = 1_000;
+    const late = outcome(auth.signIn(ada));
+    await world.time.advance(500);
+    const left = auth.signOut();
+    await world.time.advance(MINUTE);
+    await left;
+    expect(await late).toMatchObject({ code: 'signed-out' });
+    expect(ended(world)).toEqual([
+      ['refresh-1', 'sign-out'],
+      ['refresh-of-2', 'discard'],
+    ]);
+  });
+
+  it('a sign-out is told as one, and the session of the user before is signed out of, not discarded', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    asBob(world);
+    await auth.signIn(bob);
+    await auth.signOut();
+    await settle();
+    expect(ended(world)).toEqual([
+      ['refresh-1', 'sign-out'],
+      ['refresh-2', 'sign-out'],
+    ]);
+  });
+});
+
+describe('a session whose place another one of this device has taken', () => {
+  const replacedBy = (successor: string): HttpAnswer =>
+    json(400, { error: 'invalid_grant', reason: 'replaced', successor });
+
+  it('is left for that one without a question, and what waited is sent', async () => {
+    const world = createWorld('cookie');
+    const tab = await world.openSignedInTab();
+    const { auth } = tab;
+    world.server.answers.push(replacedBy('session-2'), inChain(2));
+    await world.time.advance(15 * MINUTE);
+    expect(await auth.getAccessToken()).toBe('access-of-2');
+    expect(
+      refreshes(world)
+        .map((form) => form.get('sid'))
+        .slice(-2),
+    ).toEqual(['session-1', 'session-2']);
+    expect(tab.seen('reauthentication.required')).toEqual([]);
+    expect(tab.seen('signed-out')).toEqual([]);
+    expect((await world.vault.read())?.session).toMatchObject({ sid: 'session-2', deviceSequence: 2 });
+  });
+
+  it('a server that names one after the other is not asked without end, and signs nobody out', async () => {
+    const world = createWorld('cookie');
+    const tab = await world.openSignedInTab();
+    const { auth } = tab;
+    for (let at = 2; at < 500; at++) world.server.answers.push(replacedBy(`session-${at}`));
+    await world.time.advance(30 * MINUTE);
+    const { refreshBurst, refreshRefillMs } = defaultPolicy;
+    expect(refreshes(world).length).toBeLessThanOrEqual(refreshBurst + (30 * MINUTE) / refreshRefillMs);
+    expect(auth.getSnapshot().status).toBe('active');
+    expect(tab.seen('reauthentication.required')).toEqual([]);
+  });
+});

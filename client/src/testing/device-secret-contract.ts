@@ -1,0 +1,31 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Platform } from '../ports.ts';
+
+type DeviceSecret = Platform['deviceSecret'];
+
+/** What every store of a device secret must do. `create` makes an empty one; `open` opens it as one more tab or process would. */
+export function deviceSecretContract(
+  name: string,
+  create: () => Promise<{ readonly open: () => Promise<DeviceSecret>; readonly close: () => Promise<void> }>,
+): void {
+  describe(`${name} keeps one device secret`, () => {
+    let open: () => Promise<DeviceSecret>;
+    let close = (): Promise<void> => Promise.resolve();
+    beforeEach(async () => {
+      ({ open, close } = await create());
+    });
+    afterEach(() => close());
+
+    it('keeps the first that it is offered, and answers it from then on', async () => {
+      expect(await (await open())('first')).toBe('first');
+      expect(await (await open())('second')).toBe('first');
+    });
+
+    it('gives everybody the same one, however many are first', async () => {
+      const holders = await Promise.all(Array.from({ length: 4 }, () => open()));
+      const secrets = await Promise.all(holders.map((keep, at) => keep(`candidate-${at}`)));
+      expect(new Set(secrets).size).toBe(1);
+      expect(secrets[0]).toMatch(/^candidate-/u);
+    });
+  });
+}
