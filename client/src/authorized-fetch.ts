@@ -80,6 +80,9 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
 const headersOf = (input: RequestInfo | URL, init: RequestInit | undefined): HeadersInit | undefined =>
   init?.headers ?? (isRequest(input) ? input.headers : undefined);
 
+/** A parameter of a challenge: its name, then its value as a quoted string or a token. */
+const PARAMETER = /\b(\w+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))/giu;
+
 /** What a 401 says is wrong; `null`: it says nothing. @see RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3 */
 function readChallenge(response: Response): {
   readonly error: string | null;
@@ -87,7 +90,7 @@ function readChallenge(response: Response): {
 } {
   const header = response.headers.get('www-authenticate') ?? '';
   const parameter = (name: string): string | null =>
-    new RegExp(`\\b${name}\\s*=\\s*(?:"([^"]*)"|([^\\s,"]+))`, 'iu').exec(header)?.slice(1).find(Boolean) ?? null;
+    [...header.matchAll(PARAMETER)].find(([, key]) => key?.toLowerCase() === name)?.slice(2).find(Boolean) ?? null;
   return { error: parameter('error'), parameter };
 }
 

@@ -20,7 +20,7 @@ import type { HttpRequest, HttpResponse } from './http/message.ts';
 import { createNodeListener } from './http/node-listener.ts';
 import { clientAddressOf } from './http/client-address.ts';
 import { createAddressLimit } from './http/rate-limit.ts';
-import { answerRequest, routeOf } from './http/router.ts';
+import { answerRequest, answerUnknownPath, routeOf } from './http/router.ts';
 import { createIntrospection } from './introspection.ts';
 import { createKeyRing } from './keys.ts';
 import type { KeyRing } from './keys.ts';
@@ -278,16 +278,20 @@ interface Backstage {
   readonly reporting: Reporting;
 }
 
+type Peer = Pick<HttpRequest, 'headers' | 'remoteAddress'>;
+
 function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
   const { trustedProxies, connections, logger, store, reporting } = backstage;
   const { policy, users, sessions, accessTokens, signingKeys, operation } = parts;
   const drain = createDrain();
+  const addressOf = (request: Peer): string => clientAddressOf(request, trustedProxies);
+  const answerUnknown = (request: Peer): HttpResponse => answerUnknownPath(addressOf(request), parts.addressLimit);
   const handle = async (request: HttpRequest): Promise<HttpResponse | null> => {
     const route = routeOf(request.path);
     if (route === null) return null;
     const startedAtMs = performance.now();
     if (drain.isClosing()) return errorResponse(temporarilyUnavailable(policy.retryAfterSeconds));
-    const seen = { ...request, remoteAddress: clientAddressOf(request, trustedProxies) };
+    const seen = { ...request, remoteAddress: addressOf(request) };
     drain.enter();
     try {
       const answered = await traceRequest(seen, route, () => answerRequest(seen, parts));
@@ -320,8 +324,8 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
   let closed: Promise<void> | null = null;
   return {
     handle,
-    listener: createNodeListener(handle, policy.bodyLimitBytes),
-    fetch: createFetchHandler(handle, policy.bodyLimitBytes),
+    listener: createNodeListener(handle, answerUnknown, policy.bodyLimitBytes),
+    fetch: createFetchHandler(handle, answerUnknown, policy.bodyLimitBytes),
     verifyAccessToken: accessTokens.verify,
     users,
     sessions: {

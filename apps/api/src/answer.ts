@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HoldfastError } from '@holdfast/server';
 
 /** What a route answers, as data. `body` undefined: no content. */
@@ -29,14 +29,32 @@ export function problem(
   };
 }
 
+/** How long a peer that still sends may take to read the answer, in milliseconds. */
+const graceMs = 1000;
+
 /** Writes an answer; JSON unless its headers say otherwise, and never cached: every answer belongs to one user. */
 export function sendAnswer(response: ServerResponse, answer: Answer): void {
+  const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
+  const isRead = response.req.complete || !hasBody(response.req);
   response.writeHead(answer.status, {
     'cache-control': 'no-store',
-    ...(answer.body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(text === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
     ...answer.headers,
+    ...(isRead ? {} : { connection: 'close' }),
   });
-  response.end(answer.body === undefined ? undefined : JSON.stringify(answer.body));
+  if (isRead) return void response.end(text);
+  // No more of the request is read. The connection closes when the peer has had the time to read the answer: closed at once, it
+  // would be reset, and the answer lost.
+  response.req.pause();
+  if (text === '') response.flushHeaders();
+  else response.write(text);
+  const timer = setTimeout(() => response.end(() => response.req.socket.destroy()), graceMs);
+  response.once('close', () => clearTimeout(timer));
+}
+
+/** Whether a request brings a body. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** The answer to a failure inside: what it was is nobody's business outside, whether to try again is. */

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions, type Policy } from '@holdfast/server';
-import { answerForError, problem, sendAnswer } from './answer.ts';
+import { answerForError, hasBody, problem, sendAnswer } from './answer.ts';
 import { seedDemoUser } from './demo-user.ts';
 import { createExpiredTokens } from './expired-tokens.ts';
 import { createFaults } from './faults.ts';
@@ -123,12 +123,15 @@ export async function createDemoApi(options: DemoApiOptions): Promise<DemoApi> {
 
 const starting = problem(503, 'Service Unavailable', 'The server is starting.', { 'retry-after': '1' });
 
+/** A file is asked for without one; nothing would end the reading of it. */
+const noBody = problem(413, 'Content Too Large', 'This path takes no body.');
+
 /** Holdfast's endpoints first, then the API's routes, then the web app. */
 function mount(holdfast: Holdfast, router: Router, webApp: RequestListener): RequestListener {
   return (request, response) =>
     holdfast.listener(request, response, () => {
       const answer = router(request);
-      if (answer === undefined) return webApp(request, response);
+      if (answer === undefined) return hasBody(request) ? sendAnswer(response, noBody) : webApp(request, response);
       return void answer.then(
         (settled) => sendAnswer(response, settled),
         (error: unknown) => sendAnswer(response, answerForError(error)),

@@ -36,12 +36,13 @@ export async function readJsonBody(request: IncomingMessage): Promise<JsonBody> 
 async function readBytes(request: IncomingMessage): Promise<Uint8Array | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // The rest of a body that is too large stays unread, and the request alive for its answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
-    // The rest is read and dropped, so that the client gets to see the answer instead of a broken connection.
-    if (length <= maxBodyBytes) chunks.push(chunk);
+    if (length > maxBodyBytes) return undefined;
+    chunks.push(chunk);
   }
-  return length > maxBodyBytes ? undefined : Buffer.concat(chunks);
+  return Buffer.concat(chunks);
 }
 
 function refuse(status: number, title: string, detail: string): JsonBody {

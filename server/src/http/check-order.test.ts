@@ -226,3 +226,21 @@ test('behind a trusted proxy each sender has a limit of its own, and cannot talk
     await holdfast.close();
   }
 });
+
+test('paths of nobody count towards the limit as well, where there is nobody else to answer them', async () => {
+  const holdfast = await createHoldfast({
+    ...serverOptions(database.databaseUrl),
+    policy: { requestsPerSecond: 1, requestBurst: 2 },
+  });
+  try {
+    const ask = async (path: string): Promise<number> =>
+      (await holdfast.fetch(new Request(`${ISSUER}${path}`), { remoteAddress: '198.51.100.3' })).status;
+    expect([await ask('/a'), await ask(`/${'a'.repeat(8_000)}/`), await ask('/a'), await ask('/sessions')]).toEqual([
+      404, 404, 429, 429,
+    ]);
+    // What probes and resource servers ask for is not limited.
+    expect(await ask('/healthz')).toBe(200);
+  } finally {
+    await holdfast.close();
+  }
+});

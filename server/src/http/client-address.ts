@@ -9,7 +9,8 @@ import { toPlainText } from './plain-text.ts';
  * @see RFC 6177 §2, RFC 4291 §2.5.5.2
  */
 export function addressKeyOf(address: string): string {
-  const plain = address.replace(/%.*$/, '');
+  const zoneAt = address.indexOf('%');
+  const plain = zoneAt < 0 ? address : address.slice(0, zoneAt);
   if (isIP(plain) === 4) return plain;
   if (!isIPv6(plain)) return '';
   const groups = expandGroups(plain);
@@ -43,7 +44,10 @@ const ADDRESS_LENGTH = 64;
  * @param trustedProxies how many proxies in front of this server append to `X-Forwarded-For`; what comes from further out
  *   may have been made up by the sender
  */
-export function clientAddressOf({ headers, remoteAddress }: HttpRequest, trustedProxies: number): string {
+export function clientAddressOf(
+  { headers, remoteAddress }: Pick<HttpRequest, 'headers' | 'remoteAddress'>,
+  trustedProxies: number,
+): string {
   const peer = toPlainText(remoteAddress, ADDRESS_LENGTH);
   if (trustedProxies === 0) return peer;
   const hops = (headers['x-forwarded-for'] ?? '').split(',').map(stripPort);

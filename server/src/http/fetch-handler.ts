@@ -1,25 +1,31 @@
 import type { HttpRequest, HttpResponse } from './message.ts';
-import { isOurPath, notFound } from './router.ts';
+import type { AnswerUnknown } from './node-listener.ts';
+import { isOurPath } from './router.ts';
 
 type Handle = (request: HttpRequest) => Promise<HttpResponse | null>;
 
-/** Adapts `handle` to web-standard hosts. */
+/**
+ * Adapts `handle` to web-standard hosts.
+ *
+ * @param answerUnknown answers a path that is not ours
+ */
 export function createFetchHandler(
   handle: Handle,
+  answerUnknown: AnswerUnknown,
   bodyLimitBytes: number,
 ): (request: Request, info?: { readonly remoteAddress?: string }) => Promise<Response> {
   return async (request, info = {}) => {
     const { pathname, search } = new URL(request.url);
-    if (!isOurPath(pathname)) return toResponse(notFound());
+    const peer = { headers: Object.fromEntries(request.headers), remoteAddress: info.remoteAddress ?? '' };
+    if (!isOurPath(pathname)) return toResponse(answerUnknown(peer));
     const response = await handle({
       method: request.method,
       path: pathname,
       query: search.slice(1),
-      headers: Object.fromEntries(request.headers),
+      ...peer,
       body: await readBody(request, bodyLimitBytes),
-      remoteAddress: info.remoteAddress ?? '',
     });
-    return toResponse(response ?? notFound());
+    return toResponse(response ?? answerUnknown(peer));
   };
 }
 

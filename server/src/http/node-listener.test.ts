@@ -3,6 +3,7 @@ import type { RequestListener, Server } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import { createNodeListener } from './node-listener.ts';
+import { notFound } from './router.ts';
 
 const LIMIT_BYTES = 1_000;
 let server: Server | undefined;
@@ -42,7 +43,7 @@ function recorder(): {
 
 test('a request arrives as data, and both cookies of an answer reach the browser', async () => {
   const { seen, handle } = recorder();
-  const url = await listen(createNodeListener(handle, LIMIT_BYTES));
+  const url = await listen(createNodeListener(handle, notFound, LIMIT_BYTES));
   const response = await fetch(`${url}/token?x=1`, { method: 'POST', body: 'a=b', headers: { 'X-Test': 'yes' } });
   expect(await response.json()).toEqual({ ok: true });
   expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
@@ -53,7 +54,7 @@ test('a request arrives as data, and both cookies of an answer reach the browser
 
 test('a body of 1 MB is refused without being kept, and the client can read why', async () => {
   const { seen, handle } = recorder();
-  const url = await listen(createNodeListener(handle, LIMIT_BYTES));
+  const url = await listen(createNodeListener(handle, notFound, LIMIT_BYTES));
   const response = await fetch(`${url}/token`, { method: 'POST', body: 'a'.repeat(1_000_000) });
   expect(response.status).toBe(413);
   expect(seen[0]?.body.length).toBeLessThan(100_000);
@@ -61,7 +62,7 @@ test('a body of 1 MB is refused without being kept, and the client can read why'
 
 test('other paths go on to the application, untouched; without one they are not found', async () => {
   const { seen, handle } = recorder();
-  const listener = createNodeListener(handle, LIMIT_BYTES);
+  const listener = createNodeListener(handle, notFound, LIMIT_BYTES);
   const url = await listen((incoming, response) =>
     listener(incoming, response, () => {
       incoming.pipe(response);
@@ -77,7 +78,7 @@ test('other paths go on to the application, untouched; without one they are not 
 
 test('a body that somebody else has read is no reason to hang', async () => {
   const { seen, handle } = recorder();
-  const listener = createNodeListener(handle, LIMIT_BYTES);
+  const listener = createNodeListener(handle, notFound, LIMIT_BYTES);
   const url = await listen((incoming, response) => {
     incoming.resume().once('end', () => setImmediate(() => listener(incoming, response)));
   });
@@ -87,7 +88,7 @@ test('a body that somebody else has read is no reason to hang', async () => {
 
 test('a client that hangs up in the middle of its request is not served', async () => {
   const { seen, handle } = recorder();
-  const listener = createNodeListener(handle, LIMIT_BYTES);
+  const listener = createNodeListener(handle, notFound, LIMIT_BYTES);
   let hangUp = (): void => {};
   const closed = new Promise<void>((resolve) => {
     hangUp = resolve;

@@ -15,6 +15,7 @@ import { PASSWORD_ENDPOINT } from './password-endpoint.ts';
 import { admit } from './resource.ts';
 import type { ResourceEndpoint } from './resource.ts';
 import { authenticateResourceServer } from './resource-server.ts';
+import type { AddressLimit } from './rate-limit.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
 import { REVOCATIONS_ENDPOINT } from './revocations-endpoint.ts';
 import { SESSION_ENDPOINT, SESSIONS_ENDPOINT } from './sessions-endpoint.ts';
@@ -53,9 +54,18 @@ export function routeOf(path: string): string | null {
   return endpointOf(path)?.path ?? null;
 }
 
-/** The endpoint of exactly this path, otherwise the one that takes its last segment as an id. */
+/** In characters. Longer than any path of ours: the longest id is a passkey's, of 1364. */
+const LONGEST_PATH = 2_048;
+
+/**
+ * The endpoint of exactly this path, otherwise the one that takes its last segment as an id.
+ *
+ * This runs before every limit, also for paths of the host: it looks at the path once, and not at all if that is too long.
+ */
 function endpointOf(path: string): Endpoint | undefined {
-  return BY_PATH.get(path) ?? BY_PATH.get(path.replace(/[^/]+$/, '{id}'));
+  if (path.length > LONGEST_PATH) return undefined;
+  const idAt = path.lastIndexOf('/') + 1;
+  return BY_PATH.get(path) ?? (idAt < path.length ? BY_PATH.get(`${path.slice(0, idAt)}{id}`) : undefined);
 }
 
 /** What became of a request, and what an operator should know about it. */
@@ -218,7 +228,12 @@ function failed(failure: OAuthError): Answered {
   return { response: errorResponse(failure), failure };
 }
 
-/** For adapters that have no one to pass an unknown path on to. */
+/** Answers a path that is not ours. It counts towards the address's limit, as every path of ours does. */
+export function answerUnknownPath(remoteAddress: string, addressLimit: AddressLimit): HttpResponse {
+  const waitMs = addressLimit.take(remoteAddress);
+  return waitMs > 0 ? errorResponse(tooManyRequests(waitMs)) : notFound();
+}
+
 export function notFound(): HttpResponse {
   return json(404, { error: 'not_found', error_description: 'There is nothing at this path' });
 }

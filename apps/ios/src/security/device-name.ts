@@ -1,6 +1,6 @@
 /** What a user agent has in it, and what that is called; the first that fits. */
 const systems: readonly (readonly [RegExp, string])[] = [
-  [/\biPhone\b|\bCFNetwork\/.*\bDarwin\//u, 'iPhone'],
+  [/\biPhone\b|\bCFNetwork\/[\d.]+ Darwin\//u, 'iPhone'],
   [/\biPad\b/u, 'iPad'],
   [/\bAndroid\b/u, 'Android'],
   [/\bWindows\b/u, 'Windows'],

@@ -7,7 +7,7 @@ const browsers: readonly Pattern[] = [
   [/\bSamsungBrowser\//u, 'Samsung Internet'],
   [/\b(?:Firefox|FxiOS)\//u, 'Firefox'],
   [/\b(?:Headless)?(?:Chrome|CriOS)\//u, 'Chrome'],
-  [/\bVersion\/.*\bSafari\//u, 'Safari'],
+  [/\bVersion\/[\d.]+ (?:Mobile\/\w+ )?Safari\//u, 'Safari'],
 ];
 
 const systems: readonly Pattern[] = [

@@ -36,7 +36,7 @@ function textOf(value: unknown): string {
 }
 
 /** Looks like one of our tokens, in clear. */
-const isToken = (text: string): boolean => /hfrt_|eyJ[\w-]+\./u.test(text);
+const isToken = (text: string): boolean => /hfrt_|eyJ[\w-]{16}/u.test(text);
 
 function judgeText(place: string, text: string, nothing: string, something: string): Loot {
   const isUseful = isToken(text);
