@@ -90,7 +90,10 @@ function readChallenge(response: Response): {
 } {
   const header = response.headers.get('www-authenticate') ?? '';
   const parameter = (name: string): string | null =>
-    [...header.matchAll(PARAMETER)].find(([, key]) => key?.toLowerCase() === name)?.slice(2).find(Boolean) ?? null;
+    [...header.matchAll(PARAMETER)]
+      .find(([, key]) => key?.toLowerCase() === name)
+      ?.slice(2)
+      .find(Boolean) ?? null;
   return { error: parameter('error'), parameter };
 }
 

@@ -151,8 +151,8 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'server/src/http/refresh-cookies.ts',
-        find: "return PREFIX + sid.replaceAll('-', '').slice(0, 12);",
-        replace: 'return PREFIX + sid.slice(0, 0);',
+        find: "return prefixOf(issuer) + sid.replaceAll('-', '').slice(0, SID_DIGITS);",
+        replace: "return prefixOf(issuer) + sid.slice(0, 0).padEnd(SID_DIGITS, '0');",
       },
     ],
   },

@@ -1,4 +1,5 @@
 import { parseObject } from '../../client/src/wire.ts';
+import { cookieNameOf } from '../../server/src/http/refresh-cookies.ts';
 import { THIEF, type Books } from './books.ts';
 import { CLIENTS, ISSUER } from './cluster.ts';
 import type { Device } from './device.ts';
@@ -74,7 +75,7 @@ export function createThief(parts: ThiefParts): Thief {
 }
 
 const cookieOf = ({ kind, value }: Loot): string | null =>
-  kind === 'cookie' ? `__Host-holdfast-${readRefreshCopy(value).sid.replaceAll('-', '').slice(0, 12)}=${value}` : null;
+  kind === 'cookie' ? `${cookieNameOf(readRefreshCopy(value).sid, ISSUER)}=${value}` : null;
 
 function requestOf({ kind, value }: Loot) {
   const fields = { client_id: kind === 'cookie' ? CLIENTS.cookie : CLIENTS.body, grant_type: 'refresh_token' };

@@ -82,7 +82,7 @@ describe('with an access token that lasts', () => {
     const cookies = await context.cookies(api.url);
     expect(cookies).toHaveLength(1);
     expect(cookies[0]).toMatchObject({ httpOnly: true, secure: true, sameSite: 'Strict', path: '/' });
-    expect(cookies[0]?.name).toMatch(/^__Host-holdfast-[0-9a-f]{12}$/u);
+    expect(cookies[0]?.name).toMatch(/^__Host-holdfast-[0-9a-f]{8}-[0-9a-f]{12}$/u);
     const forged = await page.evaluate(async () => {
       const body = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'web' });
       return (await fetch('/token', { method: 'POST', body })).status;

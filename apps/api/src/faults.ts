@@ -33,9 +33,9 @@ const concerned = new Set(['/token', '/me', '/notes', '/sessions', '/passkeys', 
 
 type State = { outageUntilMs: number; slowUntilMs: number; losesNextAnswer: boolean };
 
-/** A session in the name of its cookie: the first 12 hex digits of its id. */
+/** A session in the name of its cookie, after the issuer: the first 12 hex digits of its id. */
 const keyOf = (sid: string): string => sid.replaceAll('-', '').slice(0, 12);
-const cookiePattern = /(?:^|;\s*)(?<name>__Host-holdfast-(?<key>[0-9a-f]{12}))=(?<value>[^;]*)/gu;
+const cookiePattern = /(?:^|;\s*)(?<name>__Host-holdfast-[0-9a-f]{8}-(?<key>[0-9a-f]{12}))=(?<value>[^;]*)/gu;
 
 const cookiesOf = (request: IncomingMessage): readonly { name: string; key: string; value: string }[] =>
   [...(request.headers.cookie ?? '').matchAll(cookiePattern)].map(({ groups = {} }) => ({
@@ -144,7 +144,8 @@ async function playThief(
     headers: { cookie, 'holdfast-request': '1', 'user-agent': 'somebody else' },
   });
   const answer = (await response.json()) as Readonly<Record<string, unknown>>;
-  const [, successor] = /^(__Host-holdfast-[0-9a-f]{12}=[^;]+)/u.exec(response.headers.getSetCookie()[0] ?? '') ?? [];
+  const [, successor] =
+    /^(__Host-holdfast-[0-9a-f]{8}-[0-9a-f]{12}=[^;]+)/u.exec(response.headers.getSetCookie()[0] ?? '') ?? [];
   if (response.ok && successor !== undefined) copies.set(String(copy), { sid, cookie: successor });
   await letAMinutePass(database, sid);
   const notes = response.ok ? await countNotes(issuer, String(answer['access_token'])) : null;

@@ -71,6 +71,13 @@ const FAULTS: readonly Fault[] = [
   { name: 'a duplicate', status: 400, error: 'invalid_request', apply: (draft) => (draft.duplicate = 'grant_type') },
   { name: 'the client', status: 400, error: 'invalid_client', apply: ({ form }) => (form['client_id'] = 'nobody') },
   {
+    name: 'the page that sent it',
+    status: 403,
+    error: 'access_denied',
+    reason: 'csrf',
+    apply: ({ headers }) => (headers['origin'] = 'https://evil.example'),
+  },
+  {
     name: 'the grant type',
     status: 400,
     error: 'unsupported_grant_type',

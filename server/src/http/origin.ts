@@ -7,24 +7,45 @@ const CSRF_HEADER = 'holdfast-request';
 const HARMLESS_SITES: ReadonlySet<string> = new Set(['same-origin', 'same-site', 'none']);
 
 /**
- * Refuses a request that uses or may set a cookie unless a page of an allowed origin sent it.
+ * Refuses what a browser marks as sent by another page than those of the given origins. What is no browser sends neither `Origin`
+ * nor `Sec-Fetch-Site` and passes.
  *
  * @throws OAuthError 403 `access_denied`, reason `csrf`
+ * @see OWASP ASVS 5.0 3.5.1; https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
  */
-export function refuseForgery({ headers }: HttpRequest, client: Client): void {
-  const site = headers['sec-fetch-site'];
+export function refuseForeignPage({ headers }: HttpRequest, isRegistered: (origin: string) => boolean): void {
   const origin = headers['origin'];
-  const isHonest =
-    headers[CSRF_HEADER] === '1' &&
-    (site === undefined || HARMLESS_SITES.has(site)) &&
-    (origin === undefined || client.origins.has(origin));
-  if (isHonest) return;
-  throw new OAuthError(403, 'access_denied', 'The request does not come from a page of this client', {
+  const isForeign = origin === undefined ? headers['sec-fetch-site'] === 'cross-site' : !isRegistered(origin);
+  if (isForeign) throw forgery();
+}
+
+/** Whether pages of an origin may call as any client: all that is known before the client is. */
+export function isOriginOfAny(clients: Clients): (origin: string) => boolean {
+  return (origin) => [...clients.values()].some(({ origins }) => origins.has(origin));
+}
+
+/**
+ * Refuses a form that a page of another site sent, or could have sent.
+ *
+ * @param usesCookies whether the endpoint uses or sets cookies, for clients that have them
+ * @throws OAuthError 403 `access_denied`, reason `csrf`
+ */
+export function refuseForgery(request: HttpRequest, client: Client, usesCookies = true): void {
+  refuseForeignPage(request, (origin) => client.origins.has(origin));
+  if (client.delivery !== 'cookie') return;
+  const site = request.headers['sec-fetch-site'];
+  const isSameSite = site === undefined || HARMLESS_SITES.has(site);
+  if (!isSameSite || (usesCookies && request.headers[CSRF_HEADER] !== '1')) throw forgery();
+}
+
+function forgery(): OAuthError {
+  return new OAuthError(403, 'access_denied', 'The request does not come from a page of this client', {
     reason: 'csrf',
   });
 }
 
-const VARY: HttpResponse['headers'] = { vary: 'Origin' };
+/** Both headers decide about an answer. */
+const VARY: HttpResponse['headers'] = { vary: 'Origin, Sec-Fetch-Site' };
 
 /** Which pages may read an answer: those of the client's origins, or of any client's while none is known. */
 export function corsHeaders(
@@ -34,8 +55,8 @@ export function corsHeaders(
 ): HttpResponse['headers'] {
   const origin = headers['origin'];
   if (origin === undefined) return VARY;
-  const candidates = client === null ? [...clients.values()] : [client];
-  if (!candidates.some(({ origins }) => origins.has(origin))) return VARY;
+  const isRegistered = client === null ? isOriginOfAny(clients)(origin) : client.origins.has(origin);
+  if (!isRegistered) return VARY;
   return {
     ...VARY,
     'access-control-allow-origin': origin,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Client } from '../clients.ts';
 import type { KeyRing } from '../keys.ts';
 import { parseRefreshToken } from '../refresh-token.ts';
@@ -6,9 +7,12 @@ import { invalidGrant, OAuthError } from './answers.ts';
 
 /**
  * The cookies that carry refresh tokens. Each session has one of its own, so a late answer for one user never overwrites
- * the next user's, and one browser can hold several accounts.
+ * the next user's, and one browser can hold several accounts. The issuer is in the name because browsers share cookies between
+ * the ports of a host: two projects on localhost must not collide.
  */
 const PREFIX = '__Host-holdfast-';
+const ISSUER_DIGITS = 8;
+const SID_DIGITS = 12;
 const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Strict';
 
 export interface RefreshCookie {
@@ -17,13 +21,17 @@ export interface RefreshCookie {
 }
 
 /** The name of a session's cookie: 48 bits of its id tell a browser's sessions apart. */
-export function cookieNameOf(sid: string): string {
-  return PREFIX + sid.replaceAll('-', '').slice(0, 12);
+export function cookieNameOf(sid: string, issuer: string): string {
+  return prefixOf(issuer) + sid.replaceAll('-', '').slice(0, SID_DIGITS);
+}
+
+function prefixOf(issuer: string): string {
+  return `${PREFIX}${createHash('sha256').update(issuer).digest('hex').slice(0, ISSUER_DIGITS)}-`;
 }
 
 /** `Set-Cookie` that stores a copy until the session's absolute lifetime ends. */
-export function storeCookie(sid: string, refreshToken: string, maxAgeSeconds: number): string {
-  return `${cookieNameOf(sid)}=${refreshToken}; Max-Age=${maxAgeSeconds}; ${ATTRIBUTES}`;
+export function storeCookie(name: string, refreshToken: string, maxAgeSeconds: number): string {
+  return `${name}=${refreshToken}; Max-Age=${maxAgeSeconds}; ${ATTRIBUTES}`;
 }
 
 /** `Set-Cookie` that removes one cookie. */
@@ -31,15 +39,38 @@ export function clearCookie(name: string): string {
   return `${name}=; Max-Age=0; ${ATTRIBUTES}`;
 }
 
-/** Every refresh cookie of a request. */
-export function readRefreshCookies(cookieHeader: string | undefined): readonly RefreshCookie[] {
+/**
+ * Every cookie of a request whose name is one of ours, byte by byte.
+ *
+ * Other white space than SP and HTAB belongs to the name: a sibling domain can plant a cookie named U+00A0 and ours, which
+ * Chromium does not take for one with the prefix `__Host-`.
+ *
+ * @see RFC 6265 §5.2, RFC 9110 §5.6.3
+ */
+export function readRefreshCookies(cookieHeader: string | undefined, issuer: string): readonly RefreshCookie[] {
+  const prefix = prefixOf(issuer);
   const cookies: RefreshCookie[] = [];
   for (const pair of (cookieHeader ?? '').split(';')) {
     const at = pair.indexOf('=');
-    const name = pair.slice(0, Math.max(at, 0)).trim();
-    if (name.startsWith(PREFIX)) cookies.push({ name, value: pair.slice(at + 1).trim() });
+    const name = trim(pair.slice(0, Math.max(at, 0)));
+    if (!name.startsWith(prefix) || !SID_PART.test(name.slice(prefix.length))) continue;
+    cookies.push({ name, value: trim(pair.slice(at + 1)) });
   }
   return cookies;
+}
+
+const SID_PART = /^[0-9a-f]{12}$/;
+
+function trim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text[start])) start += 1;
+  while (end > start && isBlank(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 export interface CookieChoice {
@@ -47,44 +78,59 @@ export interface CookieChoice {
   /** The session that the client means; null when it names none. */
   readonly sid: string | null;
   readonly client: Client;
+  readonly issuer: string;
   readonly keyRing: KeyRing;
   readonly findLive: (sids: readonly string[]) => Promise<readonly LiveSession[]>;
 }
 
 /**
- * Chooses the cookie that a request means: the named session's, otherwise the only live one.
+ * Chooses the cookie that a request means: the named session's, otherwise the only live one. A cookie that cannot be ours is
+ * ignored, as if the request had not brought it.
  *
  * @throws OAuthError `invalid_grant` when there is none; `invalid_request` with `sessions` when several are alive
  */
 export async function chooseCookie(choice: CookieChoice): Promise<RefreshCookie> {
-  const { cookies, sid, client, keyRing, findLive } = choice;
-  if (sid !== null) return chooseNamed(cookies, sid, keyRing);
-  const genuine = cookies.flatMap((cookie) => {
-    const parsed = parseRefreshToken(cookie.value, keyRing);
-    return parsed.kind === 'genuine' ? [{ cookie, sid: parsed.token.sid }] : [];
-  });
+  const { sid, client, findLive } = choice;
+  const { genuine, undecided } = sortOut(choice);
+  if (sid !== null) {
+    const named = genuine.find((copy) => copy.sid === sid)?.cookie;
+    const nameOfSid = cookieNameOf(sid, choice.issuer);
+    const chosen = named ?? undecided.find(({ name }) => name === nameOfSid);
+    if (chosen === undefined) throw invalidGrant('unknown');
+    return chosen;
+  }
   if (genuine.length <= 1) {
-    // A cookie that is not genuine still gets its own answer: damaged, retired, or not known here yet.
-    const only = genuine[0]?.cookie ?? cookies[0];
+    const only = genuine[0]?.cookie ?? undecided[0];
     if (only === undefined) throw invalidGrant('unknown');
     return only;
   }
-  const live = (await findLive(genuine.map(({ sid }) => sid))).filter(({ clientId }) => clientId === client.clientId);
+  const live = (await findLive(genuine.map((copy) => copy.sid))).filter(({ clientId }) => clientId === client.clientId);
   if (live.length > 1) {
     throw new OAuthError(400, 'invalid_request', 'There are several sessions: name one by sid', {
-      members: { sessions: live.map(({ sid }) => sid).toSorted() },
+      members: { sessions: live.map((session) => session.sid).toSorted() },
     });
   }
-  const chosen = genuine.find(({ sid }) => sid === live[0]?.sid) ?? genuine[0];
+  const chosen = genuine.find((copy) => copy.sid === live[0]?.sid) ?? genuine[0];
   if (chosen === undefined) throw invalidGrant('unknown');
   return chosen.cookie;
 }
 
-function chooseNamed(cookies: readonly RefreshCookie[], sid: string, keyRing: KeyRing): RefreshCookie {
-  const cookie = cookies.find(({ name }) => name === cookieNameOf(sid));
-  if (cookie === undefined) throw invalidGrant('unknown');
-  const parsed = parseRefreshToken(cookie.value, keyRing);
-  // The answer must be about the session that was asked for.
-  if (parsed.kind === 'genuine' && parsed.token.sid !== sid) throw invalidGrant('unknown');
-  return cookie;
+interface SortedCookies {
+  readonly genuine: readonly { readonly cookie: RefreshCookie; readonly sid: string }[];
+  /** Of a key that is not on this node yet, or was given up: they get the answer of their own that the key gives. */
+  readonly undecided: readonly RefreshCookie[];
+}
+
+/** Drops what has the name of another session than its own, and what this server did not mint. */
+function sortOut({ cookies, issuer, keyRing }: CookieChoice): SortedCookies {
+  const genuine: { readonly cookie: RefreshCookie; readonly sid: string }[] = [];
+  const undecided: RefreshCookie[] = [];
+  for (const cookie of cookies) {
+    const parsed = parseRefreshToken(cookie.value, keyRing);
+    if (parsed.kind === 'genuine') {
+      const { sid } = parsed.token;
+      if (cookie.name === cookieNameOf(sid, issuer)) genuine.push({ cookie, sid });
+    } else if (parsed.kind !== 'malformed') undecided.push(cookie);
+  }
+  return { genuine, undecided };
 }

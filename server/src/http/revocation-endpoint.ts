@@ -19,18 +19,18 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
   hasCookies: true,
   isRepeatable: true,
   answer: async ({ parameters, client, request }, parts) => {
-    const { sessions, keyRing, findLive } = parts;
+    const { issuer, sessions, keyRing, findLive } = parts;
     const isCookie = client.delivery === 'cookie';
     // A value that is misread would be answered 200 for less than was asked (RFC 6749 §5.2: an unsupported parameter value).
     const isEverywhere = readFlag(parameters, 'everywhere', false);
     const sid = isCookie ? readSid(parameters, 'sid') : null;
     if (isCookie && sid === null) throw invalidRequest('The parameter sid is missing');
-    const headers = sid === null ? {} : { 'set-cookie': [clearCookie(cookieNameOf(sid))] };
-    const cookies = readRefreshCookies(request.headers['cookie']);
+    const headers = sid === null ? {} : { 'set-cookie': [clearCookie(cookieNameOf(sid, issuer))] };
+    const cookies = readRefreshCookies(request.headers['cookie'], issuer);
     const refreshToken =
       sid === null
         ? requireParameter(parameters, 'token')
-        : await chooseCookie({ cookies, sid, client, keyRing, findLive }).then(
+        : await chooseCookie({ cookies, sid, client, issuer, keyRing, findLive }).then(
             ({ value }) => value,
             (error: unknown) => {
               // No cookie of that session: nothing to revoke.

@@ -8,7 +8,7 @@ import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import { OPENAPI_ENDPOINT } from './openapi.ts';
 import { HEALTH_ENDPOINT, METRICS_ENDPOINT, READINESS_ENDPOINT } from './operation-endpoints.ts';
-import { corsHeaders, preflightHeaders, refuseForgery } from './origin.ts';
+import { corsHeaders, isOriginOfAny, preflightHeaders, refuseForeignPage, refuseForgery } from './origin.ts';
 import { nonceHeaders } from './proof.ts';
 import { PASSKEY_ENDPOINT, PASSKEY_OPTIONS_ENDPOINT, PASSKEYS_ENDPOINT } from './passkeys-endpoint.ts';
 import { PASSWORD_ENDPOINT } from './password-endpoint.ts';
@@ -118,7 +118,7 @@ async function answerForm(endpoint: FormEndpoint, request: HttpRequest, parts: E
     if (!endpoint.isRepeatable && request.headers['early-data'] === '1') throw tooEarly();
     const parameters = readForm(request, policy.bodyLimitBytes);
     client = identifyClient(request, requireParameter(parameters, 'client_id'), parts);
-    if (endpoint.hasCookies && client.delivery === 'cookie') refuseForgery(request, client);
+    refuseForgery(request, client, endpoint.hasCookies);
     answered = { response: await endpoint.answer({ request, parameters, client }, parts), failure: null };
   } catch (thrown) {
     answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
@@ -143,8 +143,11 @@ async function answerResource(
     if (answer === undefined) throw methodNotAllowed(methods);
     if (request.method !== 'GET' && request.headers['early-data'] === '1') throw tooEarly();
     const id = endpoint.path.endsWith('{id}') ? request.path.slice(endpoint.path.length - '{id}'.length) : '';
+    refuseForeignPage(request, isOriginOfAny(clients));
     const access = await admit(request, id, parts);
     ({ client } = access);
+    const { origins } = access.client;
+    refuseForeignPage(request, (origin) => origins.has(origin));
     answered = { response: await answer(access, parts), failure: null };
   } catch (thrown) {
     answered = failed(toOAuthError(thrown, policy.retryAfterSeconds));
@@ -162,6 +165,7 @@ async function answerResourceServer(
   let answered: Answered;
   try {
     if (request.method !== 'POST') throw methodNotAllowed('POST');
+    refuseForeignPage(request, isOriginOfAny(parts.clients));
     const parameters = readForm(request, policy.bodyLimitBytes);
     const id = authenticateResourceServer(request, parameters, resourceServers);
     answered = { response: await endpoint.answer({ request, parameters, id }, parts), failure: null };

@@ -9,7 +9,7 @@ import { readFlag, requireParameter } from './form.ts';
 import type { Parameters } from './form.ts';
 import type { HttpResponse } from './message.ts';
 import { proofMissing, verifyRequestProof } from './proof.ts';
-import { chooseCookie, clearCookie, readRefreshCookies, storeCookie } from './refresh-cookies.ts';
+import { chooseCookie, clearCookie, cookieNameOf, readRefreshCookies, storeCookie } from './refresh-cookies.ts';
 import type { RefreshCookie } from './refresh-cookies.ts';
 
 /** @see RFC 6749 §4.1.3, §6 */
@@ -75,9 +75,9 @@ async function readCookie({ client, parameters, request }: FormRequest, parts: E
   if (parameters.has('refresh_token')) {
     throw invalidRequest('This client presents its refresh token in a cookie');
   }
-  const { keyRing, findLive } = parts;
-  const cookies = readRefreshCookies(request.headers['cookie']);
-  return chooseCookie({ cookies, sid: readSid(parameters, 'sid'), client, keyRing, findLive });
+  const { issuer, keyRing, findLive } = parts;
+  const cookies = readRefreshCookies(request.headers['cookie'], issuer);
+  return chooseCookie({ cookies, sid: readSid(parameters, 'sid'), client, issuer, keyRing, findLive });
 }
 
 /** Reasons that end the session for good. Another client's token, or another key's, may still serve its owner. */
@@ -110,7 +110,7 @@ function tokenResponse(
   { session, refreshToken, jkt }: Grant,
   scope: readonly string[],
   { client }: FormRequest,
-  { accessTokens }: EndpointParts,
+  { accessTokens, issuer }: EndpointParts,
 ): HttpResponse {
   const { accessToken, expiresInSeconds } = accessTokens.issue(session, scope, jkt);
   const authorizationExpiresIn = secondsUntil(session.expiresAtMs, session);
@@ -128,7 +128,8 @@ function tokenResponse(
   // A JWT needs no escapes, and is most of the answer.
   const body = `{"access_token":"${accessToken}",${members.slice(1)}`;
   if (refreshToken === null || !isCookie) return jsonText(200, body);
-  return jsonText(200, body, { 'set-cookie': [storeCookie(session.sid, refreshToken, authorizationExpiresIn)] });
+  const cookie = storeCookie(cookieNameOf(session.sid, issuer), refreshToken, authorizationExpiresIn);
+  return jsonText(200, body, { 'set-cookie': [cookie] });
 }
 
 function secondsUntil(atMs: number, { nowMs }: SessionRecord): number {

@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { CREDENTIALS, newVerifier, serverOptions, startTestServer } from '../testing/client.ts';
+import type { Answer, TestServer, Tokens } from '../testing/client.ts';
+import { createTestDatabase } from '../testing/database.ts';
+import type { TestDatabase } from '../testing/database.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const ATTEMPTS = 5;
+const CSRF = { status: 403, body: { error: 'access_denied', reason: 'csrf' }, cookies: [] };
+
+let database: TestDatabase;
+let server: TestServer;
+let native: Tokens;
+let web: Tokens;
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  const [first, second, third] = serverOptions(database.databaseUrl).clients;
+  if (first === undefined || second === undefined || third === undefined) throw new Error('three clients');
+  server = await startTestServer(database.databaseUrl, {
+    clients: [{ ...first, origins: ['https://native.example'] }, second, third],
+    resourceServers: [{ id: 'api', secret: 'a secret of the API, 32 bytes or more' }],
+    policy: { passwordAttemptsPerAccount: ATTEMPTS, passwordAttemptsPerAddress: ATTEMPTS },
+  });
+  native = await server.signIn('native');
+  web = await server.signIn('web');
+});
+afterAll(async () => {
+  await server.holdfast.close();
+  await database.drop();
+});
+
+type Headers = Readonly<Record<string, string>>;
+
+const signIn = (clientId: string, headers: Headers, password = CREDENTIALS.password): Promise<Answer> =>
+  server.post(
+    '/authorize-challenge',
+    {
+      client_id: clientId,
+      username: CREDENTIALS.username,
+      password,
+      code_challenge: newVerifier().challenge,
+      code_challenge_method: 'S256',
+    },
+    headers,
+  );
+
+/** What a browser says of a request, and whether it may go on: for a client with cookies, and for one without. */
+const MATRIX: readonly (readonly [string, Headers, { readonly web: boolean; readonly native: boolean }])[] = [
+  ['no browser', {}, { web: true, native: true }],
+  [
+    "the issuer's own page",
+    { origin: 'https://id.example', 'sec-fetch-site': 'same-origin' },
+    { web: true, native: true },
+  ],
+  [
+    "the client's page, same site",
+    { origin: 'https://app.example', 'sec-fetch-site': 'same-site' },
+    { web: true, native: false },
+  ],
+  ["the client's page in an old browser", { origin: 'https://app.example' }, { web: true, native: false }],
+  [
+    "the client's page, framed by another site",
+    { origin: 'https://app.example', 'sec-fetch-site': 'cross-site' },
+    { web: false, native: false },
+  ],
+  [
+    'a page of another site that is registered',
+    { origin: 'https://native.example', 'sec-fetch-site': 'cross-site' },
+    { web: false, native: true },
+  ],
+  [
+    'a page of nobody',
+    { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+    { web: false, native: false },
+  ],
+  ['a page of nobody in an old browser', { origin: 'https://evil.example' }, { web: false, native: false }],
+  [
+    'a page of a sibling domain',
+    { origin: 'https://evil.id.example', 'sec-fetch-site': 'same-site' },
+    { web: false, native: false },
+  ],
+  ['a sandboxed frame', { origin: 'null', 'sec-fetch-site': 'cross-site' }, { web: false, native: false }],
+  [
+    'the same host on another port',
+    { origin: 'https://app.example:8443', 'sec-fetch-site': 'same-site' },
+    { web: false, native: false },
+  ],
+  [
+    'the same host without TLS',
+    { origin: 'http://app.example', 'sec-fetch-site': 'cross-site' },
+    { web: false, native: false },
+  ],
+  ['a link or an image of another site', { 'sec-fetch-site': 'cross-site' }, { web: false, native: false }],
+  ['an address that the user typed', { 'sec-fetch-site': 'none' }, { web: true, native: true }],
+];
+
+describe.each(MATRIX)('a request by %s', (_, headers, may) => {
+  test('signs in, refreshes and signs out only where it may', async () => {
+    expect(await signIn('web', headers)).toMatchObject(may.web ? { status: 200 } : CSRF);
+    expect(await signIn('native', headers)).toMatchObject(may.native ? { status: 200 } : CSRF);
+    const refresh = { grant_type: 'refresh_token' };
+    const byCookie = { cookie: web.cookie, ...headers };
+    const answer = await server.post('/token', { client_id: 'web', sid: web.sid, ...refresh }, byCookie);
+    expect(answer).toMatchObject(may.web ? { status: 200 } : CSRF);
+    const body = { client_id: 'native', refresh_token: native.refreshToken, ...refresh };
+    expect(await server.post('/token', body, headers)).toMatchObject(may.native ? { status: 200 } : CSRF);
+    const nothing = { client_id: 'native', token: 'nothing' };
+    expect(await server.post('/revoke', nothing, headers)).toMatchObject(may.native ? { status: 200 } : CSRF);
+    const named = { client_id: 'web', sid: '00000000-0000-0000-0000-000000000000' };
+    expect(await server.post('/revoke', named, headers)).toMatchObject(may.web ? { status: 200 } : CSRF);
+  });
+
+  test("reaches a user's account only as the client of its token", async () => {
+    const isAllowed = may.native;
+    expect(await server.ask('GET', '/sessions', native.accessToken, {}, headers)).toMatchObject(
+      isAllowed ? { status: 200 } : CSRF,
+    );
+    expect(await server.ask('POST', '/passkeys/options', native.accessToken, {}, headers)).toMatchObject(
+      isAllowed ? { status: 200 } : CSRF,
+    );
+    const { headers: answered } = await server.ask('GET', '/sessions', native.accessToken, {}, headers);
+    expect(answered['vary']).toBe('Origin, Sec-Fetch-Site');
+  });
+
+  test('introspects as no page of another site', async () => {
+    const isForeign =
+      headers['origin'] === undefined ? headers['sec-fetch-site'] === 'cross-site' : headers['origin'].includes('evil');
+    const answer = await server.post('/introspect', { client_id: 'api', client_secret: 'guess', token: 'a' }, headers);
+    if (isForeign) expect(answer).toMatchObject(CSRF);
+    const isPlain = headers['origin'] === undefined && !isForeign;
+    if (isPlain) expect(answer).toMatchObject({ status: 401 });
+  });
+
+  test('reads the documents that are for everybody', async () => {
+    for (const path of ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) {
+      expect(await server.ask('GET', path, null, {}, headers)).toMatchObject({ status: 200 });
+    }
+  });
+});
+
+describe('a page of nobody that guesses passwords from the address of their owner', () => {
+  const evil = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+
+  test('has none of them checked or counted: the owner signs in', async () => {
+    const events = server.events.length;
+    for (let attempt = 0; attempt < 3 * ATTEMPTS; attempt++) {
+      expect(await signIn(attempt % 2 === 0 ? 'web' : 'native', evil, `guess ${attempt}`)).toMatchObject(CSRF);
+    }
+    expect(new Set(server.events.slice(events).map(({ type }) => type))).toEqual(new Set(['request.answered']));
+    const { rows } = await server.holdfast.database.query('SELECT * FROM holdfast.password_attempts');
+    expect(rows).toEqual([]);
+    expect(await signIn('web', {})).toMatchObject({ status: 200 });
+  });
+
+  test('learns nothing: right and wrong passwords, known and unknown users get one answer', async () => {
+    const answers = [await signIn('web', evil), await signIn('web', evil, 'wrong')];
+    expect(answers[0]).toEqual(answers[1]);
+    expect(answers[0]?.headers).not.toHaveProperty('access-control-allow-origin');
+  });
+});

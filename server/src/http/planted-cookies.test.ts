@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { ISSUER, startTestServer } from '../testing/client.ts';
+import type { Answer, TestServer, Tokens } from '../testing/client.ts';
+import { createTestDatabase } from '../testing/database.ts';
+import type { TestDatabase } from '../testing/database.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+// A sibling domain, or anybody on the path of a plain http request to one, can plant cookies. The prefix `__Host-` protects a name
+// only where browser and server read the same name.
+
+let database: TestDatabase;
+let server: TestServer;
+let victim: Tokens;
+let attacker: Tokens;
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  server = await startTestServer(database.databaseUrl);
+  victim = await server.signIn('web');
+  attacker = await server.signIn('web');
+});
+afterAll(async () => {
+  await server.holdfast.close();
+  await database.drop();
+});
+
+const refresh = (cookie: string, form: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+  server.post('/token', { client_id: 'web', grant_type: 'refresh_token', ...form }, { cookie });
+const nameOf = (cookie: string): string => cookie.split('=')[0] ?? '';
+const valueOf = (cookie: string): string => cookie.slice(cookie.indexOf('=') + 1);
+
+/** Every character that a program may take for white space, but SP and HTAB. */
+const SPACES = ['\u00a0', '\u0085', '\u000b', '\u000c', '\u1680', '\u2003', '\u2028', '\u3000', '\ufeff'];
+
+describe('a name that only looks like ours', () => {
+  test.each(SPACES.map((space) => [`U+${space.charCodeAt(0).toString(16).padStart(4, '0')}`, space]))(
+    '%s before or after it: nobody is signed in as the attacker',
+    async (_, space) => {
+      for (const planted of [
+        `${space}${attacker.cookie}`,
+        `${nameOf(attacker.cookie)}${space}=${valueOf(attacker.cookie)}`,
+      ]) {
+        expect(await refresh(planted)).toMatchObject({ status: 400, body: { reason: 'unknown' }, cookies: [] });
+        expect(await refresh(planted, { sid: attacker.sid })).toMatchObject({
+          status: 400,
+          body: { reason: 'unknown' },
+        });
+        // The victim is still the only one in this browser.
+        expect(await refresh(`${planted}; ${victim.cookie}`)).toMatchObject({ status: 200, body: { sid: victim.sid } });
+      }
+    },
+  );
+
+  test.each([
+    ['in other letters', (cookie: string) => cookie.replace('__Host-', '__HOST-')],
+    ['of another issuer', (cookie: string) => cookie.replace(/-[0-9a-f]{8}-/, '-00000000-')],
+    ['without an issuer', (cookie: string) => cookie.replace(/-[0-9a-f]{8}-/, '-')],
+    ['that goes on', (cookie: string) => cookie.replace('=', 'a=')],
+    ['of another session', (cookie: string) => `${nameOf(victim.cookie)}=${valueOf(cookie)}`],
+  ])('a name %s is ignored', async (_, disguise) => {
+    const planted = disguise(attacker.cookie);
+    expect(await refresh(planted)).toMatchObject({ status: 400, body: { reason: 'unknown' }, cookies: [] });
+  });
+
+  test('SP and HTAB around names and values mean nothing', async () => {
+    expect(await refresh(`a=b;\t ${nameOf(victim.cookie)} =\t${valueOf(victim.cookie)} ; c`)).toMatchObject({
+      status: 200,
+      body: { sid: victim.sid },
+    });
+  });
+});
+
+test('garbage under the name of a session, before or after its cookie, neither signs out nor clears it', async () => {
+  const other = `${nameOf(victim.cookie)}=${valueOf(attacker.cookie)}`;
+  for (const garbage of [`${nameOf(victim.cookie)}=garbage`, `${victim.cookie.slice(0, -4)}AAAA`, other]) {
+    for (const jar of [`${garbage}; ${victim.cookie}`, `${victim.cookie}; ${garbage}`]) {
+      expect(await refresh(jar, { sid: victim.sid })).toMatchObject({
+        status: 200,
+        body: { sid: victim.sid },
+        cookies: [],
+      });
+      expect(await refresh(jar)).toMatchObject({ status: 200, body: { sid: victim.sid }, cookies: [] });
+    }
+    expect(await refresh(garbage, { sid: victim.sid })).toMatchObject({
+      status: 400,
+      body: { reason: 'unknown' },
+      cookies: [],
+    });
+  }
+});
+
+test('a sign-out ends the session of the genuine cookie, whatever was planted beside it', async () => {
+  const { cookie, sid } = await server.signIn('web');
+  const jar = `${nameOf(cookie)}=garbage; ${cookie}`;
+  expect(await server.post('/revoke', { client_id: 'web', sid }, { cookie: jar })).toMatchObject({ status: 200 });
+  expect(await refresh(cookie, { sid })).toMatchObject({ status: 400, body: { reason: 'revoked' } });
+});
+
+test('two issuers on one host have cookies of their own', () => {
+  const digits = createHash('sha256').update(ISSUER).digest('hex').slice(0, 8);
+  expect(nameOf(victim.cookie)).toBe(`__Host-holdfast-${digits}-${victim.sid.replaceAll('-', '').slice(0, 12)}`);
+});
