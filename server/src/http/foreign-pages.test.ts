@@ -125,13 +125,11 @@ describe.each(MATRIX)('a request by %s', (_, headers, may) => {
     expect(answered['vary']).toBe('Origin, Sec-Fetch-Site');
   });
 
-  test('introspects as no page of another site', async () => {
-    const isForeign =
-      headers['origin'] === undefined ? headers['sec-fetch-site'] === 'cross-site' : headers['origin'].includes('evil');
+  test('guesses no secret of a resource server from a page of nobody', async () => {
+    const { origin = '' } = headers;
+    const isForeign = may.web || may.native ? false : !origin.endsWith('//app.example') || origin.startsWith('http:');
     const answer = await server.post('/introspect', { client_id: 'api', client_secret: 'guess', token: 'a' }, headers);
-    if (isForeign) expect(answer).toMatchObject(CSRF);
-    const isPlain = headers['origin'] === undefined && !isForeign;
-    if (isPlain) expect(answer).toMatchObject({ status: 401 });
+    expect(answer).toMatchObject(isForeign ? CSRF : { status: 401 });
   });
 
   test('reads the documents that are for everybody', async () => {
@@ -150,7 +148,9 @@ describe('a page of nobody that guesses passwords from the address of their owne
       expect(await signIn(attempt % 2 === 0 ? 'web' : 'native', evil, `guess ${attempt}`)).toMatchObject(CSRF);
     }
     expect(new Set(server.events.slice(events).map(({ type }) => type))).toEqual(new Set(['request.answered']));
-    const { rows } = await server.holdfast.database.query('SELECT * FROM holdfast.password_attempts');
+    const { rows } = await server.holdfast.database.query(
+      'SELECT level FROM holdfast.password_attempts WHERE level > 0',
+    );
     expect(rows).toEqual([]);
     expect(await signIn('web', {})).toMatchObject({ status: 200 });
   });
