@@ -288,6 +288,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [{ file: SERVICE, find: 'return read && isUsable(read) ? read : null;', replace: 'return read;' }],
   },
   {
+    name: 'step-up-waits-for-ever',
+    what: 'a sign-in in another tab does not release the request that waits for a step-up',
+    patches: [{ file: TURN, find: "if ('stored' in phase && !isSameSession) settleWaiters(turn, true);", replace: '' }],
+  },
+  {
     name: 'late-decline-ends-all',
     what: 'a tombstone is written whatever the vault holds by then',
     patches: [

@@ -24,7 +24,13 @@ export const USERS = {
 export type UserName = keyof typeof USERS;
 
 /** What an access token stands for. In the simulator it is a name in a table: signatures prove nothing here. */
-export type AccessGrant = { readonly sub: string; readonly sid: string; readonly expiresAtMs: number };
+export type AccessGrant = {
+  readonly sub: string;
+  readonly sid: string;
+  readonly expiresAtMs: number;
+  /** When its user authenticated. */
+  readonly authTimeMs: number;
+};
 
 /** Marks every access token of the world. */
 const ACCESS_TOKEN_PREFIX = 'secret-access-';
@@ -87,7 +93,8 @@ function simulateAccessTokens({ scheduler, policy }: ClusterParts, grants: Map<s
       const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
       const accessToken = `${ACCESS_TOKEN_PREFIX}${grants.size + 1}`;
       const expiresAtMs = scheduler.nowMs() + expiresInSeconds * 1_000;
-      grants.set(accessToken, { sub: session.sub, sid: session.sid, expiresAtMs });
+      const authTimeMs = session.authTimeSeconds * 1_000;
+      grants.set(accessToken, { sub: session.sub, sid: session.sid, expiresAtMs, authTimeMs });
       return { accessToken, expiresInSeconds };
     },
   };

@@ -86,6 +86,7 @@ function drawFate({ random, setup }: NetworkParts): Fate {
 
 export function createNetwork(parts: NetworkParts): Network {
   const { scheduler, random } = parts;
+  const stepUps = random.fork('step-ups');
   let isDown = false;
   const breakOff = (fate: Fate, onEnd: (nothing: null) => void): void => {
     if (!fate.isSilent) scheduler.after(random.int(5, 3_000), () => onEnd(null));
@@ -115,7 +116,7 @@ export function createNetwork(parts: NetworkParts): Network {
         scheduler.after(fate.requestMs + fate.duplicateMs, () => serve(parts, request, cookie, who, () => {}));
       }
     },
-    callResource: (call, accessToken, onEnd) => callResource(parts, () => isDown, call, accessToken, onEnd),
+    callResource: (call, accessToken, onEnd) => callResource(parts, stepUps, () => isDown, call, accessToken, onEnd),
   };
 }
 
@@ -197,8 +198,13 @@ function serve(
   void serving.then(hear);
 }
 
+/** How old an authentication may be where a resource wants a fresh one. */
+const FRESH_MS = 60_000;
+const STEP_UP = `Bearer error="insufficient_user_authentication", max_age=${FRESH_MS / 1_000}`;
+
 function callResource(
   parts: NetworkParts,
+  stepUps: Ground['random'],
   isDown: () => boolean,
   call: Call,
   accessToken: string,
@@ -220,6 +226,10 @@ function callResource(
     if (grant === null || isRefused) {
       if (grant) books.reach('request refused with a good token');
       return end({ status: 401, challenge: hasChallenge ? 'Bearer error="invalid_token"' : null });
+    }
+    if (scheduler.nowMs() - grant.authTimeMs > FRESH_MS && stepUps.chance(setup.faults.stepUpWanted)) {
+      books.reach('step-up wanted');
+      return end({ status: 401, challenge: STEP_UP });
     }
     books.onExecuted(call, grant.sub);
     end(isAnswerLost ? null : { status: 200, challenge: null });

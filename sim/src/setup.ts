@@ -73,6 +73,10 @@ const FAULTS = {
   answerMisread: 0.3,
   /** What the vault keeps cannot be opened any more. Times an hour. */
   vaultDamaged: 0.3,
+  /** The user signs in again although the session lives, so that sign-ins follow each other without a refresh. Probability of an act. */
+  signedInAgain: 0.1,
+  /** A resource asks for a fresher authentication. Probability of an answer to a token whose user signed in more than a minute ago. */
+  stepUpWanted: 0.1,
 } as const;
 
 /** The critical windows that faults are aimed at; each is the probability that the window is used. */

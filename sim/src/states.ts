@@ -49,6 +49,10 @@ export const STATES = [
   'tab closed with a prompt open',
   'end of a session told by the app',
   'answer misread by the app',
+  'step-up wanted',
+  'step-up answered',
+  'step-up declined',
+  'signed in again',
 ] as const;
 
 export type StateName = (typeof STATES)[number];

@@ -24,6 +24,7 @@ const KINDS: readonly CallKind[] = ['get', 'get', 'post', 'post-with-key', 'fetc
 
 export function createUser(parts: UserParts): User {
   const { random, device, scheduler, books } = parts;
+  const again = random.fork('again');
   let name: UserName = 'ada';
   const enter = (tab: Tab): PasswordCredential => {
     scheduler.note(tab.process.name, `the user signs in as ${name}`);
@@ -54,7 +55,7 @@ export function createUser(parts: UserParts): User {
   return {
     act: () => {
       const tab = someTab();
-      if (tab) actIn(parts, tab, signIn, prompts);
+      if (tab && !signInAgain(parts, again, tab, signIn)) actIn(parts, tab, signIn, prompts);
     },
     change: () => {
       const tab = someTab();
@@ -74,9 +75,38 @@ export function createUser(parts: UserParts): User {
       const asking = device.awake().find(({ auth }) => auth.getSnapshot().status === 'reauth-required');
       const isAnyActive = device.awake().some(({ auth }) => auth.getSnapshot().status === 'active');
       if (asking && !isAnyActive) signIn(asking);
+      // One stage after the other.
+      for (const tab of device.awake()) while (isSteppingUp(tab)) tab.auth.declineReauthentication();
     },
     answerPrompt: prompts.answer,
   };
+}
+
+const isSteppingUp = ({ auth }: Tab): boolean => {
+  const snapshot = auth.getSnapshot();
+  return snapshot.status === 'active' && snapshot.stepUp !== null;
+};
+
+/** Authenticates again while a session lives: because a resource wants it, or for no reason at all. @returns whether that was done */
+function signInAgain(
+  { setup, books }: UserParts,
+  again: Ground['random'],
+  tab: Tab,
+  signIn: (tab: Tab) => void,
+): boolean {
+  if (tab.auth.getSnapshot().status !== 'active') return false;
+  if (isSteppingUp(tab) && again.chance(0.5)) {
+    const isDeclined = again.chance(0.2);
+    books.reach(isDeclined ? 'step-up declined' : 'step-up answered');
+    if (isDeclined) tab.auth.declineReauthentication();
+    else signIn(tab);
+    return true;
+  }
+  if (!again.chance(setup.faults.signedInAgain)) return false;
+  books.struck('signed in again');
+  books.reach('signed in again');
+  signIn(tab);
+  return true;
 }
 
 async function attempt(
