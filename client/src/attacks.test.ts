@@ -412,24 +412,6 @@ describe('nobody is signed out for nothing', () => {
     expect(first.auth.getSnapshot().status).toBe('active');
   });
 
-  it('a lost script storage is not a lost session where a cookie holds the refresh token', async () => {
-    const world = createWorld('cookie');
-    const { auth } = world.openTab();
-    expect(await auth.ready()).toMatchObject({ status: 'active', user: { sub: 'user-1' } });
-    expect(world.server.requests[0]?.has('sid')).toBe(false);
-  });
-
-  it('nobody signed in and no cookie: one question to the server, and no sign of a session meanwhile', async () => {
-    const world = createWorld('cookie');
-    world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'unknown' }));
-    const { auth, observed } = world.openTab();
-    const shown: string[] = [];
-    auth.subscribe(() => shown.push(auth.getSnapshot().status));
-    expect(await auth.ready()).toEqual({ status: 'signed-out', reason: 'never-signed-in' });
-    expect(shown).toEqual(['signed-out']);
-    expect(observed.filter(({ type }) => type === 'signed-out')).toEqual([]);
-  });
-
   it('a Retry-After of a day is not believed, and the user’s own wish is not kept waiting for it', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();

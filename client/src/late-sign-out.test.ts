@@ -110,7 +110,7 @@ describe('the name of a session', () => {
             : null;
         },
       });
-      await tab.auth.ready();
+      await tab.auth.signIn(ada);
       await world.time.advance(DUE);
       expect(world.server.requests.at(-1)?.get('sid')).toBe('session-1');
       expect(tab.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-1' } });

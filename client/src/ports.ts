@@ -62,6 +62,11 @@ export type VaultRecord = {
   readonly endedReason: SignedOutReason | null;
   /** When a tombstone's sessions ended, in ms since 1970: a session that began later is not among them. Default: all are. */
   readonly endedAtMs?: number | null | undefined;
+  /**
+   * Only where no session can be read and the server may know one all the same, by its cookie: the `sid` of that session, `null`
+   * if nothing names it. The client asks the server. Such a record is never written.
+   */
+  readonly sid?: string | null;
 };
 
 /** The stored session. Every method may reject: then the vault is unavailable (locked, blocked, full), which is never a sign-out. */

@@ -10,7 +10,9 @@ import { createWorld, settle, type World } from './testing/world.ts';
 function damage(world: World): Vault & { isDamaged: boolean } {
   let damaged: number | null = null;
   const blind = (record: VaultRecord | null): VaultRecord | null =>
-    record && record.stamp === damaged ? { stamp: damaged, session: null, endedReason: 'storage-lost' } : record;
+    record && record.stamp === damaged
+      ? { stamp: damaged, session: null, endedReason: 'storage-lost', sid: null }
+      : record;
   const control = { isDamaged: false };
   const look = async (): Promise<void> => {
     damaged = control.isDamaged ? ((await world.vault.read())?.stamp ?? null) : damaged;

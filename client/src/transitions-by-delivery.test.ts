@@ -8,7 +8,7 @@ type Table = Readonly<Record<string, Readonly<Record<string, readonly string[]>>
 
 const withCookie: Table = {
   restoring: {
-    'active probe locking, new token, acquireLock': ['read: lost', 'read: nothing'],
+    'active probe locking, new token, acquireLock': ['read: lost'],
   },
   reading: {
     'active requesting, user told, sendRefresh': ['read: lost', 'read: nothing'],
@@ -17,7 +17,7 @@ const withCookie: Table = {
     'active, new token, endRefresh, 1 granted': ['vault unavailable', 'no answer'],
   },
   'restoring, storing a sign-in': {
-    'active probe storing, new token': ['read: lost', 'read: nothing'],
+    'active probe storing, new token': ['read: lost'],
   },
   'a sign-in that could not be stored': {
     'active locking unwritten sign-in, acquireLock': ['token refused', 'token doubted'],
@@ -47,7 +47,7 @@ const withCookie: Table = {
     'active, new token, endRefresh': ['read: as it was', 'read: newer'],
     'signed-out (user), endRefresh': ['read: signed out'],
     'active probe requesting, user told, sendRefresh': ['read: lost', 'read: nothing'],
-    'signed-out (never-signed-in), endRefresh': ['vault unavailable', 'no answer'],
+    'signed-out (storage-lost), endRefresh': ['vault unavailable', 'no answer'],
   },
   'probing, requesting': {
     'active probe requesting, readVault': ['foreground', 'resumed', 'store changed'],
@@ -59,7 +59,7 @@ const withCookie: Table = {
     'active probe storing, user noted, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, user noted, endRefresh, writeVault, revoke': ['sign-out wanted'],
     'signed-out (user), user noted, endRefresh': ['read: signed out'],
-    'signed-out (never-signed-in), user noted, endRefresh': ['vault unavailable', 'answer: 503', 'no answer'],
+    'signed-out (storage-lost), user noted, endRefresh': ['vault unavailable', 'answer: 503', 'no answer'],
     'active probe committing, writeVault': ['answer: tokens'],
     'active probe rereading, readVault': ['answer: invalid_grant', 'answer: 429'],
     'active probe reading, readVault': ['answer: nonce'],
@@ -88,12 +88,8 @@ const withCookie: Table = {
     'signed-out (user) burying, user noted, endRefresh, writeVault, revoke': ['sign-out wanted'],
     'active, new token, user noted, endRefresh': ['read: as it was', 'read: newer'],
     'signed-out (user), user noted, endRefresh': ['read: signed out'],
-    'signed-out (never-signed-in), user noted, endRefresh': [
-      'read: lost',
-      'read: nothing',
-      'vault unavailable',
-      'no answer',
-    ],
+    'signed-out (storage-lost) burying, user noted, endRefresh, writeVault': ['read: lost', 'read: nothing'],
+    'signed-out (storage-lost), user noted, endRefresh': ['vault unavailable', 'no answer'],
   },
 };
 

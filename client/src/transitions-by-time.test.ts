@@ -126,16 +126,16 @@ const withCookie: Table = {
     '636 s: active unwritten sign-in backing off, endRefresh',
     '636.75 s: active locking unwritten sign-in backing off, acquireLock',
   ],
-  'probing, locking': ['6 s: active probe reading, readVault', '11 s: signed-out (never-signed-in), endRefresh'],
-  'probing, reading': ['5 s: signed-out (never-signed-in), endRefresh'],
-  'probing, requesting': ['15 s: signed-out (never-signed-in), user noted, endRefresh'],
+  'probing, locking': ['6 s: active probe reading, readVault', '11 s: signed-out (storage-lost), endRefresh'],
+  'probing, reading': ['5 s: signed-out (storage-lost), endRefresh'],
+  'probing, requesting': ['15 s: signed-out (storage-lost), user noted, endRefresh'],
   'probing, committing': [
     '5 s: active, new token, endRefresh',
     '630 s: active locking, acquireLock',
     '636 s: active reading, readVault',
     '641 s: active backing off, endRefresh',
   ],
-  'probing, rereading': ['5 s: signed-out (never-signed-in), user noted, endRefresh'],
+  'probing, rereading': ['5 s: signed-out (storage-lost), user noted, endRefresh'],
 };
 
 const withoutRefreshToken: Table = {

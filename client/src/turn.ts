@@ -227,7 +227,8 @@ export function readable({ state: { phase }, now }: Turn, record: VaultRecord | 
   const isKnown = 'stored' in phase && !('probe' in phase && phase.probe);
   const startedAtMs = isKnown ? phase.stored.startedAtMs : 0;
   const isLate = record?.session === null && startedAtMs > (record.endedAtMs ?? Infinity) && startedAtMs <= now.wallMs;
-  return isLate || record?.endedReason === 'storage-lost' ? null : record;
+  const isLost = record?.endedReason === 'storage-lost' || record?.sid !== undefined;
+  return isLate || isLost ? null : record;
 }
 
 /** Takes over what is stored: another tab's session, or the news that it has ended. */
@@ -360,9 +361,9 @@ export function lookAgain({ state, now, policy }: Turn): void {
 
 /** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
 export function requireReauthentication(turn: Turn, stored: StoredSession, reason: ReauthenticationReason): void {
-  // Nobody was ever shown a session: there was none.
+  // No session was ever shown. The server is not asked for the lost one again; for one that was only hoped for it is.
   const probe = activePhase(turn)?.probe;
-  if (probe) return leave(turn, probe);
+  if (probe) return probe === 'never-signed-in' ? leave(turn, probe) : signOut(turn, probe);
   turn.state.phase = { kind: 'reauth-required', stored, reason };
   lookAgain(turn);
   settleDown(turn);

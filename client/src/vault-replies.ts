@@ -53,14 +53,17 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
     return lookAgain(turn);
   }
   const stamp = record?.stamp ?? 0;
-  const reason = record ? 'storage-lost' : 'never-signed-in';
+  const reason = record?.endedReason ?? 'never-signed-in';
+  const sid = record?.sid;
   if (news) adopt(turn, news, 'restored');
-  else if (config.delivery === 'cookie') hold(turn, { ...asNobody(turn), probe: reason }, stamp, false);
+  else if (config.delivery === 'cookie' && sid !== undefined)
+    hold(turn, { ...holdNamed(turn, sid), probe: reason }, stamp, false);
   else leave(turn, reason, stamp);
 }
 
 /** Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once. */
-const asNobody = ({ now, config }: Turn): Held => holdStored(nothingStored(config.scope, now.wallMs), 'restored', now);
+const holdNamed = ({ now, config }: Turn, sid: string | null): Held =>
+  holdStored({ ...nothingStored(config.scope, now.wallMs), sid }, 'restored', now);
 
 export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
   const { state } = turn;

@@ -1,3 +1,4 @@
+import { markedVault, type Marker } from '../../client/src/marked-vault.ts';
 import { withoutRevocation, withRevocation } from '../../client/src/outbox.ts';
 import type { Outbox, Platform, Revocation, StoredSession, Vault, VaultRecord } from '../../client/src/ports.ts';
 import { runTask, type Ground, type Process } from './process.ts';
@@ -49,6 +50,8 @@ type Kept = {
   recordAtMs: number;
   heldSinceMs: number;
   jar: ReadonlyMap<string, string>;
+  /** The cookie of the page's own that names the session. */
+  marker: string | null;
   jarBefore: ReadonlyMap<string, string>;
   jarAtMs: number;
   outbox: readonly Revocation[];
@@ -68,6 +71,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     recordAtMs: -Infinity,
     heldSinceMs: -Infinity,
     jar: new Map(),
+    marker: null,
     jarBefore: new Map(),
     jarAtMs: -Infinity,
     outbox: [],
@@ -76,7 +80,8 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
   };
   const parts: Parts = { ...ground, kept, watch };
   return {
-    vaultOf: (process) => vaultOf(parts, process),
+    vaultOf: (process) =>
+      ground.setup.store === 'cookie' ? markedVault(vaultOf(parts, process), markerOf(kept)) : vaultOf(parts, process),
     outboxOf: (process) => outboxOf(parts, process),
     deviceSecretOf: (process) => deviceSecretOf(parts, process),
     cookies: () => (kept.jar.size === 0 ? null : [...kept.jar].map(([name, value]) => `${name}=${value}`).join('; ')),
@@ -102,12 +107,15 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       kept.outbox = [];
       kept.deviceSecret = null;
       // Cookies may survive what empties a script's storage.
-      if (ground.random.chance(0.5)) kept.jar = new Map();
+      if (ground.random.chance(0.5)) {
+        kept.jar = new Map();
+        kept.marker = null;
+      }
       watch.onLost();
     },
     damage: () => {
       if (!kept.record) return;
-      kept.record = { stamp: kept.record.stamp, session: null, endedReason: 'storage-lost' };
+      kept.record = { stamp: kept.record.stamp, session: null, endedReason: 'storage-lost', sid: null };
       watch.onLost();
     },
     forgetLast: (isTooFar) => {
@@ -127,6 +135,8 @@ function usableSession({ record, jar }: Kept, store: StoreKind): StoredSession |
   if (store !== 'cookie' || session === null) return session;
   return [...jar.values()].some((token) => readRefreshCopy(token).sid === session.sid) ? session : null;
 }
+
+const markerOf = (kept: Kept): Marker => ({ get: () => kept.marker, set: (sid) => void (kept.marker = sid) });
 
 /** One operation of a store: slow at times, refused while it is locked, done even if the process has frozen meanwhile. */
 function operate<Result>(

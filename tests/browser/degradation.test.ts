@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { answerInstead } from './faults.ts';
 import type { StageMode } from './stage-page.ts';
 import { inContext, openSignedInTabs, pageUrl, passDeviceTime, signIn, untilActive, writeFromAll } from './tabs.ts';
-import { context, stage, useStage } from './use-stage.ts';
+import { context, emptyStorage, stage, useStage } from './use-stage.ts';
 
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * 60_000;
@@ -314,9 +314,4 @@ async function loseKeys(): Promise<void> {
     await settled(database.transaction('session', 'readwrite').objectStore('session').delete('key'));
     database.close();
   }
-}
-
-async function emptyStorage(tab: Page): Promise<void> {
-  const devtools = await context.newCDPSession(tab);
-  await devtools.send('Storage.clearDataForOrigin', { origin: stage.url, storageTypes: 'indexeddb' });
 }

@@ -38,6 +38,7 @@ const auth = createAuthService({
   clientId: mode,
   platform: web({
     delivery: mode === 'cookie' ? 'cookie' : 'body',
+    ...(query.has('name') ? { name: query.get('name') ?? '' } : {}),
     ...(mode === 'bound' ? { signProof: webProofSigner() } : {}),
   }),
   policy: JSON.parse(query.get('policy') ?? '{}') as object,

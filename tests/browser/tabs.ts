@@ -16,14 +16,17 @@ export type TabOptions = {
   readonly skewMs?: number;
   /** The client's policy, where it differs from the default. */
   readonly policy?: Readonly<Record<string, number>>;
+  /** Names the store: a second account in one browser. */
+  readonly name?: string;
   /** The passkey comes first in the chain of reauthentication, by itself. */
   readonly hasPasskeyStage?: boolean;
 };
 
 /** The address of a page that is set up so. */
 export function pageUrl({ url }: Pick<Stage, 'url'>, options: TabOptions = {}): string {
-  const { mode = 'cookie', skewMs = 0, policy = {}, hasPasskeyStage = false } = options;
+  const { mode = 'cookie', skewMs = 0, policy = {}, hasPasskeyStage = false, name } = options;
   const query = new URLSearchParams({ mode, skewMs: String(skewMs), policy: JSON.stringify(policy) });
+  if (name !== undefined) query.set('name', name);
   if (hasPasskeyStage) query.set('passkey', '');
   return `${url}/?${query}`;
 }

@@ -1,5 +1,5 @@
 // What tests on a stage begin with: one Chromium and one stage for the file, a new browser profile for each test.
-import type { Browser, BrowserContext } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { launchChromium } from './chromium.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -27,4 +27,10 @@ export function useStage(without: readonly string[] = []): void {
     stage.restoreTime();
     stage.reset();
   });
+}
+
+/** Empties the script storage of the stage's origin, as browsers do. Cookies stay. */
+export async function emptyStorage(tab: Page): Promise<void> {
+  const devtools = await context.newCDPSession(tab);
+  await devtools.send('Storage.clearDataForOrigin', { origin: stage.url, storageTypes: 'indexeddb' });
 }

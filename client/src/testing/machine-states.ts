@@ -37,7 +37,7 @@ const tokensOf = (delivery: Delivery, serial: number): Tokens => ({
   sessionLifetimeMs: 86_400_000,
 });
 const buried: VaultRecord = { stamp: 3, session: null, endedReason: 'user' };
-const damaged: VaultRecord = { stamp: 3, session: null, endedReason: 'storage-lost' };
+const damaged: VaultRecord = { stamp: 3, session: null, endedReason: 'storage-lost', sid: null };
 const noAnswer = (cause: TransientCause): TokenAnswer => ({ kind: 'transient', cause, retryAfterMs: null });
 
 /** What a vault may hold, and who may sign in. */
@@ -166,7 +166,7 @@ const requesting: readonly Step[] = [...reading, ['read: as it was']];
 const rejected: readonly Step[] = [...requesting, ['answer: invalid_grant']];
 const reauthenticating: readonly Step[] = [...rejected, ['read: as it was']];
 const storing: readonly Step[] = [woke, ['read: signed out'], ['signed in']];
-const probing: readonly Step[] = [woke, ['read: nothing']];
+const probing: readonly Step[] = [woke, ['read: lost']];
 
 /** A session is read that ends so long after its beginning. */
 const ending =
@@ -221,7 +221,7 @@ export const states: Readonly<Record<Delivery, Readonly<Record<string, readonly 
   body: withRefreshToken,
   cookie: {
     ...without([STORED_LATE]),
-    // Nothing is stored, and a cookie may be there all the same.
+    // Nothing that is stored can be read, and a cookie may be there all the same.
     'probing, locking': probing,
     'probing, reading': [...probing, ['lock settled']],
     'probing, requesting': [...probing, ['lock settled'], ['read: nothing']],

@@ -1,7 +1,9 @@
 import { HoldfastError } from '../errors.ts';
+import { markedVault } from '../marked-vault.ts';
 import type { Clock, Platform, ProofSigner } from '../ports.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
+import { cookieMarker } from './marker.ts';
 import { webMutex } from './mutex.ts';
 import { createTabChannel, webSignals } from './signals.ts';
 import { webTransport } from './transport.ts';
@@ -28,6 +30,12 @@ export type WebOptions = {
   readonly delivery?: 'cookie' | 'body';
   /** Names the stored session. Default: made of issuer and client, so that two apps on one origin keep apart. */
   readonly name?: string;
+  /**
+   * Whether the server is asked for a session at launch where neither the stored session nor the marker cookie names one. Default
+   * `false`: a first visit asks nothing. `true` finds a session that began at another origin of the site, and one whose storage and
+   * marker are gone (Safari deletes both after seven days without a visit), at the price of one refused request per visit.
+   */
+  readonly mayHaveCookies?: boolean;
   /** Binds the session to a key: `webProofSigner()`. Default: not bound. */
   readonly signProof?: ProofSigner;
 };
@@ -56,10 +64,11 @@ export function web(options: WebOptions = {}): Platform {
     const delivery = options.delivery ?? 'cookie';
     const channel = createTabChannel(name);
     const store = sealedStore(isServer ? silentSlots : openSlots(name));
+    const vault = sealedVault(store);
     return {
       clock: isServer ? stoppedClock : webClock,
       transport: webTransport(delivery),
-      vault: sealedVault(store),
+      vault: delivery === 'cookie' ? markedVault(vault, cookieMarker(name), options.mayHaveCookies) : vault,
       outbox: sealedOutbox(store),
       mutex: webMutex(name),
       signals: webSignals(channel),

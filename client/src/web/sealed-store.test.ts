@@ -31,10 +31,10 @@ describe('what its key does not open any more', () => {
     const { record } = await vault.replace(0, { session: storedSession(), endedReason: null });
     const stamp = record?.stamp ?? 0;
     await loseKey(slots);
-    expect(await vault.read()).toEqual({ stamp, session: null, endedReason: 'storage-lost' });
+    expect(await vault.read()).toEqual({ stamp, session: null, endedReason: 'storage-lost', sid: null });
     // Whoever writes without having looked is told as well.
     const late = await vault.replace(stamp - 1, { session: storedSession(), endedReason: null });
-    expect(late).toEqual({ replaced: false, record: { stamp, session: null, endedReason: 'storage-lost' } });
+    expect(late).toEqual({ replaced: false, record: { stamp, session: null, endedReason: 'storage-lost', sid: null } });
     await vault.replace(stamp, { session: storedSession({ refreshToken: 'new' }), endedReason: null });
     expect((await vault.read())?.session?.refreshToken).toBe('new');
   });

@@ -5,7 +5,7 @@ import { RECORD } from './slots.ts';
 
 type Kept = Omit<VaultRecord, 'stamp'>;
 
-const LOST: Kept = { session: null, endedReason: 'storage-lost' };
+const LOST: Kept = { session: null, endedReason: 'storage-lost', sid: null };
 
 const toRecord = (stored: Stamped<Kept> | null): VaultRecord | null =>
   stored && { stamp: stored.stamp, ...(stored.value ?? LOST) };

@@ -1,0 +1,31 @@
+import type { Vault, VaultRecord } from './ports.ts';
+
+/** What outlives script storage: the `sid` of the session that the vault holds, '' if its server names none. */
+export type Marker = {
+  /** `null`: no session. */
+  readonly get: () => string | null;
+  readonly set: (sid: string | null) => void;
+};
+
+/**
+ * A vault for sessions whose refresh token is in a cookie. Its marker says whether there may be a session once storage was
+ * emptied: a first visit has none, so the server is not asked for one.
+ *
+ * @param mayHaveCookies the server may know a session that this vault never held
+ */
+export const markedVault = (vault: Vault, marker: Marker, mayHaveCookies = false): Vault => ({
+  read: async () => {
+    const record = await vault.read();
+    // Readable: a session, or a sign-out.
+    if (record && record.sid === undefined) return record;
+    const marked = marker.get();
+    const lost: VaultRecord = { stamp: 0, session: null, endedReason: 'storage-lost', ...record, sid: marked || null };
+    if (record ?? marked !== null) return lost;
+    return mayHaveCookies ? { ...lost, endedReason: 'never-signed-in' } : null;
+  },
+  replace: async (expectedStamp, next) => {
+    const outcome = await vault.replace(expectedStamp, next);
+    if (outcome.replaced) marker.set(next.session && (next.session.sid ?? ''));
+    return outcome;
+  },
+});
