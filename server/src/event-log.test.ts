@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { HoldfastError } from './errors.ts';
 import { startEventLog } from './event-log.ts';
+import type { EventLogParts } from './event-log.ts';
 import type { EventStore, StoredEvent } from './event-store.ts';
 import { CREDENTIALS, startTestServer } from './testing/client.ts';
 import type { TestServer } from './testing/client.ts';
@@ -122,19 +124,28 @@ test('an event outlives its retention time by no more than a round of maintenanc
 
 describe('the writer', () => {
   const policy = { eventBufferLimit: 3, eventRetryMs: 1 };
-  const failure = { type: 'sign_in.failed', clientId: 'app', address: '', atMs: 0 } as const;
+  const news = { type: 'user.changed', sub: 'ada', change: 'enabled', atMs: 0 } as const;
+  const failure = { type: 'sign_in.failed', clientId: 'app', address: '192.0.2.1', atMs: 0 } as const;
+  const away = (): Error => new HoldfastError('unavailable', 'the database is away');
 
-  test('keeps events through an outage and writes each once', async () => {
+  /** A database that keeps what it is given, and fails when it is told to. */
+  const startLog = (fault: (events: readonly StoredEvent[]) => Error | null, more: Partial<EventLogParts> = {}) => {
     const written: StoredEvent[] = [];
-    let failures = 3;
+    const warnings: string[] = [];
     const append: EventStore['append'] = async (events) => {
-      if (failures-- > 0) throw new Error('the database is away');
+      const error = fault(events);
+      if (error !== null) throw error;
       written.push(...events);
     };
-    const warnings: string[] = [];
-    const log = startEventLog(append, policy, (message) => warnings.push(message));
-    log.record(failure);
-    log.record(failure);
+    const log = startEventLog({ append, policy, warn: (message) => warnings.push(message), ...more });
+    return { log, written, warnings };
+  };
+
+  test('keeps events through an outage and writes each once', async () => {
+    let failures = 3;
+    const { log, written, warnings } = startLog(() => (failures-- > 0 ? away() : null));
+    log.record(news);
+    log.record(news);
     await vi.waitFor(() => expect(written).toHaveLength(2));
     expect(new Set(written.map(({ id }) => id)).size).toBe(2);
     expect(warnings).toHaveLength(3);
@@ -142,14 +153,64 @@ describe('the writer', () => {
   });
 
   test('has a buffer that ends, and says what was lost', async () => {
-    const warnings: string[] = [];
-    const log = startEventLog(
-      () => Promise.reject(new Error('away')),
-      policy,
-      (message) => warnings.push(message),
-    );
-    for (let count = 0; count < 5; count++) log.record(failure);
+    const { log, warnings } = startLog(away);
+    for (let count = 0; count < 5; count++) log.record(news);
     await log.close();
     expect(warnings.at(-1)).toContain('3 events wait, 2 were lost');
+  });
+
+  test('loses no other event to one that the database does not take', async () => {
+    const { log, written } = startLog((events) =>
+      events.some((event) => 'sub' in event && event.sub === 'bad') ? new Error('22P05') : null,
+    );
+    log.record({ ...news, sub: 'bad' });
+    log.record(news);
+    log.record({ ...news, sub: 'grace' });
+    await vi.waitFor(() => expect(written).toMatchObject([{ sub: 'ada' }, { sub: 'grace' }]));
+    await log.close();
+    expect(written).toHaveLength(2);
+  });
+
+  test('keeps ten failed sign-ins of a minute and the sum of the others, with how many networks they came from', async () => {
+    const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
+    for (let count = 0; count < 900; count++) log.record({ ...failure, address: `192.0.2.${count % 3}` });
+    await log.close();
+    expect(written.filter(({ type }) => type === 'sign_in.failed')).toHaveLength(10);
+    expect(written.filter(({ type }) => type !== 'sign_in.failed')).toMatchObject([
+      { type: 'events.counted', counted: 'sign_in.failed', count: 890, networks: 3 },
+    ]);
+  });
+
+  test('writes that sum when the minute is over, without another event', async () => {
+    const { log, written } = startLog(() => null, {
+      policy: { ...policy, eventBufferLimit: 1_000 },
+      noiseWindowMs: 20,
+    });
+    for (let count = 0; count < 30; count++) log.record(failure);
+    await vi.waitFor(() => expect(written.at(-1)).toMatchObject({ type: 'events.counted', count: 20 }));
+    await log.close();
+  });
+
+  test('keeps one refusal of each session: a holder who repeats it hides no other', async () => {
+    const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
+    const refusal = { type: 'refresh.refused', clientId: 'app', error: 'invalid_grant', reason: 'wrong_key' } as const;
+    for (let count = 0; count < 100; count++) log.record({ ...refusal, sid: 'loud', address: '', atMs: 0 });
+    log.record({ ...refusal, sid: 'quiet', address: '', atMs: 0 });
+    await log.close();
+    expect(written.flatMap((event) => (event.type === 'refresh.refused' ? event.sid : []))).toEqual(['loud', 'quiet']);
+  });
+
+  test('writes news before noise, and loses none to it in an outage', async () => {
+    let isAway = true;
+    const { log, written } = startLog(() => (isAway ? away() : null), {
+      policy: { eventBufferLimit: 40, eventRetryMs: 1 },
+    });
+    for (let count = 0; count < 500; count++) log.record(failure);
+    for (let count = 0; count < 40; count++) log.record(news);
+    isAway = false;
+    await vi.waitFor(() => expect(written.length).toBeGreaterThan(40));
+    expect(written.slice(0, 40).every(({ type }) => type === 'user.changed')).toBe(true);
+    await log.close();
+    expect(written.filter(({ type }) => type === 'user.changed')).toHaveLength(40);
   });
 });

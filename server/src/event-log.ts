@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { isUnavailable } from './errors.ts';
+import { createNoiseGate, isNoise } from './event-noise.ts';
 import type { EventStore, StoredEvent } from './event-store.ts';
 import type { HoldfastEvent, HoldfastFact, RefreshRefused, SessionCreated } from './events.ts';
 import { startLoop } from './loop.ts';
@@ -14,38 +16,60 @@ export interface EventLog {
 }
 
 const BATCH_SIZE = 200;
+/** How long events that anybody can cause are counted before their sum is written, in milliseconds. */
+const NOISE_WINDOW_MS = 60_000;
+/** The part of the buffer that such events may fill: an outage must not lose news to them. */
+const NOISE_SHARE = 0.1;
 
-/**
- * Starts writing the audit log.
- *
- * @param warn tells the operator; no event is in what it is given
- */
-export function startEventLog(
-  append: EventStore['append'],
-  policy: Pick<Policy, 'eventBufferLimit' | 'eventRetryMs'>,
-  warn: (message: string, failure: unknown) => void,
-): EventLog {
-  const waiting: StoredEvent[] = [];
+export interface EventLogParts {
+  readonly append: EventStore['append'];
+  readonly policy: Pick<Policy, 'eventBufferLimit' | 'eventRetryMs'>;
+  /** Tells the operator; no event is in what it is given. */
+  readonly warn: (message: string, failure: unknown) => void;
+  /** Default: a minute. */
+  readonly noiseWindowMs?: number;
+}
+
+/** Starts writing the audit log. News is written before noise. */
+export function startEventLog({ append, policy, warn, noiseWindowMs = NOISE_WINDOW_MS }: EventLogParts): EventLog {
+  const news: StoredEvent[] = [];
+  const noise: StoredEvent[] = [];
   let lost = 0;
   const writeBatch = async (): Promise<boolean> => {
-    if (waiting.length === 0) return false;
-    const batch = waiting.slice(0, BATCH_SIZE);
+    const fresh = news.slice(0, BATCH_SIZE);
+    const batch = [...fresh, ...noise.slice(0, BATCH_SIZE - fresh.length)];
+    if (batch.length === 0) return false;
     // Written twice after an answer in doubt, an event is still there once: its id is its key.
-    await append(batch);
-    waiting.splice(0, batch.length);
-    return waiting.length > 0;
+    lost += await appendSound(append, batch);
+    news.splice(0, fresh.length);
+    noise.splice(0, batch.length - fresh.length);
+    return news.length + noise.length > 0;
   };
   const warnUnwritten = (failure: unknown): void =>
-    warn(`the audit log could not be written: ${waiting.length} events wait, ${lost} were lost`, failure);
+    warn(`the audit log could not be written: ${news.length + noise.length} events wait, ${lost} were lost`, failure);
   const writing = startLoop({ step: writeBatch, pauseMs: policy.eventRetryMs, onFailure: warnUnwritten });
+  const keep = (event: HoldfastFact | HoldfastEvent, queue: StoredEvent[], limit: number): void => {
+    if (queue.length < limit) queue.push(toStoredEvent(event));
+    else lost++;
+    writing.nudge();
+  };
+  const noiseLimit = Math.ceil(policy.eventBufferLimit * NOISE_SHARE);
+  const gate = createNoiseGate();
+  let window: NodeJS.Timeout | null = null;
+  const closeWindow = (): void => {
+    if (window !== null) clearTimeout(window);
+    window = null;
+    for (const sum of gate.closeWindow()) keep(sum, noise, noiseLimit);
+  };
   return {
     record: (event) => {
       if (!isAppended(event)) return;
-      if (waiting.length < policy.eventBufferLimit) waiting.push(toStoredEvent(event));
-      else lost++;
-      writing.nudge();
+      if (!isNoise(event)) return keep(event, news, policy.eventBufferLimit);
+      window ??= setTimeout(closeWindow, noiseWindowMs).unref();
+      if (gate.admit(event)) keep(event, noise, noiseLimit);
     },
     close: async () => {
+      closeWindow();
       await writing.stop();
       try {
         while (await writeBatch());
@@ -54,6 +78,33 @@ export function startEventLog(
       }
     },
   };
+}
+
+/**
+ * Appends a batch; when the database is there and does not take it, event by event, so that one which it cannot store holds
+ * up no other.
+ *
+ * @returns how many it did not take
+ * @throws what kept it from taking any: they are tried again
+ */
+async function appendSound(append: EventStore['append'], batch: readonly StoredEvent[]): Promise<number> {
+  try {
+    await append(batch);
+    return 0;
+  } catch (failure) {
+    if (isUnavailable(failure)) throw failure;
+    let refused = 0;
+    for (const event of batch) {
+      try {
+        await append([event]);
+      } catch (error) {
+        if (isUnavailable(error)) throw error;
+        refused++;
+      }
+    }
+    if (refused === batch.length) throw failure;
+    return refused;
+  }
 }
 
 /** Refusals that say something about a session that is alive: somebody holds what is not theirs. */

@@ -30,6 +30,7 @@ export type HoldfastFact =
   | SessionRevoked
   | SignInFailed
   | SignInDelayed
+  | EventsCounted
   | CredentialChanged
   | UserChanged
   | PasskeyCounterRegressed
@@ -111,6 +112,21 @@ export interface SignInDelayed {
   readonly clientId: string;
   readonly address: string;
   readonly retryAfterMs: number;
+}
+
+/**
+ * Events of one kind that the audit log did not keep one by one, because anybody can cause them without end: so many more in
+ * this node's last minute. Listeners were told of each; the audit log and the webhooks get this sum.
+ */
+export interface EventsCounted {
+  readonly type: 'events.counted';
+  /** The kind that was counted, such as `sign_in.failed`. */
+  readonly counted: HoldfastFact['type'];
+  readonly count: number;
+  /** How many networks they came from: IPv4 addresses, and /64 of IPv6. At most 1,000 are told apart. */
+  readonly networks: number;
+  /** When the first of the minute happened: wall clock of this host, in milliseconds since the epoch. */
+  readonly sinceMs: number;
 }
 
 /** A way to sign in was added, changed or removed: worth telling the user. `sid` is null when an administrator did it. */

@@ -13,6 +13,8 @@ import { createDrain } from './drain.ts';
 import { HoldfastError } from './errors.ts';
 import type { AbandonedDelivery, EventQuery, StoredEvent } from './event-store.ts';
 import type { HoldfastEvent, RevocationReason } from './events.ts';
+import { createFaultLog } from './fault-log.ts';
+import type { FaultLog } from './fault-log.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
 import type { EndpointParts } from './http/endpoint.ts';
 import { createFetchHandler } from './http/fetch-handler.ts';
@@ -191,10 +193,16 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   const { databaseUrl, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
   const settings = readSettings(options);
   const { policy, keyRing } = settings;
-  const connections = openConnections(databaseUrl, policy, (error) => {
-    // Never the error itself: the driver hangs the whole connection on it.
-    logger.warn({ sqlState: sqlStateOf(error), cause: error.message }, 'an idle database connection broke');
-  });
+  const faults = createFaultLog(logger);
+  const connections = openConnections(databaseUrl, policy, (error) =>
+    faults.note({
+      kind: 'idle connection',
+      level: 'warn',
+      message: 'an idle database connection broke',
+      // Never the error itself: the driver hangs the whole connection on it.
+      fields: { sqlState: sqlStateOf(error), cause: error.message },
+    }),
+  );
   try {
     await migrate(databaseUrl, policy.connectTimeoutMs);
     const store = createStore(connections, policy, settings.webhooks);
@@ -203,7 +211,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const passwords = await createPasswords(policy);
     // The last that needs stopping: from here on nothing fails.
     const listeners = [metrics.observe, options.onEvent ?? (() => {})];
-    const reporting = startReporting({ ...settings, store, listeners, logger });
+    const reporting = startReporting({ ...settings, store, listeners, faults });
     const { report } = reporting;
     const { proofs, resourceProofs } = createProofVerifiers(keyRing, policy);
     const accessTokens = createAccessTokens({ ...settings, signingKeys, proofs: resourceProofs, now: Date.now });
@@ -240,7 +248,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
           metricsToken: options.metricsToken ?? null,
         }),
       },
-      { trustedProxies: settings.trustedProxies, connections, logger, store, reporting },
+      { trustedProxies: settings.trustedProxies, connections, faults, store, reporting },
     );
   } catch (error) {
     await closeConnections(connections);
@@ -273,7 +281,7 @@ export function readSettings(options: HoldfastOptions) {
 interface Backstage {
   readonly trustedProxies: number;
   readonly connections: Connections;
-  readonly logger: Logger;
+  readonly faults: FaultLog;
   readonly store: Pick<Store, 'events' | 'webhooks'>;
   readonly reporting: Reporting;
 }
@@ -281,7 +289,7 @@ interface Backstage {
 type Peer = Pick<HttpRequest, 'headers' | 'remoteAddress'>;
 
 function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
-  const { trustedProxies, connections, logger, store, reporting } = backstage;
+  const { trustedProxies, connections, faults, store, reporting } = backstage;
   const { policy, users, sessions, accessTokens, signingKeys, operation } = parts;
   const drain = createDrain();
   const addressOf = (request: Peer): string => clientAddressOf(request, trustedProxies);
@@ -297,7 +305,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
       const answered = await traceRequest(seen, route, () => answerRequest(seen, parts));
       if (answered === null) return null;
       operation.metrics.observeRequest(route, answered.response.status, performance.now() - startedAtMs);
-      reportAnswer(request, answered, parts.report, logger);
+      reportAnswer(request, route, answered, parts.report, faults);
       return answered.response;
     } finally {
       drain.leave();
@@ -310,15 +318,24 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
       { name: 'expired rows', run: () => deleteExpired(connections.durable, policy.expiredRetentionSeconds) },
     ],
     policy.signingKeyPollSeconds * 1000,
-    (task, error) => {
-      const code = error instanceof HoldfastError ? error.code : 'unexpected';
-      logger.warn({ task, code, sqlState: sqlStateOf(error) }, 'maintenance failed and will be tried again');
-    },
+    (task, error) =>
+      faults.note({
+        kind: `maintenance: ${task}`,
+        level: 'warn',
+        message: 'maintenance failed and will be tried again',
+        fields: {
+          task,
+          code: error instanceof HoldfastError ? error.code : 'unexpected',
+          sqlState: sqlStateOf(error),
+        },
+        quietMs: policy.signingKeyPollSeconds * 3_000,
+      }),
   );
   const close = async (): Promise<void> => {
     parts.revocations.close();
     await Promise.all([drain.close(), maintenance.stop()]);
     await reporting.close();
+    faults.close();
     await closeConnections(connections);
   };
   let closed: Promise<void> | null = null;

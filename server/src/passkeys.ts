@@ -5,7 +5,7 @@ import type {
 } from '@simplewebauthn/server';
 import type { Client } from './clients.ts';
 import type { CredentialChanged, Report } from './events.ts';
-import type { PasskeyChallenges } from './passkey-challenges.ts';
+import type { PasskeyChallenge, PasskeyChallenges } from './passkey-challenges.ts';
 import {
   readAssertion,
   readAttestation,
@@ -120,17 +120,17 @@ export function createPasskeys(parts: PasskeysParts): Passkeys {
       if (challenge === null) return { kind: 'invalid_session' };
       const attestation = readAttestation(response);
       if (attestation === null) return { kind: 'malformed' };
-      if (!(await store.spendChallenge(challenge.challenge, challenge.expiresAtSeconds))) {
-        return { kind: 'invalid_session' };
-      }
-      const verified = await verifyAttestation(attestation, challenge.challenge, holder.client.passkeys);
-      if (verified === null) return { kind: 'refused' };
-      const { sub, client } = holder;
-      const { rpId } = client.passkeys;
-      const passkey = await store.insert({ ...verified, sub, rpId, name }, policy.passkeysPerUser);
-      if (passkey === null) return { kind: 'taken' };
-      reportChange(holder, 'passkey_added');
-      return { kind: 'registered', passkey };
+      return answerOnce<PasskeyRegistration>(challenge, parts, async (spend) => {
+        const verified = await verifyAttestation(attestation, challenge.challenge, holder.client.passkeys);
+        if (verified === null) return { kind: 'refused' };
+        if (!(await spend())) return { kind: 'invalid_session' };
+        const { sub, client } = holder;
+        const { rpId } = client.passkeys;
+        const passkey = await store.insert({ ...verified, sub, rpId, name }, policy.passkeysPerUser);
+        if (passkey === null) return { kind: 'taken' };
+        reportChange(holder, 'passkey_added');
+        return { kind: 'registered', passkey };
+      });
     },
     list: (sub) => store.list(sub),
     rename: async (holder, credentialId, name) => {
@@ -154,29 +154,50 @@ function registrationBinding({ sub, sid, client }: PasskeyHolder): readonly stri
   return ['registration', client.clientId, sub, sid];
 }
 
+/**
+ * Judges one answer to a challenge. Every answer of an authenticator spends its challenge, right or wrong, before it is looked at:
+ * of one response that is sent many times at most one gets further. A failure on our side gives it back.
+ *
+ * @param judge calls `spend` once the answer has proved right; false: another node has seen a right one, or the time is over
+ */
+async function answerOnce<Verdict>(
+  { challenge, expiresAtSeconds }: PasskeyChallenge,
+  { store, challenges }: PasskeysParts,
+  judge: (spend: () => Promise<boolean>) => Promise<Verdict>,
+): Promise<Verdict | { readonly kind: 'invalid_session' }> {
+  if (!challenges.claim(challenge)) return { kind: 'invalid_session' };
+  try {
+    return await judge(() => store.spendChallenge(challenge, expiresAtSeconds));
+  } catch (error) {
+    challenges.release(challenge);
+    throw error;
+  }
+}
+
 /** @see WebAuthn Level 3 §7.2 */
 async function authenticate(
   { client, codeChallenge, session, response }: PasskeySignIn,
-  { store, challenges, report }: PasskeysParts,
+  parts: PasskeysParts,
 ): Promise<PasskeyVerdict> {
+  const { store, challenges, report } = parts;
   const challenge = challenges.open(session, signInBinding(client, codeChallenge));
   if (challenge === null) return { kind: 'invalid_session' };
   const assertion = readAssertion(response);
   if (assertion === null) return { kind: 'malformed' };
-  const { credentialId } = assertion;
-  const found = await store.find(credentialId);
-  if (found === null) return { kind: 'unknown' };
-  // Before anything is verified, so that of one response sent many times at most one gets further.
-  if (!(await store.spendChallenge(challenge.challenge, challenge.expiresAtSeconds)))
-    return { kind: 'invalid_session' };
-  const { passkey, user } = found;
-  const verified = await verifyAssertion(assertion, challenge.challenge, passkey, client.passkeys);
-  if (verified === null || user.isDisabled) return { kind: 'refused' };
-  if (passkey.signCount > 0 && verified.signCount <= passkey.signCount) {
-    const { sub } = passkey;
-    report({ type: 'passkey.counter_regressed', sub, credentialId: credentialId.toString('base64url') });
-  }
-  // It may have been removed meanwhile.
-  if (!(await store.noteUse(credentialId, verified))) return { kind: 'unknown' };
-  return { kind: 'authenticated', user: toUser(user), signInEpoch: user.signInEpoch };
+  return answerOnce<PasskeyVerdict>(challenge, parts, async (spend) => {
+    const { credentialId } = assertion;
+    const found = await store.find(credentialId);
+    if (found === null) return { kind: 'unknown' };
+    const { passkey, user } = found;
+    const verified = await verifyAssertion(assertion, challenge.challenge, passkey, client.passkeys);
+    if (verified === null || user.isDisabled) return { kind: 'refused' };
+    if (!(await spend())) return { kind: 'invalid_session' };
+    if (passkey.signCount > 0 && verified.signCount <= passkey.signCount) {
+      const { sub } = passkey;
+      report({ type: 'passkey.counter_regressed', sub, credentialId: credentialId.toString('base64url') });
+    }
+    // It may have been removed meanwhile.
+    if (!(await store.noteUse(credentialId, verified))) return { kind: 'unknown' };
+    return { kind: 'authenticated', user: toUser(user), signInEpoch: user.signInEpoch };
+  });
 }

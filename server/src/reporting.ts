@@ -1,7 +1,7 @@
 import { HoldfastError } from './errors.ts';
 import { startEventLog } from './event-log.ts';
 import type { HoldfastEvent, Report } from './events.ts';
-import type { Logger } from './holdfast.ts';
+import type { FaultLog } from './fault-log.ts';
 import type { HttpRequest } from './http/message.ts';
 import type { Answered } from './http/router.ts';
 import type { Policy } from './policy.ts';
@@ -21,15 +21,22 @@ export interface ReportingParts {
   readonly store: Pick<Store, 'events' | 'webhooks'>;
   readonly webhooks: readonly Webhook[];
   readonly policy: Policy;
-  /** Called for every fact, in order; what one throws is logged and changes nothing. */
+  /** Called for every fact, in order; what one throws is noted and changes nothing. */
   readonly listeners: readonly ((event: HoldfastEvent) => void)[];
-  readonly logger: Logger;
+  readonly faults: FaultLog;
 }
 
-export function startReporting({ store, webhooks, policy, listeners, logger }: ReportingParts): Reporting {
-  const warn = (message: string, failure: unknown): void =>
-    logger.warn({ sqlState: sqlStateOf(failure), err: describeBug(failure) }, message);
-  const log = startEventLog(store.events.append, policy, warn);
+export function startReporting({ store, webhooks, policy, listeners, faults }: ReportingParts): Reporting {
+  const warnOf =
+    (kind: string) =>
+    (message: string, failure: unknown): void =>
+      faults.note({
+        kind,
+        level: 'warn',
+        message,
+        fields: { sqlState: sqlStateOf(failure), err: describeBug(failure) },
+      });
+  const log = startEventLog({ append: store.events.append, policy, warn: warnOf('audit log') });
   const everybody = [...listeners, log.record];
   const report: Report = (fact) => {
     const event: HoldfastEvent = Object.assign({ atMs: Date.now() }, fact);
@@ -37,11 +44,16 @@ export function startReporting({ store, webhooks, policy, listeners, logger }: R
       try {
         listener(event);
       } catch (err) {
-        logger.error({ type: fact.type, err: describeBug(err) }, 'the event listener threw');
+        faults.note({
+          kind: 'event listener',
+          level: 'error',
+          message: 'the event listener threw',
+          fields: { type: fact.type, err: describeBug(err) },
+        });
       }
     }
   };
-  const delivery = startWebhookDelivery({ store: store.webhooks, webhooks, policy, report, warn });
+  const delivery = startWebhookDelivery({ store: store.webhooks, webhooks, policy, report, warnOf });
   return {
     report,
     close: async () => {
@@ -54,9 +66,10 @@ export function startReporting({ store, webhooks, policy, listeners, logger }: R
 /** Tells the operator about answers that are the server's own fault, and everybody about every answer. */
 export function reportAnswer(
   request: HttpRequest,
+  route: string,
   { response, failure }: Answered,
   report: Report,
-  logger: Logger,
+  faults: FaultLog,
 ): void {
   const { method, path } = request;
   const { status } = response;
@@ -71,10 +84,19 @@ export function reportAnswer(
   if (failure === null) return;
   const { cause } = failure;
   const sqlState = sqlStateOf(failure);
-  if (status === 500) logger.error({ path, sqlState, err: describeBug(cause) }, 'a request failed unexpectedly');
+  if (status === 500) {
+    const kind = `${route} ${cause instanceof Error ? cause.name : typeof cause} ${sqlState ?? ''}`.trim();
+    const fields = { route, sqlState, err: describeBug(cause) };
+    faults.note({ kind, level: 'error', message: 'a request failed unexpectedly', fields });
+  }
   if (!(cause instanceof HoldfastError) || cause.code !== 'unavailable') return;
   report({ type: 'database.doubted', sqlState });
-  logger.warn({ path, sqlState, cause: cause.message }, 'the database is in doubt: a request was answered 503');
+  faults.note({
+    kind: 'database',
+    level: 'warn',
+    message: 'the database is in doubt: requests are answered 503',
+    fields: { route, sqlState, cause: cause.message },
+  });
 }
 
 /** A bug's class and stack, without its message: a driver may quote what it was given. */

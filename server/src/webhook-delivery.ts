@@ -17,8 +17,8 @@ export interface WebhookDeliveryParts {
   readonly webhooks: readonly Webhook[];
   readonly policy: Pick<Policy, 'webhookPollMs' | 'webhookTimeoutMs' | 'webhookMaxAttempts'>;
   readonly report: Report;
-  /** Tells the operator; no event is in what it is given. */
-  readonly warn: (message: string, failure: unknown) => void;
+  /** Tells the operator of one kind of fault; no event is in what it is given. */
+  readonly warnOf: (kind: string) => (message: string, failure: unknown) => void;
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch;
 }
@@ -37,7 +37,7 @@ const GONE = 410;
  * what no other has taken. Every event arrives at least once; twice when an answer was lost, and in no promised order.
  */
 export function startWebhookDelivery(parts: WebhookDeliveryParts): WebhookDelivery {
-  const { store, webhooks, policy, warn } = parts;
+  const { store, webhooks, policy, warnOf } = parts;
   const leaseSeconds = Math.ceil(policy.webhookTimeoutMs / 1_000) + GRACE_SECONDS;
   const loops = webhooks.map((webhook) =>
     startLoop({
@@ -47,7 +47,8 @@ export function startWebhookDelivery(parts: WebhookDeliveryParts): WebhookDelive
         return deliveries.length === BATCH_SIZE;
       },
       pauseMs: policy.webhookPollMs,
-      onFailure: (failure) => warn(`the webhook ${webhook.id} could not be served`, failure),
+      onFailure: (failure) =>
+        warnOf(`webhook ${webhook.id} unserved`)(`the webhook ${webhook.id} could not be served`, failure),
     }),
   );
   return {
@@ -58,7 +59,7 @@ export function startWebhookDelivery(parts: WebhookDeliveryParts): WebhookDelive
 }
 
 async function deliver(delivery: Delivery, webhook: Webhook, parts: WebhookDeliveryParts): Promise<void> {
-  const { store, policy, report, warn } = parts;
+  const { store, policy, report, warnOf } = parts;
   const { event, attempts } = delivery;
   const failure = await send(delivery, webhook, parts);
   if (failure === null) return store.confirm(event.id, webhook.id);
@@ -67,7 +68,8 @@ async function deliver(delivery: Delivery, webhook: Webhook, parts: WebhookDeliv
   }
   await store.abandon(event.id, webhook.id, { attempts, failure });
   report({ type: 'webhook.abandoned', endpoint: webhook.id, eventId: event.id, attempts, failure });
-  warn(`the webhook ${webhook.id} was given up for one event, after ${attempts} attempts: ${failure}`, null);
+  const message = `the webhook ${webhook.id} was given up for an event, after ${attempts} attempts: ${failure}`;
+  warnOf(`webhook ${webhook.id} given up`)(message, null);
 }
 
 /** @returns what went wrong, in words that hold nothing of what was sent or answered; null when the receiver has it */

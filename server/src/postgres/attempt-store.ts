@@ -7,6 +7,14 @@ interface BucketRow {
   readonly blocked_ms: number;
 }
 
+/** Written nowhere: who is blocked must not make a row for each name that he thinks of. */
+const BLOCKED = `
+  SELECT coalesce(max(extract(epoch FROM blocked_until - clock_timestamp()) * 1000), 0)::float8 AS blocked_ms
+  FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[])`;
+
+/** What an attempt has made that was blocked while it waited for the lock. A bucket at level 0 says what no bucket says. */
+const CLEAN = 'DELETE FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[]) AND level = 0';
+
 /** The clock, not the transaction's start: whoever waited for a row has to see the time that passed. */
 const CLOCK = 'clock_timestamp()';
 
@@ -52,12 +60,17 @@ const REMEMBER = `
 /** Counted attempts at passwords in PostgreSQL, so that they hold whichever node is asked. */
 export function createAttemptStore({ durable }: Connections): AttemptStore {
   return {
-    take: (buckets, { firstDelaySeconds, maximumDelaySeconds }) =>
-      transact(durable, async (client) => {
-        const keys = buckets.map(({ key }) => key);
+    take: async (buckets, { firstDelaySeconds, maximumDelaySeconds }) => {
+      const keys = buckets.map(({ key }) => key);
+      const [seen] = await run<Pick<BucketRow, 'blocked_ms'>>(durable, { text: BLOCKED, values: [keys] });
+      if (seen !== undefined && seen.blocked_ms > 0) return seen.blocked_ms;
+      return transact(durable, async (client) => {
         const { rows } = await client.query<BucketRow>(LOCK, [keys]);
         const blockedMs = Math.max(0, ...rows.map((row) => row.blocked_ms));
-        if (blockedMs > 0) return blockedMs;
+        if (blockedMs > 0) {
+          await client.query(CLEAN, [keys]);
+          return blockedMs;
+        }
         await client.query(COUNT, [
           keys,
           buckets.map(({ allowance }) => allowance),
@@ -66,7 +79,8 @@ export function createAttemptStore({ durable }: Connections): AttemptStore {
           maximumDelaySeconds,
         ]);
         return 0;
-      }),
+      });
+    },
     isFamiliar: async (networkKey) => (await run(durable, { text: IS_FAMILIAR, values: [networkKey] })).length > 0,
     forgive: async ({ returned, emptied, networkKey, familiarSeconds }) => {
       // One statement, one lock at a time: nothing here can meet `take` in another order.

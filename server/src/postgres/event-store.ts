@@ -25,7 +25,10 @@ export function createEventRecorder(subscribers: readonly Subscriber[]): RecordE
       values: columnsOf(events),
     });
     const deliveries = subscribers.flatMap(({ id: endpoint, isWanted }) =>
-      events.filter(({ type }) => isWanted(type)).map(({ id }) => ({ id, endpoint })),
+      // Who wants a kind wants the sum of those that were not kept one by one.
+      events
+        .filter((event) => isWanted(event.type) || (event.type === 'events.counted' && isWanted(event.counted)))
+        .map(({ id }) => ({ id, endpoint })),
     );
     if (deliveries.length === 0) return;
     await client.query({

@@ -9,28 +9,31 @@ const SLICE = "interval '15 minutes'";
 /** Statements in one round: enough to catch up an hour's backlog a minute. */
 const MAX_SLICES = 4;
 
-const TABLES = [
-  'sessions',
-  'authorization_codes',
-  'spent_challenges',
-  'password_attempts',
-  'familiar_networks',
-] as const;
+/** Tables with their own expiry. What strangers fill goes as soon as it has expired: nobody asks for it again. */
+const TABLES: readonly { readonly table: string; readonly isRetained: boolean }[] = [
+  { table: 'sessions', isRetained: true },
+  { table: 'authorization_codes', isRetained: true },
+  { table: 'spent_challenges', isRetained: false },
+  { table: 'password_attempts', isRetained: false },
+  { table: 'familiar_networks', isRetained: false },
+];
 
 /**
- * Deletes rows that expired longer than the retention ago. A row's absolute lifetime never moves, so nothing that is deleted
- * could ever be refreshed; nodes that do this at once delete different rows or the same ones, either way none twice.
+ * Deletes rows that expired longer than the retention ago, or at all where nothing is retained. A row's absolute lifetime never
+ * moves, so nothing that is deleted could ever be refreshed; nodes that do this at once delete different rows or the same ones,
+ * either way none twice.
  *
  * @throws HoldfastError `unavailable`; the rest stays for the next round
  */
 export async function deleteExpired(durable: Pool, retentionSeconds: number): Promise<void> {
-  for (const table of TABLES) {
+  for (const { table, isRetained } of TABLES) {
+    const keptSeconds = isRetained ? retentionSeconds : 0;
     for (let slices = 0; slices < MAX_SLICES; slices++) {
       const [slice] = await run<{ readonly until: string | null }>(durable, {
         text: `
           SELECT least(min(expires_at) + ${SLICE}, now() - make_interval(secs => $1::float8))::text AS until
           FROM holdfast.${table} HAVING min(expires_at) < now() - make_interval(secs => $1::float8)`,
-        values: [retentionSeconds],
+        values: [keptSeconds],
       });
       if (slice === undefined || slice.until === null) break;
       await run(durable, {
