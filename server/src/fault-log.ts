@@ -66,7 +66,7 @@ export function createFaultLog(logger: Logger, now: () => number = Date.now): Fa
       standing.set(kind, { fault, sinceMs: now(), lastMs: now(), count: 1, timer: watch(kind, quietMs) });
     },
     close: () => {
-      for (const [kind, each] of [...standing]) end(kind, each);
+      for (const [kind, each] of standing) end(kind, each);
     },
   };
 }
