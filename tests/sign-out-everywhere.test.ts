@@ -23,7 +23,7 @@ const open: AuthService[] = [];
 const folders: string[] = [];
 
 beforeAll(async () => {
-  server = await startRealServer();
+  server = await startRealServer({}, false);
 });
 afterAll(() => server?.stop());
 beforeEach(async () => {

@@ -125,7 +125,7 @@ describe('lifetime', () => {
       policy: DEFAULT_POLICY,
     });
     const tokens = createAccessTokens({ issuer: ISSUER, audience: ISSUER, signingKeys, policy, now: () => nowMs });
-    const { accessToken } = tokens.issue(SESSION, SESSION.scope);
+    const { accessToken } = tokens.prepare().issue(SESSION, SESSION.scope);
     const isValidAfter = async (seconds: number): Promise<boolean> => {
       nowMs = SESSION.nowMs + seconds * 1000;
       return (await tokens.verify(`Bearer ${accessToken}`)).ok;
@@ -151,6 +151,6 @@ describe('lifetime', () => {
       now: () => SESSION.nowMs,
     });
     const ending = { ...SESSION, expiresAtMs: SESSION.nowMs + 60_000 };
-    expect(tokens.issue(ending, []).expiresInSeconds).toBe(60);
+    expect(tokens.prepare().issue(ending, []).expiresInSeconds).toBe(60);
   });
 });

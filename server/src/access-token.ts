@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { isSameAudience } from './audiences.ts';
 import type { ProofVerifier } from './dpop.ts';
+import { HoldfastError } from './errors.ts';
 import { algorithmOf, signJws, verifyJws } from './jws.ts';
-import type { SigningAlgorithm } from './jws.ts';
 import { CLOCK_AHEAD_SECONDS } from './policy.ts';
 import type { Policy } from './policy.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import type { SigningKey, SigningKeys } from './signing-keys.ts';
 import type { SessionRecord } from './store.ts';
-import { readAuthorization, refuseUnbound, tokenInvalid, tokenMissing } from './token-binding.ts';
+import { readAuthorization, refuseUnbound, tokenForAnother, tokenInvalid, tokenMissing } from './token-binding.ts';
 import type { ResourceRequest, TokenRefusal } from './token-binding.ts';
 
 /**
@@ -40,22 +41,41 @@ export interface IssuedAccessToken {
   readonly expiresInSeconds: number;
 }
 
-export interface AccessTokens {
+/** All that is needed for an access token but its session. */
+export interface AccessTokenIssuer {
+  readonly audience: string;
   /**
    * Signs an access token for a session; it never outlives the session's absolute lifetime.
    *
    * @param jkt the key to bind it to, null for a bearer token; default: the session's own
    */
   issue(session: SessionRecord, scope: readonly string[], jkt?: string | null): IssuedAccessToken;
+}
+
+export interface AccessTokens {
   /**
-   * Verifies the access token of a request: ours, current, and presented by whoever holds the key that it is bound to.
+   * Chooses the audience and the key, and makes sure that the key signs. What can fail does so here, before the row of a session
+   * is written: an answer that fails after the write is a lost answer.
+   *
+   * @param audience default: the server's default audience
+   * @throws HoldfastError `unavailable` when no key can sign
+   */
+  readonly prepare: (audience?: string) => AccessTokenIssuer;
+  /**
+   * Verifies the access token of a request: ours, current, for the audience, and presented by whoever holds the key that it is
+   * bound to.
    *
    * @param request needed for bound tokens only; without it they are refused
+   * @param audience default: the server's default audience
    * @throws HoldfastError `unavailable` when an unknown key could not be looked up
    */
-  readonly verify: (authorizationHeader: string | undefined, request?: ResourceRequest) => Promise<AccessTokenVerdict>;
+  readonly verify: (
+    authorizationHeader: string | undefined,
+    request?: ResourceRequest,
+    audience?: string,
+  ) => Promise<AccessTokenVerdict>;
   /**
-   * The claims of an access token that is ours and current, whoever presents it; null for any other.
+   * The claims of an access token that is ours and current, whatever its audience and whoever presents it; null for any other.
    *
    * @throws HoldfastError `unavailable` when an unknown key could not be looked up
    */
@@ -79,56 +99,74 @@ export interface AccessTokensParts {
  * @see RFC 9068, RFC 7515
  */
 export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
-  const { issuer, audience, signingKeys, proofs = null, policy, now } = parts;
-  const encodedHeaders = new Map<string, string>();
-  const encodeHeader = (kid: string, alg: SigningAlgorithm): string => {
-    const known = encodedHeaders.get(kid);
-    if (known !== undefined) return known;
-    const encoded = encode({ alg, typ: 'at+jwt', kid });
-    encodedHeaders.set(kid, encoded);
-    return encoded;
-  };
+  const { issuer, audience: defaultAudience, signingKeys, proofs = null, policy, now } = parts;
+  const encodeHeader = createHeaderEncoder();
   const read = async (token: string): Promise<AccessTokenClaims | null> => {
     const claims = await verifySignature(token, signingKeys);
-    if (claims === null || claims.iss !== issuer || claims.aud !== audience) return null;
+    if (claims === null || claims.iss !== issuer) return null;
     const nowSeconds = now() / 1000;
     const { clockToleranceSeconds } = policy;
     const isCurrent = claims.exp > nowSeconds - clockToleranceSeconds && claims.iat <= nowSeconds + CLOCK_AHEAD_SECONDS;
     return isCurrent ? claims : null;
   };
+  const prepare = (audience = defaultAudience): AccessTokenIssuer => {
+    const key = signingKeys.current();
+    const header = encodeHeader(key);
+    return {
+      audience,
+      issue: (session, scope, jkt = session.jkt) => {
+        const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1000);
+        const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
+        const iat = Math.floor(now() / 1000);
+        const claims: Readonly<Record<keyof AccessTokenClaims, unknown>> = {
+          iss: issuer,
+          sub: session.sub,
+          aud: audience,
+          client_id: session.clientId,
+          sid: session.sid,
+          jti: randomUUID(),
+          iat,
+          exp: iat + expiresInSeconds,
+          scope: scope.join(' '),
+          auth_time: session.authTimeSeconds,
+          amr: session.amr,
+          acr: session.acr,
+          cnf: jkt === null ? undefined : { jkt },
+        };
+        const signed = `${header}.${encode(claims)}`;
+        const signature = signJws(key.algorithm, key.privateKey, signed);
+        return { accessToken: `${signed}.${signature.toString('base64url')}`, expiresInSeconds };
+      },
+    };
+  };
   return {
     read,
-    issue: (session, scope, jkt = session.jkt) => {
-      const { kid, algorithm, privateKey } = signingKeys.current();
-      const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1000);
-      const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
-      const iat = Math.floor(now() / 1000);
-      const claims: Readonly<Record<keyof AccessTokenClaims, unknown>> = {
-        iss: issuer,
-        sub: session.sub,
-        aud: audience,
-        client_id: session.clientId,
-        sid: session.sid,
-        jti: randomUUID(),
-        iat,
-        exp: iat + expiresInSeconds,
-        scope: scope.join(' '),
-        auth_time: session.authTimeSeconds,
-        amr: session.amr,
-        acr: session.acr,
-        cnf: jkt === null ? undefined : { jkt },
-      };
-      const signed = `${encodeHeader(kid, algorithm)}.${encode(claims)}`;
-      const signature = signJws(algorithm, privateKey, signed);
-      return { accessToken: `${signed}.${signature.toString('base64url')}`, expiresInSeconds };
-    },
-    verify: async (authorizationHeader, request) => {
+    prepare,
+    verify: async (authorizationHeader, request, audience = defaultAudience) => {
       const presented = readAuthorization(authorizationHeader);
       if (presented === null) return tokenMissing(request !== undefined && proofs !== null);
       const claims = await read(presented.token);
       if (claims === null) return tokenInvalid(presented.scheme);
+      if (!isSameAudience(claims.aud, audience)) return tokenForAnother(presented.scheme);
       return refuseUnbound(presented, claims.cnf?.jkt ?? null, request, proofs) ?? { ok: true, claims };
     },
+  };
+}
+
+/** Encodes the header of a key's tokens, and has each key sign once before its first token. */
+function createHeaderEncoder(): (key: SigningKey) => string {
+  const encodedHeaders = new Map<string, string>();
+  return ({ kid, algorithm, privateKey }) => {
+    const known = encodedHeaders.get(kid);
+    if (known !== undefined) return known;
+    const encoded = encode({ alg: algorithm, typ: 'at+jwt', kid });
+    try {
+      signJws(algorithm, privateKey, encoded);
+    } catch (cause) {
+      throw new HoldfastError('unavailable', 'the signing key cannot sign', { cause });
+    }
+    encodedHeaders.set(kid, encoded);
+    return encoded;
   };
 }
 

@@ -1,3 +1,5 @@
+import { audienceKey, readAudiences } from './audiences.ts';
+import type { AudienceSet, ServerAudiences } from './audiences.ts';
 import { SESSION_LIFETIMES } from './policy.ts';
 import type { SessionLifetimes } from './policy.ts';
 
@@ -18,6 +20,11 @@ export interface ClientRegistration {
   readonly delivery: Delivery;
   /** Scope values the client may ask for; a sign-in that names none is granted all of them. */
   readonly scopes: readonly string[];
+  /**
+   * Audiences that the client may ask for with `resource` (RFC 8707), beside the server's default audience and the issuer.
+   * Default: none.
+   */
+  readonly audiences?: readonly string[];
   /** Origins (`https://app.example`) whose pages may call as this client, beside the issuer's own. */
   readonly origins?: readonly string[];
   /** Whether the client must bind every session to a key with DPoP (RFC 9449 §5.2). Default false: it may. */
@@ -47,6 +54,8 @@ export interface Client {
   readonly clientId: string;
   readonly delivery: Delivery;
   readonly scopes: ReadonlySet<string>;
+  /** Audiences that its tokens may be for; the issuer is one of them. */
+  readonly audiences: AudienceSet;
   readonly origins: ReadonlySet<string>;
   readonly passkeys: PasskeyRelyingParty;
   /** Whether a code is exchanged only with a DPoP proof. */
@@ -64,15 +73,16 @@ const CLIENT_ID = /^[\x20-\x7E]{1,255}$/;
 /**
  * Checks registrations and indexes them by `clientId`.
  *
- * @param issuer the issuer's origin, allowed for every client
+ * @param server the issuer's origin and the default audience, allowed for every client
  * @param lifetimes of sessions whose client names none
  * @throws TypeError that names the client and the field
  */
 export function registerClients(
   registrations: readonly ClientRegistration[],
-  issuer: string,
+  server: ServerAudiences,
   lifetimes: SessionLifetimes,
 ): Clients {
+  const { issuer } = server;
   if (registrations.length === 0) throw new TypeError('options.clients is empty: nobody could sign in');
   const clients = new Map<string, Client>();
   for (const registration of registrations) {
@@ -95,6 +105,7 @@ export function registerClients(
       clientId,
       delivery,
       scopes: new Set(scopes),
+      audiences: audiencesOf(registration, server, where),
       origins: new Set([issuer, ...origins]),
       passkeys: resolveRelyingParty(registration, issuer, where),
       isProofRequired: dpopBoundAccessTokens,
@@ -102,6 +113,15 @@ export function registerClients(
     });
   }
   return clients;
+}
+
+function audiencesOf(
+  { audiences = [] }: ClientRegistration,
+  { issuer, audience }: ServerAudiences,
+  where: string,
+): AudienceSet {
+  const common = [issuer, audience].map((each): [string, string] => [audienceKey(each), each]);
+  return new Map([...readAudiences(audiences, `${where}.audiences`), ...common]);
 }
 
 const RP_ID = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;

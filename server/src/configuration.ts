@@ -73,14 +73,14 @@ export const FIELDS: readonly Field[] = [
     name: 'clients',
     variables: ['HOLDFAST_CLIENTS'],
     kind: 'json',
-    about: 'JSON array of { clientId, delivery: "cookie" | "body", scopes, origins? }',
+    about: 'JSON array of { clientId, delivery: "cookie" | "body", scopes, audiences?, origins? }',
   },
   {
     name: 'resourceServers',
     variables: ['HOLDFAST_RESOURCE_SERVERS'],
     kind: 'json',
     isSecret: true,
-    about: 'who may introspect and follow revocations, JSON array of { id, secret }',
+    about: 'who may introspect and follow revocations, JSON array of { id, secret, audiences? }',
   },
   {
     name: 'webhooks',
@@ -94,7 +94,7 @@ export const FIELDS: readonly Field[] = [
     name: 'audience',
     variables: ['HOLDFAST_AUDIENCE'],
     kind: 'text',
-    about: 'aud of access tokens; default: the issuer',
+    about: 'aud of access tokens; default: the issuer, which no API of another process may share',
   },
   {
     name: 'metricsToken',

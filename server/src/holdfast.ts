@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
 import { pino } from 'pino';
 import { createAccessTokens } from './access-token.ts';
-import type { AccessTokens } from './access-token.ts';
+import type { AccessTokenVerdict } from './access-token.ts';
+import { isAudience } from './audiences.ts';
 import { createAuthorizationCodes } from './authorization-codes.ts';
 import { isOrigin, registerClients } from './clients.ts';
 import type { ClientRegistration } from './clients.ts';
@@ -47,6 +48,7 @@ import type { ResourceServerRegistration } from './resource-servers.ts';
 import { createRevocationFeed } from './revocation-feed.ts';
 import { createSessions } from './sessions.ts';
 import { loadSigningKeys } from './signing-keys.ts';
+import type { ResourceRequest } from './token-binding.ts';
 import { traceRequest } from './tracing.ts';
 import type { Store } from './store.ts';
 import type { Users } from './users.ts';
@@ -93,7 +95,10 @@ export interface HoldfastOptions {
   readonly isKnownPassword?: (password: string) => boolean | Promise<boolean>;
   /** Durations and limits; see {@link DEFAULT_POLICY}. */
   readonly policy?: Partial<Policy>;
-  /** `aud` of access tokens. Default: the issuer. */
+  /**
+   * `aud` of access tokens whose client asked for no other `resource`. Default: the issuer, for an API in this process alone.
+   * With registered resource servers another one is needed: tokens for the issuer open its account endpoints.
+   */
   readonly audience?: string;
   /**
    * Opens `/metrics` to whoever sends it as a bearer token. Default: only a direct request from this host may read them.
@@ -162,13 +167,17 @@ export interface Holdfast {
   /** For web-standard hosts. An unknown path is 404. */
   readonly fetch: (request: Request, info?: { readonly remoteAddress?: string }) => Promise<Response>;
   /**
-   * Verifies the access token in an `Authorization` header, and that its presenter holds the key that it is bound to.
+   * Verifies the access token in an `Authorization` header, and that its presenter holds the key that it is bound to. The token
+   * is for the default audience.
    *
    * @param request the request that carries it, for tokens bound with DPoP; without it those are refused
    * @throws HoldfastError `unavailable`, when an unknown signing key could not be looked up
    * @see RFC 6750, RFC 9449 §7
    */
-  readonly verifyAccessToken: AccessTokens['verify'];
+  readonly verifyAccessToken: (
+    authorizationHeader: string | undefined,
+    request?: ResourceRequest,
+  ) => Promise<AccessTokenVerdict>;
   readonly users: Users;
   readonly sessions: SessionAdministration;
   readonly auditLog: AuditLog;
@@ -264,14 +273,16 @@ export function readSettings(options: HoldfastOptions) {
     throw new TypeError('options.trustedProxies is a whole number, at least 0');
   }
   const policy = resolvePolicy(options.policy);
+  const { audience = issuer } = options;
+  if (!isAudience(audience)) throw new TypeError('options.audience is a URL without a fragment, or a name');
   return {
     issuer,
-    audience: options.audience ?? issuer,
+    audience,
     trustedProxies,
     policy,
     isKnownPassword: options.isKnownPassword ?? (() => false),
-    clients: registerClients(options.clients, issuer, policy),
-    resourceServers: registerResourceServers(resourceServers),
+    clients: registerClients(options.clients, { issuer, audience }, policy),
+    resourceServers: registerResourceServers(resourceServers, { issuer, audience }),
     webhooks: registerWebhooks(webhooks),
     keyRing: createKeyRing(options.secret, options.acceptedSecrets, options.retiredSecrets),
   };
@@ -343,7 +354,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
     handle,
     listener: createNodeListener(handle, answerUnknown, policy.bodyLimitBytes),
     fetch: createFetchHandler(handle, answerUnknown, policy.bodyLimitBytes),
-    verifyAccessToken: accessTokens.verify,
+    verifyAccessToken: (authorizationHeader, request) => accessTokens.verify(authorizationHeader, request),
     users,
     sessions: {
       revoke: async (sid, reason = 'administrator') => isSid(sid) && sessions.revoke(sid, reason),

@@ -1,3 +1,5 @@
+import { audienceKey } from './audiences.ts';
+import type { AudienceSet } from './audiences.ts';
 import type { AccessTokenClaims, AccessTokens } from './access-token.ts';
 import type { Client, Clients } from './clients.ts';
 import { HoldfastError } from './errors.ts';
@@ -12,6 +14,8 @@ export interface IntrospectionRequest {
   readonly token: string;
   /** The client that a refresh token is said to be of; null when nobody said. */
   readonly clientId: string | null;
+  /** Audiences of the resource server that asks: it is told about tokens for these, and about sessions of clients that may ask for them. */
+  readonly audiences: AudienceSet;
   /** Verifies the request's DPoP proof. @returns the thumbprint of its key; null when there is no proof */
   readonly verifyProof: () => string | null;
 }
@@ -49,7 +53,8 @@ export function createIntrospection(
   return async (request) => {
     if (!request.token.startsWith(REFRESH_TOKEN_PREFIX)) {
       const claims = await accessTokens.read(request.token);
-      const isLive = claims !== null && (await store.findLive([claims.sid])).length > 0;
+      const isItsOwn = claims !== null && request.audiences.has(audienceKey(claims.aud));
+      const isLive = isItsOwn && (await store.findLive([claims.sid])).length > 0;
       return isLive ? { kind: 'access_token', claims } : { kind: 'inactive' };
     }
     const parsed = parseRefreshToken(request.token, keyRing);
@@ -62,7 +67,7 @@ export function createIntrospection(
 
 async function judgeCopy(
   copy: RefreshToken,
-  { clientId, verifyProof }: IntrospectionRequest,
+  { clientId, audiences, verifyProof }: IntrospectionRequest,
   { store, clients, policy }: IntrospectionParts,
 ): Promise<IntrospectionAnswer> {
   const jkt = verifyProof();
@@ -70,6 +75,7 @@ async function judgeCopy(
   if (!reading?.isSecretGenuine) return { kind: 'inactive' };
   const session = reading.record;
   const client: Client | undefined = clients.get(session.clientId);
+  if (!client || ![...client.audiences.keys()].some((key) => audiences.has(key))) return { kind: 'inactive' };
   const outcome = decide(
     session,
     {
@@ -81,7 +87,7 @@ async function judgeCopy(
       isUserActive: false,
     },
     session.nowMs,
-    { ...policy, ...client?.lifetimes },
+    { ...policy, ...client.lifetimes },
   );
   switch (outcome.kind) {
     case 'rotate':

@@ -68,5 +68,7 @@ test.each([
   ['nothing', { inactivityTimeoutSeconds: 0, absoluteLifetimeSeconds: 0 }],
 ])('a registration with %s is refused', (_, sessionLifetimes) => {
   const registration = { clientId: 'app', ...body, sessionLifetimes } as unknown as ClientRegistration;
-  expect(() => registerClients([registration], ISSUER, DEFAULT_POLICY)).toThrow(/clients\[app\]\.sessionLifetimes/);
+  expect(() => registerClients([registration], { issuer: ISSUER, audience: ISSUER }, DEFAULT_POLICY)).toThrow(
+    /clients\[app\]\.sessionLifetimes/,
+  );
 });

@@ -99,7 +99,7 @@ describe('the schedule', () => {
     let keysOf12HoursAgo = one.keys.jwks();
     for (let halfDay = 0; halfDay < 240; halfDay++) {
       for (const node of [one, two]) {
-        const { accessToken } = node.tokens.issue(SESSION, []);
+        const { accessToken } = node.tokens.prepare().issue(SESSION, []);
         expect(await isAccepted(accessToken, keysOf12HoursAgo, store.nowMs)).toBe(true);
         expect((await one.tokens.verify(`Bearer ${accessToken}`)).ok).toBe(true);
         kids.add(node.keys.current().kid);
@@ -144,11 +144,11 @@ describe('on demand', () => {
   test('a compromised key is refused, and a new one signs, as soon as a node looks', async () => {
     const store = signingKeyStore();
     const node = await startNode(store);
-    const { accessToken } = node.tokens.issue(SESSION, []);
+    const { accessToken } = node.tokens.prepare().issue(SESSION, []);
     await rotateSigningKeys({ store, keyRing, policy }, { isCompromised: true });
     await node.keys.maintain();
     expect((await node.tokens.verify(`Bearer ${accessToken}`)).ok).toBe(false);
-    expect((await node.tokens.verify(`Bearer ${node.tokens.issue(SESSION, []).accessToken}`)).ok).toBe(true);
+    expect((await node.tokens.verify(`Bearer ${node.tokens.prepare().issue(SESSION, []).accessToken}`)).ok).toBe(true);
     expect(node.keys.jwks().keys).toHaveLength(1);
   });
 });
@@ -156,7 +156,7 @@ describe('on demand', () => {
 test.each(['ES256', 'EdDSA', 'RS256'] as const)('%s tokens verify by the published keys', async (signingAlgorithm) => {
   const store = signingKeyStore();
   const node = await startNode(store, { signingAlgorithm });
-  const { accessToken } = node.tokens.issue(SESSION, []);
+  const { accessToken } = node.tokens.prepare().issue(SESSION, []);
   expect(await isAccepted(accessToken, node.keys.jwks(), store.nowMs)).toBe(true);
   expect((await node.tokens.verify(`Bearer ${accessToken}`)).ok).toBe(true);
 });

@@ -24,6 +24,8 @@ export interface TokenRefusal {
   readonly status: 401;
   /** As in `wwwAuthenticate`; absent when the request held no token. */
   readonly error?: TokenRefusalError;
+  /** More about `invalid_token`: the token is sound, and for another audience. Another token of the same audience would not help. */
+  readonly reason?: 'audience';
   /** Value for `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1). */
   readonly wwwAuthenticate: string;
   /** Value for `DPoP-Nonce`, when the client is to use one. */
@@ -58,6 +60,12 @@ export function tokenMissing(hasProofs: boolean): TokenRefusal {
 /** The token is not good, whoever presents it. */
 export function tokenInvalid(scheme: PresentedToken['scheme']): TokenRefusal {
   return refuse(scheme, 'invalid_token');
+}
+
+/** The token is ours and current, and for another audience than this one. @see RFC 9068 §4 */
+export function tokenForAnother(scheme: PresentedToken['scheme']): TokenRefusal {
+  const refusal = refuse(scheme, 'invalid_token', 'The access token is for another audience');
+  return { ...refusal, reason: 'audience', wwwAuthenticate: `${refusal.wwwAuthenticate}, reason="audience"` };
 }
 
 /**
@@ -95,8 +103,12 @@ function refuseProof(error: 'invalid_dpop_proof' | 'use_dpop_nonce', proofs: Pro
   return { ...refuse('DPoP', error), ...(nonce !== null && { dpopNonce: nonce }) };
 }
 
-function refuse(scheme: PresentedToken['scheme'], error: TokenRefusalError): TokenRefusal {
-  const parameters = [`error="${error}"`, `error_description="${DESCRIPTIONS[error]}"`];
+function refuse(
+  scheme: PresentedToken['scheme'],
+  error: TokenRefusalError,
+  description = DESCRIPTIONS[error],
+): TokenRefusal {
+  const parameters = [`error="${error}"`, `error_description="${description}"`];
   if (scheme === 'DPoP') parameters.push(ALGORITHMS);
   return { ok: false, status: 401, error, wwwAuthenticate: `${scheme} ${parameters.join(', ')}` };
 }

@@ -88,15 +88,18 @@ function ringOf(minting: number, accepting: number): KeyRing {
 
 function simulateAccessTokens({ scheduler, policy }: ClusterParts, grants: Map<string, AccessGrant>): AccessTokens {
   const played: Partial<AccessTokens> = {
-    issue: (session) => {
-      const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1_000);
-      const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
-      const accessToken = `${ACCESS_TOKEN_PREFIX}${grants.size + 1}`;
-      const expiresAtMs = scheduler.nowMs() + expiresInSeconds * 1_000;
-      const authTimeMs = session.authTimeSeconds * 1_000;
-      grants.set(accessToken, { sub: session.sub, sid: session.sid, expiresAtMs, authTimeMs });
-      return { accessToken, expiresInSeconds };
-    },
+    prepare: (audience = ISSUER) => ({
+      audience,
+      issue: (session) => {
+        const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1_000);
+        const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
+        const accessToken = `${ACCESS_TOKEN_PREFIX}${grants.size + 1}`;
+        const expiresAtMs = scheduler.nowMs() + expiresInSeconds * 1_000;
+        const authTimeMs = session.authTimeSeconds * 1_000;
+        grants.set(accessToken, { sub: session.sub, sid: session.sid, expiresAtMs, authTimeMs });
+        return { accessToken, expiresInSeconds };
+      },
+    }),
   };
   return played as AccessTokens;
 }
@@ -138,7 +141,7 @@ const clientsOf = (lifetimes: SessionLifetimes): Clients =>
       { clientId: CLIENTS.cookie, delivery: 'cookie', scopes: ['notes'] },
       { clientId: CLIENTS.body, delivery: 'body', scopes: ['notes'] },
     ],
-    ISSUER,
+    { issuer: ISSUER, audience: ISSUER },
     lifetimes,
   );
 

@@ -71,7 +71,7 @@ async function introspect(token: string): Promise<oauth.IntrospectionResponse> {
 /** A resource server of the library's own verifies the access token by our published keys. */
 async function validate(accessToken: string): Promise<oauth.JWTAccessTokenClaims> {
   const request = new Request(`${server.issuer}/api`, { headers: { authorization: `Bearer ${accessToken}` } });
-  return oauth.validateJwtAccessToken(as, request, server.issuer, http);
+  return oauth.validateJwtAccessToken(as, request, apiServer.audience, http);
 }
 
 describe('discovery', () => {

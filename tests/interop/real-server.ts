@@ -13,11 +13,19 @@ export type RealServer = {
   stop(): Promise<void>;
 };
 
-export const apiServer = { id: 'the api', secret: 'a secret of the API: 32 bytes or more' };
+export const apiServer = {
+  id: 'the api',
+  secret: 'a secret of the API: 32 bytes or more',
+  audience: 'https://api.example',
+};
 export const redirectUri = 'https://app.example/callback';
 const credentials = { username: 'ada@example.org', password: 'correct horse battery' };
 
-export async function startRealServer(overrides: Partial<HoldfastOptions> = {}): Promise<RealServer> {
+/** @param hasOtherApi whether a resource server is registered, so that tokens are for it by default and not for the issuer */
+export async function startRealServer(
+  overrides: Partial<HoldfastOptions> = {},
+  hasOtherApi = true,
+): Promise<RealServer> {
   const database = await createTestDatabase();
   let holdfast: Holdfast | null = null;
   const server = createServer((request, response) => {
@@ -31,7 +39,10 @@ export async function startRealServer(overrides: Partial<HoldfastOptions> = {}):
     databaseUrl: database.databaseUrl,
     secret: 'a master secret for tests, 32 bytes or more',
     clients: [{ clientId: 'app', delivery: 'body', scopes: ['notes', 'profile'] }],
-    resourceServers: [apiServer],
+    ...(hasOtherApi && {
+      audience: apiServer.audience,
+      resourceServers: [{ id: apiServer.id, secret: apiServer.secret }],
+    }),
     ...overrides,
   });
   const running = holdfast;

@@ -48,6 +48,13 @@ export function invalidScope(): OAuthError {
   });
 }
 
+/** A `resource` that this client may not ask for, or more than one. @see RFC 8707 §2 */
+export function invalidTarget(): OAuthError {
+  return new OAuthError(400, 'invalid_target', 'The resource is none that this client may ask for, or not one alone', {
+    reason: 'resource',
+  });
+}
+
 /** `invalid_grant` with its machine-readable reason; clients tell from it why to sign in again. */
 export function invalidGrant(reason: string, headers: HttpResponse['headers'] = {}): OAuthError {
   return new OAuthError(400, 'invalid_grant', 'The authorization grant is invalid, expired or revoked', {

@@ -6,6 +6,7 @@ import type { DocumentEndpoint } from './endpoint.ts';
 import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
 import type { HttpResponse } from './message.ts';
 import { RESOURCE_SERVER_AUTHENTICATION } from './resource-server.ts';
+import { RESOURCE_METADATA_PATH } from './resource.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
 
@@ -46,7 +47,29 @@ export const METADATA_ENDPOINT: DocumentEndpoint = {
       }),
       dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
       acr_values_supported: ACR_VALUES,
+      protected_resources: [issuer],
     };
     return json(200, metadata, CACHEABLE);
   },
+};
+
+/**
+ * The account endpoints as a protected resource: `resource` is the audience that their tokens are asked for with.
+ *
+ * @see RFC 9728
+ */
+export const RESOURCE_METADATA_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: RESOURCE_METADATA_PATH,
+  answer: ({ issuer }) =>
+    json(
+      200,
+      {
+        resource: issuer,
+        authorization_servers: [issuer],
+        bearer_methods_supported: ['header'],
+        dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
+      },
+      CACHEABLE,
+    ),
 };

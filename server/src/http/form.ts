@@ -1,4 +1,4 @@
-import { invalidRequest, OAuthError } from './answers.ts';
+import { invalidRequest, invalidTarget, OAuthError } from './answers.ts';
 import type { HttpRequest } from './message.ts';
 
 /** Parameters of a request, each given once and not empty (RFC 6749 §3.2: an empty one counts as omitted). */
@@ -30,7 +30,9 @@ export function readForm(request: HttpRequest, bodyLimitBytes: number): Paramete
     const at = pair.indexOf('=');
     const name = unescape(at < 0 ? pair : pair.slice(0, at));
     const value = at < 0 ? '' : unescape(pair.slice(at + 1));
-    if (seen.has(name)) throw invalidRequest('A parameter is given more than once');
+    if (seen.has(name)) {
+      throw name === 'resource' ? invalidTarget() : invalidRequest('A parameter is given more than once');
+    }
     seen.add(name);
     if (value !== '') parameters.set(name, value);
   }

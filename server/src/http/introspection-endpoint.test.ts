@@ -19,7 +19,7 @@ let server: TestServer;
 
 beforeAll(async () => {
   database = await createTestDatabase(inject('postgresAdminUrl'));
-  server = await startTestServer(database.databaseUrl, { resourceServers: [API] });
+  server = await startTestServer(database.databaseUrl, { audience: API.id, resourceServers: [API] });
 });
 afterAll(async () => {
   await server.holdfast.close();
@@ -71,6 +71,7 @@ describe('who may ask', () => {
   test('a resource server, in any of the three ways', async () => {
     const { accessToken } = await server.signIn();
     const bearer = await startTestServer(database.databaseUrl, {
+      audience: API.id,
       resourceServers: [{ id: 'api', secret: 'c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0' }],
     });
     try {
@@ -97,7 +98,7 @@ describe('who may ask', () => {
       [API, { ...API, secret: 'x'.repeat(40) }],
       [{ id: '', secret: API.secret }],
     ]) {
-      const start = startTestServer(database.databaseUrl, { resourceServers });
+      const start = startTestServer(database.databaseUrl, { audience: API.id, resourceServers });
       await expect(start).rejects.toThrow(TypeError);
       await expect(start).rejects.not.toThrow(/secret of the API|too short to be one/);
     }
@@ -112,7 +113,7 @@ describe('an access token', () => {
       active: true,
       token_type: 'Bearer',
       iss: ISSUER,
-      aud: ISSUER,
+      aud: API.id,
       client_id: 'native',
       sid,
       scope: 'notes profile',

@@ -19,6 +19,7 @@ export const INTROSPECTION_ENDPOINT: ResourceServerEndpoint = {
     const answer = await parts.introspect({
       token,
       clientId: clientId === id ? null : clientId,
+      audiences: parts.resourceServers.audiencesOf(id),
       verifyProof: () => verifyRequestProof(request, parts),
     });
     return json(200, describe(answer, parts.issuer));

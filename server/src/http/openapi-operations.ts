@@ -181,6 +181,14 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
       responses: { 200: jsonBody('The metadata', { type: 'object' }) },
     },
   },
+  '/.well-known/oauth-protected-resource': {
+    get: {
+      operationId: 'resourceMetadata',
+      summary: 'The audience of the account endpoints',
+      description: 'RFC 9728. Ask for a token with this `resource` before you call an account endpoint.',
+      responses: { 200: jsonBody('The metadata', { type: 'object' }) },
+    },
+  },
   '/openapi.json': {
     get: {
       operationId: 'openapi',
@@ -234,6 +242,7 @@ export const SCHEMAS = {
       token_type: { type: 'string', enum: ['Bearer', 'DPoP'] },
       expires_in: { type: 'integer' },
       scope: { type: 'string' },
+      resource: text('What the access token is for: its audience (RFC 8707)'),
       refresh_token: text('Only when one is handed out; otherwise keep the one you have'),
       refresh_token_timeout: { type: 'integer', description: 'Seconds until the inactivity timeout' },
       authorization_expires_in: { type: 'integer', description: 'Seconds until the session ends for good' },

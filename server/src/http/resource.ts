@@ -7,6 +7,9 @@ import { readForm } from './form.ts';
 import type { Parameters } from './form.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 
+/** Of the account endpoints' metadata. @see RFC 9728 §3 */
+export const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource';
+
 /** What a signed-in user owns here: reached with an access token, never with a cookie. */
 export interface ResourceEndpoint {
   readonly kind: 'resource';
@@ -42,22 +45,30 @@ export interface Access {
 export async function admit(request: HttpRequest, id: string, parts: EndpointParts): Promise<Access> {
   const { authorization, dpop } = request.headers;
   const url = parts.issuer + request.path;
-  const verdict = await parts.accessTokens.verify(authorization, { method: request.method, url, dpop });
-  if (!verdict.ok) throw unauthorized(verdict.wwwAuthenticate, verdict.error);
+  // A token for any other audience is known to an API, which must not act on the account with it (RFC 9700 §2.3).
+  const verdict = await parts.accessTokens.verify(authorization, { method: request.method, url, dpop }, parts.issuer);
+  if (!verdict.ok) throw unauthorized(withMetadata(verdict.wwwAuthenticate, parts), verdict.error, verdict.reason);
   const { claims } = verdict;
   const client = parts.clients.get(claims.client_id);
   const [live] = await parts.findLive([claims.sid]);
   if (client === undefined || live?.sub !== claims.sub) {
-    throw unauthorized('Bearer error="invalid_token", error_description="The session has ended"');
+    const ended = 'Bearer error="invalid_token", error_description="The session has ended"';
+    throw unauthorized(withMetadata(ended, parts));
   }
   const hasForm = request.method === 'POST' || request.method === 'PATCH';
   const parameters = hasForm ? readForm(request, parts.policy.bodyLimitBytes) : new Map<string, string>();
   return { request, claims, client, id, parameters };
 }
 
-function unauthorized(wwwAuthenticate: string, error = 'invalid_token'): OAuthError {
-  return new OAuthError(401, error, 'A valid access token is needed', {
-    reason: 'access_token',
+/** Names the document that says which audience tokens must have here. @see RFC 9728 §5.1 */
+function withMetadata(wwwAuthenticate: string, { issuer }: EndpointParts): string {
+  const scheme = /^(?:Bearer|DPoP)$/.test(wwwAuthenticate) ? ' ' : ', ';
+  return `${wwwAuthenticate}${scheme}resource_metadata="${issuer}${RESOURCE_METADATA_PATH}"`;
+}
+
+function unauthorized(wwwAuthenticate: string, error = 'invalid_token', reason = 'access_token'): OAuthError {
+  return new OAuthError(401, error, 'A valid access token for this audience is needed', {
+    reason,
     headers: { 'www-authenticate': wwwAuthenticate },
   });
 }

@@ -11,14 +11,17 @@ import type { TestDatabase } from '../testing/database.ts';
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
+const AUDIENCE = 'https://api.example';
 const API = { id: 'notes api', secret: 'a secret of a resource server: + / = %' };
+
+const SETTINGS = { audience: AUDIENCE, resourceServers: [API] };
 
 let database: TestDatabase;
 let server: TestServer;
 
 beforeAll(async () => {
   database = await createTestDatabase(inject('postgresAdminUrl'));
-  server = await startTestServer(database.databaseUrl, { resourceServers: [API], policy: { revocationPollMs: 50 } });
+  server = await startTestServer(database.databaseUrl, { ...SETTINGS, policy: { revocationPollMs: 50 } });
 });
 afterAll(async () => {
   await server.holdfast.close();
@@ -70,7 +73,7 @@ test('has a session that ended in any way, and none that lives', async () => {
 describe('a resource server that follows', () => {
   test('stops the access tokens of a session within seconds of its end, also through another node, and after a restart', async () => {
     // Two nodes: what one ends, a follower of the other hears.
-    const other = await startTestServer(database.databaseUrl, { resourceServers: [API] });
+    const other = await startTestServer(database.databaseUrl, SETTINGS);
     const listener = createServer(server.holdfast.listener).listen(0, '127.0.0.1');
     await new Promise((resolve) => listener.once('listening', resolve));
     const issuer = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
@@ -78,7 +81,7 @@ describe('a resource server that follows', () => {
     const guardWith = (revocations: ReturnType<typeof follow>) =>
       createResourceGuard({
         issuer: 'https://id.example',
-        audience: 'https://id.example',
+        audience: AUDIENCE,
         jwksUri: `${issuer}/.well-known/jwks.json`,
         revocations,
       });
@@ -106,7 +109,7 @@ describe('a resource server that follows', () => {
 });
 
 test('closing the server does not wait for those who wait', async () => {
-  const leaving = await startTestServer(database.databaseUrl, { resourceServers: [API] });
+  const leaving = await startTestServer(database.databaseUrl, SETTINGS);
   const { body } = await leaving.post('/revocations', {}, { authorization });
   const waiting = leaving.post('/revocations', { after: String(body['cursor']), wait: '60' }, { authorization });
   await leaving.holdfast.close();

@@ -1,7 +1,7 @@
 import type { Client } from '../clients.ts';
 import { errorResponse, json, OAuthError, toOAuthError } from './answers.ts';
 import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
-import { JWKS_ENDPOINT, METADATA_ENDPOINT } from './documents.ts';
+import { JWKS_ENDPOINT, METADATA_ENDPOINT, RESOURCE_METADATA_ENDPOINT } from './documents.ts';
 import type { DocumentEndpoint, Endpoint, EndpointParts, FormEndpoint, ResourceServerEndpoint } from './endpoint.ts';
 import { readForm, requireParameter } from './form.ts';
 import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
@@ -36,6 +36,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   PASSWORD_ENDPOINT,
   JWKS_ENDPOINT,
   METADATA_ENDPOINT,
+  RESOURCE_METADATA_ENDPOINT,
   OPENAPI_ENDPOINT,
   HEALTH_ENDPOINT,
   READINESS_ENDPOINT,

@@ -106,7 +106,9 @@ describe('the list of sessions', () => {
     const refused = await server.ask('GET', '/sessions', accessToken);
     expect(refused).toMatchObject({ status: 401 });
     const challenge = String(refused.headers['www-authenticate']);
-    expect(challenge).toMatch(accessToken === null ? /^Bearer(, DPoP [^,]*)?$/ : /^Bearer error="invalid_token"/);
+    expect(challenge).toMatch(
+      accessToken === null ? /^Bearer, DPoP [^,]*, resource_metadata="[^"]*"$/ : /^Bearer error="invalid_token"/,
+    );
   });
 
   test('of an ended session is refused at once, although its access token still lives', async () => {

@@ -1,8 +1,10 @@
+import type { AccessTokenIssuer } from '../access-token.ts';
+import { audienceKey } from '../audiences.ts';
 import { parseScope } from '../clients.ts';
 import { isSid } from '../refresh-token.ts';
 import type { RefreshAnswer } from '../sessions.ts';
 import type { SessionRecord } from '../store.ts';
-import { invalidGrant, invalidRequest, invalidScope, jsonText, OAuthError } from './answers.ts';
+import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from './answers.ts';
 import { peerOf } from './endpoint.ts';
 import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
 import { readFlag, requireParameter } from './form.ts';
@@ -41,18 +43,20 @@ async function exchangeCode(form: FormRequest, parts: EndpointParts): Promise<Ht
   if (!CODE.test(code) || !CODE_VERIFIER.test(codeVerifier)) throw invalidGrant('code');
   const jkt = verifyRequestProof(request, parts);
   if (jkt === null && client.isProofRequired) throw proofMissing();
+  const tokenIssuer = prepareAccessToken(form, parts);
   const answer = await parts.codes.exchange({ client, code, codeVerifier, jkt, ...peerOf(request) });
   if (answer.kind === 'refused') {
     throw answer.reason === 'proof_missing' ? proofMissing() : invalidGrant(answer.reason);
   }
   const { session, refreshToken } = answer;
-  return tokenResponse({ session, refreshToken, jkt }, session.scope, form, parts);
+  return tokenResponse({ session, refreshToken, jkt }, session.scope, form, { issuer: parts.issuer, tokenIssuer });
 }
 
 async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpResponse> {
   const { client, parameters, request } = form;
   const scope = readScope(parameters);
   const isUserActive = readFlag(parameters, 'user_active', true);
+  const tokenIssuer = prepareAccessToken(form, parts);
   const cookie = client.delivery === 'cookie' ? await readCookie(form, parts) : null;
   const refreshToken = cookie === null ? requireParameter(parameters, 'refresh_token') : cookie.value;
   const { address, userAgent } = peerOf(request);
@@ -66,7 +70,7 @@ async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpRes
     userAgent,
   });
   if (answer.kind === 'granted') {
-    return tokenResponse(answer, scope ?? answer.session.scope, form, parts);
+    return tokenResponse(answer, scope ?? answer.session.scope, form, { issuer: parts.issuer, tokenIssuer });
   }
   throw toError(answer, cookie);
 }
@@ -110,15 +114,16 @@ function tokenResponse(
   { session, refreshToken, jkt }: Grant,
   scope: readonly string[],
   { client }: FormRequest,
-  { accessTokens, issuer }: EndpointParts,
+  { issuer, tokenIssuer }: { readonly issuer: string; readonly tokenIssuer: AccessTokenIssuer },
 ): HttpResponse {
-  const { accessToken, expiresInSeconds } = accessTokens.issue(session, scope, jkt);
+  const { accessToken, expiresInSeconds } = tokenIssuer.issue(session, scope, jkt);
   const authorizationExpiresIn = secondsUntil(session.expiresAtMs, session);
   const isCookie = client.delivery === 'cookie';
   const members = JSON.stringify({
     token_type: jkt === null ? 'Bearer' : 'DPoP',
     expires_in: expiresInSeconds,
     scope: scope.join(' '),
+    resource: tokenIssuer.audience,
     refresh_token: isCookie ? undefined : (refreshToken ?? undefined),
     refresh_token_timeout: secondsUntil(session.idleExpiresAtMs, session),
     authorization_expires_in: authorizationExpiresIn,
@@ -134,6 +139,20 @@ function tokenResponse(
 
 function secondsUntil(atMs: number, { nowMs }: SessionRecord): number {
   return Math.max(0, Math.floor((atMs - nowMs) / 1000));
+}
+
+/**
+ * Chooses the audience and the signing key. Both can fail, so this comes before the row of a session is looked at.
+ *
+ * @throws OAuthError `invalid_target`; HoldfastError `unavailable`
+ * @see RFC 8707 §2.2
+ */
+function prepareAccessToken({ client, parameters }: FormRequest, { accessTokens }: EndpointParts): AccessTokenIssuer {
+  const resource = parameters.get('resource');
+  if (resource === undefined) return accessTokens.prepare();
+  const audience = client.audiences.get(audienceKey(resource));
+  if (audience === undefined) throw invalidTarget();
+  return accessTokens.prepare(audience);
 }
 
 function readScope(parameters: Parameters): readonly string[] | null {

@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto';
+import { isAudience, isSameAudience } from '../audiences.ts';
 import type { AccessTokenClaims } from '../access-token.ts';
 import { parseScope, isOrigin } from '../clients.ts';
 import { createProofVerifier } from '../dpop.ts';
@@ -21,7 +22,10 @@ export type TokenAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
 export interface ResourceGuardOptions {
   /** The authorization server, as its metadata names it: an origin such as `https://id.example`. */
   readonly issuer: string;
-  /** What the tokens must be for: the `audience` option of the server. */
+  /**
+   * What the tokens must be for: the `audience` option of the server, or one that its clients ask for with `resource`. Never the
+   * issuer: tokens for it open the user's account, and no API is to receive them.
+   */
   readonly audience: string;
   /** This resource server's origin as clients know it, whatever stands before it. Default: the audience's, if it is a URL. */
   readonly origin?: string;
@@ -146,7 +150,10 @@ function checkOptions(options: ResourceGuardOptions): CheckedOptions {
     revocations,
   } = options;
   if (!isOrigin(issuer) || !isSafeUrl(issuer)) throw new TypeError('options.issuer is an https origin without a path');
-  if (typeof audience !== 'string' || audience === '') throw new TypeError('options.audience is missing');
+  if (!isAudience(audience)) throw new TypeError('options.audience is missing, or no URL without a fragment');
+  if (isSameAudience(audience, issuer)) {
+    throw new TypeError('options.audience is the issuer, whose tokens are for its own account endpoints alone');
+  }
   if (jwksUri !== null && !isSafeUrl(jwksUri)) throw new TypeError('options.jwksUri is an https URL');
   const origin = options.origin ?? (URL.canParse(audience) ? new URL(audience).origin : '');
   if (!isOrigin(origin)) throw new TypeError('options.origin is this server as clients know it: https://api.example');

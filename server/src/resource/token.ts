@@ -1,3 +1,4 @@
+import { isSameAudience } from '../audiences.ts';
 import type { AccessTokenClaims } from '../access-token.ts';
 import { CLOCK_AHEAD_SECONDS } from '../policy.ts';
 import type { ProofAlgorithm } from '../proof-key.ts';
@@ -66,8 +67,7 @@ function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: num
     auth_time: authTime,
     cnf,
   } = claims;
-  const isAudience = Array.isArray(aud) ? aud.includes(expectation.audience) : aud === expectation.audience;
-  if (iss !== expectation.issuer || !isAudience) return null;
+  if (iss !== expectation.issuer || !isForAudience(aud, expectation)) return null;
   if (!isTime(exp) || !isTime(iat) || !isTime(authTime) || (nbf !== undefined && !isTime(nbf))) return null;
   const earliest = nowSeconds - expectation.clockToleranceSeconds;
   const latest = nowSeconds + CLOCK_AHEAD_SECONDS;
@@ -77,6 +77,14 @@ function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: num
   // A token that is bound in a way that is not understood here must not pass as one that is not bound.
   if (cnf !== undefined && !isJkt(cnf)) return null;
   return claims as unknown as AccessTokenClaims;
+}
+
+/** A token that is for the issuer as well opens the user's account, so no other resource server takes it. */
+function isForAudience(aud: unknown, { issuer, audience }: TokenExpectation): boolean {
+  const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
+  const includes = (wanted: string): boolean =>
+    audiences.some((each) => typeof each === 'string' && isSameAudience(each, wanted));
+  return includes(audience) && !includes(issuer);
 }
 
 function isTime(value: unknown): value is number {
