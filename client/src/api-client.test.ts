@@ -99,10 +99,11 @@ describe('retries', () => {
     expect(seen.map(({ headers }) => headers['idempotency-key'])).toEqual(['k1', 'k1', 'k1']);
   });
 
-  it('gives up after the limit with the last answer', async () => {
+  it('gives up at its deadline with the last answer', async () => {
     const { api, seen, pass } = await setUp((_request, response) => response.writeHead(503).end());
-    await expect(finish(api.get('/notes'), pass)).rejects.toMatchObject({ code: 'http-status' });
-    expect(seen).toHaveLength(3);
+    const answer = finish(api.get('/notes', { deadlineMs: 3_000 }), pass);
+    await expect(answer).rejects.toMatchObject({ code: 'http-status' });
+    expect(seen.length).toBeGreaterThan(4);
   });
 
   it('waits as long as Retry-After says', async () => {
@@ -121,7 +122,7 @@ describe('retries', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('a tunnel: what is safe to repeat waits for the network, however often it failed; a POST fails at once', async () => {
+  it('a tunnel: what is safe to repeat waits for the network and is tried now and then; a POST fails at once', async () => {
     let isOffline = true;
     const { api, seen, pass, signal } = await setUp((_request, response) =>
       isOffline ? response.destroy() : response.end('"ok"'),
@@ -130,7 +131,7 @@ describe('retries', () => {
     const waiting = api.get('/notes').json();
     await expect(api.post('/notes', { json: {} })).rejects.toMatchObject({ code: 'server-unavailable' });
     await pass(60_000);
-    expect(seen).toHaveLength(2);
+    expect(seen.length).toBeLessThan(30);
     isOffline = false;
     signal('online');
     expect(await finish(waiting, pass)).toBe('ok');

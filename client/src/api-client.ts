@@ -1,20 +1,22 @@
 import type { AuthService } from './auth-service.ts';
 import { isOneShot, type AuthorizedInit } from './authorized-fetch.ts';
 import { HoldfastError } from './errors.ts';
+import type { TokenRequest } from './shell.ts';
 import { readRetryAfterMs } from './wire.ts';
 import { unlessAborted } from './within.ts';
 
 /** When and how often a request is repeated. Idempotent methods only, or with an `Idempotency-Key` (RFC 9110 §9.2.2). */
 export type RetryPolicy = {
-  /** How often a request is repeated at most. Default 2. */
+  /** How often a request is repeated at most. Default: as often as its deadline allows. */
   readonly limit: number;
   /** First step of the exponential back-off with full jitter, in ms. Default 300. */
   readonly baseMs: number;
   /** Longest wait before a repetition, in ms; a longer `Retry-After` is handed to the caller. Default 10 000. */
   readonly capMs: number;
   /**
-   * How many repetitions this client may be ahead: each costs one, and each request that succeeds gives back a tenth. An API in
-   * trouble is thereby asked a tenth more, not three times as much. Default 10.
+   * How many repetitions this client may be ahead: each costs one. One comes back every five seconds, a tenth with each request
+   * that succeeds, and two with each repetition that does. An API in trouble is thereby asked little more than without
+   * repetitions; when the trouble is over, whatever waits is sent soon. Default 10.
    */
   readonly budget: number;
 };
@@ -91,7 +93,7 @@ function toRequest(baseUrl: string, method: Method, path: string, options: ApiRe
   ];
 }
 
-function wait({ platform }: AuthService, delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+function wait({ platform }: AuthService, delayMs: number, signal: AbortSignal | null | undefined): Promise<void> {
   let cancel = (): void => {};
   const waited = new Promise<void>((resolve) => {
     cancel = platform.clock.wake(delayMs, resolve);
@@ -104,14 +106,16 @@ function retryDelayMs(
   outcome: Response | HoldfastError,
   tries: number,
   retry: RetryPolicy,
+  leftMs: number,
   random: number,
 ): number | null {
-  if (tries > retry.limit) return null;
-  const backoffMs = Math.min(retry.capMs, retry.baseMs * 2 ** (tries - 1)) * random;
+  if (tries > retry.limit || retry.budget < 1 || leftMs <= 0) return null;
+  // The last try is made when the deadline comes.
+  const backoffMs = Math.min(leftMs, Math.min(retry.capMs, retry.baseMs * 2 ** (tries - 1)) * random);
   if (outcome instanceof HoldfastError) return outcome.code === 'server-unavailable' ? backoffMs : null;
   if (!RETRYABLE_STATUS.has(outcome.status)) return null;
   const askedMs = readRetryAfterMs(Object.fromEntries(outcome.headers)) ?? 0;
-  return askedMs > retry.capMs ? null : Math.max(askedMs, backoffMs);
+  return askedMs > Math.min(leftMs, retry.capMs) ? null : Math.max(askedMs, backoffMs);
 }
 
 async function attempt(auth: AuthService, url: URL, init: AuthorizedInit): Promise<Response | HoldfastError> {
@@ -123,49 +127,82 @@ async function attempt(auth: AuthService, url: URL, init: AuthorizedInit): Promi
   }
 }
 
-/** One client: what it was made with, and what it has left of its budget, in tenths of a repetition. */
-type Client = { readonly auth: AuthService; readonly retry: RetryPolicy; credit: number };
+/** One client: what it was made with, and what it had left of its budget at a time, in tenths of a repetition. */
+type Client = { readonly auth: AuthService; readonly retry: RetryPolicy; credit: number; atMs: number };
 
-/** How long to wait before `outcome` is improved upon, or `null` when it is for the caller. */
-function nextTryInMs(client: Client, outcome: Response | HoldfastError, tries: number, leftMs: number): number | null {
-  const { auth, retry } = client;
-  if (!(outcome instanceof HoldfastError) && outcome.ok) {
-    client.credit = Math.min(retry.budget * 10, client.credit + 1);
-    return null;
+/** One tenth of a repetition comes back in so many ms. */
+const REFILL_MS = 500;
+
+const nowMs = ({ auth }: Client): number => auth.platform.clock.now().monotonicMs;
+
+function earn(client: Client, tenths: number): void {
+  const { retry, credit, atMs } = client;
+  client.atMs = nowMs(client);
+  client.credit = Math.min(retry.budget * 10, credit + (client.atMs - atMs) / REFILL_MS + tenths);
+}
+
+/** Pays for a repetition; `false` if that is not possible now. */
+function spend(client: Client): boolean {
+  earn(client, 0);
+  const isPaid = client.credit >= 10;
+  if (isPaid) client.credit -= 10;
+  return isPaid;
+}
+
+/** Out of budget, a request looks again after two seconds at most. */
+const LOOK_MS = 2_000;
+
+/** One request on its way through its tries. */
+type Trip = { readonly patience: Pick<TokenRequest, 'signal' | 'owner'>; readonly endsAtMs: number };
+
+/**
+ * Waits before the next try: for `delayMs`, for the budget, or until the network is back. In a tunnel it is parked like a request
+ * that waits for a token. Answers why there is a next try, or `null`: the deadline came first.
+ */
+async function waitForTurn(
+  client: Client,
+  { patience, endsAtMs }: Trip,
+  delayMs: number,
+  isLost: boolean,
+): Promise<'again' | 'online' | null> {
+  const { auth } = client;
+  for (let nextMs = delayMs; ; nextMs = LOOK_MS * auth.platform.random()) {
+    const startMs = nowMs(client);
+    const deadlineMs = endsAtMs - startMs;
+    const pauseMs = Math.min(nextMs, deadlineMs);
+    const online = isLost ? auth.untilOnline({ ...patience, deadlineMs, pauseMs }) : null;
+    await (online ?? wait(auth, pauseMs, patience.signal));
+    if (online && nowMs(client) < startMs + pauseMs) return 'online';
+    if (spend(client)) return 'again';
+    if (nowMs(client) >= endsAtMs) return null;
   }
-  const delayMs = retryDelayMs(outcome, tries, retry, auth.platform.random());
-  if (delayMs === null || delayMs > leftMs || client.credit < 10) return null;
-  client.credit -= 10;
-  return delayMs;
 }
 
 async function send(client: Client, url: URL, init: AuthorizedInit, deadlineMs: number): Promise<Response> {
-  const { auth } = client;
-  const { clock } = auth.platform;
-  const endsAtMs = clock.now().monotonicMs + deadlineMs;
+  const { auth, retry } = client;
+  const endsAtMs = nowMs(client) + deadlineMs;
   const patience = { signal: init.signal, deadlineMs };
   // Whose request this is can be said once the session was restored.
   if (auth.getSnapshot().status === 'restoring') await auth.getAccessToken(patience);
   const owner = auth.owner();
+  const trip: Trip = { patience: { signal: init.signal, owner }, endsAtMs };
   const mayRepeat =
     !isOneShot(init.body) && (IDEMPOTENT.has(init.method ?? '') || new Headers(init.headers).has('idempotency-key'));
   for (let tries = 1; ; tries++) {
-    const leftMs = Math.max(0, endsAtMs - clock.now().monotonicMs);
+    const leftMs = Math.max(0, endsAtMs - nowMs(client));
     const outcome = await attempt(auth, url, { ...init, owner, parkDeadlineMs: leftMs });
-    // In a tunnel: parked like a request that waits for a token, and sent when the network is back.
-    const isLost = mayRepeat && outcome instanceof HoldfastError;
-    const online = isLost ? auth.untilOnline({ ...patience, owner, deadlineMs: leftMs }) : null;
-    if (online) {
-      await online;
-      tries = 0;
-      continue;
+    const isLost = outcome instanceof HoldfastError;
+    if (!isLost && outcome.ok) {
+      earn(client, tries > 1 ? 20 : 1);
+      return outcome;
     }
-    const delayMs = nextTryInMs(client, outcome, mayRepeat ? tries : Infinity, leftMs);
-    if (delayMs !== null) {
-      if (!(outcome instanceof HoldfastError)) await outcome.body?.cancel();
-      await wait(auth, delayMs, init.signal ?? undefined);
-    } else if (outcome instanceof HoldfastError) throw outcome;
-    else if (outcome.ok) return outcome;
+    const restMs = Math.max(0, endsAtMs - nowMs(client));
+    const delayMs = mayRepeat ? retryDelayMs(outcome, tries, retry, restMs, auth.platform.random()) : null;
+    const turn = delayMs === null ? null : await waitForTurn(client, trip, delayMs, isLost);
+    if (turn === 'online') tries = 0;
+    if (isLost) {
+      if (!turn) throw outcome;
+    } else if (turn) await outcome.body?.cancel();
     else throw new HoldfastError('http-status', `the API answered ${outcome.status}`, { response: outcome });
   }
 }
@@ -199,8 +236,8 @@ function withBodyReaders(response: Promise<Response>): ApiResponse {
  */
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const { auth, deadlineMs = 120_000 } = options;
-  const retry: RetryPolicy = { limit: 2, baseMs: 300, capMs: 10_000, budget: 10, ...options.retry };
-  const client: Client = { auth, retry, credit: retry.budget * 10 };
+  const retry: RetryPolicy = { limit: Infinity, baseMs: 300, capMs: 10_000, budget: 10, ...options.retry };
+  const client: Client = { auth, retry, credit: retry.budget * 10, atMs: auth.platform.clock.now().monotonicMs };
   const baseUrl = options.baseUrl.endsWith('/') ? options.baseUrl : `${options.baseUrl}/`;
   if (!URL.canParse(baseUrl)) throw new TypeError('baseUrl must be an absolute URL');
   if (!auth.resources.has(new URL(baseUrl).origin))

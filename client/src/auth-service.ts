@@ -120,10 +120,12 @@ export type AuthService = {
    */
   readonly owner: () => number;
   /**
-   * Resolves when the network is back; `null` if the platform knows of no outage. For retries: parked like a request that waits
-   * for a token, with the same deadline, the same queue and the same errors.
+   * Resolves when the network is back, or after `pauseMs`, for the platform may be wrong; `null` if it knows of no outage. For
+   * retries: parked like a request that waits for a token, with the same deadline, the same queue and the same errors.
    */
-  readonly untilOnline: (options?: Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner'>) => Promise<void> | null;
+  readonly untilOnline: (
+    options?: Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner' | 'pauseMs'>,
+  ) => Promise<void> | null;
   /** A usable access token, refreshed first if need be. For clients that `fetch` does not fit. */
   readonly getAccessToken: (options?: Pick<TokenRequest, 'signal' | 'deadlineMs'>) => Promise<string>;
   /** A drop-in for `fetch` that carries the session to the origins in `resources` and nowhere else. */

@@ -117,7 +117,9 @@ async function sendOnce(
   const attempt = async (): Promise<Response> => {
     const proof = access.tokenType === 'DPoP' ? await signProof(shell, method, url, access.value) : null;
     const authorization = `${access.tokenType} ${access.value}`;
-    const response = await plan.send(proof === null ? { authorization } : { authorization, dpop: proof });
+    const sent = plan.send(proof === null ? { authorization } : { authorization, dpop: proof });
+    sent.catch(() => dispatch(shell, { type: 'requestLost' }));
+    const response = await sent;
     rememberNonce(shell, url, response.headers.get('dpop-nonce'));
     return response;
   };
@@ -173,7 +175,9 @@ async function sendAuthorized(
   const endpoint = `${target.origin}${target.pathname}`;
   if (first.status !== 401) {
     shell.refusing.delete(endpoint);
-    dispatch(shell, { type: 'tokenTried', generation: token.generation, isRefused: false, isDoubted: false });
+    // A server in trouble, or the gateway before it, has said nothing of the token.
+    if (first.status < 500)
+      dispatch(shell, { type: 'tokenTried', generation: token.generation, isRefused: false, isDoubted: false });
     return first;
   }
   if (isRefusing(shell, endpoint)) return first;

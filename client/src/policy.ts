@@ -21,6 +21,8 @@ export type SessionPolicy = {
   readonly backoffBaseMs: number;
   /** Longest step of the exponential back-off, in ms. Default 60 000. */
   readonly backoffCapMs: number;
+  /** The same while requests are parked, in ms: an outage costs them little more than it lasts. Default 8 000. */
+  readonly parkedBackoffCapMs: number;
   /** The longest `Retry-After` that is believed, in ms: a mistaken one must not last for a day. Default 300 000. */
   readonly retryAfterCapMs: number;
   /** How many refreshes may be sent in a burst, whatever the server answers. Default 10. */
@@ -46,6 +48,7 @@ export const defaultPolicy: SessionPolicy = {
   vaultWaitMs: 5_000,
   backoffBaseMs: 500,
   backoffCapMs: 60_000,
+  parkedBackoffCapMs: 8_000,
   retryAfterCapMs: 300_000,
   refreshBurst: 10,
   refreshRefillMs: 6_000,

@@ -1,11 +1,11 @@
 import { after, type Instant } from './instant.ts';
+import { backOff, payForRefresh, refreshAllowedInMs } from './pacing.ts';
 import type { StoredSession, VaultRecord } from './ports.ts';
 import type { Active, Event, Flight, FlightStep, Held, Observation, RefreshCause } from './session-state.ts';
 import type { Tokens } from './token-answer.ts';
 import {
   activePhase,
   adopt,
-  backOffMs,
   canRefresh,
   endFlight,
   freshMs,
@@ -15,9 +15,7 @@ import {
   isSameMoment,
   leave,
   observe,
-  payForRefresh,
   readable,
-  refreshAllowedInMs,
   requireReauthentication,
   run,
   settleWaiters,
@@ -29,7 +27,12 @@ import {
 // One refresh, step by step: locking, reading, requesting, then committing or rereading. Every step waits for one event;
 // what comes for an attempt that is over is dropped here and nowhere else.
 
+const SHORTER_PATIENCE = 0.8;
+
 type FailureCause = Extract<Observation, { type: 'refresh.failed' }>['cause'];
+
+/** Failures that say nothing of the server: it was not reached. */
+const OUT_OF_REACH: ReadonlySet<FailureCause> = new Set(['network', 'timeout', 'not-json']);
 
 function enter(turn: Turn, flight: Flight, step: FlightStep, waitMs: number): void {
   turn.state.flight = { ...flight, step, deadline: after(turn.now, waitMs) };
@@ -134,7 +137,10 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
   state.phase = { ...held, stored };
   state.stamp = stamp;
   const step: FlightStep = { kind: 'requesting', sentAt: now, stamp, sent: stored.refreshToken };
-  enter(turn, { ...flight, isUserActive }, step, policy.responseDeadlineMs);
+  // Where nothing answers, a try begins just before the end of the outage: every second one is shorter. A server that is slow
+  // and answers needs the whole time.
+  const patience = state.failures % 2 ? SHORTER_PATIENCE : 1;
+  enter(turn, { ...flight, isUserActive }, step, policy.responseDeadlineMs * patience);
   run(turn, { type: 'sendRefresh', attempt, session: stored, isUserActive });
   observe(turn, { type: 'refresh.sent', attempt, isUserActive });
 }
@@ -144,6 +150,7 @@ export function onAnswered(turn: Turn, { attempt, answer }: Event<'refreshAnswer
   const { flight } = turn.state;
   const held = activePhase(turn);
   if (!held || flight?.attempt !== attempt || flight.step.kind !== 'requesting') return;
+  if (answer.kind !== 'transient' || !OUT_OF_REACH.has(answer.cause)) turn.state.isOffline = false;
   const { stamp } = flight.step;
   if (answer.kind === 'tokens') commit(turn, flight, flight.step, held.stored, answer.tokens);
   else if (answer.kind === 'rejected' || answer.cause === 'rate-limited')
@@ -240,24 +247,26 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   } else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');
 }
 
-/** Failures that say nothing of the server: it was not reached. */
-const OUT_OF_REACH: ReadonlySet<FailureCause> = new Set(['network', 'timeout', 'not-json']);
-
 function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: number | null = null): void {
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   // There was nothing but a hope: without an answer there is nobody to show.
   if (held?.probe) return leave(turn, held.probe);
   const isOutOfReach = OUT_OF_REACH.has(cause);
-  const ownMs = backOffMs(turn, isOutOfReach);
-  const retryInMs =
-    askedMs === null ? ownMs : Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random;
+  // The first failure of an outage: whatever answers next says that it may be over.
+  if (state.failures === 0) state.isUnreached = true;
+  const own = backOff(turn, isOutOfReach);
+  const isServerAsked = askedMs !== null;
+  const ms = isServerAsked ? Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random : own.ms;
+  // Where nothing answered, the wait for an answer was a wait already.
+  const waitedMs = isOutOfReach ? now.monotonicMs - flight.startedAt.monotonicMs : 0;
+  const parkedMs = isServerAsked ? ms : Math.max(0, own.parkedMs - waitedMs);
   if (held) {
     const isRefused = held.isRefused && !held.isDoubted;
     state.phase = { ...held, isRefused, freshness: isOutOfReach ? 'offline' : held.freshness };
   }
-  state.backoff = { until: after(now, retryInMs), isServerAsked: askedMs !== null };
+  state.backoff = { until: after(now, ms), parkedUntil: after(now, parkedMs), isServerAsked };
   if (flight.cause === 'extend' || flight.cause === 'refused') state.wanted = flight.cause;
   endFlight(turn);
-  observe(turn, { type: 'refresh.failed', attempt: flight.attempt, cause, retryInMs });
+  observe(turn, { type: 'refresh.failed', attempt: flight.attempt, cause, retryInMs: refreshAllowedInMs(turn) });
 }

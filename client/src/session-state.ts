@@ -37,8 +37,10 @@ export type Waiter = {
   readonly deadlineMs: number;
   /** Whose request this is: `SessionState.owner` when it was made. Never settled with another user's token. */
   readonly owner: number;
-  /** The request has failed while there was no network: it is sent again when there is one. */
+  /** The request has failed while the platform said that there is no network: it is sent again when there is one. */
   readonly isForNetwork: boolean;
+  /** Monotonic time at which it waits for that no longer, in ms: the platform may be wrong. */
+  readonly pauseUntilMs: number;
 };
 
 /** The session as this tab holds it. */
@@ -99,8 +101,11 @@ export type Flight = {
   readonly step: FlightStep;
 };
 
-/** No refresh before `until`; a wait that the server asked for is not cut short when the network comes back. */
-export type Backoff = { readonly until: Instant; readonly isServerAsked: boolean };
+/**
+ * No refresh before `until`, or before `parkedUntil` while requests are parked: an outage must not cost them much more than it
+ * lasts. A wait that the server asked for is not cut short when the network comes back.
+ */
+export type Backoff = { readonly until: Instant; readonly parkedUntil: Instant; readonly isServerAsked: boolean };
 
 /** What the vault does not know yet: a sign-out, or a session that could not be written when it came. */
 export type Unwritten = {
@@ -146,8 +151,10 @@ export type SessionState = {
   readonly paidUntilMs: number;
   /** The user did something since the last refresh that said so. */
   readonly isUserActive: boolean;
-  /** The platform says that there is no network. It may be wrong, so no refresh is held back for it. */
+  /** The platform says that there is no network. It may be wrong, so no refresh is held back for it, and any answer overrules it. */
   readonly isOffline: boolean;
+  /** A refresh or a request has failed for an outage, and nothing has answered since: the first answer ends the back-off, once. */
+  readonly isUnreached: boolean;
   /** A number in [0, 1) that spreads the proactive refreshes of tabs; another one for each token. */
   readonly jitter: number;
   /** How many refreshes were started; each is known by its number, and so are its operations on the vault. */
@@ -183,8 +190,9 @@ export type SessionEvent =
       readonly deadlineMs: number;
       /** The fresher or stronger authentication that its resource wants: the session stays, only this caller waits for a sign-in. */
       readonly stepUp: StepUp | null;
-      /** Its request has failed on the way: with no network it waits for one. */
+      /** Its request has failed on the way: with no network it waits for one, but for `pauseMs` at most. */
       readonly isForNetwork: boolean;
+      readonly pauseMs: number;
     }
   /** A resource answered a request with this token: with 401 (`isRefused`; `isDoubted`: without a word about it), or otherwise. */
   | {
@@ -193,6 +201,8 @@ export type SessionEvent =
       readonly isRefused: boolean;
       readonly isDoubted: boolean;
     }
+  /** A request to a resource got no answer. */
+  | { readonly type: 'requestLost' }
   | { readonly type: 'callerLeft'; readonly caller: number }
   | { readonly type: 'extendRequested' }
   | { readonly type: 'signedIn'; readonly held: Held }

@@ -1,4 +1,5 @@
 import { hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
+import { refreshAllowedInMs } from './pacing.ts';
 import type { SessionPolicy } from './policy.ts';
 import { onAnswered, onFlightUnavailable, onLockSettled, startFlight } from './refresh-flight.ts';
 import type {
@@ -24,7 +25,6 @@ import {
   observe,
   orderOf,
   overOf,
-  refreshAllowedInMs,
   refuse,
   requireReauthentication,
   revokeReplaced,
@@ -64,6 +64,7 @@ export function initialState(jitter: number, now: Instant): SessionState {
     paidUntilMs: -Infinity,
     isUserActive: true,
     isOffline: false,
+    isUnreached: false,
     jitter,
     attempts: 0,
     operations: 0,
@@ -96,6 +97,7 @@ const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: 
   signalled: onSignal,
   tokenRequested: onTokenRequested,
   tokenTried: onTokenTried,
+  requestLost: ({ state }) => void (state.isUnreached = true),
   callerLeft: (turn, { caller }) => void takeWaiters(turn, (waiter) => waiter.caller === caller),
   extendRequested: onExtendRequested,
   signedIn: onSignedIn,
@@ -112,6 +114,7 @@ const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: 
 
 function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
   if (signal === 'online' || signal === 'offline') state.isOffline = signal === 'offline';
+  if (signal === 'offline') state.isUnreached = true;
   if (signal === 'user-active') state.isUserActive = true;
   else if (signal === 'background') {
     // Started by the system, not by somebody who opened the app.
@@ -126,7 +129,7 @@ function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
 }
 
 function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
-  const { caller, stepUp, deadlineMs, isForNetwork } = event;
+  const { caller, stepUp, deadlineMs, isForNetwork, pauseMs } = event;
   const { state, now, policy } = turn;
   const { phase, flight, generation, owner } = state;
   const newerThan = stepUp ? Infinity : event.newerThan;
@@ -137,7 +140,8 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
   const isKept = isForNetwork && state.isOffline;
   if (access && generation > newerThan && !isKept) return grant(turn, caller, access);
   if (state.waiting.length >= policy.parkedRequestsMax) return refuse(turn, caller, 'queue-full');
-  const waiter = { caller, newerThan, owner, deadlineMs: now.monotonicMs + deadlineMs, isForNetwork };
+  const [deadlineAtMs, pauseUntilMs] = [now.monotonicMs + deadlineMs, now.monotonicMs + pauseMs];
+  const waiter: Waiter = { caller, newerThan, owner, deadlineMs: deadlineAtMs, isForNetwork, pauseUntilMs };
   state.waiting = [...state.waiting, waiter];
   observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
   if (flight) observe(turn, { type: 'refresh.joined', attempt: flight.attempt, caller });
@@ -149,11 +153,22 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
 const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
 
 function onTokenTried(turn: Turn, { generation, isRefused, isDoubted }: Event<'tokenTried'>): void {
+  onReached(turn);
   const held = activePhase(turn);
   // Of an older token the newer one has told more since.
   if (!held || held.isRefused || generation !== turn.state.generation) return;
   turn.state.phase = { ...held, isRefused, isDoubted, freshness: isRefused ? held.freshness : 'verified' };
   if (isRefused) observe(turn, { type: 'token.refused', generation });
+}
+
+/**
+ * Something has answered: there is a network, and the outage may be over. Once only: while an API answers and the token endpoint
+ * does not, the back-off is what keeps that from being asked all the time.
+ */
+function onReached({ state }: Turn): void {
+  state.isOffline = false;
+  if (state.isUnreached && !state.backoff?.isServerAsked) state.backoff = null;
+  state.isUnreached = false;
 }
 
 function onExtendRequested({ state }: Turn): void {
@@ -239,8 +254,17 @@ function agendaOf(turn: Turn): readonly Due[] {
   const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
   const firstMs = waiting.reduce((ms, { deadlineMs }) => Math.min(ms, deadlineMs), Infinity);
   agenda.push([firstMs - now.monotonicMs, () => failWaiters(turn, 'deadline-exceeded', isLate)]);
+  const pauseMs = waiting.reduce((ms, { pauseUntilMs }) => Math.min(ms, pauseUntilMs), Infinity);
+  agenda.push([pauseMs - now.monotonicMs, () => endPauses(turn)]);
   if (phase.kind === 'active') agenda.push(warning(turn, phase), ...renewal(turn, phase));
   return agenda;
+}
+
+/** Whoever has waited long enough for a network tries without one: the platform may be wrong. */
+function endPauses({ state, now }: Turn): void {
+  state.waiting = state.waiting.map((waiter) =>
+    waiter.pauseUntilMs <= now.monotonicMs ? { ...waiter, isForNetwork: false, pauseUntilMs: Infinity } : waiter,
+  );
 }
 
 function readVault(turn: Turn): void {

@@ -289,6 +289,8 @@ export type TokenRequest = {
   readonly stepUp?: StepUp;
   /** Waits for a network as well, if the platform says that there is none. */
   readonly isForNetwork?: boolean;
+  /** How long to wait for that at most, in ms: the platform may be wrong. Default: as long as for anything. */
+  readonly pauseMs?: number | undefined;
   /** Whose request it is, once it was sent: under another owner it fails with `user-changed`. */
   readonly owner?: number | null | undefined;
   /** How long to wait, in ms. Default: `policy.parkDeadlineMs`, and for a step-up as long as the user takes. */
@@ -298,7 +300,7 @@ export type TokenRequest = {
 
 /** Waits for a usable access token. The caller's abort ends its own wait, never the refresh. */
 export async function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
-  const { newerThan = 0, stepUp = null, isForNetwork = false, owner = null, signal } = request;
+  const { newerThan = 0, stepUp = null, isForNetwork = false, pauseMs = Infinity, owner = null, signal } = request;
   // A person is asked, who takes the time it takes, and may decline.
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   refuseDisposed(shell);
@@ -306,7 +308,7 @@ export async function requestToken(shell: Shell, request: TokenRequest): Promise
   refuseAborted(signal);
   const caller = shell.nextCaller++;
   const granted = new Promise<GrantedToken>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
-  dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs, stepUp, isForNetwork });
+  dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs, stepUp, isForNetwork, pauseMs });
   return unlessAborted(signal, granted, () => {
     shell.callers.delete(caller);
     dispatch(shell, { type: 'callerLeft', caller });

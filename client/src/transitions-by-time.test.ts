@@ -71,10 +71,10 @@ const withRefreshToken: Table = {
     '16.375 s: active backing off, endRefresh',
   ],
   requesting: [
-    '15 s: active backing off, user noted, endRefresh',
-    '15.25 s: active locking backing off, acquireLock',
-    '21.25 s: active reading backing off, readVault',
-    '26.25 s: active backing off, endRefresh',
+    '15 s: active locking backing off, user noted, endRefresh, acquireLock',
+    '21 s: active reading backing off, readVault',
+    '26 s: active backing off, endRefresh',
+    '26.75 s: active locking backing off, acquireLock',
   ],
   committing: ['5 s: active unwritten, new token, endRefresh, 1 granted', '5.375 s: active unwritten, writeVault'],
   rereading: [

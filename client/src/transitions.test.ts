@@ -109,15 +109,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   'active, backing off': {
     'active locking, readVault, acquireLock': ['foreground', 'resumed'],
-    'active locking, acquireLock': ['online', 'extend'],
-    'active backing off': [
-      'offline',
-      'token wanted',
-      'token refused',
-      'token doubted',
-      'token accepted',
-      'caller left',
-    ],
+    'active locking, acquireLock': ['online', 'token refused', 'token doubted', 'token accepted', 'extend'],
+    'active backing off': ['offline', 'token wanted', 'caller left'],
     'active backing off, readVault': ['store changed'],
     'active backing off, 2 user-changed': ['token of another owner wanted'],
     'active biometric backing off, reauthenticate': ['step-up wanted'],

@@ -1,5 +1,6 @@
 import type { HoldfastErrorCode } from './errors.ts';
 import { after, untilBoth, untilEither, type Instant } from './instant.ts';
+import { backOff } from './pacing.ts';
 import type { SessionPolicy } from './policy.ts';
 import type { AccessToken, SignedOutReason, StoredSession, VaultRecord } from './ports.ts';
 import type {
@@ -168,6 +169,7 @@ export function endFlight(turn: Turn): void {
 function settleDown({ state }: Turn): void {
   state.backoff = null;
   state.failures = 0;
+  state.isUnreached = false;
 }
 
 const isSameEnd = (a: StoredSession, b: StoredSession): boolean =>
@@ -326,7 +328,7 @@ export function writeRecord(turn: Turn, writing: Writing): void {
 
 /** The vault is not available now: writes when it is. */
 export function waitForVault(turn: Turn, writing: Writing): void {
-  turn.state.unwritten = { ...writing, operation: null, retryAt: after(turn.now, backOffMs(turn)) };
+  turn.state.unwritten = { ...writing, operation: null, retryAt: after(turn.now, backOff(turn).ms) };
   observe(turn, { type: 'vault.unavailable' });
 }
 
@@ -370,29 +372,4 @@ export function requireReauthentication(turn: Turn, stored: StoredSession, reaso
   endFlight(turn);
   askForStage(turn, turn.config.stages, [], null);
   if (!turn.state.chain) signOut(turn, reason);
-}
-
-/** How far ahead of one refresh every `refreshRefillMs` this tab is, in ms: a burst may be so long, and no longer. */
-const aheadMs = ({ state, now }: Turn): number => Math.max(0, state.paidUntilMs - now.monotonicMs);
-
-/** Counts a refresh as sent. */
-export function payForRefresh(turn: Turn): void {
-  const { state, now, policy } = turn;
-  state.paidUntilMs = now.monotonicMs + aheadMs(turn) + policy.refreshRefillMs;
-}
-
-/** Milliseconds until a refresh may start: 0 now, more while backing off or over the cap. */
-export function refreshAllowedInMs(turn: Turn): number {
-  const { state, now, policy } = turn;
-  const backoffMs = state.backoff ? untilEither(state.backoff.until, now) : 0;
-  return Math.max(0, backoffMs, aheadMs(turn) - (policy.refreshBurst - 1) * policy.refreshRefillMs);
-}
-
-/**
- * How long to wait after one more failure, in ms: exponential. Full jitter spreads retries best; without it at least half
- * of each step is kept, for a server or a store in trouble must not be asked again at once, not even by an unlucky draw.
- */
-export function backOffMs({ state, policy, random }: Turn, hasFullJitter = false): number {
-  const stepMs = Math.min(policy.backoffCapMs, policy.backoffBaseMs * 2 ** state.failures++);
-  return stepMs * (hasFullJitter ? random : (1 + random) / 2);
 }

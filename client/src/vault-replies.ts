@@ -1,9 +1,9 @@
 import { after } from './instant.ts';
+import { backOff } from './pacing.ts';
 import { onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
 import type { Event, Held } from './session-state.ts';
 import {
   adopt,
-  backOffMs,
   changeOwner,
   hold,
   holdStored,
@@ -102,7 +102,7 @@ export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavai
   } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
   else if (state.syncing === operation) {
     state.syncing = null;
-    state.syncAt = after(now, backOffMs(turn));
+    state.syncAt = after(now, backOff(turn).ms);
     observe(turn, { type: 'vault.unavailable' });
   } else onFlightUnavailable(turn, operation, 'vault-unavailable');
 }

@@ -3,6 +3,7 @@ import type { Mutant } from './mutants.ts';
 const FLIGHT = 'client/src/refresh-flight.ts';
 const SESSION = 'client/src/session.ts';
 const TURN = 'client/src/turn.ts';
+const PACING = 'client/src/pacing.ts';
 const SERVICE = 'client/src/auth-service.ts';
 const SHELL = 'client/src/shell.ts';
 const WIRE = 'client/src/wire.ts';
@@ -188,7 +189,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: 'neither the back-off nor the token bucket holds a refresh back',
     patches: [
       {
-        file: TURN,
+        file: PACING,
         find: 'return Math.max(0, backoffMs, aheadMs(turn) - (policy.refreshBurst - 1) * policy.refreshRefillMs);',
         replace: 'return Math.min(0, backoffMs);',
       },

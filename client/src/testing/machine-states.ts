@@ -68,6 +68,7 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     owner: null,
     deadlineMs: 60_000,
     isForNetwork: false,
+    pauseMs: Infinity,
   } as const;
   const signalled = (signal: Signal): SessionEvent => ({ type: 'signalled', signal });
   const read = (found: VaultRecord | null): SessionEvent => ({ type: 'vaultRead', operation: reading, record: found });
@@ -155,6 +156,7 @@ const parked: Step = [
     deadlineMs: 10 * LIFETIME_MS,
     stepUp: null,
     isForNetwork: false,
+    pauseMs: Infinity,
   },
 ];
 const expired = LIFETIME_MS + 1;
