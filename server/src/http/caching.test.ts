@@ -72,7 +72,12 @@ test('behind a greedy cache every user gets the own tokens and devices, and a 40
 });
 
 /** Documents that are the same for everybody. */
-const PUBLIC = new Set(['/.well-known/jwks.json', '/.well-known/oauth-authorization-server', '/openapi.json']);
+const PUBLIC = new Set([
+  '/.well-known/jwks.json',
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/oauth-protected-resource',
+  '/openapi.json',
+]);
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 test.each(ENDPOINTS.map(({ path }) => path))('%s: no answer of any method may be kept by a cache', async (path) => {
