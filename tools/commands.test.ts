@@ -1,9 +1,10 @@
 // The commands decide whether a change is let in: an error of theirs would look like a green run.
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { root } from './steps.mjs';
-import { requireNode } from './setup.mjs';
+import { providePackages, requireNode } from './setup.mjs';
 import { parts, planRun, shortOmissions, slowBrowserFiles, tellOmissions, worlds } from './test-plan.mjs';
 import { countTests } from './vitest-report.mjs';
 
@@ -16,6 +17,21 @@ describe('setup', () => {
     expect(() => requireNode(version)).not.toThrow();
   });
 });
+
+it('an install that fails is an error with the words of npm: no check is skipped for want of its packages', async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-install-'));
+  try {
+    writeFileSync(path.join(folder, 'package.json'), '{ "dependencies": { "missing-from-the-lockfile": "1.0.0" } }');
+    writeFileSync(path.join(folder, 'package-lock.json'), '{ "lockfileVersion": 3, "packages": {} }');
+    await expect(providePackages(folder, 'Installing')).rejects.toMatchObject({
+      name: 'CommandError',
+      message: expect.stringMatching(/npm ci .* ended with exit code 1/),
+      output: expect.stringContaining('missing-from-the-lockfile'),
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, 60_000);
 
 describe('the count of tests', () => {
   const loaded = { status: 'passed', assertionResults: [{ status: 'passed' }] };
