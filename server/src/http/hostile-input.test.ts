@@ -1,9 +1,11 @@
 // Text of strangers that PostgreSQL does not take, through every door: it costs nobody else an answer, and no event is lost to it.
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { CREDENTIALS, newVerifier, startTestServer } from '../testing/client.ts';
 import type { TestServer } from '../testing/client.ts';
 import { createTestDatabase } from '../testing/database.ts';
 import type { TestDatabase } from '../testing/database.ts';
+import { ENDPOINTS } from './router.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -115,4 +117,41 @@ describe('a request with text that PostgreSQL does not take', () => {
       server.holdfast.users.create({ username: 'half', password: 'correct horse', name: 'Half \ud800' }),
     ).rejects.toThrow(TypeError);
   });
+});
+
+test('any headers, address and body at any endpoint: no request fails unexpectedly', async () => {
+  const { accessToken, refreshToken, cookie } = await server.signIn();
+  const anyText = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 40 }),
+    fc.constantFrom(...HOSTILE.map(([, text]) => text), `Bearer ${accessToken}`, `DPoP ${accessToken}`, cookie),
+  );
+  const names = [
+    'user-agent',
+    'authorization',
+    'cookie',
+    'dpop',
+    'origin',
+    'content-type',
+    'x-forwarded-for',
+    'constructor',
+  ];
+  const anyHeaders = fc.dictionary(fc.constantFrom(...names), anyText);
+  const anyBody = fc.oneof(
+    anyText,
+    fc.constant(new URLSearchParams(refreshForm(refreshToken)).toString()),
+    fc.uint8Array({ maxLength: 40 }),
+  );
+  const anyPath = fc
+    .tuple(fc.constantFrom(...ENDPOINTS.map(({ path }) => path)), anyText)
+    .map(([path, id]) => path.replace('{id}', () => id));
+  const anyMethod = fc.constantFrom('GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS');
+  await fc.assert(
+    fc.asyncProperty(anyMethod, anyPath, anyHeaders, anyBody, anyText, async (method, path, headers, body, address) => {
+      const form = { 'content-type': 'application/x-www-form-urlencoded', ...headers };
+      const request = { method, path, headers: form, body, remoteAddress: address };
+      const response = await server.holdfast.handle(request);
+      expect(response?.status).not.toBe(500);
+    }),
+    { numRuns: 600 },
+  );
 });
