@@ -19,7 +19,6 @@ test('an outage with 200 answers 503 is one line for each kind of fault, and a c
   const write = (fields: object, message: string): void => void lines.push({ kind: '', ...fields, message });
   const server = await startTestServer(database.databaseUrl, {
     logger: { info: write, warn: write, error: write },
-    policy: { signingKeyPollSeconds: 1, eventRetryMs: 10 },
   });
   const { refreshToken } = await server.signIn();
   await database.drop();
@@ -29,7 +28,7 @@ test('an outage with 200 answers 503 is one line for each kind of fault, and a c
   }
   const kinds = lines.map(({ kind }) => kind);
   expect(kinds).toContain('database');
-  // Maintenance, idle connections and the answers: each has said once that it fails.
+  // Idle connections and the answers: each has said once that it fails.
   expect(kinds.toSorted()).toEqual([...new Set(kinds)].toSorted());
   await server.holdfast.close();
   const over = lines.filter(({ message, kind }) => message.startsWith('over: ') && kind === 'database');
