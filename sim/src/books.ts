@@ -41,9 +41,12 @@ export type Call = {
   /** Whom the tab showed as signed in when the request began; `null` if nobody yet. */
   readonly sub: string | null;
   readonly mayRepeat: boolean;
+  readonly beganAtMs: number;
   executions: number;
   settlements: number;
   isForgotten: boolean;
+  /** Whether its resource refuses it whatever the token; `null` before it was asked. */
+  isItemRefused: boolean | null;
 };
 
 /** Who was answered, and whether with nothing but an access token because the newest copy was presented. */
@@ -199,6 +202,8 @@ function callBooks(
         executions: 0,
         settlements: 0,
         isForgotten: false,
+        beganAtMs: scheduler.nowMs(),
+        isItemRefused: null,
       };
       calls.set(call.id, call);
       scheduler.note(process, `request ${call.id} begins`);

@@ -5,6 +5,7 @@ import { createDialect } from './dialect.ts';
 import { judgeEnding, newHistory, type DeviceHistory } from './endings.ts';
 import { createLocks, type Locks } from './locks.ts';
 import type { Network } from './network.ts';
+import type { Prices } from './prices.ts';
 import {
   createProcess,
   emitSignal,
@@ -46,6 +47,7 @@ export type Device = {
 export type DeviceParts = Ground & {
   readonly books: Books;
   readonly network: Network;
+  readonly prices: Prices;
   /** The database's rows and clock, to judge by. */
   readonly rowOf: (sid: string) => SessionRow | undefined;
   readonly databaseNowMs: () => number;

@@ -3,7 +3,7 @@ import type { Cluster } from './cluster.ts';
 import type { Database } from './database.ts';
 import type { Device } from './device.ts';
 import type { Network } from './network.ts';
-import type { Ground, Process } from './process.ts';
+import { emitSignal, type Ground, type Process } from './process.ts';
 import type { FaultName } from './setup.ts';
 import type { User } from './user.ts';
 
@@ -76,6 +76,24 @@ const MISHAPS: Partial<Readonly<Record<FaultName, Mishap>>> = {
   },
   revoked: (parts) => revokeSome(parts),
   userChanged: ({ user }) => user.change(),
+  outage: ({ network, scheduler, random, books }) => {
+    if (network.outages.kind() !== null) return;
+    const end = network.outages.begin(random.pick(['refused', 'unavailable', 'silent']));
+    scheduler.after(random.int(2_000, 40_000), end);
+    books.reach('servers out of reach');
+  },
+  serverSlow: ({ network, scheduler, random, books }) => {
+    network.outages.slowDown(random.int(3_200, 5_000));
+    scheduler.after(random.int(60_000, 600_000), () => network.outages.slowDown(0));
+    books.reach('token endpoint slower than the lock wait');
+  },
+  offlineWrongly: (parts) => {
+    const process = anyProcess(parts);
+    if (!process) return;
+    emitSignal(process, 'offline');
+    parts.network.outages.loseNextOf(process.name);
+    parts.books.reach('offline wrongly');
+  },
   appRemounted: (parts) => {
     const process = anyProcess(parts);
     if (process) parts.device.remount(process);
@@ -90,7 +108,7 @@ export function revokeSome({ device, cluster, books }: Pick<MishapParts, 'device
   books.reach('session revoked elsewhere');
 }
 
-const OF_EACH_TAB: ReadonlySet<FaultName> = new Set(['tabKilled', 'tabFrozen', 'appRemounted']);
+const OF_EACH_TAB: ReadonlySet<FaultName> = new Set(['tabKilled', 'tabFrozen', 'appRemounted', 'offlineWrongly']);
 
 /** Lets every mishap that the seed has strike at its rate, until the faults are switched off. */
 export function startMishaps(parts: MishapParts): void {

@@ -2,6 +2,7 @@ import type { HttpAnswer, HttpRequest } from '../../client/src/ports.ts';
 import type { HttpResponse } from '../../server/src/http/message.ts';
 import type { Books, Call } from './books.ts';
 import type { Cluster } from './cluster.ts';
+import { createOutages, type Outages } from './outages.ts';
 import type { Ground } from './process.ts';
 import { LIFE_MS } from './setup.ts';
 
@@ -25,6 +26,7 @@ export type Network = {
   goDown(): void;
   comeBack(): void;
   isDown(): boolean;
+  readonly outages: Outages;
 };
 
 export type Sender = { readonly address: string; readonly userAgent: string };
@@ -86,7 +88,8 @@ function drawFate({ random, setup }: NetworkParts): Fate {
 
 export function createNetwork(parts: NetworkParts): Network {
   const { scheduler, random } = parts;
-  const stepUps = random.fork('step-ups');
+  const resource: ResourceChances = { stepUps: random.fork('step-ups'), items: random.fork('items') };
+  const outages = createOutages(parts);
   let isDown = false;
   const breakOff = (fate: Fate, onEnd: (nothing: null) => void): void => {
     if (!fate.isSilent) scheduler.after(random.int(5, 3_000), () => onEnd(null));
@@ -99,8 +102,14 @@ export function createNetwork(parts: NetworkParts): Network {
       isDown = false;
     },
     isDown: () => isDown,
+    outages,
     exchange: (request, cookie, who, onEnd) => {
       const fate = drawFate(parts);
+      const outage = outages.kind();
+      if (outage === 'silent') return;
+      if (outage === 'refused') return void scheduler.after(fate.requestMs, () => onEnd(null));
+      if (outage === 'unavailable')
+        return void scheduler.after(fate.requestMs, () => onEnd({ answer: proxyAnswer(503), setCookie: [] }));
       if (isDown || fate.isRequestLost) {
         if (!isDown) parts.books.struck('request lost');
         return breakOff(fate, onEnd);
@@ -108,7 +117,9 @@ export function createNetwork(parts: NetworkParts): Network {
       const answer = (delivered: Delivered): void => {
         scheduler.after(fate.answerMs, () => (isDown ? breakOff(fate, onEnd) : onEnd(delivered)));
       };
-      scheduler.after(fate.requestMs, () =>
+      const isSlow = parts.setup.faults.serverSlow > 0 && request.url.endsWith('/token');
+      const slowMs = isSlow ? outages.slowMs() : 0;
+      scheduler.after(fate.requestMs + slowMs, () =>
         arrive(parts, fate, request, cookie, who, answer, () => breakOff(fate, onEnd)),
       );
       if (fate.isDuplicated) {
@@ -116,7 +127,8 @@ export function createNetwork(parts: NetworkParts): Network {
         scheduler.after(fate.requestMs + fate.duplicateMs, () => serve(parts, request, cookie, who, () => {}));
       }
     },
-    callResource: (call, accessToken, onEnd) => callResource(parts, stepUps, () => isDown, call, accessToken, onEnd),
+    callResource: (call, accessToken, onEnd) =>
+      callResource({ ...parts, ...resource, outages }, () => isDown, call, accessToken, onEnd),
   };
 }
 
@@ -202,15 +214,32 @@ function serve(
 const FRESH_MS = 60_000;
 const STEP_UP = `Bearer error="insufficient_user_authentication", max_age=${FRESH_MS / 1_000}`;
 
+type ResourceChances = { readonly stepUps: Ground['random']; readonly items: Ground['random'] };
+type ResourceParts = NetworkParts & ResourceChances & { readonly outages: Outages };
+
+/** What comes of a request while the servers are out of reach: a silent one breaks the connection at its end. */
+function failCall({ scheduler, outages }: ResourceParts, onEnd: (answer: ResourceAnswer | null) => void): void {
+  const kind = outages.kind();
+  if (kind === 'unavailable') onEnd({ status: 503, challenge: null });
+  else if (kind === 'refused') onEnd(null);
+  else {
+    const look = (): void => {
+      if (outages.kind() === 'silent') scheduler.after(500, look);
+      else onEnd(null);
+    };
+    look();
+  }
+}
+
 function callResource(
-  parts: NetworkParts,
-  stepUps: Ground['random'],
+  parts: ResourceParts,
   isDown: () => boolean,
   call: Call,
   accessToken: string,
   onEnd: (answer: ResourceAnswer | null) => void,
 ): void {
-  const { scheduler, random, setup, cluster, books } = parts;
+  const { scheduler, random, setup, cluster, books, stepUps, items, outages } = parts;
+  call.isItemRefused ??= items.chance(setup.faults.itemRefused);
   const isLost = random.chance(setup.faults.requestLost / 2);
   const isAnswerLost = random.chance(setup.faults.answerLost / 2);
   const isRefused = random.chance(setup.faults.resourceRefuses);
@@ -220,12 +249,18 @@ function callResource(
     scheduler.after(random.int(2, 200), () => onEnd(answer));
   };
   scheduler.after(random.int(2, 200), () => {
-    if (isDown() || isLost) return end(null);
+    const isDoomed = setup.faults.offlineWrongly > 0 && outages.isLost(call.process);
+    if (isDown() || isLost || isDoomed) return end(null);
+    if (outages.kind() !== null) return failCall(parts, onEnd);
     if (isUnavailable) return end({ status: 503, challenge: null });
     const grant = cluster.verify(accessToken);
     if (grant === null || isRefused) {
       if (grant) books.reach('request refused with a good token');
       return end({ status: 401, challenge: hasChallenge ? 'Bearer error="invalid_token"' : null });
+    }
+    if (call.isItemRefused) {
+      books.reach('item refused');
+      return end({ status: 401, challenge: null });
     }
     if (scheduler.nowMs() - grant.authTimeMs > FRESH_MS && stepUps.chance(setup.faults.stepUpWanted)) {
       books.reach('step-up wanted');

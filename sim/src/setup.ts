@@ -77,7 +77,22 @@ const FAULTS = {
   signedInAgain: 0.1,
   /** A resource asks for a fresher authentication. Probability of an answer to a token whose user signed in more than a minute ago. */
   stepUpWanted: 0.1,
+  /** Servers refuse connections, answer 503, or nothing, for up to 40 s. Times an hour. */
+  outage: 12,
+  /** The token endpoint answers later than tabs wait for their lock, for minutes. Times an hour. */
+  serverSlow: 6,
+  /** The platform says that there is no network, though there is, and loses one request. Times an hour, of each tab. */
+  offlineWrongly: 6,
+  /** A resource answers 401 for single items, without a word about the token. Probability of a request. */
+  itemRefused: 0.3,
 } as const;
+
+/**
+ * Faults that a calm world may have, one at a time: there it is known what each of them may cost, to the second and to the
+ * request.
+ */
+const ALONE = ['outage', 'serverSlow', 'offlineWrongly', 'itemRefused'] as const;
+export type LoneFault = (typeof ALONE)[number];
 
 /** The critical windows that faults are aimed at; each is the probability that the window is used. */
 const AIMS = {
@@ -162,6 +177,7 @@ export function drawSetup(seed: number): Setup {
   const share = isCalm ? 0 : random.pick([0.15, 0.3, 0.5, 0.7]);
   const safetyMs = random.int(10, random.chance(0.15) ? 240 : 50) * 60_000;
   const hasThief = random.chance(0.3);
+  const faults = drawTable(random.fork('faults'), FAULTS, share);
   return {
     seed,
     store: random.pick(['cookie', 'vault', 'vault', 'keychain']),
@@ -174,9 +190,22 @@ export function drawSetup(seed: number): Setup {
     userWaitMs: Math.max(random.pick([8_000, 20_000, 60_000]), Math.round(safetyMs / ACTS_MAX)),
     sleepStopsClock: random.chance(0.5),
     theftAtMs: hasThief ? random.int(0, Math.floor(safetyMs * 0.7)) : null,
-    faults: drawTable(random.fork('faults'), FAULTS, share),
+    faults: isCalm ? withLone(faults, random.fork('alone')) : faults,
     aims: drawTable(random.fork('aims'), AIMS, isCalm ? 0 : 0.25),
   };
+}
+
+/** A fault with its most, and no other. */
+function withLone(faults: Setup['faults'], random: Random): Setup['faults'] {
+  const name = random.pick([null, ...ALONE]);
+  return name === null ? faults : { ...faults, [name]: FAULTS[name] };
+}
+
+/** What goes wrong, if it is nothing but one of the faults whose price is known; `null`: something else, or nothing. */
+export function loneFaultOf({ faults, aims, theftAtMs }: Setup): LoneFault | null {
+  const [first, ...others] = FAULT_NAMES.filter((name) => faults[name] > 0);
+  const isAimed = AIM_NAMES.some((name) => aims[name] > 0);
+  return (theftAtMs === null && !isAimed && others.length === 0 && ALONE.find((name) => name === first)) || null;
 }
 
 /** The same world with nothing going wrong. */

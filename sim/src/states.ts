@@ -53,6 +53,10 @@ export const STATES = [
   'step-up answered',
   'step-up declined',
   'signed in again',
+  'servers out of reach',
+  'token endpoint slower than the lock wait',
+  'offline wrongly',
+  'item refused',
 ] as const;
 
 export type StateName = (typeof STATES)[number];

@@ -10,6 +10,7 @@ import type { Books, Call } from './books.ts';
 import { CLIENTS, ISSUER } from './cluster.ts';
 import type { Dialect } from './dialect.ts';
 import type { Locks } from './locks.ts';
+import type { Prices } from './prices.ts';
 import type { Network } from './network.ts';
 import { processClock, runTask, type DeviceClock, type Ground, type Process } from './process.ts';
 import type { Storage } from './storage.ts';
@@ -19,6 +20,7 @@ export type Tab = {
   readonly process: Process;
   readonly auth: AuthService;
   readonly api: ApiClient;
+  readonly prices: Prices;
   /** When the service began. */
   readonly openedAtMs: number;
   /** The service was disposed of; another tab object takes this one's place in the same process. */
@@ -41,6 +43,7 @@ export type TabParts = Ground & {
   readonly network: Network;
   readonly storage: Storage;
   readonly locks: Locks;
+  readonly prices: Prices;
   readonly clock: DeviceClock;
   /** Every other tab is told that the store changed. */
   readonly announce: (from: Process) => void;
@@ -80,6 +83,7 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
     process,
     auth,
     api: createApiClient({ baseUrl: ISSUER, auth }),
+    prices: parts.prices,
     openedAtMs: scheduler.nowMs(),
     isUnmounted: false,
     sid,
@@ -159,7 +163,7 @@ function transportOf(process: Process, { network, storage, setup, dialect }: Tab
 const CALL = /\/calls\/(\d+)$/;
 
 /** The `fetch` that the client sends requests to resources with. */
-function fetchOf(process: Process, { network, books }: TabParts): typeof fetch {
+function fetchOf(process: Process, { network, books, prices }: TabParts): typeof fetch {
   return (input, init) => {
     const call = books.calls.get(Number(CALL.exec(input instanceof Request ? input.url : input.toString())?.[1]));
     const authorization = new Headers(init?.headers).get('authorization') ?? '';
@@ -171,6 +175,7 @@ function fetchOf(process: Process, { network, books }: TabParts): typeof fetch {
         runTask(process, () => {
           init?.signal?.removeEventListener('abort', onAbort);
           if (answer === null) return reject(networkError());
+          prices.onTried(process.name, authorization, answer.status);
           const headers = answer.challenge === null ? {} : { 'www-authenticate': answer.challenge };
           resolve(new Response(null, { status: answer.status, headers }));
         });
@@ -196,6 +201,9 @@ export async function call(tab: Tab, kind: CallKind, books: Books, signal?: Abor
     },
   );
   books.onSettled(opened, ended);
+  const after = tab.auth.getSnapshot();
+  const isSteady = snapshot.status === 'active' && after.status === 'active' && snapshot.sid === after.sid;
+  tab.prices.onEnded(opened, kind, ended, isSteady && !signal?.aborted);
   if (ended === 'user-changed') books.reach('request of the first user failed, not sent');
   if (ended === 'deadline-exceeded') books.reach('request parked past its deadline');
   return ended;

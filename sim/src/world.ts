@@ -8,6 +8,7 @@ import { createDevice, type Device } from './device.ts';
 import { judgeAwakening, judgeCalls, judgeRefreshes } from './judgement.ts';
 import { revokeSome, startMishaps } from './mishaps.ts';
 import { createNetwork } from './network.ts';
+import { createPrices } from './prices.ts';
 import { runTask, type Ground } from './process.ts';
 import { createRandom } from './random.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
@@ -148,6 +149,7 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
     random: random.fork('device'),
     books,
     network,
+    prices: createPrices({ ...ground, setup: structuredClone(setup) }, books, network.outages),
     rowOf: (sid) => tables.sessions.get(sid),
     databaseNowMs: database.nowMs,
     isLive: (sid) => world().isLive(sid),
@@ -270,6 +272,7 @@ function onObserved(world: World, aim: World['random'], tab: Tab, observation: O
   if (observation.type === 'vault.unavailable') books.reach('vault could not be written');
   if (observation.type === 'signed-out') books.reach('signed out in another tab');
   if (observation.type === 'refresh.started') tab.cause = observation.cause;
+  tab.prices.onObserved(tab, observation);
   if (observation.type !== 'refresh.sent') return;
   if (tab.isUnmounted) books.violate('I7', `${tab.process.name} sends a refresh for a service that was disposed of`);
   tab.refreshes++;

@@ -1,0 +1,60 @@
+import type { Observation } from '../../client/src/session-state.ts';
+import type { Books, Call } from './books.ts';
+import type { OutageKind, Outages } from './outages.ts';
+import type { Ground } from './process.ts';
+import { loneFaultOf } from './setup.ts';
+import type { CallKind, Tab } from './tab.ts';
+
+/**
+ * What one fault may cost where nothing else goes wrong: how long a request waits, whether it is given up, and how many refreshes
+ * are sent. In a world with many faults nobody could tell which of them a wait is due to.
+ */
+export type Prices = {
+  /** A resource has answered a request that carried this token. */
+  onTried(process: string, token: string, status: number): void;
+  onObserved(tab: Tab, observation: Observation): void;
+  /** A request has ended. `isSteady`: its tab was active with one session from its beginning to its end. */
+  onEnded(call: Call, kind: CallKind, how: string, isSteady: boolean): void;
+};
+
+/** How much longer than an outage a request waits at most: 10 s, or 15 s more where nothing answers; and a moment to be answered. */
+const WAIT_MS: Readonly<Record<OutageKind, number>> = { refused: 12_000, unavailable: 12_000, silent: 27_000 };
+/** A request is given up when its deadline comes, and no earlier. */
+const DEADLINE_MS = 119_000;
+/** One expiry costs two refreshes at most, whatever the number of tabs. */
+const REFRESHES = 2;
+/** A token that was accepted a moment ago is not to blame for the next 401. */
+const ACCEPTED_MS = 9_000;
+
+export function createPrices({ scheduler, setup }: Ground, books: Books, outages: Outages): Prices {
+  const lone = loneFaultOf(setup);
+  const accepted = new Map<string, { readonly token: string; readonly atMs: number }>();
+  const refused = new Map<string, string>();
+  let sent = 0;
+  return {
+    onTried: (process, token, status) => {
+      if (status === 200) accepted.set(process, { token, atMs: scheduler.nowMs() });
+      if (status === 401) refused.set(process, token);
+    },
+    onObserved: ({ process, cause }, observation) => {
+      if (lone === 'serverSlow' && observation.type === 'refresh.succeeded') sent = 0;
+      if (lone === 'serverSlow' && observation.type === 'refresh.sent' && DUE.has(cause) && ++sent > REFRESHES)
+        books.violate('I7', `${sent} refreshes were sent for one expiry`);
+      if (lone !== 'itemRefused' || observation.type !== 'refresh.started' || observation.cause !== 'refused') return;
+      const good = accepted.get(process.name);
+      const isGood = good?.token === refused.get(process.name) && scheduler.nowMs() - (good?.atMs ?? 0) < ACCEPTED_MS;
+      if (isGood) books.violate('I7', `${process.name} refreshes a token that was accepted a moment ago`);
+    },
+    onEnded: (call, kind, how, isSteady) => {
+      if (!isSteady || (lone !== 'outage' && lone !== 'offlineWrongly')) return;
+      const waitedMs = scheduler.nowMs() - Math.max(call.beganAtMs, outages.troubledMs());
+      if (waitedMs > WAIT_MS[outages.lastKind()])
+        books.violate('I3', `request ${call.id} waited ${waitedMs} ms longer than the outage`);
+      const isPatient = kind === 'get' || kind === 'post-with-key';
+      if (isPatient && how !== '200' && scheduler.nowMs() - call.beganAtMs < DEADLINE_MS)
+        books.violate('I3', `request ${call.id} was given up: ${how}`);
+    },
+  };
+}
+
+const DUE: ReadonlySet<string> = new Set(['proactive', 'expired', 'restored']);
