@@ -294,6 +294,23 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [{ file: TURN, find: "if ('stored' in phase && !isSameSession) settleWaiters(turn, true);", replace: '' }],
   },
   {
+    name: 'given-up-in-an-outage',
+    what: 'a request that is safe to repeat is repeated twice, and not until its deadline',
+    patches: [{ file: 'client/src/api-client.ts', find: 'limit: Infinity,', replace: 'limit: 2,' }],
+  },
+  {
+    name: 'on-line-is-believed',
+    what: 'what the platform says of the network is believed until it says something else',
+    patches: [
+      {
+        file: SESSION,
+        find: '[now.monotonicMs + deadlineMs, now.monotonicMs + pauseMs];',
+        replace: '[now.monotonicMs + deadlineMs, pauseMs * Infinity];',
+      },
+      { file: SESSION, find: '  state.isOffline = false;\n', replace: '' },
+    ],
+  },
+  {
     name: 'late-decline-ends-all',
     what: 'a tombstone is written whatever the vault holds by then',
     patches: [
