@@ -1,4 +1,8 @@
 // Text of strangers that PostgreSQL does not take, through every door: it costs nobody else an answer, and no event is lost to it.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { CREDENTIALS, newVerifier, startTestServer } from '../testing/client.ts';
@@ -116,6 +120,52 @@ describe('a request with text that PostgreSQL does not take', () => {
     await expect(
       server.holdfast.users.create({ username: 'half', password: 'correct horse', name: 'Half \ud800' }),
     ).rejects.toThrow(TypeError);
+  });
+});
+
+describe('bytes that are no text in a user agent', () => {
+  const AGENT = 'Mozilla\u0085\u00ff\u009f/5.0';
+
+  async function agentOf(accessToken: string, sid: string): Promise<string | undefined> {
+    const listed = await server.ask('GET', '/sessions', accessToken);
+    const devices = listed.body['sessions'] as readonly Readonly<Record<string, string>>[];
+    return devices.find((each) => each['sid'] === sid)?.['user_agent'];
+  }
+
+  test('through node:http: the refresh is answered, and the list of devices holds text', async () => {
+    const { sid, accessToken, refreshToken } = await server.signIn();
+    await server.letTimePass(sid, 60_000);
+    const host = createServer(server.holdfast.listener).listen(0, '127.0.0.1');
+    await once(host, 'listening');
+    const body = new URLSearchParams(refreshForm(refreshToken)).toString();
+    const head = [
+      'POST /token HTTP/1.1',
+      'host: id.example',
+      'connection: close',
+      'content-type: application/x-www-form-urlencoded',
+      `content-length: ${body.length}`,
+      `user-agent: ${AGENT}`,
+    ];
+    const socket = connect((host.address() as AddressInfo).port, '127.0.0.1');
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`, 'latin1');
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    await once(socket, 'close');
+    host.close();
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await agentOf(accessToken, sid)).toBe('Mozilla\u{fffd}\u00ff\u{fffd}/5.0');
+  });
+
+  test('through fetch: the same', async () => {
+    const { sid, accessToken, refreshToken } = await server.signIn();
+    await server.letTimePass(sid, 60_000);
+    const request = new Request('https://id.example/token', {
+      method: 'POST',
+      headers: { 'user-agent': AGENT },
+      body: new URLSearchParams(refreshForm(refreshToken)),
+    });
+    expect((await server.holdfast.fetch(request, { remoteAddress: '192.0.2.1\u0000' })).status).toBe(200);
+    expect(await agentOf(accessToken, sid)).toBe('Mozilla\u{fffd}\u00ff\u{fffd}/5.0');
   });
 });
 
