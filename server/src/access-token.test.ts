@@ -109,7 +109,11 @@ const SESSION: SessionRecord = {
   replays: 0,
   idleExpiresAtMs: 1_800_003_600_000,
   expiresAtMs: 1_800_003_600_000,
+  lastUsedAtMs: null,
   revokedReason: null,
+  deviceId: '00000000-0000-4000-8000-0000000000dd',
+  deviceSequence: 1,
+  hasPredecessors: false,
   replaces: null,
   nowMs: 1_800_000_000_000,
 };

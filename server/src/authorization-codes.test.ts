@@ -84,7 +84,6 @@ describe('sign-in', () => {
     ['a challenge that is no SHA-256', { code_challenge: 'x' }, 'invalid_request'],
     ['another response type', { response_type: 'token' }, 'unsupported_response_type'],
     ["scope beyond the client's", { scope: 'notes admin' }, 'invalid_scope'],
-    ['an odd session to replace', { replaces: '1' }, 'invalid_request'],
   ])('refuses %s', async (_, form, error) => {
     expect(await challengeWith(form)).toMatchObject({ status: 400, body: { error } });
   });
@@ -95,6 +94,12 @@ describe('an authorization code', () => {
     const code = await newCode();
     expect(await exchange(code, { code_verifier: newVerifier().verifier })).toMatchObject(refused);
     expect(await exchange(code, { client_id: 'other' })).toMatchObject(refused);
+    expect(await exchange(code)).toMatchObject({ status: 200 });
+  });
+
+  test.each([{ replaces: '1' }, { device_secret: 'too-short' }])('is not used up by an odd %o', async (form) => {
+    const code = await newCode();
+    expect(await exchange(code, form)).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
     expect(await exchange(code)).toMatchObject({ status: 200 });
   });
 

@@ -3,9 +3,11 @@ import type { Client } from './clients.ts';
 import { toSessionCreated } from './event-log.ts';
 import type { Report } from './events.ts';
 import type { KeyRing } from './keys.ts';
-import { formatRefreshToken, newNonce, newSid } from './refresh-token.ts';
+import { formatRefreshToken, newNonce } from './refresh-token.ts';
 import type { Sessions } from './sessions.ts';
-import type { AuthorizationCodeStore, SessionRecord, SessionStore } from './store.ts';
+import { hashDeviceSecret } from './sign-out.ts';
+import type { AuthorizationCodeStore, DeviceEvidence, SessionRecord, SessionStore } from './store.ts';
+import { readCopies } from './successor.ts';
 import type { User } from './users.ts';
 
 /** What a sign-in established. */
@@ -22,8 +24,6 @@ export interface SignIn {
   /** RFC 8176 values. */
   readonly amr: readonly string[];
   readonly acr: string;
-  /** The session that the new one is to take over from; it counts only if it is the same user's. */
-  readonly replaces: string | null;
 }
 
 export interface CodeExchange {
@@ -34,12 +34,25 @@ export interface CodeExchange {
   readonly jkt: string | null;
   readonly address: string;
   readonly userAgent: string;
+  /** The secret of the device, base64url of 32 random bytes; null when the exchange brings none. */
+  readonly deviceSecret: string | null;
+  /** The session that the new one replaces; null when none is named. */
+  readonly replaces: string | null;
+  /** Refresh tokens that the request brought, as cookies or as `replaces_token`. One of the chain proves that it is this device. */
+  readonly copies: readonly string[];
 }
 
 export type ExchangeAnswer =
   | { readonly kind: 'exchanged'; readonly session: SessionRecord; readonly refreshToken: string }
-  /** `code`: unknown, expired, used, another client's, or the verifier is wrong. Only that may have ended anything. */
-  | { readonly kind: 'refused'; readonly reason: 'code' | 'wrong_key' | 'proof_missing' };
+  /**
+   * `code`: unknown, expired, used, another client's, or the verifier is wrong. Only that may have ended anything.
+   * `signed_out`: the device was signed out after the code was issued.
+   */
+  | { readonly kind: 'refused'; readonly reason: 'code' | 'wrong_key' | 'proof_missing' | 'signed_out' }
+  /** The user has as many device chains as allowed, and this sign-in may end none of them. */
+  | { readonly kind: 'too_many_sessions' }
+  /** The account signs in too often. */
+  | { readonly kind: 'delayed'; readonly retryAfterMs: number };
 
 export interface AuthorizationCodes {
   /** @throws HoldfastError `unavailable` */
@@ -54,7 +67,7 @@ export interface AuthorizationCodes {
 
 export interface AuthorizationCodesParts {
   readonly codes: AuthorizationCodeStore;
-  readonly findOwner: SessionStore['findOwner'];
+  readonly store: SessionStore;
   readonly revoke: Sessions['revoke'];
   readonly keyRing: KeyRing;
   readonly report: Report;
@@ -68,11 +81,9 @@ const CODE_BYTES = 32;
  * @see RFC 6749 §4.1.2, RFC 7636
  */
 export function createAuthorizationCodes(parts: AuthorizationCodesParts): AuthorizationCodes {
-  const { codes, findOwner, revoke, keyRing, report } = parts;
+  const { codes, revoke, keyRing, report } = parts;
   return {
-    issue: async ({ client, user, signInEpoch, scope, codeChallenge, jkt, amr, acr, replaces }) => {
-      // A session that has ended is replaced as well: its device's row goes on. Another user's is not.
-      const isOwn = replaces !== null && (await findOwner(replaces)) === user.sub;
+    issue: async ({ client, user, signInEpoch, scope, codeChallenge, jkt, amr, acr }) => {
       const code = randomBytes(CODE_BYTES).toString('base64url');
       await codes.insert({
         codeHash: sha256(code),
@@ -84,16 +95,16 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
         jkt,
         amr,
         acr,
-        replaces: isOwn ? replaces : null,
       });
       return code;
     },
-    exchange: async ({ client, code, codeVerifier, jkt, address, userAgent }) => {
-      const codeHash = sha256(code);
+    exchange: async (request) => {
+      const { client, jkt, address, userAgent } = request;
+      const codeHash = sha256(request.code);
       const record = await codes.find(codeHash);
       if (record === null || record.clientId !== client.clientId) return refused('code');
       // The verifier comes before everything that changes: who has the code alone can neither use it up nor end anything.
-      if (sha256(codeVerifier).toString('base64url') !== record.codeChallenge) return refused('code');
+      if (sha256(request.codeVerifier).toString('base64url') !== record.codeChallenge) return refused('code');
       // So does the key: whoever lacks it changes nothing either.
       if (record.jkt !== null && record.jkt !== jkt) return refused(jkt === null ? 'proof_missing' : 'wrong_key');
       if (record.sid !== null) {
@@ -103,16 +114,19 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
       }
       if (record.isExpired) return refused('code');
       const nonce = newNonce();
-      const delivery = await codes.exchange(codeHash, {
-        sid: newSid(),
+      const device = await readDevice(request, parts);
+      const result = await codes.exchange(codeHash, {
         jkt,
         lifetimes: client.lifetimes,
         nonce,
         address,
         userAgent,
+        device,
       });
-      if (delivery === null) return endRacer(codeHash, address);
-      const { record: session, secret } = delivery;
+      if (result.kind === 'refused' && result.reason === 'code') return endRacer(codeHash, address);
+      if (result.kind !== 'exchanged') return result;
+      for (const fact of result.ended) report(fact);
+      const { record: session, secret } = result.delivery;
       const { sid, generation } = session;
       report(toSessionCreated(session, address));
       const refreshToken = formatRefreshToken({ sid, generation, nonce, secret }, keyRing);
@@ -130,6 +144,18 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
 
 function refused(reason: 'code' | 'wrong_key' | 'proof_missing'): ExchangeAnswer {
   return { kind: 'refused', reason };
+}
+
+async function readDevice(
+  { deviceSecret, replaces, copies }: CodeExchange,
+  parts: AuthorizationCodesParts,
+): Promise<DeviceEvidence> {
+  const genuine = await readCopies(copies, parts);
+  return {
+    secretHash: deviceSecret === null ? null : hashDeviceSecret(deviceSecret),
+    replaces,
+    copiesOf: genuine.map(({ sid }) => sid),
+  };
 }
 
 function sha256(text: string): Buffer {

@@ -14,6 +14,10 @@ export type RevocationReason =
   | 'reuse'
   | 'replaced'
   | 'signed_out'
+  /** A sign-in that lost to another tab of its device. */
+  | 'discarded'
+  /** Beyond the number of chains of a user, or of sessions of a chain. */
+  | 'limit'
   | 'code_reused'
   /** The user ended it from another session. */
   | 'user'
@@ -27,6 +31,7 @@ export type HoldfastFact =
   | TokenRefreshed
   | RefreshRefused
   | RefreshDelayed
+  | RedeliveryPaced
   | SessionRevoked
   | SignInFailed
   | SignInDelayed
@@ -86,6 +91,19 @@ export interface RefreshDelayed {
   readonly clientId: string;
   readonly retryAfterMs: number;
   readonly address: string;
+}
+
+/**
+ * One generation was handed out so often that from now on it is handed out more rarely: its answers are lost on their way, or
+ * its holder never uses them. Worth an alarm when there are many.
+ */
+export interface RedeliveryPaced {
+  readonly type: 'refresh.redelivery_paced';
+  readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
+  readonly generation: number;
+  readonly redeliveries: number;
 }
 
 /** A session ended. With reason `reuse` two holders of one chain were found: worth an alarm. */

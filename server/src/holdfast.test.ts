@@ -60,7 +60,7 @@ describe('several nodes on one database', () => {
   });
 
   test('classic rotation at every use: 100 racing uses still leave one generation that everybody can go on from', async () => {
-    const policy = { rotationIntervalMs: 0, maxReplays: 1_000, maxDecisionAttempts: 1_000 };
+    const policy = { rotationIntervalMs: 0, promptRedeliveries: 1_000, maxDecisionAttempts: 1_000 };
     const strict = await startTestServer(database.databaseUrl, { policy });
     try {
       const { refreshToken } = await strict.signIn();
@@ -153,7 +153,9 @@ describe('start', () => {
     await expect(createHoldfast({ ...options, secret: 'short' })).rejects.toThrow(/options\.secret/);
     await expect(createHoldfast({ ...options, clients: [] })).rejects.toThrow(/options\.clients/);
     await expect(createHoldfast({ ...options, databaseUrl: 'nowhere' })).rejects.toThrow(/options\.databaseUrl/);
-    await expect(createHoldfast({ ...options, policy: { maxReplays: -1 } })).rejects.toThrow(/policy\.maxReplays/);
+    await expect(createHoldfast({ ...options, policy: { promptRedeliveries: -1 } })).rejects.toThrow(
+      /policy\.promptRedeliveries/,
+    );
   });
 });
 

@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
 import { pino } from 'pino';
+import { createSessionAdministration, startReportedEndings } from './administration.ts';
+import type { AuditLog, SessionAdministration, Webhooks } from './administration.ts';
 import { createAccessTokens } from './access-token.ts';
 import type { AccessTokenVerdict } from './access-token.ts';
 import { isAudience } from './audiences.ts';
@@ -12,8 +14,7 @@ import type { ProofVerifier } from './dpop.ts';
 import { createDpopNonces } from './dpop-nonce.ts';
 import { createDrain } from './drain.ts';
 import { HoldfastError } from './errors.ts';
-import type { AbandonedDelivery, EventQuery, StoredEvent } from './event-store.ts';
-import type { HoldfastEvent, RevocationReason } from './events.ts';
+import type { HoldfastEvent } from './events.ts';
 import { createFaultLog } from './fault-log.ts';
 import type { FaultLog } from './fault-log.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
@@ -39,8 +40,8 @@ import type { Connections } from './postgres/connections.ts';
 import { deleteExpired } from './postgres/housekeeping.ts';
 import { migrate } from './postgres/migrations.ts';
 import { createRevocationReading } from './postgres/revocation-reading.ts';
-import { createStore } from './postgres/store.ts';
-import { isSid } from './refresh-token.ts';
+import { openStore } from './postgres/store.ts';
+import type { MassEndings } from './mass-endings.ts';
 import { reportAnswer, startReporting } from './reporting.ts';
 import type { Reporting } from './reporting.ts';
 import { registerResourceServers } from './resource-servers.ts';
@@ -112,52 +113,6 @@ export interface HoldfastOptions {
   readonly logger?: Logger;
 }
 
-export interface SessionAdministration {
-  /**
-   * Ends a session: its refresh tokens are refused from now on; its last access token lives to its own expiry.
-   *
-   * @returns false when there is no such live session
-   * @throws HoldfastError `unavailable`
-   */
-  revoke(sid: string, reason?: RevocationReason): Promise<boolean>;
-  /**
-   * Ends every live session of a user.
-   *
-   * @returns how many ended
-   * @throws HoldfastError `unavailable`
-   */
-  revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<number>;
-}
-
-/** What happened, as the database keeps it: sign-ins, ended sessions, changes, and refusals that somebody should look at. */
-export interface AuditLog {
-  /**
-   * Lists events, newest first.
-   *
-   * @throws HoldfastError `unavailable`
-   */
-  readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
-}
-
-/** What became of webhooks that could not be delivered. */
-export interface Webhooks {
-  /**
-   * Lists events that an endpoint did not get, after as many attempts as there are; newest first.
-   *
-   * @param endpoint default: every one
-   * @param limit default: 100
-   * @throws HoldfastError `unavailable`
-   */
-  readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
-  /**
-   * Sends an endpoint everything again that it did not get.
-   *
-   * @returns how many events
-   * @throws HoldfastError `unavailable`
-   */
-  readonly redeliver: (endpoint: string) => Promise<number>;
-}
-
 /** A running server. Several of them, in one process or many, may share a database. */
 export interface Holdfast {
   /** Answers a request to one of our endpoints; null when the path is not ours. Never throws. */
@@ -214,7 +169,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   );
   try {
     await migrate(databaseUrl, policy.connectTimeoutMs);
-    const store = createStore(connections, policy, settings.webhooks);
+    const store = await openStore(connections, policy, settings.webhooks);
     const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
     const metrics = createMetrics({ connections, signingKeys, hasProcessMetrics: options.hasProcessMetrics ?? false });
     const passwords = await createPasswords(policy);
@@ -224,15 +179,13 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const { report } = reporting;
     const { proofs, resourceProofs } = createProofVerifiers(keyRing, policy);
     const accessTokens = createAccessTokens({ ...settings, signingKeys, proofs: resourceProofs, now: Date.now });
-    const sessions = createSessions({ store: store.sessions, keyRing, policy, report, onBatch: metrics.observeBatch });
-    const people = createPeople({ ...settings, store, passwords, report });
-    const codes = createAuthorizationCodes({
-      codes: store.codes,
-      findOwner: store.sessions.findOwner,
-      revoke: sessions.revoke,
-      keyRing,
-      report,
-    });
+    const endings = startReportedEndings({ store: store.endings, policy, report }, faults);
+    const { finish: endMany } = endings;
+    const { observeBatch: onBatch } = metrics;
+    const sessions = createSessions({ store: store.sessions, endMany, keyRing, policy, report, onBatch });
+    const people = createPeople({ ...settings, store, passwords, report, endMany });
+    const { revoke } = sessions;
+    const codes = createAuthorizationCodes({ codes: store.codes, store: store.sessions, revoke, keyRing, report });
     return assemble(
       {
         ...settings,
@@ -251,13 +204,13 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         report,
         operation: createOperation({
           metrics,
-          durable: connections.durable,
+          probe: connections.probe,
           signingKeys,
           maxKeyAgeMs: (policy.signingKeyLeadSeconds * 1000) / 2,
           metricsToken: options.metricsToken ?? null,
         }),
       },
-      { trustedProxies: settings.trustedProxies, connections, faults, store, reporting },
+      { trustedProxies: settings.trustedProxies, connections, faults, store, reporting, endings },
     );
   } catch (error) {
     await closeConnections(connections);
@@ -295,12 +248,13 @@ interface Backstage {
   readonly faults: FaultLog;
   readonly store: Pick<Store, 'events' | 'webhooks'>;
   readonly reporting: Reporting;
+  readonly endings: MassEndings;
 }
 
 type Peer = Pick<HttpRequest, 'headers' | 'remoteAddress'>;
 
 function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
-  const { trustedProxies, connections, faults, store, reporting } = backstage;
+  const { trustedProxies, connections, faults, store, reporting, endings } = backstage;
   const { policy, users, sessions, accessTokens, signingKeys, operation } = parts;
   const drain = createDrain();
   const addressOf = (request: Peer): string => clientAddressOf(request, trustedProxies);
@@ -345,6 +299,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
   const close = async (): Promise<void> => {
     parts.revocations.close();
     await Promise.all([drain.close(), maintenance.stop()]);
+    await endings.close();
     await reporting.close();
     faults.close();
     await closeConnections(connections);
@@ -356,11 +311,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
     fetch: createFetchHandler(handle, answerUnknown, policy.bodyLimitBytes),
     verifyAccessToken: (authorizationHeader, request) => accessTokens.verify(authorizationHeader, request),
     users,
-    sessions: {
-      revoke: async (sid, reason = 'administrator') => isSid(sid) && sessions.revoke(sid, reason),
-      revokeAllOfUser: async (sub, reason = 'administrator') =>
-        isSid(sub) ? sessions.revokeAllOfUser(sub, reason) : 0,
-    },
+    sessions: createSessionAdministration(sessions),
     auditLog: { list: store.events.list },
     webhooks: { listAbandoned: store.webhooks.listAbandoned, redeliver: store.webhooks.revive },
     database: connections.durable,

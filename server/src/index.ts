@@ -1,5 +1,7 @@
 export { createHoldfast } from './holdfast.ts';
-export type { AuditLog, Holdfast, HoldfastOptions, Logger, SessionAdministration, Webhooks } from './holdfast.ts';
+export type { AuditLog, SessionAdministration, Webhooks } from './administration.ts';
+export type { Holdfast, HoldfastOptions, Logger } from './holdfast.ts';
+export type { EndingProgress } from './mass-endings.ts';
 export { startEmbeddedPostgres } from './postgres/embedded.ts';
 export type { EmbeddedPostgres, EmbeddedPostgresOptions } from './postgres/embedded.ts';
 export type { AccessTokenClaims, AccessTokenVerdict } from './access-token.ts';

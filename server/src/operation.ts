@@ -25,7 +25,8 @@ export interface Operation {
 
 export interface OperationParts {
   readonly metrics: Metrics;
-  readonly durable: Pool;
+  /** A connection of its own: work that waits for others must not make the node look broken. */
+  readonly probe: Pool;
   readonly signingKeys: Pick<SigningKeys, 'ageMs'>;
   /** Keys older than this could miss the change to the next one. */
   readonly maxKeyAgeMs: number;
@@ -38,8 +39,8 @@ const DATABASE_WAIT_MS = 2_000;
 const DATABASE_INTERVAL_MS = 1_000;
 
 export function createOperation(parts: OperationParts): Operation {
-  const { metrics, durable, signingKeys, maxKeyAgeMs, metricsToken } = parts;
-  const checkDatabase = createDatabaseCheck(durable);
+  const { metrics, probe, signingKeys, maxKeyAgeMs, metricsToken } = parts;
+  const checkDatabase = createDatabaseCheck(probe);
   let isRetiring = false;
   return {
     metrics,
@@ -58,7 +59,7 @@ export function createOperation(parts: OperationParts): Operation {
   };
 }
 
-function createDatabaseCheck(durable: Pool): () => Promise<boolean> {
+function createDatabaseCheck(probe: Pool): () => Promise<boolean> {
   let last: Promise<boolean> = Promise.resolve(false);
   let askedAtMs = Number.NEGATIVE_INFINITY;
   const ask = async (): Promise<boolean> => {
@@ -66,7 +67,7 @@ function createDatabaseCheck(durable: Pool): () => Promise<boolean> {
     const tooLate = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), DATABASE_WAIT_MS);
     });
-    const answered = run(durable, { text: 'SELECT 1' }).then(
+    const answered = run(probe, { text: 'SELECT 1' }).then(
       () => true,
       () => false,
     );

@@ -1,4 +1,5 @@
 import type { KeyRing } from './keys.ts';
+import type { MassEndings } from './mass-endings.ts';
 import { createPasskeyChallenges } from './passkey-challenges.ts';
 import { createPasskeys } from './passkeys.ts';
 import type { Passkeys } from './passkeys.ts';
@@ -11,13 +12,15 @@ import { createUsers } from './users.ts';
 import type { PasswordSignIn, Users } from './users.ts';
 
 export interface PeopleParts {
-  readonly store: Pick<Store, 'users' | 'passkeys' | 'attempts'>;
+  readonly store: Pick<Store, 'subjects' | 'users' | 'passkeys' | 'attempts'>;
   readonly keyRing: KeyRing;
   readonly policy: Policy;
   readonly passwords: Passwords;
   readonly report: Report;
   /** Whether a password is too well known to be chosen. */
   readonly isKnownPassword: (password: string) => boolean | Promise<boolean>;
+  /** Ends the sessions of an intent. */
+  readonly endMany: MassEndings['finish'];
 }
 
 /** Users and their credentials. */
@@ -28,11 +31,11 @@ export interface People {
 }
 
 export function createPeople(parts: PeopleParts): People {
-  const { store, keyRing, policy, passwords, report, isKnownPassword } = parts;
+  const { store, keyRing, policy, passwords, report, isKnownPassword, endMany } = parts;
   const passwordLimits = createPasswordLimits(store.attempts, keyRing, policy);
   const challenges = createPasskeyChallenges(keyRing, policy.passkeyChallengeLifetimeSeconds, Date.now);
   return {
-    ...createUsers({ store: store.users, passwords, passwordLimits, policy, report, isKnownPassword }),
+    ...createUsers({ store: store.users, passwords, passwordLimits, policy, report, isKnownPassword, endMany }),
     passkeys: createPasskeys({ store: store.passkeys, challenges, policy, report }),
   };
 }

@@ -17,8 +17,11 @@ export interface Policy {
    * under way. 0 is classic rotation at every use: two tabs that race may then end their session.
    */
   readonly rotationIntervalMs: number;
-  /** How often one generation is handed out again before that counts as reuse: far more than any honest retry needs. */
-  readonly maxReplays: number;
+  /**
+   * How often one generation is handed out again at the pace of the interval. After that it is handed out once in 15 intervals,
+   * and an event alerts the operator: answers are lost on their way. No count ends a session.
+   */
+  readonly promptRedeliveries: number;
   /** What to do when a genuine token is ahead of the database, which then has lost writes: go on from it, or answer 503. */
   readonly aheadOfDatabase: 'heal' | 'refuse';
 
@@ -26,6 +29,23 @@ export interface Policy {
   readonly inactivityTimeoutSeconds: number;
   /** Absolute lifetime of a session: never moves. NIST SP 800-63B-4 AAL1 asks for authentication every 30 days. */
   readonly absoluteLifetimeSeconds: number;
+  /**
+   * Device chains of one user. A sign-in on one more device ends the chain that is missed least, or is refused when all others
+   * were made with a stronger authentication (ASVS 5.0 7.1.2).
+   */
+  readonly maxDeviceChainsPerUser: number;
+  /** Live sessions of one chain, which differ by sign-ins that no answer has confirmed. */
+  readonly maxSessionsPerDeviceChain: number;
+  /** Sign-ins of one account that may be completed at once before the rate counts. */
+  readonly signInBurstPerAccount: number;
+  /** In the long run an account may complete one sign-in each time so much has passed. */
+  readonly signInIntervalSeconds: number;
+  /** Sessions that one transaction ends at most when many of a user end. */
+  readonly endingSliceSize: number;
+  /** How long a request that ends many sessions waits for all of them; the rest goes on without it. */
+  readonly endingWaitMs: number;
+  /** How often a node looks for sessions that another one has left to end. */
+  readonly endingPollMs: number;
   /** How long a leaked access token is of use; also how long a revoked session's last access token lives. */
   readonly accessTokenLifetimeSeconds: number;
   /** What access tokens are signed with. A change takes effect like a rotation: published first, nobody signed out. */
@@ -148,11 +168,18 @@ export interface Policy {
 
 export const DEFAULT_POLICY: Policy = {
   rotationIntervalMs: 60_000,
-  maxReplays: 32,
+  promptRedeliveries: 32,
   aheadOfDatabase: 'heal',
 
   inactivityTimeoutSeconds: 14 * 86_400,
   absoluteLifetimeSeconds: 30 * 86_400,
+  maxDeviceChainsPerUser: 100,
+  maxSessionsPerDeviceChain: 8,
+  signInBurstPerAccount: 20,
+  signInIntervalSeconds: 60,
+  endingSliceSize: 1_000,
+  endingWaitMs: 5_000,
+  endingPollMs: 5_000,
   accessTokenLifetimeSeconds: 900,
   signingAlgorithm: 'ES256',
   signingKeyLifetimeSeconds: 30 * 86_400,
@@ -227,7 +254,7 @@ export const SESSION_LIFETIMES = {
 /** Fields for which 0 has a meaning. */
 const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'rotationIntervalMs',
-  'maxReplays',
+  'promptRedeliveries',
   'clockToleranceSeconds',
   'requestsPerSecond',
   'preflightMaxAgeSeconds',

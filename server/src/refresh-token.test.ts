@@ -17,7 +17,7 @@ describe('refresh token', () => {
     fc.assert(
       fc.property(
         fc.record({
-          sid: fc.constant(null).map(newSid),
+          sid: fc.constant(null).map(() => newSid()),
           generation: fc.integer({ min: 0, max: LAST_GENERATION }),
           nonce: anyBytes(12),
           secret: anyBytes(16),

@@ -86,7 +86,7 @@ export function parseRefreshToken(presented: string, ring: KeyRing): ParsedRefre
     kind: 'genuine',
     token: {
       keyId,
-      sid: formatSid(bytes.subarray(SID_AT, GENERATION_AT)),
+      sid: formatId(bytes.subarray(SID_AT, GENERATION_AT)),
       generation,
       nonce: bytes.subarray(NONCE_AT, SECRET_AT),
       secret: bytes.subarray(SECRET_AT, TAG_AT),
@@ -94,9 +94,9 @@ export function parseRefreshToken(presented: string, ring: KeyRing): ParsedRefre
   };
 }
 
-/** A new session id: 128 random bits. */
-export function newSid(): string {
-  return formatSid(randomBytes(16));
+/** A session id: its bucket, which is the user's, and 120 random bits. @param random 15 bytes */
+export function newSid(bucket: number = randomBytes(1).readUInt8(0), random: Buffer = randomBytes(15)): string {
+  return formatId(Buffer.concat([Buffer.of(bucket), random]));
 }
 
 /** The text form of a UUID, in lower case. */
@@ -104,7 +104,8 @@ export function isSid(value: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(value);
 }
 
-function formatSid(bytes: Buffer): string {
+/** The text form of 16 bytes. */
+export function formatId(bytes: Buffer): string {
   const hex = bytes.toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }

@@ -12,7 +12,7 @@ vi.setConfig({ testTimeout: 60_000 });
 const START_MS = 1_800_000_000_000;
 const POLICY: RotationPolicy = {
   rotationIntervalMs: 60_000,
-  maxReplays: 32,
+  promptRedeliveries: 32,
   aheadOfDatabase: 'heal',
   inactivityTimeoutSeconds: 3_600,
 };
@@ -44,6 +44,7 @@ function startServer(): Server {
       replays: 0,
       idleExpiresAtMs: 1e15,
       expiresAtMs: 1e15,
+      lastUsedAtMs: null,
       revokedReason: null,
     },
     fallback: null,

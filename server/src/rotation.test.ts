@@ -7,7 +7,7 @@ const NOW_MS = 1_800_000_000_000;
 const INTERVAL_MS = 60_000;
 const POLICY: RotationPolicy = {
   rotationIntervalMs: INTERVAL_MS,
-  maxReplays: 32,
+  promptRedeliveries: 32,
   aheadOfDatabase: 'heal',
   inactivityTimeoutSeconds: 3_600,
 };
@@ -24,6 +24,7 @@ const SESSION: SessionState = {
   replays: 0,
   idleExpiresAtMs: NOW_MS + 3_600_000,
   expiresAtMs: NOW_MS + 86_400_000,
+  lastUsedAtMs: NOW_MS - INTERVAL_MS,
   revokedReason: null,
 };
 const COPY: PresentedCopy = { generation: 7, nonce: 'n7', clientId: 'app', scope: null, jkt: null, isUserActive: true };
@@ -117,11 +118,18 @@ const TABLE: readonly Case[] = [
   },
   {
     row: '5',
-    name: 'the exact predecessor, replayed as often as allowed',
+    name: 'the exact predecessor, handed out so often that it is paced',
     session: { replays: 32 },
     copy: { generation: 6, nonce: 'n6' },
-    otherwise: { kind: 'end', because: 'replay_limit' },
+    otherwise: recentAnswer,
     recent: recentAnswer,
+  },
+  {
+    row: '5',
+    name: 'the exact predecessor, paced, once 15 intervals are over',
+    session: { replays: 1_000, deliveredAtMs: NOW_MS - 15 * INTERVAL_MS },
+    copy: { generation: 6, nonce: 'n6' },
+    otherwise: { kind: 'replay' },
   },
   {
     row: '6',
@@ -227,11 +235,12 @@ const anySession: fc.Arbitrary<SessionState> = fc.record({
   replays: fc.oneof(fc.constant(0), fc.nat(40)),
   idleExpiresAtMs: mostly(NOW_MS + 3_600_000, anyTimeMs),
   expiresAtMs: mostly(NOW_MS + 86_400_000, anyTimeMs),
+  lastUsedAtMs: fc.option(anyTimeMs),
   revokedReason: mostly<string | null>(null, fc.constantFrom('reuse', 'signed_out')),
 });
 const anyPolicy: fc.Arbitrary<RotationPolicy> = fc.record({
   rotationIntervalMs: fc.constantFrom(0, 1, INTERVAL_MS),
-  maxReplays: fc.constantFrom(0, 1, 32),
+  promptRedeliveries: fc.constantFrom(0, 1, 32),
   aheadOfDatabase: fc.constantFrom('heal', 'refuse'),
   inactivityTimeoutSeconds: fc.constantFrom(1, 3_600),
 });
@@ -319,7 +328,7 @@ describe('properties', () => {
         for (const { isAnswerLost, pauseMs } of tries) {
           nowMs += pauseMs;
           const copy = { ...COPY, ...held };
-          const outcome = decide(session, copy, nowMs, { ...POLICY, maxReplays: 60 });
+          const outcome = decide(session, copy, nowMs, POLICY);
           expect(['rotate', 'replay', 'answer']).toContain(outcome.kind);
           session = apply(session, outcome, copy, nowMs);
           const isDelivered = outcome.kind === 'rotate' || outcome.kind === 'replay';

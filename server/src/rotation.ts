@@ -25,6 +25,8 @@ export interface SessionState {
   readonly replays: number;
   readonly idleExpiresAtMs: number;
   readonly expiresAtMs: number;
+  /** The last granted use; null until the first one. Written at most once an interval. */
+  readonly lastUsedAtMs: number | null;
   /** Why the session was ended; null while it lives. */
   readonly revokedReason: string | null;
 }
@@ -44,7 +46,7 @@ export interface PresentedCopy {
 
 export type RotationPolicy = Pick<
   Policy,
-  'rotationIntervalMs' | 'maxReplays' | 'aheadOfDatabase' | 'inactivityTimeoutSeconds'
+  'rotationIntervalMs' | 'promptRedeliveries' | 'aheadOfDatabase' | 'inactivityTimeoutSeconds'
 >;
 
 /** Why a session no longer answers. */
@@ -65,7 +67,7 @@ export type Outcome =
   | { readonly kind: 'rotate' }
   /** Hand out the newest generation again, as a copy of its own. */
   | { readonly kind: 'replay' }
-  /** An access token and nothing else. `isSliding`: the inactivity timeout moves far enough to be written. */
+  /** An access token and nothing else. `isSliding`: the use is to be written, because it is the first for an interval. */
   | { readonly kind: 'answer'; readonly because: 'bound' | 'recent' | 'last_generation'; readonly isSliding: boolean }
   /** The database lost writes: go on from the generation that the token proves. */
   | { readonly kind: 'heal'; readonly generation: number }
@@ -74,11 +76,14 @@ export type Outcome =
   /** Two copies met while the last rotation may still be under way: ask again later. */
   | { readonly kind: 'wait'; readonly retryAfterMs: number }
   /** Two holders of one chain: end the session. */
-  | { readonly kind: 'end'; readonly because: 'fork' | 'stale' | 'replay_limit' }
+  | { readonly kind: 'end'; readonly because: 'fork' | 'stale' }
   | Refusal;
 
 /** The largest generation that fits the column and the token. A session that gets here keeps its last copy. */
 export const LAST_GENERATION = 2 ** 31 - 1;
+
+/** So many intervals apart are redeliveries of one generation after the prompt ones: answers are lost on their way. */
+export const PACED_INTERVALS = 15;
 
 /**
  * Decides what a presented copy does.
@@ -115,9 +120,10 @@ export function decide(
     return { kind: 'rotate' };
   }
   if (behind === 1 && presented.nonce === session.rotatedBy) {
-    // The exact copy that rotated: its answer was lost, or another tab sent the same one. No time limit.
-    if (isRecent) return answer('recent', session, presented, nowMs, policy);
-    return session.replays < policy.maxReplays ? { kind: 'replay' } : { kind: 'end', because: 'replay_limit' };
+    // The exact copy that rotated: its answer was lost, or another tab sent the same one. No time and no count ends it.
+    const isPaced = session.replays >= policy.promptRedeliveries;
+    const paceMs = policy.rotationIntervalMs * (isPaced ? PACED_INTERVALS : 1);
+    return ageMs < paceMs ? answer('recent', session, presented, nowMs, policy) : { kind: 'replay' };
   }
   if (behind <= 2) {
     if (isRotationUnderWay) return { kind: 'wait', retryAfterMs: policy.rotationIntervalMs - ageMs };
@@ -154,7 +160,10 @@ function dead(reason: DeadReason): Refusal {
   return { kind: 'refuse', error: 'invalid_grant', reason };
 }
 
-/** Every answer slides the inactivity timeout; without a rotation that is a write of its own, so it is paced as well. */
+/**
+ * Every granted use is noted, and the user's slides the inactivity timeout. Without a rotation that is a write of its own, so it
+ * is paced as well; the first use is always written, because it ends the sessions that this one replaces.
+ */
 function answer(
   because: 'bound' | 'recent' | 'last_generation',
   session: SessionState,
@@ -163,6 +172,7 @@ function answer(
   policy: RotationPolicy,
 ): Outcome {
   const slidToMs = Math.min(nowMs + policy.inactivityTimeoutSeconds * 1000, session.expiresAtMs);
-  const isSliding = presented.isUserActive && slidToMs - session.idleExpiresAtMs > policy.rotationIntervalMs;
-  return { kind: 'answer', because, isSliding };
+  const movesTimeout = presented.isUserActive && slidToMs - session.idleExpiresAtMs > policy.rotationIntervalMs;
+  const isUnnoted = session.lastUsedAtMs === null || nowMs - session.lastUsedAtMs > policy.rotationIntervalMs;
+  return { kind: 'answer', because, isSliding: movesTimeout || isUnnoted };
 }

@@ -212,7 +212,7 @@ describe('inactivity timeout', () => {
 describe('a session that replaces another', () => {
   test('ends it when its own token is first used, not before: a lost answer loses nothing', async () => {
     const old = await signInEarlier();
-    const replacement = await server.signIn('native', { replaces: old.sid });
+    const replacement = await server.signIn('native', { replaces: old.sid, replaces_token: old.refreshToken });
     const oldNext = await refreshToken(old.refreshToken);
     await server.refresh(replacement.refreshToken);
     expect(await server.refresh(oldNext)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
@@ -224,7 +224,7 @@ describe('a session that replaces another', () => {
       const old = await signInEarlier();
       await server.alter(old.sid, "device_label = 'Phone'");
       if (ending !== null) await server.alter(old.sid, ending);
-      const { sid } = await server.signIn('native', { replaces: old.sid });
+      const { sid } = await server.signIn('native', { replaces: old.sid, replaces_token: old.refreshToken });
       const { rows } = await server.holdfast.database.query(
         'SELECT replaces, device_label FROM holdfast.sessions WHERE id = $1',
         [sid],
@@ -236,14 +236,14 @@ describe('a session that replaces another', () => {
   test('brings nothing back that was dead', async () => {
     const old = await signInEarlier();
     await server.holdfast.sessions.revoke(old.sid);
-    const replacement = await server.signIn('native', { replaces: old.sid });
+    const replacement = await server.signIn('native', { replaces: old.sid, replaces_token: old.refreshToken });
     await server.refresh(replacement.refreshToken);
     expect(await server.refresh(old.refreshToken)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
   });
 
   test('takes the old one along when it is signed out before its first use', async () => {
     const old = await signInEarlier();
-    const replacement = await server.signIn('native', { replaces: old.sid });
+    const replacement = await server.signIn('native', { replaces: old.sid, replaces_token: old.refreshToken });
     expect(await server.post('/revoke', { client_id: 'native', token: replacement.refreshToken })).toMatchObject({
       status: 200,
     });
@@ -252,7 +252,7 @@ describe('a session that replaces another', () => {
 
   test('whose answer never arrived changes nothing: the old one goes on', async () => {
     const old = await signInEarlier();
-    await server.signIn('native', { replaces: old.sid });
+    await server.signIn('native', { replaces: old.sid, replaces_token: old.refreshToken });
     await refreshToken(old.refreshToken);
   });
 
@@ -263,6 +263,7 @@ describe('a session that replaces another', () => {
       username: 'eve@example.org',
       password: 'correct horse',
       replaces: victim.sid,
+      replaces_token: victim.refreshToken,
     });
     await server.refresh(eves.refreshToken);
     await refreshToken(victim.refreshToken);
@@ -283,7 +284,7 @@ describe('administration', () => {
     const { sub } = await server.holdfast.users.create({ ...mallory, name: 'Mallory' });
     const hers = [await server.signIn('native', mallory), await server.signIn('native', mallory)];
     const bystander = await signInEarlier();
-    expect(await server.holdfast.sessions.revokeAllOfUser(sub)).toBe(2);
+    expect(await server.holdfast.sessions.revokeAllOfUser(sub)).toEqual({ count: 2, isComplete: true });
     for (const { refreshToken: token } of hers) expect(await server.refresh(token)).toMatchObject({ status: 400 });
     await refreshToken(bystander.refreshToken);
   });

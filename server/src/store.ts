@@ -4,6 +4,7 @@ import type { SigningAlgorithm } from './jws.ts';
 import type { SessionLifetimes } from './policy.ts';
 import type { SessionState } from './rotation.ts';
 import type { AttemptStore, Ending, EndingCause, PasskeyStore, UserStore } from './user-store.ts';
+import type { MassEndingStore, SubjectStore } from './subject-store.ts';
 
 /**
  * The storage port, and its contract.
@@ -19,6 +20,12 @@ import type { AttemptStore, Ending, EndingCause, PasskeyStore, UserStore } from 
  * replays)`, and happens only if that is still the live row's; otherwise it resolves to null or false and the caller reads
  * and decides again. `rotate` has its whole decision in its condition instead. Revocations by a person are unconditional.
  *
+ * **Locks.** Every transaction about a user, except a use of one session, locks the subject's row first, then sessions in the
+ * order of their ids.
+ *
+ * **Device chains.** Sessions of one user, client and device form a chain. The subject's counter orders them (`deviceSequence`);
+ * no clock does. A session counts as used once `lastUsedAtMs` is set.
+ *
  * **Events.** The creation and the end of a session are recorded, for the audit log and the webhooks, in the transaction
  * that creates or ends it: neither is there without the other. What changes no session is appended soon after it happened.
  *
@@ -27,8 +34,10 @@ import type { AttemptStore, Ending, EndingCause, PasskeyStore, UserStore } from 
  * **Failure.** A method that rejects with `HoldfastError` `unavailable` may or may not have happened.
  */
 export interface Store {
+  readonly subjects: SubjectStore;
   readonly sessions: SessionStore;
   readonly codes: AuthorizationCodeStore;
+  readonly endings: MassEndingStore;
   readonly users: UserStore;
   readonly passkeys: PasskeyStore;
   readonly attempts: AttemptStore;
@@ -63,19 +72,35 @@ export interface SessionStore {
   /** Rows 6 and 7b: ends the session. Waits for the disk. */
   end(observed: RowVersion, cause: EndingCause): Promise<SessionRevoked | null>;
 
-  /** Ends a live session, whatever its generation; only of this user when `sub` is given. Waits for the disk. */
+  /**
+   * The second step of a session's first use: ends the smaller sequences of its chain, reason `replaced`, and clears
+   * `hasPredecessors`. Does nothing when the session has ended. Waits for the disk.
+   */
+  endPredecessors(session: ChainMember, address: string): Promise<readonly SessionRevoked[]>;
+  /** Ends that one live session, whatever its generation; only of this user when `sub` is given. Waits for the disk. */
   revoke(sid: string, cause: EndingCause, sub?: string): Promise<SessionRevoked | null>;
   /**
-   * Ends live sessions of a user, and voids sign-ins under way, so that none of them makes a session afterwards. Waits for
-   * the disk.
+   * A sign-out of a session, alive or not: ends it, every smaller sequence of its chain, and every larger one that was never
+   * used. Voids the exchanges of the chain whose codes were issued before. Waits for the disk.
    */
-  revokeAllOfUser(sub: string, ending: Ending): Promise<readonly SessionRevoked[]>;
-  /** Live sessions of a user, the one used last first; one that is being replaced is left out. */
-  readonly listOfUser: (sub: string, timeouts: InactivityTimeouts) => Promise<readonly ListedSession[]>;
+  signOut(sid: string, cause: EndingCause, sub?: string): Promise<readonly SessionRevoked[]>;
+  /** Ends every live session of a session's chain, and voids exchanges as {@link SessionStore.signOut} does. */
+  endChain(sid: string, cause: EndingCause, sub?: string): Promise<readonly SessionRevoked[]>;
+  /**
+   * Voids sign-ins under way, so that none of them makes a session afterwards, and writes the intent to end live sessions of
+   * a user. Waits for the disk.
+   *
+   * @returns the id of the intent for {@link MassEndingStore.endSlice}; null when there is nothing to end
+   */
+  revokeAllOfUser(sub: string, ending: Ending): Promise<string | null>;
+  /** A page of a user's device chains, the one used last first. */
+  readonly listOfUser: (sub: string, page: DevicePage) => Promise<DeviceList>;
   /** Gives a live session's device a label. @returns false when there is no such session of this user */
   readonly label: (sid: string, sub: string, deviceLabel: string | null) => Promise<boolean>;
-  /** The user of a session, alive or not; null when there is none. */
-  readonly findOwner: (sid: string) => Promise<string | null>;
+  /** A session's place in its chain, alive or not; null when there is none. It never changes. */
+  readonly findMember: (sid: string) => Promise<(ChainMember & Pick<SessionRecord, 'clientId'>) | null>;
+  /** Whether a device secret belongs to a session's chain: one of its exchanges brought it. */
+  readonly isDeviceOf: (sid: string, secretHash: Buffer) => Promise<boolean>;
   /** Which of these sessions are alive: neither ended nor expired. */
   readonly findLive: (sids: readonly string[]) => Promise<readonly LiveSession[]>;
 }
@@ -88,18 +113,46 @@ export interface SessionRecord extends SessionState {
   readonly amr: readonly string[];
   readonly acr: string;
   readonly authTimeSeconds: number;
-  /** The session that this one takes over from. */
+  /** The session that its exchange named. */
   readonly replaces: string | null;
+  /** Names its chain, a UUID. */
+  readonly deviceId: string;
+  /** Its place among the user's sessions: the larger, the later it was made. */
+  readonly deviceSequence: number;
+  /** Whether smaller sequences of its chain may still live. */
+  readonly hasPredecessors: boolean;
   /** The database's clock at this reading. */
   readonly nowMs: number;
 }
 
-/** Inactivity timeouts in seconds by client: with them a row tells when its session was last used. */
-export type InactivityTimeouts = ReadonlyMap<string, number>;
+/** A session and its place in its chain. */
+export type ChainMember = Pick<SessionRecord, 'sid' | 'sub' | 'deviceId' | 'deviceSequence'>;
 
-/** A session as its user sees it. */
+/** Which devices to list. */
+export interface DevicePage {
+  /** The caller's session. */
+  readonly currentSid: string | null;
+  /** Where the page before ended; null for the first page. */
+  readonly after: DeviceCursor | null;
+  /** At most so many. */
+  readonly limit: number;
+}
+
+/** The last device of a page. */
+export type DeviceCursor = Pick<ListedSession, 'lastUsedAtMs' | 'sid'>;
+
+export interface DeviceList {
+  readonly sessions: readonly ListedSession[];
+  /** Where the next page begins; null when there is none. */
+  readonly next: DeviceCursor | null;
+}
+
+/** A device as its user sees it: the session of its chain that was used last. */
 export interface ListedSession {
   readonly sid: string;
+  readonly deviceId: string;
+  /** Whether the caller's session is in the chain. */
+  readonly isCurrent: boolean;
   readonly clientId: string;
   /** What the user calls the device; null while it has no name. */
   readonly deviceLabel: string | null;
@@ -107,7 +160,7 @@ export interface ListedSession {
   readonly userAgent: string;
   readonly address: string;
   readonly createdAtMs: number;
-  /** When its refresh token was last used, as far as rows tell: exact to an interval of rotation. */
+  /** When its refresh token was last used, exact to an interval of rotation; at first when it was made. */
   readonly lastUsedAtMs: number;
   readonly expiresAtMs: number;
   readonly authTimeSeconds: number;
@@ -119,6 +172,8 @@ export interface LiveSession {
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
+  readonly deviceId: string;
+  readonly deviceSequence: number;
 }
 
 export interface Delivery {
@@ -163,8 +218,8 @@ export interface RotationCandidate extends CopyToVerify, Activity {
   readonly nextNonce: Buffer;
 }
 
+/** What an exchange brings for the new session. The store makes its `sid`, in the user's bucket. */
 export interface NewSession {
-  readonly sid: string;
   /** The key that the session is bound to for good; null for a bearer session. */
   readonly jkt: string | null;
   readonly lifetimes: SessionLifetimes;
@@ -172,7 +227,33 @@ export interface NewSession {
   readonly nonce: Buffer;
   readonly address: string;
   readonly userAgent: string;
+  readonly device: DeviceEvidence;
 }
+
+/** What an exchange tells about the device that it comes from. */
+export interface DeviceEvidence {
+  /** SHA-256 of the device secret; null when the exchange brings none. */
+  readonly secretHash: Buffer | null;
+  /** The session that the new one replaces; null when none is named. */
+  readonly replaces: string | null;
+  /** Sessions, alive or not, of which the exchange brings a genuine copy. Those of another user or client prove nothing. */
+  readonly copiesOf: readonly string[];
+}
+
+/** What became of an exchange. */
+export type ExchangeResult =
+  | {
+      readonly kind: 'exchanged';
+      readonly delivery: Delivery;
+      /** Sessions that ended with it: `replaced` by the first use of the named one, or beyond a `limit`. */
+      readonly ended: readonly SessionRevoked[];
+    }
+  /** `code`: used, expired, or of an epoch that is over. `signed_out`: a sign-out of the chain came between. */
+  | { readonly kind: 'refused'; readonly reason: 'code' | 'signed_out' }
+  /** The user has as many device chains as allowed, and all of them were made with a stronger authentication. */
+  | { readonly kind: 'too_many_sessions' }
+  /** The account signs in too often. */
+  | { readonly kind: 'delayed'; readonly retryAfterMs: number };
 
 export interface NewAuthorizationCode {
   readonly codeHash: Buffer;
@@ -184,7 +265,6 @@ export interface NewAuthorizationCode {
   readonly jkt: string | null;
   readonly amr: readonly string[];
   readonly acr: string;
-  readonly replaces: string | null;
   /** The user's at the authentication; the code makes no session in another one. */
   readonly signInEpoch: number;
 }
@@ -202,8 +282,12 @@ export interface AuthorizationCodeRecord {
 export interface AuthorizationCodeStore {
   insert(code: NewAuthorizationCode): Promise<void>;
   find(codeHash: Buffer): Promise<AuthorizationCodeRecord | null>;
-  /** Consumes a live code and creates its session: both or neither. @returns null when the code is used or expired */
-  exchange(codeHash: Buffer, session: NewSession): Promise<Delivery | null>;
+  /**
+   * Consumes a live code and creates its session, both or neither, in the chain that the evidence proves, else in a new one.
+   *
+   * An exchange that names a live session and brings that session's own copy is that session's first use. Waits for the disk.
+   */
+  exchange(codeHash: Buffer, session: NewSession): Promise<ExchangeResult>;
 }
 
 /** A signing key as it lies in the database. */

@@ -6,7 +6,7 @@ import { createPasswords } from './passwords.ts';
 import { resolvePolicy } from './policy.ts';
 import { closeConnections, openConnections } from './postgres/connections.ts';
 import type { Connections } from './postgres/connections.ts';
-import { createStore } from './postgres/store.ts';
+import { openStore } from './postgres/store.ts';
 import { newVerifier, SECRET, startTestServer } from './testing/client.ts';
 import type { TestServer } from './testing/client.ts';
 import { createTestDatabase } from './testing/database.ts';
@@ -65,7 +65,7 @@ async function createWatchedSignIn(): Promise<{ readonly steps: string[]; readon
       },
     });
   const policy = resolvePolicy();
-  const store = createStore(connections, policy);
+  const store = await openStore(connections, policy);
   const passwords = watch('passwords', await createPasswords(policy));
   const keyRing = createKeyRing(SECRET);
   const { passwordSignIn } = createUsers({
@@ -75,6 +75,7 @@ async function createWatchedSignIn(): Promise<{ readonly steps: string[]; readon
     policy,
     report: () => {},
     isKnownPassword: () => false,
+    endMany: async () => ({ count: 0, isComplete: true }),
   });
   return { steps, signIn: passwordSignIn };
 }

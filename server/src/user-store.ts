@@ -28,14 +28,14 @@ export interface Ending extends EndingCause {
  * `last_credential`: the change would have left no way to sign in, so nothing happened.
  */
 export type UserChange =
-  | { readonly kind: 'changed'; readonly ended: readonly SessionRevoked[] }
-  | { readonly kind: 'unknown' | 'last_credential' };
+  /** `ending`: the intent to end sessions; null when there is nothing to end. */
+  { readonly kind: 'changed'; readonly ending: string | null } | { readonly kind: 'unknown' | 'last_credential' };
 
 /**
  * Users. Part of the storage port; its contract is {@link Store}'s.
  *
- * A change and the sessions that end with it are one transaction: a session that was being made meanwhile either ends with
- * the others or is not made.
+ * A change, the end of the epoch and the intent to end sessions are one transaction: a session that was being made meanwhile
+ * either ends with the others or is not made. Sessions end afterwards, in slices (`MassEndingStore`).
  */
 export interface UserStore {
   /** @returns false when the username is taken */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from './errors.ts';
 import type { CredentialChanged, Report } from './events.ts';
+import type { MassEndings } from './mass-endings.ts';
 import type { PasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
 import type { Policy } from './policy.ts';
@@ -112,14 +113,16 @@ export interface UsersParts {
   readonly policy: Pick<Policy, 'passwordMinimumLength' | 'passwordMaximumLength'>;
   readonly report: Report;
   readonly isKnownPassword: (password: string) => boolean | Promise<boolean>;
+  /** Ends the sessions of an intent. */
+  readonly endMany: MassEndings['finish'];
 }
 
 /** @returns the public face, and what the endpoints need */
 export function createUsers(parts: UsersParts): { readonly users: Users; readonly passwordSignIn: PasswordSignIn } {
-  const { store, passwords, report } = parts;
-  const reportChange = (change: UserChange): boolean => {
+  const { store, passwords, report, endMany } = parts;
+  const finishChange = async (change: UserChange): Promise<boolean> => {
     if (change.kind !== 'changed') return false;
-    for (const fact of change.ended) report(fact);
+    await endMany(change.ending);
     return true;
   };
   const changePassword = async (sub: string, password: string | null, sid: string | null, ending: Ending) => {
@@ -127,7 +130,8 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
     const hash = password === null ? null : await passwords.hash(password);
     const change = await store.setPassword(sub, hash, ending);
     const kind: CredentialChanged['change'] = password === null ? 'password_removed' : 'password_changed';
-    if (reportChange(change)) report({ type: 'credential.changed', sub, sid, change: kind });
+    if (change.kind === 'changed') report({ type: 'credential.changed', sub, sid, change: kind });
+    await finishChange(change);
     return change;
   };
   const changeOwn = (
@@ -143,9 +147,9 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
     if (!isUuid(sub)) return false;
     const sessions = isDisabled ? 'all' : 'none';
     const change = await store.setDisabled(sub, isDisabled, { sessions, reason: 'user_disabled', address: null });
-    if (!reportChange(change)) return false;
+    if (change.kind !== 'changed') return false;
     report({ type: 'user.changed', sub, change: isDisabled ? 'disabled' : 'enabled' });
-    return true;
+    return finishChange(change);
   };
   return {
     users: {
@@ -169,9 +173,9 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
       delete: async (sub) => {
         if (!isUuid(sub)) return false;
         const ending: Ending = { sessions: 'all', reason: 'user_deleted', address: null };
-        const isDeleted = reportChange(await store.delete(sub, ending));
-        if (isDeleted) report({ type: 'user.changed', sub, change: 'deleted' });
-        return isDeleted;
+        const change = await store.delete(sub, ending);
+        if (change.kind === 'changed') report({ type: 'user.changed', sub, change: 'deleted' });
+        return finishChange(change);
       },
     },
     passwordSignIn: {

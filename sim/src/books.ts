@@ -30,7 +30,7 @@ export type SessionTruth = {
   /** Who rotated since the theft, without repetition: `OTO` is owner, thief, owner. */
   turns: string;
   /** The minutes since the theft in which each was answered. */
-  readonly answered: { readonly owner: Set<number>; readonly newest: Set<number>; readonly thief: Set<number> };
+  readonly answered: { readonly newest: Set<number>; readonly thief: Set<number> };
   stolenAtMs: number;
 };
 
@@ -235,7 +235,7 @@ const createTruth = ({ sid, sub }: SessionRow, nowMs: number): SessionTruth => (
   fallbacks: 0,
   rotatedFrom: new Set(),
   turns: '',
-  answered: { owner: new Set(), newest: new Set(), thief: new Set() },
+  answered: { newest: new Set(), thief: new Set() },
   stolenAtMs: 0,
 });
 
@@ -261,24 +261,23 @@ function noteRotation(
 
 const INTERVAL_MS = 60_000;
 /**
- * How many minutes after a theft owner and thief may both be answered. As long as the owner holds no newer copy than the
- * thief, the thief can have its successor repeated until the limit of replays, and the owner is answered with access tokens
- * meanwhile. With the newest copy in the owner's hands it is a handful.
+ * How many minutes after a theft owner and thief may both be answered while the owner holds the newest copy. As long as the owner
+ * holds no newer copy than the thief, the thief can have its successor repeated, and no count ends that: the owner's return does.
  */
-const SHARED = { sameCopy: 40, newestCopy: 12, forFallback: 4 } as const;
+const SHARED = { newestCopy: 12, forFallback: 4 } as const;
 
 function noteAnswer(truth: SessionTruth, { who, isNewest }: Answered, nowMs: number, violate: Books['violate']): void {
   // Who read the row before it ended is answered a moment later.
   const isOver = truth.endedReason !== null && nowMs - truth.endedAtMs > LIFE_MS.work;
   if (isOver) violate('I2', 'a session that was ended is answered');
   const minute = Math.floor((nowMs - truth.stolenAtMs) / INTERVAL_MS);
-  const { thief, owner, newest } = truth.answered;
-  (who === THIEF ? thief : owner).add(minute);
-  if (who !== THIEF && isNewest) newest.add(minute);
+  const { thief, newest } = truth.answered;
+  if (who === THIEF) thief.add(minute);
+  else if (isNewest) newest.add(minute);
   const shared = (minutes: ReadonlySet<number>): number => [...thief].filter((each) => minutes.has(each)).length;
   const extra = SHARED.forFallback * truth.fallbacks;
-  if (shared(owner) > SHARED.sameCopy + extra || shared(newest) > SHARED.newestCopy + extra)
-    violate('I2', `owner and thief were both answered in ${shared(owner)} minutes`);
+  if (shared(newest) > SHARED.newestCopy + extra)
+    violate('I2', `owner and thief were both answered in ${shared(newest)} minutes`);
 }
 
 function noteFact(fact: HoldfastFact, reach: Books['reach'], scheduler: Scheduler): void {

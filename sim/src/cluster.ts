@@ -6,7 +6,9 @@ import type { EndpointParts } from '../../server/src/http/endpoint.ts';
 import type { HttpRequest, HttpResponse } from '../../server/src/http/message.ts';
 import { createKeyRing, type KeyRing } from '../../server/src/keys.ts';
 import type { Policy, SessionLifetimes } from '../../server/src/policy.ts';
+import type { MassEndings } from '../../server/src/mass-endings.ts';
 import { createSessions } from '../../server/src/sessions.ts';
+import type { MassEndingStore } from '../../server/src/subject-store.ts';
 import type { Connection } from './database.ts';
 import type { Random } from './random.ts';
 import { answer, type Authenticate } from './gateway.ts';
@@ -113,8 +115,9 @@ function startProcess(node: Node, parts: ClusterParts, accessTokens: AccessToken
   const report = (fact: HoldfastFact): void => {
     if (connection.alive) onFact(fact);
   };
-  const sessions = createSessions({ store: store.sessions, keyRing, policy, report });
-  const { findLive, findOwner } = store.sessions;
+  const endMany = endManyBy(store.endings, report);
+  const sessions = createSessions({ store: store.sessions, endMany, keyRing, policy, report });
+  const { findLive } = store.sessions;
   // Keys that sign and what goes with them are not played: access tokens are names here.
   const played: Partial<EndpointParts> = {
     issuer: ISSUER,
@@ -122,13 +125,36 @@ function startProcess(node: Node, parts: ClusterParts, accessTokens: AccessToken
     policy,
     keyRing,
     accessTokens,
-    codes: createAuthorizationCodes({ codes: store.codes, findOwner, revoke: sessions.revoke, keyRing, report }),
+    codes: createAuthorizationCodes({
+      codes: store.codes,
+      store: store.sessions,
+      revoke: sessions.revoke,
+      keyRing,
+      report,
+    }),
     sessions,
     findLive,
     report,
   };
   node.parts = played as EndpointParts;
 }
+
+/** Ends all slices of an intent. No other node goes on with what a dying node leaves: the small number of sessions needs one. */
+function endManyBy(store: MassEndingStore, report: (fact: HoldfastFact) => void): MassEndings['finish'] {
+  return async (intent) => {
+    if (intent === null) return { count: 0, isComplete: true };
+    let count = 0;
+    for (let isComplete = false; !isComplete;) {
+      const slice = await store.endSlice(intent, SLICE);
+      for (const fact of slice.ended) report(fact);
+      count += slice.ended.length;
+      ({ isComplete } = slice);
+    }
+    return { count, isComplete: true };
+  };
+}
+
+const SLICE = 100;
 
 const authenticate: Authenticate = (username, password) => {
   const user = Object.hasOwn(USERS, username) ? USERS[username as UserName] : undefined;
@@ -190,7 +216,7 @@ export function createCluster(parts: ClusterParts): Cluster {
     },
     revoke: (sid) => {
       const node = living()[0];
-      void node?.parts.sessions.revoke(sid, 'administrator').catch(() => {});
+      void node?.parts.sessions.endChain(sid, 'administrator').catch(() => {});
     },
     verify: (accessToken) => {
       const grant = grants.get(accessToken);

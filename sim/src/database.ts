@@ -12,6 +12,7 @@ export type Transaction = {
   /** `now()`: when the transaction began, which is before it waited for a row. */
   readonly nowMs: number;
   readonly put: <Value>(table: Map<string, Value>, key: string, value: Value) => void;
+  readonly remove: <Value>(table: Map<string, Value>, key: string) => void;
 };
 
 /** How a transaction commits. */
@@ -154,12 +155,19 @@ function takeRows<Result>(turn: Turn<Result>, giveUpAtMs: number): void {
 function commit<Result>({ parts, by, terms, work, nowMs, resolve, reject }: Turn<Result>): void {
   const { log, random, setup, watch } = parts;
   const isUnknown = random.chance(setup.faults.commitUnknown);
+  const keep = <Value>(table: Map<string, Value>, key: string): void => {
+    const before = table.get(key);
+    log.push({ key, undo: () => (before === undefined ? table.delete(key) : table.set(key, before)) });
+  };
   const result = work({
     nowMs,
     put: (table, key, value) => {
-      const before = table.get(key);
-      log.push({ key, undo: () => (before === undefined ? table.delete(key) : table.set(key, before)) });
+      keep(table, key);
       table.set(key, value);
+    },
+    remove: (table, key) => {
+      keep(table, key);
+      table.delete(key);
     },
   });
   if (terms.isDurable) log.length = 0;

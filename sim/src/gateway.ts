@@ -6,7 +6,7 @@ import { readForm, requireParameter } from '../../server/src/http/form.ts';
 import type { HttpRequest, HttpResponse } from '../../server/src/http/message.ts';
 import { refuseForgery } from '../../server/src/http/origin.ts';
 import { REVOCATION_ENDPOINT } from '../../server/src/http/revocation-endpoint.ts';
-import { readSid, TOKEN_ENDPOINT } from '../../server/src/http/token-endpoint.ts';
+import { TOKEN_ENDPOINT } from '../../server/src/http/token-endpoint.ts';
 
 /** Whether a user name and a password go together; `null` if not. */
 export type Authenticate = (username: string, password: string) => { readonly sub: string } | null;
@@ -56,7 +56,6 @@ async function signIn(
     codeChallenge: requireParameter(parameters, 'code_challenge'),
     amr: ['pwd'],
     acr: 'aal1',
-    replaces: readSid(parameters, 'replaces'),
   };
   return json(200, { authorization_code: await codes.issue(signedIn) });
 }

@@ -1,10 +1,11 @@
 import type { Mutant } from './mutants.ts';
 
 const ROTATION = 'server/src/rotation.ts';
-const SESSIONS = 'server/src/sessions.ts';
-const TABLE = 'sim/src/session-table.ts';
+const SESSIONS = 'server/src/session-use.ts';
+const TABLE = 'server/src/storage/memory-rotations.ts';
+const CHAINS = 'server/src/storage/memory-chains.ts';
 
-/** Deliberate bugs in the server. Those in the table stand for the statement that PostgreSQL runs. */
+/** Deliberate bugs in the server. Those in the memory store stand for the statements that PostgreSQL runs. */
 export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'strict-rotation',
@@ -108,8 +109,15 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'one-replay',
-    what: 'a generation is handed out again only once',
-    patches: [{ file: 'server/src/policy.ts', find: 'maxReplays: 32,', replace: 'maxReplays: 1,' }],
+    what: 'a generation is handed out again only once, then the session ends',
+    patches: [
+      {
+        file: ROTATION,
+        find: 'return ageMs < paceMs ?',
+        replace:
+          "if (ageMs >= paceMs && session.replays > 0) return { kind: 'end', because: 'stale' };\n    return ageMs < paceMs ?",
+      },
+    ],
   },
   {
     name: 'doubt-is-a-verdict',
@@ -173,9 +181,9 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     what: 'a revocation commits without waiting for the disk',
     patches: [
       {
-        file: TABLE,
-        find: 'database.transact(by, termsOf(parts, [sid], true, false)',
-        replace: 'database.transact(by, termsOf(parts, [sid], false, false)',
+        file: CHAINS,
+        find: 'return transact({ rows, isDurable: true, namesRow: false }, (transaction) =>\n      finish(',
+        replace: 'return transact({ rows, isDurable: false, namesRow: false }, (transaction) =>\n      finish(',
       },
     ],
   },
@@ -185,8 +193,8 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: TABLE,
-        find: 'swap(parts, by, version, true, (row) => endRow(row, cause))',
-        replace: 'swap(parts, by, version, false, (row) => endRow(row, cause))',
+        find: 'transact({ rows: [version.sid], isDurable: true, namesRow: true }, (transaction) => {',
+        replace: 'transact({ rows: [version.sid], isDurable: false, namesRow: true }, (transaction) => {',
       },
     ],
   },

@@ -120,6 +120,7 @@ export function smallWorld({ store, tabs, faults, sends, thiefUses }: SmallSetup
       replays: 0,
       idleExpiresAtMs: START_MS + 10 * FAR_MS,
       expiresAtMs: START_MS + 10 * FAR_MS,
+      lastUsedAtMs: null,
       revokedReason: null,
     },
     rowOnDisk: null,

@@ -68,8 +68,9 @@ export async function revokeSessions(
       return [isRevoked ? 'The session has ended.' : 'There is no such live session.'];
     }
     const { sub } = await findUser(users, target.user);
-    const count = await sessions.revokeAllOfUser(sub);
-    return [`${count} sessions have ended.`];
+    const { count, isComplete } = await sessions.revokeAllOfUser(sub);
+    const rest = isComplete ? [] : ['There are more of them: a running node ends the rest.'];
+    return [`${count} sessions have ended.`, ...rest];
   });
 }
 

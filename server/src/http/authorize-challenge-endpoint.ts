@@ -8,7 +8,6 @@ import type { Parameters } from './form.ts';
 import { verifyRequestProof } from './proof.ts';
 import { ACR_VALUES, isKnownAcr, satisfiesAcr } from '../step-up.ts';
 import type { Acr } from '../step-up.ts';
-import { readSid } from './token-endpoint.ts';
 
 /** RFC 7636 §4.2: the base64url of a SHA-256. */
 const CODE_CHALLENGE = /^[A-Za-z0-9_-]{43}$/;
@@ -33,14 +32,13 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
     const { parameters, client, request } = form;
     const codeChallenge = readCodeChallenge(parameters);
     const scope = readScope(parameters, client);
-    const replaces = readSid(parameters, 'replaces');
     const acrValues = readRequirement(parameters);
     const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
     // Before the password is looked at: an attempt that cannot suffice must not tell whether it was right.
     if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
     const authentication = await checkCredential(form, codeChallenge, parts);
     refuseInsufficientAcr(authentication.acr, acrValues);
-    const code = await parts.codes.issue({ ...authentication, client, scope, codeChallenge, jkt, replaces });
+    const code = await parts.codes.issue({ ...authentication, client, scope, codeChallenge, jkt });
     return json(200, { authorization_code: code });
   },
 };

@@ -4,7 +4,7 @@ export interface HttpRequest {
   readonly method: string;
   /** The path alone, as sent: `/token`. */
   readonly path: string;
-  /** The raw query without its `?`. No endpoint reads it: parameters in URLs end up in logs. */
+  /** The raw query without its `?`. Only lists read it, for their pages: what is in URLs ends up in logs. */
   readonly query?: string;
   /** Names in lower case; several fields of one name joined by `, ` (cookies by `; `). */
   readonly headers: Readonly<Record<string, string | undefined>>;

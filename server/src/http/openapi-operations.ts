@@ -42,6 +42,15 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
         client_id: CLIENT_ID,
         code: text('For authorization_code'),
         code_verifier: text('For authorization_code: RFC 7636'),
+        device_secret: text(
+          'For authorization_code: base64url of 32 random bytes that the store keeps and always sends',
+        ),
+        replaces: {
+          type: 'string',
+          format: 'uuid',
+          description: 'For authorization_code: the session that it replaces',
+        },
+        replaces_token: text('For authorization_code: a refresh token of its device, of clients without cookies'),
         refresh_token: text('For refresh_token, of clients that receive it in the body'),
         sid: text('For refresh_token, of clients with cookies: the session that is meant'),
         scope: text('For refresh_token: a part of the grant'),
@@ -75,7 +84,6 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
         dpop_jkt: text('The key that alone may exchange the code: RFC 9449 section 10'),
         auth_session: text('With a passkey: from the answer that asked for more'),
         passkey_response: text('With a passkey: JSON of the AuthenticationResponseJSON'),
-        replaces: { type: 'string', format: 'uuid', description: 'The session that this sign-in takes over from' },
       }),
       responses: {
         200: jsonBody('Authenticated', {

@@ -55,11 +55,15 @@ export const RESOURCE_OPERATIONS = {
       operationId: 'listSessions',
       summary: "The user's devices",
       security: SECURITY,
+      parameters: [
+        { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: 100, default: 100 } },
+        { name: 'after', in: 'query', schema: { type: 'string' }, description: '`next` of the page before' },
+      ],
       responses: {
-        200: json('Live sessions, the one used last first', {
+        200: json('One entry for each device, the one used last first', {
           type: 'object',
-          required: ['sessions'],
-          properties: { sessions: { type: 'array', items: ref('Session') } },
+          required: ['sessions', 'next'],
+          properties: { sessions: { type: 'array', items: ref('Session') }, next: { type: ['string', 'null'] } },
         }),
         ...ERRORS,
       },
@@ -72,8 +76,11 @@ export const RESOURCE_OPERATIONS = {
       responses: {
         200: json('How many ended', {
           type: 'object',
-          required: ['ended'],
-          properties: { ended: { type: 'integer' } },
+          required: ['ended', 'is_complete'],
+          properties: {
+            ended: { type: 'integer' },
+            is_complete: { type: 'boolean', description: 'False: there are so many that the rest ends a moment later' },
+          },
         }),
         ...ERRORS,
       },
@@ -91,7 +98,7 @@ export const RESOURCE_OPERATIONS = {
     delete: {
       operationId: 'endSession',
       parameters: SID,
-      summary: 'End a session',
+      summary: 'Sign out of this session, or end another device',
       description: 'Another one than the own needs a recent authentication.',
       security: SECURITY,
       responses: { ...DONE, ...ERRORS, ...NOT_FOUND },

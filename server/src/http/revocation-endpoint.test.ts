@@ -100,15 +100,14 @@ describe('a revocation that says everywhere', () => {
     expect(await endings(since)).toEqual([null]);
   });
 
-  test('that failed halfway is worth another try: the token counts until the others are gone', async () => {
+  test('that meets a session which is held is not forgotten: it ends as soon as it can', async () => {
     const holder = await server.holdfast.database.connect();
     await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
     await holder.query('SELECT 1 FROM holdfast.sessions WHERE id = $1 FOR UPDATE', [laptop.sid]);
-    expect(await revoke(phone.refreshToken)).toMatchObject({ status: 503 });
+    expect(await revoke(phone.refreshToken)).toMatchObject({ status: 200 });
     await holder.query('ROLLBACK');
     holder.release();
-    expect(await revoke(phone.refreshToken)).toMatchObject({ status: 200 });
-    expect(await everybody()).toEqual(['signed_out', 'user', 'user']);
+    await vi.waitFor(async () => expect(await everybody()).toEqual(['signed_out', 'user', 'user']), 50_000);
   });
 });
 

@@ -128,6 +128,8 @@ describe('bad input gets an error of RFC 6749 and costs nothing', () => {
       'sid',
       'token',
       'replaces',
+      'replaces_token',
+      'device_secret',
     ];
     const anyName = fc.oneof(fc.constantFrom(...names, 'username', 'password', 'code_challenge'), fc.string());
     const anyValue = fc.oneof(

@@ -54,6 +54,7 @@ describe('the list of sessions', () => {
     expect(sessions).toHaveLength(2);
     expect(sessions).toContainEqual({
       sid: phone.sid,
+      device_id: phone.deviceId,
       current: true,
       client_id: 'native',
       device_label: null,
@@ -86,12 +87,18 @@ describe('the list of sessions', () => {
 
   test('is one entry for a device that signed in again, before and after its new token is used', async () => {
     await server.ask('PATCH', `/sessions/${phone.sid}`, phone.accessToken, { device_label: 'Phone' });
-    const again = await server.signIn('native', { ...account, replaces: phone.sid });
+    const again = await server.signIn('native', {
+      ...account,
+      replaces: phone.sid,
+      replaces_token: phone.refreshToken,
+    });
     const between = await list(laptop.accessToken);
-    expect(new Set(between.map(({ sid }) => sid))).toEqual(new Set([again.sid, laptop.sid]));
-    expect(between.find(({ sid }) => sid === again.sid)).toMatchObject({ device_label: 'Phone' });
+    expect(between).toHaveLength(2);
+    expect(new Set(between.map((device) => device['device_id']))).toEqual(new Set([phone.deviceId, laptop.deviceId]));
     await server.refresh(again.refreshToken);
-    expect(await list(laptop.accessToken)).toHaveLength(2);
+    const after = await list(laptop.accessToken);
+    expect(new Set(after.map(({ sid }) => sid))).toEqual(new Set([again.sid, laptop.sid]));
+    expect(after.find(({ sid }) => sid === again.sid)).toMatchObject({ device_label: 'Phone' });
   });
 
   test('leaves out what has ended, and what is somebody else’s', async () => {

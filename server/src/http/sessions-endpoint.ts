@@ -1,6 +1,8 @@
 import { isSid } from '../refresh-token.ts';
-import type { ListedSession } from '../store.ts';
+import type { DeviceCursor, ListedSession } from '../store.ts';
 import { invalidRequest, json } from './answers.ts';
+import { readQuery } from './form.ts';
+import type { Parameters } from './form.ts';
 import { noContent, requireRecentAuthentication, toSeconds, unknownResource } from './resource.ts';
 import type { ResourceEndpoint } from './resource.ts';
 
@@ -12,18 +14,18 @@ export const SESSIONS_ENDPOINT: ResourceEndpoint = {
   kind: 'resource',
   path: '/sessions',
   methods: {
-    GET: async ({ claims }, { listSessions, clients }) => {
-      const timeouts = new Map(
-        [...clients.values()].map((client) => [client.clientId, client.lifetimes.inactivityTimeoutSeconds]),
-      );
-      const sessions = await listSessions(claims.sub, timeouts);
-      return json(200, { sessions: sessions.map((session) => describe(session, claims.sid)) });
+    GET: async ({ claims, request }, { listSessions }) => {
+      const parameters = readQuery(request);
+      const page = { currentSid: claims.sid, after: readCursor(parameters), limit: readLimit(parameters) };
+      const { sessions, next } = await listSessions(claims.sub, page);
+      return json(200, { sessions: sessions.map(describe), next: next === null ? null : formatCursor(next) });
     },
     DELETE: async (access, parts) => {
       requireRecentAuthentication(access, parts);
       const { sub, sid } = access.claims;
       const by = { address: access.request.remoteAddress };
-      return json(200, { ended: await parts.sessions.revokeAllOfUser(sub, 'user', { ...by, sparedSid: sid }) });
+      const { count, isComplete } = await parts.sessions.revokeAllOfUser(sub, 'user', { ...by, sparedSid: sid });
+      return json(200, { ended: count, is_complete: isComplete });
     },
   },
 };
@@ -46,16 +48,42 @@ export const SESSION_ENDPOINT: ResourceEndpoint = {
       const isOwn = id === claims.sid;
       if (!isOwn) requireRecentAuthentication(access, parts);
       const by = { sub: claims.sub, address: access.request.remoteAddress };
-      if (!isSid(id) || !(await parts.sessions.revoke(id, isOwn ? 'signed_out' : 'user', by))) throw unknownResource();
+      if (!isSid(id)) throw unknownResource();
+      const { signOutOf, endChain } = parts.sessions;
+      if (!(await (isOwn ? signOutOf(id, by) : endChain(id, 'user', by)))) throw unknownResource();
       return noContent();
     },
   },
 };
 
-function describe(session: ListedSession, currentSid: string): object {
+/** Devices of one page at most, and unless fewer are asked for. */
+const PAGE_SIZE = 100;
+
+function readLimit(parameters: Parameters): number {
+  const text = parameters.get('limit') ?? String(PAGE_SIZE);
+  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > PAGE_SIZE) throw invalidRequest(`limit is 1 to ${PAGE_SIZE}`);
+  return limit;
+}
+
+/** `after` is a page's `next`: opaque to clients. */
+function readCursor(parameters: Parameters): DeviceCursor | null {
+  const text = parameters.get('after');
+  if (text === undefined) return null;
+  const [time = '', sid = ''] = text.split('.', 2);
+  if (!/^\d{1,15}$/.test(time) || !isSid(sid)) throw invalidRequest('after is the next of the page before');
+  return { lastUsedAtMs: Number(time), sid };
+}
+
+function formatCursor({ lastUsedAtMs, sid }: DeviceCursor): string {
+  return `${lastUsedAtMs}.${sid}`;
+}
+
+function describe(session: ListedSession): object {
   return {
     sid: session.sid,
-    current: session.sid === currentSid,
+    device_id: session.deviceId,
+    current: session.isCurrent,
     client_id: session.clientId,
     device_label: session.deviceLabel,
     user_agent: session.userAgent,

@@ -1,5 +1,6 @@
 import type { AccessTokenIssuer } from '../access-token.ts';
 import { audienceKey } from '../audiences.ts';
+import type { CodeExchange } from '../authorization-codes.ts';
 import { parseScope } from '../clients.ts';
 import { isSid } from '../refresh-token.ts';
 import type { RefreshAnswer } from '../sessions.ts';
@@ -41,16 +42,51 @@ async function exchangeCode(form: FormRequest, parts: EndpointParts): Promise<Ht
   const code = requireParameter(parameters, 'code');
   const codeVerifier = requireParameter(parameters, 'code_verifier');
   if (!CODE.test(code) || !CODE_VERIFIER.test(codeVerifier)) throw invalidGrant('code');
+  const device = readDevice(form, parts);
   const jkt = verifyRequestProof(request, parts);
   if (jkt === null && client.isProofRequired) throw proofMissing();
   const tokenIssuer = prepareAccessToken(form, parts);
-  const answer = await parts.codes.exchange({ client, code, codeVerifier, jkt, ...peerOf(request) });
-  if (answer.kind === 'refused') {
-    throw answer.reason === 'proof_missing' ? proofMissing() : invalidGrant(answer.reason);
+  const answer = await parts.codes.exchange({ client, code, codeVerifier, jkt, ...device, ...peerOf(request) });
+  switch (answer.kind) {
+    case 'exchanged': {
+      const { session, refreshToken } = answer;
+      return tokenResponse({ session, refreshToken, jkt }, session.scope, form, { issuer: parts.issuer, tokenIssuer });
+    }
+    case 'refused':
+      throw answer.reason === 'proof_missing' ? proofMissing() : invalidGrant(answer.reason);
+    case 'too_many_sessions':
+      throw new OAuthError(
+        429,
+        'too_many_sessions',
+        'The user is signed in on too many devices: sign out on one of them',
+      );
+    case 'delayed':
+      throw new OAuthError(429, 'temporarily_unavailable', 'The account signs in too often: try again later', {
+        reason: 'sign_in_rate',
+        headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1_000)) },
+      });
   }
-  const { session, refreshToken } = answer;
-  return tokenResponse({ session, refreshToken, jkt }, session.scope, form, { issuer: parts.issuer, tokenIssuer });
 }
+
+/** The base64url of 32 bytes. */
+const DEVICE_SECRET = CODE;
+
+/** What the exchange brings about its device: a secret, the session that it replaces, and copies of sessions. */
+function readDevice({ client, parameters, request }: FormRequest, { issuer }: EndpointParts): DeviceParameters {
+  const deviceSecret = parameters.get('device_secret') ?? null;
+  if (deviceSecret !== null && !DEVICE_SECRET.test(deviceSecret)) {
+    throw invalidRequest('device_secret is the base64url of 32 bytes');
+  }
+  const token = parameters.get('replaces_token');
+  const body = token === undefined ? [] : [token];
+  const copies =
+    client.delivery === 'cookie'
+      ? readRefreshCookies(request.headers['cookie'], issuer).map(({ value }) => value)
+      : body;
+  return { deviceSecret, replaces: readSid(parameters, 'replaces'), copies };
+}
+
+type DeviceParameters = Pick<CodeExchange, 'deviceSecret' | 'replaces' | 'copies'>;
 
 async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpResponse> {
   const { client, parameters, request } = form;
@@ -106,7 +142,8 @@ type Grant = Pick<Extract<RefreshAnswer, { readonly kind: 'granted' }>, 'session
 /**
  * The answer with tokens.
  *
- * `sid` and `sub` are ours: they let a client discard an answer that is not about the session it asked for.
+ * `sid` and `sub` are ours: they let a client discard an answer that is not about the session it asked for. Of two sessions of one
+ * `device_id`, a client keeps the one with the larger `device_sequence`.
  *
  * @see RFC 6749 §5.1; draft-ietf-oauth-refresh-token-expiration
  */
@@ -129,6 +166,8 @@ function tokenResponse(
     authorization_expires_in: authorizationExpiresIn,
     sid: session.sid,
     sub: session.sub,
+    device_id: session.deviceId,
+    device_sequence: session.deviceSequence,
   });
   // A JWT needs no escapes, and is most of the answer.
   const body = `{"access_token":"${accessToken}",${members.slice(1)}`;

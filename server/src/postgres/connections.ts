@@ -4,12 +4,14 @@ import { HoldfastError } from '../errors.ts';
 import type { Policy } from '../policy.ts';
 import { RowFault } from '../store.ts';
 
-/** The two ways to the database; {@link Store} says what goes which way. */
+/** The ways to the database; {@link Store} says what goes which way. */
 export interface Connections {
   /** Commits asynchronously, gives up early on locked rows, and only ever walks the primary key. */
   readonly rotations: Pool;
   /** Commits when the disk, and every synchronous replica, has it. */
   readonly durable: Pool;
+  /** One connection that only asks whether the database is there, so that no amount of work makes a node look broken. */
+  readonly probe: Pool;
 }
 
 type ConnectionPolicy = Pick<
@@ -64,11 +66,12 @@ export function openConnections(
     }),
     // Without synchronous replicas this is a plain local flush.
     durable: open('durable', policy.durableConnections, { synchronous_commit: 'remote_apply' }),
+    probe: open('probe', 1, {}),
   };
 }
 
-export async function closeConnections({ rotations, durable }: Connections): Promise<void> {
-  await Promise.all([rotations.end(), durable.end()]);
+export async function closeConnections({ rotations, durable, probe }: Connections): Promise<void> {
+  await Promise.all([rotations.end(), durable.end(), probe.end()]);
 }
 
 /** Adds settings to the `options` of a connection URL, keeping those that are there. */

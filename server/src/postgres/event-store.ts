@@ -19,7 +19,7 @@ export function createEventRecorder(subscribers: readonly Subscriber[]): RecordE
       text: `
         INSERT INTO holdfast.events (id, at, type, user_id, session_id, client_id, address, fact)
         SELECT id, to_timestamp(at_ms / 1000), type, user_id, session_id, client_id, address, fact
-        FROM unnest($1::uuid[], $2::float8[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[])
+        FROM unnest($1::uuid[], $2::float8[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[])
           AS e (id, at_ms, type, user_id, session_id, client_id, address, fact)
         ON CONFLICT (id) DO NOTHING`,
       values: columnsOf(events),
@@ -46,7 +46,7 @@ function columnsOf(events: readonly StoredEvent[]): unknown[] {
     events.map(({ id }) => id),
     events.map(({ atMs }) => atMs),
     events.map(({ type }) => type),
-    events.map((event) => readUuid(event, 'sub')),
+    events.map((event) => readText(event, 'sub')),
     events.map((event) => readUuid(event, 'sid')),
     events.map((event) => readText(event, 'clientId')),
     events.map((event) => readText(event, 'address')),
@@ -60,7 +60,7 @@ function readText(event: object, name: 'sub' | 'sid' | 'clientId' | 'address'): 
   return typeof value === 'string' ? value : null;
 }
 
-function readUuid(event: object, name: 'sub' | 'sid'): string | null {
+function readUuid(event: object, name: 'sid'): string | null {
   const value = readText(event, name);
   return value !== null && isSid(value) ? value : null;
 }
@@ -80,7 +80,7 @@ export function createEventStore({ durable }: Connections, recordEvents: RecordE
       const rows = await run<EventRow>(durable, {
         text: `
           SELECT id, fact FROM holdfast.events
-          WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::uuid IS NULL OR session_id = $2)
+          WHERE ($1::text IS NULL OR user_id = $1) AND ($2::uuid IS NULL OR session_id = $2)
             AND ($3::text IS NULL OR type = $3)
             AND ($4::float8 IS NULL OR (at, id) < (to_timestamp($4::float8 / 1000), $5::uuid))
           ORDER BY at DESC, id DESC LIMIT $6`,

@@ -1,7 +1,8 @@
 import type { PasskeyRecord, PasskeyStore } from '../user-store.ts';
 import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
-import { countPasskeys, LOCK_USER, toUserRecord, USER_COLUMNS, VOID_SIGN_INS } from './user-store.ts';
+import type { BucketOf } from './subject-store.ts';
+import { countPasskeys, createUserChange, LOCK_USER, toUserRecord, USER_COLUMNS } from './user-store.ts';
 import type { UserRow } from './user-store.ts';
 
 interface PasskeyRow {
@@ -53,7 +54,8 @@ const SPEND = `
   ON CONFLICT (challenge) DO NOTHING RETURNING 1`;
 
 /** Passkeys in PostgreSQL. */
-export function createPasskeyStore({ durable }: Connections): PasskeyStore {
+export function createPasskeyStore({ durable }: Connections, bucketOf: BucketOf): PasskeyStore {
+  const change = createUserChange(durable, bucketOf);
   return {
     insert: (passkey, limit) =>
       transact(durable, async (client) => {
@@ -85,18 +87,17 @@ export function createPasskeyStore({ durable }: Connections): PasskeyStore {
     rename: async (sub, credentialId, name) =>
       toPasskeyOrNull(await run<PasskeyRow>(durable, { text: RENAME, values: [sub, credentialId, name] })),
     delete: (sub, credentialId) =>
-      transact(durable, async (client) => {
+      change(sub, { sessions: 'none', reason: 'user', address: null }, async (client) => {
         const text =
           'SELECT password_hash IS NOT NULL AS has_password FROM holdfast.users WHERE id = $1 FOR NO KEY UPDATE';
         const user = (await client.query<{ has_password: boolean }>(text, [sub])).rows[0];
         const mine = 'SELECT 1 FROM holdfast.passkeys WHERE user_id = $1 AND credential_id = $2';
         const isMine = (await client.query(mine, [sub, credentialId])).rowCount === 1;
-        if (user === undefined || !isMine) return { kind: 'unknown' };
+        if (user === undefined || !isMine) return 'unknown';
         const isLast = !user.has_password && (await countPasskeys(client, sub)) === 1;
-        if (isLast) return { kind: 'last_credential' };
+        if (isLast) return 'last_credential';
         await client.query('DELETE FROM holdfast.passkeys WHERE credential_id = $1', [credentialId]);
-        await client.query(VOID_SIGN_INS, [sub]);
-        return { kind: 'changed', ended: [] };
+        return 'changed';
       }),
     spendChallenge: async (challenge, expiresAtSeconds) => {
       const values = [challenge, expiresAtSeconds];

@@ -11,8 +11,9 @@ import { createTestDatabase } from '../testing/database.ts';
 import type { TestDatabase } from '../testing/database.ts';
 import { closeConnections, openConnections } from './connections.ts';
 import { migrate } from './migrations.ts';
-import { reading, rotation, toRecord } from './session-store.ts';
-import type { SessionRow } from './session-store.ts';
+import { toRecord } from './session-rows.ts';
+import type { SessionRow } from './session-rows.ts';
+import { reading, rotation } from './session-store.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -35,7 +36,7 @@ afterAll(async () => {
 
 const SEED = randomBytes(32);
 const NONCES = { a: randomBytes(12), b: randomBytes(12), c: randomBytes(12) } as const;
-const MAX_REPLAYS = 32;
+const PROMPT_REDELIVERIES = 32;
 
 /** What the seed gives for a copy, computed apart from the database. */
 function secretOf(generation: number, nonce: Buffer): Buffer {
@@ -64,6 +65,7 @@ interface Row {
   readonly idleExpiresMs: number;
   readonly expiresMs: number;
   readonly revokedReason: string | null;
+  readonly lastUsedMs: number | null;
 }
 const anyRow: fc.Arbitrary<Row> = fc.record({
   clientId: mostly('app', fc.constant('stranger')),
@@ -76,6 +78,7 @@ const anyRow: fc.Arbitrary<Row> = fc.record({
   idleExpiresMs: mostly(3_600_000, anyOffsetMs),
   expiresMs: mostly(86_400_000, anyOffsetMs),
   revokedReason: mostly(null, fc.constantFrom('reuse', 'signed_out')),
+  lastUsedMs: fc.option(anyOffsetMs),
 });
 const anyUse = fc.record({
   behind: fc.oneof(fc.constant(0), fc.integer({ min: -2, max: 4 })),
@@ -93,11 +96,11 @@ async function insert(sid: string, row: Row): Promise<void> {
   await client.query(
     `INSERT INTO holdfast.sessions (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, generation,
        rotated_by, replays, revoked_reason, revoked_at, dpop_jkt, delivered_at, created_at, idle_expires_at, expires_at,
-       created_address, created_user_agent, last_address, last_user_agent)
+       created_address, created_user_agent, last_address, last_user_agent, device_id, device_sequence, last_used_at)
      SELECT get_byte(uuid_send(id), 0), id, gen_random_uuid(), $2, $3, 'pwd', 'aal1', now(), $4, $5, $6, $7, $8,
        CASE WHEN $8::text IS NULL THEN NULL ELSE now() END, $9,
        now() + make_interval(secs => $10), now(), now() + make_interval(secs => $11), now() + make_interval(secs => $12),
-       '', '', '', ''
+       '', '', '', '', id, 1, now() + make_interval(secs => $13)
      FROM (SELECT $1::uuid AS id) AS new`,
     [
       sid,
@@ -112,6 +115,7 @@ async function insert(sid: string, row: Row): Promise<void> {
       row.deliveredMs / 1000,
       row.idleExpiresMs / 1000,
       row.expiresMs / 1000,
+      row.lastUsedMs === null ? null : row.lastUsedMs / 1000,
     ],
   );
 }
@@ -127,6 +131,7 @@ const LIVE: Row = {
   idleExpiresMs: 3_600_000,
   expiresMs: 86_400_000,
   revokedReason: null,
+  lastUsedMs: null,
 };
 const CANDIDATE = {
   nonce: NONCES.a,
@@ -170,7 +175,7 @@ test('the rotating statement matches exactly the rows that `decide` rotates, and
         const presented = { ...candidate, nonce: use.nonce.toString('hex'), scope: use.scope, jkt: null };
         const outcome = decide(record, presented, record?.nowMs ?? 0, {
           ...policy,
-          maxReplays: MAX_REPLAYS,
+          promptRedeliveries: PROMPT_REDELIVERIES,
           aheadOfDatabase: 'heal',
         });
         const { rows } = await client.query<SessionRow & { secret: Buffer }>(rotation([candidate], policy));
@@ -188,6 +193,7 @@ test('the rotating statement matches exactly the rows that `decide` rotates, and
             rotatedBy: presented.nonce,
             deliveredAtMs: record?.nowMs,
             replays: 0,
+            lastUsedAtMs: record?.nowMs,
             idleExpiresAtMs: use.isUserActive ? slidToMs : record?.idleExpiresAtMs,
           })),
         );
@@ -205,7 +211,7 @@ test('the rotating statement matches exactly the rows that `decide` rotates, and
 });
 
 test('a rotation updates the row in place and touches no index', async () => {
-  const sids = Array.from({ length: 20 }, newSid);
+  const sids = Array.from({ length: 20 }, () => newSid());
   for (const sid of sids) await insert(sid, LIVE);
   const policy = { rotationIntervalMs: 0, inactivityTimeoutSeconds: 3_600 };
   await client.query('SELECT pg_stat_force_next_flush()');
@@ -236,7 +242,7 @@ test('a rotation updates the row in place and touches no index', async () => {
 test('rows are found one by one through the primary key, in the order of the batch, whatever the statistics say', async () => {
   const connections = openConnections(database.databaseUrl, DEFAULT_POLICY, () => {});
   for (let index = 0; index < 300; index++) await insert(newSid(), LIVE);
-  const candidates = Array.from({ length: 200 }, newSid)
+  const candidates = Array.from({ length: 200 }, () => newSid())
     .toSorted()
     .map((sid) => ({ ...CANDIDATE, sid, generation: 0, secret: CANDIDATE.nextNonce }));
   const session = await connections.rotations.connect();

@@ -6,7 +6,7 @@
  */
 
 /** The database's clock. */
-const NOW = 'now()::timestamptz(3)';
+export const NOW = 'now()::timestamptz(3)';
 
 /** Whole ones, which a double holds exactly. `extract` would reckon in `numeric`, which takes several times as long. */
 const milliseconds = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
@@ -14,7 +14,8 @@ const milliseconds = (time: string): string => `round(date_part('epoch', ${time}
 /** What a `SessionRow` holds; `s` is the session. */
 export const RECORD = `
   s.id, s.user_id, s.client_id, s.scope, s.amr, s.acr, s.generation, s.rotated_by, s.replays, s.revoked_reason,
-  s.dpop_jkt, s.replaces,
+  s.dpop_jkt, s.replaces, s.device_id, s.device_sequence, s.has_predecessors,
+  ${milliseconds('s.last_used_at')} AS last_used_at_ms,
   ${milliseconds('s.auth_time')} AS auth_time_ms, ${milliseconds('s.delivered_at')} AS delivered_at_ms,
   ${milliseconds('s.idle_expires_at')} AS idle_expires_at_ms, ${milliseconds('s.expires_at')} AS expires_at_ms,
   ${milliseconds(NOW)} AS now_ms`;
@@ -27,7 +28,7 @@ const slidIdleExpiry = (isUserActive: string, timeoutSeconds: string): string =>
   `CASE WHEN ${isUserActive} THEN least(${NOW} + make_interval(secs => ${timeoutSeconds}), s.expires_at) ELSE s.idle_expires_at END`;
 
 /** Row 1 of the decision, from the living side. */
-const IS_LIVE = `s.revoked_at IS NULL AND s.expires_at > ${NOW} AND s.idle_expires_at > ${NOW}`;
+export const IS_LIVE = `s.revoked_at IS NULL AND s.expires_at > ${NOW} AND s.idle_expires_at > ${NOW}`;
 
 /**
  * `s` is the session of the copy `c`. Arrays of one element, because a plain equality tells the planner about an order, and
@@ -47,7 +48,7 @@ const IS_SESSION_OF_COPY = 's.bucket = ANY (ARRAY[c.bucket]) AND s.id = ANY (ARR
  */
 export const ROTATE = `
 UPDATE holdfast.sessions AS s
-SET generation = s.generation + 1, rotated_by = c.nonce, delivered_at = ${NOW}, replays = 0,
+SET generation = s.generation + 1, rotated_by = c.nonce, delivered_at = ${NOW}, replays = 0, last_used_at = ${NOW},
   idle_expires_at = ${slidIdleExpiry('c.is_user_active', 'c.inactivity_timeout_seconds')},
   last_address = c.address, last_user_agent = c.user_agent
 FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], $8::boolean[],
@@ -77,7 +78,8 @@ const IS_OBSERVED = 's.bucket = $1 AND s.id = $2 AND s.generation = $3 AND s.rep
 
 /** $5 user active, $6 address, $7 user agent, $8 inactivity timeout in seconds. */
 const ACTIVITY = `
-  idle_expires_at = ${slidIdleExpiry('$5::boolean', '$8::float8')}, last_address = $6, last_user_agent = $7`;
+  idle_expires_at = ${slidIdleExpiry('$5::boolean', '$8::float8')}, last_used_at = ${NOW},
+  last_address = $6, last_user_agent = $7`;
 
 export const HEAL = `
 UPDATE holdfast.sessions AS s
@@ -93,49 +95,46 @@ export const SLIDE = `
 UPDATE holdfast.sessions AS s SET ${ACTIVITY} WHERE ${IS_OBSERVED} RETURNING ${RECORD}`;
 
 /** Whom the end of a session concerns. */
-const ENDED = 's.id, s.user_id, s.client_id';
+export const ENDED = 's.id, s.user_id, s.client_id';
 
 export const END = `
 UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $5
 WHERE ${IS_OBSERVED} RETURNING ${ENDED}`;
 
-export const REVOKE = `
-UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $3
-WHERE s.bucket = $1 AND s.id = $2 AND ($4::uuid IS NULL OR s.user_id = $4) AND ${IS_LIVE} RETURNING ${ENDED}`;
-
-/** $3 the session to spare, if any. */
-export const REVOKE_ALL_OF_USER = `
-UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $2
-WHERE s.user_id = $1 AND ($3::uuid IS NULL OR s.id <> $3) AND ${IS_LIVE} RETURNING ${ENDED}`;
-
-/**
- * A device that signed in again is one entry: the session that is being replaced is left out, although it lives until the new
- * refresh token is first used.
- *
- * $2 and $3: inactivity timeouts in seconds, by client. A bound session is never delivered again, so its last use shows in the timeout that slid.
- */
+/** $3 the caller's session; $4 and $5 where the page before ended; $6 one row more than the page holds. */
 export const LIST_OF_USER = `
-SELECT s.id, s.client_id, s.device_label, s.last_user_agent, s.last_address, s.amr, s.acr,
+WITH devices AS (
+  SELECT DISTINCT ON (s.device_id) s.*, ${milliseconds('coalesce(s.last_used_at, s.created_at)')} AS last_used_at_ms
+  FROM holdfast.sessions AS s WHERE s.bucket = $1 AND s.user_id = $2 AND ${IS_LIVE}
+  ORDER BY s.device_id, s.last_used_at DESC NULLS LAST, s.device_sequence DESC
+)
+SELECT s.id, s.device_id, s.client_id, s.device_label, s.last_user_agent, s.last_address, s.amr, s.acr,
   ${milliseconds('s.created_at')} AS created_at_ms, ${milliseconds('s.auth_time')} AS auth_time_ms,
-  ${milliseconds('s.expires_at')} AS expires_at_ms,
-  ${milliseconds(`greatest(s.delivered_at, least(${NOW}, s.idle_expires_at - make_interval(secs => t.seconds)))`)}
-    AS last_used_at_ms
-FROM holdfast.sessions AS s
-LEFT JOIN unnest($2::text[], $3::int4[]) AS t (client_id, seconds) ON t.client_id = s.client_id
-WHERE s.user_id = $1 AND ${IS_LIVE} AND NOT EXISTS (
-  SELECT FROM holdfast.sessions AS n
-  WHERE n.user_id = $1 AND n.replaces = s.id
-    AND n.revoked_at IS NULL AND n.expires_at > ${NOW} AND n.idle_expires_at > ${NOW})
-ORDER BY last_used_at_ms DESC, s.id`;
+  ${milliseconds('s.expires_at')} AS expires_at_ms, s.last_used_at_ms,
+  coalesce(s.device_id = (SELECT m.device_id FROM holdfast.sessions AS m
+    WHERE m.bucket = $1 AND m.id = $3::uuid AND m.user_id = $2), false) AS is_current
+FROM devices AS s
+WHERE $4::float8 IS NULL OR (s.last_used_at_ms, s.id) < ($4::float8, $5::uuid)
+ORDER BY s.last_used_at_ms DESC, s.id DESC LIMIT $6`;
 
+/** Names the device: every live session of the chain. */
 export const LABEL = `
 UPDATE holdfast.sessions AS s SET device_label = $4
-WHERE s.bucket = $1 AND s.id = $2 AND s.user_id = $3 AND ${IS_LIVE} RETURNING s.id`;
+FROM holdfast.sessions AS n
+WHERE n.bucket = $1 AND n.id = $2 AND n.user_id = $3 AND n.revoked_at IS NULL AND n.expires_at > ${NOW}
+  AND n.idle_expires_at > ${NOW} AND s.bucket = n.bucket AND s.user_id = n.user_id AND s.device_id = n.device_id AND ${IS_LIVE}
+RETURNING s.id`;
 
-export const FIND_OWNER = 'SELECT s.user_id FROM holdfast.sessions AS s WHERE s.bucket = $1 AND s.id = $2';
+export const FIND_MEMBER = `
+SELECT s.id, s.user_id, s.client_id, s.device_id, s.device_sequence FROM holdfast.sessions AS s WHERE s.bucket = $1 AND s.id = $2`;
+
+export const IS_DEVICE_OF = `
+SELECT d.id FROM holdfast.sessions AS s JOIN holdfast.sessions AS d
+  ON d.bucket = s.bucket AND d.user_id = s.user_id AND d.device_secret_hash = $3 AND d.device_id = s.device_id
+WHERE s.bucket = $1 AND s.id = $2 LIMIT 1`;
 
 export const FIND_LIVE = `
-SELECT s.id, s.user_id, s.client_id
+SELECT s.id, s.user_id, s.client_id, s.device_id, s.device_sequence
 FROM unnest($1::int2[], $2::uuid[]) AS c (bucket, id)
 JOIN holdfast.sessions AS s ON s.bucket = c.bucket AND s.id = c.id
 WHERE ${IS_LIVE}`;
@@ -144,17 +143,17 @@ WHERE ${IS_LIVE}`;
  * The seed is made here and nowhere else: two random UUIDs hold 244 random bits, from PostgreSQL's strong source, without an
  * extension. What the sign-in established comes from its authorization code, $8.
  *
- * $5 inactivity timeout, $6 absolute lifetime, both in seconds; $9 thumbprint of the key that the session is bound to.
+ * $5 inactivity timeout, $6 absolute lifetime, both in seconds; $9 thumbprint of the key that the session is bound to; $10 to $15
+ * its place in its chain.
  */
 export const CREATE = `
 INSERT INTO holdfast.sessions AS s (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, delivered_at,
   created_at, idle_expires_at, expires_at, replaces, device_label, dpop_jkt, created_address, created_user_agent, last_address,
-  last_user_agent)
+  last_user_agent, device_id, device_sequence, has_predecessors, device_secret_hash)
 SELECT $1::int2, $2::uuid, a.user_id, a.client_id, a.scope, a.amr, a.acr, a.auth_time,
   sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), ${NOW},
   ${NOW}, ${NOW} + make_interval(secs => least($5::float8, $6::float8)), ${NOW} + make_interval(secs => $6::float8),
-  a.replaces, old.device_label, $9, $3, $4, $3, $4
+  $10::uuid, $11::text, $9::text, $3::text, $4::text, $3::text, $4::text, $12::uuid, $13::int4, $14::boolean, $15::bytea
 FROM holdfast.authorization_codes AS a
-LEFT JOIN holdfast.sessions AS old ON old.bucket = get_byte(uuid_send(a.replaces), 0) AND old.id = a.replaces
-WHERE a.code_hash = $8
+WHERE a.code_hash = $8::bytea
 RETURNING ${RECORD}, ${secretOf('s.generation', '$7::bytea')} AS secret`;

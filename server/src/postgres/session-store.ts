@@ -1,76 +1,18 @@
 import type { QueryConfig } from 'pg';
 import type { SessionRevoked } from '../events.ts';
 import type { Policy } from '../policy.ts';
-import type {
-  Activity,
-  CopyToVerify,
-  Delivery,
-  ListedSession,
-  LiveSession,
-  Reading,
-  RotationCandidate,
-  RowVersion,
-  SessionRecord,
-  SessionStore,
-} from '../store.ts';
+import type { Activity, CopyToVerify, Reading, RotationCandidate, RowVersion, SessionStore } from '../store.ts';
 import type { EndingCause } from '../user-store.ts';
+import { bucketOfId, createChainEndings, endSessions } from './chain-endings.ts';
 import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
+import { intendEndings } from './mass-ending-store.ts';
+import { toDelivery, toListedSession, toLiveSession, toRecord, toRecordOrNull } from './session-rows.ts';
+import type { DeliveryRow, IdRow, ListedRow, LiveRow, ReadingRow, SessionRow } from './session-rows.ts';
 import * as statements from './session-statements.ts';
-import { endSessions, endSessionsOfUser, VOID_SIGN_INS } from './user-store.ts';
-
-/** A row as PostgreSQL returns it. */
-export interface SessionRow {
-  readonly id: string;
-  readonly user_id: string;
-  readonly client_id: string;
-  readonly scope: string;
-  readonly amr: string;
-  readonly acr: string;
-  readonly generation: number;
-  readonly rotated_by: Buffer | null;
-  readonly replays: number;
-  readonly revoked_reason: string | null;
-  readonly dpop_jkt: string | null;
-  readonly replaces: string | null;
-  readonly auth_time_ms: number;
-  readonly delivered_at_ms: number;
-  readonly idle_expires_at_ms: number;
-  readonly expires_at_ms: number;
-  readonly now_ms: number;
-}
-
-export interface DeliveryRow extends SessionRow {
-  readonly secret: Buffer;
-}
-
-interface ReadingRow extends SessionRow {
-  readonly position: number;
-  readonly is_secret_genuine: boolean;
-}
-
-interface IdRow {
-  readonly id: string;
-}
-
-interface LiveRow extends IdRow {
-  readonly user_id: string;
-  readonly client_id: string;
-}
-
-interface ListedRow extends IdRow {
-  readonly client_id: string;
-  readonly device_label: string | null;
-  readonly last_user_agent: string;
-  readonly last_address: string;
-  readonly amr: string;
-  readonly acr: string;
-  readonly created_at_ms: number;
-  readonly auth_time_ms: number;
-  readonly expires_at_ms: number;
-  readonly last_used_at_ms: number;
-}
+import { lockSubject, moveEpoch } from './subject-store.ts';
+import type { BucketOf } from './subject-store.ts';
 
 type SessionPolicy = Pick<Policy, 'rotationIntervalMs'>;
 
@@ -80,11 +22,13 @@ type SessionPolicy = Pick<Policy, 'rotationIntervalMs'>;
  * @param recordEvents records the end of a session in the transaction that ends it
  */
 export function createSessionStore(
-  { rotations, durable }: Connections,
+  connections: Connections,
   policy: SessionPolicy,
+  bucketOf: BucketOf,
   recordEvents: RecordEvents,
 ): SessionStore {
-  const observed = ({ sid, generation, replays }: RowVersion): unknown[] => [bucketOf(sid), sid, generation, replays];
+  const { rotations, durable } = connections;
+  const observed = ({ sid, generation, replays }: RowVersion): unknown[] => [bucketOfId(sid), sid, generation, replays];
   const activity = ({ isUserActive, address, userAgent, inactivityTimeoutSeconds }: Activity): unknown[] => [
     isUserActive,
     address,
@@ -121,38 +65,44 @@ export function createSessionStore(
       return toRecordOrNull(await run<SessionRow>(rotations, { name: 'slide', text: statements.SLIDE, values }));
     },
     end: (version, cause) => endOne({ text: statements.END, values: [...observed(version), cause.reason] }, cause),
-    revoke: (sid, cause, sub) => {
-      const values = [bucketOf(sid), sid, cause.reason, sub ?? null];
-      return endOne({ text: statements.REVOKE, values }, cause);
-    },
+    ...createChainEndings(connections, bucketOf, recordEvents),
     revokeAllOfUser: (sub, ending) =>
       transact(durable, async (client) => {
-        await client.query(VOID_SIGN_INS, [sub]);
-        return endSessionsOfUser(client, sub, ending, recordEvents);
+        const subject = await lockSubject(client, bucketOf, sub);
+        return intendEndings(client, await moveEpoch(client, subject), ending);
       }),
-    listOfUser: async (sub, timeouts) => {
-      const values = [sub, [...timeouts.keys()], [...timeouts.values()]];
-      return (await run<ListedRow>(durable, { text: statements.LIST_OF_USER, values })).map(toListedSession);
-    },
-    label: async (sid, sub, deviceLabel) => {
-      const values = [bucketOf(sid), sid, sub, deviceLabel];
-      return (await run<IdRow>(durable, { text: statements.LABEL, values })).length > 0;
-    },
-    findOwner: async (sid) => {
-      const values = [bucketOf(sid), sid];
-      const [row] = await run<Pick<LiveRow, 'user_id'>>(durable, { text: statements.FIND_OWNER, values });
-      return row?.user_id ?? null;
-    },
-    findLive: async (sids) => {
-      const values = [sids.map(bucketOf), sids];
-      return (await run<LiveRow>(durable, { text: statements.FIND_LIVE, values })).map(toLiveSession);
-    },
+    ...lookups(connections, bucketOf),
   };
 }
 
-/** The first byte of the id: how rows spread over partitions and shards. */
-export function bucketOf(sid: string): number {
-  return Number.parseInt(sid.slice(0, 2), 16);
+type Lookups = Pick<SessionStore, 'listOfUser' | 'label' | 'findMember' | 'isDeviceOf' | 'findLive'>;
+
+function lookups({ durable }: Connections, bucketOf: BucketOf): Lookups {
+  return {
+    listOfUser: async (sub, { currentSid, after, limit }) => {
+      const values = [bucketOf(sub), sub, currentSid, after?.lastUsedAtMs ?? null, after?.sid ?? null, limit + 1];
+      const rows = await run<ListedRow>(durable, { text: statements.LIST_OF_USER, values });
+      const sessions = rows.slice(0, limit).map(toListedSession);
+      return { sessions, next: rows.length > limit ? (sessions.at(-1) ?? null) : null };
+    },
+    label: async (sid, sub, deviceLabel) => {
+      const values = [bucketOfId(sid), sid, sub, deviceLabel];
+      return (await run<IdRow>(durable, { text: statements.LABEL, values })).length > 0;
+    },
+    findMember: async (sid) => {
+      const values = [bucketOfId(sid), sid];
+      const [row] = await run<LiveRow>(durable, { text: statements.FIND_MEMBER, values });
+      return row === undefined ? null : toLiveSession(row);
+    },
+    isDeviceOf: async (sid, secretHash) => {
+      const values = [bucketOfId(sid), sid, secretHash];
+      return (await run<IdRow>(durable, { text: statements.IS_DEVICE_OF, values })).length > 0;
+    },
+    findLive: async (sids) => {
+      const values = [sids.map(bucketOfId), sids];
+      return (await run<LiveRow>(durable, { text: statements.FIND_LIVE, values })).map(toLiveSession);
+    },
+  };
 }
 
 /** The rotating statement for candidates that are sorted by id. */
@@ -181,65 +131,10 @@ export function reading(copies: readonly CopyToVerify[]): QueryConfig {
 
 function copyColumns(copies: readonly CopyToVerify[]): unknown[] {
   return [
-    copies.map(({ sid }) => bucketOf(sid)),
+    copies.map(({ sid }) => bucketOfId(sid)),
     copies.map(({ sid }) => sid),
     copies.map(({ generation }) => generation),
     copies.map(({ nonce }) => nonce),
     copies.map(({ secret }) => secret),
   ];
-}
-
-export function toRecord(row: SessionRow): SessionRecord {
-  return {
-    sid: row.id,
-    sub: row.user_id,
-    clientId: row.client_id,
-    scope: splitValues(row.scope),
-    amr: splitValues(row.amr),
-    acr: row.acr,
-    authTimeSeconds: Math.floor(row.auth_time_ms / 1000),
-    jkt: row.dpop_jkt,
-    generation: row.generation,
-    rotatedBy: row.rotated_by?.toString('hex') ?? null,
-    deliveredAtMs: row.delivered_at_ms,
-    replays: row.replays,
-    idleExpiresAtMs: row.idle_expires_at_ms,
-    expiresAtMs: row.expires_at_ms,
-    revokedReason: row.revoked_reason,
-    replaces: row.replaces,
-    nowMs: row.now_ms,
-  };
-}
-
-function toRecordOrNull([row]: readonly SessionRow[]): SessionRecord | null {
-  return row === undefined ? null : toRecord(row);
-}
-
-export function toDelivery(row: DeliveryRow): Delivery {
-  return { record: toRecord(row), secret: row.secret };
-}
-
-function toLiveSession(row: LiveRow): LiveSession {
-  return { sid: row.id, sub: row.user_id, clientId: row.client_id };
-}
-
-function toListedSession(row: ListedRow): ListedSession {
-  return {
-    sid: row.id,
-    clientId: row.client_id,
-    deviceLabel: row.device_label,
-    userAgent: row.last_user_agent,
-    address: row.last_address,
-    createdAtMs: row.created_at_ms,
-    lastUsedAtMs: row.last_used_at_ms,
-    expiresAtMs: row.expires_at_ms,
-    authTimeSeconds: Math.floor(row.auth_time_ms / 1000),
-    amr: splitValues(row.amr),
-    acr: row.acr,
-  };
-}
-
-/** Space-delimited values, as RFC 6749 writes a scope; the empty string holds none. */
-function splitValues(joined: string): readonly string[] {
-  return joined === '' ? [] : joined.split(' ');
 }

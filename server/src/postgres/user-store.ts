@@ -1,11 +1,10 @@
-import type { PoolClient, QueryConfig } from 'pg';
-import { toStoredEvent } from '../event-log.ts';
-import type { SessionRevoked } from '../events.ts';
-import type { Ending, EndingCause, UserChange, UserRecord, UserStore } from '../user-store.ts';
+import type { Pool, PoolClient } from 'pg';
+import type { Ending, UserChange, UserRecord, UserStore } from '../user-store.ts';
 import { run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
-import type { RecordEvents } from './event-store.ts';
-import { REVOKE_ALL_OF_USER } from './session-statements.ts';
+import { intendEndings } from './mass-ending-store.ts';
+import { lockSubject, moveEpoch } from './subject-store.ts';
+import type { BucketOf } from './subject-store.ts';
 
 /** A user's row as PostgreSQL returns it. */
 export interface UserRow {
@@ -17,26 +16,24 @@ export interface UserRow {
   readonly sign_in_epoch: number;
 }
 
-/** What a {@link UserRow} holds; `u` is the user. */
-export const USER_COLUMNS =
-  'u.id, u.username, u.name, u.password_hash, u.disabled_at IS NOT NULL AS is_disabled, u.sign_in_epoch';
-
-export const VOID_SIGN_INS = 'UPDATE holdfast.users SET sign_in_epoch = sign_in_epoch + 1 WHERE id = $1';
+/** What a {@link UserRow} holds; `u` is the user. Credential and epoch are read by one statement, so that they fit together. */
+export const USER_COLUMNS = `
+  u.id, u.username, u.name, u.password_hash, u.disabled_at IS NOT NULL AS is_disabled,
+  coalesce((SELECT s.epoch FROM holdfast.subjects AS s WHERE s.sub = u.id), 0) AS sign_in_epoch`;
 
 const INSERT = `
   INSERT INTO holdfast.users (id, username, username_key, name, password_hash) VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (username_key) DO NOTHING RETURNING id`;
-/** Whoever takes ways to sign in away locks the user first, so that two at once cannot take the last two. */
+/** Two that take ways to sign in away at once cannot take the last two. The subject's lock comes first. */
 export const LOCK_USER = 'SELECT 1 FROM holdfast.users WHERE id = $1 FOR NO KEY UPDATE';
 const COUNT_PASSKEYS = 'SELECT count(*)::int4 AS count FROM holdfast.passkeys WHERE user_id = $1';
-const SET_PASSWORD = `
-  UPDATE holdfast.users SET password_hash = $2, sign_in_epoch = sign_in_epoch + 1 WHERE id = $1`;
+const SET_PASSWORD = 'UPDATE holdfast.users SET password_hash = $2 WHERE id = $1';
 const SET_DISABLED = `
-  UPDATE holdfast.users
-  SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END, sign_in_epoch = sign_in_epoch + 1 WHERE id = $1`;
+  UPDATE holdfast.users SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END WHERE id = $1`;
 
 /** Users in PostgreSQL. */
-export function createUserStore({ durable }: Connections, recordEvents: RecordEvents): UserStore {
+export function createUserStore({ durable }: Connections, bucketOf: BucketOf): UserStore {
+  const change = createUserChange(durable, bucketOf);
   const find = async (condition: string, value: string): Promise<UserRecord | null> => {
     const text = `SELECT ${USER_COLUMNS} FROM holdfast.users AS u WHERE ${condition}`;
     const [row] = await run<UserRow>(durable, { text, values: [value] });
@@ -54,72 +51,43 @@ export function createUserStore({ durable }: Connections, recordEvents: RecordEv
       return (await run<UserRow>(durable, { text, values: [afterKey, limit] })).map(toUserRecord);
     },
     setPassword: (sub, passwordHash, ending) =>
-      transact(durable, async (client) => {
-        if ((await client.query(LOCK_USER, [sub])).rowCount !== 1) return { kind: 'unknown' };
-        if (passwordHash === null && (await countPasskeys(client, sub)) === 0) return { kind: 'last_credential' };
+      change(sub, ending, async (client) => {
+        if ((await client.query(LOCK_USER, [sub])).rowCount !== 1) return 'unknown';
+        if (passwordHash === null && (await countPasskeys(client, sub)) === 0) return 'last_credential';
         await client.query(SET_PASSWORD, [sub, passwordHash]);
-        return changed(await endSessionsOfUser(client, sub, ending, recordEvents));
+        return 'changed';
       }),
     setDisabled: (sub, isDisabled, ending) =>
-      transact(durable, async (client) => {
-        if ((await client.query(SET_DISABLED, [sub, isDisabled])).rowCount !== 1) return { kind: 'unknown' };
-        return changed(await endSessionsOfUser(client, sub, ending, recordEvents));
-      }),
+      change(sub, ending, async (client) =>
+        (await client.query(SET_DISABLED, [sub, isDisabled])).rowCount === 1 ? 'changed' : 'unknown',
+      ),
     delete: (sub, ending) =>
-      transact(durable, async (client) => {
+      change(sub, ending, async (client) => {
         const deleted = await client.query('DELETE FROM holdfast.users WHERE id = $1', [sub]);
-        if (deleted.rowCount !== 1) return { kind: 'unknown' };
-        return changed(await endSessionsOfUser(client, sub, ending, recordEvents));
+        return deleted.rowCount === 1 ? 'changed' : 'unknown';
       }),
   };
 }
 
-/** Ends live sessions of a user whose sign-ins under way were voided before, in the same transaction. */
-export async function endSessionsOfUser(
-  client: PoolClient,
+/** Makes a change with the end of the epoch and the intent to end sessions, in one transaction; or none of them. */
+type Change = (
   sub: string,
-  { sessions, ...cause }: Ending,
-  recordEvents: RecordEvents,
-): Promise<readonly SessionRevoked[]> {
-  if (sessions === 'none') return [];
-  const values = [sub, cause.reason, sessions === 'all' ? null : sessions.allBut];
-  return endSessions(client, { text: REVOKE_ALL_OF_USER, values }, cause, recordEvents);
-}
+  ending: Ending,
+  work: (client: PoolClient) => Promise<UserChange['kind']>,
+) => Promise<UserChange>;
 
-interface EndedRow {
-  readonly id: string;
-  readonly user_id: string;
-  readonly client_id: string;
-}
-
-/**
- * Runs a statement that ends sessions, and records what it ended: the audit log and the webhooks have the end of a session
- * exactly when it has ended.
- */
-export async function endSessions(
-  client: PoolClient,
-  statement: QueryConfig,
-  cause: EndingCause,
-  recordEvents: RecordEvents,
-): Promise<readonly SessionRevoked[]> {
-  const { rows } = await client.query<EndedRow>(statement);
-  const ended = rows.map(({ id: sid, user_id: sub, client_id: clientId }): SessionRevoked => ({
-    type: 'session.revoked',
-    sid,
-    sub,
-    clientId,
-    ...cause,
-  }));
-  await recordEvents(client, ended.map(toStoredEvent));
-  return ended;
+export function createUserChange(durable: Pool, bucketOf: BucketOf): Change {
+  return (sub, ending, work) =>
+    transact(durable, async (client) => {
+      const subject = await lockSubject(client, bucketOf, sub);
+      const kind = await work(client);
+      if (kind !== 'changed') return { kind };
+      return { kind, ending: await intendEndings(client, await moveEpoch(client, subject), ending) };
+    });
 }
 
 export async function countPasskeys(client: PoolClient, sub: string): Promise<number> {
   return (await client.query<{ count: number }>(COUNT_PASSKEYS, [sub])).rows[0]?.count ?? 0;
-}
-
-function changed(ended: readonly SessionRevoked[]): UserChange {
-  return { kind: 'changed', ended };
 }
 
 export function toUserRecord(row: UserRow): UserRecord {

@@ -26,7 +26,11 @@ export interface TestServer {
     form?: Readonly<Record<string, string>>,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Answer>;
-  /** Signs the test user in and exchanges the code. */
+  /**
+   * Signs the test user in and exchanges the code.
+   *
+   * @param form parameters of the challenge; `device_secret`, `replaces` and `replaces_token` go to the exchange, `cookie` is its header
+   */
   signIn(clientId?: string, form?: Readonly<Record<string, string>>): Promise<Tokens>;
   /** Refreshes as the `native` client. */
   refresh(refreshToken: string, form?: Readonly<Record<string, string>>): Promise<Answer>;
@@ -45,6 +49,8 @@ export interface Answer {
 
 export interface Tokens {
   readonly sid: string;
+  readonly deviceId: string;
+  readonly sequence: number;
   readonly accessToken: string;
   readonly refreshToken: string;
   /** `name=value` of the cookie, for clients that have one. */
@@ -62,7 +68,7 @@ export function serverOptions(databaseUrl: string): HoldfastOptions {
       { clientId: 'web', delivery: 'cookie', scopes: ['notes'], origins: ['https://app.example'] },
     ],
     // Tests sign one user in many times at once, which from outside looks like guessing.
-    policy: { passwordAttemptsPerAccount: 1_000, passwordAttemptsPerAddress: 1_000 },
+    policy: { passwordAttemptsPerAccount: 1_000, passwordAttemptsPerAddress: 1_000, signInBurstPerAccount: 10_000 },
     logger: { info: () => {}, warn: () => {}, error: () => {} },
   };
 }
@@ -93,7 +99,8 @@ export async function startTestServer(
     toAnswer(
       await holdfast.handle({
         method,
-        path,
+        path: path.split('?')[0] ?? path,
+        query: path.split('?')[1] ?? '',
         headers: {
           ...(method !== 'GET' && { 'content-type': 'application/x-www-form-urlencoded' }),
           ...(accessToken !== null && { authorization: `Bearer ${accessToken}` }),
@@ -128,19 +135,24 @@ async function signIn(
   form: Readonly<Record<string, string>>,
 ): Promise<Tokens> {
   const { verifier, challenge } = newVerifier();
+  const { device_secret, replaces, replaces_token, cookie, ...challengeForm } = form;
   const { body } = await post('/authorize-challenge', {
     client_id: clientId,
     ...CREDENTIALS,
     code_challenge: challenge,
     code_challenge_method: 'S256',
-    ...form,
+    ...challengeForm,
   });
-  const answer = await post('/token', {
+  const exchange = {
     client_id: clientId,
     grant_type: 'authorization_code',
     code: String(body['authorization_code']),
     code_verifier: verifier,
-  });
+    ...(device_secret !== undefined && { device_secret }),
+    ...(replaces !== undefined && { replaces }),
+    ...(replaces_token !== undefined && { replaces_token }),
+  };
+  const answer = await post('/token', exchange, cookie === undefined ? {} : { cookie });
   if (answer.status !== 200) throw new Error(`sign-in failed: ${JSON.stringify([body, answer.body])}`);
   return toTokens(answer);
 }
@@ -153,6 +165,8 @@ export function newVerifier(): { readonly verifier: string; readonly challenge: 
 export function toTokens({ body, cookies }: Answer): Tokens {
   return {
     sid: String(body['sid']),
+    deviceId: String(body['device_id']),
+    sequence: Number(body['device_sequence']),
     accessToken: String(body['access_token']),
     refreshToken: String(body['refresh_token']),
     cookie: cookies[0]?.split(';')[0] ?? '',

@@ -1,0 +1,117 @@
+import type { PoolClient, QueryConfig } from 'pg';
+import { toStoredEvent } from '../event-log.ts';
+import type { SessionRevoked } from '../events.ts';
+import type { SessionStore } from '../store.ts';
+import type { EndingCause } from '../user-store.ts';
+import * as statements from './chain-statements.ts';
+import { transact } from './connections.ts';
+import type { Connections } from './connections.ts';
+import type { RecordEvents } from './event-store.ts';
+import { FIND_MEMBER } from './session-statements.ts';
+import { lockSubject, nextSequence } from './subject-store.ts';
+import type { BucketOf, LockedSubject } from './subject-store.ts';
+
+interface EndedRow {
+  readonly id: string;
+  readonly user_id: string;
+  readonly client_id: string;
+}
+
+/**
+ * Runs a statement that ends sessions, and records what it ended: the audit log and the webhooks have the end of a session
+ * exactly when it has ended.
+ */
+export async function endSessions(
+  client: PoolClient,
+  statement: QueryConfig,
+  cause: EndingCause,
+  recordEvents: RecordEvents,
+): Promise<readonly SessionRevoked[]> {
+  const { rows } = await client.query<EndedRow>(statement);
+  const ended = rows.map(({ id: sid, user_id: sub, client_id: clientId }): SessionRevoked => ({
+    type: 'session.revoked',
+    sid,
+    sub,
+    clientId,
+    ...cause,
+  }));
+  await recordEvents(client, ended.map(toStoredEvent));
+  return ended;
+}
+
+/** The first byte of the id: how rows spread over partitions and shards. */
+export function bucketOfId(id: string): number {
+  return Number.parseInt(id.slice(0, 2), 16);
+}
+
+/** A session's place, which never changes. */
+interface MemberRow {
+  readonly id: string;
+  readonly user_id: string;
+  readonly device_id: string;
+  readonly device_sequence: number;
+}
+
+/** What has the subject's lock and ends sessions of a chain. */
+interface Scope {
+  readonly client: PoolClient;
+  readonly subject: LockedSubject;
+  readonly member: MemberRow;
+}
+
+type ChainEndings = Pick<SessionStore, 'endPredecessors' | 'revoke' | 'signOut' | 'endChain'>;
+
+/** Ends sessions one by one and by chain, each in one durable transaction. */
+export function createChainEndings(
+  { durable }: Connections,
+  bucketOf: BucketOf,
+  recordEvents: RecordEvents,
+): ChainEndings {
+  const withMember = (
+    sid: string,
+    sub: string | undefined,
+    work: (scope: Scope) => Promise<readonly SessionRevoked[]>,
+  ): Promise<readonly SessionRevoked[]> =>
+    transact(durable, async (client) => {
+      const values = [bucketOfId(sid), sid];
+      const [member] = (await client.query<MemberRow>(FIND_MEMBER, values)).rows;
+      if (member === undefined || (sub !== undefined && member.user_id !== sub)) return [];
+      return work({ client, member, subject: await lockSubject(client, bucketOf, member.user_id) });
+    });
+  const end = (
+    { client, subject }: Scope,
+    text: string,
+    cause: EndingCause,
+    ...more: unknown[]
+  ): Promise<readonly SessionRevoked[]> =>
+    endSessions(client, { text, values: [subject.bucket, subject.sub, cause.reason, ...more] }, cause, recordEvents);
+  const noteSignOut = async ({ client, subject, member }: Scope): Promise<void> => {
+    const sequence = await nextSequence(client, subject);
+    await client.query(statements.NOTE_SIGN_OUT, [subject.bucket, member.id, sequence]);
+  };
+  return {
+    endPredecessors: ({ sid, deviceId, deviceSequence, sub }, address) =>
+      withMember(sid, sub, async (scope) => {
+        const { client, subject } = scope;
+        await client.query(statements.LOCK_PREDECESSORS, [subject.bucket, sub, deviceId, deviceSequence]);
+        const cleared = await client.query(statements.CLEAR_PREDECESSORS, [subject.bucket, sid]);
+        if (cleared.rowCount !== 1) return [];
+        return end(scope, statements.END_SMALLER, { reason: 'replaced', address }, deviceId, deviceSequence);
+      }),
+    revoke: async (sid, cause, sub) =>
+      (await withMember(sid, sub, (scope) => end(scope, statements.END_SESSIONS, cause, [sid])))[0] ?? null,
+    signOut: (sid, cause, sub) =>
+      withMember(sid, sub, async (scope) => {
+        const { device_id: deviceId, device_sequence: sequence } = scope.member;
+        const ended = await end(scope, statements.END_SIGNED_OUT, cause, deviceId, sequence);
+        await noteSignOut(scope);
+        return ended;
+      }),
+    endChain: (sid, cause, sub) =>
+      withMember(sid, sub, async (scope) => {
+        const ended = await end(scope, statements.END_CHAINS, cause, [scope.member.device_id]);
+        await noteSignOut(scope);
+        return ended;
+      }),
+  };
+}

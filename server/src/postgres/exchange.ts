@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import type { PoolClient } from 'pg';
+import { toSessionCreated, toStoredEvent } from '../event-log.ts';
+import type { SessionRevoked } from '../events.ts';
+import type { Policy } from '../policy.ts';
+import { newSid } from '../refresh-token.ts';
+import type { Delivery, ExchangeResult, NewSession } from '../store.ts';
+import { endSessions } from './chain-endings.ts';
+import * as statements from './chain-statements.ts';
+import type { RecordEvents } from './event-store.ts';
+import { CREATE } from './session-statements.ts';
+import { toDelivery } from './session-rows.ts';
+import type { DeliveryRow } from './session-rows.ts';
+import { lockSubject, nextSignIn } from './subject-store.ts';
+import type { BucketOf, LockedSubject } from './subject-store.ts';
+
+export type ExchangePolicy = Pick<
+  Policy,
+  'maxDeviceChainsPerUser' | 'maxSessionsPerDeviceChain' | 'signInBurstPerAccount' | 'signInIntervalSeconds'
+>;
+
+export interface ExchangeParts {
+  readonly client: PoolClient;
+  readonly policy: ExchangePolicy;
+  readonly bucketOf: BucketOf;
+  readonly recordEvents: RecordEvents;
+}
+
+interface CodeRow {
+  readonly user_id: string;
+  readonly client_id: string;
+  readonly acr: string;
+  readonly sign_in_epoch: number;
+  readonly issued_sequence: number;
+  readonly is_live: boolean;
+}
+
+/** A session that an exchange names or brings a copy of, of the same user and client. */
+interface KinRow {
+  readonly id: string;
+  readonly device_id: string;
+  readonly device_sequence: number;
+  readonly device_label: string | null;
+  readonly last_used_at: Date | null;
+  readonly is_live: boolean;
+}
+
+/** One exchange, under the subject's lock. */
+interface Scope extends ExchangeParts {
+  readonly code: CodeRow;
+  readonly subject: LockedSubject;
+  readonly session: NewSession;
+}
+
+/** The chain that a new session is put into. */
+interface Chain {
+  readonly deviceId: string;
+  readonly label: string | null;
+  readonly isNew: boolean;
+  readonly named: KinRow | null;
+  readonly kin: readonly KinRow[];
+}
+
+/** One sign-in ends so many chains at most, should a limit have been lowered. */
+const MAX_EVICTED_CHAINS = 100;
+
+const FIND_CODE = `
+  SELECT user_id, client_id, acr, sign_in_epoch, issued_sequence, session_id IS NULL AND expires_at > now() AS is_live
+  FROM holdfast.authorization_codes WHERE code_hash = $1`;
+const CONSUME = 'UPDATE holdfast.authorization_codes SET session_id = $2 WHERE code_hash = $1';
+
+/** Consumes a code and creates its session, within a transaction. What is not exchanged has changed nothing. */
+export async function exchange(parts: ExchangeParts, codeHash: Buffer, session: NewSession): Promise<ExchangeResult> {
+  const { client, policy, bucketOf } = parts;
+  const find = async (text: string): Promise<CodeRow | undefined> =>
+    (await client.query<CodeRow>(text, [codeHash])).rows[0];
+  const sub = (await find(FIND_CODE))?.user_id;
+  if (sub === undefined) return { kind: 'refused', reason: 'code' };
+  const subject = await lockSubject(client, bucketOf, sub, policy.signInIntervalSeconds);
+  const code = await find(`${FIND_CODE} FOR UPDATE`);
+  if (code === undefined || !code.is_live || code.sign_in_epoch !== subject.epoch) {
+    return { kind: 'refused', reason: 'code' };
+  }
+  const scope: Scope = { ...parts, code, subject, session };
+  const chain = await findChain(scope);
+  const wasSignedOut = await client.query(statements.WAS_SIGNED_OUT, [
+    subject.bucket,
+    sub,
+    chain.deviceId,
+    code.issued_sequence,
+  ]);
+  if (wasSignedOut.rowCount !== 0) return { kind: 'refused', reason: 'signed_out' };
+  const beyond = subject.signInLevel + 1 - policy.signInBurstPerAccount;
+  if (beyond > 0) return { kind: 'delayed', retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
+  const evicted = chain.isNew ? await chooseEvicted(scope) : [];
+  if (evicted === null) return { kind: 'too_many_sessions' };
+  return create(scope, chain, evicted, codeHash);
+}
+
+/** The named session's chain, if the exchange proves that it comes from that device; else its secret's; else a new one. */
+async function findChain({ client, code, subject: { bucket, sub }, session: { device } }: Scope): Promise<Chain> {
+  const { replaces, copiesOf, secretHash } = device;
+  const ids = replaces === null ? copiesOf : [...copiesOf, replaces];
+  const found =
+    ids.length === 0 ? [] : (await client.query<KinRow>(statements.FIND_KIN, [bucket, sub, code.client_id, ids])).rows;
+  const named = found.find(({ id }) => id === replaces) ?? null;
+  const kin = found.filter(({ id }) => copiesOf.includes(id));
+  const bySecret =
+    secretHash === null
+      ? undefined
+      : (
+          await client.query<Pick<KinRow, 'device_id' | 'device_label'>>(statements.FIND_BY_SECRET, [
+            bucket,
+            sub,
+            code.client_id,
+            secretHash,
+            named?.device_id ?? null,
+          ])
+        ).rows[0];
+  const isProven =
+    named !== null &&
+    (bySecret?.device_id === named.device_id || kin.some(({ device_id: deviceId }) => deviceId === named.device_id));
+  const joined = isProven ? named : bySecret;
+  return {
+    deviceId: joined?.device_id ?? randomUUID(),
+    label: joined?.device_label ?? null,
+    isNew: joined === undefined,
+    named: isProven ? named : null,
+    kin,
+  };
+}
+
+/** @returns chains to end, so that there is room for one more; null when the sign-in is refused */
+async function chooseEvicted({ client, code, subject, policy }: Scope): Promise<readonly string[] | null> {
+  const values = [subject.bucket, subject.sub, code.acr, policy.maxDeviceChainsPerUser, MAX_EVICTED_CHAINS];
+  const { rows } = await client.query<{ excess: number; evicted: string[] }>(statements.CHOOSE_EVICTED, values);
+  const { excess, evicted } = rows[0] ?? { excess: 0, evicted: [] };
+  return evicted.length < excess ? null : evicted;
+}
+
+async function create(
+  scope: Scope,
+  chain: Chain,
+  evicted: readonly string[],
+  codeHash: Buffer,
+): Promise<ExchangeResult> {
+  const { client, subject, session, recordEvents } = scope;
+  const { bucket, sub } = subject;
+  const touched = [bucket, sub, [...evicted, chain.deviceId], chain.kin.map(({ id }) => id)];
+  await client.query(statements.LOCK_SESSIONS, touched);
+  const ended = [...(await end(scope, 'limit', statements.END_CHAINS, evicted))];
+  ended.push(...(await noteFirstUse(scope, chain)));
+  ended.push(...(await end(scope, 'limit', statements.END_SESSIONS, await chooseOverflow(scope, chain))));
+  const alive = await client.query(statements.LIST_CHAIN, [bucket, sub, chain.deviceId]);
+  const sid = newSid(bucket);
+  await client.query(CONSUME, [codeHash, sid]);
+  const { rows } = await client.query<DeliveryRow>(CREATE, [
+    bucket,
+    sid,
+    session.address,
+    session.userAgent,
+    session.lifetimes.inactivityTimeoutSeconds,
+    session.lifetimes.absoluteLifetimeSeconds,
+    session.nonce,
+    codeHash,
+    session.jkt,
+    chain.named?.id ?? null,
+    chain.label,
+    chain.deviceId,
+    await nextSignIn(client, subject),
+    alive.rowCount !== 0,
+    session.device.secretHash,
+  ]);
+  if (rows[0] === undefined) throw new TypeError('a locked code is there');
+  const delivery: Delivery = toDelivery(rows[0]);
+  await recordEvents(client, [toStoredEvent(toSessionCreated(delivery.record, session.address))]);
+  return { kind: 'exchanged', delivery, ended };
+}
+
+function end(
+  { client, subject, session, recordEvents }: Scope,
+  reason: 'limit' | 'replaced',
+  text: string,
+  ...more: readonly unknown[]
+): Promise<readonly SessionRevoked[]> {
+  const values = [subject.bucket, subject.sub, reason, ...more];
+  return endSessions(client, { text, values }, { reason, address: session.address }, recordEvents);
+}
+
+/** An exchange that names a live session and brings that session's own copy is its first use. */
+async function noteFirstUse(scope: Scope, { named, kin }: Chain): Promise<readonly SessionRevoked[]> {
+  if (named === null || !named.is_live || !kin.includes(named)) return [];
+  const { client, subject } = scope;
+  const noted = await client.query(statements.NOTE_USE, [subject.bucket, named.id]);
+  if (noted.rowCount !== 1) return [];
+  return end(scope, 'replaced', statements.END_SMALLER, named.device_id, named.device_sequence);
+}
+
+/** Sessions beyond those that a chain, or a browser with cookies of several chains, may have; never the named one. */
+async function chooseOverflow({ client, subject, policy }: Scope, chain: Chain): Promise<readonly string[]> {
+  const { maxSessionsPerDeviceChain: most } = policy;
+  const values = [subject.bucket, subject.sub, chain.deviceId];
+  const alive = (await client.query<{ readonly id: string }>(statements.LIST_CHAIN, values)).rows.map(({ id }) => id);
+  const isSpare = (id: string): boolean => id !== chain.named?.id;
+  const ofChain = alive.filter(isSpare).slice(0, Math.max(0, alive.length + 1 - most));
+  const ofBrowser = chain.kin
+    .filter((row) => row.is_live)
+    .toSorted((a, b) => usedAt(b) - usedAt(a) || b.device_sequence - a.device_sequence)
+    .slice(most)
+    .map(({ id }) => id);
+  return [...new Set([...ofChain, ...ofBrowser.filter(isSpare)])];
+}
+
+function usedAt({ last_used_at: at }: KinRow): number {
+  return at?.getTime() ?? 0;
+}

@@ -1,0 +1,126 @@
+import type { Activity, Delivery, RotationCandidate, RowVersion, SessionRecord, SessionStore } from '../store.ts';
+import { endRows, isLive, secretOf, toRecord } from './memory-tables.ts';
+import type { MemoryParts, MemorySession, MemoryTransaction } from './memory-tables.ts';
+
+const LAST_GENERATION = 2 ** 31 - 1;
+
+/** The user's activity slides the inactivity timeout, never beyond the absolute lifetime; every use is noted. */
+function afterUse(row: MemorySession, use: Activity, nowMs: number) {
+  const slidToMs = Math.min(nowMs + use.inactivityTimeoutSeconds * 1_000, row.expiresAtMs);
+  return {
+    idleExpiresAtMs: use.isUserActive ? slidToMs : row.idleExpiresAtMs,
+    lastUsedAtMs: nowMs,
+    address: use.address,
+    userAgent: use.userAgent,
+  };
+}
+
+/** Rows 1 to 4 of the decision, as the rotating statement's condition. */
+function mayRotate(row: MemorySession, candidate: RotationCandidate, nowMs: number, intervalMs: number): boolean {
+  const asked = candidate.scope?.split(' ') ?? [];
+  const isRecent = row.deliveredAtMs > nowMs - intervalMs && row.deliveredAtMs < nowMs + intervalMs;
+  return (
+    isLive(row, nowMs) &&
+    row.clientId === candidate.clientId &&
+    asked.every((value) => row.scope.includes(value)) &&
+    row.jkt === null &&
+    row.generation === candidate.generation &&
+    row.generation < LAST_GENERATION &&
+    !(row.replays === 0 && isRecent) &&
+    secretOf(row, row.generation, candidate.nonce).equals(candidate.secret)
+  );
+}
+
+function rotateOne(parts: MemoryParts, candidate: RotationCandidate, transaction: MemoryTransaction): Delivery | null {
+  const { tables, policy, watch } = parts;
+  const { nowMs, put } = transaction;
+  const row = tables.sessions.get(candidate.sid);
+  if (row === undefined || !mayRotate(row, candidate, nowMs, policy.rotationIntervalMs)) return null;
+  const rotated: MemorySession = {
+    ...row,
+    ...afterUse(row, candidate, nowMs),
+    generation: row.generation + 1,
+    rotatedBy: candidate.nonce.toString('hex'),
+    deliveredAtMs: nowMs,
+    replays: 0,
+  };
+  put(tables.sessions, row.sid, rotated);
+  watch.onRotated?.(rotated, candidate);
+  return { record: toRecord(rotated, nowMs), secret: secretOf(rotated, rotated.generation, candidate.nextNonce) };
+}
+
+const isObserved = (row: MemorySession | undefined, version: RowVersion): row is MemorySession =>
+  row?.generation === version.generation && row.replays === version.replays && row.revokedReason === null;
+
+interface Swapped {
+  readonly row: MemorySession;
+  readonly record: SessionRecord;
+}
+
+/** A write by compare-and-swap on the version that was decided on. */
+function swap(
+  { tables, transact }: MemoryParts,
+  version: RowVersion,
+  isDurable: boolean,
+  change: (row: MemorySession, nowMs: number) => MemorySession,
+): Promise<Swapped | null> {
+  return transact({ rows: [version.sid], isDurable, namesRow: true }, ({ nowMs, put }) => {
+    const row = tables.sessions.get(version.sid);
+    if (!isObserved(row, version)) return null;
+    const changed = change(row, nowMs);
+    put(tables.sessions, row.sid, changed);
+    return { row: changed, record: toRecord(changed, nowMs) };
+  });
+}
+
+type Rotations = Pick<SessionStore, 'rotate' | 'read' | 'heal' | 'replay' | 'slide' | 'end'>;
+
+/** Uses of single sessions, with the conditions that PostgreSQL's statements have. */
+export function memoryRotations(parts: MemoryParts): Rotations {
+  const { tables, transact, query, watch } = parts;
+  return {
+    rotate: (candidates) =>
+      transact({ rows: candidates.map(({ sid }) => sid), isDurable: false, namesRow: true }, (transaction) =>
+        candidates.map((candidate) => rotateOne(parts, candidate, transaction)),
+      ),
+    read: (copies) =>
+      query((nowMs) =>
+        copies.map(({ sid, generation, nonce, secret }) => {
+          const row = tables.sessions.get(sid);
+          if (row === undefined) return null;
+          const isSecretGenuine = secretOf(row, generation, nonce).equals(secret);
+          return { record: toRecord(row, nowMs), isSecretGenuine };
+        }),
+      ),
+    heal: async (version, generation, use) => {
+      const done = await swap(parts, version, false, (row, nowMs) => {
+        const healed = { generation, rotatedBy: null, deliveredAtMs: nowMs, replays: 0 };
+        const after = { ...row, ...afterUse(row, use, nowMs), ...healed };
+        watch.onWritten?.(after, 'healed');
+        return after;
+      });
+      return done && done.record;
+    },
+    replay: async (version, nonce, use) => {
+      const done = await swap(parts, version, true, (row, nowMs) => {
+        const after = { ...row, ...afterUse(row, use, nowMs), deliveredAtMs: nowMs, replays: row.replays + 1 };
+        watch.onWritten?.(after, 'replayed');
+        return after;
+      });
+      return done && { record: done.record, secret: secretOf(done.row, done.row.generation, nonce) };
+    },
+    slide: async (version, use) => {
+      const done = await swap(parts, version, false, (row, nowMs) => {
+        const after = { ...row, ...afterUse(row, use, nowMs) };
+        watch.onWritten?.(after, 'slid');
+        return after;
+      });
+      return done && done.record;
+    },
+    end: (version, cause) =>
+      transact({ rows: [version.sid], isDurable: true, namesRow: true }, (transaction) => {
+        const row = tables.sessions.get(version.sid);
+        return isObserved(row, version) ? (endRows(parts, transaction, [row], cause)[0] ?? null) : null;
+      }),
+  };
+}

@@ -1,0 +1,44 @@
+import type { Client } from './clients.ts';
+import { parseRefreshToken } from './refresh-token.ts';
+import type { SessionsParts } from './sessions.ts';
+import type { SessionRecord } from './store.ts';
+
+/** A browser has no more cookies of ours than this; further copies are not looked at. */
+export const MAX_COPIES = 100;
+
+/** The sessions, alive or not, of which the copies are genuine by tag and secret. */
+export async function readCopies(
+  copies: readonly string[],
+  { store, keyRing }: Pick<SessionsParts, 'store' | 'keyRing'>,
+): Promise<readonly SessionRecord[]> {
+  const tokens = [...new Set(copies)].slice(0, MAX_COPIES).flatMap((copy) => {
+    const parsed = parseRefreshToken(copy, keyRing);
+    return parsed.kind === 'genuine' ? [parsed.token] : [];
+  });
+  if (tokens.length === 0) return [];
+  const readings = await store.read(tokens);
+  return readings.flatMap((reading) => (reading?.isSecretGenuine ? [reading.record] : []));
+}
+
+/** The live session of the chain of `sid` with the largest sequence, of those with a genuine copy. */
+export async function findSuccessor(
+  sid: string,
+  { clientId }: Client,
+  copies: readonly string[],
+  parts: SessionsParts,
+): Promise<string | null> {
+  if (copies.length === 0) return null;
+  const member = await parts.store.findMember(sid);
+  if (member === null || member.clientId !== clientId) return null;
+  const [newest] = (await readCopies(copies, parts))
+    .filter(
+      (record) =>
+        record.sid !== sid && record.sub === member.sub && record.deviceId === member.deviceId && isAlive(record),
+    )
+    .toSorted((a, b) => b.deviceSequence - a.deviceSequence);
+  return newest?.sid ?? null;
+}
+
+function isAlive({ revokedReason, idleExpiresAtMs, expiresAtMs, nowMs }: SessionRecord): boolean {
+  return revokedReason === null && idleExpiresAtMs > nowMs && expiresAtMs > nowMs;
+}
