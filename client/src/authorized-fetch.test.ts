@@ -65,6 +65,15 @@ describe('a 401 is refreshed away once', () => {
     expect(world.server.refreshes()).toBe(0);
   });
 
+  it('a sound token that is for another audience is not refreshed: the next one would be as well', async () => {
+    const refusal = 'Bearer error="invalid_token", error_description="For another", reason="audience"';
+    const { world, tab, url, seen } = await setUp(() => false, refusal);
+    expect((await tab.auth.fetch(url)).status).toBe(401);
+    expect(authorizations(seen)).toEqual(['Bearer access-1']);
+    expect(world.server.refreshes()).toBe(0);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', refreshing: false });
+  });
+
   it('a resource that wants a fresh authentication gets it, while other requests go on', async () => {
     const challenge = 'Bearer error="insufficient_user_authentication", acr_values="aal2", max_age=300';
     const { world, tab, url } = await setUp((authorization) => authorization === 'Bearer access-2', challenge);

@@ -139,6 +139,8 @@ async function answerChallenge(
   patience: Patience,
 ): Promise<GrantedToken | null> {
   const { error, parameter } = readChallenge(response);
+  // The token is good, and for another audience: a newer one would be for that one as well.
+  if (parameter('reason') === 'audience') return null;
   // Many APIs say nothing, and so do proxies. Where no other token can be had, it takes a word to give this one up.
   const isDoubted = error === null;
   const { phase } = shell.state;

@@ -57,16 +57,24 @@ export const defaultPolicy: SessionPolicy = {
   expiryWarningsMs: [300_000, 60_000],
 };
 
+/** With 0 for one of these nothing would be sent, or everything without a pause. */
+const POSITIVE: ReadonlySet<string> = new Set([
+  'refreshBurst',
+  'refreshRefillMs',
+  'responseDeadlineMs',
+  'backoffBaseMs',
+  'tickMs',
+]);
+
 /** Fills in the defaults and refuses values that could not work. Throws `TypeError` naming the field. */
 export function resolvePolicy(partial: Partial<SessionPolicy> = {}): SessionPolicy {
   const policy = { ...defaultPolicy, ...partial };
   for (const [name, value] of Object.entries(policy)) {
-    const numbers: readonly unknown[] = Array.isArray(value) ? value : [value];
-    if (!numbers.every((n) => typeof n === 'number' && Number.isFinite(n) && n >= 0))
-      throw new TypeError(`policy.${name} must be a number that is finite and not negative`);
+    const isInRange = (n: unknown): boolean =>
+      Number.isFinite(n) &&
+      Number(n) >= (POSITIVE.has(name) ? Number.MIN_VALUE : 0) &&
+      !(name === 'refreshMarginRatio' && Number(n) >= 1);
+    if (![value].flat().every(isInRange)) throw new TypeError(`policy.${name} is out of range`);
   }
-  for (const name of ['refreshBurst', 'refreshRefillMs', 'responseDeadlineMs', 'backoffBaseMs', 'tickMs'] as const)
-    if (policy[name] === 0) throw new TypeError(`policy.${name} must be greater than 0`);
-  if (policy.refreshMarginRatio >= 1) throw new TypeError('policy.refreshMarginRatio must be less than 1');
   return { ...policy, expiryWarningsMs: policy.expiryWarningsMs.toSorted((a, b) => b - a) };
 }
