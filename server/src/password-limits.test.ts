@@ -229,6 +229,26 @@ describe('a stranger who guesses', () => {
     expect(signedIn.status).toBe(200);
   });
 
+  // OWASP Credential Stuffing: a lockout must not be a way to lock somebody out.
+  test('two thousand times: none is tested, live sessions go on, and their owner signs in from home', async () => {
+    const session = await server.signIn();
+    await fail(3, username, '203.0.113.1');
+    const statuses = new Map<number, number>();
+    for (let batch = 0; batch < 20; batch++) {
+      const guesses = Array.from({ length: 100 }, (_, guess) =>
+        attempt(username, `guess ${batch}`, `198.51.${batch}.${guess}`),
+      );
+      for (const { status } of await Promise.all(guesses)) statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    }
+    expect([...statuses]).toEqual([[429, 2_000]]);
+    expect(await server.refresh(session.refreshToken)).toMatchObject({ status: 200 });
+    expect((await attempt(username, password)).status).toBe(200);
+    // Elsewhere the delay is what the three wrong passwords led to: those that were not tested have not made it longer.
+    const delayed = await attempt(username, password, '203.0.113.2');
+    expect(delayed).toMatchObject({ status: 429 });
+    expect(delayed.retryAfter).toBeLessThanOrEqual(POLICY.passwordFirstDelaySeconds);
+  });
+
   test('leaves neither usernames nor addresses in the database', async () => {
     await fail(1, 'my password by mistake', '203.0.113.77');
     const { rows } = await server.holdfast.database.query<{ row: string }>(

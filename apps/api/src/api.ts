@@ -26,6 +26,9 @@ const clients: HoldfastOptions['clients'] = [
 /** How many events are kept for {@link DemoApi.events}. */
 const maxEvents = 1000;
 
+/** Largest headers of a request. A browser keeps up to 180 cookies of a host, which are 25 kB when all are Holdfast's. */
+const headersBytes = 64 * 1024;
+
 /** How long requests under way may take to end when the server closes, in milliseconds. */
 const drainMs = 3000;
 
@@ -75,7 +78,7 @@ export async function createDemoApi(options: DemoApiOptions): Promise<DemoApi> {
   const sessionStats = createSessionStatsLog();
   // Replaced when Holdfast is ready: its issuer holds the port, which is only known when the server listens.
   let answer: RequestListener = (_request, response) => sendAnswer(response, starting);
-  const server = createServer((request, response) => {
+  const server = createServer({ maxHeaderSize: headersBytes }, (request, response) => {
     countRequest(requestCounts, request);
     setSecurityHeaders(response);
     answer(request, response);

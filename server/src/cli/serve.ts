@@ -9,6 +9,9 @@ import type { Holdfast } from '../holdfast.ts';
 /** Values that no log line may hold, wherever they turn up. */
 const REDACTED = ['secret', 'databaseUrl', 'password', 'metricsToken', 'authorization', 'cookie', 'refresh_token'];
 
+/** Largest headers of a request. A browser keeps up to 180 cookies of a host, which are 25 kB when all are ours. */
+const HEADERS_BYTES = 64 * 1024;
+
 /** How long an ordinary request takes at most, in milliseconds. */
 const SOON_MS = 1_000;
 
@@ -27,7 +30,7 @@ export async function serve(configuration: Configuration): Promise<number> {
     redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
   });
   const holdfast = await createHoldfast({ ...options, logger, hasProcessMetrics: true });
-  const server = createServer(holdfast.listener);
+  const server = createServer({ maxHeaderSize: HEADERS_BYTES }, holdfast.listener);
   // A client that sends its request slowly holds a socket and nothing else, but not for ever.
   server.requestTimeout = 15_000;
   server.headersTimeout = 10_000;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { array, assert, asyncProperty, constantFrom, nat, record } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { ISSUER, startTestServer } from '../testing/client.ts';
 import type { Answer, TestServer, Tokens } from '../testing/client.ts';
@@ -102,4 +103,51 @@ test('a sign-out ends the session of the genuine cookie, whatever was planted be
 test('two issuers on one host have cookies of their own', () => {
   const digits = createHash('sha256').update(ISSUER).digest('hex').slice(0, 8);
   expect(nameOf(victim.cookie)).toBe(`__Host-holdfast-${digits}-${victim.sid.replaceAll('-', '').slice(0, 12)}`);
+});
+
+/** Cuts, repeats, replaces and inserts at random places. */
+const damage = array(
+  record({
+    at: nat(200),
+    cut: nat(4),
+    insert: constantFrom(
+      '',
+      ';',
+      '=',
+      ' ',
+      '\t',
+      '\u00a0',
+      '"',
+      ',',
+      '\r\n',
+      '\0',
+      'A',
+      '__Host-',
+      '%3D',
+      '\ud800',
+      'a=b; ',
+    ),
+  }),
+  { minLength: 1, maxLength: 4 },
+);
+
+const damaged = (
+  cookie: string,
+  edits: readonly { readonly at: number; readonly cut: number; readonly insert: string }[],
+): string => edits.reduce((text, { at, cut, insert }) => text.slice(0, at) + insert + text.slice(at + cut), cookie);
+
+test('no damage to a cookie gets a token, fails the server or comes back in an answer', async () => {
+  await assert(
+    asyncProperty(damage, async (edits) => {
+      const cookie = damaged(attacker.cookie, edits);
+      const isWhole = cookie.split(';').some((pair) => pair.replace(/^[ \t]+|[ \t]+$/g, '') === attacker.cookie);
+      const answer = await refresh(cookie);
+      expect(answer.status).toBe(isWhole ? 200 : 400);
+      expect(Object.values(answer.headers).flat().join('\n')).not.toMatch(/[\r\0\u00a0]|hfrt_[^;]{0,87}(?:;|$)/);
+      // The owner's own request goes on as before.
+      const both = await refresh(`${cookie}; ${victim.cookie}`, { sid: victim.sid });
+      expect(both).toMatchObject({ status: 200, body: { sid: victim.sid }, cookies: [] });
+    }),
+    { numRuns: 500 },
+  );
 });
