@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
 import { pino } from 'pino';
@@ -326,15 +327,16 @@ function createProofVerifiers(
   { verifying: [minting, ...others] }: KeyRing,
   policy: Policy,
 ): { readonly proofs: ProofVerifier; readonly resourceProofs: ProofVerifier } {
-  const keys: readonly [Buffer, ...Buffer[]] = [
-    minting.dpopNonceKey,
-    ...others.map(({ dpopNonceKey }) => dpopNonceKey),
-  ];
+  const isOfNode = policy.dpopNonceScope === 'node';
+  // A key that no other node has, and no later process of this one.
+  const keys: readonly [Buffer, ...Buffer[]] = isOfNode
+    ? [randomBytes(32)]
+    : [minting.dpopNonceKey, ...others.map(({ dpopNonceKey }) => dpopNonceKey)];
   const nonces = createDpopNonces(keys, policy.dpopNoncePeriodSeconds, Date.now);
   const parts = { nonces, policy, now: Date.now };
   return {
-    proofs: createProofVerifier({ ...parts, isNonceRequired: policy.dpopNonce === 'required' }),
+    proofs: createProofVerifier({ ...parts, isNonceRequired: isOfNode || policy.dpopNonce === 'required' }),
     // A proof for an access token is bound to that token as well: one exchange more for each API would buy little.
-    resourceProofs: createProofVerifier({ ...parts, isNonceRequired: false }),
+    resourceProofs: createProofVerifier({ ...parts, isNonceRequired: isOfNode }),
   };
 }

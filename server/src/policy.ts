@@ -67,6 +67,12 @@ export interface Policy {
    * `when_stale` a nonce is asked for only when `iat` is out of bounds, so that a wrong clock still locks nobody out.
    */
   readonly dpopNonce: 'required' | 'when_stale';
+  /**
+   * Which nodes accept a nonce. `shared`: all of this server, and a proof that was used at one can be replayed at another, or after
+   * a restart, while its nonce or `iat` lasts. `node`: the node and the process that gave it out, so that no proof is used twice
+   * anywhere. Every proof then needs a nonce, and a load balancer must keep a client at its node.
+   */
+  readonly dpopNonceScope: 'shared' | 'node';
   /** A nonce serves for this period and the next one. */
   readonly dpopNoncePeriodSeconds: number;
   /** How old the `iat` of a proof without a nonce may be. */
@@ -187,6 +193,7 @@ export const DEFAULT_POLICY: Policy = {
   signingKeyPollSeconds: 60,
   clockToleranceSeconds: 5,
   dpopNonce: 'required',
+  dpopNonceScope: 'shared',
   dpopNoncePeriodSeconds: 300,
   dpopProofLifetimeSeconds: 60,
   dpopReplayMemory: 100_000,
@@ -274,6 +281,10 @@ export function resolvePolicy(overrides: Partial<Policy> = {}): Policy {
     if (field === 'dpopNonce') {
       if (value !== 'required' && value !== 'when_stale')
         throw new TypeError("policy.dpopNonce is 'required' or 'when_stale'");
+      continue;
+    }
+    if (field === 'dpopNonceScope') {
+      if (value !== 'shared' && value !== 'node') throw new TypeError("policy.dpopNonceScope is 'shared' or 'node'");
       continue;
     }
     if (field === 'aheadOfDatabase') {

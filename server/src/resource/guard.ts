@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { isAudience, isSameAudience } from '../audiences.ts';
 import type { AccessTokenClaims } from '../access-token.ts';
 import { parseScope, isOrigin } from '../clients.ts';
@@ -46,6 +46,12 @@ export interface ResourceGuardOptions {
   readonly isDpopRequired?: boolean;
   /** At least 32 random bytes, the same on every node: proofs must then carry a nonce of ours. Default: `iat` tells the time. */
   readonly dpopNonceSecret?: string;
+  /**
+   * `shared`: nonces, if there are any, count at every node that has the secret, and a proof that was used at one can be replayed at
+   * another, or after a restart, while its nonce or `iat` lasts. `node`: proofs must carry a nonce of this very process, with no
+   * secret, so that none is used twice; a load balancer must then keep a client at its node. Default: `shared`.
+   */
+  readonly dpopNonceScope?: 'shared' | 'node';
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch;
 }
@@ -96,7 +102,7 @@ export function createResourceGuard(options: ResourceGuardOptions): ResourceGuar
   const { issuer, audience, origin, jwksUri, algorithms, isDpopRequired, revocations } = checkOptions(options);
   const { clockToleranceSeconds = DEFAULT_POLICY.clockToleranceSeconds, fetch = globalThis.fetch } = options;
   const keys = createKeySet({ issuer, jwksUri, fetch, monotonicMs: () => performance.now() });
-  const proofs = createProofs(options.dpopNonceSecret, clockToleranceSeconds);
+  const proofs = createProofs(options, clockToleranceSeconds);
   const expectation: TokenExpectation = { issuer, audience, algorithms, clockToleranceSeconds };
   const maximumAgeSeconds = options.maximumRevocationAgeSeconds ?? Infinity;
 
@@ -171,15 +177,22 @@ function checkOptions(options: ResourceGuardOptions): CheckedOptions {
   };
 }
 
-function createProofs(nonceSecret: string | undefined, clockToleranceSeconds: number): ProofVerifier {
+function createProofs(
+  { dpopNonceSecret: nonceSecret, dpopNonceScope = 'shared' }: ResourceGuardOptions,
+  clockToleranceSeconds: number,
+): ProofVerifier {
+  if (dpopNonceScope !== 'shared' && dpopNonceScope !== 'node') {
+    throw new TypeError("options.dpopNonceScope is 'shared' or 'node'");
+  }
   if (nonceSecret !== undefined && Buffer.byteLength(nonceSecret) < MINIMUM_SECRET_BYTES) {
     throw new TypeError(`options.dpopNonceSecret is at least ${MINIMUM_SECRET_BYTES} bytes, from a random source`);
   }
   const policy = { ...DEFAULT_POLICY, clockToleranceSeconds };
-  const key =
+  const shared =
     nonceSecret === undefined
       ? null
       : Buffer.from(hkdfSync('sha256', nonceSecret, '', 'holdfast/v1/resource server DPoP nonce', 32));
+  const key = dpopNonceScope === 'node' ? randomBytes(32) : shared;
   return createProofVerifier({
     nonces: key === null ? null : createDpopNonces([key], policy.dpopNoncePeriodSeconds, Date.now),
     isNonceRequired: key !== null,
