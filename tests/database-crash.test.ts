@@ -33,7 +33,8 @@ beforeAll(async () => {
   port = await freePort();
   await startPostgres();
   // Rotation at every use: as many unflushed rotations as there can be.
-  const policy = '{"rotationIntervalMs":0,"requestsPerSecond":0}';
+  const policy =
+    '{"rotationIntervalMs":0,"requestsPerSecond":0,"signInBurstPerAccount":100000,"maxDeviceChainsPerUser":100000}';
   const environment = serverEnvironment(databaseUrl, { HOLDFAST_POLICY: policy, HOLDFAST_LOG_LEVEL: 'info' });
   server = await startServer(environment);
   await runCommand(['users', 'create', '--username', user.username], environment, `${user.password}\n`);

@@ -13,7 +13,15 @@ const holdfast = await createHoldfast({
   secret: randomBytes(32).toString('base64url'),
   clients: [{ clientId: 'app', delivery: 'body', scopes: ['api'] }],
   // The others are the defaults: metrics are counted, as in production.
-  policy: { rotationIntervalMs: 0, requestsPerSecond: 0, rotationConnections: 4, durableConnections: connections - 4 },
+  policy: {
+    rotationIntervalMs: 0,
+    requestsPerSecond: 0,
+    rotationConnections: 4,
+    durableConnections: connections - 4,
+    // All clients are of one user.
+    signInBurstPerAccount: 1_000_000,
+    maxDeviceChainsPerUser: 1_000_000,
+  },
   logger: quiet,
 });
 await holdfast.users.create({ ...credentials, name: 'Ada' });

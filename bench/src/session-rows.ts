@@ -50,10 +50,11 @@ try {
 async function fill(): Promise<void> {
   await client.query(
     `INSERT INTO holdfast.sessions (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, rotated_by, delivered_at,
-       created_at, idle_expires_at, expires_at, created_address, created_user_agent, last_address, last_user_agent)
-     SELECT get_byte(uuid_send(i.id), 0), i.id, md5((n / 2)::text)::uuid, 'web', 'api profile', 'pwd', 'urn:holdfast:pwd', now(),
+       created_at, idle_expires_at, expires_at, created_address, created_user_agent, last_address, last_user_agent, device_id, device_sequence)
+     SELECT get_byte(uuid_send(i.id), 0), i.id, md5((n / 2)::text)::uuid::text, 'web', 'api profile', 'pwd', 'urn:holdfast:pwd', now(),
        sha256(uuid_send(gen_random_uuid())), substring(sha256(uuid_send(i.id)) FROM 1 FOR 12), now(), now(),
-       now() + interval '14 days', now() + interval '30 days' - n * interval '10 seconds', '203.0.113.' || n % 255, agent, '203.0.113.' || n % 255, agent
+       now() + interval '14 days', now() + interval '30 days' - n * interval '10 seconds', '203.0.113.' || n % 255, agent, '203.0.113.' || n % 255, agent,
+       i.id, n
      FROM generate_series(1, $1::int) AS n,
        LATERAL (SELECT gen_random_uuid() AS id, n AS used) AS i,
        (VALUES ($2::text)) AS a (agent)`,

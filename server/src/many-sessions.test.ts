@@ -1,0 +1,128 @@
+// A user whose sessions are too many for one statement. Before, no statement ended them in time: nothing that the user or an
+// administrator asked for took effect.
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { startTestServer } from './testing/client.ts';
+import type { TestServer, Tokens } from './testing/client.ts';
+import { createTestDatabase } from './testing/database.ts';
+import type { TestDatabase } from './testing/database.ts';
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const SESSIONS = 200_000;
+const ACCOUNT = { username: 'many', password: 'correct horse battery' };
+
+let database: TestDatabase;
+let server: TestServer;
+/** A connection without the server's time limits. */
+let filler: Client;
+let own: Tokens;
+let sub: string;
+
+/** Gives the user as many live sessions more, each on a device of its own. */
+async function fill(count: number): Promise<void> {
+  await filler.query(
+    `INSERT INTO holdfast.sessions (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, delivered_at, created_at,
+       idle_expires_at, expires_at, created_address, created_user_agent, last_address, last_user_agent, device_id, device_sequence)
+     SELECT s.bucket, overlay(gen_random_uuid()::text PLACING left(s.id::text, 2) FROM 1)::uuid, s.user_id, s.client_id, s.scope, s.amr,
+       s.acr, now(), s.seed, now(), now(), s.idle_expires_at, s.expires_at, '', '', '', '', gen_random_uuid(), 0
+     FROM holdfast.sessions AS s, generate_series(1, $2) WHERE s.id = $1`,
+    [own.sid, count],
+  );
+}
+
+async function countLive(): Promise<number> {
+  const { rows } = await filler.query<{ count: number }>(
+    'SELECT count(*)::int4 AS count FROM holdfast.sessions WHERE user_id = $1 AND revoked_at IS NULL',
+    [sub],
+  );
+  return rows[0]?.count ?? -1;
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  filler = new Client({ connectionString: database.databaseUrl });
+  await filler.connect();
+  server = await startTestServer(database.databaseUrl, { policy: { rotationIntervalMs: 0 } });
+  sub = (await server.holdfast.users.create({ ...ACCOUNT, name: 'Many' })).sub;
+  own = await server.signIn('native', ACCOUNT);
+});
+afterAll(async () => {
+  await server.holdfast.close();
+  await filler.end();
+  await database.drop();
+});
+
+/** Refreshes of another user's client while something else goes on, and how long the slowest took. */
+async function refreshMeanwhile<Result>(work: () => Promise<Result>) {
+  let other = await server.signIn();
+  let isOver = false;
+  const latenciesMs: number[] = [];
+  const refreshing = (async () => {
+    while (!isOver) {
+      const startedAtMs = performance.now();
+      const { status, body } = await server.refresh(other.refreshToken);
+      latenciesMs.push(performance.now() - startedAtMs);
+      expect(status).toBe(200);
+      other = { ...other, refreshToken: String(body['refresh_token']) };
+    }
+  })();
+  const startedAtMs = performance.now();
+  try {
+    return { result: await work(), tookMs: performance.now() - startedAtMs, latenciesMs };
+  } finally {
+    isOver = true;
+    await refreshing;
+  }
+}
+
+function tell(what: string, tookMs: number, latenciesMs: readonly number[]): void {
+  const sorted = latenciesMs.toSorted((a, b) => a - b);
+  const at = (share: number): string => `${(sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(0)} ms`;
+  console.log(
+    `${what}: answered after ${(tookMs / 1_000).toFixed(1)} s; ${sorted.length} refreshes of another user meanwhile, ` +
+      `p50 ${at(0.5)}, p99 ${at(0.99)}, slowest ${at(1)}`,
+  );
+}
+
+describe(`a user with ${SESSIONS} live sessions`, () => {
+  test('sees the devices in pages', async () => {
+    await fill(SESSIONS);
+    const { status, body } = await server.ask('GET', '/sessions?limit=50', own.accessToken);
+    expect(status).toBe(200);
+    expect(body['sessions']).toHaveLength(50);
+    expect(body['next']).toEqual(expect.any(String));
+  });
+
+  test('changes the password, and every other session ends although others go on being refreshed', async () => {
+    const { result, tookMs, latenciesMs } = await refreshMeanwhile(() =>
+      server.ask('POST', '/password', own.accessToken, { new_password: 'another horse battery' }),
+    );
+    tell('password', tookMs, latenciesMs);
+    expect(result.status).toBe(204);
+    await vi.waitFor(async () => expect(await countLive()).toBe(1), { timeout: 200_000, interval: 500 });
+    expect(await server.refresh(own.refreshToken)).toMatchObject({ status: 200 });
+  });
+
+  test('signs out everywhere else', async () => {
+    own = await server.signIn('native', { ...ACCOUNT, password: 'another horse battery' });
+    await fill(SESSIONS);
+    const { result, tookMs, latenciesMs } = await refreshMeanwhile(() =>
+      server.ask('DELETE', '/sessions', own.accessToken),
+    );
+    tell('sign-out everywhere', tookMs, latenciesMs);
+    expect(result).toMatchObject({ status: 200, body: { is_complete: expect.any(Boolean) } });
+    await vi.waitFor(async () => expect(await countLive()).toBe(1), { timeout: 200_000, interval: 500 });
+  });
+
+  test('is disabled by an administrator, and nothing of the user is left', async () => {
+    await fill(SESSIONS);
+    const { result, tookMs, latenciesMs } = await refreshMeanwhile(() => server.holdfast.users.disable(sub));
+    tell('disabled', tookMs, latenciesMs);
+    expect(result).toBe(true);
+    expect(await server.post('/authorize-challenge', { client_id: 'native', ...ACCOUNT })).toMatchObject({
+      status: 400,
+    });
+    await vi.waitFor(async () => expect(await countLive()).toBe(0), { timeout: 200_000, interval: 500 });
+  });
+});
