@@ -185,6 +185,32 @@ describe('a replay sends the same request', () => {
   });
 });
 
+describe('a Request as input', () => {
+  it('what the platform adds to a request reaches fetch at every try: a proxy and a client certificate are used', async () => {
+    const { url } = await setUp((authorization) => authorization === 'Bearer access-2');
+    const passed: unknown[] = [];
+    const added = { dispatcher: { of: 'a proxy' }, next: { tags: ['notes'] }, cf: { cacheTtl: 5 }, priority: 'low' };
+    const tab = await createWorld().openSignedInTab({
+      resources: [url],
+      fetch: (input, init) => (passed.push(init), fetch(input)),
+    });
+    const response = await tab.auth.fetch(new Request(url), { ...added, owner: tab.auth.owner() } as RequestInit);
+    expect(response.status).toBe(200);
+    expect(passed).toEqual([added, added]);
+  });
+
+  it('is overridden by what stands beside it, as in fetch, and is itself left as it was', async () => {
+    const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
+    const request = new Request(url, { method: 'POST', headers: { 'x-trace': '1', 'x-first': '1' }, body: 'first' });
+    await tab.auth.fetch(request, { method: 'PUT', headers: { 'x-trace': '2' }, body: 'second' });
+    for (const each of seen) {
+      expect(each).toMatchObject({ method: 'PUT', body: 'second', headers: { 'x-trace': '2' } });
+      expect(each.headers).not.toHaveProperty('x-first');
+    }
+    expect(seen).toHaveLength(2);
+  });
+});
+
 describe('where the token goes', () => {
   it('other origins get no token, and no session is needed to reach them', async () => {
     const { tab, seen } = await setUp(() => true);

@@ -15,6 +15,8 @@ export type AuthorizedInit = RequestInit & {
   readonly owner?: number;
   /** Makes the body anew for each try, in place of `body`: so a stream can be sent again as well. */
   readonly makeBody?: () => BodyInit;
+  /** Sends the tries of this request, in place of the service's `fetch`. For HTTP libraries that have a way of sending of their own. */
+  readonly fetch?: Fetch;
 };
 
 /** A drop-in for `fetch` that carries the session. */
@@ -30,19 +32,23 @@ type Plan = {
 /** How one caller waits: its own abort signal and patience. */
 type Patience = Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner'>;
 
-/** A body that is gone once it was read: a stream, or in Node anything that is iterated asynchronously. */
+/** A body that is gone once it was read: a stream of the web or of Node, or what Node iterates asynchronously. */
 export const isOneShot = (body: unknown): boolean =>
-  typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
+  typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body || 'pipe' in body);
 
 /** The body of one try. Throws a `TypeError` where a stream would be sent as the text "[object ReadableStream]". */
 function bodyOf(init: AuthorizedInit | undefined): { readonly body?: BodyInit; readonly duplex?: 'half' } {
   const body = init?.makeBody?.() ?? init?.body;
   if (!isOneShot(body)) return init?.makeBody && body ? { body } : {};
+  if (init?.fetch) return { body: body as BodyInit, duplex: 'half' };
   const probe = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as const;
   if (new Request('https://localhost', probe).headers.has('content-type'))
     throw new TypeError('this engine cannot send a stream: give a Blob');
   return { body: body as BodyInit, duplex: 'half' };
 }
+
+/** Members of `AuthorizedInit` that are for this client alone. */
+const OWN_MEMBERS: ReadonlySet<string> = new Set(['parkDeadlineMs', 'owner', 'makeBody', 'fetch']);
 
 /** Not `instanceof`: a request may come from another frame. */
 const isRequest = (input: RequestInfo | URL): input is Request => typeof input === 'object' && 'url' in input;
@@ -67,12 +73,16 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
     };
   }
   const request = new Request(input, init);
+  // A `Request` carries the members that every platform has. What one adds (`dispatcher`, `next`, `cf`, `priority`) only `fetch` reads.
+  const added = Object.entries(init ?? {}).filter(
+    ([name]) => name === 'duplex' || !(name in request || OWN_MEMBERS.has(name)),
+  );
   return {
     isReplayable: true,
     send: (more) => {
       const attempt = request.clone();
       for (const [name, value] of Object.entries(more)) attempt.headers.set(name, value);
-      return fetch(attempt);
+      return added.length > 0 ? fetch(attempt, Object.fromEntries(added)) : fetch(attempt);
     },
   };
 }
@@ -166,7 +176,8 @@ async function sendAuthorized(
   fetch: Fetch,
 ): Promise<Response> {
   const request = isRequest(input) ? input : null;
-  const patience = { signal: init?.signal ?? request?.signal, deadlineMs: init?.parkDeadlineMs, owner: init?.owner };
+  const signal = init?.signal === undefined ? request?.signal : init.signal;
+  const patience = { signal, deadlineMs: init?.parkDeadlineMs, owner: init?.owner };
   const method = init?.method ?? request?.method ?? 'GET';
   const plan = planRequest(input, init, fetch);
   let token = await requestToken(shell, patience);
@@ -222,10 +233,11 @@ export function createAuthorizedFetch(
   fetch: Fetch,
 ): AuthorizedFetch {
   return async (input, init) => {
+    const send = init?.fetch ?? fetch;
     const target = targetOf(input, base());
     const isOurs = target !== null && resources.has(target.origin);
-    if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return fetch(input, init);
+    if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return send(input, init);
     // What was checked is what is sent: a relative URL means the same to nobody else, and a `URL` may change while it waits.
-    return sendAuthorized(shell, isRequest(input) ? input : target.href, init, target, fetch);
+    return sendAuthorized(shell, isRequest(input) ? input : target.href, init, target, send);
   };
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import axios, { AxiosError, create, isAxiosError, isCancel, type AxiosInstance } from 'axios';
 import NodeFormData from 'form-data';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -54,7 +55,7 @@ const errorOf = (request: Promise<unknown>): Promise<AxiosError> =>
   );
 
 const bodies = (seen: readonly SeenRequest[]): string[] =>
-  seen.map(({ body }) => body.replaceAll(/-{4,}\S+/gu, 'boundary'));
+  seen.map(({ body }) => body.replaceAll(/--\S*-\S+/gu, 'boundary'));
 
 describe('axios with a session: no request is lost to an expired token', () => {
   it('three parallel requests: all succeed by one refresh', async () => {
@@ -146,6 +147,11 @@ describe('axios with a session: an upload arrives whole', () => {
     all.set('file', new Blob(['bytes']), 'file.txt');
     return all;
   };
+  const nodeForm = (): NodeFormData => {
+    const all = new NodeFormData();
+    all.append('note', 'hello');
+    return all;
+  };
   const uploads: readonly (readonly [string, string, (client: AxiosInstance) => Promise<unknown>])[] = [
     ['JSON', '{"note":"hello"}', (client) => client.post('a', { note: 'hello' })],
     ['a string', 'hello', (client) => client.put('a', 'hello')],
@@ -156,11 +162,7 @@ describe('axios with a session: an upload arrives whole', () => {
     ['a Buffer', 'hello', (client) => client.post('a', Buffer.from('hello'))],
     ['an ArrayBuffer', 'hello', (client) => client.post('a', new TextEncoder().encode('hello').buffer)],
     ['FormData with progress', 'bytes', (client) => client.post('a', form(), { onUploadProgress: () => {} })],
-    [
-      'a stream with progress',
-      'hello',
-      (client) => client.post('a', new Blob(['hello']).stream(), { onUploadProgress: () => {} }),
-    ],
+    ['a form of the form-data package', 'hello', (client) => client.post('a', nodeForm())],
   ];
   it.each(uploads)('%s is sent again as it was', async (_name, content, send) => {
     const { client, seen } = await setUp();
@@ -171,15 +173,14 @@ describe('axios with a session: an upload arrives whole', () => {
     expect(second).toBe(first);
   });
 
-  const nodeForm = (): NodeFormData => {
+  const streamForm = (): NodeFormData => {
     const all = new NodeFormData();
-    all.append('note', 'hello');
+    all.append('file', Readable.from([Buffer.from('hello')]), { filename: 'file.txt', knownLength: 5 });
     return all;
   };
   const streams: readonly (readonly [string, () => unknown])[] = [
-    ['a web stream', () => new Blob(['hello']).stream()],
     ['a Node stream', () => Readable.from([Buffer.from('hel'), Buffer.from('lo')])],
-    ['a form of the form-data package', nodeForm],
+    ['a form with a stream in it', streamForm],
   ];
   it.each(streams)('%s arrives whole', async (_name, body) => {
     const { client, seen } = await setUp(() => true);
@@ -234,7 +235,7 @@ describe('axios with a session: patience is the caller’s', () => {
     const first = client.get('first');
     await untilParked(world, tab, 1);
     const error = await errorOf(client.get('second', { timeout: 20 }));
-    expect(error).toMatchObject({ code: AxiosError.ETIMEDOUT, message: 'timeout of 20ms exceeded' });
+    expect(error).toMatchObject({ code: AxiosError.ECONNABORTED, message: 'timeout of 20ms exceeded' });
     await world.time.advance(2_000);
     expect((await first).status).toBe(200);
     expect(world.server.refreshes()).toBe(1);
@@ -267,14 +268,14 @@ describe('axios with a session: patience is the caller’s', () => {
 describe('axios with a session: answers as axios gives them', () => {
   it('every responseType', async () => {
     const { client } = await setUp(() => true);
-    const get = async (responseType: 'json' | 'text' | 'arraybuffer' | 'blob' | 'stream'): Promise<unknown> =>
+    const get = async (responseType: 'json' | 'text' | 'arraybuffer' | 'stream'): Promise<unknown> =>
       (await client.get<unknown>('a', { responseType })).data;
     const text = '{"body":""}';
     expect(await get('json')).toEqual({ body: '' });
     expect(JSON.stringify(await get('text'))).toContain('body');
     expect(Buffer.from((await get('arraybuffer')) as ArrayBuffer).toString()).toBe(text);
-    expect(await ((await get('blob')) as Blob).text()).toBe(text);
-    expect(await new Response((await get('stream')) as ReadableStream).text()).toBe(text);
+    const stream = (await get('stream')) as Readable;
+    expect(Buffer.concat(await stream.toArray()).toString()).toBe(text);
   });
 
   it('baseURL, params and headers', async () => {
@@ -292,7 +293,7 @@ describe('axios with a session: answers as axios gives them', () => {
     expect((await client.get('/', { validateStatus: () => true })).status).toBe(422);
     expect(await errorOf(client.get('/'))).toMatchObject({ status: 422, code: AxiosError.ERR_BAD_REQUEST });
     await Promise.all(resources.map((resource) => resource.close()));
-    expect(await errorOf(client.get('/'))).toMatchObject({ code: AxiosError.ERR_NETWORK });
+    expect(await errorOf(client.get('/'))).toMatchObject({ code: expect.stringMatching(/^ECONN/u) as string });
   });
 });
 
@@ -306,13 +307,27 @@ describe('axios with a session: where the token goes', () => {
     expect(seen[0]?.authorization).toBe('Basic YTpi');
   });
 
-  it('not into errors', async () => {
+  it('not into what a logger writes of an error or an answer', async () => {
     const { client } = await setUp(() => false);
     const error = await errorOf(client.post('a', { note: 1 }));
-    const { headers } = error.request as Request;
-    expect(JSON.stringify([error.toJSON(), error.config, error.response?.config, [...headers]])).not.toMatch(
-      /access-\d/u,
+    const { client: another } = await setUp(() => true);
+    const answer = await another.get('a');
+    // The request is there for whoever looks for it, and only for them.
+    expect([error.request, answer.request].map(Boolean)).toEqual([true, true]);
+    const logged = [error, error.toJSON(), error.config, error.response, answer].map((each) =>
+      inspect(each, { depth: 12 }),
     );
+    expect(logged.join('\n')).not.toMatch(/access-\d/u);
+  });
+
+  it('not along with a redirect to another origin', async () => {
+    const other = await start((_request, response) => response.end('public'));
+    const { url } = await start((_request, response) => response.writeHead(302, { location: other.url }).end());
+    const tab = await createWorld().openSignedInTab({ resources: [url] });
+    const client = create({ baseURL: url });
+    attach(client, tab.auth);
+    expect((await client.get('/')).data).toBe('public');
+    expect(other.seen[0]?.authorization).toBeNull();
   });
 
   it('signed out: nothing is sent, and the error says why', async () => {
@@ -327,10 +342,10 @@ describe('axios with a session: where the token goes', () => {
 
   it('detached, the instance is as it was', async () => {
     const client = create();
-    const { adapter, env } = client.defaults;
+    const { adapter } = client.defaults;
     const { tab, url, seen } = await setUp(() => true);
     attach(client, tab.auth)();
-    expect(client.defaults).toMatchObject({ adapter, env });
+    expect(client.defaults).toMatchObject({ adapter });
     await client.get(`${url}/a`);
     expect(seen[0]?.authorization).toBeNull();
   });

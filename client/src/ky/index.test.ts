@@ -141,3 +141,40 @@ describe('ky with a session: patience is the caller’s', () => {
     expect(other.seen[0]?.authorization).toBeNull();
   });
 });
+
+describe('ky with a session: what is sent is what ky alone would send', () => {
+  const uploads: readonly (readonly [string, (api: KyInstance) => Promise<unknown>])[] = [
+    ['JSON', (api) => api.post('a', { json: { note: 'hello' }, searchParams: { q: 'x y' } })],
+    ['URLSearchParams', (api) => api.put('a', { body: new URLSearchParams({ note: 'a b' }) })],
+    ['a Blob', (api) => api.post('a', { body: new Blob(['hello'], { type: 'text/plain' }) })],
+    ['a string', (api) => api.patch('a', { body: 'hello', headers: { 'x-trace': '7' } })],
+    ['nothing', (api) => api.get('a', { headers: { accept: 'text/plain' } })],
+    ['JSON, with progress', (api) => api.post('a', { json: { note: 'hello' }, onUploadProgress: () => {} })],
+  ];
+  it.each(uploads)('%s, and once more after a 401', async (_name, send) => {
+    const { api, url, seen } = await setUp();
+    await send(api);
+    const alone = await startResource((_request, response) => response.end('{}'));
+    resources.push(alone);
+    await send(ky.create({ prefix: `${alone.url}/v1` }));
+    const comparable = seen.concat(alone.seen).map(({ headers, method, path, body }) => {
+      const { authorization: _token, host: _host, ...rest } = headers;
+      return { method, path, body, headers: rest };
+    });
+    expect(url).not.toBe(alone.url);
+    expect(comparable).toEqual([comparable[2], comparable[2], comparable[2]]);
+  });
+
+  it('by the fetch of the instance, with what the platform adds to a request', async () => {
+    const { tab, url } = await setUp(() => true);
+    const sent: (readonly [string, unknown])[] = [];
+    const own: typeof fetch = (input, init) => {
+      sent.push([(input as Request).headers.get('authorization') ?? 'none', init]);
+      return fetch(input);
+    };
+    const added = { next: { revalidate: 60 }, cf: { cacheTtl: 5 }, priority: 'low' } as object;
+    const api = attach(ky.create({ prefix: `${url}/v1`, fetch: own, ...added }), tab.auth);
+    await api.get('a');
+    expect(sent).toEqual([['Bearer access-1', expect.objectContaining(added)]]);
+  });
+});
