@@ -14,7 +14,7 @@ import {
   disposed,
   disposeShell,
   dispatch,
-  refuseDisposed,
+  refuseUnusable,
   requestToken,
   startShell,
   until,
@@ -202,7 +202,7 @@ const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user
 
 /** Signs in, unless the user has signed out since: what comes late then ends at once. */
 async function signIn(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<void> {
-  refuseDisposed(shell);
+  refuseUnusable(shell);
   const { signOuts } = shell;
   const held = await authenticate(shell, credential);
   if (!shell.isDisposed && shell.signOuts === signOuts) return begin(shell, held);
@@ -222,17 +222,17 @@ async function begin(shell: Shell, held: Held): Promise<void> {
 }
 
 async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
-  refuseDisposed(shell);
+  refuseUnusable(shell);
   const tokens = readTokens(tokenResponse);
   if (!tokens) throw new HoldfastError('protocol', 'a token response needs an access_token');
   await begin(shell, beginSession(tokens, shell.platform.clock.now(), shell.config.scope));
 }
 
 async function signOut(shell: Shell, everywhere = false): Promise<void> {
-  refuseDisposed(shell);
+  refuseUnusable(shell);
   const number = ++shell.signOuts;
   await restored(shell, number);
-  refuseDisposed(shell);
+  refuseUnusable(shell);
   // Somebody has signed in while the stored session was waited for.
   if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', everywhere });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
@@ -250,7 +250,7 @@ async function restored(shell: Shell, number: number): Promise<void> {
   try {
     await within(shell.platform.clock, shell.policy.vaultWaitMs, reading);
   } catch (cause) {
-    refuseDisposed(shell);
+    refuseUnusable(shell);
     const end = (): void => {
       // Nobody has signed in since.
       if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
@@ -284,6 +284,7 @@ async function endOthers(shell: Shell, fetch: AuthorizedFetch, sessionsEndpoint:
 }
 
 async function ready(shell: Shell): Promise<SessionSnapshot> {
+  refuseUnusable(shell);
   await until(shell, () => shell.snapshot.status !== 'restoring');
   if (shell.snapshot.status === 'restoring') throw disposed();
   return shell.snapshot;

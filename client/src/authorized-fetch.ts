@@ -40,15 +40,11 @@ export const isOneShot = (body: unknown): boolean =>
 function bodyOf(init: AuthorizedInit | undefined): { readonly body?: BodyInit; readonly duplex?: 'half' } {
   const body = init?.makeBody?.() ?? init?.body;
   if (!isOneShot(body)) return init?.makeBody && body ? { body } : {};
-  if (init?.fetch) return { body: body as BodyInit, duplex: 'half' };
   const probe = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as const;
-  if (new Request('https://localhost', probe).headers.has('content-type'))
+  if (!init?.fetch && new Request('https://localhost', probe).headers.has('content-type'))
     throw new TypeError('this engine cannot send a stream: give a Blob');
   return { body: body as BodyInit, duplex: 'half' };
 }
-
-/** Members of `AuthorizedInit` that are for this client alone. */
-const OWN_MEMBERS: ReadonlySet<string> = new Set(['parkDeadlineMs', 'owner', 'makeBody', 'fetch']);
 
 /** Not `instanceof`: a request may come from another frame. */
 const isRequest = (input: RequestInfo | URL): input is Request => typeof input === 'object' && 'url' in input;
@@ -74,15 +70,13 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
   }
   const request = new Request(input, init);
   // A `Request` carries the members that every platform has. What one adds (`dispatcher`, `next`, `cf`, `priority`) only `fetch` reads.
-  const added = Object.entries(init ?? {}).filter(
-    ([name]) => name === 'duplex' || !(name in request || OWN_MEMBERS.has(name)),
-  );
+  const added = Object.entries(init ?? {}).filter(([name]) => name === 'duplex' || !(name in request));
   return {
     isReplayable: true,
     send: (more) => {
       const attempt = request.clone();
       for (const [name, value] of Object.entries(more)) attempt.headers.set(name, value);
-      return added.length > 0 ? fetch(attempt, Object.fromEntries(added)) : fetch(attempt);
+      return fetch(attempt, Object.fromEntries(added));
     },
   };
 }

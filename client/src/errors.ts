@@ -14,6 +14,7 @@
  * | `storage-unavailable` | the session could not be read or written now | yes |
  * | `http-status` | the API answered with a status outside 2xx; `response` holds the answer | 408, 429, 5xx |
  * | `protocol` | an answer that no OAuth server should give | no |
+ * | `server-rendering` | asked on a server that renders pages: there is a session in the browser only | no |
  * | `disposed` | the service was disposed of | no |
  */
 export type HoldfastErrorCode =
@@ -28,6 +29,7 @@ export type HoldfastErrorCode =
   | 'storage-unavailable'
   | 'http-status'
   | 'protocol'
+  | 'server-rendering'
   | 'disposed';
 
 const RETRYABLE: ReadonlySet<HoldfastErrorCode> = new Set([

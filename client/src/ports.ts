@@ -186,6 +186,8 @@ export type Platform = {
   readonly signProof?: ProofSigner;
   /** Where the refresh token is kept: in an HttpOnly cookie that scripts cannot read, or in the vault. */
   readonly delivery: 'cookie' | 'body';
+  /** A server that renders pages, where there is no session: every call rejects with `server-rendering`. Default: `false`. */
+  readonly isRenderingServer?: boolean;
   /**
    * The same platform with a store of its own for one app: two apps on one origin, or one app at two servers, must never take
    * each other's session for theirs. `app` names issuer and client. Without it, the platform keeps one session.

@@ -128,7 +128,7 @@ export function startShell(parts: ShellParts): Shell {
 
 /** Feeds one event to the machine and runs what it asks for. Safe to call from anywhere, also from within itself. */
 export function dispatch(shell: Shell, event: SessionEvent): void {
-  if (shell.isDisposed) return;
+  if (shell.isDisposed || shell.platform.isRenderingServer) return;
   shell.queue.push(event);
   if (shell.isDispatching) return;
   shell.isDispatching = true;
@@ -303,7 +303,7 @@ export async function requestToken(shell: Shell, request: TokenRequest): Promise
   const { newerThan = 0, stepUp = null, isForNetwork = false, pauseMs = Infinity, owner = null, signal } = request;
   // A person is asked, who takes the time it takes, and may decline.
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
-  refuseDisposed(shell);
+  refuseUnusable(shell);
   if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs must be a number of milliseconds');
   refuseAborted(signal);
   const caller = shell.nextCaller++;
@@ -331,8 +331,10 @@ export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
 /** The error of whoever asks too late. */
 export const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service was disposed of');
 
-export function refuseDisposed({ isDisposed }: Shell): void {
+/** Throws where nothing can be done any more, or never could: what waits there would wait for ever. */
+export function refuseUnusable({ isDisposed, platform }: Shell): void {
   if (isDisposed) throw disposed();
+  if (platform.isRenderingServer) throw new HoldfastError('server-rendering', 'only a browser has a session');
 }
 
 /** Stops the machine: no timer, no listener, no exchange is left, and who waits is told. The session itself stays. */

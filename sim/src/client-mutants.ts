@@ -262,7 +262,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SHELL,
-        find: 'if (shell.isDisposed) return;\n  shell.queue.push(event);',
+        find: 'if (shell.isDisposed || shell.platform.isRenderingServer) return;\n  shell.queue.push(event);',
         replace: 'shell.queue.push(event);',
       },
     ],

@@ -1,8 +1,6 @@
 import { AxiosError, AxiosHeaders, getAdapter, isAxiosError } from 'axios';
 import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
-import { isOneShot } from '../authorized-fetch.ts';
-import { HoldfastError } from '../errors.ts';
-import type { AuthService } from '../index.ts';
+import { HoldfastError, type AuthService } from '../index.ts';
 import { waitAsAxios } from './patience.ts';
 import { withRepeatableForm } from './repeatable-form.ts';
 
@@ -40,6 +38,10 @@ function decisiveOf({ response }: Outcome): Response {
   // A `Response` can have no other status, and no other one decides anything.
   return new Response(null, { status: status >= 200 && status <= 599 ? status : 200, headers });
 }
+
+/** A body that can be read once: a stream of the web or of Node. */
+const isStream = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && ('getReader' in body || 'pipe' in body || Symbol.asyncIterator in body);
 
 /** An answer that nobody will read: as a stream it would keep its connection. */
 function discard(data: unknown): void {
@@ -88,7 +90,7 @@ async function send(
   };
   const method = (config.method ?? 'get').toUpperCase();
   // Told that the body is a stream, `auth.fetch` sends the request once.
-  const body = isOneShot(sent.data) ? { body: sent.data as BodyInit } : {};
+  const body = isStream(sent.data) ? { body: sent.data as BodyInit } : {};
   try {
     await auth.fetch(url, { method, owner, ...body, signal: patience.signal, fetch });
   } catch (error) {

@@ -1,6 +1,11 @@
 // On a server that renders an app, its modules run too: a session there would be one for everybody.
 import { afterEach, expect, it, vi } from 'vitest';
+import { create } from 'axios';
+import ky from 'ky';
+import { createApiClient } from '../api-client.ts';
 import { createAuthService } from '../auth-service.ts';
+import { attach as attachAxios } from '../axios/index.ts';
+import { attach as attachKy } from '../ky/index.ts';
 import { web } from './index.ts';
 
 afterEach(() => {
@@ -17,6 +22,49 @@ it('a session on a server stays unknown, sends nothing and keeps no process aliv
   expect(auth.getSnapshot()).toEqual({ status: 'restoring' });
   expect(fetch).not.toHaveBeenCalled();
   expect(vi.getTimerCount()).toBe(0);
+});
+
+it('every call on a server rejects at once and says why: a page that is rendered there does not hang', async () => {
+  const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'app', platform: web() });
+  const api = createApiClient({ baseUrl: 'https://api.example.com', auth });
+  const client = create({ baseURL: 'https://api.example.com' });
+  attachAxios(client, auth);
+  const calls = {
+    ready: auth.ready(),
+    fetch: auth.fetch('https://api.example.com/me'),
+    getAccessToken: auth.getAccessToken(),
+    signIn: auth.signIn({ username: 'ada', password: 'secret' }),
+    signOut: auth.signOut(),
+    signOutEverywhere: auth.signOutEverywhere(),
+    adopt: auth.adopt({ access_token: 'token' }),
+    'api.get': api.get('/me', { deadlineMs: 2_000 }),
+    'api.get().json': api.get('/me').json(),
+    'api.post': api.post('/me', { json: { name: 'Ada' } }),
+    axios: client.get('/me'),
+    ky: attachKy(ky.create({ prefix: 'https://api.example.com' }), auth).get('me'),
+  };
+  const outcomes = Object.entries(calls).map(async ([name, call]) => {
+    const code: unknown = await Promise.resolve(call).then(
+      () => 'resolved',
+      (error: { readonly code?: unknown }) => error.code,
+    );
+    return [name, code] as const;
+  });
+  for (const [name, code] of await Promise.all(outcomes))
+    expect(`${name}: ${String(code)}`).toBe(`${name}: server-rendering`);
+});
+
+it('a server renders by the snapshot and the subscription, and whatever a page reports is no error', () => {
+  const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'app', platform: web() });
+  const stop = auth.subscribe(() => {});
+  expect(auth.getSnapshot()).toEqual({ status: 'restoring' });
+  expect(auth.getSnapshot()).toBe(auth.getSnapshot());
+  auth.extend();
+  auth.userActive();
+  auth.declineReauthentication();
+  expect(auth.untilOnline()).toBeNull();
+  stop();
+  auth.dispose();
 });
 
 it('a page at an address that browsers do not trust says so before anybody types a password', async () => {

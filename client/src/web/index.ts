@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors.ts';
 import { markedVault } from '../marked-vault.ts';
-import type { Clock, Platform, ProofSigner } from '../ports.ts';
+import type { Platform, ProofSigner } from '../ports.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { cookieMarker } from './marker.ts';
@@ -8,7 +8,7 @@ import { webMutex } from './mutex.ts';
 import { createTabChannel, webSignals } from './signals.ts';
 import { webTransport } from './transport.ts';
 import { sealedStore } from './sealed-store.ts';
-import { openSlots, type Slots } from './slots.ts';
+import { openSlots } from './slots.ts';
 import { sealedOutbox, sealedVault, storedDeviceSecret } from './vault.ts';
 
 export { webProofSigner } from './dpop.ts';
@@ -43,15 +43,10 @@ export type WebOptions = {
 /** Neither page nor worker: a server that renders the app, for whoever asks. Nobody's session is there. */
 const isServer = typeof document === 'undefined' && typeof indexedDB === 'undefined';
 
-/** Never answers. */
-const silent = (): Promise<never> => new Promise(() => {});
-const silentSlots: Slots = { get: silent, update: silent };
-const stoppedClock: Clock = { now: webClock.now, wake: () => () => {} };
-
 /**
  * The ports for browsers: IndexedDB, Web Locks, BroadcastChannel, visibility and network signals. What is missing in a
  * browser degrades: no locks means a refresh more, no IndexedDB means a session as long as the page. On a server
- * they do nothing: the session stays `restoring`, nothing is sent and no timer runs.
+ * they do nothing: the session stays `restoring`, nothing is sent, no timer runs, and every call rejects with `server-rendering`.
  *
  * Throws a `HoldfastError` with code `misconfigured` in a page that the browser does not trust with cryptography.
  * @see https://www.w3.org/TR/secure-contexts/
@@ -63,10 +58,10 @@ export function web(options: WebOptions = {}): Platform {
     const name = `holdfast-${options.name ?? app}`;
     const delivery = options.delivery ?? 'cookie';
     const channel = createTabChannel(name);
-    const store = sealedStore(isServer ? silentSlots : openSlots(name));
+    const store = sealedStore(openSlots(name));
     const vault = sealedVault(store);
     return {
-      clock: isServer ? stoppedClock : webClock,
+      clock: webClock,
       transport: webTransport(delivery),
       vault: delivery === 'cookie' ? markedVault(vault, cookieMarker(name), options.mayHaveCookies) : vault,
       outbox: sealedOutbox(store),
@@ -79,6 +74,7 @@ export function web(options: WebOptions = {}): Platform {
       sha256,
       delivery,
       forApp: platformFor,
+      isRenderingServer: isServer,
       ...(options.signProof ? { signProof: options.signProof } : {}),
     };
   };

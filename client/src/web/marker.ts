@@ -6,31 +6,33 @@ const LIFETIME_SECONDS = 34_560_000;
 /** A `sid`, or nothing. Another subdomain can write cookies for this one: what has another form is not the page's own. */
 const SID = /^[\w.~-]{0,200}$/u;
 
+/** The cookies that scripts can read, after one was set. None in workers and sandboxed frames. */
+function cookiesAfter(cookie?: string): string {
+  try {
+    if (cookie) document.cookie = cookie;
+    return document.cookie;
+  } catch {
+    return '';
+  }
+}
+
 /**
- * The marker of the store `name`: a cookie of this page's origin that scripts can read. Nothing secret is in it. Where there are no
- * cookies (workers, sandboxed frames) there is no marker.
+ * The marker of the store `name`: a cookie of this page's origin that scripts can read. Nothing secret is in it. `Secure` as the
+ * refresh token's cookie is, so that both are kept or neither.
  */
 export function cookieMarker(name: string): Marker {
   const prefix = `${encodeURIComponent(name)}=`;
-  const cookies = <T>(use: () => T): T | null => {
-    try {
-      return use();
-    } catch {
-      return null;
-    }
-  };
   return {
-    get: () =>
-      cookies(() => {
-        const pair = document.cookie.split('; ').find((each) => each.startsWith(prefix));
-        const sid = pair?.slice(prefix.length);
-        return sid !== undefined && SID.test(sid) ? sid : null;
-      }),
-    set: (sid) =>
-      void cookies(() => {
-        const lifetime = sid === null ? 0 : LIFETIME_SECONDS;
-        const secure = location.protocol === 'https:' ? '; secure' : '';
-        document.cookie = `${prefix}${sid ?? ''}; path=/; max-age=${lifetime}; samesite=strict${secure}`;
-      }),
+    get: () => {
+      const pair = cookiesAfter()
+        .split('; ')
+        .find((each) => each.startsWith(prefix));
+      const sid = pair?.slice(prefix.length) ?? null;
+      return sid !== null && SID.test(sid) ? sid : null;
+    },
+    set: (sid) => {
+      const lifetime = sid === null ? 0 : LIFETIME_SECONDS;
+      cookiesAfter(`${prefix}${sid ?? ''}; path=/; max-age=${lifetime}; samesite=strict; secure`);
+    },
   };
 }

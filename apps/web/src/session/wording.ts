@@ -83,6 +83,7 @@ export function explainRequestFailure(error: unknown): string {
       return 'Somebody else has signed in meanwhile.';
     case 'signed-out':
     case 'disposed':
+    case 'server-rendering':
       return 'Nobody is signed in.';
     case 'storage-unavailable':
       return 'The session could not be read from this browser.';
