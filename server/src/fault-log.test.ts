@@ -49,6 +49,14 @@ test('a fault of what is tried once in five minutes is not over in between', () 
   expect(lines).toHaveLength(1);
 });
 
+test('the end of a fault is told in the words of its last occurrence: how many events were lost by then', () => {
+  const { lines, note } = start();
+  note({ message: '1 event was lost' });
+  note({ message: '7 events were lost' });
+  vi.advanceTimersByTime(61_000);
+  expect(lines[1]).toContain('over: 7 events were lost');
+});
+
 test('different faults are told apart, at most a hundred: what is told grows with nothing that is sent', () => {
   const { lines, note } = start();
   for (let count = 0; count < 5_000; count++) note({ kind: `kind ${count % 500}` });

@@ -21,7 +21,8 @@ export interface Fault {
 
 /** A fault that is not over. */
 interface Standing {
-  readonly fault: Fault;
+  /** The last occurrence. */
+  fault: Fault;
   readonly sinceMs: number;
   lastMs: number;
   count: number;
@@ -58,6 +59,7 @@ export function createFaultLog(logger: Logger, now: () => number = Date.now): Fa
       const before = standing.get(kind);
       if (before !== undefined) {
         before.count++;
+        before.fault = fault;
         before.lastMs = now();
         return;
       }

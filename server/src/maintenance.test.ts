@@ -90,6 +90,18 @@ describe('expired rows', () => {
     expect(await server.refresh(longGone.refreshToken)).toMatchObject({ body: { reason: 'unknown' } });
   }, 60_000);
 
+  test('that strangers fill go as soon as they have expired: nobody asks for them again', async () => {
+    await server.holdfast.database.query(`
+      INSERT INTO holdfast.spent_challenges (challenge, expires_at)
+      VALUES ('\\x01', now() - interval '1 second'), ('\\x02', now() + interval '5 minutes');
+      INSERT INTO holdfast.password_attempts (bucket_key, level, updated_at, blocked_until, expires_at)
+      VALUES ('\\x01', 1, now(), now(), now() - interval '1 second'), ('\\x02', 1, now(), now(), now() + interval '5 minutes')`);
+    const before = [await count('spent_challenges'), await count('password_attempts')];
+    await deleteExpired(server.holdfast.database, 86_400);
+    const after = [await count('spent_challenges'), await count('password_attempts')];
+    expect(after).toEqual(before.map((rows) => rows - 1));
+  }, 60_000);
+
   test('of a long backlog go slice by slice, a bounded number in a round', async () => {
     for (let hour = 1; hour <= 6; hour++) {
       const { sid } = await server.signIn();
