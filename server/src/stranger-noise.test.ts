@@ -34,7 +34,8 @@ beforeAll(async () => {
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
   server = await startTestServer(database.databaseUrl, {
     webhooks: [{ id: 'crm', url, secret: `whsec_${randomBytes(32).toString('base64')}` }],
-    policy: { passwordAttemptsPerAddress: 20, webhookPollMs: 50 },
+    // A first delay of 15 minutes: none of them passes while the test runs.
+    policy: { passwordAttemptsPerAddress: 20, passwordFirstDelaySeconds: 900, webhookPollMs: 50 },
   });
 });
 afterAll(async () => {
