@@ -203,4 +203,15 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     what: 'a rotation does not note which copy it was for',
     patches: [{ file: TABLE, find: "rotatedBy: candidate.nonce.toString('hex'),", replace: 'rotatedBy: null,' }],
   },
+  {
+    name: 'sign-out-ends-one',
+    what: 'a sign-out ends the session that is named, and not the sessions before it in its chain',
+    patches: [
+      {
+        file: 'server/src/storage/memory-chains.ts',
+        find: 'isOfChain(row, member) && (row.deviceSequence <= member.deviceSequence || row.lastUsedAtMs === null),',
+        replace: 'row.sid === member.sid,',
+      },
+    ],
+  },
 ];

@@ -57,6 +57,7 @@ export const STATES = [
   'token endpoint slower than the lock wait',
   'offline wrongly',
   'item refused',
+  'chain of several sessions signed out',
 ] as const;
 
 export type StateName = (typeof STATES)[number];

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import { DEFAULT_POLICY, type Policy } from '../../server/src/policy.ts';
 import type { Observation } from '../../client/src/session-state.ts';
+import { judgeSignOut } from './chains.ts';
 import { createBooks, type Books, type Violation } from './books.ts';
 import { createCluster, USERS, type Cluster } from './cluster.ts';
 import { createDatabase, type Connection, type Database, type DatabaseWatch } from './database.ts';
@@ -211,7 +212,12 @@ function buildServers(
     onWritten: (_, how) => {
       if (how !== 'slid') aims.onDelivered();
     },
-    onEnded: books.onEnded,
+    onEnded: (row, reason) => {
+      books.onEnded(row, reason);
+      if (reason !== 'signed_out') return;
+      // Once the whole transaction is done.
+      scheduler.after(0, () => judgeSignOut(row, tables.sessions, database.nowMs(), books));
+    },
   });
   const cluster = createCluster({
     scheduler,
