@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { CREDENTIALS, newVerifier, startTestServer } from './testing/client.ts';
+import type { Answer, TestServer, Tokens } from './testing/client.ts';
+import { createTestDatabase } from './testing/database.ts';
+import type { TestDatabase } from './testing/database.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let database: TestDatabase;
+let server: TestServer;
+let deviceSecret: string;
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  server = await startTestServer(database.databaseUrl);
+});
+afterAll(async () => {
+  await server.holdfast.close();
+  await database.drop();
+});
+beforeEach(() => {
+  deviceSecret = randomBytes(32).toString('base64url');
+  server.events.length = 0;
+});
+
+const signIn = (replaced: Tokens | null = null): Promise<Tokens> =>
+  server.signIn('native', {
+    device_secret: deviceSecret,
+    ...(replaced !== null && { replaces: replaced.sid, replaces_token: replaced.refreshToken }),
+  });
+
+const isAlive = async ({ sid }: Tokens): Promise<boolean> => {
+  const text = 'SELECT 1 FROM holdfast.sessions WHERE id = $1 AND revoked_at IS NULL';
+  return (await server.holdfast.database.query(text, [sid])).rowCount === 1;
+};
+
+const revoke = (form: Readonly<Record<string, string>>): Promise<Answer> =>
+  server.post('/revoke', { client_id: 'native', ...form });
+
+/** Begins a sign-in whose exchange is sent later. */
+async function beginSignIn(): Promise<(form?: Readonly<Record<string, string>>) => Promise<Answer>> {
+  const { verifier, challenge } = newVerifier();
+  const { body } = await server.post('/authorize-challenge', {
+    client_id: 'native',
+    ...CREDENTIALS,
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+  });
+  const code = String(body['authorization_code']);
+  return (form = {}) =>
+    server.post('/token', {
+      client_id: 'native',
+      grant_type: 'authorization_code',
+      code,
+      code_verifier: verifier,
+      device_secret: deviceSecret,
+      ...form,
+    });
+}
+
+describe('three sign-ins of one device without a refresh in between', () => {
+  test('leave no session behind when the user signs out of the last: its cookies and copies are worth nothing', async () => {
+    const a = await signIn();
+    const b = await signIn(a);
+    const c = await signIn(b);
+    expect(await revoke({ token: c.refreshToken })).toMatchObject({ status: 200 });
+    for (const { refreshToken } of [a, b, c]) {
+      expect(await server.refresh(refreshToken)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+    }
+  });
+
+  test('leave one session when the last is used', async () => {
+    const a = await signIn();
+    const b = await signIn(a);
+    const c = await signIn(b);
+    expect(await server.refresh(c.refreshToken)).toMatchObject({ status: 200, body: { device_id: a.deviceId } });
+    expect([await isAlive(a), await isAlive(b), await isAlive(c)]).toEqual([false, false, true]);
+    expect(server.events).toContainEqual(expect.objectContaining({ sid: a.sid, reason: 'replaced' }));
+  });
+
+  test('are ordered by the server: the larger device_sequence is the later one', async () => {
+    const [a, b] = [await signIn(), await signIn()];
+    expect(b.deviceId).toBe(a.deviceId);
+    expect(b.sequence).toBeGreaterThan(a.sequence);
+    const { body } = await server.refresh(a.refreshToken);
+    expect(body).toMatchObject({ device_id: a.deviceId, device_sequence: a.sequence });
+  });
+});
+
+describe('a sign-out', () => {
+  test('wins against a sign-in that was under way in another tab', async () => {
+    const a = await signIn();
+    const exchange = await beginSignIn();
+    await revoke({ token: a.refreshToken });
+    expect(await exchange()).toMatchObject({ status: 400, body: { error: 'invalid_grant', reason: 'signed_out' } });
+    expect(await (await beginSignIn())()).toMatchObject({ status: 200 });
+  });
+
+  test('of a session that is over still ends the newer one that no tab has used', async () => {
+    const a = await signIn();
+    await server.alter(a.sid, "idle_expires_at = now() - interval '1 second'");
+    const b = await signIn(a);
+    await revoke({ token: a.refreshToken });
+    expect(await isAlive(b)).toBe(false);
+  });
+
+  test('leaves a newer session alive that another tab uses', async () => {
+    const a = await signIn();
+    const b = await signIn(a);
+    await server.refresh(b.refreshToken);
+    await revoke({ token: a.refreshToken });
+    expect(await isAlive(b)).toBe(true);
+  });
+
+  test('by the access token of the device list ends the device’s past as well', async () => {
+    const a = await signIn();
+    const b = await signIn(a);
+    expect(await server.ask('DELETE', `/sessions/${b.sid}`, b.accessToken)).toMatchObject({ status: 204 });
+    expect([await isAlive(a), await isAlive(b)]).toEqual([false, false]);
+  });
+});
+
+describe('a refresh whose second step fails', () => {
+  test('is answered all the same, and the next one ends the older session', async () => {
+    const a = await signIn();
+    const b = await signIn();
+    const holder = await server.holdfast.database.connect();
+    await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
+    await holder.query('SELECT 1 FROM holdfast.sessions WHERE id = $1 FOR UPDATE', [a.sid]);
+    expect(await server.refresh(b.refreshToken)).toMatchObject({ status: 200 });
+    expect(await isAlive(a)).toBe(true);
+    await holder.query('ROLLBACK');
+    holder.release();
+    expect(await server.refresh(b.refreshToken)).toMatchObject({ status: 200 });
+    expect(await isAlive(a)).toBe(false);
+  });
+});
+
+describe('limits', () => {
+  test('one password makes 20 sessions at once and then one a minute, and the answer says when', async () => {
+    const limited = await startTestServer(database.databaseUrl, { policy: { signInBurstPerAccount: 2 } });
+    try {
+      const account = { username: `limited ${deviceSecret}`, password: 'correct horse battery' };
+      await limited.holdfast.users.create({ ...account, name: 'Limited' });
+      await limited.signIn('native', account);
+      await limited.signIn('native', account);
+      await expect(limited.signIn('native', account)).rejects.toThrow(/sign_in_rate/);
+    } finally {
+      await limited.holdfast.close();
+    }
+  });
+
+  test('a weak sign-in on one more device is told so when only stronger ones are left', async () => {
+    const limited = await startTestServer(database.databaseUrl, { policy: { maxDeviceChainsPerUser: 1 } });
+    try {
+      const account = { username: `few ${deviceSecret}`, password: 'correct horse battery' };
+      await limited.holdfast.users.create({ ...account, name: 'Few' });
+      const strong = await limited.signIn('native', account);
+      await limited.alter(strong.sid, "acr = 'aal2'");
+      await expect(limited.signIn('native', account)).rejects.toThrow(/too_many_sessions/);
+      expect(await limited.refresh(strong.refreshToken)).toMatchObject({ status: 200 });
+    } finally {
+      await limited.holdfast.close();
+    }
+  });
+});
+
+describe('redeliveries', () => {
+  test('in an outage of answers never end the session; after 32 the operator is told once, and they are paced', async () => {
+    const { refreshToken, sid } = await signIn();
+    const redeliver = async (): Promise<Answer> => {
+      await server.letTimePass(sid, 60_000);
+      return server.refresh(refreshToken);
+    };
+    for (let times = 0; times < 33; times++) expect(await redeliver()).toMatchObject({ status: 200 });
+    const paced = (): number => server.events.filter(({ type }) => type === 'refresh.redelivery_paced').length;
+    expect(paced()).toBe(1);
+    const outcomes: boolean[] = [];
+    for (let times = 0; times < 30; times++) {
+      const { status, body } = await redeliver();
+      expect(status).toBe(200);
+      outcomes.push(body['refresh_token'] !== undefined);
+    }
+    expect(outcomes.filter(Boolean)).toHaveLength(2);
+    expect(paced()).toBe(1);
+  });
+});
