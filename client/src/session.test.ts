@@ -319,7 +319,7 @@ describe('what ends a session', () => {
     await tab.auth.signIn({ username: 'ada', password: 'secret' });
     await settle();
     expect(parked.value).toBe('access-2');
-    expect(world.server.requests.at(-2)?.get('replaces')).toBe('session-1');
+    expect(world.server.requests.at(-1)?.get('replaces')).toBe('session-1');
   });
 
   it('declining the last means signs out, fails what was parked, and says why', async () => {

@@ -54,28 +54,24 @@ export async function authenticate(
   await deliverEverywhere(shell);
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
+  const deviceSecret = await deviceSecretOf(shell);
   // What a resource asked for (RFC 9470 §4).
   const wanted = {
     acr_values: chain?.stepUp?.acrValues ?? null,
     max_age: chain?.stepUp?.maxAgeSeconds?.toString() ?? null,
   };
-  const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> => {
-    const { phase } = shell.state;
-    // The session that this one takes over from: a prompt may have been open for hours, and another tab has signed in.
-    const replaces = 'stored' in phase ? phase.stored.sid : null;
-    return readChallengeAnswer(
-      await exchange(shell, challengeRequest(wire, { replaces, ...wanted, ...fields }, codeChallenge)),
-    );
-  };
+  const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> =>
+    readChallengeAnswer(await exchange(shell, challengeRequest(wire, { ...wanted, ...fields }, codeChallenge)));
   const challenge =
     typeof credential === 'function'
       ? await credential(ask, signal)
       : await ask({ username: credential.username, password: credential.password });
   if (challenge.kind !== 'code') throw refusalError(challenge);
   const sentAt = platform.clock.now();
+  // The session of this moment: a prompt may have been open for hours, and another tab has signed in.
   const { phase } = shell.state;
   const replaced = 'stored' in phase ? phase.stored : null;
-  const request = codeRequest(wire, challenge.code, codeVerifier, await deviceSecretOf(shell), replaced);
+  const request = codeRequest(wire, challenge.code, codeVerifier, deviceSecret, replaced);
   const answer = understand(shell, await exchange(shell, request));
   if (answer.kind !== 'tokens') throw refusalError(answer);
   // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
