@@ -335,3 +335,17 @@ describe("a user's passkeys", () => {
     expect(exchange).toMatchObject({ status: 400, body: { error: 'invalid_grant', reason: 'code' } });
   });
 });
+
+// ASVS 7.4.3: somebody who has found out a factor may be signed in already.
+test.each(['added', 'removed'])('when a passkey was %s, the user can end all other sessions', async (change) => {
+  const { authenticator } = await register();
+  if (change === 'removed') {
+    const { status } = await server.ask('DELETE', `/passkeys/${authenticator.credentialId}`, session.accessToken);
+    expect(status).toBe(204);
+  }
+  const other = await server.signIn('native', account);
+  expect((await signIn(authenticator)).status).toBe(change === 'removed' ? 400 : 200);
+  expect(await server.ask('DELETE', '/sessions', session.accessToken)).toMatchObject({ status: 200 });
+  expect(await server.refresh(other.refreshToken)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+  expect(await server.refresh(session.refreshToken)).toMatchObject({ status: 200 });
+});
