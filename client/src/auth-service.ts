@@ -147,7 +147,7 @@ const endpointOf = (issuer: string, path: string): string =>
   new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`).href;
 
 function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthServiceOptions): WireConfig {
-  if (clientId === '') throw new TypeError('clientId must not be empty');
+  if (clientId === '') throw new TypeError('clientId is empty');
   const endpoint = (path: string): string => endpointOf(issuer, path);
   return {
     clientId,
@@ -198,7 +198,7 @@ const classifier =
     }
   };
 
-const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user has signed out meanwhile');
+const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user has signed out');
 
 /** Signs in, unless the user has signed out since: what comes late then ends at once. */
 async function signIn(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<void> {
@@ -237,10 +237,7 @@ async function signOut(shell: Shell, everywhere = false): Promise<void> {
   if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', everywhere });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
   if (shell.state.unwritten)
-    throw new HoldfastError(
-      'storage-unavailable',
-      'signed out here; the stored session is removed when storage answers',
-    );
+    throw new HoldfastError('storage-unavailable', 'the stored session is ended later');
 }
 
 /** Waits for the stored session. If it cannot be read in time, whoever it turns out to be is signed out then. */
@@ -256,7 +253,7 @@ async function restored(shell: Shell, number: number): Promise<void> {
       if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
     };
     reading.then(end, () => {});
-    throw new HoldfastError('storage-unavailable', 'the stored session is ended when storage answers', { cause });
+    throw new HoldfastError('storage-unavailable', 'the stored session is ended later', { cause });
   }
 }
 
@@ -266,7 +263,7 @@ async function signOutEverywhere(shell: Shell, fetch: AuthorizedFetch, sessionsE
   if (response && !response.ok)
     throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
   if (shell.state.owner === owner) return signOut(shell, !response);
-  if (!response) throw new HoldfastError('user-changed', 'the server could not be told in time');
+  if (!response) throw new HoldfastError('user-changed', 'the authorization server did not answer');
 }
 
 /** What the server says to it; `null` if it cannot be asked. */

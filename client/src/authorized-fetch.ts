@@ -1,8 +1,8 @@
 import { HoldfastError } from './errors.ts';
-import type { GrantedToken } from './session-state.ts';
+import type { GrantedToken, Trial } from './session-state.ts';
 import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './shell.ts';
 import { rememberNonce, signProof } from './token-endpoint.ts';
-import { canRefresh, freshMs } from './turn.ts';
+import { freshMs } from './turn.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
 
@@ -134,29 +134,26 @@ async function sendOnce(
   return attempt();
 }
 
-/** The token for a second try after a 401, or `null` when the 401 is for the caller. */
+/** The token for another try after a 401, or `null` when the 401 is for the caller. */
 async function answerChallenge(
   shell: Shell,
   response: Response,
-  { generation, owner }: GrantedToken,
-  plan: Plan,
+  trial: Trial,
+  { isReplayable }: Plan,
   patience: Patience,
 ): Promise<GrantedToken | null> {
   const { error, parameter } = readChallenge(response);
   // The token is good, and for another audience: a newer one would be for that one as well.
   if (parameter('reason') === 'audience') return null;
-  // Many APIs say nothing, and so do proxies. Where no other token can be had, it takes a word to give this one up.
-  const isDoubted = error === null;
-  const { phase } = shell.state;
-  if (isDoubted && 'stored' in phase && !canRefresh(shell, phase.stored)) return null;
-  if (isDoubted || error === 'invalid_token') {
-    dispatch(shell, { type: 'tokenTried', generation, isRefused: true, isDoubted });
-    return plan.isReplayable ? requestToken(shell, { ...patience, newerThan: generation, owner }) : null;
+  if (error === null || error === 'invalid_token') {
+    const refusal: Trial = { ...trial, verdict: error ? 'refused' : 'bare' };
+    if (isReplayable) return requestToken(shell, { ...patience, refusal });
+    dispatch(shell, { type: 'tokenTried', trial: refusal });
   }
-  if (error !== 'insufficient_user_authentication' || !plan.isReplayable) return null;
+  if (error !== 'insufficient_user_authentication' || !isReplayable || trial.before !== null) return null;
   const maxAge = parameter('max_age');
   const stepUp = { acrValues: parameter('acr_values'), maxAgeSeconds: maxAge === null ? null : Number(maxAge) };
-  return requestToken(shell, { ...patience, stepUp, owner }).catch((reason: unknown) => {
+  return requestToken(shell, { ...patience, stepUp }).catch((reason: unknown) => {
     if (reason instanceof HoldfastError && reason.code === 'step-up-declined') return null;
     throw reason;
   });
@@ -178,40 +175,26 @@ async function sendAuthorized(
   // What can be sent only once must not be spent on a token that is about to be refused.
   if (!plan.isReplayable && isNearExpiry(token, shell))
     token = await requestToken(shell, { ...patience, newerThan: token.generation, owner: token.owner });
-  const first = await sendOnce(shell, plan, method, target.href, token);
-  const endpoint = `${target.origin}${target.pathname}`;
-  if (first.status !== 401) {
-    shell.refusing.delete(endpoint);
-    // A server in trouble, or the gateway before it, has said nothing of the token.
-    if (first.status < 500)
-      dispatch(shell, { type: 'tokenTried', generation: token.generation, isRefused: false, isDoubted: false });
-    return first;
+  const { origin, pathname } = target;
+  let before: number | null = null;
+  for (;;) {
+    const { generation, owner } = token;
+    const response = await sendOnce(shell, plan, method, target.href, token);
+    const atMs = Date.parse(response.headers.get('date') ?? '');
+    const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', atMs };
+    if (response.status !== 401) {
+      // A server in trouble, or the gateway before it, has said nothing of the token.
+      if (response.status < 500) dispatch(shell, { type: 'tokenTried', trial });
+      return response;
+    }
+    // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
+    const next = await answerChallenge(shell, response, trial, plan, { ...patience, owner });
+    if (!next) return response;
+    await response.body?.cancel();
+    tellObservers(shell, { type: 'request.replayed', generation: next.generation });
+    [before, token] = [generation, next];
   }
-  if (isRefusing(shell, endpoint)) return first;
-  // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
-  const fresh = await answerChallenge(shell, first, token, plan, patience);
-  if (!fresh) return first;
-  await first.body?.cancel();
-  tellObservers(shell, { type: 'request.replayed', generation: fresh.generation });
-  const second = await sendOnce(shell, plan, method, target.href, fresh);
-  if (second.status === 401) rememberRefusing(shell, endpoint);
-  return second;
 }
-
-const REFUSING_MAX = 100;
-const REFUSING_MS = 300_000;
-
-/**
- * An endpoint that refuses a fresh token as well would spend the refreshes of the whole session, and two of them would take
- * turns: for a while, or until it accepts one, its 401 is for the caller.
- */
-function rememberRefusing({ refusing, platform }: Shell, endpoint: string): void {
-  if (refusing.size >= REFUSING_MAX) refusing.clear();
-  refusing.set(endpoint, platform.clock.now().monotonicMs + REFUSING_MS);
-}
-
-const isRefusing = ({ refusing, platform }: Shell, endpoint: string): boolean =>
-  platform.clock.now().monotonicMs < (refusing.get(endpoint) ?? -Infinity);
 
 /**
  * A `fetch` that sends the session's access token to the origins in `resources`, and to nobody else: requests to other

@@ -263,7 +263,7 @@ describe('an answer that means something else than RFC 6749 says is read as the 
       [
         'a status 200 that says no',
         json(200, { ok: false, error: 'token_expired' }),
-        'not-json',
+        'misconfigured',
         (given) => (field(given, 'error') === 'token_expired' ? rejected('expired') : null),
         'expired',
       ],

@@ -262,8 +262,7 @@ function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: nu
   const waitedMs = isOutOfReach ? now.monotonicMs - flight.startedAt.monotonicMs : 0;
   const parkedMs = isServerAsked ? ms : Math.max(0, own.parkedMs - waitedMs);
   if (held) {
-    const isRefused = held.isRefused && !held.isDoubted;
-    state.phase = { ...held, isRefused, freshness: isOutOfReach ? 'offline' : held.freshness };
+    state.phase = { ...held, freshness: isOutOfReach ? 'offline' : held.freshness };
   }
   state.backoff = { until: after(now, ms), parkedUntil: after(now, parkedMs), isServerAsked };
   if (flight.cause === 'extend' || flight.cause === 'refused') state.wanted = flight.cause;

@@ -43,14 +43,27 @@ export type Waiter = {
   readonly pauseUntilMs: number;
 };
 
+/** What became of a request that carried a token. */
+export type Trial = {
+  /** The token that it carried. */
+  readonly generation: number;
+  /** What the try before carried, which was refused; `null`: this was the first. */
+  readonly before: number | null;
+  readonly origin: string;
+  /** Origin and path. */
+  readonly url: string;
+  /** `bare`: a 401 that does not say that the token is to blame. @see RFC 6750 §3.1 */
+  readonly verdict: 'accepted' | 'bare' | 'refused';
+  /** The time that the resource has, ms since 1970; `NaN` if it cannot be read. */
+  readonly atMs: number;
+};
+
 /** The session as this tab holds it. */
 export type Held = {
   readonly stored: StoredSession;
   readonly access: AccessToken | null;
-  /** The server has answered 401 to `access`: do not use it again. */
+  /** A resource has said that `access` is invalid: do not use it again. */
   readonly isRefused: boolean;
-  /** It did so without saying that the token is to blame: whoever else needs one may try it while no other can be had. */
-  readonly isDoubted: boolean;
   readonly freshness: Freshness;
   /** When the session ends unless it is renewed; `null` if unknown. */
   readonly endsAt: Instant | null;
@@ -133,6 +146,10 @@ export type SessionState = {
   readonly owner: number;
   /** Counts the access tokens this tab has held: a request remembers which one it carried. */
   readonly generation: number;
+  /** Monotonic time since which the newest of them is held, in ms. */
+  readonly tokenSinceMs: number;
+  /** What resources have said of tokens, and until when that counts, in monotonic ms. */
+  readonly verdicts: Readonly<Record<string, number>>;
   readonly waiting: readonly Waiter[];
   readonly flight: Flight | null;
   /** A sign-in or adoption that is being stored before anybody sees it. */
@@ -193,14 +210,11 @@ export type SessionEvent =
       /** Its request has failed on the way: with no network it waits for one, but for `pauseMs` at most. */
       readonly isForNetwork: boolean;
       readonly pauseMs: number;
+      /** Its request was answered 401. */
+      readonly refusal: Trial | null;
     }
-  /** A resource answered a request with this token: with 401 (`isRefused`; `isDoubted`: without a word about it), or otherwise. */
-  | {
-      readonly type: 'tokenTried';
-      readonly generation: number;
-      readonly isRefused: boolean;
-      readonly isDoubted: boolean;
-    }
+  /** A resource has taken a token, or refused a request that cannot be sent again. */
+  | { readonly type: 'tokenTried'; readonly trial: Trial }
   /** A request to a resource got no answer. */
   | { readonly type: 'requestLost' }
   | { readonly type: 'callerLeft'; readonly caller: number }
@@ -268,8 +282,8 @@ export type Effect =
   | { readonly type: 'revoke'; readonly session: StoredSession; readonly extent?: RevocationExtent }
   /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */
   | { readonly type: 'reauthenticate'; readonly stage: ReauthenticationStage }
-  /** What a caller gets: a token, or why there is none. No reply. */
-  | { readonly type: 'settle'; readonly caller: number; readonly settlement: GrantedToken | HoldfastErrorCode }
+  /** What a caller gets: a token, or why there is none. `null`: no other token would help it than the one refused. No reply. */
+  | { readonly type: 'settle'; readonly caller: number; readonly settlement: GrantedToken | HoldfastErrorCode | null }
   /** For people who watch. No reply. */
   | { readonly type: 'observe'; readonly observation: Observation };
 

@@ -2,6 +2,7 @@ import { hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
 import { refreshAllowedInMs } from './pacing.ts';
 import type { SessionPolicy } from './policy.ts';
 import { onAnswered, onFlightUnavailable, onLockSettled, startFlight } from './refresh-flight.ts';
+import { judgeTrial } from './refusals.ts';
 import type {
   Active,
   Effect,
@@ -11,6 +12,7 @@ import type {
   RefreshCause,
   SessionEvent,
   SessionState,
+  Trial,
   Waiter,
 } from './session-state.ts';
 import {
@@ -52,6 +54,8 @@ export function initialState(jitter: number, now: Instant): SessionState {
     stamp: 0,
     owner: 0,
     generation: 0,
+    tokenSinceMs: now.monotonicMs,
+    verdicts: {},
     waiting: [],
     flight: null,
     storing: null,
@@ -96,7 +100,7 @@ const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: 
   woke: () => {},
   signalled: onSignal,
   tokenRequested: onTokenRequested,
-  tokenTried: onTokenTried,
+  tokenTried: (turn, { trial }) => void judge(turn, trial),
   requestLost: ({ state }) => void (state.isUnreached = true),
   callerLeft: (turn, { caller }) => void takeWaiters(turn, (waiter) => waiter.caller === caller),
   extendRequested: onExtendRequested,
@@ -129,13 +133,17 @@ function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
 }
 
 function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
-  const { caller, stepUp, deadlineMs, isForNetwork, pauseMs } = event;
+  const { caller, stepUp, deadlineMs, isForNetwork, refusal } = event;
   const { state, now, policy } = turn;
-  const { phase, flight, generation, owner } = state;
-  const newerThan = stepUp ? Infinity : event.newerThan;
+  const { flight, generation, owner } = state;
+  const newerThan = stepUp ? Infinity : (refusal?.generation ?? event.newerThan);
   // Sent before by somebody who has left since: it is not sent again for whoever is here now.
   if (event.owner !== null && event.owner !== owner)
-    return refuse(turn, caller, phase.kind === 'signed-out' ? 'signed-out' : 'user-changed');
+    return refuse(turn, caller, state.phase.kind === 'signed-out' ? 'signed-out' : 'user-changed');
+  const youngMs = refusal ? judge(turn, refusal) : 0;
+  if (youngMs === null) return run(turn, { type: 'settle', caller, settlement: null });
+  const pauseMs = youngMs || event.pauseMs;
+  const { phase } = state;
   const access = phase.kind === 'active' && usableAccess(phase, now);
   const isKept = isForNetwork && state.isOffline;
   if (access && generation > newerThan && !isKept) return grant(turn, caller, access);
@@ -152,23 +160,16 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
 
 const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
 
-function onTokenTried(turn: Turn, { generation, isRefused, isDoubted }: Event<'tokenTried'>): void {
-  onReached(turn);
-  const held = activePhase(turn);
-  // Of an older token the newer one has told more since.
-  if (!held || held.isRefused || generation !== turn.state.generation) return;
-  turn.state.phase = { ...held, isRefused, isDoubted, freshness: isRefused ? held.freshness : 'verified' };
-  if (isRefused) observe(turn, { type: 'token.refused', generation });
-}
-
 /**
  * Something has answered: there is a network, and the outage may be over. Once only: while an API answers and the token endpoint
  * does not, the back-off is what keeps that from being asked all the time.
  */
-function onReached({ state }: Turn): void {
+function judge(turn: Turn, trial: Trial): number | null {
+  const { state } = turn;
   state.isOffline = false;
   if (state.isUnreached && !state.backoff?.isServerAsked) state.backoff = null;
   state.isUnreached = false;
+  return judgeTrial(turn, trial);
 }
 
 function onExtendRequested({ state }: Turn): void {
@@ -252,18 +253,20 @@ function agendaOf(turn: Turn): readonly Due[] {
   if (state.syncing === null) at(state.syncAt, () => readVault(turn));
   if (flight) at(flight.deadline, () => onFlightUnavailable(turn, flight.attempt, 'timeout'));
   const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
-  const firstMs = waiting.reduce((ms, { deadlineMs }) => Math.min(ms, deadlineMs), Infinity);
-  agenda.push([firstMs - now.monotonicMs, () => failWaiters(turn, 'deadline-exceeded', isLate)]);
-  const pauseMs = waiting.reduce((ms, { pauseUntilMs }) => Math.min(ms, pauseUntilMs), Infinity);
-  agenda.push([pauseMs - now.monotonicMs, () => endPauses(turn)]);
+  const first = (times: readonly number[]): number => Math.min(...times) - now.monotonicMs;
+  const deadlines = waiting.map(({ deadlineMs }) => deadlineMs);
+  agenda.push([first(deadlines), () => failWaiters(turn, 'deadline-exceeded', isLate)]);
+  agenda.push([first(waiting.map(({ pauseUntilMs }) => pauseUntilMs)), () => endPauses(turn)]);
   if (phase.kind === 'active') agenda.push(warning(turn, phase), ...renewal(turn, phase));
   return agenda;
 }
 
-/** Whoever has waited long enough for a network tries without one: the platform may be wrong. */
+/** Whoever has waited long enough for a network, or for a token to be old enough, tries with what there is. */
 function endPauses({ state, now }: Turn): void {
   state.waiting = state.waiting.map((waiter) =>
-    waiter.pauseUntilMs <= now.monotonicMs ? { ...waiter, isForNetwork: false, pauseUntilMs: Infinity } : waiter,
+    waiter.pauseUntilMs > now.monotonicMs
+      ? waiter
+      : { ...waiter, isForNetwork: false, pauseUntilMs: Infinity, newerThan: state.generation - 1 },
   );
 }
 

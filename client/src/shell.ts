@@ -12,6 +12,7 @@ import type {
   SessionEvent,
   SessionState,
   StepUp,
+  Trial,
 } from './session-state.ts';
 import { authenticate, type SignInMethod } from './sign-in.ts';
 import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
@@ -23,7 +24,7 @@ import { refuseAborted, unlessAborted, within } from './within.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
 
-type Caller = { readonly resolve: (token: GrantedToken) => void; readonly reject: (error: Error) => void };
+type Caller = { readonly resolve: (token: GrantedToken | null) => void; readonly reject: (error: Error) => void };
 
 /** The running machine of one tab. */
 export type Shell = {
@@ -54,8 +55,6 @@ export type Shell = {
   isHidden: boolean;
   /** What the next refresh request is signed with; made before the vault is read. */
   proof: string | null;
-  /** Endpoints that answered 401 to a token that was fresh, and until when that counts, in monotonic ms. */
-  readonly refusing: Map<string, number>;
   /** The nonces that servers want in proofs, by origin. */
   readonly nonces: Map<string, string>;
   /** How far the authorization server's clock is ahead of this device's, as of its last answer, in ms. */
@@ -105,7 +104,6 @@ export function startShell(parts: ShellParts): Shell {
     proof: null,
     nonces: new Map(),
     clockOffsetMs: 0,
-    refusing: new Map(),
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
     undelivered: [],
@@ -266,7 +264,7 @@ async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promi
   // Answered in another tab, or given up: nobody needs the prompt any more.
   void until(shell, isOver).then(() => controller.abort());
   try {
-    if (!method) throw new HoldfastError('misconfigured', 'no such means of reauthentication');
+    if (!method) throw new HoldfastError('misconfigured', 'no such stage');
     const held = await authenticate(shell, method, controller.signal);
     // The user has signed out meanwhile: what comes late ends at once.
     if (shell.isDisposed || shell.state.owner !== owner) return void postRevocation(shell, held.stored, 'discard');
@@ -276,7 +274,7 @@ async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promi
   }
 }
 
-function settle(shell: Shell, caller: number, settlement: GrantedToken | HoldfastErrorCode): void {
+function settle(shell: Shell, caller: number, settlement: GrantedToken | HoldfastErrorCode | null): void {
   const waiting = shell.callers.get(caller);
   shell.callers.delete(caller);
   if (typeof settlement !== 'string') return waiting?.resolve(settlement);
@@ -290,7 +288,7 @@ export type TokenRequest = {
   /** Waits for a network as well, if the platform says that there is none. */
   readonly isForNetwork?: boolean;
   /** How long to wait for that at most, in ms: the platform may be wrong. Default: as long as for anything. */
-  readonly pauseMs?: number | undefined;
+  readonly pauseMs?: number;
   /** Whose request it is, once it was sent: under another owner it fails with `user-changed`. */
   readonly owner?: number | null | undefined;
   /** How long to wait, in ms. Default: `policy.parkDeadlineMs`, and for a step-up as long as the user takes. */
@@ -298,17 +296,26 @@ export type TokenRequest = {
   readonly signal?: AbortSignal | null | undefined;
 };
 
-/** Waits for a usable access token. The caller's abort ends its own wait, never the refresh. */
-export async function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken> {
-  const { newerThan = 0, stepUp = null, isForNetwork = false, pauseMs = Infinity, owner = null, signal } = request;
+/**
+ * Waits for a usable access token. The caller's abort ends its own wait, never the refresh. `null`, after a `refusal` only: no
+ * other token would help.
+ */
+export function requestToken(shell: Shell, request: TokenRequest & { refusal: Trial }): Promise<GrantedToken | null>;
+export function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken>;
+export async function requestToken(
+  shell: Shell,
+  request: TokenRequest & { refusal?: Trial },
+): Promise<GrantedToken | null> {
+  const { stepUp = null, owner = null, signal } = request;
   // A person is asked, who takes the time it takes, and may decline.
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   refuseUnusable(shell);
-  if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs must be a number of milliseconds');
+  if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs must be a number');
   refuseAborted(signal);
   const caller = shell.nextCaller++;
-  const granted = new Promise<GrantedToken>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
-  dispatch(shell, { type: 'tokenRequested', caller, newerThan, owner, deadlineMs, stepUp, isForNetwork, pauseMs });
+  const granted = new Promise<GrantedToken | null>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
+  const defaults = { newerThan: 0, isForNetwork: false, pauseMs: Infinity, refusal: null };
+  dispatch(shell, { ...defaults, ...request, type: 'tokenRequested', caller, owner, deadlineMs, stepUp });
   return unlessAborted(signal, granted, () => {
     shell.callers.delete(caller);
     dispatch(shell, { type: 'callerLeft', caller });
@@ -329,7 +336,7 @@ export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
 }
 
 /** The error of whoever asks too late. */
-export const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service was disposed of');
+export const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service is disposed');
 
 /** Throws where nothing can be done any more, or never could: what waits there would wait for ever. */
 export function refuseUnusable({ isDisposed, platform }: Shell): void {

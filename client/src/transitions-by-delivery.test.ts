@@ -29,7 +29,7 @@ const withCookie: Table = {
   },
   'probing, locking': {
     'active probe locking, readVault': ['foreground', 'resumed', 'store changed'],
-    'active probe locking': ['offline', 'token wanted', 'token refused', 'token doubted', 'token accepted', 'extend'],
+    'active probe locking': ['offline', 'token wanted', 'extend'],
     'active probe locking, 2 user-changed': ['token of another owner wanted'],
     'active probe locking biometric, reauthenticate': ['step-up wanted'],
     'active probe storing, endRefresh, writeVault': ['signed in'],
@@ -39,7 +39,7 @@ const withCookie: Table = {
   },
   'probing, reading': {
     'active probe reading, readVault': ['foreground', 'resumed', 'store changed'],
-    'active probe reading': ['offline', 'token wanted', 'token refused', 'token doubted', 'token accepted', 'extend'],
+    'active probe reading': ['offline', 'token wanted', 'extend'],
     'active probe reading, 2 user-changed': ['token of another owner wanted'],
     'active probe reading biometric, reauthenticate': ['step-up wanted'],
     'active probe storing, endRefresh, writeVault': ['signed in'],
@@ -52,7 +52,7 @@ const withCookie: Table = {
   'probing, requesting': {
     'active probe requesting, readVault': ['foreground', 'resumed', 'store changed'],
     'active probe requesting, user noted': ['user active'],
-    'active probe requesting': ['offline', 'token wanted', 'token refused', 'token doubted', 'token accepted'],
+    'active probe requesting': ['offline', 'token wanted'],
     'active probe requesting, 2 user-changed': ['token of another owner wanted'],
     'active probe requesting biometric, reauthenticate': ['step-up wanted'],
     'active probe requesting wanting extend, user noted': ['extend'],
@@ -67,7 +67,7 @@ const withCookie: Table = {
   'probing, committing': {
     'active probe committing, readVault': ['foreground', 'resumed', 'store changed'],
     'active probe committing, user noted': ['user active'],
-    'active probe committing': ['offline', 'token wanted', 'token refused', 'token doubted', 'token accepted'],
+    'active probe committing': ['offline', 'token wanted'],
     'active probe committing, 2 user-changed': ['token of another owner wanted'],
     'active probe committing biometric, reauthenticate': ['step-up wanted'],
     'active probe committing wanting extend, user noted': ['extend'],
@@ -80,7 +80,7 @@ const withCookie: Table = {
   'probing, rereading': {
     'active probe rereading, readVault': ['foreground', 'resumed', 'store changed'],
     'active probe rereading, user noted': ['user active'],
-    'active probe rereading': ['offline', 'token wanted', 'token refused', 'token doubted', 'token accepted'],
+    'active probe rereading': ['offline', 'token wanted'],
     'active probe rereading, 2 user-changed': ['token of another owner wanted'],
     'active probe rereading biometric, reauthenticate': ['step-up wanted'],
     'active probe rereading wanting extend, user noted': ['extend'],
@@ -95,31 +95,38 @@ const withCookie: Table = {
 
 const withoutRefreshToken: Table = {
   active: {
-    'reauth-required biometric, reauthenticate': ['token refused', 'token doubted'],
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
     'active wanting extend': ['extend'],
   },
   'active, parked': {
-    'reauth-required biometric, reauthenticate': ['token refused', 'token doubted'],
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
     'active wanting extend': ['extend'],
   },
   'active, syncing': {
-    'reauth-required biometric, reauthenticate': ['token refused', 'token doubted'],
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
     'active wanting extend': ['extend'],
   },
   'active, ending before its token': {
-    'reauth-required biometric, reauthenticate': ['token refused', 'token doubted'],
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
     'active wanting extend': ['extend'],
   },
   'active, ending with its token, nobody there': {
-    'reauth-required biometric, reauthenticate': ['token refused', 'token doubted'],
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
     'active wanting extend, user noted': ['extend'],
   },
   'active, step-up by biometric': {
-    'reauth-required biometric, reauthenticate': ['token refused', 'token doubted'],
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
     'active biometric wanting extend': ['extend'],
   },
   'active, step-up by password': {
-    'reauth-required biometric, reauthenticate': ['token refused', 'token doubted'],
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
     'active password wanting extend': ['extend'],
   },
 };

@@ -142,15 +142,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   locking: {
     'active locking, readVault': ['foreground', 'resumed', 'store changed'],
-    'active locking': [
-      'offline',
-      'token wanted',
-      'token refused',
-      'token doubted',
-      'token accepted',
-      'caller left',
-      'extend',
-    ],
+    'active locking': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
     'active locking, 2 user-changed': ['token of another owner wanted'],
     'active locking biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
@@ -160,15 +152,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   reading: {
     'active reading, readVault': ['foreground', 'resumed', 'store changed'],
-    'active reading': [
-      'offline',
-      'token wanted',
-      'token refused',
-      'token doubted',
-      'token accepted',
-      'caller left',
-      'extend',
-    ],
+    'active reading': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
     'active reading, 2 user-changed': ['token of another owner wanted'],
     'active reading biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
@@ -182,7 +166,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   requesting: {
     'active requesting, readVault': ['foreground', 'resumed', 'store changed'],
     'active requesting, user noted': ['user active'],
-    'active requesting': ['offline', 'token wanted', 'token refused', 'token doubted', 'token accepted', 'caller left'],
+    'active requesting': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
     'active requesting, 2 user-changed': ['token of another owner wanted'],
     'active requesting biometric, reauthenticate': ['step-up wanted'],
     'active requesting wanting extend, user noted': ['extend'],
@@ -197,7 +181,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   committing: {
     'active committing, readVault': ['foreground', 'resumed', 'store changed'],
     'active committing, user noted': ['user active'],
-    'active committing': ['offline', 'token wanted', 'token refused', 'token doubted', 'token accepted', 'caller left'],
+    'active committing': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
     'active committing, 2 user-changed': ['token of another owner wanted'],
     'active committing biometric, reauthenticate': ['step-up wanted'],
     'active committing wanting extend, user noted': ['extend'],
@@ -211,7 +195,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   rereading: {
     'active rereading, readVault': ['foreground', 'resumed', 'store changed'],
     'active rereading, user noted': ['user active'],
-    'active rereading': ['offline', 'token wanted', 'token refused', 'token doubted', 'token accepted', 'caller left'],
+    'active rereading': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
     'active rereading, 2 user-changed': ['token of another owner wanted'],
     'active rereading biometric, reauthenticate': ['step-up wanted'],
     'active rereading wanting extend, user noted': ['extend'],
@@ -283,7 +267,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   'a sign-in that could not be stored': {
     'active unwritten sign-in, writeVault, readVault': ['foreground', 'resumed', 'store changed'],
     'active unwritten sign-in, user noted': ['user active'],
-    'active unwritten sign-in': ['offline', 'token refused', 'token doubted'],
+    'active unwritten sign-in': ['offline', 'token refused', 'token accepted'],
+    'active unwritten sign-in wanting refused': ['token doubted'],
     'active unwritten sign-in, 2 granted': ['token wanted'],
     'active unwritten sign-in, 2 user-changed': ['token of another owner wanted'],
     'active biometric unwritten sign-in, reauthenticate': ['step-up wanted'],
@@ -296,7 +281,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   'a sign-in that is stored late': {
     'active unwritten sign-in, readVault': ['foreground', 'resumed', 'store changed'],
     'active unwritten sign-in, user noted': ['user active'],
-    'active unwritten sign-in': ['offline', 'token refused', 'token doubted', 'vault unavailable'],
+    'active unwritten sign-in': ['offline', 'token refused', 'token accepted', 'vault unavailable'],
+    'active unwritten sign-in wanting refused': ['token doubted'],
     'active unwritten sign-in, 2 granted': ['token wanted'],
     'active unwritten sign-in, 2 user-changed': ['token of another owner wanted'],
     'active biometric unwritten sign-in, reauthenticate': ['step-up wanted'],
@@ -312,7 +298,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   'a refresh that is stored late': {
     'active unwritten, readVault': ['foreground', 'resumed', 'store changed'],
     'active unwritten, user noted': ['user active'],
-    'active unwritten': ['offline', 'token refused', 'token doubted', 'written late', 'vault unavailable'],
+    'active unwritten': ['offline', 'token refused', 'token accepted', 'written late', 'vault unavailable'],
+    'active unwritten wanting refused': ['token doubted'],
     'active unwritten, 2 granted': ['token wanted'],
     'active unwritten, 2 user-changed': ['token of another owner wanted'],
     'active biometric unwritten, reauthenticate': ['step-up wanted'],
@@ -356,6 +343,7 @@ describe('the machine', () => {
       defaultPolicy,
       config,
     );
+    const trial = { generation: 99, before: null, origin: 'o', url: 'o/e', atMs: NaN };
     const strays: SessionEvent[] = [
       { type: 'vaultRead', operation: 99, record: null },
       { type: 'vaultWritten', operation: 99, isReplaced: true, record: null },
@@ -363,8 +351,8 @@ describe('the machine', () => {
       { type: 'refreshAnswered', attempt: 99, answer: { kind: 'rejected', reason: 'revoked' }, random: 0 },
       { type: 'refreshFailed', attempt: 99, random: 0 },
       { type: 'callerLeft', caller: 99 },
-      { type: 'tokenTried', generation: 99, isRefused: true, isDoubted: false },
-      { type: 'tokenTried', generation: 99, isRefused: false, isDoubted: false },
+      { type: 'tokenTried', trial: { ...trial, verdict: 'refused' } },
+      { type: 'tokenTried', trial: { ...trial, verdict: 'bare' } },
       { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
       { type: 'woke' },
     ];

@@ -105,7 +105,6 @@ export function holdStored(stored: StoredSession, freshness: Freshness, now: Ins
       expiresAt: inMs(Math.min(access.expiresAtMs, now.wallMs + access.lifetimeMs)),
     },
     isRefused: false,
-    isDoubted: false,
     isFinal: isSameMoment(access && access.expiresAtMs, expiresAtMs),
     probe: null,
     freshness,
@@ -197,7 +196,7 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
   state.phase = {
     kind: 'active',
     ...held,
-    ...(isSameToken && { isRefused: before.isRefused, isDoubted: before.isDoubted }),
+    ...(isSameToken && { isRefused: before.isRefused }),
     // Of an end that stays where it was the user has been warned.
     ...(before && isSameEnd(before.stored, held.stored) && { warningsGiven: before.warningsGiven }),
   };
@@ -206,6 +205,7 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): 
   settleDown(turn);
   if (!isSameToken) {
     state.generation++;
+    state.tokenSinceMs = turn.now.monotonicMs;
     if (state.wanted === 'refused') state.wanted = null;
     // Two tabs that happen to be close would else meet at every token, where no lock keeps them apart.
     state.jitter = (state.jitter * 997) % 1;

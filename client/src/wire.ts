@@ -116,32 +116,23 @@ function seconds(value: unknown): number | null {
   return typeof number === 'number' && number >= 0 && number < Infinity ? number : null;
 }
 
-/** The six bits of a character, which are the places of letters and digits in base 36 in another order. */
-function bitsOf(character: string): number {
-  const place = parseInt(character, 36);
-  if (place < 10) return place + 52;
-  if (place < 36) return character < 'a' ? place - 10 : place + 16;
-  return character === '-' ? 62 : 63;
-}
+declare const atob: (encoded: string) => string;
 
-/** Base64url as text of one character a byte, which numbers and their names are. Not every engine brings a decoder. */
-function decodeBase64Url(encoded: string): string {
-  let text = '';
-  let bits = 0;
-  let rest = 0;
-  for (const character of encoded) {
-    rest = ((rest << 6) | bitsOf(character)) & 0xfff;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    text += String.fromCharCode((rest >> bits) & 0xff);
+/**
+ * The claims of a token that is a JWT; `null` for any other, and in an engine too old to decode it. Only its issuer can check
+ * them. @see RFC 7519 §4
+ */
+export function claimsOf(token: string): Readonly<Record<string, unknown>> | null {
+  try {
+    return parseObject(atob(token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? ''));
+  } catch {
+    return null;
   }
-  return text;
 }
 
-/** The life of a token that is a JWT and says so itself, in seconds; `null` for any other. Only its issuer can check it. */
+/** The life of a token that is a JWT and says so itself, in seconds; `null` for any other. */
 function lifetimeOfJwt(token: string): number | null {
-  const claims = parseObject(decodeBase64Url(token.split('.')[1] ?? ''));
+  const claims = claimsOf(token);
   const lifetime = Number(claims?.['exp']) - Number(claims?.['iat']);
   return lifetime > 0 ? seconds(lifetime) : null;
 }
@@ -184,9 +175,6 @@ function rejectionReason(reason: string | null): RejectionReason {
   return reason === 'expired' || reason === 'idle_expired' ? 'expired' : 'revoked';
 }
 
-/** Errors that are about this client or what it asks. @see RFC 6749 §5.2, RFC 8707 §2 */
-const MISCONFIGURED = /^(access_denied|invalid_(client|request|scope|target)|un(authorized|supported)_\w+)$/u;
-
 /**
  * Classifies an answer of the token endpoint. A session ends only by an OAuth error object that says `invalid_grant`:
  * a captive portal's page, a proxy's 401 or a server's bad minute says nothing about the session.
@@ -214,9 +202,10 @@ export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAns
 function transientCause(status: number, error: string | null, isJson: boolean): TransientCause {
   if (status === 429) return 'rate-limited';
   if (status >= 500) return 'server-error';
-  if (!isJson || status < 300) return 'not-json';
   if (error === 'use_dpop_nonce') return 'nonce-required';
-  return MISCONFIGURED.test(error ?? '') ? 'misconfigured' : 'server-error';
+  // In whatever words: nothing that this client does by itself changes it.
+  if (error && error !== 'invalid_dpop_proof') return 'misconfigured';
+  return !isJson || status < 300 ? 'not-json' : 'server-error';
 }
 
 /** An answer of the sign-in endpoint, classified. */

@@ -4,6 +4,7 @@ const FLIGHT = 'client/src/refresh-flight.ts';
 const SESSION = 'client/src/session.ts';
 const TURN = 'client/src/turn.ts';
 const PACING = 'client/src/pacing.ts';
+const REFUSALS = 'client/src/refusals.ts';
 const SERVICE = 'client/src/auth-service.ts';
 const SHELL = 'client/src/shell.ts';
 const WIRE = 'client/src/wire.ts';
@@ -160,7 +161,14 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: 'refused-token-is-used-again',
     what: 'a 401 does not mark the token as refused, so that nothing refreshes it',
-    patches: [{ file: SESSION, find: '{ ...held, isRefused, isDoubted,', replace: '{ ...held, isDoubted,' }],
+    patches: [
+      {
+        file: REFUSALS,
+        find: 'if (!isBare) state.phase = { ...held, isRefused: true };',
+        replace: 'if (!isBare) return 0;',
+      },
+      { file: REFUSALS, find: "else if (!state.flight) state.wanted ??= 'refused';", replace: '' },
+    ],
   },
   {
     name: 'parked-for-ever',
@@ -168,8 +176,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SESSION,
-        find: 'agenda.push([firstMs - now.monotonicMs,',
-        replace: 'agenda.push([Infinity + firstMs,',
+        find: 'agenda.push([first(deadlines),',
+        replace: 'agenda.push([Infinity + first(deadlines),',
       },
     ],
   },

@@ -27,7 +27,10 @@ const isSecond = (authorization: string | null): boolean => authorization === 'B
 /** A resource server that accepts some tokens, a signed-in tab, and an attached instance. */
 async function setUp(accepts: (authorization: string | null) => boolean = isSecond) {
   const { url, seen } = await start(({ authorization, headers, body }, response) => {
-    if (!accepts(authorization)) response.writeHead(401, { 'content-type': 'application/json' }).end('{"no":"token"}');
+    if (!accepts(authorization))
+      response
+        .writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Bearer error="invalid_token"' })
+        .end('{"no":"token"}');
     else
       response
         .writeHead(200, { 'content-type': 'application/json' })

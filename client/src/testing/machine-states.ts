@@ -2,7 +2,7 @@ import type { Instant } from '../instant.ts';
 import { defaultPolicy } from '../policy.ts';
 import type { Signal, StoredSession, VaultRecord } from '../ports.ts';
 import { initialState, transition } from '../session.ts';
-import type { Effect, MachineConfig, SessionEvent, SessionState } from '../session-state.ts';
+import type { Effect, MachineConfig, SessionEvent, SessionState, Trial } from '../session-state.ts';
 import { beginSession } from '../sign-in.ts';
 import type { TokenAnswer, Tokens, TransientCause } from '../token-answer.ts';
 
@@ -55,6 +55,15 @@ function recordsOf(delivery: Delivery) {
   return { record, newer, ofAnother };
 }
 
+const trialOf = ({ generation }: SessionState): Trial => ({
+  generation,
+  before: null,
+  origin: 'o',
+  url: 'o/e',
+  verdict: 'accepted',
+  atMs: NaN,
+});
+
 /** Events with the numbers that the state under test waits for. */
 function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<string, SessionEvent>> {
   const { record, newer, ofAnother } = recordsOf(delivery);
@@ -69,7 +78,9 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     deadlineMs: 60_000,
     isForNetwork: false,
     pauseMs: Infinity,
+    refusal: null,
   } as const;
+  const trial = trialOf(state);
   const signalled = (signal: Signal): SessionEvent => ({ type: 'signalled', signal });
   const read = (found: VaultRecord | null): SessionEvent => ({ type: 'vaultRead', operation: reading, record: found });
   const written = (found: VaultRecord | null, isReplaced = false): SessionEvent => ({
@@ -92,9 +103,9 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     'token wanted': { ...request, stepUp: null },
     'token of another owner wanted': { ...request, owner: 7, stepUp: null },
     'step-up wanted': { ...request, stepUp: { acrValues: null, maxAgeSeconds: 60 } },
-    'token refused': { type: 'tokenTried', generation: state.generation, isRefused: true, isDoubted: false },
-    'token doubted': { type: 'tokenTried', generation: state.generation, isRefused: true, isDoubted: true },
-    'token accepted': { type: 'tokenTried', generation: state.generation, isRefused: false, isDoubted: false },
+    'token refused': { type: 'tokenTried', trial: { ...trial, verdict: 'refused' } },
+    'token doubted': { type: 'tokenTried', trial: { ...trial, verdict: 'bare' } },
+    'token accepted': { type: 'tokenTried', trial },
     'caller left': { type: 'callerLeft', caller: 1 },
     extend: { type: 'extendRequested' },
     'signed in': { type: 'signedIn', held: ofAnother },
@@ -157,6 +168,7 @@ const parked: Step = [
     stepUp: null,
     isForNetwork: false,
     pauseMs: Infinity,
+    refusal: null,
   },
 ];
 const expired = LIFETIME_MS + 1;

@@ -1,0 +1,68 @@
+import type { Trial } from './session-state.ts';
+import { activePhase, canRefresh, observe, type Turn } from './turn.ts';
+import { claimsOf } from './wire.ts';
+
+// Whose a 401 is: the token's, so that a newer one helps, or the endpoint's own, which no refresh cures.
+
+/** For so long an API that has accepted a token is not asked again whether it does. */
+const ACCEPTED_MS = 10_000;
+
+/** For so long an endpoint that has refused a fresh token without a word is believed to refuse whatever it gets. */
+const REFUSING_MS = 300_000;
+
+/** For so long an endpoint that has said `invalid_token` of a fresh token leads to no refresh of the same token. */
+const INVALID_MS = 60_000;
+
+/** How far the clock of an API may be behind: what it says of itself, or else what is assumed of a token that was just come by. */
+const BEHIND_MAX_MS = 10_000;
+const BEHIND_ASSUMED_MS = 3_000;
+
+const VERDICTS_MAX = 99;
+
+/** For how long the token is too young for the API's clock, in ms; 0: it is not. @see RFC 7519 §4.1.6 */
+function tooYoungMs({ state, now }: Turn, token: string, atMs: number): number {
+  const issuedAtMs = Number(claimsOf(token)?.['iat']) * 1_000;
+  const youngMs = atMs ? issuedAtMs - atMs : BEHIND_ASSUMED_MS + state.tokenSinceMs - now.monotonicMs;
+  return issuedAtMs && youngMs > 0 && youngMs <= BEHIND_MAX_MS ? youngMs : 0;
+}
+
+/**
+ * Judges what became of a request. `null`: it is the caller's, for no other token would help. Else after how many ms the same token
+ * is to be tried again; 0: only a newer one helps.
+ */
+export function judgeTrial(turn: Turn, { generation, before, origin, url, verdict, atMs }: Trial): number | null {
+  const { state, now } = turn;
+  const held = activePhase(turn);
+  const isBare = verdict === 'bare';
+  // An acceptance and an explicit word are about one token; without a word the endpoint is to blame, whichever the token.
+  const acceptance = `${generation} ${origin}`;
+  const suspect = isBare ? url : `${generation} ${url}`;
+  const note = (key: string, ms: number): void => {
+    const known = Object.keys(state.verdicts).length < VERDICTS_MAX && state.verdicts;
+    state.verdicts = { ...known, [key]: now.monotonicMs + ms };
+  };
+  const isKnown = (key: string): boolean => (state.verdicts[key] ?? 0) > now.monotonicMs;
+  if (verdict !== 'accepted' && (before ?? generation) < generation) {
+    note(suspect, isBare ? REFUSING_MS : INVALID_MS);
+    // As good as an acceptance: what is refused there next is not refused for this token.
+    if (isBare) note(acceptance, ACCEPTED_MS);
+    return null;
+  }
+  // Of an older token the newer one has told more since.
+  if (!held?.access || held.isRefused || generation !== state.generation) return 0;
+  if (verdict === 'accepted') {
+    note(acceptance, ACCEPTED_MS);
+    state.phase = { ...held, freshness: 'verified' };
+    if (isKnown(url)) note(url, 0);
+    return 0;
+  }
+  const youngMs = before === null ? tooYoungMs(turn, held.access.value, atMs) : 0;
+  if (youngMs) return youngMs;
+  // Many APIs say nothing, and so do proxies. Where no other token can be had, it takes a word to give this one up.
+  if (isKnown(suspect) || (isBare && (isKnown(acceptance) || !canRefresh(turn, held.stored)))) return null;
+  // After a bare one the others go on with it. A refresh that is under way does.
+  if (!isBare) state.phase = { ...held, isRefused: true };
+  else if (!state.flight) state.wanted ??= 'refused';
+  observe(turn, { type: 'token.refused', generation });
+  return 0;
+}
