@@ -214,4 +214,9 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'sign-out-spares-unused',
+    what: 'a sign-out leaves later sessions of its device alive that were never used',
+    patches: [{ file: CHAINS, find: ' || row.lastUsedAtMs === null)', replace: ')' }],
+  },
 ];
