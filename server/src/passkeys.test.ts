@@ -339,10 +339,7 @@ describe("a user's passkeys", () => {
 // ASVS 7.4.3: somebody who has found out a factor may be signed in already.
 test.each(['added', 'removed'])('when a passkey was %s, the user can end all other sessions', async (change) => {
   const { authenticator } = await register();
-  if (change === 'removed') {
-    const { status } = await server.ask('DELETE', `/passkeys/${authenticator.credentialId}`, session.accessToken);
-    expect(status).toBe(204);
-  }
+  if (change === 'removed') await server.ask('DELETE', `/passkeys/${authenticator.credentialId}`, session.accessToken);
   const other = await server.signIn('native', account);
   expect((await signIn(authenticator)).status).toBe(change === 'removed' ? 400 : 200);
   expect(await server.ask('DELETE', '/sessions', session.accessToken)).toMatchObject({ status: 200 });
