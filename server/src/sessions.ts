@@ -7,7 +7,7 @@ import type { Refusal } from './rotation.ts';
 import { createRotationBatches } from './rotation-batch.ts';
 import { parseKnown, toUse, useCopy } from './session-use.ts';
 import { signOut } from './sign-out.ts';
-import { findSuccessor } from './successor.ts';
+import { findSuccessor, inspectCopies } from './successor.ts';
 import type { SessionRecord, SessionStore } from './store.ts';
 
 export interface RefreshRequest {
@@ -108,6 +108,21 @@ export interface Sessions {
    * @throws HoldfastError `unavailable`
    */
   readonly findSuccessor: (sid: string, client: Client, copies: readonly string[]) => Promise<string | null>;
+  /**
+   * Looks up the sessions of refresh tokens; those that are not genuine are left out.
+   *
+   * @throws HoldfastError `unavailable`
+   */
+  readonly inspectCopies: (copies: readonly string[]) => Promise<readonly InspectedCopy[]>;
+}
+
+/** A genuine refresh token, and what became of its session. */
+export interface InspectedCopy {
+  readonly copy: string;
+  readonly sid: string;
+  /** Null when the session has no row any more. */
+  readonly record: SessionRecord | null;
+  readonly isAlive: boolean;
 }
 
 /** Who ends a session. */
@@ -154,6 +169,7 @@ export function createSessions(parts: SessionsParts): Sessions {
       reportEnded(await store.endChain(sid, { reason, address: address ?? null }, sub)),
     signOut: (request) => signOut(request, parts, { revoke, signOutOf, revokeAllOfUser }),
     findSuccessor: (sid, client, copies) => findSuccessor(sid, client, copies, parts),
+    inspectCopies: (copies) => inspectCopies(copies, parts),
     refresh: async (request) => {
       const parsed = parseKnown(request.refreshToken, parts);
       if (parsed.kind !== 'genuine') return refuseUnseen(parsed.kind, request, report);

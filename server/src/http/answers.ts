@@ -56,11 +56,23 @@ export function invalidTarget(): OAuthError {
 }
 
 /** `invalid_grant` with its machine-readable reason; clients tell from it why to sign in again. */
-export function invalidGrant(reason: string, headers: HttpResponse['headers'] = {}): OAuthError {
+export function invalidGrant(
+  reason: string,
+  headers: HttpResponse['headers'] = {},
+  members: Readonly<Record<string, unknown>> = {},
+): OAuthError {
   return new OAuthError(400, 'invalid_grant', 'The authorization grant is invalid, expired or revoked', {
     reason,
     headers,
+    members,
   });
+}
+
+/** The same error with further headers. */
+export function withErrorHeaders(failure: OAuthError, headers: HttpResponse['headers']): OAuthError {
+  const { status, error, message, reason, members, cause } = failure;
+  const extras = { ...(reason !== null && { reason }), members, cause, headers: { ...failure.headers, ...headers } };
+  return new OAuthError(status, error, message, extras);
 }
 
 /** 503: nothing is known to be wrong with the request, so it must be repeated and nobody be signed out. */

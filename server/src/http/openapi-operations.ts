@@ -98,7 +98,7 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
   '/revoke': {
     post: {
       operationId: 'revoke',
-      summary: 'Sign out: end the session of a refresh token, or all of its user',
+      summary: 'Sign a device out by a refresh token of its chain, or end all sessions of its user',
       description: 'RFC 7009. A token that means nothing is answered 200 as well, and ends nothing.',
       requestBody: form(['client_id'], {
         client_id: CLIENT_ID,
@@ -109,6 +109,13 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
           enum: ['true', 'false'],
           description: 'Whether all other sessions of the user end as well, if this one lives; and sign-ins under way',
         },
+        discard: {
+          type: 'string',
+          enum: ['true', 'false'],
+          description:
+            'Whether this session ends alone: a sign-in that lost to another tab. Not together with everywhere',
+        },
+        device_secret: text('Of clients with cookies: proves the device where the cookie is lost'),
       }),
       responses: { 200: { description: 'There is no such session any more' }, ...ERRORS },
     },
@@ -240,6 +247,16 @@ export const SCHEMAS = {
       error: text('RFC 6749 section 5.2'),
       error_description: text('For people'),
       reason: text('For machines: why exactly'),
+      successor: {
+        type: 'string',
+        format: 'uuid',
+        description: 'With the reason `replaced`: the session of the same device to go on with',
+      },
+      sessions: {
+        type: 'array',
+        items: { type: 'string', format: 'uuid' },
+        description: 'The live sessions of a browser of which the request named none',
+      },
     },
   },
   Tokens: {
@@ -256,6 +273,8 @@ export const SCHEMAS = {
       authorization_expires_in: { type: 'integer', description: 'Seconds until the session ends for good' },
       sid: { type: 'string', format: 'uuid' },
       sub: { type: 'string', format: 'uuid' },
+      device_id: { type: 'string', format: 'uuid', description: 'The chain of sessions of this device' },
+      device_sequence: { type: 'integer', description: 'Of two sessions of one chain, keep the one with the larger' },
     },
   },
   Readiness: {

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Client } from '../clients.ts';
 import type { KeyRing } from '../keys.ts';
 import { parseRefreshToken } from '../refresh-token.ts';
-import type { LiveSession } from '../store.ts';
-import { invalidGrant, OAuthError } from './answers.ts';
+import type { CookieJar } from './cookie-jar.ts';
 
 /**
  * The cookies that carry refresh tokens. Each session has one of its own, so a late answer for one user never overwrites
@@ -73,56 +71,8 @@ function isBlank(character: string | undefined): boolean {
   return character === ' ' || character === '\t';
 }
 
-export interface CookieChoice {
-  readonly cookies: readonly RefreshCookie[];
-  /** The session that the client means; null when it names none. */
-  readonly sid: string | null;
-  readonly client: Client;
-  readonly issuer: string;
-  readonly keyRing: KeyRing;
-  readonly findLive: (sids: readonly string[]) => Promise<readonly LiveSession[]>;
-}
-
-/**
- * Chooses the cookie that a request means: the named session's, otherwise the only live one. A cookie that cannot be ours is
- * ignored, as if the request had not brought it.
- *
- * @throws OAuthError `invalid_grant` when there is none; `invalid_request` with `sessions` when several are alive
- */
-export async function chooseCookie(choice: CookieChoice): Promise<RefreshCookie> {
-  const { sid, client, findLive } = choice;
-  const { genuine, undecided } = sortOut(choice);
-  if (sid !== null) {
-    const named = genuine.find((copy) => copy.sid === sid)?.cookie;
-    const nameOfSid = cookieNameOf(sid, choice.issuer);
-    const chosen = named ?? undecided.find(({ name }) => name === nameOfSid);
-    if (chosen === undefined) throw invalidGrant('unknown');
-    return chosen;
-  }
-  if (genuine.length <= 1) {
-    const only = genuine[0]?.cookie ?? undecided[0];
-    if (only === undefined) throw invalidGrant('unknown');
-    return only;
-  }
-  const live = (await findLive(genuine.map((copy) => copy.sid))).filter(({ clientId }) => clientId === client.clientId);
-  if (live.length > 1) {
-    throw new OAuthError(400, 'invalid_request', 'There are several sessions: name one by sid', {
-      members: { sessions: live.map((session) => session.sid).toSorted() },
-    });
-  }
-  const chosen = genuine.find((copy) => copy.sid === live[0]?.sid) ?? genuine[0];
-  if (chosen === undefined) throw invalidGrant('unknown');
-  return chosen.cookie;
-}
-
-interface SortedCookies {
-  readonly genuine: readonly { readonly cookie: RefreshCookie; readonly sid: string }[];
-  /** Of a key that is not on this node yet, or was given up: they get the answer of their own that the key gives. */
-  readonly undecided: readonly RefreshCookie[];
-}
-
 /** Drops what has the name of another session than its own, and what this server did not mint. */
-function sortOut({ cookies, issuer, keyRing }: CookieChoice): SortedCookies {
+export function sortOut(cookies: readonly RefreshCookie[], issuer: string, keyRing: KeyRing): CookieJar {
   const genuine: { readonly cookie: RefreshCookie; readonly sid: string }[] = [];
   const undecided: RefreshCookie[] = [];
   for (const cookie of cookies) {

@@ -1,15 +1,19 @@
 import { REFRESH_TOKEN_PREFIX } from '../refresh-token.ts';
+import type { SignOutRequest } from '../sessions.ts';
 import { invalidGrant, invalidRequest, json, OAuthError } from './answers.ts';
+import { clearingDead, findNamed, readJar } from './cookie-jar.ts';
 import { peerOf } from './endpoint.ts';
-import type { EndpointParts, FormEndpoint } from './endpoint.ts';
+import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
 import { readFlag, requireParameter } from './form.ts';
+import type { HttpResponse } from './message.ts';
 import { proofMissing, verifyRequestProof } from './proof.ts';
-import { chooseCookie, clearCookie, cookieNameOf, readRefreshCookies } from './refresh-cookies.ts';
-import { readSid } from './token-endpoint.ts';
+import { clearCookie, cookieNameOf } from './refresh-cookies.ts';
+import { readDeviceSecret, readSid } from './token-endpoint.ts';
 
 /**
- * Ends the session of a refresh token; with `everywhere`, every session of its user, for a device that was offline when they
- * asked for it. A token that means nothing is answered like one that was revoked, and ends nothing.
+ * Signs a device out by a refresh token of its chain. `everywhere` ends every session of the user, for a device that was offline
+ * when they asked for it; `discard` ends that session alone, a sign-in that lost to another tab. A token that means nothing is
+ * answered like one that was revoked, and ends nothing.
  *
  * @see RFC 7009
  */
@@ -18,42 +22,50 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
   path: '/revoke',
   hasCookies: true,
   isRepeatable: true,
-  answer: async ({ parameters, client, request }, parts) => {
-    const { issuer, sessions, keyRing, findLive } = parts;
-    const isCookie = client.delivery === 'cookie';
-    // A value that is misread would be answered 200 for less than was asked (RFC 6749 §5.2: an unsupported parameter value).
-    const isEverywhere = readFlag(parameters, 'everywhere', false);
-    const sid = isCookie ? readSid(parameters, 'sid') : null;
-    if (isCookie && sid === null) throw invalidRequest('The parameter sid is missing');
-    const headers = sid === null ? {} : { 'set-cookie': [clearCookie(cookieNameOf(sid, issuer))] };
-    const cookies = readRefreshCookies(request.headers['cookie'], issuer);
-    const refreshToken =
-      sid === null
-        ? requireParameter(parameters, 'token')
-        : await chooseCookie({ cookies, sid, client, issuer, keyRing, findLive }).then(
-            ({ value }) => value,
-            (error: unknown) => {
-              // No cookie of that session: nothing to revoke.
-              if (error instanceof OAuthError && error.error === 'invalid_grant') return null;
-              throw error;
-            },
-          );
-    if (refreshToken === null) return json(200, {}, headers);
-    await refuseAccessToken(refreshToken, parts);
-    const verifyProof = (): string | null => verifyRequestProof(request, parts);
-    const outcome = await sessions.signOut({ refreshToken, client, isEverywhere, verifyProof, ...peerOf(request) });
-    if (outcome.kind === 'wrong_holder') {
-      throw outcome.reason === 'proof_missing' ? proofMissing() : invalidGrant(outcome.reason);
+  answer: async (form, parts) => {
+    if (form.client.delivery !== 'cookie') {
+      const { parameters } = form;
+      return signOut(form, { refreshToken: requireParameter(parameters, 'token'), device: null }, parts);
     }
-    if (outcome.kind === 'wait') {
-      throw new OAuthError(429, 'temporarily_unavailable', 'The session is being refreshed elsewhere', {
-        reason: 'wait',
-        headers: { 'retry-after': String(Math.ceil(outcome.retryAfterMs / 1000)) },
-      });
-    }
-    return json(200, {}, headers);
+    const sid = readSid(form.parameters, 'sid');
+    if (sid === null) throw invalidRequest('The parameter sid is missing');
+    const jar = readJar(form.request, parts);
+    return clearingDead(jar, parts, async () => {
+      // Without a cookie of that session the device's secret may still prove that it is the same browser.
+      const refreshToken = findNamed(jar, sid, parts.issuer)?.value ?? null;
+      const secret = readDeviceSecret(form.parameters);
+      const response = await signOut(form, { refreshToken, device: secret === null ? null : { sid, secret } }, parts);
+      const cleared = clearCookie(cookieNameOf(sid, parts.issuer));
+      return { ...response, headers: { ...response.headers, 'set-cookie': [cleared] } };
+    });
   },
 };
+
+async function signOut(
+  { parameters, client, request }: FormRequest,
+  proof: Pick<SignOutRequest, 'refreshToken' | 'device'>,
+  parts: EndpointParts,
+): Promise<HttpResponse> {
+  // A value that is misread would be answered 200 for less than was asked (RFC 6749 §5.2: an unsupported parameter value).
+  const isEverywhere = readFlag(parameters, 'everywhere', false);
+  const isDiscard = readFlag(parameters, 'discard', false);
+  if (isEverywhere && isDiscard)
+    throw invalidRequest('discard ends one session, everywhere ends all: ask for one of them');
+  if (proof.refreshToken !== null) await refuseAccessToken(proof.refreshToken, parts);
+  const verifyProof = (): string | null => verifyRequestProof(request, parts);
+  const asked = { ...proof, client, isEverywhere, isDiscard, verifyProof, ...peerOf(request) };
+  const outcome = await parts.sessions.signOut(asked);
+  if (outcome.kind === 'wrong_holder') {
+    throw outcome.reason === 'proof_missing' ? proofMissing() : invalidGrant(outcome.reason);
+  }
+  if (outcome.kind === 'wait') {
+    throw new OAuthError(429, 'temporarily_unavailable', 'The session is being refreshed elsewhere', {
+      reason: 'wait',
+      headers: { 'retry-after': String(Math.ceil(outcome.retryAfterMs / 1000)) },
+    });
+  }
+  return json(200, {});
+}
 
 /**
  * "Revoked" would be a lie: an access token lives to its own expiry, or ends with its session.

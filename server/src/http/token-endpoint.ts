@@ -6,13 +6,15 @@ import { isSid } from '../refresh-token.ts';
 import type { RefreshAnswer } from '../sessions.ts';
 import type { SessionRecord } from '../store.ts';
 import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from './answers.ts';
+import { chooseCookie, clearingDead, copiesOf, EMPTY_JAR, endSurplus, readJar, replaced } from './cookie-jar.ts';
+import type { CookieJar } from './cookie-jar.ts';
 import { peerOf } from './endpoint.ts';
 import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
 import { readFlag, requireParameter } from './form.ts';
 import type { Parameters } from './form.ts';
 import type { HttpResponse } from './message.ts';
 import { proofMissing, verifyRequestProof } from './proof.ts';
-import { chooseCookie, clearCookie, cookieNameOf, readRefreshCookies, storeCookie } from './refresh-cookies.ts';
+import { clearCookie, cookieNameOf, storeCookie } from './refresh-cookies.ts';
 import type { RefreshCookie } from './refresh-cookies.ts';
 
 /** @see RFC 6749 §4.1.3, §6 */
@@ -21,28 +23,35 @@ export const TOKEN_ENDPOINT: FormEndpoint = {
   path: '/token',
   hasCookies: true,
   isRepeatable: false,
-  answer: (form, parts) => {
-    switch (requireParameter(form.parameters, 'grant_type')) {
-      case 'refresh_token':
-        return refresh(form, parts);
-      case 'authorization_code':
-        return exchangeCode(form, parts);
-      default:
-        throw new OAuthError(400, 'unsupported_grant_type', 'The grant type is not supported');
-    }
+  answer: async (form, parts) => {
+    const jar = form.client.delivery === 'cookie' ? readJar(form.request, parts) : null;
+    if (jar === null) return answerGrant(form, EMPTY_JAR, parts);
+    const isUse = form.parameters.get('grant_type') === 'refresh_token';
+    return clearingDead(jar, parts, () => answerGrant(form, jar, parts), isUse);
   },
 };
+
+async function answerGrant(form: FormRequest, jar: CookieJar, parts: EndpointParts): Promise<HttpResponse> {
+  switch (requireParameter(form.parameters, 'grant_type')) {
+    case 'refresh_token':
+      return refresh(form, jar, parts);
+    case 'authorization_code':
+      return exchangeCode(form, jar, parts);
+    default:
+      throw new OAuthError(400, 'unsupported_grant_type', 'The grant type is not supported');
+  }
+}
 
 /** RFC 7636 §4.1, and the form of our codes: anything else cannot match and need not be looked up. */
 const CODE_VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
 const CODE = /^[A-Za-z0-9_-]{43}$/;
 
-async function exchangeCode(form: FormRequest, parts: EndpointParts): Promise<HttpResponse> {
+async function exchangeCode(form: FormRequest, jar: CookieJar, parts: EndpointParts): Promise<HttpResponse> {
   const { client, parameters, request } = form;
   const code = requireParameter(parameters, 'code');
   const codeVerifier = requireParameter(parameters, 'code_verifier');
   if (!CODE.test(code) || !CODE_VERIFIER.test(codeVerifier)) throw invalidGrant('code');
-  const device = readDevice(form, parts);
+  const device = readDevice(form, jar);
   const jkt = verifyRequestProof(request, parts);
   if (jkt === null && client.isProofRequired) throw proofMissing();
   const tokenIssuer = prepareAccessToken(form, parts);
@@ -50,6 +59,7 @@ async function exchangeCode(form: FormRequest, parts: EndpointParts): Promise<Ht
   switch (answer.kind) {
     case 'exchanged': {
       const { session, refreshToken } = answer;
+      await endSurplus(jar, session, device.replaces, request.remoteAddress, parts);
       return tokenResponse({ session, refreshToken, jkt }, session.scope, form, { issuer: parts.issuer, tokenIssuer });
     }
     case 'refused':
@@ -72,28 +82,30 @@ async function exchangeCode(form: FormRequest, parts: EndpointParts): Promise<Ht
 const DEVICE_SECRET = CODE;
 
 /** What the exchange brings about its device: a secret, the session that it replaces, and copies of sessions. */
-function readDevice({ client, parameters, request }: FormRequest, { issuer }: EndpointParts): DeviceParameters {
-  const deviceSecret = parameters.get('device_secret') ?? null;
-  if (deviceSecret !== null && !DEVICE_SECRET.test(deviceSecret)) {
-    throw invalidRequest('device_secret is the base64url of 32 bytes');
-  }
+function readDevice({ client, parameters }: FormRequest, jar: CookieJar): DeviceParameters {
+  const deviceSecret = readDeviceSecret(parameters);
   const token = parameters.get('replaces_token');
   const body = token === undefined ? [] : [token];
-  const copies =
-    client.delivery === 'cookie'
-      ? readRefreshCookies(request.headers['cookie'], issuer).map(({ value }) => value)
-      : body;
+  const copies = client.delivery === 'cookie' ? copiesOf(jar) : body;
   return { deviceSecret, replaces: readSid(parameters, 'replaces'), copies };
+}
+
+/** @throws OAuthError `invalid_request` when it is there and has another form */
+export function readDeviceSecret(parameters: Parameters): string | null {
+  const secret = parameters.get('device_secret') ?? null;
+  if (secret !== null && !DEVICE_SECRET.test(secret))
+    throw invalidRequest('device_secret is the base64url of 32 bytes');
+  return secret;
 }
 
 type DeviceParameters = Pick<CodeExchange, 'deviceSecret' | 'replaces' | 'copies'>;
 
-async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpResponse> {
+async function refresh(form: FormRequest, jar: CookieJar, parts: EndpointParts): Promise<HttpResponse> {
   const { client, parameters, request } = form;
   const scope = readScope(parameters);
   const isUserActive = readFlag(parameters, 'user_active', true);
   const tokenIssuer = prepareAccessToken(form, parts);
-  const cookie = client.delivery === 'cookie' ? await readCookie(form, parts) : null;
+  const cookie = client.delivery === 'cookie' ? await readCookie(form, jar, parts) : null;
   const refreshToken = cookie === null ? requireParameter(parameters, 'refresh_token') : cookie.value;
   const { address, userAgent } = peerOf(request);
   const answer = await parts.sessions.refresh({
@@ -104,6 +116,7 @@ async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpRes
     verifyProof: () => verifyRequestProof(request, parts),
     address,
     userAgent,
+    copies: copiesOf(jar),
   });
   if (answer.kind === 'granted') {
     return tokenResponse(answer, scope ?? answer.session.scope, form, { issuer: parts.issuer, tokenIssuer });
@@ -111,13 +124,11 @@ async function refresh(form: FormRequest, parts: EndpointParts): Promise<HttpRes
   throw toError(answer, cookie);
 }
 
-async function readCookie({ client, parameters, request }: FormRequest, parts: EndpointParts): Promise<RefreshCookie> {
+function readCookie({ client, parameters }: FormRequest, jar: CookieJar, parts: EndpointParts): Promise<RefreshCookie> {
   if (parameters.has('refresh_token')) {
     throw invalidRequest('This client presents its refresh token in a cookie');
   }
-  const { issuer, keyRing, findLive } = parts;
-  const cookies = readRefreshCookies(request.headers['cookie'], issuer);
-  return chooseCookie({ cookies, sid: readSid(parameters, 'sid'), client, issuer, keyRing, findLive });
+  return chooseCookie(jar, readSid(parameters, 'sid'), client, parts);
 }
 
 /** Reasons that end the session for good. Another client's token, or another key's, may still serve its owner. */
@@ -133,7 +144,8 @@ function toError(answer: Exclude<RefreshAnswer, { kind: 'granted' }>, cookie: Re
   if (answer.error === 'invalid_scope') return invalidScope();
   if (answer.error === 'invalid_dpop_proof') return proofMissing();
   const isTerminal = cookie !== null && !NOT_TERMINAL.has(answer.reason);
-  return invalidGrant(answer.reason, isTerminal ? { 'set-cookie': [clearCookie(cookie.name)] } : {});
+  const headers = isTerminal ? { 'set-cookie': [clearCookie(cookie.name)] } : {};
+  return answer.successor === null ? invalidGrant(answer.reason, headers) : replaced(answer.successor, headers);
 }
 
 /** What was granted: a session, the copy to hand out if there is one, and the key that the access token is bound to. */

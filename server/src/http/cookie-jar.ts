@@ -1,0 +1,175 @@
+import type { Client } from '../clients.ts';
+import type { InspectedCopy, Sessions } from '../sessions.ts';
+import type { SessionRecord } from '../store.ts';
+import { invalidGrant, OAuthError, withErrorHeaders } from './answers.ts';
+import type { EndpointParts } from './endpoint.ts';
+import type { HttpRequest, HttpResponse } from './message.ts';
+import { clearCookie, cookieNameOf, readRefreshCookies, sortOut } from './refresh-cookies.ts';
+import type { RefreshCookie } from './refresh-cookies.ts';
+
+/** The refresh cookies that a request brought. What cannot be ours is not among them. */
+export interface CookieJar {
+  /** Whose tag is right, each under the name of its own session. */
+  readonly genuine: readonly { readonly cookie: RefreshCookie; readonly sid: string }[];
+  /** Of a key that is not on this node yet, or was given up: they get the answer of their own that the key gives. */
+  readonly undecided: readonly RefreshCookie[];
+}
+
+/** Of clients that have no cookies. */
+export const EMPTY_JAR: CookieJar = { genuine: [], undecided: [] };
+
+type JarParts = Pick<EndpointParts, 'issuer' | 'keyRing'> & {
+  readonly sessions: Pick<Sessions, 'findSuccessor' | 'inspectCopies' | 'revoke'>;
+};
+
+export function readJar({ headers }: HttpRequest, { issuer, keyRing }: JarParts): CookieJar {
+  return sortOut(readRefreshCookies(headers['cookie'], issuer), issuer, keyRing);
+}
+
+/** Every refresh token of the jar. */
+export function copiesOf({ genuine }: CookieJar): readonly string[] {
+  return genuine.map(({ cookie }) => cookie.value);
+}
+
+/** The cookie of a session; null when the jar holds none. */
+export function findNamed({ genuine, undecided }: CookieJar, sid: string, issuer: string): RefreshCookie | null {
+  const name = cookieNameOf(sid, issuer);
+  const named = genuine.find((copy) => copy.sid === sid)?.cookie;
+  return named ?? undecided.find((cookie) => cookie.name === name) ?? null;
+}
+
+/**
+ * Chooses the cookie that a request means: the named session's, otherwise the only live one. Of one device chain, the session with
+ * the largest sequence stands for all.
+ *
+ * @param sid the session that the client means; null when it names none
+ * @throws OAuthError `invalid_grant` when there is none, with the `successor` that has taken the named session's place;
+ *   `invalid_request` with `sessions` when several are alive
+ */
+export async function chooseCookie(
+  jar: CookieJar,
+  sid: string | null,
+  client: Client,
+  parts: JarParts,
+): Promise<RefreshCookie> {
+  const { genuine, undecided } = jar;
+  if (sid !== null) {
+    const named = findNamed(jar, sid, parts.issuer);
+    if (named !== null) return named;
+    const successor = await parts.sessions.findSuccessor(sid, client, copiesOf(jar));
+    throw successor === null ? invalidGrant('unknown') : replaced(successor);
+  }
+  if (genuine.length <= 1) {
+    const only = genuine[0]?.cookie ?? undecided[0];
+    if (only === undefined) throw invalidGrant('unknown');
+    return only;
+  }
+  const sids = newestOfChains(await parts.sessions.inspectCopies(copiesOf(jar)), client);
+  if (sids.length > 1) {
+    throw new OAuthError(400, 'invalid_request', 'There are several sessions: name one by sid', {
+      members: { sessions: sids.toSorted() },
+    });
+  }
+  const chosen = genuine.find((copy) => copy.sid === sids[0]) ?? genuine[0];
+  if (chosen === undefined) throw invalidGrant('unknown');
+  return chosen.cookie;
+}
+
+/** The client goes on with the named session of the same chain, and asks no user. */
+export function replaced(successor: string, headers: HttpResponse['headers'] = {}): OAuthError {
+  return invalidGrant('replaced', headers, { successor });
+}
+
+/** Of each of a client's chains, the live session with the largest sequence. */
+function newestOfChains(copies: readonly InspectedCopy[], { clientId }: Client): readonly string[] {
+  const newest = new Map<string, { readonly sid: string; readonly sequence: number }>();
+  for (const { record, isAlive } of copies) {
+    if (record === null || !isAlive || record.clientId !== clientId) continue;
+    const chain = `${record.sub} ${record.deviceId}`;
+    const { sid, deviceSequence: sequence } = record;
+    if (sequence > (newest.get(chain)?.sequence ?? -Infinity)) newest.set(chain, { sid, sequence });
+  }
+  return [...newest.values()].map(({ sid }) => sid);
+}
+
+/** How many cookies one answer clears at most: proxies limit the headers of answers. */
+const CLEARED_AT_ONCE = 20;
+
+/**
+ * Adds to an answer what removes the cookies of sessions that are over, also of those that this request has ended. Answers that
+ * ask to come back are left as they are.
+ *
+ * @param answer makes it, or throws an OAuthError
+ * @param isUse whether success shows that the session of a cookie is alive: then a single one needs no look
+ */
+export async function clearingDead(
+  jar: CookieJar,
+  parts: JarParts,
+  answer: () => Promise<HttpResponse>,
+  isUse = false,
+): Promise<HttpResponse> {
+  try {
+    const response = await answer();
+    if (isUse && jar.genuine.length <= 1) return response;
+    return { ...response, headers: await clearDead(jar, response.headers, parts) };
+  } catch (thrown) {
+    if (!(thrown instanceof OAuthError) || thrown.status >= 429) throw thrown;
+    throw withErrorHeaders(thrown, await clearDead(jar, thrown.headers, parts));
+  }
+}
+
+async function clearDead(
+  { genuine }: CookieJar,
+  headers: HttpResponse['headers'],
+  { sessions }: JarParts,
+): Promise<HttpResponse['headers']> {
+  const set = [headers['set-cookie'] ?? []].flat();
+  const settled = new Set(set.map((field) => field.slice(0, field.indexOf('='))));
+  const others = genuine.filter(({ cookie }) => !settled.has(cookie.name));
+  if (others.length === 0) return headers;
+  try {
+    const inspected = await sessions.inspectCopies(others.map(({ cookie }) => cookie.value));
+    const dead = new Set(inspected.flatMap(({ copy, isAlive }) => (isAlive ? [] : [copy])));
+    const names = new Set(others.flatMap(({ cookie }) => (dead.has(cookie.value) ? [cookie.name] : [])));
+    const isCleared = (field: string): boolean => field.includes('; Max-Age=0;');
+    const room = CLEARED_AT_ONCE - set.filter(isCleared).length;
+    const cleared = [...names].slice(0, room).map(clearCookie);
+    return cleared.length === 0 ? headers : { ...headers, 'set-cookie': [...set, ...cleared] };
+  } catch {
+    // The answer is right without it, and the next one clears them.
+    return headers;
+  }
+}
+
+/** Live sessions of one user and client that a browser may have, the newest included. */
+const SESSIONS_OF_BROWSER = 8;
+
+/**
+ * Ends what a browser has too many of: all but the sessions used last. The new session counts among them, and the one that it
+ * replaces is never ended. The exchange has happened: should this fail, it is answered all the same, and the next one tries again.
+ */
+export async function endSurplus(
+  jar: CookieJar,
+  session: SessionRecord,
+  replaces: string | null,
+  address: string,
+  parts: JarParts,
+): Promise<void> {
+  // As many cookies as there may be sessions beside the new one: there is nothing to end, whatever became of them.
+  if (jar.genuine.length < SESSIONS_OF_BROWSER) return;
+  try {
+    const { sub } = session;
+    const live = (await parts.sessions.inspectCopies(copiesOf(jar)))
+      .flatMap(({ record, isAlive }) => (record !== null && isAlive ? [record] : []))
+      .filter((record) => record.sub === sub && record.clientId === session.clientId && record.sid !== session.sid)
+      .toSorted((a, b) => rank(b) - rank(a) || b.deviceSequence - a.deviceSequence);
+    const surplus = live.slice(SESSIONS_OF_BROWSER - 1);
+    for (const { sid } of surplus) await parts.sessions.revoke(sid, 'limit', { sub, address });
+  } catch {
+    // Too many sessions are no reason to lose the new one.
+  }
+
+  function rank({ sid, lastUsedAtMs, deliveredAtMs }: SessionRecord): number {
+    return sid === replaces ? Infinity : (lastUsedAtMs ?? deliveredAtMs);
+  }
+}
