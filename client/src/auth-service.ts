@@ -236,8 +236,7 @@ async function signOut(shell: Shell, everywhere = false): Promise<void> {
   // Somebody has signed in while the stored session was waited for.
   if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', everywhere });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
-  if (shell.state.unwritten)
-    throw new HoldfastError('storage-unavailable', 'the stored session is ended later');
+  if (shell.state.unwritten) throw new HoldfastError('storage-unavailable', 'the stored session is ended later');
 }
 
 /** Waits for the stored session. If it cannot be read in time, whoever it turns out to be is signed out then. */

@@ -319,6 +319,17 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'bare-401-is-the-tokens',
+    what: 'a 401 without a word leads to a refresh of a token that the same API accepted a moment ago',
+    patches: [
+      {
+        file: 'client/src/refusals.ts',
+        find: '(isBare && (isKnown(acceptance) || !canRefresh(turn, held.stored)))',
+        replace: '(isBare && !canRefresh(turn, held.stored))',
+      },
+    ],
+  },
+  {
     name: 'late-decline-ends-all',
     what: 'a tombstone is written whatever the vault holds by then',
     patches: [

@@ -197,7 +197,7 @@ export function drawSetup(seed: number): Setup {
 
 /** A fault with its most, and no other. */
 function withLone(faults: Setup['faults'], random: Random): Setup['faults'] {
-  const name = random.pick([null, null, null, 'outage', 'offlineWrongly'] as const);
+  const name = random.pick([null, null, 'itemRefused', 'outage', 'offlineWrongly'] as const);
   return name === null ? faults : { ...faults, [name]: FAULTS[name] };
 }
 

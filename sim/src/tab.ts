@@ -175,7 +175,8 @@ function fetchOf(process: Process, { network, books, prices }: TabParts): typeof
         runTask(process, () => {
           init?.signal?.removeEventListener('abort', onAbort);
           if (answer === null) return reject(networkError());
-          prices.onTried(process.name, authorization, answer.status);
+          // Whoever has left hears nothing of it.
+          if (!init?.signal?.aborted) prices.onTried(process.name, authorization, answer.status);
           const headers = answer.challenge === null ? {} : { 'www-authenticate': answer.challenge };
           resolve(new Response(null, { status: answer.status, headers }));
         });
