@@ -188,10 +188,20 @@ export const RESOURCE_OPERATIONS = {
 export const RESOURCE_SCHEMAS = {
   Session: {
     type: 'object',
-    required: ['sid', 'current', 'client_id', 'signed_in_with', 'created_at', 'last_used_at', 'expires_at'],
+    required: [
+      'sid',
+      'device_id',
+      'current',
+      'client_id',
+      'signed_in_with',
+      'created_at',
+      'last_used_at',
+      'expires_at',
+    ],
     properties: {
       sid: { type: 'string', format: 'uuid' },
-      current: { type: 'boolean', description: 'Whether it is the one that asks' },
+      device_id: { type: 'string', format: 'uuid' },
+      current: { type: 'boolean', description: 'Whether it is the device that asks' },
       client_id: text('Client of the session'),
       device_label: { type: ['string', 'null'] },
       user_agent: text('As of the last use of its refresh token'),
