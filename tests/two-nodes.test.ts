@@ -14,6 +14,9 @@ import {
 } from './server-process.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
+/** One user is signed in many times over. */
+const UNLIMITED = { signInBurstPerAccount: 100_000, maxDeviceChainsPerUser: 100_000 };
+
 let database: TestDatabase;
 let nodes: readonly [ServerProcess, ServerProcess];
 let pool: Pool;
@@ -22,7 +25,9 @@ beforeAll(async () => {
   buildServer();
   database = await createTestDatabase();
   pool = new Pool({ connectionString: database.databaseUrl });
-  const environment = serverEnvironment(database.databaseUrl, { HOLDFAST_POLICY: '{"requestsPerSecond":0}' });
+  const environment = serverEnvironment(database.databaseUrl, {
+    HOLDFAST_POLICY: JSON.stringify({ requestsPerSecond: 0, ...UNLIMITED }),
+  });
   // At once, on an empty database: both migrate it, both make the first key, and they agree.
   nodes = await Promise.all([startServer(environment), startServer(environment)]);
   await runCommand(['users', 'create', '--username', user.username], environment, `${user.password}\n`);
@@ -115,7 +120,7 @@ it('a fork that both nodes see at once is told to wait, then ends that session a
 });
 
 it('a node that is told to stop answers what it has begun, and the other goes on', async () => {
-  const environment = serverEnvironment(database.databaseUrl);
+  const environment = serverEnvironment(database.databaseUrl, { HOLDFAST_POLICY: JSON.stringify(UNLIMITED) });
   const leaving = await startServer(environment);
   const session = await signInNative(leaving.url, user);
   await letIntervalPass();

@@ -269,11 +269,6 @@ export const SCHEMAS = {
       scope: { type: 'string' },
       resource: text('What the access token is for: its audience (RFC 8707)'),
       refresh_token: text('Only when one is handed out; otherwise keep the one you have'),
-      device_id: { type: 'string', format: 'uuid', description: 'The device chain of the session' },
-      device_sequence: {
-        type: 'integer',
-        description: 'Of two sessions of a chain the one with the larger number is the later one',
-      },
       refresh_token_timeout: { type: 'integer', description: 'Seconds until the inactivity timeout' },
       authorization_expires_in: { type: 'integer', description: 'Seconds until the session ends for good' },
       sid: { type: 'string', format: 'uuid' },
