@@ -262,7 +262,8 @@ function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: nu
   const waitedMs = isOutOfReach ? now.monotonicMs - flight.startedAt.monotonicMs : 0;
   const parkedMs = isServerAsked ? ms : Math.max(0, own.parkedMs - waitedMs);
   if (held) {
-    state.phase = { ...held, freshness: isOutOfReach ? 'offline' : held.freshness };
+    const isUnheard = isOutOfReach || cause === 'server-error';
+    state.phase = { ...held, freshness: isUnheard ? 'offline' : held.freshness };
   }
   state.backoff = { until: after(now, ms), parkedUntil: after(now, parkedMs), isServerAsked };
   if (flight.cause === 'extend' || flight.cause === 'refused') state.wanted = flight.cause;

@@ -458,6 +458,23 @@ describe('what ends a session', () => {
     expect(world.server.refreshes()).toBe(0);
   });
 
+  it.each([
+    ['answers 503', json(503, {})],
+    ['is out of reach', 'network-error'],
+  ] as const)(
+    'a server that %s: the state says so, and takes it back once the server has answered',
+    async (_name, answer) => {
+      const world = createWorld();
+      const tab = await world.openSignedInTab();
+      world.server.answers.push(answer);
+      tab.auth.extend();
+      await settle();
+      expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', freshness: 'offline' });
+      await world.time.advance(MINUTE);
+      expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', freshness: 'verified' });
+    },
+  );
+
   it('a wiped vault with a cookie goes on', async () => {
     const world = createWorld('cookie');
     const tab = await world.openSignedInTab({}, { vault: { ...world.vault, read: () => Promise.resolve(null) } });

@@ -86,7 +86,7 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
     await page.route('**/token', (route) => route.abort());
     await page.getByLabel('New note').fill('Written in a tunnel');
     await page.keyboard.press('Enter');
-    await page.getByText('1 request is parked').waitFor();
+    await page.getByText('1 request waits for the session').waitFor();
     await page.getByText('Server out of reach').first().waitFor();
     expect(await findViolations()).toEqual([]);
   });

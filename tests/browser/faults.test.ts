@@ -46,11 +46,30 @@ describe('make trouble', () => {
     await refreshes(/the server was in trouble/u)
       .first()
       .waitFor();
+    // A state that says that all is well would be false, and a button that says nothing looks broken.
+    await page.getByText('Server out of reach').first().waitFor();
+    await page.getByText('Not renewed yet: the server is out of reach.').waitFor();
     await drafts()
       .getByText(/^Waiting for/u)
       .waitFor();
     await notes().getByText('Written while it was down').waitFor();
     await page.getByText('The server has confirmed this session.').waitFor();
+  });
+
+  it('a slow network: 20 requests are really at once, and each says how it stands without a colour', async () => {
+    await button('Slow it down').click();
+    await page.getByText('Slow.').waitFor();
+    await button('Let it expire').click();
+    await page.getByText('The page does not know yet').waitFor();
+    const before = api.requestCount('GET /notes');
+    await button('Fire 20 requests').click();
+    const cells = page.getByRole('list', { name: 'The 20 requests' });
+    await cells.getByText('↑').first().waitFor();
+    await cells.getByText('↻').first().waitFor();
+    // As many as Chromium has connections for were sent before the first one was answered: one after the other it would be one.
+    expect(api.requestCount('GET /notes') - before).toBeGreaterThanOrEqual(6);
+    await page.getByText(/^20 of 20 answered in/u).waitFor();
+    expect(await cells.getByText('✓').count()).toBe(20);
   });
 
   it('a lost answer: the same refresh token is sent again, and accepted', async () => {

@@ -6,9 +6,20 @@ import { burstSize, useBurst, type BurstResult, type CellState } from './use-bur
 const cellWords: Readonly<Record<CellState, string>> = {
   idle: 'not sent',
   sent: 'sent',
-  parked: 'parked',
+  parked: 'waiting',
+  again: 'sent again',
   done: 'done',
   failed: 'failed',
+};
+
+/** A state shows without its colour as well. */
+const cellGlyphs: Readonly<Record<CellState, string>> = {
+  idle: '',
+  sent: '↑',
+  parked: '…',
+  again: '↻',
+  done: '✓',
+  failed: '✕',
 };
 
 /** Twenty requests at once, each a cell. */
@@ -29,6 +40,7 @@ export function Burst({ session }: { readonly session: SignedInSession }): React
           // A cell is its place.
           // oxlint-disable-next-line react/no-array-index-key
           <li key={index} className="cell" data-state={state}>
+            <span aria-hidden="true">{cellGlyphs[state]}</span>
             <span className="visually-hidden">
               Request {index + 1}: {cellWords[state]}
             </span>
@@ -36,9 +48,11 @@ export function Burst({ session }: { readonly session: SignedInSession }): React
         ))}
       </ul>
       <ul className="legend" aria-hidden="true">
-        {(['sent', 'parked', 'done', 'failed'] as const).map((state) => (
+        {(['sent', 'parked', 'again', 'done', 'failed'] as const).map((state) => (
           <li key={state}>
-            <span className="cell" data-state={state} />
+            <span className="cell" data-state={state}>
+              {cellGlyphs[state]}
+            </span>
             {cellWords[state]}
           </li>
         ))}

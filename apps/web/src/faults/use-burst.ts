@@ -6,7 +6,7 @@ import { countTokenRequests, type ServerCount } from './demo-api.ts';
 export const burstSize = 20;
 
 /** How one request of the burst is. */
-export type CellState = 'idle' | 'sent' | 'parked' | 'done' | 'failed';
+export type CellState = 'idle' | 'sent' | 'parked' | 'again' | 'done' | 'failed';
 
 /** A burst that is over. */
 export type BurstResult = {
@@ -83,14 +83,14 @@ export function useBurst(sid: string | null, generation: number): Burst {
     let sentRefreshes = 0;
     const setCell = (index: number, state: CellState): void =>
       setCells((all) => all.map((cell, at) => (at === index ? state : cell)));
-    const stopWatching = auth.observe((observation) => {
-      if (observation.type === 'refresh.sent') sentRefreshes += 1;
+    const turn = (from: CellState, to: CellState): void =>
+      setCells((all) => all.with(Math.max(0, all.indexOf(from)), all.includes(from) ? to : (all[0] ?? to)));
+    const stopWatching = auth.observe(({ type }) => {
+      if (type === 'refresh.sent') sentRefreshes += 1;
       // An observation does not say whose request it is; any one that is under way stands for it.
-      if (observation.type === 'request.parked')
-        setCells((all) => {
-          const index = all.indexOf('sent');
-          return all.map((cell, at) => (at === index ? 'parked' : cell));
-        });
+      if (type === 'request.parked') turn('sent', 'parked');
+      if (type === 'request.released') turn('parked', 'sent');
+      if (type === 'request.replayed') turn('sent', 'again');
     });
     const outcomes = await Promise.all(
       allCells('sent').map(async (_, index) => {

@@ -16,14 +16,16 @@ export function NotesPanel({ session }: { readonly session: SignedInSession }): 
   const notes = useNotes(user.sub);
   const isOnline = useOnline();
   const isWaitingForSession = parkedRequests > 0 || status === 'reauth-required';
-  const waitsFor = !isOnline ? 'network' : isWaitingForSession ? 'session' : null;
+  const isOutOfReach = session.status === 'active' && session.freshness === 'offline';
+  const waitsForServer = isOutOfReach ? 'server' : null;
+  const waitsFor = !isOnline ? 'network' : isWaitingForSession ? 'session' : waitsForServer;
   return (
     <Panel title="Notes" lead="An ordinary app on an ordinary API. It knows nothing of tokens.">
       <NoteComposer onAdd={notes.add} />
       <p className="parked-line" role="status">
         {!isOnline && 'You are offline. Write on: it waits here, and goes through when you are back. '}
         {parkedRequests > 0 &&
-          `${parkedRequests === 1 ? '1 request is' : `${parkedRequests} requests are`} parked until the session is renewed.`}
+          `${parkedRequests === 1 ? '1 request waits' : `${parkedRequests} requests wait`} for the ${isOnline ? 'session' : 'network'}.`}
       </p>
       {notes.drafts.length > 0 && (
         <ul className="notes" aria-label="Notes on their way">

@@ -1,5 +1,5 @@
 import type { SignedInSession } from 'holdfast/react';
-import type { ReactElement, ReactNode } from 'react';
+import { useState, type ReactElement, type ReactNode } from 'react';
 import { Panel } from '../design/panel.tsx';
 import { formatCountdown, formatMoment, useNowMs } from './clock.ts';
 import { auth } from './session.ts';
@@ -10,6 +10,7 @@ import { summarizeSession } from './wording.ts';
 export function SessionPanel({ session }: { readonly session: SignedInSession }): ReactElement {
   const { tone, label, detail } = summarizeSession(session);
   const isActive = session.status === 'active';
+  const renewal = useRenewal(session);
   return (
     <Panel
       title="Session"
@@ -19,12 +20,15 @@ export function SessionPanel({ session }: { readonly session: SignedInSession })
           type="button"
           className="button button-small"
           aria-disabled={!isActive || session.refreshing}
-          onClick={() => auth.extend()}
+          onClick={renewal.start}
         >
           Renew now
         </button>
       }
     >
+      <p className="session-renewal" role="status">
+        {renewal.report}
+      </p>
       <div className="session-status" data-tone={tone}>
         <p className="session-status-label">{label}</p>
         <p className="session-status-detail">{detail}</p>
@@ -32,6 +36,21 @@ export function SessionPanel({ session }: { readonly session: SignedInSession })
       {isActive ? <ActiveFacts session={session} /> : <WaitingFacts session={session} />}
     </Panel>
   );
+}
+
+/** “Renew now”, and what came of it. */
+function useRenewal(session: SignedInSession): { readonly start: () => void; readonly report: string } {
+  const [before, setBefore] = useState<number | null>(null);
+  const generation = session.status === 'active' ? session.generation : 0;
+  const start = (): void => {
+    setBefore(generation);
+    auth.extend();
+  };
+  if (before === null || session.status !== 'active') return { start, report: '' };
+  if (generation > before) return { start, report: 'Renewed: a new access token is here.' };
+  if (session.freshness === 'offline')
+    return { start, report: 'Not renewed yet: the server is out of reach. It is tried again.' };
+  return { start, report: 'The server is asked …' };
 }
 
 type Active = Extract<SignedInSession, { status: 'active' }>;
