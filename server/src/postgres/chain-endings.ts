@@ -7,6 +7,7 @@ import * as statements from './chain-statements.ts';
 import { transact } from './connections.ts';
 import type { Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
+import type { IdRow } from './session-rows.ts';
 import { FIND_MEMBER } from './session-statements.ts';
 import { lockSubject, nextSequence } from './subject-store.ts';
 import type { BucketOf, LockedSubject } from './subject-store.ts';
@@ -59,19 +60,19 @@ interface Scope {
   readonly member: MemberRow;
 }
 
-type ChainEndings = Pick<SessionStore, 'endPredecessors' | 'revoke' | 'signOut' | 'endChain'>;
+type ChainEndings = Pick<SessionStore, 'endPredecessors' | 'revoke' | 'signOut' | 'endChain' | 'label'>;
 
-/** Ends sessions one by one and by chain, each in one durable transaction. */
+/** Ends sessions one by one and by chain, and names a chain, each in one durable transaction. */
 export function createChainEndings(
   { durable }: Connections,
   bucketOf: BucketOf,
   recordEvents: RecordEvents,
 ): ChainEndings {
-  const withMember = (
+  const withMember = <Done>(
     sid: string,
     sub: string | undefined,
-    work: (scope: Scope) => Promise<readonly SessionRevoked[]>,
-  ): Promise<readonly SessionRevoked[]> =>
+    work: (scope: Scope) => Promise<readonly Done[]>,
+  ): Promise<readonly Done[]> =>
     transact(durable, async (client) => {
       const values = [bucketOfId(sid), sid];
       const [member] = (await client.query<MemberRow>(FIND_MEMBER, values)).rows;
@@ -107,6 +108,13 @@ export function createChainEndings(
         await noteSignOut(scope);
         return ended;
       }),
+    label: async (sid, sub, deviceLabel) => {
+      const named = await withMember(sid, sub, async ({ client, member, subject }) => {
+        const values = [subject.bucket, sub, sid, member.device_id, deviceLabel];
+        return (await client.query<IdRow>(statements.LABEL, values)).rows;
+      });
+      return named.length > 0;
+    },
     endChain: (sid, cause, sub) =>
       withMember(sid, sub, async (scope) => {
         const ended = await end(scope, statements.END_CHAINS, cause, [scope.member.device_id]);

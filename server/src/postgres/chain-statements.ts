@@ -48,6 +48,18 @@ export const NOTE_USE = `
 UPDATE holdfast.sessions AS s SET has_predecessors = false, last_used_at = ${NOW}
 WHERE s.bucket = $1 AND s.id = $2 AND ${IS_LIVE} RETURNING s.id`;
 
+/** Names the device: every live session of the chain, if $3 is one of them. $4 chain, $5 label. */
+export const LABEL = `
+WITH locked AS MATERIALIZED (
+  SELECT s.bucket, s.id FROM holdfast.sessions AS s
+  WHERE s.bucket = $1 AND s.user_id = $2 AND s.device_id = $4::uuid AND ${IS_LIVE}
+  ORDER BY s.id FOR NO KEY UPDATE
+)
+UPDATE holdfast.sessions AS s SET device_label = $5::text
+FROM locked AS l
+WHERE s.bucket = l.bucket AND s.id = l.id AND EXISTS (SELECT 1 FROM locked AS n WHERE n.id = $3::uuid)
+RETURNING s.id`;
+
 /** $3 sequence of the sign-out. */
 export const NOTE_SIGN_OUT = `
 UPDATE holdfast.sessions AS s SET signed_out_sequence = $3 WHERE s.bucket = $1 AND s.id = $2`;
@@ -71,7 +83,7 @@ ORDER BY (s.device_id = $5::uuid) DESC NULLS LAST, s.device_sequence DESC LIMIT 
 
 /** $3 chain: its live sessions, those first that are ended first. */
 export const LIST_CHAIN = `
-SELECT s.id FROM holdfast.sessions AS s
+SELECT s.id, s.device_label FROM holdfast.sessions AS s
 WHERE s.bucket = $1 AND s.user_id = $2 AND s.device_id = $3 AND ${IS_LIVE}
 ORDER BY (s.last_used_at IS NOT NULL), s.device_sequence`;
 

@@ -56,7 +56,6 @@ interface Scope extends ExchangeParts {
 interface Chain {
   readonly deviceId: string;
   readonly label: string | null;
-  readonly isNew: boolean;
   readonly named: KinRow | null;
   readonly kin: readonly KinRow[];
 }
@@ -92,17 +91,22 @@ export async function exchange(parts: ExchangeParts, codeHash: Buffer, session: 
   if (wasSignedOut.rowCount !== 0) return { kind: 'refused', reason: 'signed_out' };
   const beyond = subject.signInLevel + 1 - policy.signInBurstPerAccount;
   if (beyond > 0) return { kind: 'delayed', retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
-  const evicted = chain.isNew ? await chooseEvicted(scope) : [];
+  const living = await listChain(scope, chain);
+  // A chain whose sessions are over is one chain more when it comes back to life.
+  const evicted = living.length === 0 ? await chooseEvicted(scope) : [];
   if (evicted === null) return { kind: 'too_many_sessions' };
-  return create(scope, chain, evicted, codeHash);
+  // The device's name is that of its live sessions: those that are over may never have had it.
+  const label = living.length === 0 ? chain.label : (living[0]?.device_label ?? null);
+  return create(scope, { ...chain, label }, evicted, codeHash);
 }
 
 /** The named session's chain, if the exchange proves that it comes from that device; else its secret's; else a new one. */
-async function findChain({ client, code, subject: { bucket, sub }, session: { device } }: Scope): Promise<Chain> {
-  const { replaces, copiesOf, secretHash } = device;
+async function findChain(scope: Scope): Promise<Chain> {
+  const { client, code, subject, session } = scope;
+  const { bucket, sub } = subject;
+  const { replaces, copiesOf, secretHash } = session.device;
   const ids = replaces === null ? copiesOf : [...copiesOf, replaces];
-  const found =
-    ids.length === 0 ? [] : (await client.query<KinRow>(statements.FIND_KIN, [bucket, sub, code.client_id, ids])).rows;
+  const found = ids.length === 0 ? [] : await findKin(scope, ids);
   const named = found.find(({ id }) => id === replaces) ?? null;
   const kin = found.filter(({ id }) => copiesOf.includes(id));
   const bySecret =
@@ -124,10 +128,23 @@ async function findChain({ client, code, subject: { bucket, sub }, session: { de
   return {
     deviceId: joined?.device_id ?? randomUUID(),
     label: joined?.device_label ?? null,
-    isNew: joined === undefined,
     named: isProven ? named : null,
     kin,
   };
+}
+
+async function findKin({ client, code, subject }: Scope, ids: readonly string[]): Promise<readonly KinRow[]> {
+  const values = [subject.bucket, subject.sub, code.client_id, ids];
+  return (await client.query<KinRow>(statements.FIND_KIN, values)).rows;
+}
+
+/** The live sessions of a chain, those first that are ended first. */
+async function listChain(
+  { client, subject }: Scope,
+  { deviceId }: Chain,
+): Promise<readonly Pick<KinRow, 'id' | 'device_label'>[]> {
+  const values = [subject.bucket, subject.sub, deviceId];
+  return (await client.query<Pick<KinRow, 'id' | 'device_label'>>(statements.LIST_CHAIN, values)).rows;
 }
 
 /** @returns chains to end, so that there is room for one more; null when the sign-in is refused */
@@ -151,7 +168,7 @@ async function create(
   const ended = [...(await end(scope, 'limit', statements.END_CHAINS, evicted))];
   ended.push(...(await noteFirstUse(scope, chain)));
   ended.push(...(await end(scope, 'limit', statements.END_SESSIONS, await chooseOverflow(scope, chain))));
-  const alive = await client.query(statements.LIST_CHAIN, [bucket, sub, chain.deviceId]);
+  const hasPredecessors = (await listChain(scope, chain)).length > 0;
   const sid = newSid(bucket);
   await client.query(CONSUME, [codeHash, sid]);
   const { rows } = await client.query<DeliveryRow>(CREATE, [
@@ -168,7 +185,7 @@ async function create(
     chain.label,
     chain.deviceId,
     await nextSignIn(client, subject),
-    alive.rowCount !== 0,
+    hasPredecessors,
     session.device.secretHash,
   ]);
   if (rows[0] === undefined) throw new TypeError('a locked code is there');
@@ -197,13 +214,15 @@ async function noteFirstUse(scope: Scope, { named, kin }: Chain): Promise<readon
 }
 
 /** Sessions beyond those that a chain, or a browser with cookies of several chains, may have; never the named one. */
-async function chooseOverflow({ client, subject, policy }: Scope, chain: Chain): Promise<readonly string[]> {
-  const { maxSessionsPerDeviceChain: most } = policy;
-  const values = [subject.bucket, subject.sub, chain.deviceId];
-  const alive = (await client.query<{ readonly id: string }>(statements.LIST_CHAIN, values)).rows.map(({ id }) => id);
+async function chooseOverflow(scope: Scope, chain: Chain): Promise<readonly string[]> {
+  const { maxSessionsPerDeviceChain: most } = scope.policy;
+  const alive = (await listChain(scope, chain)).map(({ id }) => id);
   const isSpare = (id: string): boolean => id !== chain.named?.id;
   const ofChain = alive.filter(isSpare).slice(0, Math.max(0, alive.length + 1 - most));
-  const ofBrowser = chain.kin
+  // Read again: the evictions and the first use of the named session have changed them.
+  const copiesOf = chain.kin.map(({ id }) => id);
+  const kin = copiesOf.length > most ? await findKin(scope, copiesOf) : [];
+  const ofBrowser = kin
     .filter((row) => row.is_live)
     .toSorted((a, b) => usedAt(b) - usedAt(a) || b.device_sequence - a.device_sequence)
     .slice(most)

@@ -117,14 +117,6 @@ FROM devices AS s
 WHERE $4::float8 IS NULL OR (s.last_used_at_ms, s.id) < ($4::float8, $5::uuid)
 ORDER BY s.last_used_at_ms DESC, s.id DESC LIMIT $6`;
 
-/** Names the device: every live session of the chain. */
-export const LABEL = `
-UPDATE holdfast.sessions AS s SET device_label = $4
-FROM holdfast.sessions AS n
-WHERE n.bucket = $1 AND n.id = $2 AND n.user_id = $3 AND n.revoked_at IS NULL AND n.expires_at > ${NOW}
-  AND n.idle_expires_at > ${NOW} AND s.bucket = n.bucket AND s.user_id = n.user_id AND s.device_id = n.device_id AND ${IS_LIVE}
-RETURNING s.id`;
-
 export const FIND_MEMBER = `
 SELECT s.id, s.user_id, s.client_id, s.device_id, s.device_sequence FROM holdfast.sessions AS s WHERE s.bucket = $1 AND s.id = $2`;
 

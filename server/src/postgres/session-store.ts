@@ -75,7 +75,7 @@ export function createSessionStore(
   };
 }
 
-type Lookups = Pick<SessionStore, 'listOfUser' | 'label' | 'findMember' | 'isDeviceOf' | 'findLive'>;
+type Lookups = Pick<SessionStore, 'listOfUser' | 'findMember' | 'isDeviceOf' | 'findLive'>;
 
 function lookups({ durable }: Connections, bucketOf: BucketOf): Lookups {
   return {
@@ -84,10 +84,6 @@ function lookups({ durable }: Connections, bucketOf: BucketOf): Lookups {
       const rows = await run<ListedRow>(durable, { text: statements.LIST_OF_USER, values });
       const sessions = rows.slice(0, limit).map(toListedSession);
       return { sessions, next: rows.length > limit ? (sessions.at(-1) ?? null) : null };
-    },
-    label: async (sid, sub, deviceLabel) => {
-      const values = [bucketOfId(sid), sid, sub, deviceLabel];
-      return (await run<IdRow>(durable, { text: statements.LABEL, values })).length > 0;
     },
     findMember: async (sid) => {
       const values = [bucketOfId(sid), sid];

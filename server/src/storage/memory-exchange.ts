@@ -54,7 +54,6 @@ interface Scope {
 
 interface Chain {
   readonly deviceId: string;
-  readonly isNew: boolean;
   readonly label: string | null;
   /** The named session, if the exchange proves that it comes from its device. */
   readonly named: MemorySession | null;
@@ -85,13 +84,17 @@ function exchange(
     const beyond = level - policy.signInBurstPerAccount;
     return { kind: 'delayed', retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
   }
-  const evicted = chain.isNew ? chooseEvicted(scope) : [];
+  const living = liveOfUser(tables, code.sub, nowMs, ({ deviceId }) => deviceId === chain.deviceId);
+  // A chain whose sessions are over is one chain more when it comes back to life.
+  const evicted = living.length === 0 ? chooseEvicted(scope) : [];
   if (evicted === null) return { kind: 'too_many_sessions' };
+  // The device's name is that of its live sessions: those that are over may never have had it.
+  const label = living.length === 0 ? chain.label : (living[0]?.deviceLabel ?? null);
   const ended = [...endRows(parts, transaction, evicted, { reason: 'limit', address: session.address })];
   ended.push(...noteFirstUse(scope, chain));
   const overflow = chooseOverflow(scope, chain);
   ended.push(...endRows(parts, transaction, overflow, { reason: 'limit', address: session.address }));
-  return create(scope, chain, { ...subject, signInLevel: level }, { key, ended });
+  return create(scope, { ...chain, label }, { ...subject, signInLevel: level }, { key, ended });
 }
 
 const copiesOf = ({ parts: { tables }, code, session: { device } }: Scope): readonly MemorySession[] =>
@@ -116,7 +119,6 @@ function findChain(scope: Scope): Chain {
   const joined = isProven ? named : ofSecret[0];
   return {
     deviceId: joined?.deviceId ?? newSid(parts.randomBytes(1).readUInt8(0), parts.randomBytes(15)),
-    isNew: joined === undefined,
     label: joined?.deviceLabel ?? null,
     named: isProven ? named : null,
   };

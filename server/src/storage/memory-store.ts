@@ -77,15 +77,18 @@ function lookups({ tables, query, transact }: MemoryParts): Lookups {
         const page = devices.slice(0, limit);
         return { sessions: page, next: devices.length > limit ? (page.at(-1) ?? null) : null };
       }),
-    label: (sid, sub, deviceLabel) =>
-      transact({ rows: [sid], isDurable: true, namesRow: false }, ({ nowMs, put }) => {
+    label: (sid, sub, deviceLabel) => {
+      const chain = [...sessions.values()].filter(({ deviceId }) => deviceId === sessions.get(sid)?.deviceId);
+      const rows = [sub, ...chain.map((row) => row.sid).toSorted()];
+      return transact({ rows, isDurable: true, namesRow: false }, ({ nowMs, put }) => {
         const named = sessions.get(sid);
         if (named === undefined || named.sub !== sub || !isLive(named, nowMs)) return false;
         for (const row of liveOfUser(tables, sub, nowMs, ({ deviceId }) => deviceId === named.deviceId)) {
           put(sessions, row.sid, { ...row, deviceLabel });
         }
         return true;
-      }),
+      });
+    },
     findMember: (sid) =>
       query(() => {
         const row = sessions.get(sid);

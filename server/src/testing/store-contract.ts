@@ -115,6 +115,7 @@ export function testStoreContract(open: () => StoreUnderTest): void {
   testSignOut(bench);
   testWholeChains(bench);
   testLimitOfChains(bench, open);
+  testReturningDevices(bench);
   testLimitOfSessions(bench);
   testMassEndings(bench);
   testDeviceList(bench, open);
@@ -381,6 +382,48 @@ function testLimitOfChains(open: Open, under: () => StoreUnderTest): void {
     // The refusal has used nothing up.
     await bench.store.sessions.endChain(third.sid, CAUSE);
     expect((await bench.exchange(code)).kind).toBe('exchanged');
+  });
+}
+
+function testReturningDevices(open: Open): void {
+  test('a device whose sessions are over counts again when it signs in: the limit of devices holds', async () => {
+    const bench = open();
+    const sub = bench.newSub();
+    const secretHash = newSecret();
+    const over = await bench.signInWith(sub, { secretHash });
+    await bench.store.sessions.revoke(over.sid, CAUSE);
+    const devices: SessionRecord[] = [];
+    for (let times = 0; times < CONTRACT_POLICY.maxDeviceChainsPerUser; times++) {
+      devices.push(await bench.signInWith(sub, {}));
+    }
+    const back = await bench.signInWith(sub, { secretHash });
+    expect(back.deviceId).toBe(over.deviceId);
+    expect(await bench.areAlive(...devices, back)).toEqual([false, true, true, true]);
+  });
+
+  test('the name of a device stays although the session that a tab names never had it', async () => {
+    const bench = open();
+    const sub = bench.newSub();
+    const secretHash = newSecret();
+    const stale = await bench.signInWith(sub, { secretHash });
+    const newer = await bench.signInWith(sub, { secretHash });
+    await bench.use(newer);
+    await bench.store.sessions.label(newer.sid, sub, 'Phone');
+    await bench.use(await bench.signInWith(sub, { secretHash, replaces: stale.sid }));
+    const { sessions } = await bench.store.sessions.listOfUser(sub, { currentSid: null, after: null, limit: 10 });
+    expect(sessions).toMatchObject([{ deviceLabel: 'Phone' }]);
+  });
+
+  test('a browser with many cookies loses no device to sessions that its own sign-in has just ended', async () => {
+    const bench = open();
+    const sub = bench.newSub();
+    const other = await bench.signInWith(sub, {});
+    const secretHash = newSecret();
+    const chain: SessionRecord[] = [];
+    for (let times = 0; times < 4; times++) chain.push(await bench.signInWith(sub, { secretHash }));
+    const replaces = chain.at(-1)?.sid ?? '';
+    await bench.signInWith(sub, { secretHash, replaces, copiesOf: [other, ...chain].map(({ sid }) => sid) });
+    expect(await bench.areAlive(other, ...chain)).toEqual([true, false, false, false, true]);
   });
 }
 
