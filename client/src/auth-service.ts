@@ -1,5 +1,6 @@
 import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.ts';
 import { HoldfastError } from './errors.ts';
+import { orNull } from './or-null.ts';
 import { resolvePolicy, type SessionPolicy } from './policy.ts';
 import type { HttpAnswer, Platform } from './ports.ts';
 import { isDefinite, postRevocation } from './revocation.ts';
@@ -159,6 +160,9 @@ function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthS
   };
 }
 
+/** For how long a look into the store counts where the platform does not notice changes: no longer than a user would notice. */
+const STORE_KNOWN_MS = 1_000;
+
 function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireConfig): MachineConfig {
   const { reauthentication = ['password'] } = options;
   return {
@@ -167,6 +171,7 @@ function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireCon
     stages: reauthentication.map((each) => (typeof each === 'string' ? each : each.stage)),
     automaticStages: reauthentication.flatMap((each) => (typeof each === 'string' ? [] : each.stage)),
     isActivityAssumed: options.assumeUserActive ?? false,
+    storeKnownMs: options.platform.look ? Infinity : STORE_KNOWN_MS,
   };
 }
 
@@ -189,14 +194,11 @@ function isUsable(answer: TokenAnswer): boolean {
 /** The app's own reading of answers, where it has one that can be used. */
 const classifier =
   ({ classify }: AuthServiceOptions): Shell['classify'] =>
-  (answer) => {
-    try {
+  (answer) =>
+    orNull(() => {
       const read = classify?.(answer) ?? null;
       return read && isUsable(read) ? read : null;
-    } catch {
-      return null;
-    }
-  };
+    });
 
 const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user has signed out');
 
@@ -224,7 +226,7 @@ async function begin(shell: Shell, held: Held): Promise<void> {
 async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
   refuseUnusable(shell);
   const tokens = readTokens(tokenResponse);
-  if (!tokens) throw new HoldfastError('protocol', 'a token response needs an access_token');
+  if (!tokens) throw new HoldfastError('protocol', 'no access_token');
   await begin(shell, beginSession(tokens, shell.platform.clock.now(), shell.config.scope));
 }
 

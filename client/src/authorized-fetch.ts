@@ -116,10 +116,13 @@ async function sendOnce(
   plan: Plan,
   method: string,
   url: string,
-  { access }: GrantedToken,
+  { access, owner }: GrantedToken,
+  patience: Patience,
 ): Promise<Response> {
   const attempt = async (): Promise<Response> => {
     const proof = access.tokenType === 'DPoP' ? await signProof(shell, method, url, access.value) : null;
+    // Signing takes time, in which another tab may have signed out: the request leaves in the same task as this answer.
+    if (proof !== null) await requestToken(shell, { ...patience, owner });
     const authorization = `${access.tokenType} ${access.value}`;
     const sent = plan.send(proof === null ? { authorization } : { authorization, dpop: proof });
     sent.catch(() => dispatch(shell, { type: 'requestLost' }));
@@ -179,7 +182,7 @@ async function sendAuthorized(
   let before: number | null = null;
   for (;;) {
     const { generation, owner } = token;
-    const response = await sendOnce(shell, plan, method, target.href, token);
+    const response = await sendOnce(shell, plan, method, target.href, token, patience);
     const atMs = Date.parse(response.headers.get('date') ?? '');
     const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', atMs };
     if (response.status !== 401) {

@@ -46,18 +46,18 @@ export type ErrorResponse = { readonly status: number; json(): Promise<unknown>;
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
   /** What happened, for programs. */
-  readonly code: HoldfastErrorCode;
+  declare readonly code: HoldfastErrorCode;
   /** Whether the same call may succeed later without anybody changing anything. */
-  readonly isRetryable: boolean;
+  declare readonly isRetryable: boolean;
   /** The API's answer, with code `http-status` only. */
-  readonly response: ErrorResponse | null;
+  declare readonly response: ErrorResponse | null;
 
   constructor(
     code: HoldfastErrorCode,
     message: string,
     options: { readonly cause?: unknown; readonly response?: ErrorResponse } = {},
   ) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.code = code;
     this.response = options.response ?? null;
     const status = this.response?.status ?? 0;

@@ -1,3 +1,4 @@
+import { isStoreKnown, knowStore } from './known-store.ts';
 import { after, type Instant } from './instant.ts';
 import { backOff, payForRefresh, refreshAllowedInMs } from './pacing.ts';
 import type { StoredSession, VaultRecord } from './ports.ts';
@@ -82,6 +83,7 @@ function goAhead(turn: Turn, flight: Flight): void {
 export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
+  knowStore(turn);
   const news = isOver(turn, record) ? null : readable(turn, record);
   if (news && !news.session) return adopt(turn, news, 'verified');
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
@@ -207,6 +209,7 @@ export function onFlightVaultWritten(
   record: VaultRecord | null,
 ): void {
   if (flight.step.kind !== 'committing') return;
+  knowStore(turn);
   const { held, sent } = flight.step;
   const stamp = record?.stamp ?? 0;
   const news = isOver(turn, record) ? null : readable(turn, record);
@@ -225,7 +228,7 @@ function land(turn: Turn, flight: Flight, held: Held, stamp: number): boolean {
   endFlight(turn);
   hold(turn, held, stamp, true);
   observe(turn, { type: 'refresh.succeeded', attempt: flight.attempt, durationMs, isRotated });
-  settleWaiters(turn);
+  if (isStoreKnown(turn)) settleWaiters(turn);
   return isRotated;
 }
 

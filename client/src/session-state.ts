@@ -41,6 +41,7 @@ export type Waiter = {
   readonly isForNetwork: boolean;
   /** Monotonic time at which it waits for that no longer, in ms: the platform may be wrong. */
   readonly pauseUntilMs: number;
+  readonly stepUp: StepUp | null;
 };
 
 /** What became of a request that carried a token. */
@@ -151,12 +152,16 @@ export type SessionState = {
   /** What resources have said of tokens, and until when that counts, in monotonic ms. */
   readonly verdicts: Readonly<Record<string, number>>;
   readonly waiting: readonly Waiter[];
+  /** Requests that came when the store was not known: they are looked at once it was read. */
+  readonly asking: readonly Waiter[];
+  /** Until then the store holds what this process has seen in it. Later it is read before a token is handed out. */
+  readonly knownUntil: Instant;
   readonly flight: Flight | null;
   /** A sign-in or adoption that is being stored before anybody sees it. */
   readonly storing: { readonly operation: number; readonly held: Held; readonly over: readonly string[] } | null;
   /** A read of the vault: to restore, or because another tab may have written to it. */
   readonly syncing: number | null;
-  /** When the vault has to be read next for one of these reasons; `null`: no need. */
+  /** When the vault has to be read next for one of these reasons; `null`: no need. While it is read: when its answer is too old. */
   readonly syncAt: Instant | null;
   /** What this tab knows and the vault does not: it is written as soon as it can be. */
   readonly unwritten: Unwritten | null;
@@ -190,6 +195,8 @@ export type MachineConfig = {
   readonly automaticStages: readonly ReauthenticationStage[];
   /** Nobody reports user activity here, so every refresh counts as the user's. */
   readonly isActivityAssumed: boolean;
+  /** For how long a look into the store counts, in ms. `Infinity`: the platform notices every change. */
+  readonly storeKnownMs: number;
 };
 
 /** Facts. Effects end in exactly one of the events that carry their `attempt` or `operation`. */

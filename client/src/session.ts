@@ -1,4 +1,5 @@
-import { hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
+import { after, hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
+import { isStoreKnown } from './known-store.ts';
 import { refreshAllowedInMs } from './pacing.ts';
 import type { SessionPolicy } from './policy.ts';
 import { onAnswered, onFlightUnavailable, onLockSettled, startFlight } from './refresh-flight.ts';
@@ -57,6 +58,8 @@ export function initialState(jitter: number, now: Instant): SessionState {
     tokenSinceMs: now.monotonicMs,
     verdicts: {},
     waiting: [],
+    asking: [],
+    knownUntil: now,
     flight: null,
     storing: null,
     syncing: null,
@@ -128,28 +131,40 @@ function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
     if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
     if (signal === 'online') return;
     state.syncAt = now;
+    // From this moment on nothing of the session before is handed out: the store may hold another one.
+    state.knownUntil = now;
     if (state.unwritten?.retryAt) state.unwritten = { ...state.unwritten, retryAt: now };
   }
 }
 
 function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
-  const { caller, stepUp, deadlineMs, isForNetwork, refusal } = event;
-  const { state, now, policy } = turn;
-  const { flight, generation, owner } = state;
-  const newerThan = stepUp ? Infinity : (refusal?.generation ?? event.newerThan);
+  const { caller, refusal } = event;
+  const { state, now } = turn;
+  const { owner } = state;
   // Sent before by somebody who has left since: it is not sent again for whoever is here now.
   if (event.owner !== null && event.owner !== owner)
     return refuse(turn, caller, state.phase.kind === 'signed-out' ? 'signed-out' : 'user-changed');
   const youngMs = refusal ? judge(turn, refusal) : 0;
   if (youngMs === null) return run(turn, { type: 'settle', caller, settlement: null });
-  const pauseMs = youngMs || event.pauseMs;
-  const { phase } = state;
+  const waiter: Waiter = {
+    ...event,
+    newerThan: event.stepUp ? Infinity : (refusal?.generation ?? event.newerThan),
+    owner,
+    deadlineMs: now.monotonicMs + event.deadlineMs,
+    pauseUntilMs: now.monotonicMs + (youngMs || event.pauseMs),
+  };
+  state.asking = [...state.asking, waiter];
+}
+
+/** Hands a token to one caller, or parks its request. */
+function admit(turn: Turn, waiter: Waiter): void {
+  const { state, now, policy } = turn;
+  const { phase, flight, generation } = state;
+  const { caller, newerThan, isForNetwork, stepUp } = waiter;
   const access = phase.kind === 'active' && usableAccess(phase, now);
   const isKept = isForNetwork && state.isOffline;
   if (access && generation > newerThan && !isKept) return grant(turn, caller, access);
   if (state.waiting.length >= policy.parkedRequestsMax) return refuse(turn, caller, 'queue-full');
-  const [deadlineAtMs, pauseUntilMs] = [now.monotonicMs + deadlineMs, now.monotonicMs + pauseMs];
-  const waiter: Waiter = { caller, newerThan, owner, deadlineMs: deadlineAtMs, isForNetwork, pauseUntilMs };
   state.waiting = [...state.waiting, waiter];
   observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
   if (flight) observe(turn, { type: 'refresh.joined', attempt: flight.attempt, caller });
@@ -236,15 +251,22 @@ function advance(turn: Turn): number {
 }
 
 function serveWaiters(turn: Turn): void {
-  const { phase, storing } = turn.state;
-  if (phase.kind === 'signed-out' && !storing) failWaiters(turn, 'signed-out', isAnybody);
-  if (phase.kind === 'active' && usableAccess(phase, turn.now)) settleWaiters(turn);
+  const { state, now } = turn;
+  const { phase, asking, waiting } = state;
+  if (!isStoreKnown(turn) && phase.kind !== 'restoring') {
+    if (asking.length + waiting.length > 0 && state.syncing === null) state.syncAt = now;
+    return;
+  }
+  state.asking = [];
+  for (const waiter of asking) admit(turn, waiter);
+  if (phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out', isAnybody);
+  if (phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);
 }
 
 /** Every deadline there is, in the order in which those that have passed are seen to. */
 function agendaOf(turn: Turn): readonly Due[] {
   const { state, now } = turn;
-  const { phase, flight, unwritten, waiting } = state;
+  const { phase, flight, unwritten } = state;
   const agenda: Due[] = [];
   const at = (deadline: Instant | null, act: () => void): void => {
     if (deadline) agenda.push([untilEither(deadline, now), act]);
@@ -254,9 +276,9 @@ function agendaOf(turn: Turn): readonly Due[] {
   if (flight) at(flight.deadline, () => onFlightUnavailable(turn, flight.attempt, 'timeout'));
   const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
   const first = (times: readonly number[]): number => Math.min(...times) - now.monotonicMs;
-  const deadlines = waiting.map(({ deadlineMs }) => deadlineMs);
+  const deadlines = [...state.asking, ...state.waiting].map(({ deadlineMs }) => deadlineMs);
   agenda.push([first(deadlines), () => failWaiters(turn, 'deadline-exceeded', isLate)]);
-  agenda.push([first(waiting.map(({ pauseUntilMs }) => pauseUntilMs)), () => endPauses(turn)]);
+  agenda.push([first(state.waiting.map(({ pauseUntilMs }) => pauseUntilMs)), () => endPauses(turn)]);
   if (phase.kind === 'active') agenda.push(warning(turn, phase), ...renewal(turn, phase));
   return agenda;
 }
@@ -272,7 +294,7 @@ function endPauses({ state, now }: Turn): void {
 
 function readVault(turn: Turn): void {
   const operation = takeNumber(turn);
-  turn.state.syncAt = null;
+  turn.state.syncAt = after(turn.now, turn.policy.vaultWaitMs);
   turn.state.syncing = operation;
   run(turn, { type: 'readVault', operation, isForRefresh: false });
 }

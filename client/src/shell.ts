@@ -264,8 +264,8 @@ async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promi
   // Answered in another tab, or given up: nobody needs the prompt any more.
   void until(shell, isOver).then(() => controller.abort());
   try {
-    if (!method) throw new HoldfastError('misconfigured', 'no such stage');
-    const held = await authenticate(shell, method, controller.signal);
+    // Stages that start by themselves have a method.
+    const held = await authenticate(shell, method as SignInMethod, controller.signal);
     // The user has signed out meanwhile: what comes late ends at once.
     if (shell.isDisposed || shell.state.owner !== owner) return void postRevocation(shell, held.stored, 'discard');
     dispatch(shell, { type: 'signedIn', held });
@@ -278,7 +278,7 @@ function settle(shell: Shell, caller: number, settlement: GrantedToken | Holdfas
   const waiting = shell.callers.get(caller);
   shell.callers.delete(caller);
   if (typeof settlement !== 'string') return waiting?.resolve(settlement);
-  waiting?.reject(new HoldfastError(settlement, `the request was not sent: ${settlement}`));
+  waiting?.reject(new HoldfastError(settlement, `not sent: ${settlement}`));
 }
 
 /** What a caller waits for: a token newer than the one it has seen fail, or the sign-in that a resource asked for. */
@@ -315,6 +315,7 @@ export async function requestToken(
   const caller = shell.nextCaller++;
   const granted = new Promise<GrantedToken | null>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
   const defaults = { newerThan: 0, isForNetwork: false, pauseMs: Infinity, refusal: null };
+  shell.platform.look?.();
   dispatch(shell, { ...defaults, ...request, type: 'tokenRequested', caller, owner, deadlineMs, stepUp });
   return unlessAborted(signal, granted, () => {
     shell.callers.delete(caller);

@@ -68,7 +68,7 @@ async function exchangeOnce(parts: Parts, request: HttpRequest): Promise<HttpAns
     hear(parts, request.url, answer.headers);
     return answer;
   } catch (cause) {
-    throw new HoldfastError('server-unavailable', 'the authorization server did not answer', { cause });
+    throw new HoldfastError('server-unavailable', 'the server cannot answer now', { cause });
   } finally {
     controller.abort();
   }

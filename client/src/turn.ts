@@ -115,9 +115,11 @@ export function holdStored(stored: StoredSession, freshness: Freshness, now: Ins
 
 /** Takes the waiters that `isMeant` picks out of the queue. */
 export function takeWaiters({ state }: Turn, isMeant: (waiter: Waiter) => boolean): readonly Waiter[] {
-  const { waiting } = state;
-  state.waiting = waiting.filter((waiter) => !isMeant(waiter));
-  return waiting.filter(isMeant);
+  const all = [...state.asking, ...state.waiting];
+  const isLeft = (waiter: Waiter): boolean => !isMeant(waiter);
+  state.asking = state.asking.filter(isLeft);
+  state.waiting = state.waiting.filter(isLeft);
+  return all.filter(isMeant);
 }
 
 /** A usable token for one caller. */

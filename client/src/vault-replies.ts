@@ -1,4 +1,5 @@
-import { after } from './instant.ts';
+import { after, hasPassed } from './instant.ts';
+import { knowStore } from './known-store.ts';
 import { backOff } from './pacing.ts';
 import { onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
 import type { Event, Held } from './session-state.ts';
@@ -42,14 +43,19 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
 }
 
 export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'>): void {
-  const { state, config } = turn;
+  const { state, config, now } = turn;
   const { flight } = state;
   if (flight?.attempt === operation) return onFlightVaultRead(turn, flight, record);
   if (state.syncing !== operation) return;
   state.syncing = null;
+  // Unless others have written since, or may have: the answer is as old as this process was frozen.
+  if (!hasPassed(state.syncAt ?? now, now)) state.syncAt = null;
+  knowStore(turn);
   const news = readable(turn, record);
   if (state.phase.kind !== 'restoring') {
-    if (news && news.stamp !== state.stamp && !state.storing && !state.unwritten) adopt(turn, news, 'verified');
+    // A refresh that waits to be stored would lose its comparison: what is read says so also where storage takes no write.
+    const isKept = state.storing ?? state.unwritten?.isUsersWill;
+    if (news && news.stamp !== state.stamp && !isKept) adopt(turn, news, 'verified');
     return lookAgain(turn);
   }
   const stamp = record?.stamp ?? 0;
@@ -103,6 +109,8 @@ export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavai
   else if (state.syncing === operation) {
     state.syncing = null;
     state.syncAt = after(now, backOff(turn).ms);
+    // A token that is valid is handed out all the same, until the store answers again.
+    knowStore(turn, Infinity);
     observe(turn, { type: 'vault.unavailable' });
   } else onFlightUnavailable(turn, operation, 'vault-unavailable');
 }

@@ -1,7 +1,7 @@
 import type { ReauthenticationFailure } from './session-state.ts';
 
-const CANCELLED: ReadonlySet<string> = new Set(['NotAllowedError', 'AbortError']);
-const UNAVAILABLE: ReadonlySet<string> = new Set(['NotSupportedError', 'ConstraintError']);
+const CANCELLED = /^(?:NotAllowed|Abort)Error$/u;
+const UNAVAILABLE = /^(?:NotSupported|Constraint)Error$/u;
 
 /**
  * Why a means of authenticating did not help, from the name of its error: `auth.declineReauthentication(whyFailed(error))`.
@@ -9,6 +9,6 @@ const UNAVAILABLE: ReadonlySet<string> = new Set(['NotSupportedError', 'Constrai
  */
 export function whyFailed(error: unknown): ReauthenticationFailure {
   const name = error instanceof Error ? error.name : '';
-  if (CANCELLED.has(name)) return 'cancelled';
-  return UNAVAILABLE.has(name) ? 'unavailable' : 'failed';
+  if (CANCELLED.test(name)) return 'cancelled';
+  return UNAVAILABLE.test(name) ? 'unavailable' : 'failed';
 }

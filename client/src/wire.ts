@@ -1,3 +1,4 @@
+import { orNull } from './or-null.ts';
 import type { HttpAnswer, HttpRequest, Revocation } from './ports.ts';
 import type { NoAnswer, RejectionReason, TokenAnswer, Tokens, TransientCause } from './token-answer.ts';
 
@@ -100,12 +101,8 @@ export const revocationRequest = (config: WireConfig, session: Revocation): Http
 
 /** Parses a JSON object; anything else is `null`. */
 export function parseObject(body: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null ? { ...value } : null;
-  } catch {
-    return null;
-  }
+  const value: unknown = orNull(() => JSON.parse(body));
+  return typeof value === 'object' && value !== null ? { ...value } : null;
 }
 
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
@@ -216,12 +213,7 @@ export type ChallengeAnswer =
   | NoAnswer;
 
 /** Answers that are about the credential, or about a ceremony that has to begin again. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  'access_denied',
-  'insufficient_authorization',
-  'invalid_grant',
-  'invalid_session',
-]);
+const REFUSALS = /^(access_denied|insufficient_authorization|invalid_(grant|session))$/u;
 
 /** Classifies an answer of the authorization challenge endpoint. @see draft-ietf-oauth-first-party-apps */
 export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
@@ -229,7 +221,7 @@ export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
   const code = text(json?.['authorization_code']);
   if (answer.status >= 200 && answer.status < 300 && code !== null) return { kind: 'code', code };
   const error = text(json?.['error']);
-  const isRefusal = error !== null && REFUSALS.has(error);
+  const isRefusal = error !== null && REFUSALS.test(error);
   if (answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf')
     return { kind: 'rejected', more: json ?? {} };
   const classified = readTokenAnswer(answer);

@@ -1,22 +1,16 @@
 import type { Clock } from './ports.ts';
 
 /** What `promise` resolves with, if it settles within `ms`; otherwise rejects with `late`. For ports that may never answer. */
-export async function within<T>(
+export const within = <T>(
   clock: Clock,
   ms: number,
   promise: Promise<T>,
   late = new Error(`no answer within ${ms} ms`),
-): Promise<T> {
-  let cancel = (): void => {};
-  const isLate = new Promise<never>((_resolve, reject) => {
-    cancel = clock.wake(ms, () => reject(late));
+): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const cancel = clock.wake(ms, () => reject(late));
+    promise.finally(cancel).then(resolve, reject);
   });
-  try {
-    return await Promise.race([promise, isLate]);
-  } finally {
-    cancel();
-  }
-}
 
 /** Why a caller has left. Engines such as React Native's have no `reason`. */
 const reasonOf = ({ reason }: AbortSignal): Error =>
@@ -28,24 +22,19 @@ export function refuseAborted(signal: AbortSignal | null | undefined): void {
 }
 
 /** What `promise` settles with, unless its caller aborts first: then `leave` is called, and it rejects with the abort's reason. */
-export async function unlessAborted<T>(
+export const unlessAborted = <T>(
   signal: AbortSignal | null | undefined,
   promise: Promise<T>,
   leave: () => void = () => {},
-): Promise<T> {
-  if (!signal) return promise;
-  let abort = (): void => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => {
-      leave();
-      reject(reasonOf(signal));
-    };
-    signal.addEventListener('abort', abort);
-    if (signal.aborted) abort();
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
+): Promise<T> =>
+  signal
+    ? new Promise((resolve, reject) => {
+        const abort = (): void => {
+          leave();
+          reject(reasonOf(signal));
+        };
+        signal.addEventListener('abort', abort);
+        if (signal.aborted) abort();
+        promise.finally(() => signal.removeEventListener('abort', abort)).then(resolve, reject);
+      })
+    : promise;

@@ -187,7 +187,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: VAULT,
-        find: 'if (news && news.stamp !== state.stamp && !state.storing && !state.unwritten)',
+        find: 'if (news && news.stamp !== state.stamp && !isKept)',
         replace: 'if (news && news.stamp < 0)',
       },
     ],
@@ -312,8 +312,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SESSION,
-        find: '[now.monotonicMs + deadlineMs, now.monotonicMs + pauseMs];',
-        replace: '[now.monotonicMs + deadlineMs, pauseMs * Infinity];',
+        find: 'pauseUntilMs: now.monotonicMs + (youngMs || event.pauseMs),',
+        replace: 'pauseUntilMs: event.pauseMs * Infinity,',
       },
       { file: SESSION, find: '  state.isOffline = false;\n', replace: '' },
     ],

@@ -82,6 +82,7 @@ const configOf = (store: SmallSetup['store']): MachineConfig => ({
   stages: ['password'],
   automaticStages: [],
   isActivityAssumed: true,
+  storeKnownMs: Infinity,
 });
 
 const CONFIGS = { vault: configOf('vault'), cookie: configOf('cookie') } as const;

@@ -104,7 +104,7 @@ const WORKER = `
 `;
 
 /** Serves one request, whoever it is for. */
-async function serve(api: Api, request: IncomingMessage, page: string) {
+async function serve(api: Api, request: IncomingMessage, scripts: ReadonlyMap<string, string>) {
   const { method = 'GET', url: target = '/', headers, socket } = request;
   const [path = '', search = ''] = target.split('?');
   const body = await readBody(request);
@@ -119,17 +119,25 @@ async function serve(api: Api, request: IncomingMessage, page: string) {
     remoteAddress: socket.remoteAddress ?? '',
   });
   if (answer !== null) return answer;
-  if (path === '/worker.js') return { status: 200, headers: { 'content-type': 'text/javascript' }, body: WORKER };
-  const isScript = path === '/stage.js';
-  const type = isScript ? 'text/javascript' : 'text/html';
+  const script = scripts.get(path);
+  const type = script === undefined ? 'text/html' : 'text/javascript';
   const html = '<!doctype html><meta charset="utf-8"><title>Stage</title><script src="/stage.js"></script>';
-  return { status: 200, headers: { 'content-type': `${type}; charset=utf-8` }, body: isScript ? page : html };
+  return { status: 200, headers: { 'content-type': `${type}; charset=utf-8` }, body: script ?? html };
 }
 
 /** Starts a stage on a database of its own. */
 export async function openStage(policy: HoldfastOptions['policy'] = {}): Promise<Stage> {
   Date.now = () => wallNow() + serverOffsetMs;
-  const [page, database] = await Promise.all([bundlePage('stage-page'), createTestDatabase()]);
+  const [page, worker, database] = await Promise.all([
+    bundlePage('stage-page'),
+    bundlePage('stage-worker'),
+    createTestDatabase(),
+  ]);
+  const scripts = new Map([
+    ['/stage.js', page],
+    ['/session-worker.js', worker],
+    ['/worker.js', WORKER],
+  ]);
   const counts = new Map<string, number>();
   const faults = new Map<string, Fault[]>();
   const lasting = new Map<string, Fault>();
@@ -140,7 +148,7 @@ export async function openStage(policy: HoldfastOptions['policy'] = {}): Promise
     const endpoint = `${request.method} ${request.url?.split('?')[0]}`;
     counts.set(endpoint, (counts.get(endpoint) ?? 0) + 1);
     const fault = faults.get(endpoint)?.shift() ?? lasting.get(endpoint);
-    const work = () => (api ? serve(api, request, page) : Promise.reject(new Error('the stage is not open yet')));
+    const work = () => (api ? serve(api, request, scripts) : Promise.reject(new Error('the stage is not open yet')));
     if (fault) await fault(work, response);
     else writeAnswer(response, await work());
   };

@@ -1,6 +1,7 @@
 import { fetchTransport } from '../fetch-transport.ts';
 import type { Platform } from '../ports.ts';
 import { timerClock } from '../timer-clock.ts';
+import { watchedSignals } from '../watched-signals.ts';
 import { createBiometricGate } from './biometric-gate.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { keychainDeviceSecret } from './device-secret.ts';
@@ -58,19 +59,21 @@ export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = 
     const name = `holdfast.${keychainName(options.name ?? app)}`;
     const keychain = openKeychain(secureStore, name, { accessGroup, biometricPrompt }, warn);
     const outbox = keychainOutbox(keychain, protection);
-    const signals = expoSignals(appState, network);
+    const vault = keychainVault({
+      keychain,
+      marker: markerFile(name),
+      appState,
+      gate,
+      protection,
+      keepsAfterReinstall: accessGroup !== undefined || (options.keepsAfterReinstall ?? false),
+      isShared: accessGroup !== undefined,
+      discard: (session) => outbox.add(session),
+    });
+    const { signals, look } = watchedSignals(expoSignals(appState, network), vault.version);
     return {
       clock: timerClock,
       transport: fetchTransport({ credentials: 'omit' }),
-      vault: keychainVault({
-        keychain,
-        marker: markerFile(name),
-        appState,
-        gate,
-        protection,
-        keepsAfterReinstall: accessGroup !== undefined || (options.keepsAfterReinstall ?? false),
-        discard: (session) => outbox.add(session),
-      }),
+      vault,
       outbox,
       mutex: processMutex(name),
       signals: (emit) => {
@@ -82,7 +85,8 @@ export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = 
           stop();
         };
       },
-      // Other processes look into the keychain before each refresh.
+      look,
+      // Other processes look into the keychain before each token.
       announce: () => {},
       random: Math.random,
       randomToken: () => randomToken(crypto),

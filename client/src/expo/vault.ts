@@ -2,7 +2,7 @@ import type { Revocation, Vault, VaultRecord } from '../ports.ts';
 import type { BiometricGate } from './biometric-gate.ts';
 import type { Keychain, Protection } from './keychain.ts';
 import type { AppState, MarkerFile } from './modules.ts';
-import { createHeadItem, HEAD_ITEM, unavailable, type Head } from './session-head.ts';
+import { createHeadItem, HEAD_ITEM, unavailable, type Head, type HeadItem } from './session-head.ts';
 
 // A session is two items: its head, and the refresh token in the class that was asked for. Each refresh token is a new item: an
 // item keeps its class for life, and to change one that is behind Face ID would ask for the face.
@@ -16,6 +16,8 @@ export type KeychainVaultParts = {
   readonly protection: Protection;
   /** A session from before the app was removed and installed again is still the user's, or another app's as well. */
   readonly keepsAfterReinstall: boolean;
+  /** Other apps or extensions write to the same items. */
+  readonly isShared: boolean;
   /** Takes over the session of an earlier installation, to be ended at the server. */
   readonly discard: (session: Revocation) => Promise<void>;
 };
@@ -49,6 +51,18 @@ function headAfter(before: Head | null, next: Next, known: Known, protection: Pr
   };
 }
 
+/** How often anything in this process has written to any keychain vault. */
+let writes = 0;
+
+/** The stamp that another process may have written. */
+function stampOf({ look }: HeadItem): number | string {
+  try {
+    return look()?.stamp ?? 0;
+  } catch {
+    return 'locked';
+  }
+}
+
 /** Removes items, each once. */
 function createSweeper(
   keychain: Keychain,
@@ -67,8 +81,8 @@ function createSweeper(
 }
 
 /** The session in the iOS keychain. A keychain knows no compare-and-swap: each one here is one task without a pause. */
-export function keychainVault(parts: KeychainVaultParts): Vault {
-  const { keychain, marker, appState, gate, protection, keepsAfterReinstall, discard } = parts;
+export function keychainVault(parts: KeychainVaultParts): Vault & { readonly version: () => unknown } {
+  const { keychain, marker, appState, gate, protection, keepsAfterReinstall, isShared, discard } = parts;
   const item = createHeadItem(keychain, marker, appState);
   const { removed, sweep } = createSweeper(keychain, protection);
   let known: Known = null;
@@ -111,12 +125,14 @@ export function keychainVault(parts: KeychainVaultParts): Vault {
     if (head.token !== null && refreshToken !== null && head.token !== before?.token)
       keychain.write(head.token, refreshToken, protection);
     item.write(head);
+    writes++;
     known = head.token === null || refreshToken === null ? null : { item: head.token, token: refreshToken };
     sweep(head);
     return item.toRecord(head, refreshToken);
   };
 
   return {
+    version: () => (isShared ? `${writes} ${stampOf(item)}` : writes),
     read: async () => {
       const head = item.read();
       if (!head) return null;

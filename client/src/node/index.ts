@@ -2,12 +2,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
 import process from 'node:process';
 import type { Platform } from '../ports.ts';
+import { watchedSignals } from '../watched-signals.ts';
 import { nodeClock } from './clock.ts';
 import { fileDeviceSecret } from './device-secret.ts';
 import { defaultFolder } from './folder.ts';
 import { fileMutex } from './mutex.ts';
 import { fileOutbox } from './outbox.ts';
-import { preparePrivateFolder } from './private-path.ts';
+import { preparePrivateFolder, versionOf } from './private-path.ts';
 import { sleepSignals } from './signals.ts';
 import { nodeTransport } from './transport.ts';
 import { fileVault } from './vault.ts';
@@ -47,14 +48,17 @@ export function node(options: NodeOptions): Platform {
   preparePrivateFolder(folder);
   const fileOf = (suffix: string): string => path.resolve(folder, `${name}${suffix}`);
   const warn = onWarning ?? ((message) => process.emitWarning(message, { code: 'HOLDFAST_STORAGE' }));
+  const sleep = sleepSignals(nodeClock(false), () => look());
+  const { signals, look } = watchedSignals(sleep, () => versionOf(fileOf('.json')));
   return {
     clock: nodeClock(keepsProcessAlive),
     transport: nodeTransport,
     vault: fileVault(fileOf('.json'), warn),
     outbox: fileOutbox(fileOf('.outbox.json'), warn),
     mutex: fileMutex(fileOf('.refresh.lock')),
-    signals: sleepSignals(nodeClock(false)),
-    // Other processes look into the file before each refresh.
+    signals,
+    look,
+    // Other processes look at the file before each token.
     announce: () => {},
     random: Math.random,
     randomToken: () => randomBytes(32).toString('base64url'),

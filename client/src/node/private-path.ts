@@ -3,6 +3,7 @@ import {
   constants,
   fchmodSync,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -46,6 +47,23 @@ export function preparePrivateFolder(folder: string): void {
   assertOwn(`the folder ${folder}`, stat);
   if (process.getuid !== undefined && (stat.mode & OTHERS_MAY_WRITE) !== 0)
     throw storageError(`others may write to the folder ${folder}, so the session is not kept there: chmod 700 it`);
+}
+
+/** A file that was written so recently may be written again without a difference: file systems count time in steps. */
+const STEP_MS = 20;
+
+let looks = 0;
+
+/** Differs from the last answer if the file may have been written since. One `lstat`. */
+export function versionOf(file: string): string {
+  try {
+    const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+    if (!stat) return 'absent';
+    const isRecent = Math.abs(Date.now() - Number(stat.mtimeMs)) < STEP_MS;
+    return `${stat.ino} ${stat.mtimeNs} ${stat.size} ${isRecent ? looks++ : ''}`;
+  } catch (error) {
+    return String(error);
+  }
 }
 
 /** More than any session needs; a larger file is not ours. */

@@ -9,10 +9,10 @@ const LATE_MS = 10_000;
 /**
  * Notices that the machine was asleep or the process stopped: a look at the clocks comes much later than it should, by the
  * wall clock where the monotonic one stands still in sleep. Somebody setting the clock forward looks the same, and does no harm.
- * There is nothing else to notice: no foreground, and no news of the network.
+ * There is nothing else to notice: no foreground, and no news of the network. `lookAtStore` is called at each look at the clocks.
  */
 export const sleepSignals =
-  (clock: Clock): Signals =>
+  (clock: Clock, lookAtStore: () => void = () => {}): Signals =>
   (emit) => {
     let before = clock.now();
     const look = (): void => {
@@ -21,6 +21,7 @@ export const sleepSignals =
       before = now;
       cancel = clock.wake(INTERVAL_MS, look);
       if (passedMs - INTERVAL_MS > LATE_MS) emit('resumed');
+      lookAtStore();
     };
     let cancel = clock.wake(INTERVAL_MS, look);
     return () => cancel();

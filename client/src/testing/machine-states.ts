@@ -18,6 +18,7 @@ export const configOf = (delivery: Delivery): MachineConfig => ({
   stages: ['biometric', 'password'],
   automaticStages: ['biometric'],
   isActivityAssumed: false,
+  storeKnownMs: Infinity,
 });
 
 /** When every story begins. */

@@ -23,7 +23,13 @@ export type PortCall = { readonly id: number } & (
   | { readonly kind: 'hammer'; readonly file: string }
 );
 
-type Told = PortCall extends infer Call ? (Call extends PortCall ? Omit<Call, 'id'> : never) : never;
+/** What a process that holds a session is told. */
+export type SessionCall = { readonly id: number } & (
+  | { readonly kind: 'ready' | 'sign-out' | 'send' }
+  | { readonly kind: 'sign-in'; readonly username: string }
+);
+
+type Told<Call> = Call extends PortCall | SessionCall ? Omit<Call, 'id'> : never;
 
 /** A process of its own. */
 export type PortProcess = {
@@ -43,16 +49,18 @@ export function createFolder(): { readonly folder: string; readonly remove: () =
 }
 
 /** Builds the program that the processes run. Node has to run it, and Node does not run TypeScript yet. */
-export async function buildPortProcess(folder: string): Promise<string> {
-  const outfile = path.join(folder, 'port-process.mjs');
-  const entry = path.join(import.meta.dirname, 'port-process.ts');
+export async function buildPortProcess(folder: string, name = 'port-process'): Promise<string> {
+  const outfile = path.join(folder, `${name}.mjs`);
+  const entry = path.join(import.meta.dirname, `${name}.ts`);
   await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
   return outfile;
 }
 
 type Reply = { readonly id?: number; readonly result?: unknown; readonly error?: string; readonly written?: number };
 
-function channelTo(child: ChildProcess): (call: Told) => { readonly id: number; readonly reply: Promise<unknown> } {
+function channelTo(
+  child: ChildProcess,
+): (call: Told<PortCall> | Told<SessionCall>) => { readonly id: number; readonly reply: Promise<unknown> } {
   let next = 1;
   const waiting = new Map<
     number,
@@ -98,11 +106,27 @@ export function startPortProcess(program: string): PortProcess {
         child.on('message', ({ written }: Reply) => written === writes && resolve());
         send({ kind: 'hammer', file }).reply.catch(reject);
       }),
-    kill: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, 'exit');
-      child.kill('SIGKILL');
-      await exited;
-    },
+    kill: () => kill(child),
   };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** A process of its own that holds the session in `folder`. */
+export type SessionProcess = {
+  /** Resolves with what came of it: the result, or the error's code. */
+  tell(call: Told<SessionCall>): Promise<unknown>;
+  kill(): Promise<void>;
+};
+
+/** Starts one with the `program` that `buildPortProcess(folder, 'session-process')` has built. */
+export function startSessionProcess(program: string, issuer: string, folder: string): SessionProcess {
+  const child = fork(program, [issuer, folder], { execArgv: [] });
+  const send = channelTo(child);
+  return { tell: (call) => send(call).reply.catch((error: Error) => error.message), kill: () => kill(child) };
 }

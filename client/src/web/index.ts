@@ -5,7 +5,7 @@ import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { cookieMarker } from './marker.ts';
 import { webMutex } from './mutex.ts';
-import { createTabChannel, webSignals } from './signals.ts';
+import { createTabChannel, isServer, webSignals } from './signals.ts';
 import { webTransport } from './transport.ts';
 import { sealedStore } from './sealed-store.ts';
 import { openSlots } from './slots.ts';
@@ -40,9 +40,6 @@ export type WebOptions = {
   readonly signProof?: ProofSigner;
 };
 
-/** Neither page nor worker: a server that renders the app, for whoever asks. Nobody's session is there. */
-const isServer = typeof document === 'undefined' && typeof indexedDB === 'undefined';
-
 /**
  * The ports for browsers: IndexedDB, Web Locks, BroadcastChannel, visibility and network signals. What is missing in a
  * browser degrades: no locks means a refresh more, no IndexedDB means a session as long as the page. On a server
@@ -53,7 +50,7 @@ const isServer = typeof document === 'undefined' && typeof indexedDB === 'undefi
  */
 export function web(options: WebOptions = {}): Platform {
   if (!isServer && !(crypto.subtle as SubtleCrypto | undefined))
-    throw new HoldfastError('misconfigured', 'serve this page over https, or from localhost');
+    throw new HoldfastError('misconfigured', 'this page needs https, or localhost');
   const platformFor = (app: string): Platform => {
     const name = `holdfast-${options.name ?? app}`;
     const delivery = options.delivery ?? 'cookie';

@@ -1,4 +1,5 @@
 import type { Marker } from '../marked-vault.ts';
+import { orNull } from '../or-null.ts';
 
 /** Browsers keep no cookie for longer. */
 const LIFETIME_SECONDS = 34_560_000;
@@ -7,14 +8,11 @@ const LIFETIME_SECONDS = 34_560_000;
 const SID = /^[\w.~-]{0,200}$/u;
 
 /** The cookies that scripts can read, after one was set. None in workers and sandboxed frames. */
-function cookiesAfter(cookie?: string): string {
-  try {
+const cookiesAfter = (cookie?: string): string =>
+  orNull(() => {
     if (cookie) document.cookie = cookie;
     return document.cookie;
-  } catch {
-    return '';
-  }
-}
+  }) ?? '';
 
 /**
  * The marker of the store `name`: a cookie of this page's origin that scripts can read. Nothing secret is in it. `Secure` as the

@@ -7,8 +7,8 @@ import type { Mutex } from '../ports.ts';
 export const webMutex =
   (name: string): Mutex =>
   (waitMs) => {
-    const locks = typeof navigator === 'undefined' ? undefined : (navigator.locks as LockManager | undefined);
-    if (locks === undefined) return Promise.resolve(null);
+    const locks = (globalThis.navigator as Partial<Navigator> | undefined)?.locks;
+    if (!locks) return Promise.resolve(null);
     return new Promise((resolve) => {
       const controller = new AbortController();
       const timer = setTimeout(() => controller.abort(), waitMs);

@@ -12,7 +12,7 @@ export type SealedStore = {
     expectedStamp: number | null,
     value: T,
     isSecret: boolean,
-  ): Promise<{ readonly isSwapped: boolean; readonly stored: Stamped<T> | null }>;
+  ): Promise<{ readonly replaced: boolean; readonly stored: Stamped<T> | null }>;
   /** A key, or another secret of this store, that is made once and never leaves the browser. */
   key<Key extends CryptoKey | CryptoKeyPair | string>(slot: string, create: () => Promise<Key>): Promise<Key>;
 };
@@ -55,14 +55,14 @@ export function sealedStore(slots: Slots): SealedStore {
     swap: async <T>(slot: string, expectedStamp: number | null, value: T, isSecret: boolean) => {
       const text = JSON.stringify(value);
       const next = isSecret ? await seal(text) : { text };
-      let isSwapped = false;
+      let replaced = false;
       const stored = await slots.update<Kept>(slot, (before) => {
         const stamp = before?.stamp ?? 0;
-        isSwapped = expectedStamp === null || expectedStamp === stamp;
+        replaced = expectedStamp === null || expectedStamp === stamp;
         // A store that was emptied does not count from 1 again: a tab may still remember what 1 was.
-        return isSwapped ? { stamp: before ? stamp + 1 : Date.now(), ...next } : before;
+        return replaced ? { stamp: before ? stamp + 1 : Date.now(), ...next } : before;
       });
-      return { isSwapped, stored: await open<T>(stored) };
+      return { replaced, stored: await open<T>(stored) };
     },
   };
 }

@@ -1,4 +1,7 @@
-import type { Signal, Signals } from '../ports.ts';
+import type { Signals } from '../ports.ts';
+
+/** Neither page nor worker: a server that renders the app, for whoever asks. Nobody's session is there. */
+export const isServer = typeof document === 'undefined' && typeof indexedDB === 'undefined';
 
 /** Tells the other tabs that the vault changed. The message is a constant: nothing secret is ever broadcast. */
 export type TabChannel = { readonly announce: () => void; readonly listen: (onAnnounced: () => void) => () => void };
@@ -30,42 +33,43 @@ export function createTabChannel(name: string): TabChannel {
 /** Reported at most this often: once is enough to say that the user is there. */
 const ACTIVITY_INTERVAL_MS = 30_000;
 
-/** What the page notices: visibility, return from the back/forward cache or from freezing, network, other tabs, the user. */
+/**
+ * What a page or worker notices: the network, other tabs, return from the back/forward cache; and a page its visibility, freezing and
+ * user. Workers of every kind hear the other tabs as well. On a server that renders pages there is nothing to notice.
+ */
 export const webSignals =
   (channel: TabChannel): Signals =>
   (emit) => {
-    if (typeof document === 'undefined') return () => {};
+    if (isServer) return () => {};
     const controller = new AbortController();
-    const { signal } = controller;
-    const on = (target: EventTarget, type: string, name: Signal): void =>
-      target.addEventListener(type, () => emit(name), { signal, passive: true });
-    on(window, 'online', 'online');
-    on(window, 'offline', 'offline');
-    if (!navigator.onLine) emit('offline');
-    if (document.visibilityState === 'hidden') emit('background');
-    on(document, 'resume', 'resumed');
+    // What happens to the document comes by here; in a worker it never happens.
+    const on = (type: string, act: (event: Event) => void): void =>
+      addEventListener(type, act, { signal: controller.signal, passive: true, capture: true });
+    const onNetwork = (): void => emit(navigator.onLine ? 'online' : 'offline');
+    on('online', onNetwork);
+    on('offline', onNetwork);
+    if (!navigator.onLine) onNetwork();
+    const onVisible = (): void => emit(document.hidden ? 'background' : 'foreground');
+    on('visibilitychange', onVisible);
+    if ((globalThis.document as Partial<Document> | undefined)?.hidden) onVisible();
+    on('resume', () => emit('resumed'));
     const listen = (): (() => void) => channel.listen(() => emit('store-changed'));
     let stopListening = listen();
     // A page that is kept to come back to would be thrown away for a message. It reads the store when it is back.
-    window.addEventListener('pagehide', () => stopListening(), { signal });
-    const onReturn = (): void => {
+    on('pagehide', () => stopListening());
+    on('pageshow', (event) => {
+      if (!(event as PageTransitionEvent).persisted) return;
       stopListening = listen();
       emit('resumed');
-    };
-    window.addEventListener('pageshow', (event) => event.persisted && onReturn(), { signal });
-    document.addEventListener(
-      'visibilitychange',
-      () => emit(document.visibilityState === 'visible' ? 'foreground' : 'background'),
-      { signal },
-    );
+    });
     let activeAtMs = -ACTIVITY_INTERVAL_MS;
     const onActivity = (): void => {
       if (performance.now() - activeAtMs < ACTIVITY_INTERVAL_MS) return;
       activeAtMs = performance.now();
       emit('user-active');
     };
-    for (const type of ['pointerdown', 'keydown'])
-      window.addEventListener(type, onActivity, { signal, passive: true, capture: true });
+    on('pointerdown', onActivity);
+    on('keydown', onActivity);
     return () => {
       controller.abort();
       stopListening();

@@ -14,8 +14,8 @@ const toRecord = (stored: Stamped<Kept> | null): VaultRecord | null =>
 export const sealedVault = (store: SealedStore): Vault => ({
   read: async () => toRecord(await store.read<Kept>(RECORD)),
   replace: async (expectedStamp, next) => {
-    const { isSwapped, stored } = await store.swap<Kept>(RECORD, expectedStamp, next, next.session !== null);
-    return { replaced: isSwapped, record: toRecord(stored) };
+    const { replaced, stored } = await store.swap<Kept>(RECORD, expectedStamp, next, next.session !== null);
+    return { replaced, record: toRecord(stored) };
   },
 });
 
@@ -35,7 +35,7 @@ export function sealedOutbox(store: SealedStore): Outbox {
       const stored = await store.read<readonly Revocation[]>('outbox');
       const pending = change(stored?.value ?? []);
       const isSecret = pending.some(({ refreshToken }) => refreshToken !== null);
-      isDone = (await store.swap('outbox', stored?.stamp ?? 0, pending, isSecret)).isSwapped;
+      isDone = (await store.swap('outbox', stored?.stamp ?? 0, pending, isSecret)).replaced;
     }
   };
   return {

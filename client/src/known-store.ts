@@ -1,0 +1,10 @@
+import { after, hasPassed } from './instant.ts';
+import type { Turn } from './turn.ts';
+
+/** Whether the machine may go by what it has seen in the store; `false`: another tab or process may have written since. */
+export const isStoreKnown = ({ state, now }: Turn): boolean => !hasPassed(state.knownUntil, now);
+
+/** The store was read, or cannot be: it counts as known for `forMs`, unless it has to be read again already. */
+export function knowStore({ state, now, config }: Turn, forMs = config.storeKnownMs): void {
+  if (state.syncing === null && !(state.syncAt && hasPassed(state.syncAt, now))) state.knownUntil = after(now, forMs);
+}

@@ -1,0 +1,8 @@
+/** What `work` answers; `null` if it throws. */
+export function orNull<T>(work: () => T): T | null {
+  try {
+    return work();
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,33 @@
+// A process of its own that holds a session, as a program on Node does. Bundled and forked by `processes.ts`.
+import process from 'node:process';
+import { createAuthService } from '../auth-service.ts';
+import { HoldfastError } from '../errors.ts';
+import { node } from '../node/index.ts';
+import type { SessionCall } from './processes.ts';
+
+const [issuer = '', folder = ''] = process.argv.slice(2);
+const auth = createAuthService({ issuer, clientId: 'cli', platform: node({ name: 'cli', folder }) });
+
+async function run(call: SessionCall): Promise<unknown> {
+  switch (call.kind) {
+    case 'ready':
+      return (await auth.ready()).status;
+    case 'sign-in':
+      return auth.signIn({ username: call.username, password: 'secret' });
+    case 'sign-out':
+      return auth.signOut();
+    case 'send':
+      return (await auth.fetch(`${issuer}/notes`)).status;
+  }
+}
+
+process.on('message', (call: SessionCall) => {
+  run(call).then(
+    (result) => process.send?.({ id: call.id, result }),
+    (error: unknown) =>
+      process.send?.({ id: call.id, error: error instanceof HoldfastError ? error.code : String(error) }),
+  );
+});
+
+// A test that failed, or was stopped, leaves no process behind.
+process.on('disconnect', () => process.exit());
