@@ -175,7 +175,7 @@ function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireCon
   };
 }
 
-const REASONS: ReadonlySet<RejectionReason> = new Set(['expired', 'revoked', 'reuse-detected']);
+const REASONS: readonly RejectionReason[] = ['expired', 'revoked', 'reuse-detected'];
 
 const isAmount = (value: unknown): boolean => typeof value === 'number' && value >= 0;
 
@@ -184,11 +184,10 @@ const isAmount = (value: unknown): boolean => typeof value === 'number' && value
  * there is not would be shown.
  */
 function isUsable(answer: TokenAnswer): boolean {
-  if (answer.kind === 'rejected') return REASONS.has(answer.reason);
-  if (answer.kind !== 'tokens') return answer.retryAfterMs === null || isAmount(answer.retryAfterMs);
+  if (answer.kind === 'rejected') return REASONS.includes(answer.reason);
+  if (answer.kind !== 'tokens') return isAmount(answer.retryAfterMs ?? 0);
   const { accessToken, lifetimeMs, sessionLifetimeMs } = answer.tokens;
-  const isEndUsable = sessionLifetimeMs === null || isAmount(sessionLifetimeMs);
-  return typeof accessToken === 'string' && isAmount(lifetimeMs) && isEndUsable;
+  return typeof accessToken === 'string' && [lifetimeMs, sessionLifetimeMs ?? 0].every(isAmount);
 }
 
 /** The app's own reading of answers, where it has one that can be used. */
@@ -200,7 +199,7 @@ const classifier =
       return read && isUsable(read) ? read : null;
     });
 
-const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user has signed out');
+const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user signed out');
 
 /** Signs in, unless the user has signed out since: what comes late then ends at once. */
 async function signIn(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<void> {
@@ -238,7 +237,7 @@ async function signOut(shell: Shell, everywhere = false): Promise<void> {
   // Somebody has signed in while the stored session was waited for.
   if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', everywhere });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
-  if (shell.state.unwritten) throw new HoldfastError('storage-unavailable', 'the stored session is ended later');
+  if (shell.state.unwritten) throw new HoldfastError('storage-unavailable', 'the session is ended later');
 }
 
 /** Waits for the stored session. If it cannot be read in time, whoever it turns out to be is signed out then. */
@@ -254,7 +253,7 @@ async function restored(shell: Shell, number: number): Promise<void> {
       if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
     };
     reading.then(end, () => {});
-    throw new HoldfastError('storage-unavailable', 'the stored session is ended later', { cause });
+    throw new HoldfastError('storage-unavailable', 'the session is ended later', { cause });
   }
 }
 

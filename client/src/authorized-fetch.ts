@@ -1,4 +1,5 @@
 import { HoldfastError } from './errors.ts';
+import { orNull } from './or-null.ts';
 import type { GrantedToken, Trial } from './session-state.ts';
 import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './shell.ts';
 import { rememberNonce, signProof } from './token-endpoint.ts';
@@ -104,7 +105,7 @@ function readChallenge(response: Response): {
 /** The URL that a request goes to, or `null` if it is none. */
 function targetOf(input: RequestInfo | URL, base: string): URL | null {
   const url = isRequest(input) ? input.url : String(input);
-  return URL.canParse(url, base) ? new URL(url, base) : null;
+  return orNull(() => new URL(url, base));
 }
 
 const isNearExpiry = ({ access }: GrantedToken, { platform, state, policy }: Shell): boolean =>

@@ -12,7 +12,7 @@
  * | `server-unavailable` | the authorization server could not be reached or could not answer now | yes |
  * | `misconfigured` | the authorization server refuses this client or this configuration | no |
  * | `storage-unavailable` | the session could not be read or written now | yes |
- * | `http-status` | the API answered with a status outside 2xx; `response` holds the answer | 408, 429, 5xx |
+ * | `http-status` | the API answered with a status outside 2xx; `response` holds the answer | 408, 425, 429, 5xx |
  * | `protocol` | an answer that no OAuth server should give | no |
  * | `server-rendering` | asked on a server that renders pages: there is a session in the browser only | no |
  * | `disposed` | the service was disposed of | no |
@@ -32,12 +32,12 @@ export type HoldfastErrorCode =
   | 'server-rendering'
   | 'disposed';
 
-const RETRYABLE: ReadonlySet<HoldfastErrorCode> = new Set([
+const RETRYABLE: readonly HoldfastErrorCode[] = [
   'deadline-exceeded',
   'queue-full',
   'server-unavailable',
   'storage-unavailable',
-]);
+];
 
 /** As much of a `Response` as an error needs, so that engines without one can bring their own. */
 export type ErrorResponse = { readonly status: number; json(): Promise<unknown>; text(): Promise<string> };
@@ -61,6 +61,6 @@ export class HoldfastError extends Error {
     this.code = code;
     this.response = options.response ?? null;
     const status = this.response?.status ?? 0;
-    this.isRetryable = RETRYABLE.has(code) || status === 408 || status === 429 || status >= 500;
+    this.isRetryable = RETRYABLE.includes(code) || [408, 425, 429].includes(status) || status >= 500;
   }
 }

@@ -8,16 +8,9 @@ import type { Transport } from './ports.ts';
  */
 export const fetchTransport =
   (init: Pick<RequestInit, 'credentials' | 'cache'>): Transport =>
-  async (request, signal) => {
-    const controller = new AbortController();
-    const abort = (): void => controller.abort();
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    try {
-      const { url, ...rest } = request;
-      const response = await fetch(url, { ...init, ...rest, redirect: 'error', signal: controller.signal });
-      return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+  async ({ url, ...rest }, signal) => {
+    // The client's signals come from the global AbortController, which belongs to the global `fetch`.
+    const options = { ...init, ...rest, redirect: 'error', signal: signal as AbortSignal } as const;
+    const response = await fetch(url, options);
+    return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
   };

@@ -58,22 +58,20 @@ export const defaultPolicy: SessionPolicy = {
 };
 
 /** With 0 for one of these nothing would be sent, or everything without a pause. */
-const POSITIVE: ReadonlySet<string> = new Set([
+const POSITIVE: readonly string[] = [
   'refreshBurst',
   'refreshRefillMs',
   'responseDeadlineMs',
   'backoffBaseMs',
   'tickMs',
-]);
+];
 
 /** Fills in the defaults and refuses values that could not work. Throws `TypeError` naming the field. */
 export function resolvePolicy(partial: Partial<SessionPolicy> = {}): SessionPolicy {
   const policy = { ...defaultPolicy, ...partial };
   for (const [name, value] of Object.entries(policy)) {
-    const isInRange = (n: unknown): boolean =>
-      Number.isFinite(n) &&
-      Number(n) >= (POSITIVE.has(name) ? Number.MIN_VALUE : 0) &&
-      !(name === 'refreshMarginRatio' && Number(n) >= 1);
+    const isInRange = (n: number): boolean =>
+      Number.isFinite(n) && (POSITIVE.includes(name) ? n > 0 : n >= 0) && !(name === 'refreshMarginRatio' && n >= 1);
     if (![value].flat().every(isInRange)) throw new TypeError(`policy.${name} is out of range`);
   }
   return { ...policy, expiryWarningsMs: policy.expiryWarningsMs.toSorted((a, b) => b - a) };

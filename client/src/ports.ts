@@ -25,8 +25,8 @@ export type StoredSession = {
    * The device chain that the session belongs to, and its place in it. The server counts the places: the larger one is the later
    * sign-in, no matter what clocks say. Absent with servers that have no chains.
    */
-  readonly deviceId?: string | null;
-  readonly deviceSequence?: number | null;
+  readonly deviceId?: string | null | undefined;
+  readonly deviceSequence?: number | null | undefined;
   /** When the server says that the session ends unless it is used or renewed, by this device's clock; `null` if it did not say. */
   readonly expiresAtMs: number | null;
   /** It ends then whatever its user does. */

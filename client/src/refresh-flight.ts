@@ -33,7 +33,7 @@ const SHORTER_PATIENCE = 0.8;
 type FailureCause = Extract<Observation, { type: 'refresh.failed' }>['cause'];
 
 /** Failures that say nothing of the server: it was not reached. */
-const OUT_OF_REACH: ReadonlySet<FailureCause> = new Set(['network', 'timeout', 'not-json']);
+const OUT_OF_REACH: readonly FailureCause[] = ['network', 'timeout', 'not-json'];
 
 function enter(turn: Turn, flight: Flight, step: FlightStep, waitMs: number): void {
   turn.state.flight = { ...flight, step, deadline: after(turn.now, waitMs) };
@@ -152,7 +152,7 @@ export function onAnswered(turn: Turn, { attempt, answer }: Event<'refreshAnswer
   const { flight } = turn.state;
   const held = activePhase(turn);
   if (!held || flight?.attempt !== attempt || flight.step.kind !== 'requesting') return;
-  if (answer.kind !== 'transient' || !OUT_OF_REACH.has(answer.cause)) turn.state.isOffline = false;
+  if (answer.kind !== 'transient' || !OUT_OF_REACH.includes(answer.cause)) turn.state.isOffline = false;
   const { stamp } = flight.step;
   if (answer.kind === 'tokens') commit(turn, flight, flight.step, held.stored, answer.tokens);
   else if (answer.kind === 'rejected' || answer.cause === 'rate-limited')
@@ -189,8 +189,8 @@ export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instan
     ...before,
     sid: tokens.sid ?? before.sid,
     sub: tokens.sub ?? before.sub,
-    deviceId: tokens.deviceId ?? before.deviceId ?? null,
-    deviceSequence: tokens.deviceSequence ?? before.deviceSequence ?? null,
+    deviceId: tokens.deviceId ?? before.deviceId,
+    deviceSequence: tokens.deviceSequence ?? before.deviceSequence,
     refreshToken: tokens.refreshToken ?? before.refreshToken,
     scope: tokens.scope ?? before.scope,
     expiresAtMs,
@@ -255,7 +255,7 @@ function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: nu
   const held = activePhase(turn);
   // There was nothing but a hope: without an answer there is nobody to show.
   if (held?.probe) return leave(turn, held.probe);
-  const isOutOfReach = OUT_OF_REACH.has(cause);
+  const isOutOfReach = OUT_OF_REACH.includes(cause);
   // The first failure of an outage: whatever answers next says that it may be over.
   if (state.failures === 0) state.isUnreached = true;
   const own = backOff(turn, isOutOfReach);

@@ -20,7 +20,7 @@ import type { TokenAnswer } from './token-answer.ts';
 import { hear, signProof, understand, withProof } from './token-endpoint.ts';
 import { refreshRequest, type WireConfig } from './wire.ts';
 import { whyFailed } from './why-failed.ts';
-import { refuseAborted, unlessAborted, within } from './within.ts';
+import { unlessAborted, within } from './within.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
 
@@ -311,7 +311,6 @@ export async function requestToken(
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   refuseUnusable(shell);
   if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs must be a number');
-  refuseAborted(signal);
   const caller = shell.nextCaller++;
   const granted = new Promise<GrantedToken | null>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
   const defaults = { newerThan: 0, isForNetwork: false, pauseMs: Infinity, refusal: null };

@@ -27,7 +27,7 @@ export type SignInMethod = (
 function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): HoldfastError {
   if (answer.kind === 'rejected') return new HoldfastError('sign-in-rejected', 'the credential was not accepted');
   if (answer.cause === 'misconfigured') return new HoldfastError('misconfigured', 'the server refuses this client');
-  return new HoldfastError('server-unavailable', 'the authorization server cannot answer');
+  return new HoldfastError('server-unavailable', 'the authorization server did not answer');
 }
 
 /** Tokens that nobody held before, as a session. */

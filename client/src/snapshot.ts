@@ -34,8 +34,8 @@ export type SessionSnapshot =
       readonly parkedRequests: number;
     } & Chain);
 
-/** Reauthentication is never required without a stage: this one is never shown. */
-const NO_CHAIN = { stage: 'password', laterStages: [], failed: [], stepUp: null } as const;
+/** No reauthentication is under way. Where one is required there is always a chain. */
+const NO_CHAIN = { stepUp: null } as Pick<NonNullable<SessionState['chain']>, 'stepUp'> & Chain;
 
 /** Derives the snapshot of a state. */
 export function takeSnapshot(state: SessionState): SessionSnapshot {
@@ -56,7 +56,7 @@ export function takeSnapshot(state: SessionState): SessionSnapshot {
     sessionStartedAt: stored.startedAtMs,
     sessionExpiresAt: endsAt && endsAt.wallMs,
     expiring: warningsGiven > 0,
-    extendable: stored.isEndFixed !== true,
+    extendable: !stored.isEndFixed,
     refreshing: state.flight !== null,
     stepUp: stepUp && { ...stepUp, ...walk },
     generation,

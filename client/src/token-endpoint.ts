@@ -27,9 +27,8 @@ export function understand({ classify }: Pick<Shell, 'classify'>, answer: HttpAn
   const read = classify(answer) ?? standard;
   if (read.kind !== 'tokens' || standard.kind !== 'tokens') return read;
   // The server names the session and its user. Under another name, every later refresh would be refused.
-  const sid = standard.tokens.sid ?? read.tokens.sid;
-  const sub = standard.tokens.sub ?? read.tokens.sub;
-  return { kind: 'tokens', tokens: { ...read.tokens, sid, sub } };
+  const { sid, sub } = standard.tokens;
+  return { kind: 'tokens', tokens: { ...read.tokens, ...(sid && { sid }), ...(sub && { sub }) } };
 }
 
 /** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */
@@ -68,7 +67,7 @@ async function exchangeOnce(parts: Parts, request: HttpRequest): Promise<HttpAns
     hear(parts, request.url, answer.headers);
     return answer;
   } catch (cause) {
-    throw new HoldfastError('server-unavailable', 'the server cannot answer now', { cause });
+    throw new HoldfastError('server-unavailable', 'the authorization server did not answer', { cause });
   } finally {
     controller.abort();
   }

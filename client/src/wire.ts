@@ -91,7 +91,6 @@ export const challengeRequest = (
 export const revocationRequest = (config: WireConfig, session: Revocation): HttpRequest => ({
   ...post(config.revocationEndpoint, config, {
     token: session.refreshToken,
-    token_type_hint: session.refreshToken === null ? null : 'refresh_token',
     sid: session.refreshToken === null ? session.sid : null,
     everywhere: session.everywhere ? 'true' : null,
     discard: session.discard ? 'true' : null,

@@ -16,11 +16,6 @@ export const within = <T>(
 const reasonOf = ({ reason }: AbortSignal): Error =>
   (reason as Error | undefined) ?? Object.assign(new Error('aborted'), { name: 'AbortError' });
 
-/** Rejects with the abort's reason what a caller does not wait for any more. */
-export function refuseAborted(signal: AbortSignal | null | undefined): void {
-  if (signal?.aborted) throw reasonOf(signal);
-}
-
 /** What `promise` settles with, unless its caller aborts first: then `leave` is called, and it rejects with the abort's reason. */
 export const unlessAborted = <T>(
   signal: AbortSignal | null | undefined,

@@ -50,7 +50,7 @@ export type WebOptions = {
  */
 export function web(options: WebOptions = {}): Platform {
   if (!isServer && !(crypto.subtle as SubtleCrypto | undefined))
-    throw new HoldfastError('misconfigured', 'this page needs https, or localhost');
+    throw new HoldfastError('misconfigured', 'use https or localhost');
   const platformFor = (app: string): Platform => {
     const name = `holdfast-${options.name ?? app}`;
     const delivery = options.delivery ?? 'cookie';

@@ -22,10 +22,8 @@ export function cookieMarker(name: string): Marker {
   const prefix = `${encodeURIComponent(name)}=`;
   return {
     get: () => {
-      const pair = cookiesAfter()
-        .split('; ')
-        .find((each) => each.startsWith(prefix));
-      const sid = pair?.slice(prefix.length) ?? null;
+      const [, after] = `; ${cookiesAfter()}`.split(`; ${prefix}`);
+      const sid = after?.split(';')[0] ?? null;
       return sid !== null && SID.test(sid) ? sid : null;
     },
     set: (sid) => {

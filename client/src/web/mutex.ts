@@ -10,15 +10,8 @@ export const webMutex =
     const locks = (globalThis.navigator as Partial<Navigator> | undefined)?.locks;
     if (!locks) return Promise.resolve(null);
     return new Promise((resolve) => {
-      const controller = new AbortController();
-      const timer = setTimeout(() => controller.abort(), waitMs);
-      const hold = (): Promise<void> => {
-        clearTimeout(timer);
-        return new Promise((release) => resolve(release));
-      };
-      locks.request(name, { signal: controller.signal }, hold).catch(() => {
-        clearTimeout(timer);
-        resolve(null);
-      });
+      const hold = (): Promise<void> => new Promise((release) => resolve(release));
+      // Once the lock is held, the signal does nothing any more.
+      locks.request(name, { signal: AbortSignal.timeout(waitMs) }, hold).catch(() => resolve(null));
     });
   };
