@@ -181,6 +181,8 @@ describe('what an app may hand over', () => {
 
   it.each([
     ['a reason that there is not', { kind: 'rejected', reason: 'over' }],
+    ['no word of a wait', { kind: 'transient', cause: 'server-error' }],
+    ['no word of the end', { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: 1_000 } }],
     ['a lifetime as text', { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: '300', sessionLifetimeMs: null } }],
   ])('nor one that no type allows: %s', async (_name, answer) => {
     const world = createWorld();

@@ -177,7 +177,7 @@ function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireCon
 
 const REASONS: readonly RejectionReason[] = ['expired', 'revoked', 'reuse-detected'];
 
-const isAmount = (value: unknown): boolean => typeof value === 'number' && value >= 0;
+const isAmountOrNull = (value: unknown): boolean => value === null || (typeof value === 'number' && value >= 0);
 
 /**
  * Whether an app's reading can be used: a duration that is no number would stop every timer of the machine, and a reason that
@@ -185,9 +185,11 @@ const isAmount = (value: unknown): boolean => typeof value === 'number' && value
  */
 function isUsable(answer: TokenAnswer): boolean {
   if (answer.kind === 'rejected') return REASONS.includes(answer.reason);
-  if (answer.kind !== 'tokens') return isAmount(answer.retryAfterMs ?? 0);
+  if (answer.kind !== 'tokens') return isAmountOrNull(answer.retryAfterMs);
   const { accessToken, lifetimeMs, sessionLifetimeMs } = answer.tokens;
-  return typeof accessToken === 'string' && [lifetimeMs, sessionLifetimeMs ?? 0].every(isAmount);
+  return (
+    typeof accessToken === 'string' && lifetimeMs !== null && [lifetimeMs, sessionLifetimeMs].every(isAmountOrNull)
+  );
 }
 
 /** The app's own reading of answers, where it has one that can be used. */
