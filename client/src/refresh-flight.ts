@@ -14,7 +14,6 @@ import {
   holdStored,
   isOver,
   isSameMoment,
-  leave,
   observe,
   readable,
   requireReauthentication,
@@ -253,8 +252,6 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
 function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: number | null = null): void {
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
-  // There was nothing but a hope: without an answer there is nobody to show.
-  if (held?.probe) return leave(turn, held.probe);
   const isOutOfReach = OUT_OF_REACH.includes(cause);
   // The first failure of an outage: whatever answers next says that it may be over.
   if (state.failures === 0) state.isUnreached = true;

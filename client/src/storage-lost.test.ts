@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Vault, VaultRecord } from './ports.ts';
 import { ada, DUE, MINUTE, trouble } from './testing/trouble.ts';
-import { createWorld, settle, type World } from './testing/world.ts';
+import { createWorld, json, settle, type World } from './testing/world.ts';
 
 // A record that cannot be opened proves that there was a session. Whoever is asked to sign in again for it is told why, and
 // where a cookie carries the session nobody is asked.
@@ -61,15 +61,31 @@ describe('a stored session that cannot be opened, at launch', () => {
     expect(world.server.refreshes()).toBe(asked);
   });
 
-  it.each(['refused', 'out of reach'])('with a cookie that is %s: the user is told that it was lost', async (what) => {
+  it('with a cookie that is refused: the user is told that it was lost', async () => {
     const world = createWorld('cookie');
     (await world.openSignedInTab()).auth.dispose();
     const vault = damage(world);
     vault.isDamaged = true;
-    const refusal = { status: 400, headers: {}, body: '{"error":"invalid_grant"}' };
-    world.server.answers.push(what === 'refused' ? refusal : 'network-error');
+    world.server.answers.push({ status: 400, headers: {}, body: '{"error":"invalid_grant"}' });
     expect(await world.openTab({}, { vault }).auth.ready()).toEqual(lost);
   });
+
+  it.each(['network-error', 'silence', json(503, {}), json(429, {})] as const)(
+    'with a cookie and a server that cannot say (%j): nobody is shown as signed out, and the session is found when it can',
+    async (answer) => {
+      const world = createWorld('cookie');
+      (await world.openSignedInTab()).auth.dispose();
+      const vault = damage(world);
+      vault.isDamaged = true;
+      world.server.answers.push(answer, answer, answer);
+      const tab = world.openTab({}, { vault });
+      await settle();
+      expect(tab.auth.getSnapshot().status).toBe('restoring');
+      await world.time.advance(2 * MINUTE);
+      expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-1' } });
+      expect(tab.seen('signed-out')).toEqual([]);
+    },
+  );
 });
 
 describe('a stored session that cannot be opened any more, while it is in use', () => {

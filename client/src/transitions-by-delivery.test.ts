@@ -47,7 +47,7 @@ const withCookie: Table = {
     'active, new token, endRefresh': ['read: as it was', 'read: newer'],
     'signed-out (user), endRefresh': ['read: signed out'],
     'active probe requesting, user told, sendRefresh': ['read: lost', 'read: nothing'],
-    'signed-out (storage-lost), endRefresh': ['vault unavailable', 'no answer'],
+    'active probe backing off, endRefresh': ['vault unavailable', 'no answer'],
   },
   'probing, requesting': {
     'active probe requesting, readVault': ['foreground', 'resumed', 'store changed'],
@@ -59,7 +59,7 @@ const withCookie: Table = {
     'active probe storing, user noted, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, user noted, endRefresh, writeVault, revoke': ['sign-out wanted'],
     'signed-out (user), user noted, endRefresh': ['read: signed out'],
-    'signed-out (storage-lost), user noted, endRefresh': ['vault unavailable', 'answer: 503', 'no answer'],
+    'active probe backing off, user noted, endRefresh': ['vault unavailable', 'answer: 503', 'no answer'],
     'active probe committing, writeVault': ['answer: tokens'],
     'active probe rereading, readVault': ['answer: invalid_grant', 'answer: 429'],
     'active probe reading, readVault': ['answer: nonce'],
@@ -89,7 +89,7 @@ const withCookie: Table = {
     'active, new token, user noted, endRefresh': ['read: as it was', 'read: newer'],
     'signed-out (user), user noted, endRefresh': ['read: signed out'],
     'signed-out (storage-lost) burying, user noted, endRefresh, writeVault': ['read: lost', 'read: nothing'],
-    'signed-out (storage-lost), user noted, endRefresh': ['vault unavailable', 'no answer'],
+    'active probe backing off, user noted, endRefresh': ['vault unavailable', 'no answer'],
   },
 };
 

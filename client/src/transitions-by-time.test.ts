@@ -126,16 +126,37 @@ const withCookie: Table = {
     '636 s: active unwritten sign-in backing off, endRefresh',
     '636.75 s: active locking unwritten sign-in backing off, acquireLock',
   ],
-  'probing, locking': ['6 s: active probe reading, readVault', '11 s: signed-out (storage-lost), endRefresh'],
-  'probing, reading': ['5 s: signed-out (storage-lost), endRefresh'],
-  'probing, requesting': ['15 s: signed-out (storage-lost), user noted, endRefresh'],
+  // The server may know the session: it is asked until it answers.
+  'probing, locking': [
+    '6 s: active probe reading, readVault',
+    '11 s: active probe backing off, endRefresh',
+    '11.375 s: active probe locking backing off, acquireLock',
+    '17.375 s: active probe reading backing off, readVault',
+  ],
+  'probing, reading': [
+    '5 s: active probe backing off, endRefresh',
+    '5.375 s: active probe locking backing off, acquireLock',
+    '11.375 s: active probe reading backing off, readVault',
+    '16.375 s: active probe backing off, endRefresh',
+  ],
+  'probing, requesting': [
+    '15 s: active probe backing off, user noted, endRefresh',
+    '15.25 s: active probe locking backing off, acquireLock',
+    '21.25 s: active probe reading backing off, readVault',
+    '26.25 s: active probe backing off, endRefresh',
+  ],
   'probing, committing': [
     '5 s: active, new token, endRefresh',
     '630 s: active locking, acquireLock',
     '636 s: active reading, readVault',
     '641 s: active backing off, endRefresh',
   ],
-  'probing, rereading': ['5 s: signed-out (storage-lost), user noted, endRefresh'],
+  'probing, rereading': [
+    '5 s: active probe backing off, user noted, endRefresh',
+    '5.375 s: active probe locking backing off, acquireLock',
+    '11.375 s: active probe reading backing off, readVault',
+    '16.375 s: active probe backing off, endRefresh',
+  ],
 };
 
 const withoutRefreshToken: Table = {
