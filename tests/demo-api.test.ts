@@ -72,6 +72,22 @@ describe('GET /me', () => {
   });
 });
 
+describe('the demo account', () => {
+  it.each(['POST', 'DELETE'])(
+    'keeps its password after %s /password: the printed one works for everybody',
+    async (method) => {
+      const response = await fetch(`${api.url}/password`, {
+        method,
+        headers: { authorization: `Bearer ${session.accessToken}` },
+        ...(method === 'POST' ? { body: new URLSearchParams({ new_password: 'a wagon of quiet lanterns' }) } : {}),
+      });
+      expect(response.status).toBe(403);
+      expect(await response.json()).toMatchObject({ detail: expect.stringContaining('cannot be changed') });
+      expect((await signInNative(api.url, demoUser)).sid).toMatch(/^[0-9a-f-]{36}$/u);
+    },
+  );
+});
+
 describe('notes', () => {
   it('are there after they were written, newest first', async () => {
     const first = await call('POST /notes', { body: { text: 'first' } });

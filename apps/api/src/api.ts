@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net';
 import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions, type Policy } from '@holdfast/server';
 import { answerForError, hasBody, problem, sendAnswer } from './answer.ts';
-import { seedDemoUser } from './demo-user.ts';
+import { changesPasswordOf, demoPasswordStays, seedDemoUser } from './demo-user.ts';
 import { createExpiredTokens } from './expired-tokens.ts';
 import { createFaults } from './faults.ts';
 import { migrateNotes } from './notes.ts';
@@ -87,6 +87,7 @@ export async function createDemoApi(options: DemoApiOptions): Promise<DemoApi> {
   const port = await listen(server, options.port ?? 0, options.host ?? '127.0.0.1');
   const issuer = options.issuer ?? `http://localhost:${port}`;
   let holdfast: Holdfast | undefined;
+  let demoSub: string | null = null;
   try {
     holdfast = await createHoldfast({
       issuer,
@@ -103,7 +104,7 @@ export async function createDemoApi(options: DemoApiOptions): Promise<DemoApi> {
       },
     });
     await migrateNotes(holdfast.database);
-    if (options.demo === true) await seedDemoUser(holdfast.users);
+    if (options.demo === true) demoSub = await seedDemoUser(holdfast.users);
   } catch (error) {
     await Promise.allSettled([closeServer(server), holdfast?.close()]);
     throw error;
@@ -111,7 +112,11 @@ export async function createDemoApi(options: DemoApiOptions): Promise<DemoApi> {
   const isDemo = options.demo === true;
   const faults = createFaults(issuer, holdfast.database);
   const context = { holdfast, publicOrigin: issuer, sessionStats, expiredTokens: createExpiredTokens(), faults };
-  const whole = mount(holdfast, createRouter(context, isDemo), options.webApp ?? serveWebApp());
+  const mounted = mount(holdfast, createRouter(context, isDemo), options.webApp ?? serveWebApp());
+  const whole: RequestListener = (request, response) =>
+    demoSub !== null && changesPasswordOf(demoSub, request)
+      ? sendAnswer(response, demoPasswordStays)
+      : mounted(request, response);
   answer = isDemo ? faults.around(whole) : whole;
   return {
     url: issuer,

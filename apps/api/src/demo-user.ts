@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import { HoldfastError, type Holdfast } from '@holdfast/server';
+import { problem } from './answer.ts';
 
 /** The user that the demo creates, and prints where it starts. */
 export const demoUser = {
@@ -7,13 +9,33 @@ export const demoUser = {
   name: 'Demo User',
 } as const;
 
-/** Creates the demo's user unless it is there. */
-export async function seedDemoUser(users: Holdfast['users']): Promise<void> {
-  if ((await users.findByUsername(demoUser.username)) !== null) return;
+/** Creates the demo's user unless it is there. Resolves with its `sub`. */
+export async function seedDemoUser(users: Holdfast['users']): Promise<string> {
+  const found = await users.findByUsername(demoUser.username);
+  if (found !== null) return found.sub;
   try {
-    await users.create(demoUser);
+    return (await users.create(demoUser)).sub;
   } catch (error) {
     // Another node was quicker.
-    if (!(error instanceof HoldfastError && error.code === 'username_taken')) throw error;
+    if (error instanceof HoldfastError && error.code === 'username_taken') return seedDemoUser(users);
+    throw error;
+  }
+}
+
+/** The answer to a change of the demo account's password: the printed one has to work for the next visitor as well. */
+export const demoPasswordStays = problem(403, 'Forbidden', 'The password of the demo account cannot be changed.');
+
+/** Whether a request would change the password of the user `sub`. Its token is not verified here: a refusal needs no proof. */
+export function changesPasswordOf(sub: string, { method, url = '', headers }: IncomingMessage): boolean {
+  const isChange = url.split('?')[0] === '/password' && (method === 'POST' || method === 'DELETE');
+  return isChange && subOf(headers.authorization) === sub;
+}
+
+function subOf(authorization = ''): unknown {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(authorization.split('.')[1] ?? '', 'base64url').toString());
+    return typeof payload === 'object' && payload !== null && 'sub' in payload ? payload.sub : null;
+  } catch {
+    return null;
   }
 }

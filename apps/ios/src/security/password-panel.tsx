@@ -19,7 +19,11 @@ export function PasswordPanel(): ReactElement {
       await changePassword(password, endsOthers);
       setPassword('');
     },
-    (error) => explainChangeFailure(error, { 400: 'It is too short, too long or too well known. Choose another one.' }),
+    (error) =>
+      explainChangeFailure(error, {
+        400: 'It is too short, too long or too well known. Choose another one.',
+        403: 'The password of the demo account cannot be changed.',
+      }),
   );
   const isRefused = call.state === 'failed';
   return (

@@ -14,7 +14,11 @@ export function PasswordPanel({ username }: { readonly username: string | null }
       await changePassword(password, endsOthers);
       setPassword('');
     },
-    (error) => explainChangeFailure(error, { 400: 'It is too short, too long or too well known. Choose another one.' }),
+    (error) =>
+      explainChangeFailure(error, {
+        400: 'It is too short, too long or too well known. Choose another one.',
+        403: 'The password of the demo account cannot be changed.',
+      }),
   );
   const isPending = call.state === 'pending';
   const isRefused = call.state === 'failed';
