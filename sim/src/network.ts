@@ -22,6 +22,8 @@ export type Network = {
     onEnd: (delivered: Delivered | null) => void,
   ): void;
   /** One request to a resource: its status and challenge, or `null` when there was no answer. */
+  /** The session whose token this is; `null` if it is none. */
+  sidOf(accessToken: string): string | null;
   callResource(call: Call, accessToken: string, onEnd: (answer: ResourceAnswer | null) => void): void;
   goDown(): void;
   comeBack(): void;
@@ -102,6 +104,7 @@ export function createNetwork(parts: NetworkParts): Network {
       isDown = false;
     },
     isDown: () => isDown,
+    sidOf: (accessToken) => parts.cluster.verify(accessToken)?.sid ?? null,
     outages,
     exchange: (request, cookie, who, onEnd) => {
       const fate = drawFate(parts);

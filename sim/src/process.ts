@@ -17,6 +17,8 @@ export type Process = {
   frozenAtMs: number;
   thawedAtMs: number;
   readonly startedAtMs: number;
+  /** When it last heard that the store has changed. */
+  newsAtMs: number;
   /** Who listens for what the platform notices. */
   readonly listeners: Set<(signal: Signal) => void>;
 };
@@ -34,7 +36,15 @@ export type DeviceClock = {
 /** What tabs and their device take from the world. */
 export type Ground = { readonly scheduler: Scheduler; readonly random: Random; readonly setup: Setup };
 
-export const createProcess = (name: string, { scheduler }: Ground): Process => ({
+export function createProcess(name: string, { scheduler }: Ground): Process {
+  const process = newProcess(name, scheduler.nowMs());
+  process.listeners.add((signal) => {
+    if (signal === 'store-changed') process.newsAtMs = scheduler.nowMs();
+  });
+  return process;
+}
+
+const newProcess = (name: string, startedAtMs: number): Process => ({
   name,
   isAlive: true,
   isFrozen: false,
@@ -42,7 +52,8 @@ export const createProcess = (name: string, { scheduler }: Ground): Process => (
   frozenMs: 0,
   frozenAtMs: 0,
   thawedAtMs: -Infinity,
-  startedAtMs: scheduler.nowMs(),
+  startedAtMs,
+  newsAtMs: -Infinity,
   listeners: new Set(),
 });
 

@@ -31,6 +31,10 @@ export type Storage = {
   /** When the record was written last, and since when it holds the session that it holds, in ms of the world. */
   writtenAtMs(): number;
   heldSinceMs(): number;
+  /** Since when this session's user is not signed in here any more, though the store held the session; `null`: still is, or never was. */
+  goneSinceMs(sid: string): number | null;
+  /** When the store was last refused to anybody, in ms of the world. */
+  refusedMs(): number;
   lock(): void;
   unlock(): void;
   wipe(): void;
@@ -49,6 +53,9 @@ type Kept = {
   recordBefore: VaultRecord | null;
   recordAtMs: number;
   heldSinceMs: number;
+  /** Every session that was ever written, whose it is, and since when that user is gone. */
+  readonly written: Map<string, { readonly sub: string | null; goneSinceMs: number | null }>;
+  refusedMs: number;
   jar: ReadonlyMap<string, string>;
   /** The cookie of the page's own that names the session. */
   marker: string | null;
@@ -70,6 +77,8 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     recordBefore: null,
     recordAtMs: -Infinity,
     heldSinceMs: -Infinity,
+    written: new Map(),
+    refusedMs: -Infinity,
     jar: new Map(),
     marker: null,
     jarBefore: new Map(),
@@ -96,10 +105,13 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     session: () => usableSession(kept, ground.setup.store),
     writtenAtMs: () => kept.recordAtMs,
     heldSinceMs: () => kept.heldSinceMs,
+    goneSinceMs: (sid) => kept.written.get(sid)?.goneSinceMs ?? null,
+    refusedMs: () => (kept.isLocked ? ground.scheduler.nowMs() : kept.refusedMs),
     lock: () => {
       kept.isLocked = true;
     },
     unlock: () => {
+      if (kept.isLocked) kept.refusedMs = ground.scheduler.nowMs();
       kept.isLocked = false;
     },
     wipe: () => {
@@ -167,7 +179,17 @@ function writeRecord({ kept, scheduler }: Parts, next: Omit<VaultRecord, 'stamp'
   kept.recordAtMs = scheduler.nowMs();
   if (kept.record?.session?.sid !== next.session?.sid) kept.heldSinceMs = scheduler.nowMs();
   kept.record = { ...next, stamp };
+  noteUser(kept, next, scheduler.nowMs());
   return kept.record;
+}
+
+/** A tombstone by the user, or another user's session: whoever was signed in here before is gone. */
+function noteUser({ written }: Kept, { session, endedReason }: Omit<VaultRecord, 'stamp'>, nowMs: number): void {
+  if (session === null && endedReason !== 'user') return;
+  for (const each of written.values())
+    if (session === null || each.sub !== session.sub) each.goneSinceMs ??= nowMs;
+    else each.goneSinceMs = null;
+  if (session?.sid) written.set(session.sid, { sub: session.sub, goneSinceMs: null });
 }
 
 function vaultOf(parts: Parts, process: Process): Vault {
