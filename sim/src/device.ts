@@ -117,11 +117,13 @@ export function createDevice(parts: DeviceParts): Device {
   const tabParts = tabPartsOf(parts, device, locks);
   const openIn = (process: Process, sid: string | null): void =>
     void tabs.set(process.name, openTab(process, sid, tabParts));
+  const workers = random.fork('workers');
   let opened = 0;
   const open = (): void => {
     // Nobody opens a tab of a device that sleeps.
     if (clock.asleepSinceMs !== null) return void scheduler.after(60_000, open);
-    openIn(createProcess(`tab ${opened++}`, parts), null);
+    const isDeaf = workers.chance(setup.faults.deafWorker) && opened > 0;
+    openIn(createProcess(`tab ${opened++}`, isDeaf, parts), null);
   };
   for (let index = 0; index < setup.tabs; index++) open();
   return device;

@@ -9,6 +9,8 @@ import type { Setup } from './setup.ts';
  */
 export type Process = {
   readonly name: string;
+  /** A worker: no news of other tabs reaches it, nor any other signal, and nobody signs in there. */
+  readonly isDeaf: boolean;
   isAlive: boolean;
   isFrozen: boolean;
   readonly held: (() => void)[];
@@ -36,16 +38,17 @@ export type DeviceClock = {
 /** What tabs and their device take from the world. */
 export type Ground = { readonly scheduler: Scheduler; readonly random: Random; readonly setup: Setup };
 
-export function createProcess(name: string, { scheduler }: Ground): Process {
-  const process = newProcess(name, scheduler.nowMs());
+export function createProcess(name: string, isDeaf: boolean, { scheduler }: Ground): Process {
+  const process = newProcess(name, isDeaf, scheduler.nowMs());
   process.listeners.add((signal) => {
     if (signal === 'store-changed') process.newsAtMs = scheduler.nowMs();
   });
   return process;
 }
 
-const newProcess = (name: string, startedAtMs: number): Process => ({
+const newProcess = (name: string, isDeaf: boolean, startedAtMs: number): Process => ({
   name,
+  isDeaf,
   isAlive: true,
   isFrozen: false,
   held: [],
@@ -66,6 +69,7 @@ export function runTask(process: Process, task: () => void): void {
 
 /** Tells a process what its platform noticed. */
 export function emitSignal(process: Process, signal: Signal): void {
+  if (process.isDeaf) return;
   runTask(process, () => {
     for (const listener of process.listeners) listener(signal);
   });

@@ -85,6 +85,8 @@ const FAULTS = {
   offlineWrongly: 6,
   /** A resource answers 401 for single items, without a word about the token. Probability of a request. */
   itemRefused: 0.3,
+  /** Some processes are workers, to whom nobody says anything. Probability of a process after the first. */
+  deafWorker: 0.6,
 } as const;
 
 /**

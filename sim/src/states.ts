@@ -58,6 +58,7 @@ export const STATES = [
   'offline wrongly',
   'item refused',
   'chain of several sessions signed out',
+  'request of a worker that hears nothing',
 ] as const;
 
 export type StateName = (typeof STATES)[number];

@@ -49,11 +49,12 @@ export function createUser(parts: UserParts): User {
     device.aimAtBegun(tab.process);
   };
   const someTab = (): Tab | null => {
-    const tabs = device.awake();
+    const tabs = device.awake().filter(({ process }) => !process.isDeaf);
     return tabs.length === 0 ? null : random.pick(tabs);
   };
   return {
     act: () => {
+      callInWorker(parts, again);
       const tab = someTab();
       if (tab && !signInAgain(parts, again, tab, signIn)) actIn(parts, tab, signIn, prompts);
     },
@@ -72,7 +73,9 @@ export function createUser(parts: UserParts): User {
       });
     },
     mend: () => {
-      const asking = device.awake().find(({ auth }) => auth.getSnapshot().status === 'reauth-required');
+      const asking = device
+        .awake()
+        .find(({ process, auth }) => !process.isDeaf && auth.getSnapshot().status === 'reauth-required');
       const isAnyActive = device.awake().some(({ auth }) => auth.getSnapshot().status === 'active');
       if (asking && !isAnyActive) signIn(asking);
       // One stage after the other.
@@ -148,6 +151,14 @@ function actIn(parts: UserParts, tab: Tab, signIn: (tab: Tab) => void, prompts: 
   else if (choice < 0.28) burst(parts, tab);
   else if (choice < 0.33) abortSoon(parts, tab);
   else void call(tab, random.pick(KINDS), books);
+}
+
+/** Workers make requests by themselves. */
+function callInWorker({ books, device }: UserParts, again: Ground['random']): void {
+  const workers = device.awake().filter(({ process }) => process.isDeaf);
+  if (workers.length === 0) return;
+  books.reach('request of a worker that hears nothing');
+  void call(again.pick(workers), again.pick(KINDS), books);
 }
 
 /** A page that loads: several requests at once, in one tab or in all of them. */
