@@ -330,6 +330,17 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'store-is-known-for-ever',
+    what: 'a token is handed out after a pause without a look into the store',
+    patches: [
+      {
+        file: SERVICE,
+        find: 'storeKnownMs: options.platform.look ? Infinity : STORE_KNOWN_MS,',
+        replace: 'storeKnownMs: Infinity,',
+      },
+    ],
+  },
+  {
     name: 'late-decline-ends-all',
     what: 'a tombstone is written whatever the vault holds by then',
     patches: [
