@@ -117,6 +117,18 @@ export function createDevice(parts: DeviceParts): Device {
   const tabParts = tabPartsOf(parts, device, locks);
   const openIn = (process: Process, sid: string | null): void =>
     void tabs.set(process.name, openTab(process, sid, tabParts));
+  const open = opening(parts, clock, openIn);
+  for (let index = 0; index < setup.tabs; index++) open();
+  return device;
+}
+
+/** Opens tabs, and workers where there are some. The first is a tab. */
+function opening(
+  parts: DeviceParts,
+  clock: DeviceClock,
+  openIn: (process: Process, sid: string | null) => void,
+): () => void {
+  const { scheduler, random, setup } = parts;
   const workers = random.fork('workers');
   let opened = 0;
   const open = (): void => {
@@ -125,8 +137,7 @@ export function createDevice(parts: DeviceParts): Device {
     const isDeaf = workers.chance(setup.faults.deafWorker) && opened > 0;
     openIn(createProcess(`tab ${opened++}`, isDeaf, parts), null);
   };
-  for (let index = 0; index < setup.tabs; index++) open();
-  return device;
+  return open;
 }
 
 function tabPartsOf(parts: DeviceParts, device: Device, locks: Locks): TabParts {

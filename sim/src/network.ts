@@ -21,9 +21,9 @@ export type Network = {
     who: Sender,
     onEnd: (delivered: Delivered | null) => void,
   ): void;
-  /** One request to a resource: its status and challenge, or `null` when there was no answer. */
   /** The session whose token this is; `null` if it is none. */
   sidOf(accessToken: string): string | null;
+  /** One request to a resource: its status and challenge, or `null` when there was no answer. */
   callResource(call: Call, accessToken: string, onEnd: (answer: ResourceAnswer | null) => void): void;
   goDown(): void;
   comeBack(): void;

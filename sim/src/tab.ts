@@ -162,7 +162,6 @@ function transportOf(process: Process, { network, storage, setup, dialect }: Tab
 
 const CALL = /\/calls\/(\d+)$/;
 
-/** The `fetch` that the client sends requests to resources with. */
 /** How long a process may count on what it has seen in the store, and how long a look takes, in ms. */
 const KNOWN_MS = 1_000;
 const LOOK_MS = 100;
@@ -183,6 +182,7 @@ function judgeSender(
     books.violate('I9', `${process.name} sends a request as somebody who was signed out ${nowMs - goneSinceMs} ms ago`);
 }
 
+/** The `fetch` that the client sends requests to resources with. */
 function fetchOf(process: Process, parts: TabParts): typeof fetch {
   const { network, books, prices } = parts;
   return (input, init) => {
