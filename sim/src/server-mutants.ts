@@ -209,7 +209,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'server/src/storage/memory-chains.ts',
-        find: 'isOfChain(row, member) && (row.deviceSequence <= member.deviceSequence || row.lastUsedAtMs === null),',
+        find: 'isOfChain(row, member) && (row.deviceSequence <= member.deviceSequence || isUnusedSince(row, member)),',
         replace: 'row.sid === member.sid,',
       },
     ],
@@ -217,6 +217,11 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'sign-out-spares-unused',
     what: 'a sign-out leaves later sessions of its device alive that were never used',
-    patches: [{ file: CHAINS, find: ' || row.lastUsedAtMs === null)', replace: ')' }],
+    patches: [{ file: CHAINS, find: ' || isUnusedSince(row, member))', replace: ')' }],
+  },
+  {
+    name: 'sign-out-counts-again',
+    what: 'a sign-out that is told again ends sessions that began after it',
+    patches: [{ file: CHAINS, find: 'row.deviceSequence < (signedOutSequence ?? Infinity);', replace: 'true;' }],
   },
 ];

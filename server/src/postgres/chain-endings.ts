@@ -86,9 +86,9 @@ export function createChainEndings(
     ...more: unknown[]
   ): Promise<readonly SessionRevoked[]> =>
     endSessions(client, { text, values: [subject.bucket, subject.sub, cause.reason, ...more] }, cause, recordEvents);
-  const noteSignOut = async ({ client, subject, member }: Scope): Promise<void> => {
+  const noteSignOut = async ({ client, subject, member }: Scope, countsAgain: boolean): Promise<void> => {
     const sequence = await nextSequence(client, subject);
-    await client.query(statements.NOTE_SIGN_OUT, [subject.bucket, member.id, sequence]);
+    await client.query(statements.NOTE_SIGN_OUT, [subject.bucket, member.id, sequence, countsAgain]);
   };
   return {
     endPredecessors: ({ sid, deviceId, deviceSequence, sub }, address) =>
@@ -104,8 +104,8 @@ export function createChainEndings(
     signOut: (sid, cause, sub) =>
       withMember(sid, sub, async (scope) => {
         const { device_id: deviceId, device_sequence: sequence } = scope.member;
-        const ended = await end(scope, statements.END_SIGNED_OUT, cause, deviceId, sequence);
-        await noteSignOut(scope);
+        const ended = await end(scope, statements.END_SIGNED_OUT, cause, deviceId, sequence, sid);
+        await noteSignOut(scope, false);
         return ended;
       }),
     label: async (sid, sub, deviceLabel) => {
@@ -118,7 +118,7 @@ export function createChainEndings(
     endChain: (sid, cause, sub) =>
       withMember(sid, sub, async (scope) => {
         const ended = await end(scope, statements.END_CHAINS, cause, [scope.member.device_id]);
-        await noteSignOut(scope);
+        await noteSignOut(scope, true);
         return ended;
       }),
   };

@@ -20,10 +20,13 @@ export const END_SESSIONS = ending('s.id = ANY ($4::uuid[])');
 export const END_CHAINS = ending('s.device_id = ANY ($4::uuid[])');
 /** $4 chain, $5 sequence. */
 export const END_SMALLER = ending('s.device_id = $4::uuid AND s.device_sequence < $5::int4');
-/** $4 chain, $5 sequence: a sign-out also ends larger sequences that were never used. */
-export const END_SIGNED_OUT = ending(
-  's.device_id = $4::uuid AND (s.device_sequence <= $5::int4 OR s.last_used_at IS NULL)',
-);
+/**
+ * $4 chain, $5 sequence, $6 the session that is signed out of. A sign-out also ends larger sequences that were never used. A sign-out
+ * that is told again ends none that began after it was told first.
+ */
+export const END_SIGNED_OUT = ending(`s.device_id = $4::uuid AND (s.device_sequence <= $5::int4 OR (
+  s.last_used_at IS NULL AND s.device_sequence < coalesce(
+    (SELECT m.signed_out_sequence FROM holdfast.sessions AS m WHERE m.bucket = $1 AND m.id = $6::uuid), 2147483647)))`);
 
 /** $3 chains, $4 sessions: locks all live ones in order of id, before anything changes one of them. */
 export const LOCK_SESSIONS = `
@@ -60,9 +63,10 @@ FROM locked AS l
 WHERE s.bucket = l.bucket AND s.id = l.id AND EXISTS (SELECT 1 FROM locked AS n WHERE n.id = $3::uuid)
 RETURNING s.id`;
 
-/** $3 sequence of the sign-out. */
+/** $3 sequence of the sign-out, $4 whether it counts although the session was signed out of before. */
 export const NOTE_SIGN_OUT = `
-UPDATE holdfast.sessions AS s SET signed_out_sequence = $3 WHERE s.bucket = $1 AND s.id = $2`;
+UPDATE holdfast.sessions AS s SET signed_out_sequence = $3
+WHERE s.bucket = $1 AND s.id = $2 AND ($4::boolean OR s.signed_out_sequence IS NULL)`;
 
 /** $3 chain, $4 sequence at the issue of a code. */
 export const WAS_SIGNED_OUT = `

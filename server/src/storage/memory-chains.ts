@@ -33,15 +33,15 @@ export function memoryChainEndings(parts: MemoryParts): ChainEndings {
     return transact({ rows, isDurable: true, namesRow: false }, (transaction) =>
       finish(
         transaction,
-        liveOfUser(tables, member.sub, transaction.nowMs, (row) => choose(row, member)),
+        liveOfUser(tables, member.sub, transaction.nowMs, (row) => choose(row, tables.sessions.get(sid) ?? member)),
       ),
     );
   };
   const isOfChain: Choice = (row, member) => row.deviceId === member.deviceId;
-  const signOut = (sid: string, cause: EndingCause, sub: string | undefined, choose: Choice) =>
+  const signOut = (sid: string, cause: EndingCause, sub: string | undefined, choose: Choice, countsAgain: boolean) =>
     endChosen(sid, sub, choose, (transaction, chosen) => {
       const ended = endRows(parts, transaction, chosen, cause);
-      voidExchanges(parts, transaction, sid);
+      voidExchanges(parts, transaction, sid, countsAgain);
       return ended;
     });
   return {
@@ -72,12 +72,17 @@ export function memoryChainEndings(parts: MemoryParts): ChainEndings {
         cause,
         sub,
         (row, member) =>
-          isOfChain(row, member) && (row.deviceSequence <= member.deviceSequence || row.lastUsedAtMs === null),
+          isOfChain(row, member) && (row.deviceSequence <= member.deviceSequence || isUnusedSince(row, member)),
+        false,
       ),
-    endChain: (sid, cause, sub) => signOut(sid, cause, sub, isOfChain),
+    endChain: (sid, cause, sub) => signOut(sid, cause, sub, isOfChain, true),
     revokeAllOfUser: revokeAllOfUser(parts),
   };
 }
+
+/** A sign-out that is told again ends nothing that began after it was told first. */
+const isUnusedSince: Choice = (row, { signedOutSequence }) =>
+  row.lastUsedAtMs === null && row.deviceSequence < (signedOutSequence ?? Infinity);
 
 function revokeAllOfUser(parts: MemoryParts): SessionStore['revokeAllOfUser'] {
   const { tables, transact } = parts;
@@ -100,14 +105,14 @@ function revokeAllOfUser(parts: MemoryParts): SessionStore['revokeAllOfUser'] {
 }
 
 /** Exchanges of the chain whose codes were issued until now make no session. */
-function voidExchanges(parts: MemoryParts, { nowMs, put }: MemoryTransaction, sid: string): void {
+function voidExchanges(parts: MemoryParts, { nowMs, put }: MemoryTransaction, sid: string, countsAgain: boolean): void {
   const { tables } = parts;
   const row = tables.sessions.get(sid);
   if (row === undefined) return;
   const subject = subjectOf(parts, row.sub, nowMs);
   const signedOutSequence = subject.lastSequence + 1;
   put(tables.subjects, row.sub, { ...subject, lastSequence: signedOutSequence });
-  put(tables.sessions, sid, { ...row, signedOutSequence });
+  if (countsAgain || row.signedOutSequence === null) put(tables.sessions, sid, { ...row, signedOutSequence });
 }
 
 /** Ends many sessions in slices, in the order of their sequences. */

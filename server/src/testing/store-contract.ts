@@ -288,6 +288,19 @@ function testSignOut(open: Open): void {
     expect(await bench.areAlive(b)).toEqual([false]);
   });
 
+  test('a sign-out that is told again ends no session that began after it: its answer was lost, and the user has signed in', async () => {
+    const bench = open();
+    const sub = bench.newSub();
+    const secretHash = newSecret();
+    const a = await bench.signInWith(sub, { secretHash });
+    await bench.store.sessions.signOut(a.sid, CAUSE);
+    const underWay = await bench.issue({ sub });
+    const b = await bench.signInWith(sub, { secretHash });
+    await bench.store.sessions.signOut(a.sid, CAUSE);
+    expect(await bench.areAlive(a, b)).toEqual([false, true]);
+    expect((await bench.exchange(underWay, { secretHash })).kind).toBe('exchanged');
+  });
+
   test('a sign-in that was under way at the sign-out makes no session; one that begins afterwards does', async () => {
     const bench = open();
     const sub = bench.newSub();
