@@ -79,7 +79,7 @@ describe('a sign-out that the server did not take is told again by itself', () =
 
   it('one does not keep back another', async () => {
     const world = createWorld();
-    const { transport } = answeringRevocations(world, [null, unavailable('300')]);
+    const { transport } = answeringRevocations(world, [null, null, unavailable('300')]);
     const { auth } = await world.openSignedInTab({}, { transport });
     await auth.signOut();
     await auth.signIn({ username: 'ada', password: 'secret' });
@@ -88,6 +88,21 @@ describe('a sign-out that the server did not take is told again by itself', () =
     expect(revoked(world)).toEqual([]);
     await world.time.advance(5 * MINUTE);
     expect(revoked(world).toSorted()).toEqual(['refresh-1', 'refresh-2']);
+  });
+});
+
+describe('a sign-in after a sign-out that was lost on its way', () => {
+  it('tells the sign-out first: told later, it would end the session that begins', async () => {
+    const world = createWorld();
+    const { transport } = answeringRevocations(world, [null]);
+    const { auth } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    await settle();
+    await auth.signIn({ username: 'ada', password: 'secret' });
+    const told = world.server.requests.findIndex((form) => form.get('token') === 'refresh-1');
+    const exchanged = world.server.requests.findLastIndex((form) => form.get('grant_type') === 'authorization_code');
+    expect(told).toBeGreaterThan(-1);
+    expect(told).toBeLessThan(exchanged);
   });
 });
 

@@ -29,9 +29,11 @@ export async function deliverRevocations(shell: Shell): Promise<void> {
   await deliver(shell, shell.undelivered.reduce(withRevocation, kept));
 }
 
-/** Before a sign-in: what ends all sessions of a user must not come after it, for it would end the one that begins. */
-export async function deliverEverywhere(shell: Shell): Promise<void> {
-  if (shell.undelivered.some(({ everywhere }) => everywhere)) await deliverRevocations(shell);
+/**
+ * Before a sign-in: a sign-out that the server takes only after it could end the session that begins, for nobody has used that yet.
+ */
+export async function deliverBeforeSignIn(shell: Shell): Promise<void> {
+  if (shell.undelivered.length > 0) await deliverRevocations(shell);
 }
 
 /** Whether the server itself has answered, and for good: a page is somebody's who is on the way, a portal's or a proxy's. */

@@ -1,7 +1,7 @@
 import { HoldfastError } from './errors.ts';
 import type { Instant } from './instant.ts';
 import { holdTokens } from './refresh-flight.ts';
-import { deliverEverywhere } from './revocation.ts';
+import { deliverBeforeSignIn } from './revocation.ts';
 import type { Held } from './session-state.ts';
 import type { Shell } from './shell.ts';
 import type { NoAnswer, Tokens } from './token-answer.ts';
@@ -51,7 +51,7 @@ export async function authenticate(
 ): Promise<Held> {
   const { platform, wire } = shell;
   const { chain } = shell.state;
-  await deliverEverywhere(shell);
+  await deliverBeforeSignIn(shell);
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
   const deviceSecret = await deviceSecretOf(shell);
