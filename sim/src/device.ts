@@ -268,7 +268,10 @@ function onChanged(
   const stored = storage.record()?.session?.sid ?? null;
   const settledMs = parts.scheduler.nowMs() - Math.max(storage.writtenAtMs(), tab.process.thawedAtMs);
   const longestLookMs = parts.setup.faults.vaultSlow > 0 ? SLOW_LOOK_MS : LOOK_MS;
-  if (stored !== null && stored !== tab.sid && settledMs > longestLookMs && parts.isLive(stored))
+  if (stored === null || stored === tab.sid) return;
+  // Its user has signed in again since: the session that is stored was left, and only the new one could not be stored.
+  const isLeft = (parts.rowOf(stored)?.deviceSequence ?? Infinity) < (row?.deviceSequence ?? 0);
+  if (!isLeft && settledMs > longestLookMs && parts.isLive(stored))
     parts.books.violate('I1', 'a tab shows the end of its session while the store holds another that lives');
 }
 
