@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { markedVault, type Marker } from './marked-vault.ts';
 import { memoryVault } from './memory-vault.ts';
 import type { Vault } from './ports.ts';
+import { storedSession } from './testing/stored-session.ts';
 import { ada } from './testing/trouble.ts';
 import { createWorld, json, type World } from './testing/world.ts';
 
@@ -21,6 +22,23 @@ function browserOf(world: World, mayHaveCookies?: boolean) {
   const vault = markedVault(emptied, marker, mayHaveCookies);
   return { marker, empty: () => void (inner = memoryVault()), openTab: () => world.openTab({}, { vault }) };
 }
+
+it('a tab that was frozen while it read does not take the session that another tab has begun since for a lost one', async () => {
+  const marker = memoryMarker();
+  const inner = memoryVault();
+  const vault = markedVault(
+    {
+      ...inner,
+      read: async () => {
+        const record = await inner.read();
+        await markedVault(inner, marker).replace(0, { session: storedSession(), endedReason: null, endedAtMs: null });
+        return record;
+      },
+    },
+    marker,
+  );
+  expect(await vault.read()).toBeNull();
+});
 
 const refused = json(400, { error: 'invalid_grant' });
 const nobody = { status: 'signed-out', reason: 'never-signed-in' };

@@ -15,10 +15,11 @@ export type Marker = {
  */
 export const markedVault = (vault: Vault, marker: Marker, mayHaveCookies = false): Vault => ({
   read: async () => {
+    // Read before the vault: a tab that was frozen in between would take another tab's new session for a lost one.
+    const marked = marker.get();
     const record = await vault.read();
     // Readable: a session, or a sign-out.
     if (record && record.sid === undefined) return record;
-    const marked = marker.get();
     const lost: VaultRecord = { stamp: 0, session: null, endedReason: 'storage-lost', ...record, sid: marked || null };
     if (record ?? marked !== null) return lost;
     return mayHaveCookies ? { ...lost, endedReason: 'never-signed-in' } : null;
