@@ -101,9 +101,10 @@ describe('the timeline', () => {
     const last = await focusedName(page);
     await panelOf(page).getByText('Sent again with access token').waitFor();
     await page.keyboard.press('Home');
-    expect(await focusedName(page)).toMatch(/^Refresh 1, .*Nobody was signed in/u);
-    await page.keyboard.press('ArrowRight');
+    // A first visit asks the server nothing: its timeline begins with the sign-in.
     expect(await focusedName(page)).toMatch(/^Signed in/u);
+    await page.keyboard.press('ArrowRight');
+    expect(await focusedName(page)).toMatch(/^Access token refused/u);
     await page.keyboard.press('End');
     expect(await focusedName(page)).toBe(last);
     const follow = panelOf(page).getByRole('button', { name: 'Follow' });
