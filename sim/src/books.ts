@@ -47,6 +47,8 @@ export type Call = {
   isForgotten: boolean;
   /** Whether its resource refuses it whatever the token; `null` before it was asked. */
   isItemRefused: boolean | null;
+  /** Its resource wants a fresher authentication: it waits for as long as its user takes. */
+  isForUser: boolean;
 };
 
 /** Who was answered, and whether with nothing but an access token because the newest copy was presented. */
@@ -204,6 +206,7 @@ function callBooks(
         isForgotten: false,
         beganAtMs: scheduler.nowMs(),
         isItemRefused: null,
+        isForUser: false,
       };
       calls.set(call.id, call);
       scheduler.note(process, `request ${call.id} begins`);

@@ -46,10 +46,12 @@ export async function judgeAwakening(
   if (activeTabs > 1 && activeTabs === last.length) books.reach('all tabs active at the end');
 }
 
-/** I3: every request has ended, exactly once, unless its tab was killed. */
-export function judgeCalls({ books }: Judged): void {
+/** I3: every request has ended, exactly once, unless its tab was killed, or it waits for a user who is being asked. */
+export function judgeCalls({ books, device }: Judged): void {
+  const asking = device.tabs().filter(({ auth }) => auth.getSnapshot().status === 'reauth-required');
   for (const call of books.calls.values()) {
-    if (call.settlements === 0 && !call.isForgotten) books.violate('I3', `request ${call.id} never ended`);
+    const isAsked = call.isForUser && asking.some(({ process }) => process.name === call.process);
+    if (call.settlements === 0 && !call.isForgotten && !isAsked) books.violate('I3', `request ${call.id} never ended`);
   }
 }
 

@@ -267,6 +267,7 @@ function callResource(
     }
     if (scheduler.nowMs() - grant.authTimeMs > FRESH_MS && stepUps.chance(setup.faults.stepUpWanted)) {
       books.reach('step-up wanted');
+      call.isForUser = true;
       return end({ status: 401, challenge: STEP_UP });
     }
     books.onExecuted(call, grant.sub);

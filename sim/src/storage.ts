@@ -130,16 +130,24 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       kept.record = { stamp: kept.record.stamp, session: null, endedReason: 'storage-lost', sid: null };
       watch.onLost();
     },
-    forgetLast: (isTooFar) => {
-      const nowMs = ground.scheduler.nowMs();
-      const token = kept.recordBefore?.session?.refreshToken ?? null;
-      const mayLoseRecord = token === null || !isTooFar(token);
-      if (nowMs - kept.recordAtMs < UNWRITTEN_MS && mayLoseRecord) kept.record = kept.recordBefore;
-      const mayLoseJar = ![...kept.jarBefore.values()].some(isTooFar);
-      if (nowMs - kept.jarAtMs < UNWRITTEN_MS && mayLoseJar) kept.jar = kept.jarBefore;
-      watch.onLost();
-    },
+    forgetLast: (isTooFar) => forgetLast(parts, isTooFar),
   };
+}
+
+/** The browser has died: what was written last may never have been on disk. */
+function forgetLast({ kept, scheduler, watch }: Parts, isTooFar: (token: string) => boolean): void {
+  const nowMs = scheduler.nowMs();
+  const token = kept.recordBefore?.session?.refreshToken ?? null;
+  const mayLoseRecord = token === null || !isTooFar(token);
+  if (nowMs - kept.recordAtMs < UNWRITTEN_MS && mayLoseRecord) {
+    kept.record = kept.recordBefore;
+    // The device does not know any more that this user has left.
+    const back = kept.written.get(kept.record?.session?.sid ?? '');
+    if (back) back.goneSinceMs = null;
+  }
+  const mayLoseJar = ![...kept.jarBefore.values()].some(isTooFar);
+  if (nowMs - kept.jarAtMs < UNWRITTEN_MS && mayLoseJar) kept.jar = kept.jarBefore;
+  watch.onLost();
 }
 
 function usableSession({ record, jar }: Kept, store: StoreKind): StoredSession | null {

@@ -76,7 +76,9 @@ export function createUser(parts: UserParts): User {
       const asking = device
         .awake()
         .find(({ process, auth }) => !process.isDeaf && auth.getSnapshot().status === 'reauth-required');
-      const isAnyActive = device.awake().some(({ auth }) => auth.getSnapshot().status === 'active');
+      const isAnyActive = device
+        .awake()
+        .some(({ process, auth }) => !process.isDeaf && auth.getSnapshot().status === 'active');
       if (asking && !isAnyActive) signIn(asking);
       // One stage after the other.
       for (const tab of device.awake()) while (isSteppingUp(tab)) tab.auth.declineReauthentication();

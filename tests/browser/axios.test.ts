@@ -50,7 +50,10 @@ beforeAll(async () => {
       if (path === '/page.js') return void response.setHeader('content-type', 'text/javascript').end(script);
       if (answer) return void response.setHeader('content-type', 'application/json').end(JSON.stringify(answer()));
       const isRefused = path === '/upload-refused' && headers.authorization === `Bearer token-1`;
-      response.writeHead(isRefused ? 401 : 200, { 'content-type': isUpload ? 'application/json' : 'text/html' });
+      response.writeHead(isRefused ? 401 : 200, {
+        'content-type': isUpload ? 'application/json' : 'text/html',
+        ...(isRefused && { 'www-authenticate': 'Bearer error="invalid_token"' }),
+      });
       response.end(
         isUpload
           ? '{"done":true}'
