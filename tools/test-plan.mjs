@@ -1,5 +1,5 @@
 // @ts-check
-// What a run of `npm test` consists of: everything on a build server, and what fits into 12 minutes of two calm cores elsewhere.
+// The plan of a run of `npm test`: everything on a build server, and what fits into 12 minutes of two calm cores elsewhere.
 import { engineProjects } from './engines.mjs';
 import { CommandError } from './steps.mjs';
 
@@ -36,7 +36,7 @@ export const slowBrowserFiles = [
  * @property {string} command runs it
  */
 
-/** What the short run leaves out. @type {readonly Omission[]} */
+/** The checks that the short run leaves out. @type {readonly Omission[]} */
 export const shortOmissions = [
   {
     part: 'worlds',
@@ -116,7 +116,7 @@ export function listOfNames() {
 }
 
 /**
- * What a run says at its end about what it did not run.
+ * The lines at the end of a run about the checks that it did not run.
  *
  * @param {readonly Omission[]} omissions
  * @returns {readonly string[]} lines; none when nothing was left out

@@ -1,7 +1,7 @@
 import { after, hasPassed } from './instant.ts';
 import type { Turn } from './turn.ts';
 
-/** Whether the machine may go by what it has seen in the store; `false`: another tab or process may have written since. */
+/** True while the machine may go by its last look into the store; `false`: another tab or process may have written since. */
 export const isStoreKnown = ({ state, now }: Turn): boolean => !hasPassed(state.knownUntil, now);
 
 /** The store was read, or cannot be: it counts as known for `forMs`, unless it has to be read again already. */

@@ -1,6 +1,6 @@
 import type { Vault, VaultRecord } from './ports.ts';
 
-/** What outlives script storage: the `sid` of the session that the vault holds, '' if its server names none. */
+/** The marker outlives script storage: the `sid` of the session that the vault holds, '' if its server names none. */
 export type Marker = {
   /** `null`: no session. */
   readonly get: () => string | null;

@@ -1,4 +1,4 @@
-/** What `work` answers; `null` if it throws. */
+/** The result of `work`; `null` if it throws. */
 export function orNull<T>(work: () => T): T | null {
   try {
     return work();

@@ -2,7 +2,7 @@ import type { Trial } from './session-state.ts';
 import { activePhase, canRefresh, observe, type Turn } from './turn.ts';
 import { claimsOf } from './wire.ts';
 
-// Whose a 401 is: the token's, so that a newer one helps, or the endpoint's own, which no refresh cures.
+// A 401 is the token's, so that a newer one helps, or the endpoint's own, which no refresh cures.
 
 /** For so long an API that has accepted a token is not asked again whether it does. */
 const ACCEPTED_MS = 10_000;

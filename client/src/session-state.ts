@@ -44,11 +44,11 @@ export type Waiter = {
   readonly stepUp: StepUp | null;
 };
 
-/** What became of a request that carried a token. */
+/** The outcome of a request that carried a token. */
 export type Trial = {
   /** The token that it carried. */
   readonly generation: number;
-  /** What the try before carried, which was refused; `null`: this was the first. */
+  /** The generation that the try before carried and that was refused; `null`: this was the first try. */
   readonly before: number | null;
   readonly origin: string;
   /** Origin and path. */
@@ -149,7 +149,7 @@ export type SessionState = {
   readonly generation: number;
   /** Monotonic time since which the newest of them is held, in ms. */
   readonly tokenSinceMs: number;
-  /** What resources have said of tokens, and until when that counts, in monotonic ms. */
+  /** Verdicts of resources on tokens, and until when each counts, in monotonic ms. */
   readonly verdicts: Readonly<Record<string, number>>;
   readonly waiting: readonly Waiter[];
   /** Requests that came when the store was not known: they are looked at once it was read. */
@@ -289,7 +289,7 @@ export type Effect =
   | { readonly type: 'revoke'; readonly session: StoredSession; readonly extent?: RevocationExtent }
   /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */
   | { readonly type: 'reauthenticate'; readonly stage: ReauthenticationStage }
-  /** What a caller gets: a token, or why there is none. `null`: no other token would help it than the one refused. No reply. */
+  /** Gives a caller its token, or the reason why there is none. `null`: no other token would help it than the one refused. No reply. */
   | { readonly type: 'settle'; readonly caller: number; readonly settlement: GrantedToken | HoldfastErrorCode | null }
   /** For people who watch. No reply. */
   | { readonly type: 'observe'; readonly observation: Observation };

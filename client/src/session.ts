@@ -283,7 +283,7 @@ function agendaOf(turn: Turn): readonly Due[] {
   return agenda;
 }
 
-/** Whoever has waited long enough for a network, or for a token to be old enough, tries with what there is. */
+/** A request that has waited long enough for a network, or for its token to be old enough, tries again. */
 function endPauses({ state, now }: Turn): void {
   state.waiting = state.waiting.map((waiter) =>
     waiter.pauseUntilMs > now.monotonicMs

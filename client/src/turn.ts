@@ -227,7 +227,7 @@ export function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
  * written late, for a sign-out before this tab's session began.
  */
 export function readable({ state: { phase }, now }: Turn, record: VaultRecord | null): VaultRecord | null {
-  // Nobody knows when the session of a probe began.
+  // The session of a probe has no known beginning.
   const isKnown = 'stored' in phase && !('probe' in phase && phase.probe);
   const startedAtMs = isKnown ? phase.stored.startedAtMs : 0;
   const isLate = record?.session === null && startedAtMs > (record.endedAtMs ?? Infinity) && startedAtMs <= now.wallMs;

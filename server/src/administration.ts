@@ -25,7 +25,7 @@ export interface SessionAdministration {
   revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<EndingProgress>;
 }
 
-/** What happened, as the database keeps it: sign-ins, ended sessions, changes, and refusals that somebody should look at. */
+/** Events as the database keeps them: sign-ins, ended sessions, changes, and refusals that somebody should look at. */
 export interface AuditLog {
   /**
    * Lists events, newest first.
@@ -35,7 +35,7 @@ export interface AuditLog {
   readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
 }
 
-/** What became of webhooks that could not be delivered. */
+/** Webhooks that could not be delivered. */
 export interface Webhooks {
   /**
    * Lists events that an endpoint did not get, after as many attempts as there are; newest first.

@@ -21,7 +21,7 @@ export function isAudience(value: unknown): value is string {
   return typeof value === 'string' && AUDIENCE.test(value) && !value.includes('#');
 }
 
-/** What tokens of this server can be for, apart from what single clients register. */
+/** The audiences that tokens of this server can have, apart from what single clients register. */
 export interface ServerAudiences {
   /** The issuer: its account endpoints are the audience of the same name. */
   readonly issuer: string;

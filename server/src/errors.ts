@@ -48,7 +48,7 @@ export class HoldfastError extends Error {
   }
 }
 
-/** Whether a failure means that the database could not be asked, or its answer is in doubt: the next call may succeed. */
+/** True if the database could not be asked, or its answer is in doubt: the next call may succeed. */
 export function isUnavailable(error: unknown): boolean {
   return error instanceof HoldfastError && error.code === 'unavailable';
 }

@@ -14,7 +14,7 @@ const KEPT_PER_WINDOW = 10;
 /** Networks that one window tells apart. */
 const NETWORKS_PER_WINDOW = 1_000;
 
-/** What one window has seen of one kind of event. */
+/** The events of one kind in one window. */
 interface Tally {
   kept: number;
   counted: number;
@@ -68,7 +68,7 @@ function newTally(sinceMs: number): Tally {
 
 const ANYBODY = '';
 
-/** Whether an event can be had without end, by whoever wants to. */
+/** True if a stranger can cause an event without end. */
 export function isNoise(event: HoldfastEvent): boolean {
   return holderOf(event) !== null;
 }

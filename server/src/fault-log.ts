@@ -9,7 +9,7 @@ export interface FaultLog {
 }
 
 export interface Fault {
-  /** What tells faults apart: from a closed set, never what somebody sent. */
+  /** The kind of a fault: from a closed set, never text that came with a request. */
   readonly kind: string;
   readonly level: 'warn' | 'error';
   readonly message: string;

@@ -68,7 +68,7 @@ export async function useCopy(use: Use, batches: RotationBatches, parts: Session
   for (let attempts = 0; attempts < parts.policy.maxDecisionAttempts; attempts++) {
     const answer = await act(reading, use, parts);
     if (answer !== null) return answer;
-    // Somebody else wrote first: read again, decide again.
+    // Another request wrote first: read again, decide again.
     reading = await withoutRowFault(async () => (await parts.store.read([use.candidate]))[0] ?? null);
   }
   throw new HoldfastError('unavailable', 'a session was too contended to decide');

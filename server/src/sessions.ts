@@ -59,7 +59,7 @@ export type SignOutRequest = Pick<RefreshRequest, 'client' | 'verifyProof' | 'ad
   readonly device?: { readonly sid: string; readonly secret: string } | null;
   /** Whether the user's other sessions end with this one. */
   readonly isEverywhere: boolean;
-  /** Whether only this session ends: a sign-in that lost to another tab. Default: false. */
+  /** Ends this session alone: a sign-in that lost to another tab. Default: false. */
   readonly isDiscard?: boolean;
 };
 

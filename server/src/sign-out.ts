@@ -37,7 +37,7 @@ async function findOwnSession({ device = null }: SignOutRequest, { store }: Sess
   return isOwn ? store.findMember(device.sid) : null;
 }
 
-/** What the server keeps of a device secret. */
+/** The hash that the server keeps of a device secret. */
 export function hashDeviceSecret(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }

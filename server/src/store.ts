@@ -99,7 +99,7 @@ export interface SessionStore {
   readonly label: (sid: string, sub: string, deviceLabel: string | null) => Promise<boolean>;
   /** A session's place in its chain, alive or not; null when there is none. It never changes. */
   readonly findMember: (sid: string) => Promise<(ChainMember & Pick<SessionRecord, 'clientId'>) | null>;
-  /** Whether a device secret belongs to a session's chain: one of its exchanges brought it. */
+  /** True if a device secret belongs to a session's chain: one of its exchanges brought it. */
   readonly isDeviceOf: (sid: string, secretHash: Buffer) => Promise<boolean>;
   /** Which of these sessions are alive: neither ended nor expired. */
   readonly findLive: (sids: readonly string[]) => Promise<readonly LiveSession[]>;
@@ -119,7 +119,7 @@ export interface SessionRecord extends SessionState {
   readonly deviceId: string;
   /** Its place among the user's sessions: the larger, the later it was made. */
   readonly deviceSequence: number;
-  /** Whether smaller sequences of its chain may still live. */
+  /** Smaller sequences of its chain may still live. */
   readonly hasPredecessors: boolean;
   /** The database's clock at this reading. */
   readonly nowMs: number;
@@ -151,7 +151,7 @@ export interface DeviceList {
 export interface ListedSession {
   readonly sid: string;
   readonly deviceId: string;
-  /** Whether the caller's session is in the chain. */
+  /** The caller's session is in the chain. */
   readonly isCurrent: boolean;
   readonly clientId: string;
   /** What the user calls the device; null while it has no name. */
@@ -218,7 +218,7 @@ export interface RotationCandidate extends CopyToVerify, Activity {
   readonly nextNonce: Buffer;
 }
 
-/** What an exchange brings for the new session. The store makes its `sid`, in the user's bucket. */
+/** The new session's values that an exchange brings. The store makes its `sid`, in the user's bucket. */
 export interface NewSession {
   /** The key that the session is bound to for good; null for a bearer session. */
   readonly jkt: string | null;
@@ -230,7 +230,7 @@ export interface NewSession {
   readonly device: DeviceEvidence;
 }
 
-/** What an exchange tells about the device that it comes from. */
+/** The device that an exchange comes from. */
 export interface DeviceEvidence {
   /** SHA-256 of the device secret; null when the exchange brings none. */
   readonly secretHash: Buffer | null;
@@ -240,7 +240,7 @@ export interface DeviceEvidence {
   readonly copiesOf: readonly string[];
 }
 
-/** What became of an exchange. */
+/** The outcome of an exchange. */
 export type ExchangeResult =
   | {
       readonly kind: 'exchanged';

@@ -22,7 +22,7 @@ export interface SubjectStore {
 /** A step of ending many sessions. */
 export interface EndedSlice {
   readonly ended: readonly SessionRevoked[];
-  /** Whether none is left to end; then the intent is gone. */
+  /** No session is left to end, and the intent is gone. */
   readonly isComplete: boolean;
 }
 

@@ -197,7 +197,7 @@ function fetchOf(process: Process, parts: TabParts): typeof fetch {
         runTask(process, () => {
           init?.signal?.removeEventListener('abort', onAbort);
           if (answer === null) return reject(networkError());
-          // Whoever has left hears nothing of it.
+          // A tab that has gone hears nothing of it.
           if (!init?.signal?.aborted) prices.onTried(process.name, authorization, answer.status);
           const headers = answer.challenge === null ? {} : { 'www-authenticate': answer.challenge };
           resolve(new Response(null, { status: answer.status, headers }));

@@ -52,7 +52,7 @@ export function sendAnswer(response: ServerResponse, answer: Answer): void {
   response.once('close', () => clearTimeout(timer));
 }
 
-/** Whether a request brings a body. */
+/** True if a request brings a body. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

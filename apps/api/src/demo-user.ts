@@ -25,7 +25,7 @@ export async function seedDemoUser(users: Holdfast['users']): Promise<string> {
 /** The answer to a change of the demo account's password: the printed one has to work for the next visitor as well. */
 export const demoPasswordStays = problem(403, 'Forbidden', 'The password of the demo account cannot be changed.');
 
-/** Whether a request would change the password of the user `sub`. Its token is not verified here: a refusal needs no proof. */
+/** True if a request would change the password of the user `sub`. The token is not verified here: a refusal needs no proof. */
 export function changesPasswordOf(sub: string, { method, url = '', headers }: IncomingMessage): boolean {
   const isChange = url.split('?')[0] === '/password' && (method === 'POST' || method === 'DELETE');
   return isChange && subOf(headers.authorization) === sub;

@@ -7,7 +7,7 @@ import { withRepeatableForm } from './repeatable-form.ts';
 /** Unknown members stay with a configuration when it is sent again. */
 type OwnedConfig = InternalAxiosRequestConfig & { owner?: number };
 
-/** What axios's own adapter made of one try: an answer, and the error if axios takes it for one. */
+/** The result of one try by axios's own adapter: an answer, and the error if axios takes it for one. */
 type Outcome = { readonly response: AxiosResponse; readonly error: AxiosError | null };
 
 /** The caller's own configuration in place of that of a try, and the request out of the sight of loggers: both hold the token. */
@@ -77,7 +77,7 @@ async function send(
   config: OwnedConfig,
   url: string,
 ): Promise<AxiosResponse> {
-  // Whoever sends the same configuration again, as retries do, sends it for the same user.
+  // A configuration that is sent again, as retries do, is sent for the same user.
   const owner = (config.owner ??= auth.owner());
   const patience = waitAsAxios(config);
   const sent = withRepeatableForm(config);

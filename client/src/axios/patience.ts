@@ -1,6 +1,6 @@
 import { AxiosError, CanceledError, type CancelToken, type InternalAxiosRequestConfig } from 'axios';
 
-/** What axios has besides its types. */
+/** Members of axios that its types leave out. */
 type Subscribable = CancelToken & {
   readonly subscribe: (listener: (reason: unknown) => void) => void;
   readonly unsubscribe: (listener: (reason: unknown) => void) => void;

@@ -3,7 +3,7 @@ import type { Platform } from '../ports.ts';
 
 type DeviceSecret = Platform['deviceSecret'];
 
-/** What every store of a device secret must do. `create` makes an empty one; `open` opens it as one more tab or process would. */
+/** The contract of every store of a device secret. `create` makes an empty one; `open` opens it as one more tab or process would. */
 export function deviceSecretContract(
   name: string,
   create: () => Promise<{ readonly open: () => Promise<DeviceSecret>; readonly close: () => Promise<void> }>,

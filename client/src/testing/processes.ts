@@ -23,7 +23,7 @@ export type PortCall = { readonly id: number } & (
   | { readonly kind: 'hammer'; readonly file: string }
 );
 
-/** What a process that holds a session is told. */
+/** The calls that a process which holds a session takes. */
 export type SessionCall = { readonly id: number } & (
   | { readonly kind: 'ready' | 'sign-out' | 'send' }
   | { readonly kind: 'sign-in'; readonly username: string }

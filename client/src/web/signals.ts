@@ -42,7 +42,7 @@ export const webSignals =
   (emit) => {
     if (isServer) return () => {};
     const controller = new AbortController();
-    // What happens to the document comes by here; in a worker it never happens.
+    // Events of the document bubble up to here; a worker has none.
     const on = (type: string, act: (event: Event) => void): void =>
       addEventListener(type, act, { signal: controller.signal, passive: true, capture: true });
     const onNetwork = (): void => emit(navigator.onLine ? 'online' : 'offline');

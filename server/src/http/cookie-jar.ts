@@ -9,7 +9,7 @@ import type { RefreshCookie } from './refresh-cookies.ts';
 
 /** The refresh cookies that a request brought. What cannot be ours is not among them. */
 export interface CookieJar {
-  /** Whose tag is right, each under the name of its own session. */
+  /** Cookies with a genuine tag, each under the name of its own session. */
   readonly genuine: readonly { readonly cookie: RefreshCookie; readonly sid: string }[];
   /** Of a key that is not on this node yet, or was given up: they get the answer of their own that the key gives. */
   readonly undecided: readonly RefreshCookie[];

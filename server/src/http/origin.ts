@@ -19,7 +19,7 @@ export function refuseForeignPage({ headers }: HttpRequest, isRegistered: (origi
   if (isForeign) throw forgery();
 }
 
-/** Whether pages of an origin may call as any client: all that is known before the client is. */
+/** True if pages of an origin may call as any client: no more is known before the client is. */
 export function isOriginOfAny(clients: Clients): (origin: string) => boolean {
   return (origin) => [...clients.values()].some(({ origins }) => origins.has(origin));
 }

@@ -81,7 +81,7 @@ async function exchangeCode(form: FormRequest, jar: CookieJar, parts: EndpointPa
 /** The base64url of 32 bytes. */
 const DEVICE_SECRET = CODE;
 
-/** What the exchange brings about its device: a secret, the session that it replaces, and copies of sessions. */
+/** Proofs of the device that an exchange brings: a secret, the session that it replaces, and copies of sessions. */
 function readDevice({ client, parameters }: FormRequest, jar: CookieJar): DeviceParameters {
   const deviceSecret = readDeviceSecret(parameters);
   const token = parameters.get('replaces_token');

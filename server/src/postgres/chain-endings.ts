@@ -53,7 +53,7 @@ interface MemberRow {
   readonly device_sequence: number;
 }
 
-/** What has the subject's lock and ends sessions of a chain. */
+/** A transaction that holds the subject's lock and ends sessions of a chain. */
 interface Scope {
   readonly client: PoolClient;
   readonly subject: LockedSubject;

@@ -41,7 +41,7 @@ SELECT s.id FROM holdfast.sessions AS s
 WHERE s.bucket = $1 AND s.user_id = $2 AND s.device_id = $3 AND s.device_sequence <= $4 AND s.revoked_at IS NULL
 ORDER BY s.id FOR NO KEY UPDATE`;
 
-/** Whether the session is alive; its predecessors are about to be ended. */
+/** Clears the flag of a live session whose predecessors are about to be ended. */
 export const CLEAR_PREDECESSORS = `
 UPDATE holdfast.sessions AS s SET has_predecessors = false
 WHERE s.bucket = $1 AND s.id = $2 AND ${IS_LIVE} AND s.has_predecessors RETURNING s.id`;

@@ -25,7 +25,7 @@ export function createEventRecorder(subscribers: readonly Subscriber[]): RecordE
       values: columnsOf(events),
     });
     const deliveries = subscribers.flatMap(({ id: endpoint, isWanted }) =>
-      // Who wants a kind wants the sum of those that were not kept one by one.
+      // A subscriber of a kind also gets the sum of the events that were not kept one by one.
       events
         .filter((event) => isWanted(event.type) || (event.type === 'events.counted' && isWanted(event.counted)))
         .map(({ id }) => ({ id, endpoint })),

@@ -14,7 +14,7 @@ export async function loadBuckets({ durable }: Connections): Promise<BucketOf> {
   return (sub) => createHmac('sha256', row.key).update(sub).digest().readUInt8(0);
 }
 
-/** What a transaction about a user knows once it holds the subject's lock. */
+/** The subject's row, read under its lock. */
 export interface LockedSubject {
   readonly bucket: number;
   readonly sub: string;

@@ -16,7 +16,7 @@ export interface UserRow {
   readonly sign_in_epoch: number;
 }
 
-/** What a {@link UserRow} holds; `u` is the user. Credential and epoch are read by one statement, so that they fit together. */
+/** The columns of a {@link UserRow}; `u` is the user. Credential and epoch are read by one statement, so that they fit together. */
 export const USER_COLUMNS = `
   u.id, u.username, u.name, u.password_hash, u.disabled_at IS NOT NULL AS is_disabled,
   coalesce((SELECT s.epoch FROM holdfast.subjects AS s WHERE s.sub = u.id), 0) AS sign_in_epoch`;

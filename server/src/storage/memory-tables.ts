@@ -69,13 +69,13 @@ export interface MemoryTransaction {
 export interface MemoryTerms {
   /** Keys of the rows that it locks: a `sid`, the hex of a code's hash, a `sub`. */
   readonly rows: readonly string[];
-  /** Whether the commit waits for the disk; if not, a crash may forget it. */
+  /** The commit waits for the disk; otherwise a crash may forget it. */
   readonly isDurable: boolean;
-  /** Whether a row that another transaction holds is named as the cause ({@link RowFault}). */
+  /** A row that another transaction holds is named as the cause ({@link RowFault}). */
   readonly namesRow: boolean;
 }
 
-/** What statements did, for tests and simulators. */
+/** Callbacks for tests and simulators: what each statement did. */
 export interface MemoryWatch {
   readonly onCreated?: (row: MemorySession) => void;
   readonly onRotated?: (row: MemorySession, candidate: RotationCandidate) => void;
@@ -93,7 +93,7 @@ export type MemoryPolicy = Pick<
   | 'signInIntervalSeconds'
 >;
 
-/** What the store's parts work with. */
+/** The parts that all of the store works with. */
 export interface MemoryParts {
   readonly tables: MemoryTables;
   readonly policy: MemoryPolicy;

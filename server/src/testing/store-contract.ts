@@ -33,7 +33,7 @@ interface SignIn {
   readonly device?: Evidence;
 }
 
-/** What tests do with a store: sign-ins, uses, and a look at what is alive. */
+/** Steps of the tests: sign-ins, uses, and a look at what is alive. */
 class Bench {
   readonly store: TestedStore;
   constructor(store: TestedStore) {
