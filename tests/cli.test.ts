@@ -45,7 +45,11 @@ it('takes a database from nothing to a user, a session and its end', async () =>
 
 it('stops at once while a resource server waits for news, and sends it on its way', async () => {
   const resourceServer = { id: 'api', secret: 'a-secret-of-a-resource-server-of-32-bytes' };
-  const server = await startServer({ ...environment, HOLDFAST_RESOURCE_SERVERS: JSON.stringify([resourceServer]) });
+  const server = await startServer({
+    ...environment,
+    HOLDFAST_RESOURCE_SERVERS: JSON.stringify([resourceServer]),
+    HOLDFAST_AUDIENCE: 'https://api.example',
+  });
   const ask = (form: Readonly<Record<string, string>>): Promise<Response> =>
     fetch(`${server.url}/revocations`, {
       method: 'POST',
