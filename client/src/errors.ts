@@ -46,11 +46,11 @@ export type ErrorResponse = { readonly status: number; json(): Promise<unknown>;
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
   /** What happened, for programs. */
-  declare readonly code: HoldfastErrorCode;
+  readonly code: HoldfastErrorCode;
   /** Whether the same call may succeed later without anybody changing anything. */
-  declare readonly isRetryable: boolean;
+  readonly isRetryable: boolean;
   /** The API's answer, with code `http-status` only. */
-  declare readonly response: ErrorResponse | null;
+  readonly response: ErrorResponse | null;
 
   constructor(
     code: HoldfastErrorCode,
