@@ -219,9 +219,4 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     what: 'a sign-out leaves later sessions of its device alive that were never used',
     patches: [{ file: CHAINS, find: ' || isUnusedSince(row, member))', replace: ')' }],
   },
-  {
-    name: 'sign-out-counts-again',
-    what: 'a sign-out that is told again ends sessions that began after it',
-    patches: [{ file: CHAINS, find: 'row.deviceSequence < (signedOutSequence ?? Infinity);', replace: 'true;' }],
-  },
 ];
