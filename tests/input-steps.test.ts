@@ -72,6 +72,7 @@ beforeAll(async () => {
   server = await startTestServer(database.databaseUrl, {
     trustedProxies: 1,
     policy: { requestsPerSecond: 0 },
+    audience: 'https://api.example',
     resourceServers: [{ id: 'api', secret: 'a secret of the API, 32 bytes or more' }],
   });
   ({ accessToken } = await server.signIn('native'));

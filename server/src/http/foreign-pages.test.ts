@@ -21,10 +21,15 @@ beforeAll(async () => {
   if (first === undefined || second === undefined || third === undefined) throw new Error('three clients');
   server = await startTestServer(database.databaseUrl, {
     clients: [{ ...first, origins: ['https://native.example'] }, second, third],
+    audience: 'https://api.example',
     resourceServers: [{ id: 'api', secret: 'a secret of the API, 32 bytes or more' }],
     policy: { passwordAttemptsPerAccount: ATTEMPTS, passwordAttemptsPerAddress: ATTEMPTS },
   });
   native = await server.signIn('native');
+  // The account takes tokens for the issuer alone.
+  const { issuer } = serverOptions(database.databaseUrl);
+  const { body } = await server.refresh(native.refreshToken, { resource: issuer });
+  native = { ...native, accessToken: String(body['access_token']) };
   web = await server.signIn('web');
 });
 afterAll(async () => {
