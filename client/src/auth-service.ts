@@ -201,7 +201,7 @@ const classifier =
       return read && isUsable(read) ? read : null;
     });
 
-const signedOut = (): HoldfastError => new HoldfastError('signed-out', 'the user signed out');
+const signedOut = (): HoldfastError => new HoldfastError('signed-out');
 
 /** Signs in, unless the user has signed out since: what comes late then ends at once. */
 async function signIn(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<void> {
@@ -239,7 +239,7 @@ async function signOut(shell: Shell, everywhere = false): Promise<void> {
   // Somebody has signed in while the stored session was waited for.
   if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', everywhere });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
-  if (shell.state.unwritten) throw new HoldfastError('storage-unavailable', 'the session is ended later');
+  if (shell.state.unwritten) throw new HoldfastError('storage-unavailable');
 }
 
 /** Waits for the stored session. If it cannot be read in time, whoever it turns out to be is signed out then. */
@@ -255,7 +255,7 @@ async function restored(shell: Shell, number: number): Promise<void> {
       if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
     };
     reading.then(end, () => {});
-    throw new HoldfastError('storage-unavailable', 'the session is ended later', { cause });
+    throw new HoldfastError('storage-unavailable', undefined, { cause });
   }
 }
 
@@ -265,7 +265,7 @@ async function signOutEverywhere(shell: Shell, fetch: AuthorizedFetch, sessionsE
   if (response && !response.ok)
     throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
   if (shell.state.owner === owner) return signOut(shell, !response);
-  if (!response) throw new HoldfastError('user-changed', 'the authorization server did not answer');
+  if (!response) throw new HoldfastError('user-changed');
 }
 
 /** What the server says to it; `null` if it cannot be asked. */

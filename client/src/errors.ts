@@ -52,9 +52,10 @@ export class HoldfastError extends Error {
   /** The API's answer, with code `http-status` only. */
   readonly response: ErrorResponse | null;
 
+  /** `message`: what the code does not say, for people. Default: the code. */
   constructor(
     code: HoldfastErrorCode,
-    message: string,
+    message: string = code,
     options: { readonly cause?: unknown; readonly response?: ErrorResponse } = {},
   ) {
     super(message, options);

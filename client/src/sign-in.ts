@@ -25,9 +25,8 @@ export type SignInMethod = (
 ) => Promise<ChallengeAnswer>;
 
 function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): HoldfastError {
-  if (answer.kind === 'rejected') return new HoldfastError('sign-in-rejected', 'the credential was not accepted');
-  if (answer.cause === 'misconfigured') return new HoldfastError('misconfigured', 'the server refuses this client');
-  return new HoldfastError('server-unavailable', 'the authorization server did not answer');
+  if (answer.kind === 'rejected') return new HoldfastError('sign-in-rejected');
+  return new HoldfastError(answer.cause === 'misconfigured' ? 'misconfigured' : 'server-unavailable');
 }
 
 /** Tokens that nobody held before, as a session. */

@@ -67,7 +67,7 @@ async function exchangeOnce(parts: Parts, request: HttpRequest): Promise<HttpAns
     hear(parts, request.url, answer.headers);
     return answer;
   } catch (cause) {
-    throw new HoldfastError('server-unavailable', 'the authorization server did not answer', { cause });
+    throw new HoldfastError('server-unavailable', undefined, { cause });
   } finally {
     controller.abort();
   }

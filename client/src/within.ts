@@ -1,14 +1,9 @@
 import type { Clock } from './ports.ts';
 
-/** What `promise` resolves with, if it settles within `ms`; otherwise rejects with `late`. For ports that may never answer. */
-export const within = <T>(
-  clock: Clock,
-  ms: number,
-  promise: Promise<T>,
-  late = new Error(`no answer within ${ms} ms`),
-): Promise<T> =>
+/** What `promise` settles with, if it does within `ms`; otherwise rejects. For ports that may never answer. */
+export const within = <T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
-    const cancel = clock.wake(ms, () => reject(late));
+    const cancel = clock.wake(ms, () => reject(new Error(`no answer within ${ms} ms`)));
     promise.finally(cancel).then(resolve, reject);
   });
 

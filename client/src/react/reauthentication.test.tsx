@@ -146,7 +146,7 @@ describe('useSignIn', () => {
       return form;
     };
     await act(() => get().signIn(refused));
-    expect(text()).toBe('the credential was not accepted');
+    expect(text()).toBe('sign-in-rejected');
     const both = await act(() => Promise.all([get().signIn(ada), get().signIn(ada)]));
     expect(both).toEqual([true, false]);
     expect(sent.filter(({ url }) => url.endsWith('/token'))).toHaveLength(1);

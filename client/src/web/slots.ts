@@ -13,10 +13,13 @@ export type Slots = {
 
 const STORE = 'session';
 
-const settled = <T>(request: IDBRequest<T>): Promise<T> =>
+/** A request of IndexedDB, or a transaction, which has no result. */
+type Work<T> = Pick<IDBRequest, 'addEventListener' | 'error'> & { readonly result?: T };
+
+const settled = <T>(work: Work<T>, done = 'success', failed = 'error'): Promise<T> =>
   new Promise((resolve, reject) => {
-    request.addEventListener('success', () => resolve(request.result));
-    request.addEventListener('error', () => reject(request.error as Error));
+    work.addEventListener(done, () => resolve(work.result as T));
+    work.addEventListener(failed, () => reject(work.error as Error));
   });
 
 /** Browsers have been seen that neither open a database nor say why. */
@@ -97,10 +100,7 @@ function databaseSlots(name: string): Slots {
       use(async (database) => {
         // One transaction, which IndexedDB runs alone among all tabs.
         const transaction = database.transaction(STORE, 'readwrite', { durability: 'strict' });
-        const done = new Promise<void>((resolve, reject) => {
-          transaction.addEventListener('complete', () => resolve());
-          transaction.addEventListener('abort', () => reject(transaction.error as Error));
-        });
+        const done = settled(transaction, 'complete', 'abort');
         done.catch(() => {}); // an abort also fails the request that is awaited
         const store = transaction.objectStore(STORE);
         const before: T | undefined = await settled(store.get(slot));
