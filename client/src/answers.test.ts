@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { foreignAnswers } from './foreign-answers.ts';
 import type { HttpAnswer, Outbox, Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { startResource } from './testing/resource.ts';
@@ -166,7 +167,9 @@ describe('what an app may hand over', () => {
   ] as const)('a reading of answers that cannot be used is not: %s', async (_name, answer) => {
     const world = createWorld();
     let isWrong = true;
-    const { auth, signal } = await world.openSignedInTab({ classify: () => (isWrong ? answer : null) });
+    const { auth, signal } = await world.openSignedInTab({
+      readAnswer: foreignAnswers(() => (isWrong ? answer : null)),
+    });
     await world.time.advance(DUE);
     isWrong = false;
     for (let hour = 0; hour < 3; hour++) {
@@ -186,7 +189,9 @@ describe('what an app may hand over', () => {
     ['a lifetime as text', { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: '300', sessionLifetimeMs: null } }],
   ])('nor one that no type allows: %s', async (_name, answer) => {
     const world = createWorld();
-    const { auth } = await world.openSignedInTab({ classify: () => answer as TokenAnswer });
+    const { auth } = await world.openSignedInTab({
+      readAnswer: foreignAnswers(() => answer as TokenAnswer),
+    });
     await world.time.advance(DUE);
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', sid: 'session-1' });
     expect(await auth.getAccessToken()).toBe('access-2');
@@ -207,7 +212,7 @@ describe('what an app may hand over', () => {
     };
     const tab = await world.openSignedInTab();
     tab.auth.dispose();
-    const next = world.openTab({ classify });
+    const next = world.openTab({ readAnswer: foreignAnswers(classify) });
     await world.time.advance(DUE);
     expect(next.seen('refresh.succeeded')).toHaveLength(1);
     expect(next.auth.getSnapshot()).toMatchObject({ sid: 'session-1', user: { sub: 'user-1' } });
@@ -217,7 +222,7 @@ describe('what an app may hand over', () => {
     const world = createWorld();
     const classify = ({ status }: HttpAnswer): TokenAnswer | null =>
       status === 418 ? { kind: 'rejected', reason: 'revoked' } : null;
-    const { auth } = world.openTab({ classify });
+    const { auth } = world.openTab({ readAnswer: foreignAnswers(classify) });
     world.server.answers.push(json(418, { over: true }));
     expect(await outcome(auth.signIn(ada))).toMatchObject({ code: 'sign-in-rejected' });
   });

@@ -2,6 +2,7 @@
 // before it was mended.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient } from './api-client.ts';
+import { foreignAnswers } from './foreign-answers.ts';
 import type { Platform, Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';
@@ -483,7 +484,10 @@ describe('one bad neighbour', () => {
     const classify = (): never => {
       throw new Error('a bug of the application');
     };
-    const tab = await world.openSignedInTab({ classify, policy: { expiryWarningsMs: [60_000, 300_000] } });
+    const tab = await world.openSignedInTab({
+      readAnswer: foreignAnswers(classify),
+      policy: { expiryWarningsMs: [60_000, 300_000] },
+    });
     await world.time.advance(9.5 * MINUTE);
     expect(tab.seen('session.expiring')).toHaveLength(2);
     await world.time.advance(MINUTE);

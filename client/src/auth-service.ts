@@ -1,8 +1,7 @@
 import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.ts';
 import { HoldfastError } from './errors.ts';
-import { orNull } from './or-null.ts';
 import { resolvePolicy, type SessionPolicy } from './policy.ts';
-import type { HttpAnswer, Platform } from './ports.ts';
+import type { Platform } from './ports.ts';
 import { isDefinite, postRevocation } from './revocation.ts';
 import type {
   Held,
@@ -24,8 +23,8 @@ import {
 } from './shell.ts';
 import { authenticate, beginSession, type PasswordCredential, type SignInMethod } from './sign-in.ts';
 import type { SessionSnapshot } from './snapshot.ts';
-import type { RejectionReason, TokenAnswer } from './token-answer.ts';
-import { readTokens, type WireConfig } from './wire.ts';
+import type { TokenAnswerReader } from './token-answer.ts';
+import { readTokenAnswer, type WireConfig } from './wire.ts';
 import { within } from './within.ts';
 
 /** A stage of the reauthentication chain that needs no user interface of the app's. */
@@ -58,10 +57,10 @@ export type AuthServiceOptions = {
    */
   readonly reauthentication?: readonly (ReauthenticationStage | Reauthenticator)[];
   /**
-   * For token endpoints whose answers mean something else than RFC 6749 says, at a refresh as at the end of a sign-in; `null`
-   * leaves an answer to the standard reading.
+   * Reads the token endpoint's answers, at a refresh, a sign-in and an adoption: `foreignAnswers()` for servers that differ from
+   * RFC 6749. Default: the standard reading.
    */
-  readonly classify?: (answer: HttpAnswer) => TokenAnswer | null;
+  readonly readAnswer?: TokenAnswerReader;
   /**
    * Whether every refresh counts as the user's activity. Default `false`: the platform reports what the user does,
    * and a refresh in the background does not keep an abandoned session alive.
@@ -175,32 +174,6 @@ function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireCon
   };
 }
 
-const REASONS: readonly RejectionReason[] = ['expired', 'revoked', 'reuse-detected'];
-
-const isAmountOrNull = (value: unknown): boolean => value === null || (typeof value === 'number' && value >= 0);
-
-/**
- * Whether an app's reading can be used: a duration that is no number would stop every timer of the machine, and a reason that
- * there is not would be shown.
- */
-function isUsable(answer: TokenAnswer): boolean {
-  if (answer.kind === 'rejected') return REASONS.includes(answer.reason);
-  if (answer.kind !== 'tokens') return isAmountOrNull(answer.retryAfterMs);
-  const { accessToken, lifetimeMs, sessionLifetimeMs } = answer.tokens;
-  return (
-    typeof accessToken === 'string' && lifetimeMs !== null && [lifetimeMs, sessionLifetimeMs].every(isAmountOrNull)
-  );
-}
-
-/** The app's own reading of answers, where it has one that can be used. */
-const classifier =
-  ({ classify }: AuthServiceOptions): Shell['classify'] =>
-  (answer) =>
-    orNull(() => {
-      const read = classify?.(answer) ?? null;
-      return read && isUsable(read) ? read : null;
-    });
-
 const signedOut = (): HoldfastError => new HoldfastError('signed-out');
 
 /** Signs in, unless the user has signed out since: what comes late then ends at once. */
@@ -226,9 +199,9 @@ async function begin(shell: Shell, held: Held): Promise<void> {
 
 async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
   refuseUnusable(shell);
-  const tokens = readTokens(tokenResponse);
-  if (!tokens) throw new HoldfastError('protocol', 'no access_token');
-  await begin(shell, beginSession(tokens, shell.platform.clock.now(), shell.config.scope));
+  const answer = shell.readAnswer({ status: 200, headers: {}, body: JSON.stringify(tokenResponse) });
+  if (answer.kind !== 'tokens') throw new HoldfastError('protocol', 'no access_token');
+  await begin(shell, beginSession(answer.tokens, shell.platform.clock.now(), shell.config.scope));
 }
 
 async function signOut(shell: Shell, everywhere = false): Promise<void> {
@@ -331,7 +304,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
   const shell = startShell({
     config: machineConfig(options, wire),
     wire,
-    classify: classifier(options),
+    readAnswer: options.readAnswer ?? readTokenAnswer,
     policy: resolvePolicy(options.policy),
     platform,
     observers,

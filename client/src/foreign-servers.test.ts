@@ -2,6 +2,7 @@
 // for its habits.
 import { describe, expect, it } from 'vitest';
 import type { AuthServiceOptions } from './auth-service.ts';
+import { foreignAnswers } from './foreign-answers.ts';
 import type { HttpAnswer } from './ports.ts';
 import { FIRST_REFRESH_TOKEN, playForeignServer, type ForeignServer, type Habits } from './testing/foreign-server.ts';
 import { MINUTE } from './testing/trouble.ts';
@@ -235,14 +236,14 @@ describe('an answer that means something else than RFC 6749 says is read as the 
       ...more,
     },
   });
-  type Classify = NonNullable<AuthServiceOptions['classify']>;
+  type Classify = NonNullable<Parameters<typeof foreignAnswers>[0]>;
 
   /** What the first refresh came to, and the session after it. */
   async function refreshOnce(
     answer: HttpAnswer,
     classify: Classify | null,
   ): Promise<Foreign & { tab: Tab; said: unknown }> {
-    const here = foreign({}, classify ? { classify } : {});
+    const here = foreign({}, classify ? { readAnswer: foreignAnswers(classify) } : {});
     here.server.answers.push(answer);
     const tab = await openAdoptedTab(here);
     await here.world.time.advance(0);

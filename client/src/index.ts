@@ -5,6 +5,7 @@ export type { AuthService, AuthServiceOptions, Reauthenticator } from './auth-se
 export type { AuthorizedFetch, AuthorizedInit } from './authorized-fetch.ts';
 export { HoldfastError } from './errors.ts';
 export type { HoldfastErrorCode } from './errors.ts';
+export { foreignAnswers } from './foreign-answers.ts';
 export type { Instant } from './instant.ts';
 export { memoryDeviceSecret, memoryOutbox, memoryVault } from './memory-vault.ts';
 export { defaultPolicy } from './policy.ts';
@@ -39,6 +40,6 @@ export type {
 } from './session-state.ts';
 export type { PasswordCredential, SignInMethod } from './sign-in.ts';
 export type { SessionSnapshot } from './snapshot.ts';
-export type { TokenAnswer, Tokens } from './token-answer.ts';
+export type { TokenAnswer, TokenAnswerReader, Tokens } from './token-answer.ts';
 export { whyFailed } from './why-failed.ts';
 export type { ChallengeAnswer } from './wire.ts';

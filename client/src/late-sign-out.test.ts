@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { foreignAnswers } from './foreign-answers.ts';
 import { ada, asBob, bob, DUE, MINUTE, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
 import { readTokenAnswer } from './wire.ts';
@@ -103,12 +104,12 @@ describe('the name of a session', () => {
     async (sid) => {
       const world = createWorld('cookie');
       const tab = world.openTab({
-        classify: (answer) => {
+        readAnswer: foreignAnswers((answer) => {
           const read = readTokenAnswer(answer);
           return read.kind === 'tokens'
             ? ({ ...read, tokens: { ...read.tokens, sid, sub: sid } } as typeof read)
             : null;
-        },
+        }),
       });
       await tab.auth.signIn(ada);
       await world.time.advance(DUE);

@@ -16,8 +16,8 @@ import type {
 } from './session-state.ts';
 import { authenticate, type SignInMethod } from './sign-in.ts';
 import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
-import type { TokenAnswer } from './token-answer.ts';
-import { hear, signProof, understand, withProof } from './token-endpoint.ts';
+import type { TokenAnswerReader } from './token-answer.ts';
+import { hear, signProof, withProof } from './token-endpoint.ts';
 import { refreshRequest, type WireConfig } from './wire.ts';
 import { whyFailed } from './why-failed.ts';
 import { unlessAborted, within } from './within.ts';
@@ -30,8 +30,7 @@ type Caller = { readonly resolve: (token: GrantedToken | null) => void; readonly
 export type Shell = {
   readonly config: MachineConfig;
   readonly wire: WireConfig;
-  /** For servers whose answers mean something else: `null` leaves an answer to the standard reading. Never throws. */
-  readonly classify: (answer: HttpAnswer) => TokenAnswer | null;
+  readonly readAnswer: TokenAnswerReader;
   readonly policy: SessionPolicy;
   readonly platform: Platform;
   state: SessionState;
@@ -79,7 +78,7 @@ export type Shell = {
 /** What a shell is made of. */
 export type ShellParts = Pick<
   Shell,
-  'config' | 'wire' | 'classify' | 'policy' | 'platform' | 'observers' | 'reauthenticators'
+  'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'reauthenticators'
 >;
 
 /** Creates the machine and starts to restore the session. */
@@ -247,7 +246,7 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
   const { signal } = shell.attempts.get(attempt) ?? new AbortController();
   const onAnswer = (httpAnswer: HttpAnswer): void => {
     hear(shell, request.url, httpAnswer.headers);
-    dispatch(shell, { type: 'refreshAnswered', attempt, answer: understand(shell, httpAnswer), random: random() });
+    dispatch(shell, { type: 'refreshAnswered', attempt, answer: shell.readAnswer(httpAnswer), random: random() });
   };
   const onFailure = (): void => dispatch(shell, { type: 'refreshFailed', attempt, random: random() });
   void (async () => transport(withProof(request, shell.proof), signal))().then(onAnswer, onFailure);

@@ -5,7 +5,7 @@ import { deliverBeforeSignIn } from './revocation.ts';
 import type { Held } from './session-state.ts';
 import type { Shell } from './shell.ts';
 import type { NoAnswer, Tokens } from './token-answer.ts';
-import { exchange, understand } from './token-endpoint.ts';
+import { exchange } from './token-endpoint.ts';
 import { nothingStored } from './turn.ts';
 import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeAnswer } from './wire.ts';
 import { within } from './within.ts';
@@ -71,7 +71,7 @@ export async function authenticate(
   const { phase } = shell.state;
   const replaced = 'stored' in phase ? phase.stored : null;
   const request = codeRequest(wire, challenge.code, codeVerifier, deviceSecret, replaced);
-  const answer = understand(shell, await exchange(shell, request));
+  const answer = shell.readAnswer(await exchange(shell, request));
   if (answer.kind !== 'tokens') throw refusalError(answer);
   // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
   if (platform.signProof && answer.tokens.tokenType !== 'DPoP')

@@ -1,5 +1,7 @@
 // What a token endpoint can say, apart from how it says it: `wire.ts` reads it off the wire.
 
+import type { HttpAnswer } from './ports.ts';
+
 /** What a successful token answer says, in our units. */
 export type Tokens = {
   readonly accessToken: string;
@@ -49,3 +51,6 @@ export type TokenAnswer =
   /** `successor`: the session that has taken its place on this device; the client goes on with that one. */
   | { readonly kind: 'rejected'; readonly reason: RejectionReason; readonly successor?: string | null }
   | NoAnswer;
+
+/** Says what an answer of the token endpoint means. Never throws. */
+export type TokenAnswerReader = (answer: HttpAnswer) => TokenAnswer;

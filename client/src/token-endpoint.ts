@@ -1,7 +1,6 @@
 import { HoldfastError } from './errors.ts';
 import type { HttpAnswer, HttpRequest } from './ports.ts';
 import type { Shell } from './shell.ts';
-import type { TokenAnswer } from './token-answer.ts';
 import { readTokenAnswer } from './wire.ts';
 import { within } from './within.ts';
 
@@ -19,16 +18,6 @@ export function hear(parts: Parts, url: string, headers: HttpAnswer['headers']):
   rememberNonce(parts, url, headers['dpop-nonce']);
   const serverMs = Date.parse(headers['date'] ?? '');
   if (Number.isFinite(serverMs)) parts.clockOffsetMs = serverMs - parts.platform.clock.now().wallMs;
-}
-
-/** What the token endpoint's answer means: as the app reads it, or else as the standard does. */
-export function understand({ classify }: Pick<Shell, 'classify'>, answer: HttpAnswer): TokenAnswer {
-  const standard = readTokenAnswer(answer);
-  const read = classify(answer) ?? standard;
-  if (read.kind !== 'tokens' || standard.kind !== 'tokens') return read;
-  // The server names the session and its user. Under another name, every later refresh would be refused.
-  const { sid, sub } = standard.tokens;
-  return { kind: 'tokens', tokens: { ...read.tokens, ...(sid && { sid }), ...(sub && { sub }) } };
 }
 
 /** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */

@@ -83,33 +83,9 @@ describe('token answers', () => {
     ],
     ['a DPoP-bound token', { access_token: 'a', token_type: 'DPoP' }, { tokenType: 'DPoP' }],
     ['a negative expires_in is no lifetime', { access_token: 'a', expires_in: -5 }, { lifetimeMs: 3_600_000 }],
-    [
-      'a JWT that says itself how long it lives',
-      { access_token: jwt({ iat: 1_000, exp: 1_300 }) },
-      { lifetimeMs: 300_000 },
-    ],
-    ['a server that says otherwise', { access_token: jwt({ iat: 0, exp: 9 }), expires_in: 60 }, { lifetimeMs: 60_000 }],
-    ['a JWT without a beginning', { access_token: jwt({ exp: 1_300 }) }, { lifetimeMs: 3_600_000 }],
-    ['a JWT that ends before it begins', { access_token: jwt({ iat: 9, exp: 1 }) }, { lifetimeMs: 3_600_000 }],
-    ['what only looks like one', { access_token: 'a.%.c' }, { lifetimeMs: 3_600_000 }],
+    ['a JWT without expires_in', { access_token: jwt({ iat: 0, exp: 9 }) }, { lifetimeMs: 3_600_000 }],
   ])('%s', (_name, body, tokens) => {
     expect(readTokenAnswer(answer(200, body))).toMatchObject({ kind: 'tokens', tokens });
-  });
-
-  it('a JWT is read whatever else it says', () => {
-    fc.assert(
-      fc.property(
-        fc.nat(),
-        fc.integer({ min: 1, max: 1e6 }),
-        fc.dictionary(fc.string(), fc.string({ unit: 'grapheme' })),
-        (iat, life, others) => {
-          const token = jwt({ ...others, iat, exp: iat + life });
-          expect(readTokenAnswer(answer(200, { access_token: token }))).toMatchObject({
-            tokens: { lifetimeMs: life * 1_000 },
-          });
-        },
-      ),
-    );
   });
 
   it('only invalid_grant in an OAuth error object ends a session; nothing else ever does', () => {

@@ -12,7 +12,7 @@ export type WireConfig = {
   readonly delivery: 'cookie' | 'body';
 };
 
-/** Used when neither the server nor the token says how long it lives: a 401 corrects it. */
+/** Used when the server does not say how long a token lives: a 401 corrects it. */
 const ASSUMED_LIFETIME_SECONDS = 3_600;
 
 /** Half a surrogate pair cannot be encoded; it is sent as U+FFFD, as browsers do. */
@@ -107,7 +107,7 @@ export function parseObject(body: string): Readonly<Record<string, unknown>> | n
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
 /** Seconds on the wire; some servers send them as a string. */
-function seconds(value: unknown): number | null {
+export function seconds(value: unknown): number | null {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   return typeof number === 'number' && number >= 0 && number < Infinity ? number : null;
 }
@@ -126,21 +126,14 @@ export function claimsOf(token: string): Readonly<Record<string, unknown>> | nul
   }
 }
 
-/** The life of a token that is a JWT and says so itself, in seconds; `null` for any other. */
-function lifetimeOfJwt(token: string): number | null {
-  const claims = claimsOf(token);
-  const lifetime = Number(claims?.['exp']) - Number(claims?.['iat']);
-  return lifetime > 0 ? seconds(lifetime) : null;
-}
-
 /** A token answer's members in our units; `null` without an access token. @see RFC 6749 §5.1 */
-export function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
+function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
   const accessToken = text(json['access_token']);
   if (accessToken === null) return null;
   const inactivitySeconds = seconds(json['refresh_token_timeout']) ?? Infinity;
   const authorizationSeconds = seconds(json['authorization_expires_in']) ?? Infinity;
   const endSeconds = Math.min(inactivitySeconds, authorizationSeconds);
-  const lifetimeSeconds = seconds(json['expires_in']) ?? lifetimeOfJwt(accessToken) ?? ASSUMED_LIFETIME_SECONDS;
+  const lifetimeSeconds = seconds(json['expires_in']) ?? ASSUMED_LIFETIME_SECONDS;
   return {
     accessToken,
     tokenType: text(json['token_type'])?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',

@@ -10,6 +10,7 @@ const SHELL = 'client/src/shell.ts';
 const WIRE = 'client/src/wire.ts';
 const INSTANT = 'client/src/instant.ts';
 
+const FOREIGN = 'client/src/foreign-answers.ts';
 const VAULT = 'client/src/vault-replies.ts';
 
 const OAUTH_ERROR = "if (isRefusal && error === 'invalid_grant')";
@@ -285,16 +286,16 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: "the app's own reading of answers is not used",
     patches: [
       {
-        file: 'client/src/token-endpoint.ts',
-        find: 'classify(answer) ?? standard;',
-        replace: '(void classify, standard);',
+        file: FOREIGN,
+        find: 'const own = classify(answer);',
+        replace: 'const own = (void classify, null);',
       },
     ],
   },
   {
     name: 'app-is-believed',
     what: "whatever the app's own reading says is used",
-    patches: [{ file: SERVICE, find: 'return read && isUsable(read) ? read : null;', replace: 'return read;' }],
+    patches: [{ file: FOREIGN, find: 'return own && isUsable(own) ? own : null;', replace: 'return own;' }],
   },
   {
     name: 'step-up-waits-for-ever',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createApiClient, type ApiClient } from '../../client/src/api-client.ts';
 import { createAuthService, type AuthService } from '../../client/src/auth-service.ts';
 import { HoldfastError } from '../../client/src/errors.ts';
+import { foreignAnswers } from '../../client/src/foreign-answers.ts';
 import type { HttpAnswer, Platform, Transport } from '../../client/src/ports.ts';
 import type { Observation } from '../../client/src/session-state.ts';
 import type { SignInMethod } from '../../client/src/sign-in.ts';
@@ -77,7 +78,7 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
     onEvent,
     fetch: fetchOf(process, parts),
     ...(prompt && { reauthentication: [{ stage: 'biometric', method: prompt(process) }, 'password'] }),
-    ...(dialect && { classify: dialect.classify }),
+    ...(dialect && { readAnswer: foreignAnswers(dialect.classify) }),
   });
   const opened: Tab = {
     process,
