@@ -303,7 +303,30 @@ describe('what the user did', () => {
     world.server.answers.push(noNonce());
     auth.extend();
     await world.time.advance(1_000);
-    expect(refreshes(world).map((form) => form.get('user_active'))).toEqual([null, null]);
+    expect(refreshes(world).map((form) => form.get('extend'))).toEqual(['true', 'true']);
+  });
+  it('extends the session although another tab refreshed first, and the server said to wait', async () => {
+    const world = createWorld();
+    const tab = await world.openSignedInTab();
+    world.server.delayMs = 1_000;
+    world.server.answers.push(json(429, { error: 'temporarily_unavailable', reason: 'wait' }));
+    tab.auth.extend();
+    while (refreshes(world).length === 0) await world.time.advance(500);
+    const record = await world.vault.read();
+    await world.vault.replace(record?.stamp ?? 0, {
+      session: record?.session ? { ...record.session, refreshToken: 'elsewhere' } : null,
+      endedReason: null,
+    });
+    await world.time.advance(MINUTE);
+    expect(refreshes(world).map((form) => form.get('extend'))).toEqual(['true', 'true']);
+  });
+  it('asks to extend for the user alone, and not for a token that is due', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    auth.extend();
+    await world.time.advance(1_000);
+    await world.time.advance(DUE);
+    expect(refreshes(world).map((form) => form.get('extend'))).toEqual(['true', null]);
   });
   it('and the server has heard is not told again because another tab wrote first', async () => {
     const world = createWorld();

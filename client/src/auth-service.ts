@@ -108,7 +108,7 @@ export type AuthService = {
   readonly signOutEverywhere: () => Promise<void>;
   /** The current means of authenticating again did not work out: tries the next one, or signs out. Default: `cancelled`. */
   readonly declineReauthentication: (why?: ReauthenticationFailure) => void;
-  /** Renews the session now, as the user's own activity. */
+  /** Renews the session now, because the user asks for it: the inactivity timeout starts anew, up to the absolute end. */
   readonly extend: () => void;
   /** The user did something: the next refresh says so, and the inactivity timeout slides. */
   readonly userActive: () => void;

@@ -88,8 +88,11 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
   const { stamp, answer } = flight.step;
-  // Another tab was faster, and the answer was about the token that it replaced.
-  if (news && news.stamp !== stamp) return adoptAndLand(turn, flight, news);
+  // Another tab was faster, and the answer was about the token that it replaced. It has not extended the session.
+  if (news && news.stamp !== stamp) {
+    if (flight.cause === 'extend') turn.state.wanted = 'extend';
+    return adoptAndLand(turn, flight, news);
+  }
   if (answer.kind === 'transient') return failFlight(turn, flight, answer.cause, answer.retryAfterMs);
   const { successor } = answer;
   // Another session has taken its place on this device, and the browser holds that one's cookie: go on with it. The allowance
@@ -142,7 +145,7 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
   // and answers needs the whole time.
   const patience = state.failures % 2 ? SHORTER_PATIENCE : 1;
   enter(turn, { ...flight, isUserActive }, step, policy.responseDeadlineMs * patience);
-  run(turn, { type: 'sendRefresh', attempt, session: stored, isUserActive });
+  run(turn, { type: 'sendRefresh', attempt, session: stored, isUserActive, isExtension: flight.cause === 'extend' });
   observe(turn, { type: 'refresh.sent', attempt, isUserActive });
 }
 

@@ -284,6 +284,8 @@ export type Effect =
       readonly attempt: number;
       readonly session: StoredSession;
       readonly isUserActive: boolean;
+      /** The user asked to extend the session. */
+      readonly isExtension: boolean;
     }
   /** Ends the session at the server, as well as it can. No reply. */
   | { readonly type: 'revoke'; readonly session: StoredSession; readonly extent?: RevocationExtent }

@@ -187,7 +187,7 @@ function runEffect(shell: Shell, effect: Effect): void {
         return { type: 'vaultWritten', operation, isReplaced: replaced, record };
       });
     case 'sendRefresh':
-      return sendRefresh(shell, effect.attempt, refreshRequest(shell.wire, effect.session, effect.isUserActive));
+      return sendRefresh(shell, effect.attempt, refreshRequest(shell.wire, effect));
     case 'revoke':
       return void postRevocation(shell, effect.session, effect.extent);
     case 'reauthenticate':

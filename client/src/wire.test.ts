@@ -156,7 +156,10 @@ describe('requests', () => {
   });
 
   it('a cookie session is named by its sid and carries the header that a form cannot', () => {
-    const request = refreshRequest({ ...config, delivery: 'cookie' }, { refreshToken: null, sid: 's1' }, true);
+    const request = refreshRequest(
+      { ...config, delivery: 'cookie' },
+      { session: { refreshToken: null, sid: 's1' }, isUserActive: true, isExtension: false },
+    );
     expect(request.headers['holdfast-request']).toBe('1');
     expect(Object.fromEntries(new URLSearchParams(request.body))).toEqual({
       client_id: 'app',
@@ -175,7 +178,11 @@ describe('requests', () => {
 
   it('no token ever goes into a URL', () => {
     for (const request of [
-      refreshRequest(config, { refreshToken: 'secret-token', sid: 's1' }, false),
+      refreshRequest(config, {
+        session: { refreshToken: 'secret-token', sid: 's1' },
+        isUserActive: false,
+        isExtension: false,
+      }),
       revocationRequest(config, { refreshToken: 'secret-token', sid: 's1' }),
     ]) {
       expect(request.url).not.toContain('secret-token');

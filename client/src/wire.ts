@@ -36,20 +36,26 @@ function post(url: string, config: WireConfig, fields: Readonly<Record<string, s
   };
 }
 
+/** What a refresh request says. */
+export type Refresh = {
+  readonly session: { readonly refreshToken: string | null; readonly sid: string | null };
+  /** Default of our servers: true. */
+  readonly isUserActive: boolean;
+  /** The user asked to extend the session: the server then writes the inactivity timeout however little it moves. */
+  readonly isExtension: boolean;
+};
+
 /**
  * The refresh request. In cookie delivery the browser adds the refresh token and `sid` says which session is meant.
  * @see RFC 6749 §6
  */
-export function refreshRequest(
-  config: WireConfig,
-  session: { readonly refreshToken: string | null; readonly sid: string | null },
-  userActive: boolean,
-): HttpRequest {
+export function refreshRequest(config: WireConfig, { session, isUserActive, isExtension }: Refresh): HttpRequest {
   return post(config.tokenEndpoint, config, {
     grant_type: 'refresh_token',
     refresh_token: session.refreshToken,
     sid: session.refreshToken === null ? session.sid : null,
-    user_active: userActive ? null : 'false',
+    user_active: isUserActive ? null : 'false',
+    extend: isExtension ? 'true' : null,
   });
 }
 

@@ -113,6 +113,17 @@ describe('a session made with a proof', () => {
     expect(await idle('true')).toBeGreaterThan(14 * 86_400 - 60);
   });
 
+  test('is extended each time its user asks, however little that gains', async () => {
+    const tokens = await signInBound();
+    await refresh(tokens, proofFor('/token', owner));
+    for (let press = 0; press < 3; press++) {
+      await server.alter(tokens.sid, "idle_expires_at = now() + interval '14 days' - interval '30 s'");
+      const form = { client_id: 'native', grant_type: 'refresh_token', refresh_token: tokens.refreshToken };
+      const { body } = await server.post('/token', { ...form, extend: 'true' }, proofFor('/token', owner));
+      expect(body['refresh_token_timeout']).toBe(14 * 86_400);
+    }
+  });
+
   // Whoever finds the token, and lacks the key, must be able to do nothing with it: not use it, and not sign its owner out.
   test('is of no use without its key, and nothing that is tried without it changes anything', async () => {
     const tokens = await signInBound();

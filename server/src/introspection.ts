@@ -85,6 +85,7 @@ async function judgeCopy(
       scope: null,
       jkt,
       isUserActive: false,
+      isExtension: false,
     },
     session.nowMs,
     { ...policy, ...client.lifetimes },

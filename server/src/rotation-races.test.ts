@@ -55,7 +55,14 @@ function startServer(): Server {
 /** One use of a copy: what the row becomes, as the store does it, and the copy that is handed out. */
 function serve(server: Server, copy: Copy, nowMs: number): { readonly outcome: Outcome; readonly copy: Copy | null } {
   const { row } = server;
-  const presented: PresentedCopy = { ...copy, clientId: 'app', scope: null, jkt: null, isUserActive: false };
+  const presented: PresentedCopy = {
+    ...copy,
+    clientId: 'app',
+    scope: null,
+    jkt: null,
+    isUserActive: false,
+    isExtension: false,
+  };
   const outcome = decide(row, presented, nowMs, POLICY);
   const handOut = (): Copy => ({ generation: server.row.generation, nonce: `n${server.nonces++}` });
   switch (outcome.kind) {

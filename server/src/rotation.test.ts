@@ -27,7 +27,15 @@ const SESSION: SessionState = {
   lastUsedAtMs: NOW_MS - INTERVAL_MS,
   revokedReason: null,
 };
-const COPY: PresentedCopy = { generation: 7, nonce: 'n7', clientId: 'app', scope: null, jkt: null, isUserActive: true };
+const COPY: PresentedCopy = {
+  generation: 7,
+  nonce: 'n7',
+  clientId: 'app',
+  scope: null,
+  jkt: null,
+  isUserActive: true,
+  isExtension: false,
+};
 
 interface Case {
   readonly row: string;
@@ -210,6 +218,12 @@ describe('inactivity timeout', () => {
   test('less than an interval is not worth a write', () => {
     expect(slide(NOW_MS + 3_600_000 - INTERVAL_MS, true)).toEqual(recentAnswer);
   });
+  test('an extension that the user asked for is written however little it gains', () => {
+    const extend = (idleExpiresAtMs: number): Outcome =>
+      decide({ ...SESSION, deliveredAtMs: NOW_MS, idleExpiresAtMs }, { ...COPY, isExtension: true }, NOW_MS, POLICY);
+    expect(extend(NOW_MS + 3_600_000 - 1)).toEqual({ kind: 'answer', because: 'recent', isSliding: true });
+    expect(extend(NOW_MS + 3_600_000)).toEqual(recentAnswer);
+  });
 });
 
 const mostly = <Value>(usual: Value, rare: fc.Arbitrary<Value>): fc.Arbitrary<Value> =>
@@ -223,6 +237,7 @@ const anyCopy: fc.Arbitrary<PresentedCopy> = fc.record({
   scope: mostly<readonly string[] | null>(null, fc.subarray(['notes', 'profile', 'admin'])),
   jkt: mostly<string | null>(null, fc.constantFrom('k', 'x')),
   isUserActive: fc.boolean(),
+  isExtension: fc.boolean(),
 });
 const anyTimeMs = fc.integer({ min: NOW_MS - 200_000, max: NOW_MS + 200_000 });
 const anySession: fc.Arbitrary<SessionState> = fc.record({

@@ -42,6 +42,8 @@ export interface PresentedCopy {
   readonly jkt: string | null;
   /** Whether the user is active: only then does the inactivity timeout slide. */
   readonly isUserActive: boolean;
+  /** Whether the user asked to extend the session: then the timeout slides however little it moves. Implies `isUserActive`. */
+  readonly isExtension: boolean;
 }
 
 export type RotationPolicy = Pick<
@@ -67,7 +69,7 @@ export type Outcome =
   | { readonly kind: 'rotate' }
   /** Hand out the newest generation again, as a copy of its own. */
   | { readonly kind: 'replay' }
-  /** An access token and nothing else. `isSliding`: the use is to be written, because it is the first for an interval. */
+  /** An access token and nothing else. `isSliding`: write the use, the first for an interval, or an extension. */
   | { readonly kind: 'answer'; readonly because: 'bound' | 'recent' | 'last_generation'; readonly isSliding: boolean }
   /** The database lost writes: go on from the generation that the token proves. */
   | { readonly kind: 'heal'; readonly generation: number }
@@ -162,7 +164,8 @@ function dead(reason: DeadReason): Refusal {
 
 /**
  * Every granted use is noted, and the user's slides the inactivity timeout. Without a rotation that is a write of its own, so it
- * is paced as well; the first use is always written, because it ends the sessions that this one replaces.
+ * is paced as well. The first use is always written, because it ends the sessions that this one replaces. An extension that the
+ * user asked for is always written too.
  */
 function answer(
   because: 'bound' | 'recent' | 'last_generation',
@@ -172,7 +175,8 @@ function answer(
   policy: RotationPolicy,
 ): Outcome {
   const slidToMs = Math.min(nowMs + policy.inactivityTimeoutSeconds * 1000, session.expiresAtMs);
-  const movesTimeout = presented.isUserActive && slidToMs - session.idleExpiresAtMs > policy.rotationIntervalMs;
+  const gainMs = slidToMs - session.idleExpiresAtMs;
+  const movesTimeout = presented.isUserActive && gainMs > (presented.isExtension ? 0 : policy.rotationIntervalMs);
   const isUnnoted = session.lastUsedAtMs === null || nowMs - session.lastUsedAtMs > policy.rotationIntervalMs;
   return { kind: 'answer', because, isSliding: movesTimeout || isUnnoted };
 }

@@ -34,7 +34,8 @@ export function toUse(
   { rotationIntervalMs, promptRedeliveries, aheadOfDatabase }: Policy,
 ): Use {
   const { inactivityTimeoutSeconds } = request.client.lifetimes;
-  const { client, scope, isUserActive, verifyProof, address, userAgent } = request;
+  const { client, scope, isExtension = false, verifyProof, address, userAgent } = request;
+  const isUserActive = request.isUserActive || isExtension;
   return {
     candidate: {
       sid,
@@ -56,6 +57,7 @@ export function toUse(
       scope,
       jkt: verifyProof(),
       isUserActive,
+      isExtension,
     },
     policy: { rotationIntervalMs, promptRedeliveries, aheadOfDatabase, inactivityTimeoutSeconds },
   };

@@ -207,6 +207,27 @@ describe('inactivity timeout', () => {
     const last = await server.refresh(next);
     expect(last.body['refresh_token_timeout']).toBe(last.body['authorization_expires_in']);
   });
+
+  test('starts anew each time the user presses "Extend", however often', async () => {
+    const { refreshToken: token, sid } = await server.signIn();
+    await server.refresh(token);
+    for (let press = 0; press < 3; press++) {
+      await server.alter(sid, "idle_expires_at = now() + interval '14 days' - interval '30 s'");
+      expect(await idleSeconds(token, {})).toBeLessThan(14 * 86_400 - 20);
+      expect(await idleSeconds(token, { extend: 'true' })).toBe(14 * 86_400);
+    }
+  });
+
+  test('an extension ends with the absolute lifetime, and counts as activity', async () => {
+    const { refreshToken: token, sid } = await server.signIn();
+    await server.alter(
+      sid,
+      "idle_expires_at = now() + interval '30 s', expires_at = now() + interval '50 s', last_used_at = now()",
+    );
+    const { body } = await server.refresh(token, { extend: 'true', user_active: 'false' });
+    expect(body['refresh_token_timeout']).toBe(body['authorization_expires_in']);
+    expect(body['refresh_token_timeout']).toBeGreaterThan(40);
+  });
 });
 
 describe('a session that replaces another', () => {

@@ -16,6 +16,8 @@ export interface RefreshRequest {
   /** The scope asked for; null for the whole grant. */
   readonly scope: readonly string[] | null;
   readonly isUserActive: boolean;
+  /** The user asked to extend the session, which implies `isUserActive`. Default: false. */
+  readonly isExtension?: boolean;
   /**
    * Verifies the request's DPoP proof, once the token's tag is known to be genuine.
    *

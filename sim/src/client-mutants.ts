@@ -259,6 +259,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'extension-is-not-told',
+    what: 'a refresh for a session that the user extends says no more than that the user is active',
+    patches: [{ file: 'client/src/wire.ts', find: "extend: isExtension ? 'true' : null,", replace: '' }],
+  },
+  {
     name: 'left-callers-wait',
     what: 'who waits for a token is not told that the service was disposed of',
     patches: [

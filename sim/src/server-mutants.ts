@@ -19,6 +19,17 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'short-extension-is-not-written',
+    what: 'an extension that the user asked for is written only where it gains more than an interval',
+    patches: [
+      {
+        file: ROTATION,
+        find: '(presented.isExtension ? 0 : policy.rotationIntervalMs)',
+        replace: 'policy.rotationIntervalMs',
+      },
+    ],
+  },
+  {
     name: 'any-predecessor-replays',
     what: 'any copy of the previous generation is handed the newest one again',
     patches: [

@@ -211,6 +211,7 @@ export function serve(
     scope: null,
     jkt: null,
     isUserActive: false,
+    isExtension: false,
   };
   const outcome = decide(row, presented, nowMs, DEFAULT_POLICY);
   const answer = (

@@ -38,6 +38,7 @@ export const STATES = [
   'request refused with a good token',
   'request parked past its deadline',
   'reauthenticated by password',
+  'session extended by its user',
   'reauthentication declined',
   'all tabs active at the end',
   'sign-out delivered',

@@ -10,6 +10,7 @@ import type { SessionSnapshot } from '../../client/src/snapshot.ts';
 import type { Books, Call } from './books.ts';
 import { CLIENTS, ISSUER } from './cluster.ts';
 import type { Dialect } from './dialect.ts';
+import type { Extension } from './extensions.ts';
 import type { Locks } from './locks.ts';
 import type { Prices } from './prices.ts';
 import type { Network } from './network.ts';
@@ -36,6 +37,8 @@ export type Tab = {
   cause: string;
   /** The attempt that sent the last of them. */
   lastAttempt: number;
+  /** The user has asked to extend the session; `null`: the server has answered. */
+  extension: Extension | null;
 };
 
 /** What a tab needs from its device and the world. */
@@ -92,6 +95,7 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
     dueRefreshes: 0,
     cause: '',
     lastAttempt: 0,
+    extension: null,
   };
   tab = opened;
   let snapshot = auth.getSnapshot();

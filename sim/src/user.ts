@@ -2,6 +2,7 @@ import type { PasswordCredential, SignInMethod } from '../../client/src/sign-in.
 import type { Books } from './books.ts';
 import { USERS, type UserName } from './cluster.ts';
 import type { Device } from './device.ts';
+import { extend } from './extensions.ts';
 import { emitSignal, type Ground, type Process } from './process.ts';
 import { createPrompts, type Prompts } from './prompts.ts';
 import { call, type CallKind, type Tab } from './tab.ts';
@@ -147,7 +148,7 @@ function actIn(parts: UserParts, tab: Tab, signIn: (tab: Tab) => void, prompts: 
   if (snapshot.status === 'signed-out' && choice < 0.5) return signIn(tab);
   if (isAsking && choice < 0.5) return signIn(tab);
   if (isAsking && choice < 0.55) return decline(parts, tab);
-  if (choice < 0.04) tab.auth.extend();
+  if (choice < 0.04) extend(tab, parts, books);
   else if (choice < 0.1) void tab.auth.getAccessToken().catch((error: unknown) => books.scan('an error', error));
   else if (choice < 0.2) emitSignal(tab.process, 'user-active');
   else if (choice < 0.28) burst(parts, tab);

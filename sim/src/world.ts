@@ -8,13 +8,14 @@ import { createDatabase, type Connection, type Database, type DatabaseWatch } fr
 import { createDevice, type Device } from './device.ts';
 import { judgeAwakening, judgeCalls, judgeRefreshes } from './judgement.ts';
 import { revokeSome, startMishaps } from './mishaps.ts';
+import { extend, judgeExtension } from './extensions.ts';
 import { createNetwork } from './network.ts';
 import { createPrices } from './prices.ts';
 import { runTask, type Ground } from './process.ts';
 import { createRandom } from './random.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
 import { createScheduler, type Note } from './scheduler.ts';
-import { createTables, isLive, type Tables } from './session-table.ts';
+import { createTables, isLive, type SessionRow, type Tables } from './session-table.ts';
 import type { AimName, FaultName, Setup } from './setup.ts';
 import { enterStage } from './stage.ts';
 import { call, type Tab } from './tab.ts';
@@ -58,6 +59,7 @@ type World = Ground & {
   readonly device: Device;
   readonly user: User;
   readonly thief: Thief;
+  readonly rowOf: (sid: string) => SessionRow | undefined;
   readonly isLive: (sid: string) => boolean;
 };
 
@@ -144,6 +146,7 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
     return was;
   };
   const network = createNetwork({ scheduler, setup, random: random.fork('network'), cluster, books, isAnswerDoomed });
+  const rowOf = (sid: string): SessionRow | undefined => tables.sessions.get(sid);
   const device = createDevice({
     scheduler,
     setup,
@@ -151,7 +154,7 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
     books,
     network,
     prices: createPrices({ ...ground, setup: structuredClone(setup) }, books, network.outages),
-    rowOf: (sid) => tables.sessions.get(sid),
+    rowOf,
     databaseNowMs: database.nowMs,
     isLive: (sid) => world().isLive(sid),
     onObserved: (tab, observation) => onObserved(world(), aim, tab, observation),
@@ -169,8 +172,9 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
     device,
     user,
     thief,
+    rowOf,
     isLive: (sid) => {
-      const row = tables.sessions.get(sid);
+      const row = rowOf(sid);
       return row !== undefined && isLive(row, database.nowMs());
     },
   };
@@ -239,12 +243,13 @@ function buildServers(
 }
 
 /** Every tab wants a refresh soon after a copy was handed out, when messages about the one before are still under way. */
-function crowd({ setup, books, device, scheduler }: World, aim: World['random']): void {
+function crowd(ground: World, aim: World['random']): void {
+  const { setup, books, device, scheduler } = ground;
   if (!aim.chance(setup.aims.delivered)) return;
   books.struck('every tab wants a refresh');
   const spreadMs = aim.pick([500, 5_000, 20_000]);
   for (const tab of device.tabs())
-    scheduler.after(aim.int(0, spreadMs), () => runTask(tab.process, () => tab.auth.extend()));
+    scheduler.after(aim.int(0, spreadMs), () => runTask(tab.process, () => extend(tab, ground, books)));
 }
 
 /** Faults aimed at the moment after a commit, when nobody has been told yet. */
@@ -279,6 +284,7 @@ function onObserved(world: World, aim: World['random'], tab: Tab, observation: O
   if (observation.type === 'signed-out') books.reach('signed out in another tab');
   if (observation.type === 'refresh.started') tab.cause = observation.cause;
   tab.prices.onObserved(tab, observation);
+  judgeExtension(tab, observation, world);
   if (observation.type !== 'refresh.sent') return;
   if (tab.isUnmounted) books.violate('I7', `${tab.process.name} sends a refresh for a service that was disposed of`);
   tab.refreshes++;

@@ -59,6 +59,12 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
           enum: ['true', 'false'],
           description: 'Whether the user is behind this refresh',
         },
+        extend: {
+          type: 'string',
+          enum: ['true', 'false'],
+          description:
+            'Whether the user asked to extend the session: the inactivity timeout starts anew. Default: false',
+        },
       }),
       responses: {
         200: jsonBody('Tokens', ref('Tokens')),

@@ -69,6 +69,7 @@ describe('bad input gets an error of RFC 6749 and costs nothing', () => {
       400,
       'invalid_request',
     ],
+    ['an odd extend', 'client_id=native&grant_type=refresh_token&refresh_token=x&extend=1', 400, 'invalid_request'],
     ['a garbage token', 'client_id=native&grant_type=refresh_token&refresh_token=garbage', 400, 'invalid_grant'],
     ['a garbage code', 'client_id=native&grant_type=authorization_code&code=x&code_verifier=y', 400, 'invalid_grant'],
   ])('%s', async (_, body, status, error) => {

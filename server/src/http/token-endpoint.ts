@@ -104,6 +104,7 @@ async function refresh(form: FormRequest, jar: CookieJar, parts: EndpointParts):
   const { client, parameters, request } = form;
   const scope = readScope(parameters);
   const isUserActive = readFlag(parameters, 'user_active', true);
+  const isExtension = readFlag(parameters, 'extend', false);
   const tokenIssuer = prepareAccessToken(form, parts);
   const cookie = client.delivery === 'cookie' ? await readCookie(form, jar, parts) : null;
   const refreshToken = cookie === null ? requireParameter(parameters, 'refresh_token') : cookie.value;
@@ -113,6 +114,7 @@ async function refresh(form: FormRequest, jar: CookieJar, parts: EndpointParts):
     client,
     scope,
     isUserActive,
+    isExtension,
     verifyProof: () => verifyRequestProof(request, parts),
     address,
     userAgent,

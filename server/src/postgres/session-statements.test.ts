@@ -172,7 +172,13 @@ test('the rotating statement matches exactly the rows that `decide` rotates, and
         const before = (await client.query<SessionRow & { is_secret_genuine: boolean }>(reading([candidate]))).rows[0];
         expect(before?.is_secret_genuine).toBe(use.isSecretGenuine);
         const record = before === undefined ? null : toRecord(before);
-        const presented = { ...candidate, nonce: use.nonce.toString('hex'), scope: use.scope, jkt: null };
+        const presented = {
+          ...candidate,
+          nonce: use.nonce.toString('hex'),
+          scope: use.scope,
+          jkt: null,
+          isExtension: false,
+        };
         const outcome = decide(record, presented, record?.nowMs ?? 0, {
           ...policy,
           promptRedeliveries: PROMPT_REDELIVERIES,
