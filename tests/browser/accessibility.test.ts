@@ -2,9 +2,10 @@
 // would lose what these find.
 import { demoUser } from '@holdfast/demo-api';
 import axe, { type AxeResults } from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { addAuthenticator } from './authenticator.ts';
+import type { ProfileOptions } from './profiles.ts';
 import { api, context, openProfile, page, useDemo } from './use-demo.ts';
 
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -12,7 +13,7 @@ const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 // An inactivity timeout within the client's warning: the page warns from the start.
 useDemo({ inactivityTimeoutSeconds: 240 });
 
-async function openPage(options: Parameters<Browser['newContext']>[0]): Promise<void> {
+async function openPage(options: ProfileOptions): Promise<void> {
   await openProfile(options);
   // Not as an element, which the page's content security policy would rightly refuse.
   await context.addInitScript({ content: axe.source });

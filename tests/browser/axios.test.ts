@@ -2,10 +2,10 @@
 // token. (A browser refuses to stream a request over HTTP/1.1, so an adapter that streams for the sake of progress loses uploads.)
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AxiosPage, UploadName } from './axios-page.ts';
-import { launchChromium } from './chromium.ts';
+import { launchProfiles, type Profiles } from './profiles.ts';
 import { bundlePage } from './stage.ts';
 
 declare global {
@@ -19,7 +19,7 @@ type Seen = {
   readonly token: string | null;
 };
 
-let browser: Browser;
+let profiles: Profiles;
 let server: Server;
 let page: Page;
 let seen: Seen[] = [];
@@ -62,21 +62,21 @@ beforeAll(async () => {
     });
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  browser = await launchChromium();
+  profiles = await launchProfiles();
 });
 afterAll(async () => {
-  await browser?.close();
+  await profiles?.end();
   server?.closeAllConnections();
   server?.close();
 });
 
 beforeEach(async () => {
   [seen, tokens] = [[], 0];
-  const context = await browser.newContext();
+  const context = await profiles.open();
   page = await context.newPage();
   await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
   await page.evaluate(() => axiosPage.signIn({ username: 'ada', password: 'secret' }));
-  return () => context.close();
+  return () => profiles.closeAll();
 });
 
 /** An upload without what differs from one to the next. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { chromium, type Browser, type BrowserContext } from 'playwright-core';
+import { CLOSE_LIMIT_MS, endOrKill, endsWithin } from './stuck.ts';
 
 const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
 
@@ -49,8 +50,11 @@ export async function launchBareChromium(profile?: string): Promise<BareChromium
     close: async () => {
       // Asked to end, it writes what it has in its profile.
       const devtools = await browser.newBrowserCDPSession();
-      await devtools.send('Browser.close').catch(() => {});
-      await ended;
+      await endsWithin(
+        devtools.send('Browser.close').catch(() => {}),
+        CLOSE_LIMIT_MS,
+      );
+      await endOrKill(child);
       if (profile === undefined) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };

@@ -95,9 +95,7 @@ describe('without a database, a sign-out', () => {
       await context.addInitScript(each.remove);
       const [tab] = await openSignedInTabs(inContext(context), stage, 1);
       stage.meetAlways('POST /revoke', answerInstead(503, {}, ''));
-      const reloaded = tab.waitForEvent('load');
-      await leave(tab);
-      await reloaded;
+      await Promise.all([tab.waitForEvent('load'), leave(tab)]);
       expect(await tab.evaluate(() => scene.auth.ready())).toEqual({ status: 'signed-out', reason: 'user' });
       const kept = await tab.evaluate(() => JSON.stringify(localStorage));
       expect(kept).not.toMatch(/access|eyJ/u);
@@ -123,7 +121,8 @@ describe('without a database, a sign-out', () => {
 describe.each(modes)('a page that goes with its user, %s', (mode) => {
   it('has told the server of the sign-out: a copy of the session is worth nothing', async () => {
     const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
-    await tab.evaluate(() => void scene.auth.signOut().then(() => location.assign('about:blank')));
+    const leave = (): void => void scene.auth.signOut().then(() => location.assign('about:blank'));
+    await Promise.all([tab.waitForURL('about:blank'), tab.evaluate(leave)]);
     await expect.poll(() => stage.events.map(({ type }) => type)).toContain('session.revoked');
   });
 });

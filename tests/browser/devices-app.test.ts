@@ -1,30 +1,28 @@
 // The list of devices in the demo: two browsers, one user. Who sees a device that is not theirs must be able to end it.
 import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test-database.ts';
-import { launchChromium } from './chromium.ts';
+import { launchProfiles, type ProfileOptions, type Profiles } from './profiles.ts';
 
 const windowsFirefox = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0';
 
-let browser: Browser;
+let profiles: Profiles;
 let database: TestDatabase;
 let api: DemoApi;
-let contexts: readonly BrowserContext[];
 let mine: Page;
 let theirs: Page;
 
 beforeAll(async () => {
-  browser = await launchChromium();
+  profiles = await launchProfiles();
 });
 
 afterAll(async () => {
-  await browser?.close();
+  await profiles?.end();
 });
 
-async function signIn(options: Parameters<Browser['newContext']>[0]): Promise<Page> {
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-  contexts = [...contexts, context];
+async function signIn(options: ProfileOptions): Promise<Page> {
+  const context = await profiles.open({ reducedMotion: 'reduce', ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   await page.goto(`${api.url}/security`);
@@ -35,7 +33,6 @@ async function signIn(options: Parameters<Browser['newContext']>[0]): Promise<Pa
 }
 
 beforeEach(async () => {
-  contexts = [];
   database = await createTestDatabase();
   const { databaseUrl } = database;
   api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true });
@@ -44,7 +41,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const context of contexts) await context.close();
+  await profiles.closeAll();
   await api?.close();
   await database?.drop();
 });

@@ -3,7 +3,7 @@
 import { demoUser } from '@holdfast/demo-api';
 import type { Locator } from 'playwright-core';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { api, browser, context, openProfile, page, signIn, useDemo } from './use-demo.ts';
+import { api, context, openProfile, openStranger, page, signIn, useDemo } from './use-demo.ts';
 
 useDemo();
 beforeEach(async () => {
@@ -111,7 +111,7 @@ describe('make trouble', () => {
   });
 
   it('concerns the session that asked for it alone', async () => {
-    const other = await (await browser.newContext()).newPage();
+    const other = await openStranger();
     await other.goto(api.url);
     await other.getByRole('button', { name: 'Fill in' }).click();
     await other.getByRole('button', { name: 'Sign in', exact: true }).click();
@@ -121,6 +121,5 @@ describe('make trouble', () => {
     await other.getByLabel('New note').fill('Undisturbed');
     await other.keyboard.press('Enter');
     await other.getByRole('list', { name: 'Notes', exact: true }).getByText('Undisturbed').waitFor();
-    await other.context().close();
   });
 });

@@ -1,6 +1,6 @@
 // The browser's ports in real Chromium: the contracts that every platform passes, with pages that share one profile.
 import type { Signal, Transport } from 'holdfast';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cryptoContract } from '../../client/src/testing/crypto-contract.ts';
 import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
@@ -10,7 +10,8 @@ import { proofSignerContract } from '../../client/src/testing/proof-signer-contr
 import { announceContract, signalsContract } from '../../client/src/testing/signals-contract.ts';
 import { transportContract } from '../../client/src/testing/transport-contract.ts';
 import { sharedVaultContract, vaultContract } from '../../client/src/testing/vault-contract.ts';
-import { launchBareChromium, launchChromium, type BareChromium } from './chromium.ts';
+import { launchBareChromium, type BareChromium } from './chromium.ts';
+import { launchProfiles, type Profiles } from './profiles.ts';
 import { sealingContract } from './sealing-contract.ts';
 import {
   announcerOf,
@@ -36,18 +37,18 @@ const NOTICED = [
   'user-active',
 ] as const satisfies readonly Signal[];
 
-let browser: Browser;
+let profiles: Profiles;
 let page: PortsPage;
 let origin: string;
 
 beforeAll(async () => {
-  browser = await launchChromium();
+  profiles = await launchProfiles();
   page = await servePorts();
   origin = page.url;
 });
 
 afterAll(async () => {
-  await browser?.close();
+  await profiles?.end();
   page?.close();
 });
 
@@ -58,59 +59,59 @@ async function openPage(context: BrowserContext): Promise<Page> {
 }
 
 vaultContract('IndexedDB', async () => {
-  const context = await browser.newContext();
-  return { vault: vaultOf(await openPage(context)), close: () => context.close() };
+  const context = await profiles.open();
+  return { vault: vaultOf(await openPage(context)), close: () => profiles.close(context) };
 });
 
 sharedVaultContract('IndexedDB', async () => {
-  const context = await browser.newContext();
+  const context = await profiles.open();
   return {
     open: async () => vaultOf(await openPage(context)),
     empty: async () => {
       const session = await context.newCDPSession(await openPage(context));
       await session.send('Storage.clearDataForOrigin', { origin, storageTypes: 'all' });
     },
-    close: () => context.close(),
+    close: () => profiles.close(context),
   };
 });
 
 mutexContract('Web Locks', async () => {
-  const context = await browser.newContext();
-  return { open: async () => holderOf(await openPage(context)), close: () => context.close() };
+  const context = await profiles.open();
+  return { open: async () => holderOf(await openPage(context)), close: () => profiles.close(context) };
 });
 
 mutexDeathContract('Web Locks', async () => {
-  const context = await browser.newContext();
+  const context = await profiles.open();
   return {
     open: async () => {
       const page = await openPage(context);
       return { ...holderOf(page), kill: () => page.close() };
     },
-    close: () => context.close(),
+    close: () => profiles.close(context),
   };
 });
 
 outboxContract('the outbox in IndexedDB', async () => {
-  const context = await browser.newContext();
+  const context = await profiles.open();
   const outbox = outboxOf(await openPage(context));
-  return { open: () => outbox, close: () => context.close() };
+  return { open: () => outbox, close: () => profiles.close(context) };
 });
 
 deviceSecretContract('IndexedDB', async () => {
-  const context = await browser.newContext();
-  return { open: async () => deviceSecretOf(await openPage(context)), close: () => context.close() };
+  const context = await profiles.open();
+  return { open: async () => deviceSecretOf(await openPage(context)), close: () => profiles.close(context) };
 });
 
-cryptoContract('a page', async () => cryptoOf(await openPage(await browser.newContext())));
+cryptoContract('a page', async () => cryptoOf(await openPage(await profiles.open())));
 
 proofSignerContract('a key in IndexedDB', async () => {
-  const context = await browser.newContext();
-  return { open: async () => signerOf(await openPage(context)), close: () => context.close() };
+  const context = await profiles.open();
+  return { open: async () => signerOf(await openPage(context)), close: () => profiles.close(context) };
 });
 
 announceContract('BroadcastChannel', true, async () => {
-  const context = await browser.newContext();
-  return { open: async () => announcerOf(await openPage(context)), close: () => context.close() };
+  const context = await profiles.open();
+  return { open: async () => announcerOf(await openPage(context)), close: () => profiles.close(context) };
 });
 
 describe('at a desk', () => {
@@ -149,12 +150,12 @@ describe('at a desk', () => {
   });
 });
 
-sealingContract('IndexedDB', async () => openPage(await browser.newContext()));
+sealingContract('IndexedDB', async () => openPage(await profiles.open()));
 
 let sender: Page | null = null;
 let lastExchange = 0;
 const transportOfPage: Transport = async (request, signal) => {
-  sender ??= await openPage(await browser.newContext());
+  sender ??= await openPage(await profiles.open());
   const page = sender;
   const exchange = ++lastExchange;
   const abort = (): void => void page.evaluate((exchange) => ports.abort(exchange), exchange);
@@ -177,12 +178,12 @@ transportContract('fetch', transportOfPage, (respond) => (request, response) => 
 
 describe('in a page', () => {
   it('the clock wakes in time and in order, and never before', async () => {
-    const context = await browser.newContext();
+    const context = await profiles.open();
     const page = await openPage(context);
     const { passedMs, isEarly, isMonotonic } = await page.evaluate(() => ports.measureClock([0, 5, 20, 40]));
     // Timers and clock are rounded apart.
     expect(passedMs.map(({ asked, passed }) => passed >= asked - 1)).toEqual([true, true, true, true]);
     expect({ isEarly, isMonotonic }).toEqual({ isEarly: false, isMonotonic: true });
-    await context.close();
+    await profiles.close(context);
   });
 });

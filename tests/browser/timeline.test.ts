@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { api, browser, context, openProfile, page, signIn, useDemo } from './use-demo.ts';
+import { api, context, openProfile, openStranger, page, signIn, useDemo } from './use-demo.ts';
 
 let folder: string;
 
@@ -155,8 +155,7 @@ describe('the timeline', () => {
         expect(said).not.toContain(name);
       }
     }
-    const stranger = await (await browser.newContext()).newPage();
-    stranger.setDefaultTimeout(30_000);
+    const stranger = await openStranger();
     await stranger.goto(api.url);
     await stranger.getByRole('button', { name: 'Fill in' }).click();
     await stranger.getByRole('button', { name: 'Sign in', exact: true }).click();
@@ -176,6 +175,5 @@ describe('the timeline', () => {
     // It is still there after the panel was drawn again, which anything that happens in the session leads to.
     await panelOf(stranger).getByRole('button', { name: 'Show all' }).click();
     expect(await panelOf(stranger).getByText('This file is no recording').count()).toBe(1);
-    await stranger.context().close();
   });
 });

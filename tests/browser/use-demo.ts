@@ -1,13 +1,12 @@
 // What tests of the demo begin with: one Chromium and the demo on a database of its own.
 import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test-database.ts';
-import { launchChromium } from './chromium.ts';
+import { launchProfiles, type ProfileOptions, type Profiles } from './profiles.ts';
 
-export let browser: Browser;
+let profiles: Profiles;
 let database: TestDatabase;
-let contexts: readonly BrowserContext[] = [];
 /** The demo, as it is served. */
 export let api: DemoApi;
 /** The browser profile that was opened last in the test under way, and its page. */
@@ -17,27 +16,31 @@ export let page: Page;
 /** Sets up what this module exports. */
 export function useDemo(policy: NonNullable<Parameters<typeof createDemoApi>[0]['policy']> = {}): void {
   beforeAll(async () => {
-    [browser, database] = await Promise.all([launchChromium(), createTestDatabase()]);
+    [profiles, database] = await Promise.all([launchProfiles(), createTestDatabase()]);
     const { databaseUrl } = database;
     api = await createDemoApi({ databaseUrl, secret: 'a secret for tests that is long enough', demo: true, policy });
   });
   afterAll(async () => {
-    await browser?.close();
+    await profiles?.end();
     await api?.close();
     await database?.drop();
   });
-  afterEach(async () => {
-    for (const each of contexts) await each.close();
-    contexts = [];
-  });
+  afterEach(() => profiles.closeAll());
 }
 
-/** Opens a browser that was never there, until the end of the test. Without motion: a colour is never seen half-way to another. */
-export async function openProfile(options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
-  context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-  contexts = [...contexts, context];
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+/** Opens a page in a new browser profile beside the test's own, until the end of the test. */
+export async function openStranger(options: ProfileOptions = {}): Promise<Page> {
+  // Without motion, no colour is seen half-way to another.
+  const profile = await profiles.open({ reducedMotion: 'reduce', ...options });
+  const stranger = await profile.newPage();
+  stranger.setDefaultTimeout(30_000);
+  return stranger;
+}
+
+/** Opens the browser profile of the test under way, and its page. */
+export async function openProfile(options: ProfileOptions = {}): Promise<Page> {
+  page = await openStranger(options);
+  context = page.context();
   return page;
 }
 

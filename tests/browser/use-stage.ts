@@ -1,10 +1,10 @@
 // What tests on a stage begin with: one Chromium and one stage for the file, a new browser profile for each test.
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { launchChromium } from './chromium.ts';
+import { launchProfiles, type Profiles } from './profiles.ts';
 import { openStage, type Stage } from './stage.ts';
 
-let browser: Browser;
+let profiles: Profiles;
 /** The stage of this file. */
 export let stage: Stage;
 /** The browser profile of the test under way. */
@@ -13,17 +13,17 @@ export let context: BrowserContext;
 /** Sets up what this module exports. `without`: defaults of the test driver that Chromium leaves out. */
 export function useStage(without: readonly string[] = []): void {
   beforeAll(async () => {
-    [browser, stage] = await Promise.all([launchChromium(without), openStage()]);
+    [profiles, stage] = await Promise.all([launchProfiles({ without }), openStage()]);
   });
   afterAll(async () => {
-    await browser?.close();
+    await profiles?.end();
     await stage?.close();
   });
   beforeEach(async () => {
-    context = await browser.newContext();
+    context = await profiles.open();
   });
   afterEach(async () => {
-    await context.close();
+    await profiles.closeAll();
     stage.restoreTime();
     stage.reset();
   });

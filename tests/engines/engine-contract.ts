@@ -1,26 +1,53 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
 import { outboxContract } from '../../client/src/testing/outbox-contract.ts';
 import { sharedVaultContract, vaultContract } from '../../client/src/testing/vault-contract.ts';
 import { holderOf, outboxOf, servePorts, vaultOf, type PortsPage } from '../browser/remote-ports.ts';
 import { sealingContract } from '../browser/sealing-contract.ts';
 import type { StageMode } from '../browser/stage-page.ts';
-import type { Engine, Tab } from './engine.ts';
+import { launchReplaceable, type Engine, type ReplaceableEngine, type Tab } from './engine.ts';
 import { tabsContract } from './tabs-contract.ts';
 
 /** What one browser's locks, storage and channels must do for the client. `modes`: how sessions can be kept there. */
 export function engineContract(name: string, launch: () => Promise<Engine>, modes: readonly StageMode[]): void {
-  let engine: Engine;
+  let engine: ReplaceableEngine;
   beforeAll(async () => {
-    engine = await launch();
+    engine = await launchReplaceable(launch);
   });
-  afterAll(() => engine?.close());
+  afterAll(() => engine?.end());
   portsContract(name, () => engine);
   for (const mode of modes) tabsContract(name, () => engine, mode);
+  stuckContract(name, launch);
+}
+
+/** A tab that does not close: the test after it must not pay for it. */
+function stuckContract(name: string, launch: () => Promise<Engine>): void {
+  it(`${name} that stands still is given up, stderr says so, and the next tab opens in a new one`, async () => {
+    const page = await servePorts();
+    const engine = await launchReplaceable(launch, 500);
+    const stuck = engine.current();
+    const tab = await stuck.open(page.url);
+    const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    process.kill(stuck.pid, 'SIGSTOP');
+    try {
+      await engine.closeTabs([tab]);
+      expect(stderr.mock.calls.map(([line]) => line)).toEqual([
+        expect.stringContaining('A tab did not close within 0.5 s'),
+      ]);
+      expect(engine.current()).not.toBe(stuck);
+    } finally {
+      stderr.mockRestore();
+      process.kill(stuck.pid, 'SIGCONT');
+    }
+    const next = await engine.current().open(page.url);
+    expect(await next.evaluate(() => 1 + 1)).toBe(2);
+    await engine.end();
+    page.close();
+  });
 }
 
 /** The ports alone: the contracts that every platform passes, in tabs that share one profile. */
-function portsContract(name: string, engine: () => Engine): void {
+function portsContract(name: string, engine: () => ReplaceableEngine): void {
   let page: PortsPage;
   let lastStore = 0;
   beforeAll(async () => {
@@ -34,12 +61,11 @@ function portsContract(name: string, engine: () => Engine): void {
     const tabs: Tab[] = [];
     return {
       open: async () => {
-        const tab = await engine().open(store);
+        const tab = await engine().current().open(store);
         tabs.push(tab);
         return tab;
       },
-      // One that was killed is closed already.
-      close: async () => void (await Promise.allSettled(tabs.map((tab) => tab.close()))),
+      close: () => engine().closeTabs(tabs),
     };
   }
 

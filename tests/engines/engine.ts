@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { CLOSE_LIMIT_MS, endsWithin, reportStuck } from '../browser/stuck.ts';
 
 /** A tab in any browser. A `Page` of Playwright is one. */
 export type Tab = {
@@ -16,10 +17,45 @@ export type Tab = {
 export type Engine = {
   /** Name and version, as it gives them itself. */
   readonly version: string;
+  /** The process that answers its commands. */
+  readonly pid: number;
   /** Opens a tab and loads the page. */
   open(url: string): Promise<Tab>;
   close(): Promise<void>;
 };
+
+/** One browser at a time: a tab that cannot be closed is given up together with its browser, so it fails no other test. */
+export type ReplaceableEngine = {
+  /** The browser in use. */
+  readonly current: () => Engine;
+  /** Closes tabs. Those that are closed already are left out. */
+  readonly closeTabs: (tabs: readonly Tab[]) => Promise<void>;
+  /** Ends the browser, and the browsers that were given up. */
+  readonly end: () => Promise<void>;
+};
+
+/**
+ * Starts a browser that is replaced when it has to be.
+ *
+ * @param closeLimitMs default: 20 s
+ */
+export async function launchReplaceable(
+  launch: () => Promise<Engine>,
+  closeLimitMs = CLOSE_LIMIT_MS,
+): Promise<ReplaceableEngine> {
+  let engine = await launch();
+  const endings: Promise<void>[] = [];
+  return {
+    current: () => engine,
+    closeTabs: async (tabs) => {
+      if (await endsWithin(Promise.allSettled(tabs.map((tab) => tab.close())), closeLimitMs)) return;
+      reportStuck('A tab', closeLimitMs);
+      endings.push(engine.close());
+      engine = await launch();
+    },
+    end: async () => void (await Promise.allSettled([...endings, engine.close()])),
+  };
+}
 
 /** The source of a function that takes its argument as JSON and answers with `{ value }` or `{ error }`, as JSON. */
 export const inJson = (work: unknown): string => `async (json) => {

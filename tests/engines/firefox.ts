@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { WebSocket } from 'ws';
+import { CLOSE_LIMIT_MS, endOrKill, endsWithin } from '../browser/stuck.ts';
 import { inJson, readJson, waitForOutput, type Engine, type Tab } from './engine.ts';
 
 type Message = { readonly id?: number; readonly type: string; readonly result?: unknown; readonly message?: string };
@@ -70,13 +71,13 @@ export async function launchFirefox(): Promise<Engine> {
   await writeFile(path.join(profile, 'user.js'), lines.join(''));
   const args = ['--headless', '--no-remote', '--remote-debugging-port=0', '--profile', profile, 'about:blank'];
   const child = spawn(process.env['FIREFOX_PATH'] ?? 'firefox-esr', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = new Promise<void>((resolve) => void child.once('close', () => resolve()));
   const connection = await connect(`${await waitForOutput(child, /WebDriver BiDi listening on (\S+)/u)}/session`);
   const { capabilities } = await connection.send<{
     readonly capabilities: { readonly browserVersion: string };
   }>('session.new', { capabilities: {} });
   return {
     version: `Firefox ${capabilities.browserVersion}`,
+    pid: child.pid ?? 0,
     open: async (url) => {
       const { context } = await connection.send<{ readonly context: string }>('browsingContext.create', {
         type: 'tab',
@@ -85,9 +86,12 @@ export async function launchFirefox(): Promise<Engine> {
       return tabOf(connection, context);
     },
     close: async () => {
-      await connection.send('browser.close', {}).catch(() => {});
+      await endsWithin(
+        connection.send('browser.close', {}).catch(() => {}),
+        CLOSE_LIMIT_MS,
+      );
       connection.close();
-      await ended;
+      await endOrKill(child);
       await rm(profile, { recursive: true, force: true, maxRetries: 5 });
     },
   };

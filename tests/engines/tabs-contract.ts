@@ -11,7 +11,7 @@ import {
   untilSettled,
   writeFromAll,
 } from '../browser/tabs.ts';
-import type { Engine, Tab } from './engine.ts';
+import type { ReplaceableEngine, Tab } from './engine.ts';
 
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * 60_000;
@@ -30,7 +30,7 @@ type Scenery = {
 };
 
 /** Tabs of one signed-in user, against the real server. */
-export function tabsContract(name: string, engine: () => Engine, mode: StageMode): void {
+export function tabsContract(name: string, engine: () => ReplaceableEngine, mode: StageMode): void {
   describe(`tabs in ${name}, ${mode}`, () => {
     const scenery = prepare(engine, mode);
     refreshContract(scenery);
@@ -38,7 +38,7 @@ export function tabsContract(name: string, engine: () => Engine, mode: StageMode
   });
 }
 
-function prepare(engine: () => Engine, mode: StageMode): Scenery {
+function prepare(engine: () => ReplaceableEngine, mode: StageMode): Scenery {
   let stage: Stage;
   let opened: Tab[] = [];
   beforeAll(async () => {
@@ -47,7 +47,7 @@ function prepare(engine: () => Engine, mode: StageMode): Scenery {
   afterAll(() => stage?.close());
 
   const open = async (url: string): Promise<Tab> => {
-    const tab = await engine().open(url);
+    const tab = await engine().current().open(url);
     opened.push(tab);
     return tab;
   };
@@ -57,7 +57,7 @@ function prepare(engine: () => Engine, mode: StageMode): Scenery {
     const last = await open(pageUrl(stage, { mode }));
     await last.evaluate(() => scene.auth.signOut());
     await expect.poll(() => last.evaluate(() => scene.auth.platform.outbox.list())).toEqual([]);
-    await Promise.allSettled(opened.map((tab) => tab.close()));
+    await engine().closeTabs(opened);
     opened = [];
     stage.restoreTime();
     stage.reset();

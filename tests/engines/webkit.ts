@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { CLOSE_LIMIT_MS, endOrKill, endsWithin } from '../browser/stuck.ts';
 import { inJson, readJson, waitForOutput, type Engine, type Tab } from './engine.ts';
 
 /** Where Debian keeps the browser that its driver drives. */
@@ -83,9 +84,8 @@ async function startSession({ send }: Driver): Promise<{ readonly session: strin
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  const ended = new Promise<void>((resolve) => void child.once('close', () => resolve()));
   child.kill();
-  await ended;
+  await endOrKill(child);
 }
 
 /** Starts WebKitGTK. WEBKIT_DRIVER_PATH names its driver. */
@@ -106,6 +106,7 @@ export async function launchWebKit(): Promise<Engine> {
   const home = await driver.send<string>('GET', `${session}/window`);
   return {
     version,
+    pid: child.pid ?? 0,
     open: (url) =>
       driver.together(async () => {
         const select = (handle: string): Promise<unknown> => driver.send('POST', `${session}/window`, { handle });
@@ -119,7 +120,10 @@ export async function launchWebKit(): Promise<Engine> {
         return tabOf(driver, session, handle);
       }),
     close: async () => {
-      await driver.send('DELETE', session).catch(() => {});
+      await endsWithin(
+        driver.send('DELETE', session).catch(() => {}),
+        CLOSE_LIMIT_MS,
+      );
       await end(child);
       await end(display);
     },
