@@ -1,6 +1,6 @@
 import type { Model } from './model.ts';
 import type { Plot } from './plot.ts';
-import type { Span } from './span.ts';
+import { isMoment, type Span } from './span.ts';
 
 /** What pointers ask for. */
 type PointerCommands = {
@@ -58,11 +58,12 @@ type KeyCommands = Pick<PointerCommands, 'move'> & {
   readonly follow: () => void;
 };
 
+/** By time. Within a millisecond a moment comes first: a refused token before the refresh that it leads to. */
+const byTime = (a: Span, b: Span): number => a.fromMs - b.fromMs || Number(isMoment(b)) - Number(isMoment(a));
+
 /** The spans of each lane, in order of time. */
 const spansOf = (model: Model): readonly (readonly Span[])[] =>
-  model.lanes
-    .map(({ rows }) => rows.flat().toSorted((a, b) => a.fromMs - b.fromMs))
-    .filter((spans) => spans.length > 0);
+  model.lanes.map(({ rows }) => rows.flat().toSorted(byTime)).filter((spans) => spans.length > 0);
 
 /** Where an arrow key leads from the span `id`; `null`: nowhere. */
 export function neighbour(model: Model, id: string, key: string): Span | null {
