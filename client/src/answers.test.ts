@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { automaticStage } from './automatic-stage.ts';
 import { foreignAnswers } from './foreign-answers.ts';
 import type { HttpAnswer, Outbox, Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
@@ -431,7 +432,7 @@ describe('what a sign-in says', () => {
     const world = createWorld();
     let go: () => void = () => {};
     const method: SignInMethod = (ask) => new Promise<void>((resolve) => (go = resolve)).then(() => ask({}));
-    const { auth } = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }] });
+    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method)] });
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
     auth.dispose();
@@ -443,7 +444,7 @@ describe('what a sign-in says', () => {
     const world = createWorld();
     let go: () => void = () => {};
     const method: SignInMethod = (ask) => new Promise<void>((resolve) => (go = resolve)).then(() => ask({}));
-    const tab = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }] });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method)] });
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
     world.server.extra = { ...world.server.extra, sid: 'session-2' };

@@ -2,6 +2,7 @@
 // before it was mended.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient } from './api-client.ts';
+import { automaticStage } from './automatic-stage.ts';
 import { foreignAnswers } from './foreign-answers.ts';
 import type { Platform, Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
@@ -184,7 +185,7 @@ describe('signed out is signed out', () => {
     let answerPrompt = (): void => {};
     const method: SignInMethod = (ask) =>
       new Promise((resolve) => (answerPrompt = () => resolve(ask({ webauthn: 'assertion' }))));
-    const { auth } = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }] });
+    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method)] });
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
     expect(auth.getSnapshot().status).toBe('reauth-required');

@@ -1,3 +1,4 @@
+import type { AutomaticStage } from './automatic-stage.ts';
 import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.ts';
 import { HoldfastError } from './errors.ts';
 import { resolvePolicy, type SessionPolicy } from './policy.ts';
@@ -27,9 +28,6 @@ import type { TokenAnswerReader } from './token-answer.ts';
 import { readTokenAnswer, type WireConfig } from './wire.ts';
 import { within } from './within.ts';
 
-/** A stage of the reauthentication chain that needs no user interface of the app's. */
-export type Reauthenticator = { readonly stage: ReauthenticationStage; readonly method: SignInMethod };
-
 /** What `createAuthService` needs to know. */
 export type AuthServiceOptions = {
   /** The authorization server's issuer identifier, an origin such as `https://api.example.com` (RFC 8414 §2). */
@@ -52,10 +50,10 @@ export type AuthServiceOptions = {
   /** Durations and limits that differ from the defaults. */
   readonly policy?: Partial<SessionPolicy>;
   /**
-   * How the user can authenticate again, in order. A name alone is for the user interface to carry out; with a method the
-   * stage starts by itself. Default: by password.
+   * How the user can authenticate again, in order. A name is for the user interface to carry out; `automaticStage()`
+   * starts by itself. Default: by password.
    */
-  readonly reauthentication?: readonly (ReauthenticationStage | Reauthenticator)[];
+  readonly reauthentication?: readonly (ReauthenticationStage | AutomaticStage)[];
   /**
    * Reads the token endpoint's answers, at a refresh, a sign-in and an adoption: `foreignAnswers()` for servers that differ from
    * RFC 6749. Default: the standard reading.
@@ -162,13 +160,17 @@ function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthS
 /** For how long a look into the store counts where the platform does not notice changes: no longer than a user would notice. */
 const STORE_KNOWN_MS = 1_000;
 
-function machineConfig(options: AuthServiceOptions, { delivery, scope }: WireConfig): MachineConfig {
+function machineConfig(
+  options: AuthServiceOptions,
+  { delivery, scope }: WireConfig,
+  automaticStages: readonly AutomaticStage[],
+): MachineConfig {
   const { reauthentication = ['password'] } = options;
   return {
     delivery,
     scope,
     stages: reauthentication.map((each) => (typeof each === 'string' ? each : each.stage)),
-    automaticStages: reauthentication.flatMap((each) => (typeof each === 'string' ? [] : each.stage)),
+    automaticStages: automaticStages.map(({ stage }) => stage),
     isActivityAssumed: options.assumeUserActive ?? false,
     storeKnownMs: options.platform.look ? Infinity : STORE_KNOWN_MS,
   };
@@ -298,17 +300,16 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     ...(options.resources ?? []).map((url) => originOf(url, 'resources')),
   ]);
   const observers = new Set(onEvent === undefined ? [] : [onEvent]);
-  const methods = (options.reauthentication ?? []).filter((each) => typeof each !== 'string');
-  const reauthenticators = new Map(methods.map(({ stage, method }) => [stage, method]));
+  const automaticStages = (options.reauthentication ?? []).filter((each) => typeof each !== 'string');
   const wire = wireConfig(options);
   const shell = startShell({
-    config: machineConfig(options, wire),
+    config: machineConfig(options, wire, automaticStages),
     wire,
     readAnswer: options.readAnswer ?? readTokenAnswer,
     policy: resolvePolicy(options.policy),
     platform,
     observers,
-    reauthenticators,
+    automaticStages,
   });
   const send = options.fetch ?? ((input, init) => fetch(input, init));
   const base = (): string => (typeof document === 'undefined' ? issuer : document.baseURI);

@@ -1,7 +1,9 @@
 export { createApiClient } from './api-client.ts';
 export type { ApiClient, ApiClientOptions, ApiRequestOptions, ApiResponse, RetryPolicy } from './api-client.ts';
 export { createAuthService } from './auth-service.ts';
-export type { AuthService, AuthServiceOptions, Reauthenticator } from './auth-service.ts';
+export type { AuthService, AuthServiceOptions } from './auth-service.ts';
+export { automaticStage } from './automatic-stage.ts';
+export type { AutomaticStage } from './automatic-stage.ts';
 export type { AuthorizedFetch, AuthorizedInit } from './authorized-fetch.ts';
 export { HoldfastError } from './errors.ts';
 export type { HoldfastErrorCode } from './errors.ts';

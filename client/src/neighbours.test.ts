@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { automaticStage } from './automatic-stage.ts';
 import type { ProofSigner } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { DUE, MINUTE, never, trouble, watch } from './testing/trouble.ts';
@@ -115,7 +116,7 @@ describe('a 401 that says nothing', () => {
 
 describe('a prompt in the background', () => {
   /** A tab whose only way back is a passkey that is asked for at once. */
-  const withPasskey = (method: SignInMethod) => ({ reauthentication: [{ stage: 'biometric', method } as const] });
+  const withPasskey = (method: SignInMethod) => ({ reauthentication: [automaticStage('biometric', method)] });
   const revoke = json(400, { error: 'invalid_grant', reason: 'revoked' });
 
   it('is not shown, so that it cannot fail and sign out who is being asked in front', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { automaticStage } from './automatic-stage.ts';
 import type { Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
 import {
@@ -216,7 +217,7 @@ describe('a prompt that is over changes nothing', () => {
     const world = createWorld();
     const rejects: ((error: unknown) => void)[] = [];
     const method: SignInMethod = () => new Promise((_resolve, reject) => rejects.push(reject));
-    const { auth } = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }] });
+    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method)] });
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
     await auth.signIn(ada);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { automaticStage } from './automatic-stage.ts';
 import { defaultPolicy } from './policy.ts';
 import type { Platform, ProofSigner } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
@@ -405,7 +406,7 @@ describe('what ends a session', () => {
   it('a stage that starts by itself brings the session back without anybody typing', async () => {
     const world = createWorld();
     const method: SignInMethod = (ask) => ask({ webauthn: 'assertion' });
-    const tab = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }, 'password'] });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
     world.server.answers.push(invalidGrant('revoked'));
     await world.time.advance(DUE);
     expect(tab.auth.getSnapshot().status).toBe('active');
@@ -419,7 +420,7 @@ describe('what ends a session', () => {
   ])('%s: the next stage follows, and the user interface knows why (%s)', async (name, why) => {
     const world = createWorld();
     const method: SignInMethod = () => Promise.reject(Object.assign(new Error('no'), { name }));
-    const tab = await world.openSignedInTab({ reauthentication: [{ stage: 'biometric', method }, 'password'] });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
     world.server.answers.push(invalidGrant('revoked'));
     await world.time.advance(DUE);
     expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'biometric', why }] });

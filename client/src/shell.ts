@@ -1,3 +1,4 @@
+import type { AutomaticStage } from './automatic-stage.ts';
 import { HoldfastError, type HoldfastErrorCode } from './errors.ts';
 import type { SessionPolicy } from './policy.ts';
 import type { HttpAnswer, HttpRequest, Platform, Revocation } from './ports.ts';
@@ -8,18 +9,15 @@ import type {
   GrantedToken,
   MachineConfig,
   Observation,
-  ReauthenticationStage,
   SessionEvent,
   SessionState,
   StepUp,
   Trial,
 } from './session-state.ts';
-import { authenticate, type SignInMethod } from './sign-in.ts';
 import { keepIfEqual, takeSnapshot, type SessionSnapshot } from './snapshot.ts';
 import type { TokenAnswerReader } from './token-answer.ts';
 import { hear, signProof, withProof } from './token-endpoint.ts';
 import { refreshRequest, type WireConfig } from './wire.ts';
-import { whyFailed } from './why-failed.ts';
 import { unlessAborted, within } from './within.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
@@ -58,7 +56,7 @@ export type Shell = {
   readonly nonces: Map<string, string>;
   /** How far the authorization server's clock is ahead of this device's, as of its last answer, in ms. */
   clockOffsetMs: number;
-  readonly reauthenticators: ReadonlyMap<ReauthenticationStage, SignInMethod>;
+  readonly automaticStages: readonly AutomaticStage[];
   /** Vault operations run one after the other, in the order in which the machine asked for them. */
   vaultTail: Promise<void>;
   cancelWake: () => void;
@@ -78,7 +76,7 @@ export type Shell = {
 /** What a shell is made of. */
 export type ShellParts = Pick<
   Shell,
-  'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'reauthenticators'
+  'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'automaticStages'
 >;
 
 /** Creates the machine and starts to restore the session. */
@@ -191,7 +189,7 @@ function runEffect(shell: Shell, effect: Effect): void {
     case 'revoke':
       return void postRevocation(shell, effect.session, effect.extent);
     case 'reauthenticate':
-      return void reauthenticate(shell, effect.stage);
+      return void shell.automaticStages.find(({ stage }) => stage === effect.stage)?.start(shell);
     case 'settle':
       return settle(shell, effect.caller, effect.settlement);
     case 'observe':
@@ -250,27 +248,6 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
   };
   const onFailure = (): void => dispatch(shell, { type: 'refreshFailed', attempt, random: random() });
   void (async () => transport(withProof(request, shell.proof), signal))().then(onAnswer, onFailure);
-}
-
-async function reauthenticate(shell: Shell, stage: ReauthenticationStage): Promise<void> {
-  const method = shell.reauthenticators.get(stage);
-  const { owner, chain } = shell.state;
-  const isOver = (): boolean => shell.state.chain !== chain;
-  // A page in the background cannot ask anybody: its prompt would fail, and sign out those who are being asked elsewhere.
-  await until(shell, () => !shell.isHidden || isOver());
-  if (isOver() || shell.isDisposed) return;
-  const controller = new AbortController();
-  // Answered in another tab, or given up: nobody needs the prompt any more.
-  void until(shell, isOver).then(() => controller.abort());
-  try {
-    // Stages that start by themselves have a method.
-    const held = await authenticate(shell, method as SignInMethod, controller.signal);
-    // The user has signed out meanwhile: what comes late ends at once.
-    if (shell.isDisposed || shell.state.owner !== owner) return void postRevocation(shell, held.stored, 'discard');
-    dispatch(shell, { type: 'signedIn', held });
-  } catch (error) {
-    if (!isOver()) dispatch(shell, { type: 'reauthenticationFailed', stage, why: whyFailed(error) });
-  }
 }
 
 function settle(shell: Shell, caller: number, settlement: GrantedToken | HoldfastErrorCode | null): void {

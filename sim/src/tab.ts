@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createApiClient, type ApiClient } from '../../client/src/api-client.ts';
 import { createAuthService, type AuthService } from '../../client/src/auth-service.ts';
+import { automaticStage } from '../../client/src/automatic-stage.ts';
 import { HoldfastError } from '../../client/src/errors.ts';
 import { foreignAnswers } from '../../client/src/foreign-answers.ts';
 import type { HttpAnswer, Platform, Transport } from '../../client/src/ports.ts';
@@ -80,7 +81,7 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
     platform,
     onEvent,
     fetch: fetchOf(process, parts),
-    ...(prompt && { reauthentication: [{ stage: 'biometric', method: prompt(process) }, 'password'] }),
+    ...(prompt && { reauthentication: [automaticStage('biometric', prompt(process)), 'password'] }),
     ...(dialect && { readAnswer: foreignAnswers(dialect.classify) }),
   });
   const opened: Tab = {

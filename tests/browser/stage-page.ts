@@ -1,5 +1,12 @@
 // Runs in the page: the real client, within reach of a test. Bundled by `stage.ts`. The query says how it is set up.
-import { createAuthService, HoldfastError, type AuthService, type Observation, type SessionSnapshot } from 'holdfast';
+import {
+  automaticStage,
+  createAuthService,
+  HoldfastError,
+  type AuthService,
+  type Observation,
+  type SessionSnapshot,
+} from 'holdfast';
 import { explainPasskeyError, passkey, registerPasskey, web, webProofSigner } from 'holdfast/web';
 
 /** Where the refresh token is kept: in a cookie, in the vault, or in the vault and bound to a key. */
@@ -42,9 +49,7 @@ const auth = createAuthService({
     ...(mode === 'bound' ? { signProof: webProofSigner() } : {}),
   }),
   policy: JSON.parse(query.get('policy') ?? '{}') as object,
-  ...(query.has('passkey')
-    ? { reauthentication: [{ stage: 'biometric' as const, method: passkey() }, 'password' as const] }
-    : {}),
+  ...(query.has('passkey') ? { reauthentication: [automaticStage('biometric', passkey()), 'password' as const] } : {}),
   onEvent: (observation) => observations.push(observation),
 });
 
