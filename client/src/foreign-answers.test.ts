@@ -48,3 +48,14 @@ describe('the lifetime of a token', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', accessExpiresAt: startsAt + 300_000 });
   });
 });
+
+it('a reading whose words are no text is not used', () => {
+  const said = { status: 400, headers: {}, body: '{"error":"invalid_request"}' };
+  const read = foreignAnswers(() => ({
+    kind: 'transient',
+    cause: 'server-error',
+    retryAfterMs: null,
+    words: 7 as never,
+  }));
+  expect(read(said)).toMatchObject({ cause: 'misconfigured', words: 'invalid_request' });
+});

@@ -13,7 +13,7 @@ const isAmountOrNull = (value: unknown): boolean => value === null || (typeof va
  */
 function isUsable(answer: TokenAnswer): boolean {
   if (answer.kind === 'rejected') return REASONS.includes(answer.reason);
-  if (answer.kind !== 'tokens') return isAmountOrNull(answer.retryAfterMs);
+  if (answer.kind !== 'tokens') return isAmountOrNull(answer.retryAfterMs) && typeof (answer.words ?? '') === 'string';
   const { accessToken, lifetimeMs, sessionLifetimeMs } = answer.tokens;
   return (
     typeof accessToken === 'string' && lifetimeMs !== null && [lifetimeMs, sessionLifetimeMs].every(isAmountOrNull)

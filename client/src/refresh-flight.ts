@@ -3,7 +3,7 @@ import { after, type Instant } from './instant.ts';
 import { backOff, payForRefresh, refreshAllowedInMs } from './pacing.ts';
 import type { StoredSession, VaultRecord } from './ports.ts';
 import type { Active, Event, Flight, FlightStep, Held, Observation, RefreshCause } from './session-state.ts';
-import type { Tokens } from './token-answer.ts';
+import type { NoAnswer, Tokens } from './token-answer.ts';
 import {
   activePhase,
   adopt,
@@ -19,6 +19,7 @@ import {
   requireReauthentication,
   run,
   settleWaiters,
+  usableAccess,
   writeLater,
   writeVault,
   type Turn,
@@ -30,6 +31,10 @@ import {
 const SHORTER_PATIENCE = 0.8;
 
 type FailureCause = Extract<Observation, { type: 'refresh.failed' }>['cause'];
+type Failure = { readonly cause: FailureCause } & Partial<Pick<NoAnswer, 'retryAfterMs' | 'words'>>;
+
+/** The answer was for another session. No retry of this client cures it. */
+const MISMATCH: Failure = { cause: 'answer-mismatch', words: 'answer-mismatch' };
 
 /** Failures that say nothing of the server: it was not reached. */
 const OUT_OF_REACH: readonly FailureCause[] = ['network', 'timeout', 'not-json'];
@@ -93,13 +98,13 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
     if (flight.cause === 'extend') turn.state.wanted = 'extend';
     return adoptAndLand(turn, flight, news);
   }
-  if (answer.kind === 'transient') return failFlight(turn, flight, answer.cause, answer.retryAfterMs);
+  if (answer.kind === 'transient') return failFlight(turn, flight, answer);
   const { successor } = answer;
   // Another session has taken its place on this device, and the browser holds that one's cookie: go on with it. The allowance
   // bounds how often.
   if (successor && successor !== held.stored.sid)
     return refreshAllowedInMs(turn) > 0
-      ? failFlight(turn, flight, 'answer-mismatch')
+      ? failFlight(turn, flight, MISMATCH)
       : send(turn, flight, held, { ...held.stored, sid: successor, access: null }, stamp);
   observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: answer.reason });
   requireReauthentication(turn, held.stored, answer.reason);
@@ -162,7 +167,7 @@ export function onAnswered(turn: Turn, { attempt, answer }: Event<'refreshAnswer
   // The answer brought the nonce. The vault is read again, as before every use of its token.
   else if (answer.cause === 'nonce-required' && !flight.hasNonce)
     read(turn, { ...flight, hasNonce: true }, { kind: 'reading' });
-  else failFlight(turn, flight, answer.cause, answer.retryAfterMs);
+  else failFlight(turn, flight, answer);
 }
 
 /** What is not named, or left out by an app's own reading, differs from nothing. */
@@ -175,8 +180,7 @@ function commit(
   stored: StoredSession,
   tokens: Tokens,
 ): void {
-  if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub))
-    return failFlight(turn, flight, 'answer-mismatch');
+  if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub)) return failFlight(turn, flight, MISMATCH);
   const held = holdTokens(tokens, stored, sentAt);
   // The server has heard that the user is there.
   enter(turn, { ...flight, isUserActive: false }, { kind: 'committing', held, stamp, sent }, turn.policy.vaultWaitMs);
@@ -249,21 +253,32 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
     const isRotated = land(turn, flight, step.held, stamp);
     if (isRotated || unwritten) writeLater(turn, step.held.stored, unwritten);
     else observe(turn, { type: 'vault.unavailable' });
-  } else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');
+  } else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });
 }
 
-function failFlight(turn: Turn, flight: Flight, cause: FailureCause, askedMs: number | null = null): void {
+/** Refusals without end put the session in doubt: after so long, or sooner where no token can be used and requests wait. */
+const DOUBTFUL_MS = 60_000;
+const DOUBTFUL_WITHOUT_TOKEN_MS = 5_000;
+
+function noteRefusal({ state, now }: Turn, held: Active | null, words: string): void {
+  const sinceMs = state.refusal?.sinceMs ?? now.monotonicMs;
+  const doubtfulMs = held && usableAccess(held, now) ? DOUBTFUL_MS : DOUBTFUL_WITHOUT_TOKEN_MS;
+  state.refusal = { sinceMs, words, isDoubtful: now.monotonicMs - sinceMs >= doubtfulMs };
+}
+
+function failFlight(turn: Turn, flight: Flight, { cause, retryAfterMs = null, words }: Failure): void {
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   const isOutOfReach = OUT_OF_REACH.includes(cause);
   // The first failure of an outage: whatever answers next says that it may be over.
   if (state.failures === 0) state.isUnreached = true;
   const own = backOff(turn, isOutOfReach);
-  const isServerAsked = askedMs !== null;
-  const ms = isServerAsked ? Math.min(askedMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random : own.ms;
+  if (words) noteRefusal(turn, held, words);
+  const isServerAsked = retryAfterMs !== null;
+  const ms = isServerAsked ? Math.min(retryAfterMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random : own.ms;
   // Where nothing answered, the wait for an answer was a wait already.
   const waitedMs = isOutOfReach ? now.monotonicMs - flight.startedAt.monotonicMs : 0;
-  const parkedMs = isServerAsked ? ms : Math.max(0, own.parkedMs - waitedMs);
+  const parkedMs = isServerAsked || words ? ms : Math.max(0, own.parkedMs - waitedMs);
   if (held) {
     const isUnheard = isOutOfReach || cause === 'server-error';
     state.phase = { ...held, freshness: isUnheard ? 'offline' : held.freshness };

@@ -59,6 +59,16 @@ export type Trial = {
   readonly atMs: number;
 };
 
+/** Refusals of the token endpoint, one after another: no retry may cure them. */
+export type Refusal = {
+  /** Monotonic time of the first one, in ms. */
+  readonly sinceMs: number;
+  /** The last one, as the server put it. */
+  readonly words: string;
+  /** They have lasted for so long that the user had better be asked. */
+  readonly isDoubtful: boolean;
+};
+
 /** The session as this tab holds it. */
 export type Held = {
   readonly stored: StoredSession;
@@ -177,6 +187,8 @@ export type SessionState = {
   readonly isOffline: boolean;
   /** A refresh or a request has failed for an outage, and nothing has answered since: the first answer ends the back-off, once. */
   readonly isUnreached: boolean;
+  /** The server refuses to renew the session, in words that do not end it, and has not renewed it since. */
+  readonly refusal: Refusal | null;
   /** A number in [0, 1) that spreads the proactive refreshes of tabs; another one for each token. */
   readonly jitter: number;
   /** How many refreshes were started; each is known by its number, and so are its operations on the vault. */

@@ -72,6 +72,7 @@ export function initialState(jitter: number, now: Instant): SessionState {
     isUserActive: true,
     isOffline: false,
     isUnreached: false,
+    refusal: null,
     jitter,
     attempts: 0,
     operations: 0,

@@ -254,7 +254,7 @@ function settle(shell: Shell, caller: number, settlement: GrantedToken | Holdfas
   const waiting = shell.callers.get(caller);
   shell.callers.delete(caller);
   if (typeof settlement !== 'string') return waiting?.resolve(settlement);
-  waiting?.reject(new HoldfastError(settlement));
+  waiting?.reject(new HoldfastError(settlement, shell.state.refusal?.words));
 }
 
 /** What a caller waits for: a token newer than the one it has seen fail, or the sign-in that a resource asked for. */
@@ -312,12 +312,12 @@ export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
 }
 
 /** The error of whoever asks too late. */
-export const disposed = (): HoldfastError => new HoldfastError('disposed');
+export const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service is disposed');
 
 /** Throws where nothing can be done any more, or never could: what waits there would wait for ever. */
 export function refuseUnusable({ isDisposed, platform }: Shell): void {
   if (isDisposed) throw disposed();
-  if (platform.isRenderingServer) throw new HoldfastError('server-rendering');
+  if (platform.isRenderingServer) throw new HoldfastError('server-rendering', 'only a browser has a session');
 }
 
 /** Stops the machine: no timer, no listener, no exchange is left, and who waits is told. The session itself stays. */

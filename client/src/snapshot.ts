@@ -21,6 +21,13 @@ export type SessionSnapshot =
       /** Whether `sessionExpiresAt` moves when the user does something; `false` at the end that no session of the server outlives. */
       readonly extendable: boolean;
       readonly refreshing: boolean;
+      /**
+       * The server has refused for a minute to renew the session, or for 5 s where no access token is left, in words that do not end
+       * it. The session stays and is tried again; the user can be asked to sign in, which cures it.
+       */
+      readonly isDoubtful: boolean;
+      /** The server's words, from its first refusal until the session is renewed; `null`: it does not refuse. */
+      readonly refusal: string | null;
       /** A resource wants the user to authenticate again before it answers; everything else goes on. */
       readonly stepUp: (StepUp & Chain) | null;
       /** How many access tokens this tab has held. */
@@ -39,7 +46,7 @@ const NO_CHAIN = { stepUp: null } as Pick<NonNullable<SessionState['chain']>, 's
 
 /** Derives the snapshot of a state. */
 export function takeSnapshot(state: SessionState): SessionSnapshot {
-  const { phase, chain, waiting, generation } = state;
+  const { phase, chain, waiting, generation, refusal } = state;
   if (phase.kind === 'restoring' || (phase.kind === 'active' && phase.probe)) return { status: 'restoring' };
   if (phase.kind === 'signed-out') return { status: 'signed-out', reason: phase.reason };
   const { stored } = phase;
@@ -58,6 +65,8 @@ export function takeSnapshot(state: SessionState): SessionSnapshot {
     expiring: warningsGiven > 0,
     extendable: !stored.isEndFixed,
     refreshing: state.flight !== null,
+    isDoubtful: refusal?.isDoubtful ?? false,
+    refusal: refusal && refusal.words,
     stepUp: stepUp && { ...stepUp, ...walk },
     generation,
   };

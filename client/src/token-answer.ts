@@ -26,7 +26,7 @@ export type RejectionReason = 'expired' | 'revoked' | 'reuse-detected';
 
 /**
  * Why an answer counts as no answer. `nonce-required`: the proof lacked the server's nonce, which its answer brings: ask again
- * with it (RFC 9449 §8). `misconfigured`: the server refuses this client, or what it asks, whatever the session.
+ * with it (RFC 9449 §8). `misconfigured`: the server refuses this client, what it asks, or a dead refresh token by another name.
  */
 export type TransientCause =
   | 'network'
@@ -43,6 +43,11 @@ export type NoAnswer = {
   readonly cause: TransientCause;
   /** What the server asked to wait, in ms; `null` if it did not. */
   readonly retryAfterMs: number | null;
+  /**
+   * Set if the server refuses the refresh in words that do not end a session: its `error` and `error_description`. If such refusals
+   * last, the session is in doubt. Shown to people, so it holds nothing as long as a token.
+   */
+  readonly words?: string | null;
 };
 
 /** A token endpoint's answer, classified. Only `rejected` can end a session. */

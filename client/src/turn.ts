@@ -171,6 +171,7 @@ function settleDown({ state }: Turn): void {
   state.backoff = null;
   state.failures = 0;
   state.isUnreached = false;
+  state.refusal = null;
 }
 
 const isSameEnd = (a: StoredSession, b: StoredSession): boolean =>

@@ -191,8 +191,21 @@ export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAns
     kind: 'transient',
     cause: transientCause(status, error, json !== null),
     retryAfterMs: readRetryAfterMs(headers),
+    words:
+      json && status < 500 && status !== 429
+        ? quote(error ?? `status ${status}`, text(json['error_description']))
+        : null,
   };
 }
+
+/**
+ * A server's words for people and logs. A run of 20 characters or more may be a token, so it is cut, unless it is a code such as
+ * `interaction_required`. @see RFC 6749 §5.2
+ */
+const quote = (code: string, description: string | null): string =>
+  (description ? `${code}: ${description}` : code)
+    .replaceAll(/[^ ]{20,}|[^ !#-[\]-~]/gu, (run) => (/^[a-z]+_[_a-z:]+$/u.test(run) ? run : '?'))
+    .slice(0, 200);
 
 function transientCause(status: number, error: string | null, isJson: boolean): TransientCause {
   if (status === 429) return 'rate-limited';

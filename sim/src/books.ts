@@ -8,8 +8,8 @@ import type { StateName } from './states.ts';
 /** A promise of the system that a run has seen broken. */
 export type Violation = { readonly invariant: Invariant; readonly text: string; readonly atMs: number };
 
-/** I1 to I10 as docs/simulation.md lists them; `crash` is code under test that threw where nothing may throw. */
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'crash';
+/** I1 to I11 as docs/simulation.md lists them; `crash` is code under test that threw where nothing may throw. */
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I11' | 'crash';
 
 /** What is known of a session from the database's own hand. */
 export type SessionTruth = {

@@ -15,7 +15,8 @@ const VAULT = 'client/src/vault-replies.ts';
 
 const OAUTH_ERROR = "if (isRefusal && error === 'invalid_grant')";
 const OVERDUE = 'if (flight && hasPassed(flight.deadline, now))';
-const UNAVAILABLE = "} else failFlight(turn, flight, step.kind === 'requesting' ? cause : 'vault-unavailable');";
+const UNAVAILABLE =
+  "} else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });";
 
 /** Deliberate bugs in the client. */
 export const CLIENT_MUTANTS: readonly Mutant[] = [
@@ -357,5 +358,15 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
           'writeVault(turn, operation, writing.session ? turn.state.stamp : null, writing.session, writing.reason, writing.endedAtMs);',
       },
     ],
+  },
+  {
+    name: 'doubt-is-not-shown',
+    what: 'refusals that last are not shown',
+    patches: [{ file: FLIGHT, find: '>= doubtfulMs', replace: '>= Infinity' }],
+  },
+  {
+    name: 'other-words-sign-out',
+    what: 'every OAuth error with status 400 counts as a rejection',
+    patches: [{ file: WIRE, find: OAUTH_ERROR, replace: 'if (status === 400 && error)' }],
   },
 ];

@@ -1,7 +1,8 @@
 import type { Observation } from '../../client/src/session-state.ts';
 import type { SessionSnapshot } from '../../client/src/snapshot.ts';
 import type { Books } from './books.ts';
-import { createDialect } from './dialect.ts';
+import { createDialect, createOtherWords } from './dialect.ts';
+import { judgeRefusalShown, noteRefusals } from './doubts.ts';
 import { judgeEnding, newHistory, type DeviceHistory } from './endings.ts';
 import { createLocks, type Locks } from './locks.ts';
 import type { Network } from './network.ts';
@@ -151,11 +152,12 @@ function tabPartsOf(parts: DeviceParts, device: Device, locks: Locks): TabParts 
     onChanged: (tab, before, now) => onChanged(parts, device, tab, before, now),
     onObserved: (tab, observation) => {
       parts.onObserved(tab, observation);
+      noteRefusals(parts, tab, observation);
       if (observation.type === 'refresh.sent') device.aimAtBegun(tab.process);
     },
     drawToken: () => random.bytes(32).toString('base64url'),
     prompt: setup.faults.promptLeftOpen > 0 ? parts.prompt : null,
-    dialect: setup.faults.answerMisread > 0 ? createDialect(parts, books) : null,
+    dialect: setup.faults.answerMisread > 0 ? createDialect(parts, books) : createOtherWords(parts),
   };
 }
 
@@ -251,6 +253,7 @@ function onChanged(
   before: SessionSnapshot,
   now: SessionSnapshot,
 ): void {
+  judgeRefusalShown(parts, tab, now);
   if (now.status === 'active') {
     tab.sid = now.sid;
     return;

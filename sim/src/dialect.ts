@@ -9,7 +9,8 @@ import type { Random } from './random.ts';
 export type Dialect = {
   /** What arrives in place of the server's answer. */
   readonly translate: (answer: HttpAnswer, request: HttpRequest) => HttpAnswer;
-  readonly classify: (answer: HttpAnswer) => TokenAnswer | null;
+  /** `null`: the app cannot read them. */
+  readonly classify: ((answer: HttpAnswer) => TokenAnswer | null) | null;
 };
 
 const OVER_STATUS = 440;
@@ -97,5 +98,35 @@ export function createDialect({ random, setup }: Ground, books: Books): Dialect 
       if (said?.kind === 'rejected') books.reach('end of a session told by the app');
       return said;
     },
+  };
+}
+
+/** Words in which servers refuse a dead refresh token, none of which ends a session. */
+const OTHER_WORDS = [
+  'invalid_request',
+  'invalid_client',
+  'invalid_token',
+  'unauthorized_client',
+  'access_denied',
+  'interaction_required',
+  'login_required',
+  'consent_required',
+  'token_expired',
+] as const;
+
+/** A server whose words for the end of a session no app can read, until the faults are over; `null`: it speaks as it should. */
+export function createOtherWords({ random, setup }: Ground): Dialect | null {
+  const chance = random.fork('other words');
+  if (!chance.chance(setup.faults.otherWords)) return null;
+  const error = chance.pick(OTHER_WORDS);
+  return {
+    translate: (answer, { body }) => {
+      const isRefresh = body?.includes('grant_type=refresh_token');
+      const isEnd = isRefresh && parseObject(answer.body)?.['error'] === 'invalid_grant';
+      return isEnd && setup.faults.otherWords > 0
+        ? { ...answer, status: 400, body: JSON.stringify({ error }) }
+        : answer;
+    },
+    classify: null,
   };
 }

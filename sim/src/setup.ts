@@ -87,6 +87,8 @@ const FAULTS = {
   itemRefused: 0.3,
   /** Some processes are workers, to whom nobody says anything. Probability of a process after the first. */
   deafWorker: 0.6,
+  /** The server says in other words than `invalid_grant` that a session is over, and no app can read them. Probability of a seed. */
+  otherWords: 0.25,
 } as const;
 
 /**

@@ -60,6 +60,8 @@ export const STATES = [
   'item refused',
   'chain of several sessions signed out',
   'request of a worker that hears nothing',
+  'session in doubt',
+  'session in doubt, cured by a sign-in',
 ] as const;
 
 export type StateName = (typeof STATES)[number];

@@ -40,6 +40,11 @@ export type Tab = {
   lastAttempt: number;
   /** The user has asked to extend the session; `null`: the server has answered. */
   extension: Extension | null;
+  /** The server ends sessions in words that no app can read. */
+  readonly hearsOtherWords: boolean;
+  /** Since when the server refuses to renew the session, by the clock that the tab measures with, in ms; `null`: it does not. */
+  refusedSinceMs: number | null;
+  readonly monotonicMs: () => number;
 };
 
 /** What a tab needs from its device and the world. */
@@ -82,7 +87,7 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
     onEvent,
     fetch: fetchOf(process, parts),
     ...(prompt && { reauthentication: [automaticStage('biometric', prompt(process)), 'password'] }),
-    ...(dialect && { readAnswer: foreignAnswers(dialect.classify) }),
+    ...(dialect?.classify && { readAnswer: foreignAnswers(dialect.classify) }),
   });
   const opened: Tab = {
     process,
@@ -97,6 +102,9 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
     cause: '',
     lastAttempt: 0,
     extension: null,
+    hearsOtherWords: dialect !== null && dialect.classify === null,
+    refusedSinceMs: null,
+    monotonicMs: () => platform.clock.now().monotonicMs,
   };
   tab = opened;
   let snapshot = auth.getSnapshot();

@@ -93,6 +93,11 @@ const isSteppingUp = ({ auth }: Tab): boolean => {
   return snapshot.status === 'active' && snapshot.stepUp !== null;
 };
 
+const isInDoubt = ({ auth }: Tab): boolean => {
+  const snapshot = auth.getSnapshot();
+  return snapshot.status === 'active' && snapshot.isDoubtful;
+};
+
 /** Authenticates again while a session lives: because a resource wants it, or for no reason at all. @returns whether that was done */
 function signInAgain(
   { setup, books }: UserParts,
@@ -106,6 +111,10 @@ function signInAgain(
     books.reach(isDeclined ? 'step-up declined' : 'step-up answered');
     if (isDeclined) tab.auth.declineReauthentication();
     else signIn(tab);
+    return true;
+  }
+  if (isInDoubt(tab) && again.chance(0.2)) {
+    signIn(tab);
     return true;
   }
   if (!again.chance(setup.faults.signedInAgain)) return false;
@@ -126,6 +135,8 @@ async function attempt(
     await signIn();
     if (tab.auth.getSnapshot().status !== 'active')
       books.violate('I1', 'a sign-in was said to have worked, and nobody is signed in');
+    if (isInDoubt(tab)) books.violate('I11', 'a sign-in was said to have worked, and the session is in doubt');
+    if (before.status === 'active' && before.isDoubtful) books.reach('session in doubt, cured by a sign-in');
     if (before.status === 'reauth-required') books.reach(state);
     if (before.status === 'active') books.reach('another user signed in');
   } catch (error) {

@@ -39,7 +39,7 @@ const failures: Readonly<Record<Failure, string>> = {
   'server-error': 'the server was in trouble (5xx)',
   'rate-limited': 'the server asked to wait (429)',
   'not-json': 'something else than the server answered',
-  misconfigured: 'the server does not accept this app',
+  misconfigured: 'the server refused, without ending the session',
   'vault-unavailable': 'the storage did not answer',
   'answer-mismatch': 'the answer was for another session',
   'nonce-required': 'the server asked for another nonce',

@@ -21,7 +21,7 @@ const failures: Readonly<Record<OfType<'refresh.failed'>['cause'], string>> = {
   'server-error': 'the server is in trouble',
   'rate-limited': 'the server asked to wait',
   'not-json': 'something else than the server answered',
-  misconfigured: 'the server does not accept this app',
+  misconfigured: 'the server refused, without ending the session',
   'vault-unavailable': 'the keychain is locked',
   'answer-mismatch': 'the answer was for another session',
   'nonce-required': 'the server asked for another nonce',

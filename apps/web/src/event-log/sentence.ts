@@ -37,7 +37,7 @@ function whyFailed(cause: RefreshFailure['cause']): string {
     case 'not-json':
       return 'something else than the server answered';
     case 'misconfigured':
-      return 'the server does not accept this app';
+      return 'the server refused, without ending the session';
     case 'vault-unavailable':
       return 'the browser’s storage did not answer';
     case 'answer-mismatch':

@@ -48,6 +48,8 @@ function useRenewal(session: SignedInSession): { readonly start: () => void; rea
   };
   if (before === null || session.status !== 'active') return { start, report: '' };
   if (generation > before) return { start, report: 'Renewed: a new access token is here.' };
+  if (session.refusal !== null)
+    return { start, report: `Not renewed: the server refuses (${session.refusal}). It is tried again.` };
   if (session.freshness === 'offline')
     return { start, report: 'Not renewed yet: the server is out of reach. It is tried again.' };
   return { start, report: 'The server is asked …' };

@@ -11,6 +11,12 @@ export type SessionSummary = { readonly tone: Tone; readonly label: string; read
 export function summarizeSession(session: SignedInSession): SessionSummary {
   if (session.status === 'reauth-required')
     return { tone: 'bad', label: 'Sign-in needed', detail: explainReauthentication(session.reason) };
+  if (session.isDoubtful)
+    return {
+      tone: 'bad',
+      label: 'In doubt',
+      detail: `The server does not renew this session (${session.refusal}). Sign out and in again.`,
+    };
   if (session.freshness === 'offline')
     return { tone: 'wait', label: 'Server out of reach', detail: 'The session stays. Holdfast keeps trying.' };
   if (session.refreshing)
