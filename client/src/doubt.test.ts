@@ -8,6 +8,7 @@ import { createWorld, json, settle, type Tab, type World } from './testing/world
 // A server that refuses every refresh in words that do not end a session. The user must learn of it, and must not lose the session.
 
 const SECOND = 1_000;
+const NO_DOUBT = { isDoubtful: false, refusal: null };
 const EXPIRY = 15 * MINUTE;
 const refused = json(400, { error: 'invalid_request', error_description: 'Unknown token' });
 
@@ -69,11 +70,11 @@ describe('a dead refresh token in other words than invalid_grant', () => {
     await world.time.advance(MINUTE);
     expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', isDoubtful: true, refusal: words });
     await tab.auth.signIn(ada);
-    expect(shownBy(tab)).toEqual({ isDoubtful: false, refusal: null });
+    expect(shownBy(tab)).toEqual(NO_DOUBT);
     expect(await parked).toBe('access-2');
     refusal.answer = null;
     await world.time.advance(DUE);
-    expect(shownBy(tab)).toEqual({ isDoubtful: false, refusal: null });
+    expect(shownBy(tab)).toEqual(NO_DOUBT);
     expect(await tab.auth.getAccessToken()).toBe('access-3');
   });
 });
@@ -109,7 +110,7 @@ describe('the doubt', () => {
     refusal.answer = null;
     tab.auth.extend();
     await settle();
-    expect(shownBy(tab)).toEqual({ isDoubtful: false, refusal: null });
+    expect(shownBy(tab)).toEqual(NO_DOUBT);
   });
 
   it('stays while the server cannot be reached', async () => {
@@ -127,7 +128,7 @@ describe('the doubt', () => {
     expect([shownBy(tab).isDoubtful, shownBy(other).isDoubtful]).toEqual([true, true]);
     await other.auth.signIn(ada);
     await settle();
-    expect([shownBy(tab), shownBy(other)]).toEqual(Array(2).fill({ isDoubtful: false, refusal: null }));
+    expect([shownBy(tab), shownBy(other)]).toEqual([NO_DOUBT, NO_DOUBT]);
     expect(await tab.auth.getAccessToken()).toBe('access-2');
   });
 
@@ -137,7 +138,7 @@ describe('the doubt', () => {
     await tab.auth.signOut();
     expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
     await tab.auth.signIn(ada);
-    expect(shownBy(tab)).toEqual({ isDoubtful: false, refusal: null });
+    expect(shownBy(tab)).toEqual(NO_DOUBT);
   });
 
   it('comes of answers for another session as well: no retry cures them', async () => {
@@ -154,7 +155,7 @@ describe('the doubt', () => {
   ])('does not come of an answer that says nothing of the session: %s', async (_name, answer) => {
     const { world, tab } = await signIn(answer);
     await world.time.advance(60 * MINUTE);
-    expect(shownBy(tab)).toEqual({ isDoubtful: false, refusal: null });
+    expect(shownBy(tab)).toEqual(NO_DOUBT);
   });
 
   it('does not come of what the app reads as no refusal; its own words are shown', async () => {
@@ -164,7 +165,7 @@ describe('the doubt', () => {
     );
     const { world, tab } = await signIn(refused, { readAnswer });
     await world.time.advance(EXPIRY + MINUTE);
-    expect(shownBy(tab)).toEqual({ isDoubtful: false, refusal: null });
+    expect(shownBy(tab)).toEqual(NO_DOUBT);
     words = 'the account is suspended';
     await world.time.advance(3 * MINUTE);
     expect(shownBy(tab)).toEqual({ isDoubtful: true, refusal: 'the account is suspended' });
