@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createAuthService, type AuthService } from 'holdfast';
+import { createAuthService, signOutEverywhere, type AuthService } from 'holdfast';
 import { node } from 'holdfast/node';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { startRealServer, type RealServer } from './interop/real-server.ts';
@@ -87,7 +87,7 @@ async function expectRefused(...others: readonly Device[]): Promise<void> {
 it('ends all three at once, and says why in the audit log', async () => {
   const [here, ...others] = devices;
   const bystander = await server.holdfast.users.create({ username: 'bob', password: credential.password, name: 'Bob' });
-  await here.auth.signOutEverywhere();
+  await signOutEverywhere(here.auth);
   expect(here.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
   await expect.poll(endings, patience).toEqual(EVERYWHERE);
   await expectRefused(...others);
@@ -102,7 +102,7 @@ it('asks for a recent authentication first, where the last one is old', async ()
   );
   here.auth.extend();
   await expect.poll(() => here.auth.getSnapshot(), patience).toMatchObject({ generation: 2, refreshing: false });
-  const left = here.auth.signOutEverywhere();
+  const left = signOutEverywhere(here.auth);
   await expect.poll(() => here.auth.getSnapshot(), patience).toMatchObject({ stepUp: { maxAgeSeconds: 300 } });
   expect(await endings()).toEqual(NOBODY);
   await here.auth.signIn(credential);
@@ -114,7 +114,7 @@ it('asks for a recent authentication first, where the last one is old', async ()
 it('offline: signed out at once, and everywhere when the network is back', async () => {
   const [here, ...others] = devices;
   here.setReachable(false);
-  await here.auth.signOutEverywhere();
+  await signOutEverywhere(here.auth);
   expect(here.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
   expect(await endings()).toEqual(NOBODY);
   here.setReachable(true);
@@ -125,7 +125,7 @@ it('offline: signed out at once, and everywhere when the network is back', async
 it('offline, and not before a relaunch: a program that was closed in a tunnel still keeps its word', async () => {
   const [here, ...others] = devices;
   here.setReachable(false);
-  await here.auth.signOutEverywhere();
+  await signOutEverywhere(here.auth);
   await expect.poll(() => here.auth.platform.outbox.list(), patience).toMatchObject([{ everywhere: true }]);
   here.auth.dispose();
   const relaunched = launch(here.folder);
@@ -138,7 +138,7 @@ it('offline, and not before a relaunch: a program that was closed in a tunnel st
 it('offline, and the user signs in again when the network is back: the new session stays', async () => {
   const [here, ...others] = devices;
   here.setReachable(false);
-  await here.auth.signOutEverywhere();
+  await signOutEverywhere(here.auth);
   await expect.poll(() => here.auth.platform.outbox.list(), patience).toMatchObject([{ everywhere: true }]);
   here.setReachable(true);
   await here.auth.signIn(credential);

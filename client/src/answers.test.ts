@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { adopt } from './adopt.ts';
 import { automaticStage } from './automatic-stage.ts';
 import { foreignAnswers } from './foreign-answers.ts';
 import type { HttpAnswer, Outbox, Vault } from './ports.ts';
@@ -233,7 +234,7 @@ describe('what an app may hand over', () => {
     const { auth } = world.openTab();
     await auth.ready();
     auth.dispose();
-    expect(await outcome(auth.adopt({ access_token: 'theirs' }))).toMatchObject({ code: 'disposed' });
+    expect(await outcome(adopt(auth, { access_token: 'theirs' }))).toMatchObject({ code: 'disposed' });
   });
 
   it('a deadline that is no number', async () => {

@@ -3,7 +3,7 @@ import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.
 import { HoldfastError } from './errors.ts';
 import { resolvePolicy, type SessionPolicy } from './policy.ts';
 import type { Platform } from './ports.ts';
-import { isDefinite, postRevocation } from './revocation.ts';
+import { postRevocation } from './revocation.ts';
 import type {
   Held,
   MachineConfig,
@@ -22,7 +22,7 @@ import {
   type Shell,
   type TokenRequest,
 } from './shell.ts';
-import { authenticate, beginSession, type PasswordCredential, type SignInMethod } from './sign-in.ts';
+import { authenticate, type PasswordCredential, type SignInMethod } from './sign-in.ts';
 import type { SessionSnapshot } from './snapshot.ts';
 import type { TokenAnswerReader } from './token-answer.ts';
 import { readTokenAnswer, type WireConfig } from './wire.ts';
@@ -85,25 +85,10 @@ export type AuthService = {
    */
   readonly signIn: (credential: PasswordCredential | SignInMethod) => Promise<void>;
   /**
-   * Takes over a session that another OAuth library began: its token endpoint's answer (RFC 6749 §5.1), as JSON.
-   * Rejects with `protocol` if it is none.
-   */
-  readonly adopt: (tokenResponse: Readonly<Record<string, unknown>>) => Promise<void>;
-  /**
    * Signs out: local data goes at once, the server is told as soon as it can be reached, also after a relaunch. Rejects with
    * `storage-unavailable`, signed out all the same, if the stored session could not be read or removed yet; it is tried again.
    */
   readonly signOut: () => Promise<void>;
-  /**
-   * Ends the user's other sessions at the server, then this one, unless somebody else has signed in meanwhile. A server that
-   * wants a recent authentication for it leads to a step-up first. Rejects, still signed in, if the server refuses or the step-up
-   * is declined.
-   *
-   * If the server cannot be asked (no network, no answer, 5xx, 429, a proxy's page) it resolves all the same: signed out here at
-   * once, as by `signOut`, and the others end as soon as the server can be told, also after a relaunch, provided that this session
-   * still lives then. That is a parameter of our server's revocation endpoint: another server ignores it and ends this session alone.
-   */
-  readonly signOutEverywhere: () => Promise<void>;
   /** The current means of authenticating again did not work out: tries the next one, or signs out. Default: `cancelled`. */
   readonly declineReauthentication: (why?: ReauthenticationFailure) => void;
   /** Renews the session now, because the user asks for it: the inactivity timeout starts anew, up to the absolute end. */
@@ -132,6 +117,8 @@ export type AuthService = {
   readonly resources: ReadonlySet<string>;
   /** The ports in use. */
   readonly platform: Platform;
+  /** For the functions of this package that take a service, such as `signOutEverywhere`. Not for apps. */
+  readonly internals: () => Shell;
   /** Stops timers and listeners. The session stays stored. */
   readonly dispose: () => void;
 };
@@ -141,17 +128,16 @@ function originOf(url: string, name: string): string {
   return new URL(url).origin;
 }
 
-const endpointOf = (issuer: string, path: string): string =>
-  new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`).href;
-
 function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthServiceOptions): WireConfig {
   if (clientId === '') throw new TypeError('clientId is empty');
-  const endpoint = (path: string): string => endpointOf(issuer, path);
+  const base = issuer.endsWith('/') ? issuer : `${issuer}/`;
+  const endpoint = (path: string): string => new URL(path, base).href;
   return {
     clientId,
     tokenEndpoint: endpoint(endpoints.token ?? 'token'),
     challengeEndpoint: endpoint(endpoints.challenge ?? 'authorize-challenge'),
     revocationEndpoint: endpoint(endpoints.revocation ?? 'revoke'),
+    sessionsEndpoint: endpoint(endpoints.sessions ?? 'sessions'),
     scope: scope ?? null,
     delivery: platform.delivery,
   };
@@ -189,7 +175,7 @@ async function signIn(shell: Shell, credential: PasswordCredential | SignInMetho
 }
 
 /** Makes a session that was just begun the session of this app; resolves when it is stored. */
-async function begin(shell: Shell, held: Held): Promise<void> {
+export async function begin(shell: Shell, held: Held): Promise<void> {
   const { signOuts } = shell;
   shell.newestAfter = signOuts;
   dispatch(shell, { type: 'signedIn', held });
@@ -199,14 +185,8 @@ async function begin(shell: Shell, held: Held): Promise<void> {
   if (shell.signOuts !== signOuts) throw signedOut();
 }
 
-async function adopt(shell: Shell, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
-  refuseUnusable(shell);
-  const answer = shell.readAnswer({ status: 200, headers: {}, body: JSON.stringify(tokenResponse) });
-  if (answer.kind !== 'tokens') throw new HoldfastError('protocol', 'no access_token');
-  await begin(shell, beginSession(answer.tokens, shell.platform.clock.now(), shell.config.scope));
-}
-
-async function signOut(shell: Shell, everywhere = false): Promise<void> {
+/** Signs out. `everywhere`: the server is asked to end the user's other sessions as well. */
+export async function signOut(shell: Shell, everywhere = false): Promise<void> {
   refuseUnusable(shell);
   const number = ++shell.signOuts;
   await restored(shell, number);
@@ -231,29 +211,6 @@ async function restored(shell: Shell, number: number): Promise<void> {
     };
     reading.then(end, () => {});
     throw new HoldfastError('storage-unavailable', undefined, { cause });
-  }
-}
-
-async function signOutEverywhere(shell: Shell, fetch: AuthorizedFetch, sessionsEndpoint: string): Promise<void> {
-  const { owner } = shell.state;
-  const response = await endOthers(shell, fetch, sessionsEndpoint);
-  if (response && !response.ok)
-    throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
-  if (shell.state.owner === owner) return signOut(shell, !response);
-  if (!response) throw new HoldfastError('user-changed');
-}
-
-/** What the server says to it; `null` if it cannot be asked. */
-async function endOthers(shell: Shell, fetch: AuthorizedFetch, sessionsEndpoint: string): Promise<Response | null> {
-  try {
-    // Where the last refresh has failed, nobody who wants to leave waits for the next one.
-    await requestToken(shell, { deadlineMs: shell.state.backoff ? 0 : shell.policy.responseDeadlineMs });
-    const response = await fetch(sessionsEndpoint, { method: 'DELETE' });
-    return isDefinite(response, await response.clone().text()) ? response : null;
-  } catch (error) {
-    // A session that is over has nothing to tell the server with.
-    if (shell.state.phase.kind !== 'active') throw error;
-    return null;
   }
 }
 
@@ -310,23 +267,15 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     platform,
     observers,
     automaticStages,
+    send: options.fetch ?? ((input, init) => fetch(input, init)),
   });
-  const send = options.fetch ?? ((input, init) => fetch(input, init));
   const base = (): string => (typeof document === 'undefined' ? issuer : document.baseURI);
-  const authorizedFetch = createAuthorizedFetch(shell, resources, base, send);
-  // Each try is bounded, the prompt between two of them is not.
-  const boundedFetch = createAuthorizedFetch(shell, resources, base, (input, init) =>
-    within(platform.clock, shell.policy.responseDeadlineMs, send(input, init)),
-  );
   return {
     getSnapshot: () => shell.snapshot,
     subscribe: (listener) => listen(shell.listeners, listener),
     observe: (observer) => listen(shell.observers, observer),
     signIn: (credential) => signIn(shell, credential),
-    adopt: (tokenResponse) => adopt(shell, tokenResponse),
     signOut: () => signOut(shell),
-    signOutEverywhere: () =>
-      signOutEverywhere(shell, boundedFetch, endpointOf(issuer, options.endpoints?.sessions ?? 'sessions')),
     declineReauthentication: (why = 'cancelled') => declineReauthentication(shell, why),
     extend: () => dispatch(shell, { type: 'extendRequested' }),
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),
@@ -334,9 +283,10 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     owner: () => shell.state.owner,
     untilOnline: (request) => (shell.state.isOffline ? waitForNetwork(shell, request) : null),
     getAccessToken: async (request = {}) => (await requestToken(shell, request)).access.value,
-    fetch: authorizedFetch,
+    fetch: createAuthorizedFetch(shell, resources, base),
     resources,
     platform,
+    internals: () => shell,
     dispose: () => disposeShell(shell),
   };
 }

@@ -211,10 +211,9 @@ export function createAuthorizedFetch(
   shell: Shell,
   resources: ReadonlySet<string>,
   base: () => string,
-  fetch: Fetch,
 ): AuthorizedFetch {
   return async (input, init) => {
-    const send = init?.fetch ?? fetch;
+    const send = init?.fetch ?? shell.send;
     const target = targetOf(input, base());
     const isOurs = target !== null && resources.has(target.origin);
     if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return send(input, init);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthService } from './auth-service.ts';
+import { signOutEverywhere } from './everywhere.ts';
 import { memoryOutbox } from './memory-vault.ts';
 import type { HttpAnswer, Platform, Revocation } from './ports.ts';
 import { ada, asBob, bob, DUE, MINUTE, never, outcome, pass, revoked, watch } from './testing/trouble.ts';
@@ -39,7 +40,7 @@ describe('when the server can be asked', () => {
       return Promise.resolve(Response.json({ ended: 2 }));
     };
     const { auth } = await world.openSignedInTab({ fetch });
-    await auth.signOutEverywhere();
+    await signOutEverywhere(auth);
     await settle();
     expect(auth.getSnapshot()).toEqual(gone);
     expect(asked).toEqual(['DELETE https://api.example.com/sessions Bearer access-1']);
@@ -55,7 +56,7 @@ describe('when the server can be asked', () => {
     const world = createWorld();
     const fetch = () => Promise.resolve(new Response(body && JSON.stringify(body), { status }));
     const { auth } = await world.openSignedInTab({ fetch });
-    const error = await outcome(auth.signOutEverywhere());
+    const error = await outcome(signOutEverywhere(auth));
     expect(error).toMatchObject({ code: 'http-status', response: { status } });
     expect(await (error as { response: Response }).response.text()).toBe(body === null ? '' : JSON.stringify(body));
     await world.time.advance(10 * MINUTE);
@@ -68,7 +69,7 @@ describe('when the server can be asked', () => {
     const fetch = () => Promise.resolve(new Response('{}', { status: 401, headers: stale }));
     const network = reachable(world);
     const { auth } = await world.openSignedInTab({ fetch }, { transport: network.transport });
-    const left = outcome(auth.signOutEverywhere());
+    const left = outcome(signOutEverywhere(auth));
     await settle();
     expect(auth.getSnapshot()).toMatchObject({ stepUp: { maxAgeSeconds: 300 } });
     // The network goes, and the token runs out while they think.
@@ -93,7 +94,7 @@ describe('when the server cannot be asked, this device is signed out at once, an
   ])('because %s', async (_case, fetch) => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({ fetch });
-    await auth.signOutEverywhere();
+    await signOutEverywhere(auth);
     expect(auth.getSnapshot()).toEqual(gone);
     expect((await world.vault.read())?.session).toBeNull();
     await settle();
@@ -103,7 +104,7 @@ describe('when the server cannot be asked, this device is signed out at once, an
   it('because there is no answer', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({ fetch: never });
-    const left = watch(auth.signOutEverywhere());
+    const left = watch(signOutEverywhere(auth));
     await world.time.advance(MINUTE);
     expect([left.is, auth.getSnapshot()]).toEqual(['resolved', gone]);
     expect(told(world)).toEqual(EVERYWHERE);
@@ -115,7 +116,7 @@ describe('when the server cannot be asked, this device is signed out at once, an
     const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
     network.isAway = true;
     await world.time.advance(20 * MINUTE);
-    await auth.signOutEverywhere();
+    await signOutEverywhere(auth);
     expect(auth.getSnapshot()).toEqual(gone);
   });
 
@@ -127,7 +128,7 @@ describe('when the server cannot be asked, this device is signed out at once, an
     world.time.jumpWall(20 * MINUTE);
     network.isAway = true;
     const { auth } = world.openTab({ fetch: offline }, { transport: network.transport });
-    const left = watch(auth.signOutEverywhere());
+    const left = watch(signOutEverywhere(auth));
     await world.time.advance(20_000);
     expect([left.is, auth.getSnapshot()]).toEqual(['resolved', gone]);
     network.isAway = false;
@@ -138,7 +139,7 @@ describe('when the server cannot be asked, this device is signed out at once, an
   it('with a cookie as well, which the session is named to', async () => {
     const world = createWorld('cookie');
     const { auth } = await world.openSignedInTab({ fetch: offline });
-    await auth.signOutEverywhere();
+    await signOutEverywhere(auth);
     await settle();
     expect(told(world)).toEqual([{ token: 'session-1', everywhere: 'true' }]);
   });
@@ -150,7 +151,7 @@ describe('what is owed to the server', () => {
     const network = reachable(world);
     const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
     network.isAway = true;
-    await auth.signOutEverywhere();
+    await signOutEverywhere(auth);
     await settle();
     auth.dispose();
     const relaunched = world.openTab({}, { transport: network.transport });
@@ -168,7 +169,7 @@ describe('what is owed to the server', () => {
     const network = reachable(world);
     const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
     Object.assign(network, { isAway: true, answer: { status: 200, headers: {}, body: '<html>' } });
-    await auth.signOutEverywhere();
+    await signOutEverywhere(auth);
     await settle();
     network.isAway = false;
     await world.time.advance(10 * MINUTE);
@@ -186,7 +187,7 @@ describe('what is owed to the server', () => {
     const outbox = { ...kept, add: (each: Revocation) => pass(world, 1_000).then(() => kept.add(each)) };
     const { auth } = await world.openSignedInTab({ fetch: offline }, { transport, outbox });
     network.isAway = true;
-    await auth.signOutEverywhere();
+    await signOutEverywhere(auth);
     await world.time.advance(laterMs);
     network.isAway = false;
     world.server.requests.length = 0;
@@ -208,7 +209,7 @@ describe('nothing is promised that cannot be kept', () => {
     let fail = (_error: Error): void => {};
     const fetch = () => new Promise<Response>((_resolve, reject) => (fail = reject));
     const { auth } = await world.openSignedInTab({ fetch });
-    const left = outcome(auth.signOutEverywhere());
+    const left = outcome(signOutEverywhere(auth));
     await settle();
     asBob(world);
     await auth.signIn(bob);
@@ -220,7 +221,7 @@ describe('nothing is promised that cannot be kept', () => {
   it('nobody is signed in', async () => {
     const world = createWorld();
     const { auth } = world.openTab({ fetch: offline });
-    expect(await outcome(auth.signOutEverywhere())).toMatchObject({ code: 'signed-out' });
+    expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'signed-out' });
   });
 
   it('the server has ended this session, and its token proves nothing any more', async () => {
@@ -229,7 +230,7 @@ describe('nothing is promised that cannot be kept', () => {
     world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'expired' }));
     await world.time.advance(DUE);
     expect(auth.getSnapshot().status).toBe('reauth-required');
-    const left = outcome(auth.signOutEverywhere());
+    const left = outcome(signOutEverywhere(auth));
     await world.time.advance(10 * MINUTE);
     expect(await left).toMatchObject({ code: 'deadline-exceeded' });
     expect(revoked(world)).toEqual([]);
@@ -238,6 +239,6 @@ describe('nothing is promised that cannot be kept', () => {
   it('the service was disposed of', async () => {
     const { auth } = await createWorld().openSignedInTab({ fetch: offline });
     auth.dispose();
-    expect(await outcome(auth.signOutEverywhere())).toMatchObject({ code: 'disposed' });
+    expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'disposed' });
   });
 });

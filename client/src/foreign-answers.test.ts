@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { adopt } from './adopt.ts';
 import { foreignAnswers } from './foreign-answers.ts';
 import type { HttpAnswer } from './ports.ts';
 import { createWorld } from './testing/world.ts';
@@ -44,7 +45,7 @@ describe('the lifetime of a token', () => {
     const world = createWorld();
     const { auth } = world.openTab({ readAnswer: foreignAnswers() });
     const startsAt = world.time.clock.now().wallMs;
-    await auth.adopt({ access_token: jwt({ iat: 0, exp: 300 }), refresh_token: 'r' });
+    await adopt(auth, { access_token: jwt({ iat: 0, exp: 300 }), refresh_token: 'r' });
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', accessExpiresAt: startsAt + 300_000 });
   });
 });

@@ -1,7 +1,9 @@
 // Authorization servers that nobody here wrote, with the whole AuthService: whoever has one keeps it, and nobody is signed out
 // for its habits.
 import { describe, expect, it } from 'vitest';
+import { adopt } from './adopt.ts';
 import type { AuthServiceOptions } from './auth-service.ts';
+import { signOutEverywhere } from './everywhere.ts';
 import { foreignAnswers } from './foreign-answers.ts';
 import type { HttpAnswer } from './ports.ts';
 import { FIRST_REFRESH_TOKEN, playForeignServer, type ForeignServer, type Habits } from './testing/foreign-server.ts';
@@ -42,7 +44,7 @@ function foreign(habits: Partial<Habits> = {}, options: Partial<AuthServiceOptio
 async function openAdoptedTab({ openTab }: Foreign): Promise<Tab> {
   const tab = openTab();
   await tab.auth.ready();
-  await tab.auth.adopt(begun);
+  await adopt(tab.auth, begun);
   return tab;
 }
 
@@ -136,13 +138,13 @@ describe('a server that', () => {
     const { auth } = openTab();
     await auth.ready();
     const answer = { access_token: 'no-refresh', token_type: 'Bearer', expires_in: 900, sub: 'ada' };
-    await auth.adopt(answer);
+    await adopt(auth, answer);
     await world.time.advance(14 * MINUTE);
     expect(await auth.getAccessToken()).toBe('no-refresh');
     await world.time.advance(2 * MINUTE);
     expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'expired' });
     const parked = auth.getAccessToken();
-    await auth.adopt({ ...answer, access_token: 'the-next' });
+    await adopt(auth, { ...answer, access_token: 'the-next' });
     expect(await parked).toBe('the-next');
     expect(server.requests).toEqual([]);
   });
@@ -162,13 +164,13 @@ describe('a server that', () => {
     const here = foreign();
     const { auth } = here.openTab();
     await auth.ready();
-    await auth.adopt({ ...begun, sub: 'ada' });
+    await adopt(auth, { ...begun, sub: 'ada' });
     here.server.losses = 1;
     const parked = auth.getAccessToken();
     await here.world.time.advance(MINUTE);
     expect(here.server.sent).toEqual([FIRST_REFRESH_TOKEN, FIRST_REFRESH_TOKEN]);
     expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'revoked', parkedRequests: 1 });
-    await auth.adopt({ access_token: 'after sign-in', expires_in: 900, refresh_token: 'another', sub: 'ada' });
+    await adopt(auth, { access_token: 'after sign-in', expires_in: 900, refresh_token: 'another', sub: 'ada' });
     expect(await parked).toBe('after sign-in');
   });
 
@@ -210,7 +212,7 @@ describe('a server that', () => {
     const endpoints = { token: 'oauth/token', challenge: '/login', sessions: 'users/me/sessions' };
     const { auth } = world.openTab({ issuer, endpoints, fetch }, { transport });
     await auth.signIn({ username: 'ada', password: 'secret' });
-    await auth.signOutEverywhere();
+    await signOutEverywhere(auth);
     expect(paths.slice(0, 3)).toEqual([
       'https://id.example/login',
       `${issuer}/oauth/token`,

@@ -1,3 +1,4 @@
+export { adopt } from './adopt.ts';
 export { createApiClient } from './api-client.ts';
 export type { ApiClient, ApiClientOptions, ApiRequestOptions, ApiResponse, RetryPolicy } from './api-client.ts';
 export { createAuthService } from './auth-service.ts';
@@ -7,6 +8,7 @@ export type { AutomaticStage } from './automatic-stage.ts';
 export type { AuthorizedFetch, AuthorizedInit } from './authorized-fetch.ts';
 export { HoldfastError } from './errors.ts';
 export type { HoldfastErrorCode } from './errors.ts';
+export { signOutEverywhere } from './everywhere.ts';
 export { foreignAnswers } from './foreign-answers.ts';
 export type { Instant } from './instant.ts';
 export { memoryDeviceSecret, memoryOutbox, memoryVault } from './memory-vault.ts';

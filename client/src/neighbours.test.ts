@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { adopt } from './adopt.ts';
 import { automaticStage } from './automatic-stage.ts';
 import type { ProofSigner } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
@@ -98,7 +99,7 @@ describe('a 401 that says nothing', () => {
     const world = createWorld();
     const { auth } = world.openTab({ fetch: apiOf({ '/legacy': 'silent' }), reauthentication: [] });
     await auth.ready();
-    await auth.adopt({ access_token: 'theirs', token_type: 'Bearer', expires_in: 3_600 });
+    await adopt(auth, { access_token: 'theirs', token_type: 'Bearer', expires_in: 3_600 });
     expect(await statusOf(auth.fetch(`${api}/legacy`))).toBe(401);
     expect(await statusOf(auth.fetch(`${api}/good`))).toBe(200);
     expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
@@ -108,7 +109,7 @@ describe('a 401 that says nothing', () => {
     const world = createWorld();
     const { auth } = world.openTab({ fetch: apiOf({ '/strict': 'explicit' }), reauthentication: [] });
     await auth.ready();
-    await auth.adopt({ access_token: 'theirs', token_type: 'Bearer', expires_in: 3_600 });
+    await adopt(auth, { access_token: 'theirs', token_type: 'Bearer', expires_in: 3_600 });
     expect(await statusOf(auth.fetch(`${api}/strict`))).toMatchObject({ code: 'signed-out' });
     expect(auth.getSnapshot()).toMatchObject({ status: 'signed-out', reason: 'expired' });
   });
@@ -173,7 +174,7 @@ describe('news that nobody brings', () => {
     const { auth } = world.openTab({}, { vault: full.vault });
     await auth.ready();
     full.mode = 'locked';
-    await auth.adopt({ access_token: 'a', expires_in: 900, sub: 'ada' });
+    await adopt(auth, { access_token: 'a', expires_in: 900, sub: 'ada' });
     await world.time.advance(16 * MINUTE);
     expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'expired' });
   });

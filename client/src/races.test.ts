@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { adopt } from './adopt.ts';
 import { automaticStage } from './automatic-stage.ts';
+import { signOutEverywhere } from './everywhere.ts';
 import type { Vault } from './ports.ts';
 import type { SignInMethod } from './sign-in.ts';
 import {
@@ -22,7 +24,7 @@ import { createWorld, json, settle } from './testing/world.ts';
 describe('a sign-in that is being stored stays, whatever is heard meanwhile', () => {
   it('adopted before anything was read, and nothing is stored', async () => {
     const { auth } = createWorld().openTab();
-    await auth.adopt({ access_token: 'a', refresh_token: 'r', token_type: 'Bearer', sid: 's', sub: 'u' });
+    await adopt(auth, { access_token: 'a', refresh_token: 'r', token_type: 'Bearer', sid: 's', sub: 'u' });
     expect(auth.getSnapshot().status).toBe('active');
   });
 
@@ -155,7 +157,7 @@ describe('a sign-out is of those who were there', () => {
     const world = createWorld();
     let answer: (response: Response) => void = () => {};
     const { auth } = await world.openSignedInTab({ fetch: () => new Promise((resolve) => (answer = resolve)) });
-    const left = outcome(auth.signOutEverywhere());
+    const left = outcome(signOutEverywhere(auth));
     await settle();
     asBob(world);
     await auth.signIn(bob);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { adopt } from './adopt.ts';
 import { automaticStage } from './automatic-stage.ts';
 import { defaultPolicy } from './policy.ts';
 import type { Platform, ProofSigner } from './ports.ts';
@@ -395,8 +396,8 @@ describe('what ends a session', () => {
     const world = createWorld();
     const tab = world.openTab();
     await tab.auth.ready();
-    await expect(tab.auth.adopt({ token_type: 'Bearer' })).rejects.toMatchObject({ code: 'protocol' });
-    await tab.auth.adopt({ access_token: 'theirs', token_type: 'Bearer', expires_in: 900, refresh_token: 'r0' });
+    await expect(adopt(tab.auth, { token_type: 'Bearer' })).rejects.toMatchObject({ code: 'protocol' });
+    await adopt(tab.auth, { access_token: 'theirs', token_type: 'Bearer', expires_in: 900, refresh_token: 'r0' });
     expect(await tab.auth.getAccessToken()).toBe('theirs');
     await world.time.advance(DUE);
     expect(world.server.requests.at(-1)?.get('refresh_token')).toBe('r0');

@@ -31,6 +31,8 @@ export type Shell = {
   readonly readAnswer: TokenAnswerReader;
   readonly policy: SessionPolicy;
   readonly platform: Platform;
+  /** Sends the requests to resources. */
+  readonly send: typeof fetch;
   state: SessionState;
   /** When the machine wants to be woken, as of its last turn. */
   wakeInMs: number;
@@ -76,7 +78,7 @@ export type Shell = {
 /** What a shell is made of. */
 export type ShellParts = Pick<
   Shell,
-  'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'automaticStages'
+  'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'automaticStages' | 'send'
 >;
 
 /** Creates the machine and starts to restore the session. */

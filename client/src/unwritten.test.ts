@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { adopt } from './adopt.ts';
 import type { HttpRequest, Outbox, Transport, Vault } from './ports.ts';
 import { ada, MINUTE, never, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
@@ -73,7 +74,7 @@ describe('what the vault does not know yet', () => {
     storage.mode = 'locked';
     const signedOut = tab.auth.signOut();
     await expect(signedOut).rejects.toMatchObject({ code: 'storage-unavailable' });
-    await tab.auth.adopt({ access_token: 'of-bob', token_type: 'Bearer', sid: 'session-2', sub: 'bob' });
+    await adopt(tab.auth, { access_token: 'of-bob', token_type: 'Bearer', sid: 'session-2', sub: 'bob' });
     storage.mode = 'fine';
     await world.time.advance(MINUTE);
     const relaunched = world.openTab();

@@ -16,6 +16,7 @@ const config: WireConfig = {
   tokenEndpoint: 'https://as.example/token',
   challengeEndpoint: 'https://as.example/authorize-challenge',
   revocationEndpoint: 'https://as.example/revoke',
+  sessionsEndpoint: 'https://as.example/sessions',
   scope: null,
   delivery: 'body',
 };

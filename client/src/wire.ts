@@ -8,6 +8,7 @@ export type WireConfig = {
   readonly tokenEndpoint: string;
   readonly challengeEndpoint: string;
   readonly revocationEndpoint: string;
+  readonly sessionsEndpoint: string;
   readonly scope: string | null;
   readonly delivery: 'cookie' | 'body';
 };

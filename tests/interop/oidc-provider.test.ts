@@ -4,6 +4,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
+  adopt,
   createAuthService,
   memoryDeviceSecret,
   memoryOutbox,
@@ -213,7 +214,7 @@ async function startProcesses(meet: (request: number) => Mishap): Promise<Proces
   const { url } = server;
   const granting = server;
   const first = await open(url);
-  const signIn = async (): Promise<void> => first.adopt(await grantTokens(granting, keys.jkt));
+  const signIn = async (): Promise<void> => adopt(first, await grantTokens(granting, keys.jkt));
   await signIn();
   const running: Processes = { processes: [first, await open(url)], ring, signIn };
   await passTo(0, running);

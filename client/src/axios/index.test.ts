@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import axios, { AxiosError, create, isAxiosError, isCancel, type AxiosInstance } from 'axios';
 import NodeFormData from 'form-data';
 import { afterEach, describe, expect, it } from 'vitest';
+import { adopt } from '../adopt.ts';
 import { HoldfastError } from '../errors.ts';
 import { startResource, type SeenRequest } from '../testing/resource.ts';
 import { createWorld, settle, type Tab, type World } from '../testing/world.ts';
@@ -124,7 +125,7 @@ describe('axios with a session: no request is lost to an expired token', () => {
   it('a retry after somebody else signed in is not sent as them', async () => {
     const { tab, client, seen } = await setUp(() => true);
     client.interceptors.response.use(async ({ config, status }) => {
-      await tab.auth.adopt({ access_token: 'of-another', token_type: 'Bearer', sid: 'session-2', sub: 'user-2' });
+      await adopt(tab.auth, { access_token: 'of-another', token_type: 'Bearer', sid: 'session-2', sub: 'user-2' });
       expect(status).toBe(200);
       return client.request(config);
     });

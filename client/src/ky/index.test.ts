@@ -1,5 +1,6 @@
 import ky, { isHTTPError, isTimeoutError, type KyInstance } from 'ky';
 import { afterEach, describe, expect, it } from 'vitest';
+import { adopt } from '../adopt.ts';
 import { startResource } from '../testing/resource.ts';
 import { createWorld, settle, type Tab, type World } from '../testing/world.ts';
 import { attach } from './index.ts';
@@ -79,7 +80,7 @@ describe('ky with a session: no request is lost to an expired token', () => {
       () => 503,
     );
     const somebodyElse = { access_token: 'access-of-another', token_type: 'Bearer', sid: 'session-2', sub: 'user-2' };
-    const another = api.extend({ hooks: { beforeRetry: [() => tab.auth.adopt(somebodyElse)] } });
+    const another = api.extend({ hooks: { beforeRetry: [() => adopt(tab.auth, somebodyElse)] } });
     expect(await errorOf(another.get('a'))).toMatchObject({ name: 'HoldfastError', code: 'user-changed' });
     expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer access-1']);
   });

@@ -112,12 +112,12 @@ describe('a command-line program', () => {
   it('signs out without a network and ends: what is left to tell the server waits for the next one', async () => {
     const outfile = path.join(folder, 'command.mjs');
     const contents = `
-      import { createAuthService } from '../index.ts';
+      import { adopt, createAuthService } from '../index.ts';
       import { node } from './index.ts';
       const platform = node({ name: 'cli', folder: ${JSON.stringify(folder)} });
       const auth = createAuthService({ issuer: 'http://127.0.0.1:9', clientId: 'cli', platform });
       await auth.ready();
-      await auth.adopt({ access_token: 'access', refresh_token: 'refresh', expires_in: 900 });
+      await adopt(auth, { access_token: 'access', refresh_token: 'refresh', expires_in: 900 });
       await auth.signOut();`;
     const stdin = { contents, resolveDir: import.meta.dirname };
     await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });

@@ -2,9 +2,11 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { create } from 'axios';
 import ky from 'ky';
+import { adopt } from '../adopt.ts';
 import { createApiClient } from '../api-client.ts';
 import { createAuthService } from '../auth-service.ts';
 import { attach as attachAxios } from '../axios/index.ts';
+import { signOutEverywhere } from '../everywhere.ts';
 import { attach as attachKy } from '../ky/index.ts';
 import { web } from './index.ts';
 
@@ -35,8 +37,8 @@ it('every call on a server rejects at once and says why: a page that is rendered
     getAccessToken: auth.getAccessToken(),
     signIn: auth.signIn({ username: 'ada', password: 'secret' }),
     signOut: auth.signOut(),
-    signOutEverywhere: auth.signOutEverywhere(),
-    adopt: auth.adopt({ access_token: 'token' }),
+    signOutEverywhere: signOutEverywhere(auth),
+    adopt: adopt(auth, { access_token: 'token' }),
     'api.get': api.get('/me', { deadlineMs: 2_000 }),
     'api.get().json': api.get('/me').json(),
     'api.post': api.post('/me', { json: { name: 'Ada' } }),
