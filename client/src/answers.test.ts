@@ -3,6 +3,7 @@ import { adopt } from './adopt.ts';
 import { automaticStage } from './automatic-stage.ts';
 import { foreignAnswers } from './foreign-answers.ts';
 import type { HttpAnswer, Outbox, Vault } from './ports.ts';
+import { proofSigner } from './proof-signer.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { startResource } from './testing/resource.ts';
 import {
@@ -96,7 +97,7 @@ describe('every promise settles, and says what happened', () => {
 
   it('of signIn(), with a key or a transport that never answers', async () => {
     const world = createWorld();
-    const tabs = [world.openTab({}, { signProof: never }), world.openTab({}, { transport: never })];
+    const tabs = [world.openTab({}, { signProof: proofSigner(never) }), world.openTab({}, { transport: never })];
     const states = tabs.map(({ auth }) => watch(auth.signIn(ada)));
     await world.time.advance(10 * MINUTE);
     expect(states).toEqual([{ is: 'rejected' }, { is: 'rejected' }]);

@@ -5,6 +5,7 @@ import { createApiClient } from './api-client.ts';
 import { automaticStage } from './automatic-stage.ts';
 import { foreignAnswers } from './foreign-answers.ts';
 import type { Platform, Vault } from './ports.ts';
+import { proofSigner } from './proof-signer.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
@@ -474,7 +475,7 @@ describe('one bad neighbour', () => {
 
   it('a session that was to be bound to a key and is not, is no session', async () => {
     const world = createWorld();
-    const tab = world.openTab({}, { signProof: () => Promise.resolve('proof') });
+    const tab = world.openTab({}, { signProof: proofSigner(() => Promise.resolve('proof')) });
     await tab.auth.ready();
     await expect(tab.auth.signIn(ada)).rejects.toMatchObject({ code: 'misconfigured' });
   });

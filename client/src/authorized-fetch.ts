@@ -2,7 +2,7 @@ import { HoldfastError } from './errors.ts';
 import { orNull } from './or-null.ts';
 import type { GrantedToken, Trial } from './session-state.ts';
 import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './shell.ts';
-import { rememberNonce, signProof } from './token-endpoint.ts';
+import { hear, signProof } from './token-endpoint.ts';
 import { freshMs } from './turn.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
@@ -128,7 +128,7 @@ async function sendOnce(
     const sent = plan.send(proof === null ? { authorization } : { authorization, dpop: proof });
     sent.catch(() => dispatch(shell, { type: 'requestLost' }));
     const response = await sent;
-    rememberNonce(shell, url, response.headers.get('dpop-nonce'));
+    hear(shell, url, { 'dpop-nonce': response.headers.get('dpop-nonce') });
     return response;
   };
   const response = await attempt();

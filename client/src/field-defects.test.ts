@@ -1,7 +1,8 @@
 // Defects that were found in well-known client libraries, by running them or in what their users report. Each is a case
 // here, so that it stays ours never to have. Cases that other files hold already are named there by what a user would lose.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Platform, ProofSigner } from './ports.ts';
+import type { Platform } from './ports.ts';
+import { proofSigner } from './proof-signer.ts';
 import { startResource } from './testing/resource.ts';
 import { createWorld, json, settle } from './testing/world.ts';
 
@@ -155,7 +156,7 @@ describe('in the application', () => {
     resource = started;
     const world = createWorld();
     world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
-    const signProof: ProofSigner = ({ nonce }) => Promise.resolve(nonce === null ? 'proof' : `proof with ${nonce}`);
+    const signProof = proofSigner(({ nonce }) => Promise.resolve(nonce === null ? 'proof' : `proof with ${nonce}`));
     const tab = await world.openSignedInTab({ resources: [started.url] }, { signProof });
     const request = new Request(`${started.url}/notes`, { method: 'POST', body: 'hello' });
     expect((await tab.auth.fetch(request)).status).toBe(200);

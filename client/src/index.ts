@@ -31,6 +31,8 @@ export type {
   Vault,
   VaultRecord,
 } from './ports.ts';
+export { proofSigner } from './proof-signer.ts';
+export type { Proof } from './proof-signer.ts';
 export { createRefreshLog } from './refresh-log.ts';
 export type {
   Chain,

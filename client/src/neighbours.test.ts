@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { adopt } from './adopt.ts';
 import { automaticStage } from './automatic-stage.ts';
-import type { ProofSigner } from './ports.ts';
+import { proofSigner } from './proof-signer.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { DUE, MINUTE, never, trouble, watch } from './testing/trouble.ts';
 import { createWorld, json, settle } from './testing/world.ts';
@@ -212,7 +212,7 @@ describe('a clock that is wrong', () => {
   it('does not make every proof of possession a refused one: proofs bear the time of the server', async () => {
     const world = createWorld();
     const times: number[] = [];
-    const signProof: ProofSigner = ({ atMs }) => (times.push(atMs), Promise.resolve('proof'));
+    const signProof = proofSigner(({ atMs }) => (times.push(atMs), Promise.resolve('proof')));
     world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
     const startMs = world.time.clock.now().wallMs;
     // The device is an hour slow.

@@ -149,17 +149,25 @@ export type Outbox = {
   remove(revocation: Revocation): Promise<void>;
 };
 
-/** Proves possession of a key that does not leave the device. @see RFC 9449 §4.2 */
-export type ProofSigner = (request: {
+/** The request that a proof is for. */
+export type ProofRequest = {
   readonly method: string;
   readonly url: string;
-  /** The nonce that the server asked for last; `null` if it asked for none. */
-  readonly nonce: string | null;
   /** The access token that goes with the proof; `null` at the token endpoint. */
   readonly accessToken: string | null;
-  /** The time to put into it, ms since 1970: this device's, corrected by what the authorization server's answers say. */
-  readonly atMs: number;
-}) => Promise<string>;
+  /** What time it is by this device, ms since 1970. */
+  readonly nowMs: number;
+};
+
+/** Proves possession of a key that does not leave the device: `proofSigner()` makes one. @see RFC 9449 §4.2 */
+export type ProofSigner = {
+  readonly sign: (request: ProofRequest) => Promise<string>;
+  /** Takes note of what an answer says. `nowMs`: what time it is by this device, ms since 1970. */
+  readonly hear: (answer: { readonly url: string; readonly headers: HeardHeaders; readonly nowMs: number }) => void;
+};
+
+/** The nonce for the next proof (RFC 9449 §8.2), and the authorization server's time. */
+export type HeardHeaders = { readonly 'dpop-nonce'?: string | null; readonly date?: string };
 
 /** Everything a platform provides. `holdfast/web` has one for browsers. */
 export type Platform = {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { adopt } from './adopt.ts';
 import { automaticStage } from './automatic-stage.ts';
 import { defaultPolicy } from './policy.ts';
-import type { Platform, ProofSigner } from './ports.ts';
+import type { Platform } from './ports.ts';
+import { proofSigner } from './proof-signer.ts';
 import type { SignInMethod } from './sign-in.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
@@ -205,10 +206,10 @@ describe('what does not end a session', () => {
   it('a nonce that the server wants in the proof costs one more request, and is remembered', async () => {
     const world = createWorld();
     const proofs: unknown[] = [];
-    const signProof: ProofSigner = (proof) => {
+    const signProof = proofSigner((proof) => {
       proofs.push(proof);
       return Promise.resolve('proof');
-    };
+    });
     world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
     const tab = await world.openSignedInTab({}, { signProof });
     world.server.answers.push(json(400, { error: 'use_dpop_nonce' }, { 'dpop-nonce': 'n1' }));

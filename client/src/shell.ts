@@ -54,10 +54,6 @@ export type Shell = {
   isHidden: boolean;
   /** What the next refresh request is signed with; made before the vault is read. */
   proof: string | null;
-  /** The nonces that servers want in proofs, by origin. */
-  readonly nonces: Map<string, string>;
-  /** How far the authorization server's clock is ahead of this device's, as of its last answer, in ms. */
-  clockOffsetMs: number;
   readonly automaticStages: readonly AutomaticStage[];
   /** Vault operations run one after the other, in the order in which the machine asked for them. */
   vaultTail: Promise<void>;
@@ -101,8 +97,6 @@ export function startShell(parts: ShellParts): Shell {
     attempts: new Map(),
     isHidden: false,
     proof: null,
-    nonces: new Map(),
-    clockOffsetMs: 0,
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
     undelivered: [],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthService } from './auth-service.ts';
-import type { ProofSigner, Vault } from './ports.ts';
+import type { Vault } from './ports.ts';
+import { proofSigner } from './proof-signer.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
 import { watchedSignals } from './watched-signals.ts';
 
@@ -109,11 +110,11 @@ describe('a session that another tab has ended', () => {
   it('is not sent with a proof that was being signed when the news arrived', async () => {
     const world = createWorld();
     world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
-    const proof: ProofSigner = () => Promise.resolve('proof');
+    const proof = proofSigner(() => Promise.resolve('proof'));
     const page = await world.openSignedInTab({}, { signProof: proof });
     const { sent, fetch } = apiOf();
     let signed = (): void => {};
-    const signProof: ProofSigner = () => new Promise((resolve) => (signed = () => resolve('proof')));
+    const signProof = proofSigner(() => new Promise((resolve) => (signed = () => resolve('proof'))));
     const worker = world.openTab({ fetch }, { signProof });
     await worker.auth.ready();
     const outcome = outcomeOf(worker.auth);

@@ -1,36 +1,23 @@
 import { HoldfastError } from './errors.ts';
-import type { HttpAnswer, HttpRequest } from './ports.ts';
+import type { HeardHeaders, HttpAnswer, HttpRequest } from './ports.ts';
 import type { Shell } from './shell.ts';
 import { readTokenAnswer } from './wire.ts';
 import { within } from './within.ts';
 
-type Parts = Pick<Shell, 'platform' | 'policy' | 'nonces' | 'clockOffsetMs'>;
+type Parts = Pick<Shell, 'platform' | 'policy'>;
 
-const originOf = (url: string): string => new URL(url).origin;
-
-/** Remembers the nonce that a server wants in the next proof. @see RFC 9449 §8.2 */
-export function rememberNonce({ nonces }: Parts, url: string, nonce: string | null | undefined): void {
-  if (nonce) nonces.set(originOf(url), nonce);
-}
-
-/** What an answer of the authorization server tells besides: the nonce for the next proof, and what time it is. */
-export function hear(parts: Parts, url: string, headers: HttpAnswer['headers']): void {
-  rememberNonce(parts, url, headers['dpop-nonce']);
-  const serverMs = Date.parse(headers['date'] ?? '');
-  if (Number.isFinite(serverMs)) parts.clockOffsetMs = serverMs - parts.platform.clock.now().wallMs;
-}
+/** Tells the signer of proofs what an answer says: of a resource the nonce alone, for its clock is another one. */
+export const hear = ({ platform }: Parts, url: string, headers: HeardHeaders): void =>
+  platform.signProof?.hear({ url, headers, nowMs: platform.clock.now().wallMs });
 
 /** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */
-export async function signProof(
-  { platform, nonces, clockOffsetMs }: Parts,
+export const signProof = async (
+  { platform }: Parts,
   method: string,
   url: string,
   accessToken: string | null,
-): Promise<string | null> {
-  if (!platform.signProof) return null;
-  const nonce = nonces.get(originOf(url)) ?? null;
-  return platform.signProof({ method, url, nonce, accessToken, atMs: platform.clock.now().wallMs + clockOffsetMs });
-}
+): Promise<string | null> =>
+  platform.signProof?.sign({ method, url, accessToken, nowMs: platform.clock.now().wallMs }) ?? null;
 
 /** The request with its proof. */
 export const withProof = (request: HttpRequest, proof: string | null): HttpRequest =>

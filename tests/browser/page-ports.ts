@@ -19,8 +19,7 @@ export type PagePorts = {
   listen(): number;
   heardBy(listener: number): readonly Signal[];
   stop(listener: number): void;
-  /** A DPoP proof. */
-  sign: ProofSigner;
+  readonly signer: ProofSigner;
   randomTokens(count: number): readonly string[];
   randomNumbers(count: number): readonly number[];
   acquire(use: number, waitMs: number): Promise<boolean>;
@@ -108,7 +107,7 @@ const ports: PagePorts = {
   listen,
   heardBy: (listener) => listeners[listener]?.heard ?? [],
   stop: (listener) => listeners[listener]?.stop(),
-  sign: webProofSigner(name),
+  signer: webProofSigner(name),
   randomTokens: (count) => Array.from({ length: count }, platform.randomToken),
   randomNumbers: (count) => Array.from({ length: count }, platform.random),
   acquire: async (use, waitMs) => {

@@ -84,7 +84,7 @@ export const cryptoOf = (tab: Tab): SignInCrypto => ({
 });
 
 /** The key of a tab. */
-export const signerOf =
-  (tab: Tab): ProofSigner =>
-  (request) =>
-    tab.evaluate((each) => ports.sign(each), request);
+export const signerOf = (tab: Tab): ProofSigner => ({
+  sign: (request) => tab.evaluate((each) => ports.signer.sign(each), request),
+  hear: (answer) => void tab.evaluate((each) => ports.signer.hear(each), answer),
+});

@@ -9,6 +9,7 @@ import {
   memoryDeviceSecret,
   memoryOutbox,
   memoryVault,
+  proofSigner,
   type AuthService,
   type Mutex,
   type Platform,
@@ -166,7 +167,7 @@ function createDevice({ privateKey, jwk }: Keys, meet: (request: number) => Mish
     random: () => 0.5,
     randomToken: () => crypto.randomUUID(),
     sha256: digest,
-    signProof: async (proof) => {
+    signProof: proofSigner(async (proof) => {
       const claims = {
         jti: crypto.randomUUID(),
         htm: proof.method,
@@ -176,7 +177,7 @@ function createDevice({ privateKey, jwk }: Keys, meet: (request: number) => Mish
         ...(proof.accessToken === null ? {} : { ath: await digest(proof.accessToken) }),
       };
       return new SignJWT(claims).setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).sign(privateKey);
-    },
+    }),
     delivery: 'body',
   };
   const ring = (): void => {

@@ -4,6 +4,7 @@ import {
   memoryDeviceSecret,
   memoryOutbox,
   memoryVault,
+  proofSigner,
   type AuthService,
   type Platform,
 } from 'holdfast';
@@ -56,7 +57,7 @@ function createDevice({ privateKey, jwk }: Keys): Platform {
     random: () => 0.5,
     randomToken: () => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url'),
     sha256: digest,
-    signProof: async ({ method, url, nonce, accessToken, atMs }) => {
+    signProof: proofSigner(async ({ method, url, nonce, accessToken, atMs }) => {
       const claims = {
         jti: crypto.randomUUID(),
         htm: method,
@@ -66,7 +67,7 @@ function createDevice({ privateKey, jwk }: Keys): Platform {
         ...(accessToken === null ? {} : { ath: await digest(accessToken) }),
       };
       return new SignJWT(claims).setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).sign(privateKey);
-    },
+    }),
     delivery: 'body',
   };
 }

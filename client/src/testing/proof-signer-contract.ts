@@ -20,8 +20,8 @@ function read(proof: string): Proof {
   return { header, claims: decode(body) as Proof['claims'], isSigned };
 }
 
-const atMs = Date.UTC(2026, 0, 1, 12, 0, 0, 900);
-const request = { method: 'POST', url: 'https://api.example.com/token', nonce: null, accessToken: null, atMs };
+const nowMs = Date.UTC(2026, 0, 1, 12, 0, 0, 900);
+const request = { method: 'POST', url: 'https://api.example.com/token', accessToken: null, nowMs };
 
 /** What every signer of DPoP proofs must do. `open` opens the store of one device, as a later start of the program would. */
 export function proofSignerContract(
@@ -37,16 +37,16 @@ export function proofSignerContract(
     afterEach(() => close());
 
     it('by a signature of the key that it names, of which the public half alone is shown (RFC 9449 §4.2)', async () => {
-      const { header, isSigned } = read(await (await open())(request));
+      const { header, isSigned } = read(await (await open()).sign(request));
       expect(header).toMatchObject({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256' } });
       expect(Object.keys(header.jwk).toSorted()).toEqual(['crv', 'kty', 'x', 'y']);
       expect(isSigned).toBe(true);
     });
 
     it('for one request: method, URL without query and fragment, and the time that it is given', async () => {
-      const sign = await open();
+      const signer = await open();
       const url = 'https://api.example.com/notes?secret=1#part';
-      const { claims } = read(await sign({ ...request, method: 'GET', url }));
+      const { claims } = read(await signer.sign({ ...request, method: 'GET', url }));
       expect(claims).toMatchObject({ htm: 'GET', htu: 'https://api.example.com/notes' });
       expect(claims['iat']).toBe(Date.UTC(2026, 0, 1, 12) / 1_000);
       expect(claims).not.toHaveProperty('nonce');
@@ -54,21 +54,24 @@ export function proofSignerContract(
     });
 
     it('with the nonce that the server wants, and for the access token that goes with it', async () => {
-      const { claims } = read(await (await open())({ ...request, nonce: 'n-1', accessToken: 'access-1' }));
+      const signer = await open();
+      signer.hear({ url: 'https://other.example.com/', headers: { 'dpop-nonce': 'n-2' }, nowMs });
+      signer.hear({ url: request.url, headers: { 'dpop-nonce': 'n-1' }, nowMs });
+      const { claims } = read(await signer.sign({ ...request, accessToken: 'access-1' }));
       const ath = createHash('sha256').update('access-1').digest('base64url');
       expect(claims).toMatchObject({ nonce: 'n-1', ath });
     });
 
     it('anew each time: no two proofs are the same', async () => {
-      const sign = await open();
-      const proofs = await Promise.all(Array.from({ length: 20 }, () => sign(request)));
+      const signer = await open();
+      const proofs = await Promise.all(Array.from({ length: 20 }, () => signer.sign(request)));
       expect(new Set(proofs.map((proof) => read(proof).claims['jti'])).size).toBe(20);
     });
 
     it('by one key, however many ask first: a session that is bound to another is lost', async () => {
       const signers = await Promise.all(Array.from({ length: 4 }, () => open()));
-      const proofs = await Promise.all(signers.map((sign) => sign(request)));
-      proofs.push(await (await open())(request));
+      const proofs = await Promise.all(signers.map((signer) => signer.sign(request)));
+      proofs.push(await (await open()).sign(request));
       expect(new Set(proofs.map((proof) => read(proof).header.jwk.x)).size).toBe(1);
     });
   });

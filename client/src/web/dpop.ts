@@ -1,4 +1,5 @@
 import type { ProofSigner } from '../ports.ts';
+import { proofSigner } from '../proof-signer.ts';
 import { randomToken, sha256, toBase64Url } from './crypto.ts';
 import { sealedStore, type SealedStore } from './sealed-store.ts';
 import { openSlots } from './slots.ts';
@@ -27,7 +28,7 @@ async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unk
  */
 export function webProofSigner(name = 'default'): ProofSigner {
   let store: SealedStore | null = null;
-  return async ({ method, url, nonce, accessToken, atMs }) => {
+  return proofSigner(async ({ method, url, nonce, accessToken, atMs }) => {
     store ??= sealedStore(openSlots(`holdfast-${name}`));
     const keys = await store.key('proof-key', () => crypto.subtle.generateKey(ES256, false, ['sign', 'verify']));
     return signWith(keys, {
@@ -38,5 +39,5 @@ export function webProofSigner(name = 'default'): ProofSigner {
       ...(nonce === null ? {} : { nonce }),
       ...(accessToken === null ? {} : { ath: await sha256(accessToken) }),
     });
-  };
+  });
 }
