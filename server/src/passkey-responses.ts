@@ -12,7 +12,7 @@ export interface PasskeyResponse<Json> {
 
 /** What an authenticator's signature vouches for. */
 export type VerifiedUse = Pick<PasskeyRecord, 'signCount' | 'isBackedUp'>;
-export type VerifiedCredential = Omit<NewPasskeyRecord, 'sub' | 'rpId' | 'name'>;
+export type VerifiedCredential = Omit<NewPasskeyRecord, 'sub' | 'userHandle' | 'rpId' | 'name'>;
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 /** WebAuthn Level 3 §5.8.3: an id is at most 1023 bytes. */
@@ -20,11 +20,6 @@ const MAXIMUM_ID_BYTES = 1023;
 /** What WebAuthn knows and what may come has this form; the browser tells them, nobody vouches for them. */
 const TRANSPORT = /^[a-z-]{1,32}$/;
 const MAXIMUM_TRANSPORTS = 8;
-
-/** The user handle: the 16 random bytes of the subject's UUID, which say nothing about the user (WebAuthn Level 3 §14.6.1). */
-export function userHandleOf(sub: string): Buffer {
-  return Buffer.from(sub.replaceAll('-', ''), 'hex');
-}
 
 /** @returns null when it is not the JSON of an assertion */
 export function readAssertion(text: string): PasskeyResponse<AuthenticationResponseJSON> | null {
@@ -64,8 +59,8 @@ export async function verifyAssertion(
   passkey: PasskeyRecord,
   relyingParty: PasskeyRelyingParty,
 ): Promise<VerifiedUse | null> {
-  // Nobody was identified before, so the authenticator has to say whose the credential is (step 6).
-  if (json.response.userHandle !== userHandleOf(passkey.sub).toString('base64url')) return null;
+  // The user was not identified before, so the authenticator has to say whose the credential is (step 6).
+  if (json.response.userHandle !== passkey.userHandle.toString('base64url')) return null;
   if (passkey.rpId !== relyingParty.rpId || isFramed(json.response.clientDataJSON)) return null;
   try {
     const { verified, authenticationInfo } = await verifyAuthenticationResponse({

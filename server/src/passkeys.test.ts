@@ -144,6 +144,33 @@ describe('a passkey', () => {
     await brief.holdfast.close();
   });
 
+  // The handle is stored by the authenticator, and shown by some of them.
+  test('carries a random user handle, the same at each registration, which tells nothing of the user', async () => {
+    const handles = [];
+    for (let times = 0; times < 2; times++) {
+      const begun = await server.ask('POST', '/passkeys/options', session.accessToken);
+      handles.push(Buffer.from(optionsOf(begun).user?.id ?? '', 'base64url'));
+    }
+    expect(handles[0]).toHaveLength(32);
+    expect(handles[1]).toEqual(handles[0]);
+    expect(handles[0]?.toString('hex')).not.toContain(sub.replaceAll('-', ''));
+    const { authenticator } = await register();
+    expect(await signIn(authenticator, { userHandle: handles[0]?.toString('base64url') ?? '' })).toMatchObject({
+      status: 200,
+    });
+  });
+
+  test('with the handle that it was made with signs in, as passkeys of earlier versions do', async () => {
+    const { authenticator } = await register();
+    const earlier = Buffer.from(sub.replaceAll('-', ''), 'hex');
+    await server.holdfast.database.query('UPDATE holdfast.passkeys SET user_handle = $2 WHERE user_id = $1', [
+      sub,
+      earlier,
+    ]);
+    expect(await signIn(authenticator)).toMatchObject({ status: 400 });
+    expect(await signIn(authenticator, { userHandle: earlier.toString('base64url') })).toMatchObject({ status: 200 });
+  });
+
   // Each of these is a step of WebAuthn Level 3 §7.2; without it somebody else than the user at the device gets in.
   test.each<[string, Deviation]>([
     ['of a page of another origin', { origin: 'https://id.example.evil.example' }],
@@ -239,8 +266,6 @@ describe('registering a passkey', () => {
       attestation: 'none',
       authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
     });
-    const { id } = options['user'] as { readonly id: string };
-    expect(Buffer.from(id, 'base64url')).toHaveLength(16);
   });
 
   test('and removing one need a recent authentication: a session left open cannot be made permanent', async () => {

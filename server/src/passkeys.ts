@@ -6,14 +6,9 @@ import type {
 import type { Client } from './clients.ts';
 import type { CredentialChanged, Report } from './events.ts';
 import type { PasskeyChallenge, PasskeyChallenges } from './passkey-challenges.ts';
-import {
-  readAssertion,
-  readAttestation,
-  userHandleOf,
-  verifyAssertion,
-  verifyAttestation,
-} from './passkey-responses.ts';
+import { readAssertion, readAttestation, verifyAssertion, verifyAttestation } from './passkey-responses.ts';
 import type { Policy } from './policy.ts';
+import type { SubjectStore } from './subject-store.ts';
 import type { PasskeyRecord, PasskeyStore, UserChange } from './user-store.ts';
 import { toUser } from './users.ts';
 import type { User } from './users.ts';
@@ -71,6 +66,7 @@ export interface Passkeys {
 
 export interface PasskeysParts {
   readonly store: PasskeyStore;
+  readonly userHandleOf: SubjectStore['userHandleOf'];
   readonly challenges: PasskeyChallenges;
   readonly policy: Pick<Policy, 'passkeyChallengeLifetimeSeconds' | 'passkeysPerUser'>;
   readonly report: Report;
@@ -78,7 +74,7 @@ export interface PasskeysParts {
 
 /** @see WebAuthn Level 3 §7 */
 export function createPasskeys(parts: PasskeysParts): Passkeys {
-  const { store, challenges, policy, report } = parts;
+  const { store, userHandleOf, challenges, policy, report } = parts;
   const timeout = policy.passkeyChallengeLifetimeSeconds * 1000;
   const reportChange = ({ sub, sid }: PasskeyHolder, change: CredentialChanged['change']): void =>
     report({ type: 'credential.changed', sub, sid, change });
@@ -101,7 +97,7 @@ export function createPasskeys(parts: PasskeysParts): Passkeys {
       const options = await generateRegistrationOptions({
         rpName: rpId,
         rpID: rpId,
-        userID: new Uint8Array(userHandleOf(holder.sub)),
+        userID: new Uint8Array(await userHandleOf(holder.sub)),
         userName: user.username,
         userDisplayName: user.name,
         challenge: new Uint8Array(challenge),
@@ -126,7 +122,8 @@ export function createPasskeys(parts: PasskeysParts): Passkeys {
         if (!(await spend())) return { kind: 'invalid_session' };
         const { sub, client } = holder;
         const { rpId } = client.passkeys;
-        const passkey = await store.insert({ ...verified, sub, rpId, name }, policy.passkeysPerUser);
+        const userHandle = await userHandleOf(sub);
+        const passkey = await store.insert({ ...verified, sub, userHandle, rpId, name }, policy.passkeysPerUser);
         if (passkey === null) return { kind: 'taken' };
         reportChange(holder, 'passkey_added');
         return { kind: 'registered', passkey };

@@ -36,6 +36,12 @@ export function createPeople(parts: PeopleParts): People {
   const challenges = createPasskeyChallenges(keyRing, policy.passkeyChallengeLifetimeSeconds, Date.now);
   return {
     ...createUsers({ store: store.users, passwords, passwordLimits, policy, report, isKnownPassword, endMany }),
-    passkeys: createPasskeys({ store: store.passkeys, challenges, policy, report }),
+    passkeys: createPasskeys({
+      store: store.passkeys,
+      userHandleOf: store.subjects.userHandleOf,
+      challenges,
+      policy,
+      report,
+    }),
   };
 }

@@ -56,6 +56,8 @@ export interface UserStore {
 export interface PasskeyRecord {
   readonly credentialId: Buffer;
   readonly sub: string;
+  /** The user handle that the authenticator keeps with it: random, and no `sub`. @see WebAuthn Level 3 §14.6.1 */
+  readonly userHandle: Buffer;
   readonly rpId: string;
   /** COSE_Key. */
   readonly publicKey: Buffer;

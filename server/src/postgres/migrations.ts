@@ -7,6 +7,7 @@ import { EVENTS } from './migrations/0004-events.ts';
 import { SIGNING_KEY_SCHEDULE } from './migrations/0005-signing-key-schedule.ts';
 import { FAMILIAR_NETWORKS } from './migrations/0006-familiar-networks.ts';
 import { DEVICE_CHAINS } from './migrations/0007-device-chains.ts';
+import { PASSKEY_USER_HANDLES } from './migrations/0008-passkey-user-handles.ts';
 
 interface Migration {
   readonly version: number;
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, name: 'signing key schedule', sql: SIGNING_KEY_SCHEDULE },
   { version: 6, name: 'familiar networks', sql: FAMILIAR_NETWORKS },
   { version: 7, name: 'device chains', sql: DEVICE_CHAINS },
+  { version: 8, name: 'passkey user handles', sql: PASSKEY_USER_HANDLES },
 ];
 
 /** Any constant will do, as long as nobody else's advisory lock on this database has the same. */

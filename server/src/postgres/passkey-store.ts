@@ -8,6 +8,7 @@ import type { UserRow } from './user-store.ts';
 interface PasskeyRow {
   readonly credential_id: Buffer;
   readonly user_id: string;
+  readonly user_handle: Buffer;
   readonly rp_id: string;
   readonly public_key: Buffer;
   readonly sign_count: number;
@@ -22,15 +23,16 @@ interface PasskeyRow {
 
 /** What a {@link PasskeyRow} holds; `p` is the passkey. A counter has 32 bits, which a double holds exactly. */
 const PASSKEY_COLUMNS = `
-  p.credential_id, p.user_id, p.rp_id, p.public_key, p.sign_count::float8 AS sign_count, p.transports, p.aaguid,
+  p.credential_id, p.user_id, p.user_handle, p.rp_id, p.public_key, p.sign_count::float8 AS sign_count, p.transports, p.aaguid,
   p.is_backup_eligible, p.is_backed_up, p.name AS passkey_name,
   (extract(epoch FROM p.created_at) * 1000)::float8 AS created_at_ms,
   (extract(epoch FROM p.last_used_at) * 1000)::float8 AS last_used_at_ms`;
 
 const INSERT = `
   INSERT INTO holdfast.passkeys AS p
-    (credential_id, user_id, rp_id, public_key, sign_count, transports, aaguid, is_backup_eligible, is_backed_up, name)
-  SELECT $1, u.id, $3, $4, $5, $6, $7, $8, $9, $10 FROM holdfast.users AS u WHERE u.id = $2 AND u.disabled_at IS NULL
+    (credential_id, user_id, rp_id, public_key, sign_count, transports, aaguid, is_backup_eligible, is_backed_up, name,
+    user_handle)
+  SELECT $1, u.id, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM holdfast.users AS u WHERE u.id = $2 AND u.disabled_at IS NULL
   ON CONFLICT (credential_id) DO NOTHING
   RETURNING ${PASSKEY_COLUMNS}`;
 
@@ -72,6 +74,7 @@ export function createPasskeyStore({ durable }: Connections, bucketOf: BucketOf)
           passkey.isBackupEligible,
           passkey.isBackedUp,
           passkey.name,
+          passkey.userHandle,
         ];
         return toPasskeyOrNull((await client.query<PasskeyRow>(INSERT, values)).rows);
       }),
@@ -114,6 +117,7 @@ function toPasskey(row: PasskeyRow): PasskeyRecord {
   return {
     credentialId: row.credential_id,
     sub: row.user_id,
+    userHandle: row.user_handle,
     rpId: row.rp_id,
     publicKey: row.public_key,
     signCount: row.sign_count,
