@@ -68,6 +68,8 @@ export type SignOutRequest = Pick<RefreshRequest, 'client' | 'verifyProof' | 'ad
 export type SignOutAnswer =
   /** The session has ended, now or before; or the token never meant anything. */
   | { readonly kind: 'signed_out' }
+  /** Everywhere was asked for, and nothing proved a live session: what the token or the device has is over, the user's others go on. */
+  | { readonly kind: 'not_everywhere' }
   | { readonly kind: 'wrong_holder'; readonly reason: 'wrong_client' | 'wrong_key' | 'proof_missing' }
   | { readonly kind: 'wait'; readonly retryAfterMs: number };
 

@@ -14,20 +14,27 @@ export async function signOut(
   { revoke, signOutOf, revokeAllOfUser }: Pick<Sessions, 'revoke' | 'signOutOf' | 'revokeAllOfUser'>,
 ): Promise<SignOutAnswer> {
   const { refreshToken, address, client, isEverywhere, isDiscard = false } = request;
+  let areOthersEnded = false;
+  const endOwn = (sid: string): Promise<boolean> =>
+    isDiscard ? revoke(sid, 'discarded', { address }) : signOutOf(sid, { address });
   const end: EndSession = async ({ sid, sub }, isOver) => {
-    if (isDiscard) return void (await revoke(sid, 'discarded', { address }));
     // The others first: should this fail in between, the token still counts at the next try. Only a live session speaks for them.
-    if (isEverywhere && !isOver) await revokeAllOfUser(sub, 'user', { address, sparedSid: sid });
-    await signOutOf(sid, { address });
+    areOthersEnded = isEverywhere && !isOver;
+    if (areOthersEnded) await revokeAllOfUser(sub, 'user', { address, sparedSid: sid });
+    await endOwn(sid);
   };
-  const parsed = refreshToken === null ? null : parseKnown(refreshToken, parts);
-  if (parsed?.kind === 'genuine') {
-    const use = toUse(parsed.token, { ...request, scope: null, isUserActive: false }, parts.policy);
-    return judge(use, parts, end);
-  }
-  const member = await findOwnSession(request, parts);
-  if (member?.clientId === client.clientId && !isDiscard) await signOutOf(member.sid, { address });
-  return { kind: 'signed_out' };
+  const endProven = async (): Promise<SignOutAnswer> => {
+    const parsed = refreshToken === null ? null : parseKnown(refreshToken, parts);
+    if (parsed?.kind === 'genuine') {
+      const use = toUse(parsed.token, { ...request, scope: null, isUserActive: false }, parts.policy);
+      return judge(use, parts, end);
+    }
+    const member = await findOwnSession(request, parts);
+    if (member?.clientId === client.clientId) await endOwn(member.sid);
+    return { kind: 'signed_out' };
+  };
+  const answer = await endProven();
+  return answer.kind === 'signed_out' && isEverywhere && !areOthersEnded ? { kind: 'not_everywhere' } : answer;
 }
 
 /** The session that a device names and proves by its secret; null when it does not. */

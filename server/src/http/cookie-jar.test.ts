@@ -90,6 +90,16 @@ describe('a browser that lost its storage before each sign-in', () => {
     expect((await endings(late)).filter((reason) => reason === 'limit')).toHaveLength(2);
   });
 
+  test('keeps a session of a higher authentication, although it was used least lately', async () => {
+    const browser = openBrowser(server);
+    const [strong = ''] = await signInAnew(browser, 1);
+    await server.alter(strong, "acr = 'aal2'");
+    const weak = await signInAnew(browser, 8);
+    expect(await endings([strong])).toEqual([null]);
+    expect((await endings(weak)).filter((reason) => reason === 'limit')).toHaveLength(1);
+    expect(browser.jar.size).toBe(8);
+  });
+
   test('ends no session that the exchange names, none of another user and none of another browser', async () => {
     const elsewhere = await server.signIn('web');
     const browser = openBrowser(server);

@@ -145,8 +145,8 @@ async function clearDead(
 const SESSIONS_OF_BROWSER = 8;
 
 /**
- * Ends what a browser has too many of: all but the sessions used last. The new session counts among them, and the one that it
- * replaces is never ended. The exchange has happened: should this fail, it is answered all the same, and the next one tries again.
+ * Ends what a browser has too many of: all but the sessions of the highest `acr`, and of those the ones used last. The new session
+ * counts among them. The one that it replaces is never ended, nor a session of another device with a higher `acr`. The exchange has happened: should this fail, it is answered all the same, and the next one tries again.
  */
 export async function endSurplus(
   jar: CookieJar,
@@ -162,14 +162,22 @@ export async function endSurplus(
     const live = (await parts.sessions.inspectCopies(copiesOf(jar)))
       .flatMap(({ record, isAlive }) => (record !== null && isAlive ? [record] : []))
       .filter((record) => record.sub === sub && record.clientId === session.clientId && record.sid !== session.sid)
-      .toSorted((a, b) => rank(b) - rank(a) || b.deviceSequence - a.deviceSequence);
-    const surplus = live.slice(SESSIONS_OF_BROWSER - 1);
+      .toSorted(compareKept);
+    const surplus = live.slice(SESSIONS_OF_BROWSER - 1).filter((record) => keptBecause(record) === 0);
     for (const { sid } of surplus) await parts.sessions.revoke(sid, 'limit', { sub, address });
   } catch {
     // Too many sessions are no reason to lose the new one.
   }
 
-  function rank({ sid, lastUsedAtMs, deliveredAtMs }: SessionRecord): number {
-    return sid === replaces ? Infinity : (lastUsedAtMs ?? deliveredAtMs);
+  /** 2: named; 1: of another device with a higher `acr`; 0: may be ended. */
+  function keptBecause({ sid, acr, deviceId }: SessionRecord): number {
+    if (sid === replaces) return 2;
+    return acr > session.acr && deviceId !== session.deviceId ? 1 : 0;
+  }
+  function compareKept(a: SessionRecord, b: SessionRecord): number {
+    const byRule = keptBecause(b) - keptBecause(a);
+    if (byRule !== 0 || a.acr !== b.acr) return byRule || (a.acr > b.acr ? -1 : 1);
+    const usedAtMs = (record: SessionRecord): number => record.lastUsedAtMs ?? record.deliveredAtMs;
+    return usedAtMs(b) - usedAtMs(a) || b.deviceSequence - a.deviceSequence;
   }
 }

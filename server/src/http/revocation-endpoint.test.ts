@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { newVerifier, startTestServer, toTokens } from '../testing/client.ts';
 import type { Answer, TestServer, Tokens } from '../testing/client.ts';
@@ -48,6 +49,7 @@ async function endings(...devices: readonly Tokens[]): Promise<readonly (string 
 const everybody = (): Promise<readonly (string | null)[]> => endings(phone, laptop, tablet);
 
 const NOBODY = [null, null, null];
+const REFUSED = { status: 400, body: { error: 'invalid_grant', reason: 'not_everywhere' } };
 
 describe('a revocation that says everywhere', () => {
   test('ends every session of the user, and nobody else’s', async () => {
@@ -77,7 +79,7 @@ describe('a revocation that says everywhere', () => {
     const forged = await server.post('/revoke', form, { cookie: tablet.cookie, 'holdfast-request': '' });
     expect(forged).toMatchObject({ status: 403, body: { reason: 'csrf' } });
     expect(await everybody()).toEqual(NOBODY);
-    expect(await server.post('/revoke', form)).toMatchObject({ status: 200 });
+    expect(await server.post('/revoke', form)).toMatchObject(REFUSED);
     expect(await everybody()).toEqual(NOBODY);
     expect(await server.post('/revoke', form, { cookie: tablet.cookie })).toMatchObject({ status: 200 });
     expect(await everybody()).toEqual(['user', 'user', 'signed_out']);
@@ -96,7 +98,7 @@ describe('a revocation that says everywhere', () => {
   test('that comes again touches nothing that began since', async () => {
     await revoke(phone.refreshToken);
     const since = await server.signIn('native', account);
-    expect(await revoke(phone.refreshToken)).toMatchObject({ status: 200 });
+    expect(await revoke(phone.refreshToken)).toMatchObject(REFUSED);
     expect(await endings(since)).toEqual([null]);
   });
 
@@ -111,16 +113,19 @@ describe('a revocation that says everywhere', () => {
   });
 });
 
-describe('what proves no live session ends nothing, and is told so by nothing', () => {
+describe('what proves no live session ends no other device, and the answer says so', () => {
   test.each([
     ['ended', "revoked_at = now(), revoked_reason = 'signed_out'"],
+    ['been replaced', "revoked_at = now(), revoked_reason = 'replaced'"],
     ['ended as reuse', "revoked_at = now(), revoked_reason = 'reuse'"],
     ['expired', 'expires_at = now()'],
     ['idle for too long', 'idle_expires_at = now()'],
   ])('a token of a session that has %s', async (_case, assignment) => {
     await server.alter(phone.sid, assignment);
-    expect(await revoke(phone.refreshToken)).toMatchObject({ status: 200, body: {} });
+    expect(await revoke(phone.refreshToken)).toMatchObject(REFUSED);
     expect(await endings(laptop, tablet)).toEqual([null, null]);
+    // Without the word it is a sign-out that was done before (RFC 7009 §2.2).
+    expect(await revoke(phone.refreshToken, { everywhere: 'false' })).toMatchObject({ status: 200, body: {} });
   });
 
   test('a token that was never handed out, or a changed one', async () => {
@@ -128,8 +133,29 @@ describe('what proves no live session ends nothing, and is told so by nothing', 
       'garbage',
       `${phone.refreshToken.slice(0, -1)}${phone.refreshToken.endsWith('A') ? 'B' : 'A'}`,
     ])
-      expect(await revoke(token)).toMatchObject({ status: 200, body: {} });
+      expect(await revoke(token)).toMatchObject(REFUSED);
     expect(await everybody()).toEqual(NOBODY);
+  });
+
+  test('the secret of a device whose cookie is gone: it ends what the device has, and no more', async () => {
+    const secret = randomBytes(32).toString('base64url');
+    const browser = await server.signIn('web', { ...account, device_secret: secret });
+    const form = { client_id: 'web', sid: browser.sid, device_secret: secret };
+    expect(await server.post('/revoke', { ...form, everywhere: 'true' })).toMatchObject({
+      ...REFUSED,
+      cookies: [expect.stringMatching(/; Max-Age=0;/)],
+    });
+    expect(await endings(browser)).toEqual(['signed_out']);
+    expect(await everybody()).toEqual(NOBODY);
+  });
+
+  test('a sign-in that lost to another tab is discarded by the device’s secret too, alone', async () => {
+    const secret = randomBytes(32).toString('base64url');
+    const winner = await server.signIn('web', { ...account, device_secret: secret });
+    const loser = await server.signIn('web', { ...account, device_secret: secret });
+    const form = { client_id: 'web', sid: loser.sid, device_secret: secret, discard: 'true' };
+    expect(await server.post('/revoke', form)).toMatchObject({ status: 200, body: {} });
+    expect(await endings(winner, loser)).toEqual([null, 'discarded']);
   });
 
   test('another client, which is refused as at any revocation', async () => {
@@ -162,7 +188,7 @@ describe('of the copies of a session’s token', () => {
     expect(await revoke(b)).toMatchObject({ status: 429, body: { reason: 'wait' } });
     expect(await everybody()).toEqual(NOBODY);
     await server.letTimePass(phone.sid, INTERVAL_MS);
-    expect(await revoke(b)).toMatchObject({ status: 200 });
+    expect(await revoke(b)).toMatchObject(REFUSED);
     expect(await everybody()).toEqual(['reuse', null, null]);
   });
 });

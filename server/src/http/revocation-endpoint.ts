@@ -13,7 +13,7 @@ import { readDeviceSecret, readSid } from './token-endpoint.ts';
 /**
  * Signs a device out by a refresh token of its chain. `everywhere` ends every session of the user, for a device that was offline
  * when they asked for it; `discard` ends that session alone, a sign-in that lost to another tab. A token that means nothing is
- * answered like one that was revoked, and ends nothing.
+ * answered like one that was revoked, and ends nothing. `everywhere` without a live session is refused, for the others go on.
  *
  * @see RFC 7009
  */
@@ -34,9 +34,8 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
       // Without a cookie of that session the device's secret may still prove that it is the same browser.
       const refreshToken = findNamed(jar, sid, parts.issuer)?.value ?? null;
       const secret = readDeviceSecret(form.parameters);
-      const response = await signOut(form, { refreshToken, device: secret === null ? null : { sid, secret } }, parts);
-      const cleared = clearCookie(cookieNameOf(sid, parts.issuer));
-      return { ...response, headers: { ...response.headers, 'set-cookie': [cleared] } };
+      const proof = { refreshToken, device: secret === null ? null : { sid, secret } };
+      return signOut(form, proof, parts, { 'set-cookie': [clearCookie(cookieNameOf(sid, parts.issuer))] });
     });
   },
 };
@@ -45,6 +44,7 @@ async function signOut(
   { parameters, client, request }: FormRequest,
   proof: Pick<SignOutRequest, 'refreshToken' | 'device'>,
   parts: EndpointParts,
+  headers: HttpResponse['headers'] = {},
 ): Promise<HttpResponse> {
   // A value that is misread would be answered 200 for less than was asked (RFC 6749 §5.2: an unsupported parameter value).
   const isEverywhere = readFlag(parameters, 'everywhere', false);
@@ -64,7 +64,8 @@ async function signOut(
       headers: { 'retry-after': String(Math.ceil(outcome.retryAfterMs / 1000)) },
     });
   }
-  return json(200, {});
+  if (outcome.kind === 'not_everywhere') throw invalidGrant('not_everywhere', headers);
+  return json(200, {}, headers);
 }
 
 /**

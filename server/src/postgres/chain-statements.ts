@@ -75,7 +75,7 @@ WHERE s.bucket = $1 AND s.user_id = $2 AND s.signed_out_sequence > $4 AND s.devi
 
 /** $3 client, $4 sessions that an exchange names or brings copies of. */
 export const FIND_KIN = `
-SELECT s.id, s.device_id, s.device_sequence, s.device_label, s.last_used_at, ${IS_LIVE} AS is_live
+SELECT s.id, s.device_id, s.device_sequence, s.device_label, s.last_used_at, s.acr, ${IS_LIVE} AS is_live
 FROM holdfast.sessions AS s
 WHERE s.bucket = $1 AND s.id = ANY ($4::uuid[]) AND s.user_id = $2 AND s.client_id = $3`;
 

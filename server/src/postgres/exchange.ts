@@ -42,6 +42,7 @@ interface KinRow {
   readonly device_sequence: number;
   readonly device_label: string | null;
   readonly last_used_at: Date | null;
+  readonly acr: string;
   readonly is_live: boolean;
 }
 
@@ -94,7 +95,7 @@ export async function exchange(parts: ExchangeParts, codeHash: Buffer, session: 
   const living = await listChain(scope, chain);
   // A chain whose sessions are over is one chain more when it comes back to life.
   const evicted = living.length === 0 ? await chooseEvicted(scope) : [];
-  if (evicted === null) return { kind: 'too_many_sessions' };
+  if (evicted === null || isBrowserFull(scope, chain)) return { kind: 'too_many_sessions' };
   // The device's name is that of its live sessions: those that are over may never have had it.
   const label = living.length === 0 ? chain.label : (living[0]?.device_label ?? null);
   return create(scope, { ...chain, label }, evicted, codeHash);
@@ -218,16 +219,40 @@ async function chooseOverflow(scope: Scope, chain: Chain): Promise<readonly stri
   const { maxSessionsPerDeviceChain: most } = scope.policy;
   const alive = (await listChain(scope, chain)).map(({ id }) => id);
   const isSpare = (id: string): boolean => id !== chain.named?.id;
+  const isStronger = (row: KinRow): boolean => isStrongerDevice(row, scope, chain);
   const ofChain = alive.filter(isSpare).slice(0, Math.max(0, alive.length + 1 - most));
   // Read again: the evictions and the first use of the named session have changed them.
   const copiesOf = chain.kin.map(({ id }) => id);
   const kin = copiesOf.length > most ? await findKin(scope, copiesOf) : [];
   const ofBrowser = kin
     .filter((row) => row.is_live)
-    .toSorted((a, b) => usedAt(b) - usedAt(a) || b.device_sequence - a.device_sequence)
+    .toSorted(
+      (a, b) =>
+        Number(isStronger(b)) - Number(isStronger(a)) ||
+        compareAcr(b, a) ||
+        usedAt(b) - usedAt(a) ||
+        b.device_sequence - a.device_sequence,
+    )
     .slice(most)
     .map(({ id }) => id);
   return [...new Set([...ofChain, ...ofBrowser.filter(isSpare)])];
+}
+
+/** A session of another device, of a higher `acr` than the sign-in: a sign-in never ends one. */
+function isStrongerDevice(row: KinRow, { code }: Scope, { deviceId }: Chain): boolean {
+  return row.device_id !== deviceId && compareAcr(row, code) > 0;
+}
+
+/** So many live sessions of other devices with a higher `acr` does the browser bring that there is no room for one more. */
+function isBrowserFull(scope: Scope, chain: Chain): boolean {
+  const stronger = chain.kin.filter((row) => row.is_live && isStrongerDevice(row, scope, chain));
+  const kept = stronger.length + (chain.named?.is_live ? 1 : 0);
+  return kept >= scope.policy.maxSessionsPerDeviceChain;
+}
+
+/** Byte by byte, as the database compares them. */
+function compareAcr(a: Pick<KinRow, 'acr'>, b: Pick<KinRow, 'acr'>): number {
+  return a.acr === b.acr ? 0 : a.acr < b.acr ? -1 : 1;
 }
 
 function usedAt({ last_used_at: at }: KinRow): number {

@@ -87,7 +87,7 @@ function exchange(
   const living = liveOfUser(tables, code.sub, nowMs, ({ deviceId }) => deviceId === chain.deviceId);
   // A chain whose sessions are over is one chain more when it comes back to life.
   const evicted = living.length === 0 ? chooseEvicted(scope) : [];
-  if (evicted === null) return { kind: 'too_many_sessions' };
+  if (evicted === null || isBrowserFull(scope, chain)) return { kind: 'too_many_sessions' };
   // The device's name is that of its live sessions: those that are over may never have had it.
   const label = living.length === 0 ? chain.label : (living[0]?.deviceLabel ?? null);
   const ended = [...endRows(parts, transaction, evicted, { reason: 'limit', address: session.address })];
@@ -202,10 +202,29 @@ function chooseOverflow(scope: Scope, { deviceId, named }: Chain): readonly Memo
     );
   const ofBrowser = copiesOf(scope)
     .filter((row) => isLive(row, nowMs))
-    .toSorted((a, b) => (b.lastUsedAtMs ?? 0) - (a.lastUsedAtMs ?? 0) || b.deviceSequence - a.deviceSequence)
+    .toSorted((a, b) => compareKept(a, b, scope, deviceId))
     .slice(most)
     .filter(({ sid }) => sid !== named?.sid);
   return [...new Set([...oldestUnusedFirst.slice(0, Math.max(0, ofChain.length + 1 - most)), ...ofBrowser])];
+}
+
+/** A sign-in never ends a session of another device with a higher `acr`. */
+const isProtected = ({ deviceId, acr }: MemorySession, { code }: Scope, ownDeviceId: string): boolean =>
+  deviceId !== ownDeviceId && acr > code.acr;
+
+/** Those first that a browser keeps: with a higher `acr`, then used last. */
+function compareKept(a: MemorySession, b: MemorySession, scope: Scope, deviceId: string): number {
+  const isAKept = isProtected(a, scope, deviceId);
+  if (isAKept !== isProtected(b, scope, deviceId)) return isAKept ? -1 : 1;
+  if (a.acr !== b.acr) return a.acr > b.acr ? -1 : 1;
+  return (b.lastUsedAtMs ?? 0) - (a.lastUsedAtMs ?? 0) || b.deviceSequence - a.deviceSequence;
+}
+
+function isBrowserFull(scope: Scope, { deviceId, named }: Chain): boolean {
+  const { nowMs } = scope.transaction;
+  const kept = copiesOf(scope).filter((row) => isLive(row, nowMs) && isProtected(row, scope, deviceId)).length;
+  const ofNamed = named !== null && isLive(named, nowMs) ? 1 : 0;
+  return kept + ofNamed >= scope.parts.policy.maxSessionsPerDeviceChain;
 }
 
 function create(

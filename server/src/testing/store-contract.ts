@@ -467,6 +467,32 @@ function testLimitOfSessions(open: Open): void {
     expect(await bench.areAlive(...all, other)).toEqual([false, true, true, true, true]);
   });
 
+  test('a browser with too many cookies loses the weaker devices first, and a weak sign-in none that is stronger', async () => {
+    const bench = open();
+    const sub = bench.newSub();
+    const secretHash = newSecret();
+    const strong = await bench.signIn({ sub, acr: 'aal2', device: {} });
+    const weak: SessionRecord[] = [];
+    for (let times = 0; times < 4; times++) weak.push(await bench.signInWith(sub, { secretHash }));
+    const copiesOf = [strong, ...weak].map(({ sid }) => sid);
+    await bench.signInWith(sub, { secretHash: newSecret(), copiesOf });
+    expect(await bench.areAlive(strong, ...weak)).toEqual([true, false, true, true, true]);
+  });
+
+  test('a weak sign-in is refused in a browser that is full of stronger sessions of other devices', async () => {
+    const bench = open();
+    const sub = bench.newSub();
+    const secretHash = newSecret();
+    const strong: SessionRecord[] = [];
+    for (let times = 0; times < 4; times++) strong.push(await bench.signIn({ sub, acr: 'aal2', device: { secretHash } }));
+    const copiesOf = strong.map(({ sid }) => sid);
+    const code = await bench.issue({ sub });
+    expect(await bench.exchange(code, { secretHash: newSecret(), copiesOf })).toEqual({ kind: 'too_many_sessions' });
+    expect(await bench.areAlive(...strong)).toEqual([true, true, true, true]);
+    // On the device itself a later session takes the place of the earlier ones, as everywhere.
+    expect((await bench.exchange(code, { secretHash, copiesOf })).kind).toBe('exchanged');
+  });
+
   test('an account that signs in too often is told when to come back, and its code still serves', async () => {
     const bench = open();
     const sub = bench.newSub();
