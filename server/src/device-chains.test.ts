@@ -60,6 +60,25 @@ async function beginSignIn(): Promise<(form?: Readonly<Record<string, string>>) 
     });
 }
 
+test('the first use of a session is answered at once while an earlier one is held, and the next use ends that', async () => {
+  const a = await signIn();
+  const b = await signIn(a);
+  const holder = await server.holdfast.database.connect();
+  try {
+    await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
+    await holder.query('SELECT 1 FROM holdfast.sessions WHERE id = $1 FOR UPDATE', [a.sid]);
+    const startedAtMs = performance.now();
+    expect(await server.refresh(b.refreshToken)).toMatchObject({ status: 200 });
+    expect(performance.now() - startedAtMs).toBeLessThan(4_000);
+    expect(server.events).toContainEqual(expect.objectContaining({ type: 'session.predecessors_kept', sid: b.sid }));
+    expect(await server.holdfast.metrics()).toContain('holdfast_predecessors_kept_total 1');
+  } finally {
+    holder.release(true);
+  }
+  expect(await server.refresh(b.refreshToken)).toMatchObject({ status: 200 });
+  expect([await isAlive(a), await isAlive(b)]).toEqual([false, true]);
+});
+
 describe('three sign-ins of one device without a refresh in between', () => {
   test('leave no session behind when the user signs out of the last: its cookies and copies are worth nothing', async () => {
     const a = await signIn();

@@ -121,6 +121,7 @@ function isAppended(event: HoldfastEvent): boolean {
     case 'session.created':
     case 'session.revoked':
       return false;
+    case 'session.predecessors_kept':
     case 'request.answered':
     case 'sign_in.delayed':
     case 'proof.refused':

@@ -33,6 +33,7 @@ export type HoldfastFact =
   | RefreshDelayed
   | RedeliveryPaced
   | SessionRevoked
+  | PredecessorsKept
   | SignInFailed
   | SignInDelayed
   | EventsCounted
@@ -115,6 +116,17 @@ export interface SessionRevoked {
   readonly reason: RevocationReason;
   /** Where the request that ended it came from; null when no request did, as with an administrator's call. */
   readonly address: string | null;
+}
+
+/**
+ * A session was used for the first time, and the earlier sessions of its device could not be ended: a row was held, or the
+ * database did not answer. They live on until its next use. Worth a look when there are many.
+ */
+export interface PredecessorsKept {
+  readonly type: 'session.predecessors_kept';
+  readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
 }
 
 /** A password was wrong, or its user unknown: the event does not say which. */

@@ -36,7 +36,7 @@ import { createPasswords } from './passwords.ts';
 import { createPeople } from './people.ts';
 import { resolvePolicy } from './policy.ts';
 import type { Policy } from './policy.ts';
-import { closeConnections, openConnections, sqlStateOf } from './postgres/connections.ts';
+import { closeConnections, longestTransactionMs, openConnections, sqlStateOf } from './postgres/connections.ts';
 import type { Connections } from './postgres/connections.ts';
 import { deleteExpired } from './postgres/housekeeping.ts';
 import { migrate } from './postgres/migrations.ts';
@@ -195,7 +195,11 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         proofs,
         codes,
         sessions,
-        revocations: createRevocationFeed({ readRevoked: createRevocationReading(connections), policy }),
+        revocations: createRevocationFeed({
+          readRevoked: createRevocationReading(connections),
+          policy,
+          longestTransactionMs: longestTransactionMs(policy),
+        }),
         introspect: createIntrospection({ ...settings, store: store.sessions, accessTokens }),
         findLive: store.sessions.findLive,
         listSessions: store.sessions.listOfUser,

@@ -91,6 +91,7 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
   const waits = counter('refresh_waits', 'Refreshes told to come back, because two copies met within an interval');
   const created = counter('sessions_created', 'Sign-ins completed');
   const revoked = counter('sessions_revoked', 'Sessions ended before their time', ['reason']);
+  const kept = counter('predecessors_kept', 'First uses that could not end the earlier sessions of their device yet');
   const signIns = counter('sign_in_failures', 'Wrong passwords and unknown users');
   const mismatches = counter('secret_mismatches', 'Tokens with a genuine tag and a wrong secret: worth an alarm');
   const unknownKeys = counter('unknown_server_keys', 'Tokens that name a server key this node does not have');
@@ -114,6 +115,8 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
         return created.inc();
       case 'session.revoked':
         return revoked.inc({ reason: REVOCATION_REASONS.has(fact.reason) ? fact.reason : 'other' });
+      case 'session.predecessors_kept':
+        return kept.inc();
       case 'sign_in.failed':
         return signIns.inc();
       case 'refresh.secret_mismatched':

@@ -23,12 +23,24 @@ async function signIn(deviation: Deviation) {
   const userHandle = randomBytes(32);
   const authenticator = createSoftAuthenticator(ORIGIN);
   const challenge = randomBytes(32);
-  const options = { challenge: challenge.toString('base64url'), rp: { id: 'id.example' }, user: { id: userHandle.toString('base64url') } };
+  const options = {
+    challenge: challenge.toString('base64url'),
+    rp: { id: 'id.example' },
+    user: { id: userHandle.toString('base64url') },
+  };
   const attestation = readAttestation(authenticator.create(options));
   const registered = attestation && (await verifyAttestation(attestation, challenge, RELYING_PARTY));
   const assertion = readAssertion(authenticator.get({ ...options, rpId: 'id.example' }, deviation));
   if (!registered || !assertion) throw new Error('the test made no assertion');
-  const passkey = { ...registered, sub, userHandle, rpId: 'id.example', name: 'phone', createdAtMs: 0, lastUsedAtMs: null };
+  const passkey = {
+    ...registered,
+    sub,
+    userHandle,
+    rpId: 'id.example',
+    name: 'phone',
+    createdAtMs: 0,
+    lastUsedAtMs: null,
+  };
   return verifyAssertion(assertion, challenge, passkey, RELYING_PARTY);
 }
 

@@ -43,10 +43,9 @@ export interface RevocationReading {
 export interface RevocationFeedParts {
   /** Sessions that ended after a time of the database's clock, or null: in the last so many seconds; never further back. */
   readonly readRevoked: (afterMicros: number | null, windowSeconds: number) => Promise<RevocationReading>;
-  readonly policy: Pick<
-    Policy,
-    'accessTokenLifetimeSeconds' | 'clockToleranceSeconds' | 'statementTimeoutMs' | 'revocationPollMs'
-  >;
+  readonly policy: Pick<Policy, 'accessTokenLifetimeSeconds' | 'clockToleranceSeconds' | 'revocationPollMs'>;
+  /** So much later than its `now()` a transaction that ends sessions may commit, in milliseconds: its rows appear only then. */
+  readonly longestTransactionMs: number;
   /** Entries of one answer. Default: 10,000, some 600 kB. */
   readonly pageSize?: number;
 }
@@ -69,8 +68,6 @@ const PAGE_SIZE = 10_000;
  * longer than the rules of expiry ask for. It covers clocks that differ as well.
  */
 const MARGIN_SECONDS = 60;
-/** A transaction that ends sessions is a few statements, each within its time-out; its rows may appear so much later. */
-const STATEMENTS_OF_AN_ENDING = 6;
 /** A database's clock that steps back by more than this is another host's, after a failover. */
 const CLOCK_STEP_MICROS = 1_000_000;
 
@@ -84,7 +81,7 @@ const CLOCK_STEP_MICROS = 1_000_000;
 export function createRevocationFeed(parts: RevocationFeedParts): RevocationFeed {
   const { readRevoked, policy, pageSize = PAGE_SIZE } = parts;
   const windowSeconds = policy.accessTokenLifetimeSeconds + policy.clockToleranceSeconds + MARGIN_SECONDS;
-  const overlapMicros = policy.statementTimeoutMs * STATEMENTS_OF_AN_ENDING * 1_000;
+  const overlapMicros = parts.longestTransactionMs * 1_000;
   const closing = new AbortController();
   // As many as wait.
   setMaxListeners(0, closing.signal);

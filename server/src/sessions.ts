@@ -179,7 +179,7 @@ export function createSessions(parts: SessionsParts): Sessions {
       if (parsed.kind !== 'genuine') return refuseUnseen(parsed.kind, request, report);
       const answer = await useCopy(toUse(parsed.token, request, parts.policy), batches, parts);
       if (answer.kind === 'granted') {
-        await endPredecessors(answer.session, request.address, store, reportEnded);
+        await endPredecessors(answer.session, request.address, parts, reportEnded);
         return answer;
       }
       if (answer.kind !== 'refused' || !OVER.has(answer.reason)) return answer;
@@ -199,7 +199,7 @@ const OVER: ReadonlySet<RefusalReason> = new Set(['unknown', 'revoked', 'reuse',
 async function endPredecessors(
   session: SessionRecord,
   address: string,
-  store: SessionStore,
+  { store, report }: SessionsParts,
   reportEnded: (ended: readonly SessionRevoked[]) => boolean,
 ): Promise<void> {
   if (!session.hasPredecessors) return;
@@ -207,6 +207,8 @@ async function endPredecessors(
     reportEnded(await store.endPredecessors(session, address));
   } catch {
     // The refresh has been granted: it is answered.
+    const { sid, sub, clientId } = session;
+    report({ type: 'session.predecessors_kept', sid, sub, clientId });
   }
 }
 

@@ -74,7 +74,10 @@ export interface SessionStore {
 
   /**
    * The second step of a session's first use: ends the smaller sequences of its chain, reason `replaced`, and clears
-   * `hasPredecessors`. Does nothing when the session has ended. Waits for the disk.
+   * `hasPredecessors`. Does nothing when the session has ended. Waits for the disk, and only briefly for a row that another
+   * transaction holds: a refresh waits for it.
+   *
+   * @throws RowFault when a row is held; HoldfastError `unavailable`
    */
   endPredecessors(session: ChainMember, address: string): Promise<readonly SessionRevoked[]>;
   /** Ends that one live session, whatever its generation; only of this user when `sub` is given. Waits for the disk. */

@@ -4,7 +4,7 @@ import type { SessionRevoked } from '../events.ts';
 import type { SessionStore } from '../store.ts';
 import type { EndingCause } from '../user-store.ts';
 import * as statements from './chain-statements.ts';
-import { transact } from './connections.ts';
+import { LIMIT_WAITS, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
 import type { IdRow } from './session-rows.ts';
@@ -72,8 +72,10 @@ export function createChainEndings(
     sid: string,
     sub: string | undefined,
     work: (scope: Scope) => Promise<readonly Done[]>,
+    waits: 'as-long-as-a-statement' | 'briefly' = 'as-long-as-a-statement',
   ): Promise<readonly Done[]> =>
     transact(durable, async (client) => {
+      if (waits === 'briefly') await client.query(LIMIT_WAITS);
       const values = [bucketOfId(sid), sid];
       const [member] = (await client.query<MemberRow>(FIND_MEMBER, values)).rows;
       if (member === undefined || (sub !== undefined && member.user_id !== sub)) return [];
@@ -91,14 +93,16 @@ export function createChainEndings(
     await client.query(statements.NOTE_SIGN_OUT, [subject.bucket, member.id, sequence, countsAgain]);
   };
   return {
-    endPredecessors: ({ sid, deviceId, deviceSequence, sub }, address) =>
-      withMember(sid, sub, async (scope) => {
+    endPredecessors: ({ sid, deviceId, deviceSequence, sub }, address) => {
+      const work = async (scope: Scope): Promise<readonly SessionRevoked[]> => {
         const { client, subject } = scope;
         await client.query(statements.LOCK_PREDECESSORS, [subject.bucket, sub, deviceId, deviceSequence]);
         const cleared = await client.query(statements.CLEAR_PREDECESSORS, [subject.bucket, sid]);
         if (cleared.rowCount !== 1) return [];
         return end(scope, statements.END_SMALLER, { reason: 'replaced', address }, deviceId, deviceSequence);
-      }),
+      };
+      return withMember(sid, sub, work, 'briefly');
+    },
     revoke: async (sid, cause, sub) =>
       (await withMember(sid, sub, (scope) => end(scope, statements.END_SESSIONS, cause, [sid])))[0] ?? null,
     signOut: (sid, cause, sub) =>

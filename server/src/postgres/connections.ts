@@ -33,12 +33,12 @@ export function openConnections(
     const pool = new Pool({
       connectionString: withSettings(databaseUrl, {
         ...settings,
-        statement_timeout: policy.statementTimeoutMs,
         idle_in_transaction_session_timeout: policy.statementTimeoutMs,
       }),
       application_name: `holdfast ${name}`,
       max,
       connectionTimeoutMillis: policy.connectTimeoutMs,
+      statement_timeout: policy.statementTimeoutMs,
       // The server's own time-out comes first; this one is for a network that swallows packets.
       query_timeout: policy.statementTimeoutMs + 1_000,
       keepAlive: true,
@@ -74,6 +74,12 @@ export async function closeConnections({ rotations, durable, probe }: Connection
   await Promise.all([rotations.end(), durable.end(), probe.end()]);
 }
 
+/**
+ * For a transaction that holds the subject's lock, or whose request can be answered without it: it waits no longer than this for a
+ * row that another transaction holds.
+ */
+export const LIMIT_WAITS = "SET LOCAL lock_timeout = '500ms'";
+
 /** Adds settings to the `options` of a connection URL, keeping those that are there. */
 function withSettings(databaseUrl: string, settings: Readonly<Record<string, string | number>>): string {
   if (!URL.canParse(databaseUrl))
@@ -93,16 +99,33 @@ export async function run<Row extends QueryResultRow>(pool: Pool, statement: Que
   return withClient(pool, async (client) => (await client.query<Row>(statement)).rows);
 }
 
+/** So many times as long as one statement may a transaction take, whatever the number of its statements. */
+const TRANSACTION_STATEMENTS = 6;
+
 /**
- * Runs several statements in one transaction; what `work` throws rolls it back.
+ * After how long at most a transaction is over, in milliseconds: it is committed before, or not at all. Whatever happened at its
+ * `now()` is visible so much later.
+ */
+export function longestTransactionMs({ statementTimeoutMs }: Pick<Policy, 'statementTimeoutMs'>): number {
+  // The last statement is the commit, which begins in time and takes as long as any.
+  return (TRANSACTION_STATEMENTS + 1) * statementTimeoutMs;
+}
+
+/**
+ * Runs several statements in one transaction; what `work` throws rolls it back. A transaction that takes longer than
+ * {@link longestTransactionMs} is not committed.
  *
  * @throws what {@link translateFault} makes of it
  */
 export async function transact<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
   return withClient(pool, async (client) => {
+    const startedAtMs = performance.now();
     await client.query('BEGIN');
     try {
       const result = await work(client);
+      const limitMs = TRANSACTION_STATEMENTS * Number(pool.options.statement_timeout);
+      if (performance.now() - startedAtMs > limitMs)
+        throw new HoldfastError('unavailable', 'a transaction took too long and was given up');
       await client.query('COMMIT');
       return result;
     } catch (error) {

@@ -4,7 +4,7 @@ import type { EndedSlice, MassEndingStore } from '../subject-store.ts';
 import type { Ending } from '../user-store.ts';
 import { bucketOfId, endSessions } from './chain-endings.ts';
 import { END_SESSIONS, LIST_SLICE } from './chain-statements.ts';
-import { run, transact } from './connections.ts';
+import { LIMIT_WAITS, run, transact } from './connections.ts';
 import type { Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
 import { lockSubject } from './subject-store.ts';
@@ -46,9 +46,6 @@ const CLAIM_DUE = `
     ORDER BY claimed_until LIMIT 1 FOR UPDATE SKIP LOCKED
   ) RETURNING id`;
 
-/** A slice holds the subject's lock: a session row that another transaction holds must not keep the user's other requests waiting. */
-const LIMIT_WAITS = "SET LOCAL lock_timeout = '500ms'";
-
 /** Writes the intent to end sessions, in the transaction that moved the subject's epoch. @returns its id; null when none ends */
 export async function intendEndings(
   client: PoolClient,
@@ -76,6 +73,7 @@ export function createMassEndingStore(
         const found = (await client.query<IntentRow>(FIND, key)).rows[0];
         if (found === undefined) return { ended: [], isComplete: true };
         const subject = await lockSubject(client, bucketOf, found.user_id);
+        // A session row that another transaction holds must not keep the user's other requests waiting for the subject.
         await client.query(LIMIT_WAITS);
         // Another node may have gone on with it meanwhile.
         const row = (await client.query<IntentRow>(`${FIND} FOR UPDATE`, key)).rows[0];

@@ -484,7 +484,8 @@ function testLimitOfSessions(open: Open): void {
     const sub = bench.newSub();
     const secretHash = newSecret();
     const strong: SessionRecord[] = [];
-    for (let times = 0; times < 4; times++) strong.push(await bench.signIn({ sub, acr: 'aal2', device: { secretHash } }));
+    for (let times = 0; times < 4; times++)
+      strong.push(await bench.signIn({ sub, acr: 'aal2', device: { secretHash } }));
     const copiesOf = strong.map(({ sid }) => sid);
     const code = await bench.issue({ sub });
     expect(await bench.exchange(code, { secretHash: newSecret(), copiesOf })).toEqual({ kind: 'too_many_sessions' });

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { DEFAULT_POLICY } from '../policy.ts';
+import { createTestDatabase } from '../testing/database.ts';
+import type { TestDatabase } from '../testing/database.ts';
+import { closeConnections, longestTransactionMs, openConnections, run, transact } from './connections.ts';
+import type { Connections } from './connections.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let database: TestDatabase;
+let connections: Connections;
+const policy = { ...DEFAULT_POLICY, statementTimeoutMs: 400 };
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  connections = openConnections(database.databaseUrl, policy, () => {});
+  await connections.durable.query('CREATE TABLE notes (text text)');
+});
+afterAll(async () => {
+  await closeConnections(connections);
+  await database.drop();
+});
+
+const notes = async (): Promise<readonly unknown[]> => run(connections.durable, { text: 'SELECT text FROM notes' });
+
+// A resource server that follows revocations looks back so far: a session that ended in a longer one would be missed for good.
+test('a transaction of many slow statements is not committed later than the revocation feed looks back', async () => {
+  const slow = transact(connections.durable, async (client) => {
+    await client.query("INSERT INTO notes VALUES ('too late')");
+    for (let statement = 0; statement < 10; statement++) await client.query('SELECT pg_sleep(0.3)');
+  });
+  await expect(slow).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await notes()).toEqual([]);
+  expect(longestTransactionMs(policy)).toBeLessThan(3_000);
+});
+
+test('a transaction within its time is committed, and a statement beyond its own ends it', async () => {
+  await transact(connections.durable, (client) => client.query("INSERT INTO notes VALUES ('in time')"));
+  expect(await notes()).toEqual([{ text: 'in time' }]);
+  const endless = transact(connections.durable, async (client) => {
+    await client.query("INSERT INTO notes VALUES ('never')");
+    await client.query('SELECT pg_sleep(30)');
+  });
+  await expect(endless).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await notes()).toEqual([{ text: 'in time' }]);
+});
