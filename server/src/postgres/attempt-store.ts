@@ -43,11 +43,18 @@ const COUNT = `
   ) AS n
   WHERE a.bucket_key = c.bucket_key`;
 
-const GIVE_BACK = `
-  UPDATE holdfast.password_attempts SET level = greatest(0, level - 1), blocked_until = ${CLOCK}
-  WHERE bucket_key = ANY ($1::bytea[])`;
+/** Buckets, locked in the order in which {@link LOCK} locks them. */
+const LOCKED = `
+  WITH locked AS MATERIALIZED (
+    SELECT bucket_key FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[]) ORDER BY bucket_key FOR UPDATE
+  )`;
 
-const EMPTY = 'DELETE FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[])';
+const GIVE_BACK = `${LOCKED}
+  UPDATE holdfast.password_attempts SET level = greatest(0, level - 1), blocked_until = ${CLOCK}
+  WHERE bucket_key IN (SELECT bucket_key FROM locked)`;
+
+const EMPTY = `${LOCKED}
+  DELETE FROM holdfast.password_attempts WHERE bucket_key IN (SELECT bucket_key FROM locked)`;
 
 const IS_FAMILIAR = 'SELECT 1 FROM holdfast.familiar_networks WHERE network_key = $1 AND expires_at > now()';
 
@@ -83,7 +90,6 @@ export function createAttemptStore({ durable }: Connections): AttemptStore {
     },
     isFamiliar: async (networkKey) => (await run(durable, { text: IS_FAMILIAR, values: [networkKey] })).length > 0,
     forgive: async ({ returned, emptied, networkKey, familiarSeconds }) => {
-      // One statement, one lock at a time: nothing here can meet `take` in another order.
       if (returned.length > 0) await run(durable, { text: GIVE_BACK, values: [returned] });
       await run(durable, { text: EMPTY, values: [emptied] });
       if (networkKey !== null) await run(durable, { text: REMEMBER, values: [networkKey, familiarSeconds] });

@@ -107,9 +107,13 @@ const MAX_SLICES = 20;
 const DELETE_EXPIRED = `
   WITH expired AS (
     DELETE FROM holdfast.events WHERE id IN (
-      SELECT id FROM holdfast.events WHERE at < now() - make_interval(secs => $1::float8) ORDER BY at LIMIT $2
+      SELECT id FROM holdfast.events WHERE at < now() - make_interval(secs => $1::float8)
+      ORDER BY at, id LIMIT $2 FOR UPDATE SKIP LOCKED
     ) RETURNING id
+  ), held AS MATERIALIZED (
+    SELECT event_id, endpoint FROM holdfast.webhook_deliveries WHERE event_id IN (SELECT id FROM expired)
+    ORDER BY event_id, endpoint FOR UPDATE
   ), undelivered AS (
-    DELETE FROM holdfast.webhook_deliveries WHERE event_id IN (SELECT id FROM expired)
+    DELETE FROM holdfast.webhook_deliveries WHERE (event_id, endpoint) IN (SELECT event_id, endpoint FROM held)
   )
   SELECT count(*)::int4 AS deleted FROM expired`;

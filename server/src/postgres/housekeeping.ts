@@ -10,23 +10,23 @@ const SLICE = "interval '15 minutes'";
 const MAX_SLICES = 4;
 
 /** Tables with their own expiry. What strangers fill goes as soon as it has expired: nobody asks for it again. */
-const TABLES: readonly { readonly table: string; readonly isRetained: boolean }[] = [
-  { table: 'sessions', isRetained: true },
-  { table: 'authorization_codes', isRetained: true },
-  { table: 'spent_challenges', isRetained: false },
-  { table: 'password_attempts', isRetained: false },
-  { table: 'familiar_networks', isRetained: false },
+const TABLES: readonly { readonly table: string; readonly key: string; readonly isRetained: boolean }[] = [
+  { table: 'sessions', key: 'bucket, id', isRetained: true },
+  { table: 'authorization_codes', key: 'code_hash', isRetained: true },
+  { table: 'spent_challenges', key: 'challenge', isRetained: false },
+  { table: 'password_attempts', key: 'bucket_key', isRetained: false },
+  { table: 'familiar_networks', key: 'network_key', isRetained: false },
 ];
 
 /**
  * Deletes rows that expired longer than the retention ago, or at all where nothing is retained. A row's absolute lifetime never
- * moves, so nothing that is deleted could ever be refreshed; nodes that do this at once delete different rows or the same ones,
- * either way none twice.
+ * moves, so nothing that is deleted could ever be refreshed. Rows are locked in the order of their keys, as everywhere, and those
+ * that another transaction holds are left to a later round. A locked row stays in its place, so no index is walked again: nodes that do this at once neither wait for each other nor for a user.
  *
  * @throws HoldfastError `unavailable`; the rest stays for the next round
  */
 export async function deleteExpired(durable: Pool, retentionSeconds: number): Promise<void> {
-  for (const { table, isRetained } of TABLES) {
+  for (const { table, key, isRetained } of TABLES) {
     const keptSeconds = isRetained ? retentionSeconds : 0;
     for (let slices = 0; slices < MAX_SLICES; slices++) {
       const [slice] = await run<{ readonly until: string | null }>(durable, {
@@ -37,7 +37,12 @@ export async function deleteExpired(durable: Pool, retentionSeconds: number): Pr
       });
       if (slice === undefined || slice.until === null) break;
       await run(durable, {
-        text: `DELETE FROM holdfast.${table} WHERE expires_at <= $1::timestamptz`,
+        text: `
+          WITH expired AS MATERIALIZED (
+            SELECT ctid AS place FROM holdfast.${table} WHERE expires_at <= $1::timestamptz
+            ORDER BY ${key} FOR UPDATE SKIP LOCKED
+          )
+          DELETE FROM holdfast.${table} WHERE ctid = ANY (ARRAY(SELECT place FROM expired))`,
         values: [slice.until],
       });
     }

@@ -1,11 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { DEFAULT_POLICY } from '../policy.ts';
+import { newSid } from '../refresh-token.ts';
 import type { Store } from '../store.ts';
 import { createTestDatabase } from '../testing/database.ts';
 import type { TestDatabase } from '../testing/database.ts';
 import { closeConnections, openConnections } from './connections.ts';
 import type { Connections } from './connections.ts';
+import { deleteExpired } from './housekeeping.ts';
 import { migrate } from './migrations.ts';
 import { openStore } from './store.ts';
 
@@ -13,6 +15,7 @@ import { openStore } from './store.ts';
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const SUB = 'alice';
+const DELAYS = { firstDelaySeconds: 1, maximumDelaySeconds: 60 };
 const SECRET_HASH = createHash('sha256').update('device').digest();
 
 let database: TestDatabase;
@@ -55,6 +58,12 @@ async function signIn(): Promise<string> {
   return result.delivery.record.sid;
 }
 
+/** How many transactions wait for a lock. */
+async function waiting(): Promise<number | null> {
+  const text = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+  return (await connections.probe.query(text)).rowCount;
+}
+
 /** Two neighbours of one chain, of which the later has the smaller id. */
 async function makeUnsortedChain(): Promise<readonly [small: string, large: string]> {
   let earlier = await signIn();
@@ -73,12 +82,7 @@ test('naming a device while its sessions are ended keeps neither from being done
     await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
     await holder.query(lock, [small]);
     const labelled = store.sessions.label(small, SUB, 'Phone');
-    await vi.waitFor(async () => {
-      const waiting = await connections.probe.query(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-      );
-      expect(waiting.rowCount).toBe(1);
-    }, 20_000);
+    await vi.waitFor(async () => expect(await waiting()).toBe(1), 20_000);
     // In the order of ids, as everybody locks sessions: naming must not hold the larger one yet.
     await expect(holder.query(`${lock} NOWAIT`, [large])).resolves.toMatchObject({ rowCount: 1 });
     await holder.query('COMMIT');
@@ -88,6 +92,70 @@ test('naming a device while its sessions are ended keeps neither from being done
   }
 });
 
+/** Runs work while another transaction holds some rows, and lets go when the work is done or waits for a lock. */
+async function whileHeld(lock: string, values: readonly unknown[], work: () => Promise<void>): Promise<void> {
+  const holder = await connections.durable.connect();
+  try {
+    await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
+    await holder.query(lock, [...values]);
+    await work();
+  } finally {
+    holder.release(true);
+  }
+}
+
+test('deleting what has expired waits for no row that is held, and deletes the rest', async () => {
+  const [held, free] = await makeUnsortedChain();
+  const expire = "UPDATE holdfast.sessions SET expires_at = now() - interval '1 day' WHERE id = ANY ($1)";
+  await connections.durable.query(expire, [[held, free]]);
+  const left = async (): Promise<readonly unknown[]> =>
+    (await connections.durable.query('SELECT id FROM holdfast.sessions WHERE id = ANY ($1)', [[held, free]])).rows;
+  await whileHeld('SELECT 1 FROM holdfast.sessions WHERE id = $1 FOR NO KEY UPDATE', [held], async () => {
+    await deleteExpired(connections.durable, 3_600);
+    expect(await left()).toEqual([{ id: held }]);
+  });
+  await deleteExpired(connections.durable, 3_600);
+  expect(await left()).toEqual([]);
+});
+
+test('old events go although one of them is held', async () => {
+  const events = Array.from({ length: 3 }, (_, at) => ({
+    type: 'user.changed' as const,
+    sub: SUB,
+    change: 'created' as const,
+    id: newSid(at),
+    atMs: at + 1,
+  }));
+  await store.events.append(events);
+  const list = async (): Promise<readonly string[]> =>
+    (await store.events.list({ type: 'user.changed' })).map(({ id }) => id);
+  await whileHeld('SELECT 1 FROM holdfast.events WHERE id = $1 FOR UPDATE', [events[1]?.id], async () => {
+    await store.events.deleteExpired(3_600);
+    expect(await list()).toEqual([events[1]?.id]);
+  });
+});
+
+test('right passwords and new attempts lock their buckets in one order', async () => {
+  const [small, large] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+  const buckets = [small, large].map((key) => ({ key, allowance: 1_000, leakSeconds: 60 }));
+  // The rows lie in the other order than their keys.
+  for (const bucket of buckets.toReversed()) await store.attempts.take([bucket], DELAYS);
+  await connections.durable.query('ANALYZE holdfast.password_attempts');
+  await whileHeld('SELECT 1 FROM holdfast.password_attempts WHERE bucket_key = $1 FOR UPDATE', [small], async () => {
+    const given = store.attempts.forgive({
+      returned: [large, small],
+      emptied: [large, small],
+      networkKey: null,
+      familiarSeconds: 1,
+    });
+    await vi.waitFor(async () => expect(await waiting()).toBe(1), 20_000);
+    // It waits for the first and must not hold the second yet.
+    const lock = 'SELECT 1 FROM holdfast.password_attempts WHERE bucket_key = $1 FOR UPDATE NOWAIT';
+    await expect(connections.durable.query(lock, [large])).resolves.toMatchObject({ rowCount: 1 });
+    given.catch(() => {});
+  });
+});
+
 test('a name that is given while the device signs in is not lost', async () => {
   const sid = await signIn();
   const holder = await connections.durable.connect();
@@ -95,14 +163,11 @@ test('a name that is given while the device signs in is not lost', async () => {
     await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
     await holder.query('SELECT 1 FROM holdfast.subjects WHERE sub = $1 FOR NO KEY UPDATE', [SUB]);
     const labelled = store.sessions.label(sid, SUB, 'Tablet').then(() => 'labelled');
-    const waiting = vi.waitFor(async () => {
-      const { rowCount } = await connections.probe.query(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-      );
-      expect(rowCount).toBe(1);
+    const blocked = vi.waitFor(async () => {
+      expect(await waiting()).toBe(1);
       return 'waits for the subject';
     }, 20_000);
-    expect(await Promise.race([labelled, waiting])).toBe('waits for the subject');
+    expect(await Promise.race([labelled, blocked])).toBe('waits for the subject');
     await holder.query('COMMIT');
     expect(await labelled).toBe('labelled');
   } finally {

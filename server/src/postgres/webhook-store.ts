@@ -33,9 +33,14 @@ const LIST_ABANDONED = `
   FROM holdfast.webhook_deliveries AS d JOIN holdfast.events AS e ON e.id = d.event_id
   WHERE d.dead_at IS NOT NULL AND ($1::text IS NULL OR d.endpoint = $1) ORDER BY d.dead_at DESC LIMIT $2`;
 
+/** Locked in the order of their keys, as those that are deleted are. */
 const REVIVE = `
+  WITH dead AS MATERIALIZED (
+    SELECT event_id, endpoint FROM holdfast.webhook_deliveries WHERE endpoint = $1 AND dead_at IS NOT NULL
+    ORDER BY event_id, endpoint FOR UPDATE
+  )
   UPDATE holdfast.webhook_deliveries SET dead_at = NULL, attempts = 0, due_at = now()
-  WHERE endpoint = $1 AND dead_at IS NOT NULL RETURNING event_id`;
+  WHERE (event_id, endpoint) IN (SELECT event_id, endpoint FROM dead) RETURNING event_id`;
 
 interface EventRow {
   readonly id: string;
