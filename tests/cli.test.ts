@@ -82,7 +82,7 @@ describe('users', () => {
     const server = await startServer(environment);
     const session = await signInNative(server.url, grace);
     expect((await users('disable')).stdout).toBe(
-      `${grace.username} cannot sign in any more, and every session has ended.\n`,
+      `${grace.username} cannot sign in any more.\nEvery session has ended.\n`,
     );
     expect(await refreshAt(server.url, session)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
     await expect(signInNative(server.url, grace)).rejects.toThrow('400');
@@ -91,7 +91,7 @@ describe('users', () => {
     expect((await users('enable')).stdout).toBe(`${grace.username} can sign in.\n`);
     await signInNative(server.url, grace);
     const changed = await users('set-password', 'a quieter password\n');
-    expect(changed.stdout).toBe(`${grace.username} has a new password, and every session has ended.\n`);
+    expect(changed.stdout).toBe(`${grace.username} has a new password.\nEvery session has ended.\n`);
     await signInNative(server.url, { ...grace, password: 'a quieter password' });
     await server.stop();
 

@@ -1,6 +1,7 @@
-import type { AbandonedDelivery, EventQuery, StoredEvent } from './event-store.ts';
+import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookStore } from './event-store.ts';
 import type { RevocationReason } from './events.ts';
 import type { FaultLog } from './fault-log.ts';
+import { checkId, checkLimit, checkSubject, checkText, checkTime } from './host-arguments.ts';
 import { startMassEndings } from './mass-endings.ts';
 import type { EndingProgress, MassEndings, MassEndingsParts } from './mass-endings.ts';
 import { sqlStateOf } from './postgres/connections.ts';
@@ -13,14 +14,14 @@ export interface SessionAdministration {
    * Ends a session and its device chain: their refresh tokens are refused from now on; the last access token lives to its expiry.
    *
    * @returns false when nothing of the chain was alive
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   revoke(sid: string, reason?: RevocationReason): Promise<boolean>;
   /**
    * Ends every live session of a user, and voids sign-ins under way.
    *
    * @returns how many have ended; when they are so many that it takes long, `isComplete` is false and the rest ends soon
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<EndingProgress>;
 }
@@ -30,7 +31,7 @@ export interface AuditLog {
   /**
    * Lists events, newest first.
    *
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
 }
@@ -42,24 +43,64 @@ export interface Webhooks {
    *
    * @param endpoint default: every one
    * @param limit default: 100
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
   /**
    * Sends an endpoint everything again that it did not get.
    *
    * @returns how many events
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   readonly redeliver: (endpoint: string) => Promise<number>;
 }
 
-/** Checks what a host passes in; what no session or user can have ends nothing. */
+const REASON_LENGTH = 100;
+const ENDPOINT_LENGTH = 2_048;
+const EVENT_TYPE_LENGTH = 64;
+
+/** Ids that no session or user can have end nothing. */
 export function createSessionAdministration(sessions: Sessions): SessionAdministration {
   return {
-    revoke: async (sid, reason = 'administrator') => isSid(sid) && sessions.endChain(sid, reason),
-    revokeAllOfUser: async (sub, reason = 'administrator') =>
-      isSubject(sub) ? sessions.revokeAllOfUser(sub, reason) : { count: 0, isComplete: true },
+    revoke: async (sid, reason = 'administrator') => {
+      checkText('reason', reason, REASON_LENGTH);
+      return isSid(sid) && sessions.endChain(sid, reason);
+    },
+    revokeAllOfUser: async (sub, reason = 'administrator') => {
+      checkText('reason', reason, REASON_LENGTH);
+      return isSubject(sub) ? sessions.revokeAllOfUser(sub, reason) : { count: 0, isComplete: true };
+    },
+  };
+}
+
+export function createAuditLog({ list }: Pick<EventStore, 'list'>): AuditLog {
+  return {
+    list: async (query) => {
+      const { sub, sid, type, before, limit } = query;
+      if (sub !== undefined) checkSubject('sub', sub);
+      if (sid !== undefined) checkId('sid', sid);
+      if (type !== undefined) checkText('type', type, EVENT_TYPE_LENGTH);
+      if (before !== undefined) {
+        checkId('before.id', before.id);
+        checkTime('before.atMs', before.atMs);
+      }
+      if (limit !== undefined) checkLimit(limit);
+      return list(query);
+    },
+  };
+}
+
+export function createWebhookAdministration(store: Pick<WebhookStore, 'listAbandoned' | 'revive'>): Webhooks {
+  return {
+    listAbandoned: async (endpoint, limit) => {
+      if (endpoint !== undefined) checkText('endpoint', endpoint, ENDPOINT_LENGTH);
+      if (limit !== undefined) checkLimit(limit);
+      return store.listAbandoned(endpoint, limit);
+    },
+    redeliver: async (endpoint) => {
+      checkText('endpoint', endpoint, ENDPOINT_LENGTH);
+      return store.revive(endpoint);
+    },
   };
 }
 

@@ -5,6 +5,7 @@
  * - `unknown_key`: a refresh token names a server key that this node does not have; another node, or a later roll-over, may.
  * - `overloaded`: more password checks are waiting than `passwordQueueLimit` allows. Try again.
  * - `closed`: the instance is draining or closed.
+ * - `invalid_argument`: a value that no session, user or event can have, such as a `sid` that is no UUID; the message names it.
  * - `username_taken`, `invalid_username`, `invalid_password`: {@link Users.create} refused its input.
  * - `secret_mismatch`: the signing keys in the database were encrypted under another master secret.
  * - `unknown_user`: a command named a user who is not there.
@@ -18,6 +19,7 @@ export type HoldfastErrorCode =
   | 'unknown_key'
   | 'overloaded'
   | 'closed'
+  | 'invalid_argument'
   | 'username_taken'
   | 'invalid_username'
   | 'invalid_password'

@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
 import { pino } from 'pino';
-import { createSessionAdministration, startReportedEndings } from './administration.ts';
+import {
+  createAuditLog,
+  createSessionAdministration,
+  createWebhookAdministration,
+  startReportedEndings,
+} from './administration.ts';
 import type { AuditLog, SessionAdministration, Webhooks } from './administration.ts';
 import { createAccessTokens } from './access-token.ts';
 import type { AccessTokenVerdict } from './access-token.ts';
@@ -317,8 +322,8 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
     verifyAccessToken: (authorizationHeader, request) => accessTokens.verify(authorizationHeader, request),
     users,
     sessions: createSessionAdministration(sessions),
-    auditLog: { list: store.events.list },
-    webhooks: { listAbandoned: store.webhooks.listAbandoned, redeliver: store.webhooks.revive },
+    auditLog: createAuditLog(store.events),
+    webhooks: createWebhookAdministration(store.webhooks),
     database: connections.durable,
     metrics: operation.metrics.expose,
     retire: operation.retire,

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from './errors.ts';
 import type { CredentialChanged, Report } from './events.ts';
-import type { MassEndings } from './mass-endings.ts';
+import type { EndingProgress, MassEndings } from './mass-endings.ts';
+import { checkLimit, checkText } from './host-arguments.ts';
 import type { PasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
 import type { Policy } from './policy.ts';
@@ -32,7 +33,8 @@ export interface Users {
   /**
    * Creates a user.
    *
-   * @throws HoldfastError `username_taken`, `invalid_username`, `invalid_password`, `unavailable`, `overloaded`
+   * @throws HoldfastError `username_taken`, `invalid_username`, `invalid_password`, `invalid_argument` (the name), `unavailable`,
+   *   `overloaded`
    */
   create(user: NewUser): Promise<User>;
   /** @throws HoldfastError `unavailable` */
@@ -43,33 +45,37 @@ export interface Users {
    * Lists users in the order of their usernames.
    *
    * @param page `after`: the username that the page before ended with; `limit`: at most so many, default 100
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   readonly list: (page?: { readonly after?: string; readonly limit?: number }) => Promise<readonly ListedUser[]>;
   /**
    * Sets a user's password, as an administrator. Sign-ins under way are void.
    *
    * @param options `endSessions`, default true: every session of the user ends
-   * @returns false when there is no such user
+   * @returns how many sessions have ended, and whether all of them have; null when there is no such user
    * @throws HoldfastError `invalid_password`, `unavailable`, `overloaded`
    */
-  setPassword(sub: string, password: string, options?: { readonly endSessions?: boolean }): Promise<boolean>;
+  setPassword(
+    sub: string,
+    password: string,
+    options?: { readonly endSessions?: boolean },
+  ): Promise<EndingProgress | null>;
   /**
    * Keeps a user from signing in, by any credential, and ends every session; idempotent.
    *
-   * @returns false when there is no such user
+   * @returns how many sessions have ended, and whether all of them have; null when there is no such user
    * @throws HoldfastError `unavailable`
    */
-  disable(sub: string): Promise<boolean>;
+  disable(sub: string): Promise<EndingProgress | null>;
   /** Lets a disabled user sign in again. Ended sessions stay ended. @returns false when there is no such user */
   enable(sub: string): Promise<boolean>;
   /**
    * Forgets a user with every credential, and ends every session. The audit log keeps what it has.
    *
-   * @returns false when there is no such user
+   * @returns how many sessions have ended, and whether all of them have; null when there is no such user
    * @throws HoldfastError `unavailable`
    */
-  delete(sub: string): Promise<boolean>;
+  delete(sub: string): Promise<EndingProgress | null>;
 }
 
 /** What a username and a password proved. */
@@ -91,10 +97,15 @@ export interface PasswordSignIn {
    *
    * @throws HoldfastError `invalid_password`, `unavailable`, `overloaded`
    */
-  readonly change: (own: OwnPassword, password: string) => Promise<UserChange>;
+  readonly change: (own: OwnPassword, password: string) => Promise<FinishedChange>;
   /** Removes the user's own password, while a passkey is left. @throws HoldfastError `unavailable` */
-  readonly remove: (own: OwnPassword) => Promise<UserChange>;
+  readonly remove: (own: OwnPassword) => Promise<FinishedChange>;
 }
+
+/** A change to a user, and how far the end of sessions that goes with it has got. */
+export type FinishedChange =
+  | { readonly kind: 'changed'; readonly progress: EndingProgress }
+  | Exclude<UserChange, { readonly kind: 'changed' }>;
 
 /** Who changes an own password. */
 export interface OwnPassword {
@@ -120,36 +131,31 @@ export interface UsersParts {
 /** @returns the public face, and what the endpoints need */
 export function createUsers(parts: UsersParts): { readonly users: Users; readonly passwordSignIn: PasswordSignIn } {
   const { store, passwords, report, endMany } = parts;
-  const finishChange = async (change: UserChange): Promise<boolean> => {
-    if (change.kind !== 'changed') return false;
-    await endMany(change.ending);
-    return true;
-  };
+  const finish = async (change: UserChange): Promise<FinishedChange> =>
+    change.kind === 'changed' ? { kind: 'changed', progress: await endMany(change.ending) } : change;
   const changePassword = async (sub: string, password: string | null, sid: string | null, ending: Ending) => {
     if (password !== null) await checkPassword(password, (await store.findById(sub))?.username ?? null, parts);
     const hash = password === null ? null : await passwords.hash(password);
     const change = await store.setPassword(sub, hash, ending);
     const kind: CredentialChanged['change'] = password === null ? 'password_removed' : 'password_changed';
     if (change.kind === 'changed') report({ type: 'credential.changed', sub, sid, change: kind });
-    await finishChange(change);
-    return change;
+    return finish(change);
   };
   const changeOwn = (
     { sub, sid, address, endsOtherSessions }: OwnPassword,
     password: string | null,
-  ): Promise<UserChange> =>
+  ): Promise<FinishedChange> =>
     changePassword(sub, password, sid, {
       sessions: endsOtherSessions ? { allBut: sid } : 'none',
       reason: 'password_changed',
       address,
     });
-  const setDisabled = async (sub: string, isDisabled: boolean): Promise<boolean> => {
-    if (!isUuid(sub)) return false;
+  const setDisabled = async (sub: string, isDisabled: boolean): Promise<EndingProgress | null> => {
+    if (!isUuid(sub)) return null;
     const sessions = isDisabled ? 'all' : 'none';
     const change = await store.setDisabled(sub, isDisabled, { sessions, reason: 'user_disabled', address: null });
-    if (change.kind !== 'changed') return false;
-    report({ type: 'user.changed', sub, change: isDisabled ? 'disabled' : 'enabled' });
-    return finishChange(change);
+    if (change.kind === 'changed') report({ type: 'user.changed', sub, change: isDisabled ? 'disabled' : 'enabled' });
+    return progressOf(await finish(change));
   };
   return {
     users: {
@@ -157,25 +163,26 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
       findById: async (sub) => (isUuid(sub) ? toUserOrNull(await store.findById(sub)) : null),
       findByUsername: async (username) =>
         USERNAME.test(username) ? toUserOrNull(await store.findByUsernameKey(usernameKey(username))) : null,
-      list: async ({ after = '', limit = 100 } = {}) =>
-        (await store.list(usernameKey(after), limit)).map((record) => ({
-          ...toUser(record),
-          isDisabled: record.isDisabled,
-        })),
+      list: async ({ after = '', limit = 100 } = {}) => {
+        if (after !== '') checkText('after', after, USERNAME_LENGTH);
+        checkLimit(limit);
+        const records = await store.list(usernameKey(after), limit);
+        return records.map((record) => ({ ...toUser(record), isDisabled: record.isDisabled }));
+      },
       setPassword: async (sub, password, { endSessions = true } = {}) => {
-        if (!isUuid(sub)) return false;
+        if (!isUuid(sub)) return null;
         const sessions = endSessions ? 'all' : 'none';
         const ending: Ending = { sessions, reason: 'password_changed', address: null };
-        return (await changePassword(sub, password, null, ending)).kind === 'changed';
+        return progressOf(await changePassword(sub, password, null, ending));
       },
       disable: (sub) => setDisabled(sub, true),
-      enable: (sub) => setDisabled(sub, false),
+      enable: async (sub) => (await setDisabled(sub, false)) !== null,
       delete: async (sub) => {
-        if (!isUuid(sub)) return false;
+        if (!isUuid(sub)) return null;
         const ending: Ending = { sessions: 'all', reason: 'user_deleted', address: null };
         const change = await store.delete(sub, ending);
         if (change.kind === 'changed') report({ type: 'user.changed', sub, change: 'deleted' });
-        return finishChange(change);
+        return progressOf(await finish(change));
       },
     },
     passwordSignIn: {
@@ -184,6 +191,10 @@ export function createUsers(parts: UsersParts): { readonly users: Users; readonl
       remove: (own) => changeOwn(own, null),
     },
   };
+}
+
+function progressOf(change: FinishedChange): EndingProgress | null {
+  return change.kind === 'changed' ? change.progress : null;
 }
 
 async function authenticate(
@@ -220,11 +231,10 @@ async function checkPassword(
 
 async function createUser({ username, password, name }: NewUser, parts: UsersParts): Promise<User> {
   const { store, passwords, report } = parts;
-  if (!USERNAME.test(username)) {
+  if (typeof username !== 'string' || !USERNAME.test(username)) {
     throw new HoldfastError('invalid_username', 'a username is 1 to 254 characters, none of them a control character');
   }
-  if (typeof name !== 'string' || FORBIDDEN_IN_NAME.test(name))
-    throw new TypeError('a name holds no control character');
+  if (name !== '') checkText('name', name, NAME_LENGTH);
   await checkPassword(password, username, parts);
   const user: User = { sub: randomUUID(), username, name };
   const isNew = await store.insert({ ...user, passwordHash: await passwords.hash(password) }, usernameKey(username));
@@ -235,7 +245,10 @@ async function createUser({ username, password, name }: NewUser, parts: UsersPar
 
 /** No control character, and no half of a surrogate pair, which would be stored as another character. */
 const USERNAME = /^[^\p{Cc}\p{Cs}]{1,254}$/u;
-const FORBIDDEN_IN_NAME = /[\p{Cc}\p{Cs}]/u;
+/** In UTF-16 units: a character has two at most. */
+const USERNAME_LENGTH = 2 * 254;
+/** Longest display name, in characters. */
+const NAME_LENGTH = 1_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function isUuid(value: string): boolean {

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { HoldfastError } from '../errors.ts';
 import type { Holdfast } from '../holdfast.ts';
 import type { User, Users } from '../users.ts';
+import type { EndingProgress } from '../mass-endings.ts';
 import type { Lines } from './administer.ts';
 
 /** Users that are read at once. */
@@ -33,15 +34,15 @@ export async function createUser(
 /** Sets a user's password, the first line of `input`; every session of the user ends. */
 export async function setPassword({ users }: Holdfast, named: string, input: NodeJS.ReadableStream): Promise<Lines> {
   const { sub, username } = await findUser(users, named);
-  await users.setPassword(sub, await firstLine(input));
-  return [`${username} has a new password, and every session has ended.`];
+  const progress = await users.setPassword(sub, await firstLine(input));
+  return [`${username} has a new password.`, endedOf(progress)];
 }
 
 /** Keeps a user from signing in, and ends every session. */
 export async function disableUser({ users }: Holdfast, named: string): Promise<Lines> {
   const { sub, username } = await findUser(users, named);
-  await users.disable(sub);
-  return [`${username} cannot sign in any more, and every session has ended.`];
+  const progress = await users.disable(sub);
+  return [`${username} cannot sign in any more.`, endedOf(progress)];
 }
 
 /** Lets a disabled user sign in again. */
@@ -54,8 +55,15 @@ export async function enableUser({ users }: Holdfast, named: string): Promise<Li
 /** Forgets a user with every credential, and ends every session. */
 export async function deleteUser({ users }: Holdfast, named: string): Promise<Lines> {
   const { sub, username } = await findUser(users, named);
-  await users.delete(sub);
-  return [`${username} is deleted, and every session has ended.`];
+  const progress = await users.delete(sub);
+  return [`${username} is deleted.`, endedOf(progress)];
+}
+
+/** How far the end of a user's sessions has got. */
+function endedOf(progress: EndingProgress | null): string {
+  return progress?.isComplete === false
+    ? `${progress.count} sessions have ended. There are more of them: a running node ends the rest.`
+    : 'Every session has ended.';
 }
 
 /**

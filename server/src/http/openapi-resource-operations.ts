@@ -74,14 +74,7 @@ export const RESOURCE_OPERATIONS = {
       description: 'Needs a recent authentication.',
       security: SECURITY,
       responses: {
-        200: json('How many ended', {
-          type: 'object',
-          required: ['ended', 'is_complete'],
-          properties: {
-            ended: { type: 'integer' },
-            is_complete: { type: 'boolean', description: 'False: there are so many that the rest ends a moment later' },
-          },
-        }),
+        200: json('How many ended', ref('EndedSessions')),
         ...ERRORS,
       },
     },
@@ -173,7 +166,7 @@ export const RESOURCE_OPERATIONS = {
         new_password: { type: 'string', format: 'password' },
         end_other_sessions: { type: 'string', enum: ['true', 'false'], description: 'Default: true' },
       }),
-      responses: { ...DONE, ...ERRORS, ...NOT_FOUND },
+      responses: { 200: json('How many sessions ended with it', ref('EndedSessions')), ...ERRORS, ...NOT_FOUND },
     },
     delete: {
       operationId: 'removePassword',
@@ -186,6 +179,14 @@ export const RESOURCE_OPERATIONS = {
 } as const;
 
 export const RESOURCE_SCHEMAS = {
+  EndedSessions: {
+    type: 'object',
+    required: ['ended', 'is_complete'],
+    properties: {
+      ended: { type: 'integer' },
+      is_complete: { type: 'boolean', description: 'False: there are so many that the rest ends a moment later' },
+    },
+  },
   Session: {
     type: 'object',
     required: [

@@ -62,7 +62,7 @@ const exchange = ({ body, verifier }: Awaited<ReturnType<typeof challenge>>): Pr
 
 describe('changing the password', () => {
   test('makes the old one useless and signs every other device out', async () => {
-    expect(await change({ new_password: NEW })).toMatchObject({ status: 204 });
+    expect(await change({ new_password: NEW })).toMatchObject({ status: 200, body: { ended: 1, is_complete: true } });
     expect((await challenge(OLD)).status).toBe(400);
     expect((await challenge(NEW)).status).toBe(200);
     expect([await isAlive(phone), await isAlive(laptop)]).toEqual([false, true]);
@@ -75,7 +75,10 @@ describe('changing the password', () => {
   });
 
   test('leaves the other devices signed in when asked to', async () => {
-    expect(await change({ new_password: NEW, end_other_sessions: 'false' })).toMatchObject({ status: 204 });
+    expect(await change({ new_password: NEW, end_other_sessions: 'false' })).toMatchObject({
+      status: 200,
+      body: { ended: 0, is_complete: true },
+    });
     expect([await isAlive(phone), await isAlive(laptop)]).toEqual([true, true]);
   });
 
@@ -114,20 +117,20 @@ describe('changing the password', () => {
 describe('an administrator', () => {
   test('sets a password, which ends every session, or none when asked to', async () => {
     const { users } = server.holdfast;
-    expect(await users.setPassword(sub, NEW, { endSessions: false })).toBe(true);
+    expect(await users.setPassword(sub, NEW, { endSessions: false })).toEqual({ count: 0, isComplete: true });
     expect((await challenge(NEW)).status).toBe(200);
     expect(await isAlive(phone)).toBe(true);
-    expect(await users.setPassword(sub, OLD)).toBe(true);
+    expect(await users.setPassword(sub, OLD)).toEqual({ count: 2, isComplete: true });
     expect([await isAlive(phone), await isAlive(laptop)]).toEqual([false, false]);
     await expect(users.setPassword(sub, 'short')).rejects.toMatchObject({ code: 'invalid_password' });
-    expect(await users.setPassword('00000000-0000-4000-8000-000000000000', NEW)).toBe(false);
-    expect(await users.setPassword('nobody', NEW)).toBe(false);
+    expect(await users.setPassword('00000000-0000-4000-8000-000000000000', NEW)).toBeNull();
+    expect(await users.setPassword('nobody', NEW)).toBeNull();
   });
 
   test('disables a user: every session ends, no sign-in under way survives, none begins; enabled, it begins again', async () => {
     const { users } = server.holdfast;
     const begun = await challenge(OLD);
-    expect(await users.disable(sub)).toBe(true);
+    expect(await users.disable(sub)).toEqual({ count: 2, isComplete: true });
     expect(await exchange(begun)).toMatchObject({ status: 400 });
     expect([await isAlive(phone), await isAlive(laptop)]).toEqual([false, false]);
     expect((await challenge(OLD)).status).toBe(400);
@@ -140,12 +143,12 @@ describe('an administrator', () => {
   test('deletes a user: sessions end, and the name is free again', async () => {
     const { users } = server.holdfast;
     const begun = await challenge(OLD);
-    expect(await users.delete(sub)).toBe(true);
+    expect(await users.delete(sub)).toEqual({ count: 2, isComplete: true });
     expect(await exchange(begun)).toMatchObject({ status: 400 });
     expect([await isAlive(phone), await isAlive(laptop)]).toEqual([false, false]);
     expect(await users.findById(sub)).toBeNull();
-    expect(await users.delete(sub)).toBe(false);
-    expect(await users.disable(sub)).toBe(false);
+    expect(await users.delete(sub)).toBeNull();
+    expect(await users.disable(sub)).toBeNull();
     await expect(users.create({ username, password: NEW, name: 'Other' })).resolves.toMatchObject({ username });
   });
 });

@@ -2,7 +2,7 @@ import { HoldfastError } from '../errors.ts';
 import type { OwnPassword } from '../users.ts';
 import { OAuthError } from './answers.ts';
 import { readFlag, requireParameter } from './form.ts';
-import { lastCredential, noContent, requireRecentAuthentication, unknownResource } from './resource.ts';
+import { endedSessions, lastCredential, noContent, requireRecentAuthentication, unknownResource } from './resource.ts';
 import type { Access, ResourceEndpoint } from './resource.ts';
 
 /**
@@ -19,8 +19,8 @@ export const PASSWORD_ENDPOINT: ResourceEndpoint = {
       const password = requireParameter(parameters, 'new_password');
       const own = { ...ownPasswordOf(access), endsOtherSessions: readFlag(parameters, 'end_other_sessions', true) };
       const change = await parts.passwordSignIn.change(own, password).catch(refuseInvalid);
-      if (change.kind === 'unknown') throw unknownResource();
-      return noContent();
+      if (change.kind !== 'changed') throw unknownResource();
+      return endedSessions(change.progress);
     },
     DELETE: async (access, parts) => {
       requireRecentAuthentication(access, parts);

@@ -1,5 +1,6 @@
 import type { AccessTokenClaims } from '../access-token.ts';
 import type { Client } from '../clients.ts';
+import type { EndingProgress } from '../mass-endings.ts';
 import { requireAuthentication } from '../step-up.ts';
 import { json, OAuthError } from './answers.ts';
 import type { EndpointParts } from './endpoint.ts';
@@ -102,6 +103,11 @@ export function lastCredential(): OAuthError {
   return new OAuthError(409, 'access_denied', 'This is the only way to sign in that is left', {
     reason: 'last_credential',
   });
+}
+
+/** Says how many sessions have ended. `is_complete: false`: the rest ends soon, without the caller. */
+export function endedSessions({ count, isComplete }: EndingProgress): HttpResponse {
+  return json(200, { ended: count, is_complete: isComplete });
 }
 
 export function noContent(): HttpResponse {

@@ -3,7 +3,7 @@ import type { DeviceCursor, ListedSession } from '../store.ts';
 import { invalidRequest, json } from './answers.ts';
 import { readQuery } from './form.ts';
 import type { Parameters } from './form.ts';
-import { noContent, requireRecentAuthentication, toSeconds, unknownResource } from './resource.ts';
+import { endedSessions, noContent, requireRecentAuthentication, toSeconds, unknownResource } from './resource.ts';
 import type { ResourceEndpoint } from './resource.ts';
 
 /** Longest name of a device, in characters. */
@@ -24,8 +24,7 @@ export const SESSIONS_ENDPOINT: ResourceEndpoint = {
       requireRecentAuthentication(access, parts);
       const { sub, sid } = access.claims;
       const by = { address: access.request.remoteAddress };
-      const { count, isComplete } = await parts.sessions.revokeAllOfUser(sub, 'user', { ...by, sparedSid: sid });
-      return json(200, { ended: count, is_complete: isComplete });
+      return endedSessions(await parts.sessions.revokeAllOfUser(sub, 'user', { ...by, sparedSid: sid }));
     },
   },
 };

@@ -21,7 +21,8 @@ const TABLES: readonly { readonly table: string; readonly key: string; readonly 
 /**
  * Deletes rows that expired longer than the retention ago, or at all where nothing is retained. A row's absolute lifetime never
  * moves, so nothing that is deleted could ever be refreshed. Rows are locked in the order of their keys, as everywhere, and those
- * that another transaction holds are left to a later round. A locked row stays in its place, so no index is walked again: nodes that do this at once neither wait for each other nor for a user.
+ * that another transaction holds are left to a later round: nodes that do this at once neither wait for each other nor for a user.
+ * A locked row stays where it is, so that the place alone finds it again.
  *
  * @throws HoldfastError `unavailable`; the rest stays for the next round
  */
