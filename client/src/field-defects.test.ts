@@ -165,6 +165,23 @@ describe('in the application', () => {
     expect(started.seen[1]?.authorization).toBe('DPoP access-1');
   });
 
+  it('a method in lower case: the proof names the one that is sent', async () => {
+    const started = await startResource(({ method, headers }, response) =>
+      response.writeHead(headers['dpop'] === method ? 200 : 401).end(),
+    );
+    resource = started;
+    const world = createWorld();
+    world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
+    const named: string[] = [];
+    const signProof: ProofSigner = ({ method }) => (named.push(method), Promise.resolve(method));
+    const tab = await world.openSignedInTab({ resources: [started.url] }, { signProof });
+    for (const method of ['post', 'Delete', 'PUT'])
+      expect((await tab.auth.fetch(started.url, { method })).status).toBe(200);
+    // Methods are case-sensitive (RFC 9110 §9.1), and `fetch` changes no other.
+    await tab.auth.fetch(started.url, { method: 'patch' }).catch(() => {});
+    expect(named.slice(-4)).toEqual(['POST', 'DELETE', 'PUT', 'patch']);
+  });
+
   it('a wrong device clock shuts nobody out: an hour slow, an hour fast, ten years off', async () => {
     for (const offMs of [-60 * MINUTE, 60 * MINUTE, -10 * 365 * 24 * 60 * MINUTE, 10 * 365 * 24 * 60 * MINUTE]) {
       const world = createWorld();

@@ -171,6 +171,27 @@ describe('limits', () => {
     }
   });
 
+  test('one device more than allowed ends the one used least lately, and its user and the operator learn why', async () => {
+    const limited = await startTestServer(database.databaseUrl, { policy: { maxDeviceChainsPerUser: 2 } });
+    try {
+      const account = { username: `crowded ${deviceSecret}`, password: 'correct horse battery' };
+      await limited.holdfast.users.create({ ...account, name: 'Crowded' });
+      const devices = [await limited.signIn('native', account), await limited.signIn('native', account)];
+      for (const { refreshToken } of devices) await limited.refresh(refreshToken);
+      await limited.alter(devices[1]?.sid ?? '', "last_used_at = last_used_at - interval '1 hour'");
+      const third = await limited.signIn('native', account);
+      const statuses = await Promise.all(
+        [...devices, third].map(async ({ refreshToken }) => (await limited.refresh(refreshToken)).status),
+      );
+      expect(statuses).toEqual([200, 400, 200]);
+      const ended = { type: 'session.revoked', sid: devices[1]?.sid ?? '', reason: 'limit' } as const;
+      expect(limited.events).toContainEqual(expect.objectContaining(ended));
+      expect(await limited.holdfast.auditLog.list({ sid: ended.sid, type: ended.type })).toMatchObject([ended]);
+    } finally {
+      await limited.holdfast.close();
+    }
+  });
+
   test('a weak sign-in on one more device is told so when only stronger ones are left', async () => {
     const limited = await startTestServer(database.databaseUrl, { policy: { maxDeviceChainsPerUser: 1 } });
     try {

@@ -169,6 +169,7 @@ function isText(value: unknown, maximumLength: number): value is string {
 
 /** Checks 8, 9 and 12: the proof was made for this request. Whose key it must be is for the caller to say. */
 function findMismatch({ htm, htu, ath }: ProofClaims, { method, url, accessToken }: ExpectedProof): ProofFault | null {
+  // Methods are case-sensitive (RFC 9110 §9.1).
   if (htm !== method) return 'htm';
   if (htu !== url && !isSameTarget(htu, url)) return 'htu';
   if (accessToken !== null && ath !== createHash('sha256').update(accessToken).digest('base64url')) return 'ath';

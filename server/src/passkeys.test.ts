@@ -107,6 +107,33 @@ describe('a passkey', () => {
     }
   });
 
+  test('of one response sent to two nodes at once gives one code', async () => {
+    const other = await startTestServer(database.databaseUrl);
+    const { authenticator } = await register();
+    for (let times = 0; times < 8; times++) {
+      const { form, options } = await begin();
+      const response = { ...form, passkey_response: authenticator.get(options) };
+      const answers = await Promise.all([server, other].map((node) => node.post('/authorize-challenge', response)));
+      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 400]);
+    }
+    await other.holdfast.close();
+  });
+
+  test('is asked for without naming any: who asks learns of no user and no credential', async () => {
+    await register();
+    expect((await begin()).options.allowCredentials ?? []).toEqual([]);
+  });
+
+  test('of one user with the handle of another who has one too is refused', async () => {
+    const { authenticator } = await register();
+    account = { username: `user ${++accounts}`, password: 'correct horse battery' };
+    await server.holdfast.users.create({ ...account, name: 'Bob' });
+    session = await server.signIn('native', account);
+    const userHandle = optionsOf(await server.ask('POST', '/passkeys/options', session.accessToken)).user?.id ?? '';
+    await register();
+    expect(await signIn(authenticator, { userHandle })).toMatchObject({ status: 400, body: { reason: 'credentials' } });
+  });
+
   test('answers only its own challenge, of its own sign-in, client and time', async () => {
     const { authenticator } = await register();
     const one = await begin();
@@ -257,7 +284,7 @@ describe('registering a passkey', () => {
     });
   });
 
-  test('excludes what is registered, and gives away no name as user handle', async () => {
+  test('excludes what is registered', async () => {
     const { authenticator } = await register();
     const begun = await server.ask('POST', '/passkeys/options', session.accessToken);
     const options = begun.body['passkey_options'] as Readonly<Record<string, unknown>>;

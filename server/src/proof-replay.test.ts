@@ -52,6 +52,17 @@ describe('with nonces of each node', () => {
     await restarted.holdfast.close();
   });
 
+  test('a proof that reaches both nodes many times at once is accepted once', async () => {
+    const { first, second, refreshToken, close } = await useProof('node');
+    const { headers } = await refresh(first, refreshToken, prove());
+    const proof = prove(headers['dpop-nonce']);
+    const everywhere = Array.from({ length: 32 }, (_, at) => refresh(at % 2 ? first : second, refreshToken, proof));
+    const statuses = (await Promise.all(everywhere)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(1);
+    expect(statuses.filter((status) => status === 400)).toHaveLength(31);
+    await close();
+  });
+
   test('the account endpoints want one as well', async () => {
     const { first, second, accessToken, close } = await useProof('node');
     const ask = (

@@ -6,6 +6,7 @@ export interface CeremonyOptions {
   readonly rp?: { readonly id?: string };
   readonly user?: { readonly id: string };
   readonly rpId?: string;
+  readonly allowCredentials?: readonly unknown[];
 }
 
 /** What an authenticator or its browser may do differently. */
