@@ -119,7 +119,7 @@ describe('a request with text that PostgreSQL does not take', () => {
     ).rejects.toMatchObject({ code: 'invalid_username' });
     await expect(
       server.holdfast.users.create({ username: 'half', password: 'correct horse', name: 'Half \ud800' }),
-    ).rejects.toThrow(TypeError);
+    ).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 });
 
