@@ -173,9 +173,7 @@ async function sendAuthorized(
   const request = isRequest(input) ? input : null;
   const signal = init?.signal === undefined ? request?.signal : init.signal;
   const patience = { signal, deadlineMs: init?.parkDeadlineMs, owner: init?.owner };
-  const given = init?.method ?? request?.method ?? 'GET';
-  // A proof names the method that `fetch` sends: of these names it takes any case (Fetch, "normalize a method").
-  const method = /^(delete|get|head|options|post|put)$/iu.test(given) ? given.toUpperCase() : given;
+  const method = init?.method ?? request?.method ?? 'GET';
   const plan = planRequest(input, init, fetch);
   let token = await requestToken(shell, patience);
   // What can be sent only once must not be spent on a token that is about to be refused.

@@ -173,7 +173,7 @@ describe('in the application', () => {
     const world = createWorld();
     world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
     const named: string[] = [];
-    const signProof: ProofSigner = ({ method }) => (named.push(method), Promise.resolve(method));
+    const signProof = proofSigner(({ method }) => (named.push(method), Promise.resolve(method)));
     const tab = await world.openSignedInTab({ resources: [started.url] }, { signProof });
     for (const method of ['post', 'Delete', 'PUT'])
       expect((await tab.auth.fetch(started.url, { method })).status).toBe(200);

@@ -20,7 +20,12 @@ export function proofSigner(sign: (proof: Proof) => Promise<string>): ProofSigne
   const originOf = (url: string): string => new URL(url).origin;
   return {
     sign: ({ nowMs, ...request }) =>
-      sign({ ...request, nonce: nonces.get(originOf(request.url)) ?? null, atMs: nowMs + clockOffsetMs }),
+      sign({
+        ...request,
+        method: methodSent(request.method),
+        nonce: nonces.get(originOf(request.url)) ?? null,
+        atMs: nowMs + clockOffsetMs,
+      }),
     hear: ({ url, headers, nowMs }) => {
       const nonce = headers['dpop-nonce'];
       if (nonce) nonces.set(originOf(url), nonce);
@@ -28,4 +33,9 @@ export function proofSigner(sign: (proof: Proof) => Promise<string>): ProofSigne
       if (Number.isFinite(serverMs)) clockOffsetMs = serverMs - nowMs;
     },
   };
+}
+
+/** The method that `fetch` sends: of these names it takes any case, and it changes no other (Fetch, "normalize a method"). */
+function methodSent(method: string): string {
+  return /^(delete|get|head|options|post|put)$/iu.test(method) ? method.toUpperCase() : method;
 }
