@@ -2,6 +2,7 @@ import type { AuthService } from './auth-service.ts';
 import { isOneShot, type AuthorizedInit } from './authorized-fetch.ts';
 import { HoldfastError } from './errors.ts';
 import type { TokenRequest } from './shell.ts';
+import { untilOnline } from './until-online.ts';
 import { readRetryAfterMs } from './wire.ts';
 import { unlessAborted } from './within.ts';
 
@@ -170,7 +171,7 @@ async function waitForTurn(
     const startMs = nowMs(client);
     const deadlineMs = endsAtMs - startMs;
     const pauseMs = Math.min(nextMs, deadlineMs);
-    const online = isLost ? auth.untilOnline({ ...patience, deadlineMs, pauseMs }) : null;
+    const online = isLost ? untilOnline(auth, { ...patience, deadlineMs, pauseMs }) : null;
     await (online ?? wait(auth, pauseMs, patience.signal));
     if (online && nowMs(client) < startMs + pauseMs) return 'online';
     if (spend(client)) return 'again';

@@ -102,13 +102,6 @@ export type AuthService = {
    * one owner must not be sent under another (`auth.fetch(url, { owner })` refuses it).
    */
   readonly owner: () => number;
-  /**
-   * Resolves when the network is back, or after `pauseMs`, for the platform may be wrong; `null` if it knows of no outage. For
-   * retries: parked like a request that waits for a token, with the same deadline, the same queue and the same errors.
-   */
-  readonly untilOnline: (
-    options?: Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner' | 'pauseMs'>,
-  ) => Promise<void> | null;
   /** A usable access token, refreshed first if need be. For clients that `fetch` does not fit. */
   readonly getAccessToken: (options?: Pick<TokenRequest, 'signal' | 'deadlineMs'>) => Promise<string>;
   /** A drop-in for `fetch` that carries the session to the origins in `resources` and nowhere else. */
@@ -229,10 +222,6 @@ function declineReauthentication(shell: Shell, why: ReauthenticationFailure): vo
   if (shell.state.phase.kind === 'signed-out') shell.signOuts++;
 }
 
-async function waitForNetwork(shell: Shell, request: TokenRequest | undefined): Promise<void> {
-  await requestToken(shell, { ...request, isForNetwork: true });
-}
-
 function listen<T>(listeners: Set<T>, listener: T): () => void {
   listeners.add(listener);
   return () => void listeners.delete(listener);
@@ -281,7 +270,6 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),
     ready: () => ready(shell),
     owner: () => shell.state.owner,
-    untilOnline: (request) => (shell.state.isOffline ? waitForNetwork(shell, request) : null),
     getAccessToken: async (request = {}) => (await requestToken(shell, request)).access.value,
     fetch: createAuthorizedFetch(shell, resources, base),
     resources,

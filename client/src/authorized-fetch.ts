@@ -4,6 +4,7 @@ import type { GrantedToken, Trial } from './session-state.ts';
 import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './shell.ts';
 import { hear, signProof } from './token-endpoint.ts';
 import { freshMs } from './turn.ts';
+import { claimsOf } from './wire.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
 
@@ -138,6 +139,13 @@ async function sendOnce(
   return attempt();
 }
 
+/** `Trial.aheadMs` of a refusal. @see RFC 7519 §4.1.6 */
+function aheadMs(token: string, { headers }: Response): number | null {
+  const issuedAtMs = Number(claimsOf(token)?.['iat']) * 1_000;
+  const atMs = Date.parse(headers.get('date') ?? '');
+  return issuedAtMs && !atMs ? null : issuedAtMs - atMs;
+}
+
 /** The token for another try after a 401, or `null` when the 401 is for the caller. */
 async function answerChallenge(
   shell: Shell,
@@ -184,15 +192,15 @@ async function sendAuthorized(
   for (;;) {
     const { generation, owner } = token;
     const response = await sendOnce(shell, plan, method, target.href, token, patience);
-    const atMs = Date.parse(response.headers.get('date') ?? '');
-    const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', atMs };
+    const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', aheadMs: NaN };
     if (response.status !== 401) {
       // A server in trouble, or the gateway before it, has said nothing of the token.
       if (response.status < 500) dispatch(shell, { type: 'tokenTried', trial });
       return response;
     }
     // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
-    const next = await answerChallenge(shell, response, trial, plan, { ...patience, owner });
+    const refusal = { ...trial, aheadMs: aheadMs(token.access.value, response) };
+    const next = await answerChallenge(shell, response, refusal, plan, { ...patience, owner });
     if (!next) return response;
     await response.body?.cancel();
     tellObservers(shell, { type: 'request.replayed', generation: next.generation });

@@ -47,5 +47,6 @@ export type {
 export type { PasswordCredential, SignInMethod } from './sign-in.ts';
 export type { SessionSnapshot } from './snapshot.ts';
 export type { TokenAnswer, TokenAnswerReader, Tokens } from './token-answer.ts';
+export { untilOnline } from './until-online.ts';
 export { whyFailed } from './why-failed.ts';
 export type { ChallengeAnswer } from './wire.ts';

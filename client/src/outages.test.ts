@@ -3,6 +3,7 @@ import { createApiClient } from './api-client.ts';
 import type { Platform } from './ports.ts';
 import { MINUTE, never, outcome, watch } from './testing/trouble.ts';
 import { createWorld, json, settle } from './testing/world.ts';
+import { untilOnline } from './until-online.ts';
 
 // How long an outage lasts is the server's affair. How much longer the client makes it is ours.
 
@@ -213,14 +214,14 @@ describe('a platform that is wrong about the network', () => {
   it('is overruled by an answer: what is lost later does not wait for a network either', async () => {
     const { tab, client } = await wronglyOffline(0);
     expect(await client.get('/notes').json()).toBe('ok');
-    expect(tab.auth.untilOnline()).toBeNull();
+    expect(untilOnline(tab.auth)).toBeNull();
   });
 
   it('is overruled by an answer to a refresh as well', async () => {
     const { world, tab } = await wronglyOffline(0);
     tab.auth.extend();
     await world.time.advance(100);
-    expect(tab.auth.untilOnline()).toBeNull();
+    expect(untilOnline(tab.auth)).toBeNull();
   });
 
   it('costs nobody a storm: what is really lost is repeated ever less often, for as long as its deadline says', async () => {

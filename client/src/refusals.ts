@@ -1,6 +1,5 @@
 import type { Trial } from './session-state.ts';
 import { activePhase, canRefresh, observe, type Turn } from './turn.ts';
-import { claimsOf } from './wire.ts';
 
 // A 401 is the token's, so that a newer one helps, or the endpoint's own, which no refresh cures.
 
@@ -19,18 +18,17 @@ const BEHIND_ASSUMED_MS = 3_000;
 
 const VERDICTS_MAX = 99;
 
-/** For how long the token is too young for the API's clock, in ms; 0: it is not. @see RFC 7519 §4.1.6 */
-function tooYoungMs({ state, now }: Turn, token: string, atMs: number): number {
-  const issuedAtMs = Number(claimsOf(token)?.['iat']) * 1_000;
-  const youngMs = atMs ? issuedAtMs - atMs : BEHIND_ASSUMED_MS + state.tokenSinceMs - now.monotonicMs;
-  return issuedAtMs && youngMs > 0 && youngMs <= BEHIND_MAX_MS ? youngMs : 0;
+/** For how long the token is too young for the API's clock, in ms; 0: it is not. */
+function tooYoungMs({ state, now }: Turn, aheadMs: number | null): number {
+  const youngMs = aheadMs ?? BEHIND_ASSUMED_MS + state.tokenSinceMs - now.monotonicMs;
+  return youngMs > 0 && youngMs <= BEHIND_MAX_MS ? youngMs : 0;
 }
 
 /**
  * Judges what became of a request. `null`: it is the caller's, for no other token would help. Else after how many ms the same token
  * is to be tried again; 0: only a newer one helps.
  */
-export function judgeTrial(turn: Turn, { generation, before, origin, url, verdict, atMs }: Trial): number | null {
+export function judgeTrial(turn: Turn, { generation, before, origin, url, verdict, aheadMs }: Trial): number | null {
   const { state, now } = turn;
   const held = activePhase(turn);
   const isBare = verdict === 'bare';
@@ -56,7 +54,7 @@ export function judgeTrial(turn: Turn, { generation, before, origin, url, verdic
     if (isKnown(url)) note(url, 0);
     return 0;
   }
-  const youngMs = before === null ? tooYoungMs(turn, held.access.value, atMs) : 0;
+  const youngMs = before === null ? tooYoungMs(turn, aheadMs) : 0;
   if (youngMs) return youngMs;
   // Many APIs say nothing, and so do proxies. Where no other token can be had, it takes a word to give this one up.
   if (isKnown(suspect) || (isBare && (isKnown(acceptance) || !canRefresh(turn, held.stored)))) return null;

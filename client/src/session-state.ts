@@ -55,8 +55,11 @@ export type Trial = {
   readonly url: string;
   /** `bare`: a 401 that does not say that the token is to blame. @see RFC 6750 §3.1 */
   readonly verdict: 'accepted' | 'bare' | 'refused';
-  /** The time that the resource has, ms since 1970; `NaN` if it cannot be read. */
-  readonly atMs: number;
+  /**
+   * How far the time at which the token says that it was issued is ahead of the resource's clock, in ms; `null`: that clock cannot
+   * be read; `NaN`: the token does not say, or it was accepted.
+   */
+  readonly aheadMs: number | null;
 };
 
 /** Refusals of the token endpoint, one after another: no retry may cure them. */

@@ -343,7 +343,7 @@ describe('the machine', () => {
       defaultPolicy,
       config,
     );
-    const trial = { generation: 99, before: null, origin: 'o', url: 'o/e', atMs: NaN };
+    const trial = { generation: 99, before: null, origin: 'o', url: 'o/e', aheadMs: NaN };
     const strays: SessionEvent[] = [
       { type: 'vaultRead', operation: 99, record: null },
       { type: 'vaultWritten', operation: 99, isReplaced: true, record: null },

@@ -62,7 +62,7 @@ const trialOf = ({ generation }: SessionState): Trial => ({
   origin: 'o',
   url: 'o/e',
   verdict: 'accepted',
-  atMs: NaN,
+  aheadMs: NaN,
 });
 
 /** Events with the numbers that the state under test waits for. */

@@ -7,6 +7,7 @@ import { createApiClient } from '../api-client.ts';
 import { createAuthService } from '../auth-service.ts';
 import { attach as attachAxios } from '../axios/index.ts';
 import { signOutEverywhere } from '../everywhere.ts';
+import { untilOnline } from '../until-online.ts';
 import { attach as attachKy } from '../ky/index.ts';
 import { web } from './index.ts';
 
@@ -64,7 +65,7 @@ it('a server renders by the snapshot and the subscription, and whatever a page r
   auth.extend();
   auth.userActive();
   auth.declineReauthentication();
-  expect(auth.untilOnline()).toBeNull();
+  expect(untilOnline(auth)).toBeNull();
   stop();
   auth.dispose();
 });
