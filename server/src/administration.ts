@@ -26,7 +26,7 @@ export interface SessionAdministration {
   revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<EndingProgress>;
 }
 
-/** Events as the database keeps them: sign-ins, ended sessions, changes, and refusals that somebody should look at. */
+/** Events as the database keeps them: sign-ins, ended sessions, changes, and refusals that an operator should look at. */
 export interface AuditLog {
   /**
    * Lists events, newest first.

@@ -45,7 +45,7 @@ export function startMassEndings({ store, policy, report, onFailure }: MassEndin
     step: async () => {
       const intent = left.values().next().value ?? (await store.claimDue());
       if (intent === null) return false;
-      // To the end of the line. One that fails is left to whoever claims it next, so that it holds up no other.
+      // To the end of the line. The next claim goes on with one that fails, so that it holds up no other.
       left.delete(intent);
       if (!(await endSlice(intent)).isComplete) left.add(intent);
       return true;

@@ -42,7 +42,7 @@ export interface PresentedCopy {
   readonly jkt: string | null;
   /** Whether the user is active: only then does the inactivity timeout slide. */
   readonly isUserActive: boolean;
-  /** Whether the user asked to extend the session: then the timeout slides however little it moves. Implies `isUserActive`. */
+  /** The user asked to extend the session: the timeout slides however little it moves. Implies `isUserActive`. */
   readonly isExtension: boolean;
 }
 

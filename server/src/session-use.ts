@@ -81,7 +81,7 @@ async function act(reading: Reading | null, use: Use, parts: SessionsParts): Pro
   const { report } = parts;
   const { sid, clientId, address } = use.candidate;
   if (reading !== null && !reading.isSecretGenuine) {
-    // The tag is genuine and the secret is not: somebody has the server key and not the seed. It changes no row.
+    // The tag is genuine and the secret is not: the sender has the server key and not the seed. It changes no row.
     report({ type: 'refresh.secret_mismatched', sid, address });
     report({ type: 'refresh.refused', sid, clientId, error: 'invalid_grant', reason: 'malformed', address });
     return { kind: 'refused', error: 'invalid_grant', reason: 'malformed', sid, successor: null };

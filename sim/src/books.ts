@@ -45,7 +45,7 @@ export type Call = {
   executions: number;
   settlements: number;
   isForgotten: boolean;
-  /** Whether its resource refuses it whatever the token; `null` before it was asked. */
+  /** Its resource refuses it whatever the token; `null` before it was asked. */
   isItemRefused: boolean | null;
   /** Its resource wants a fresher authentication: it waits for as long as its user takes. */
   isForUser: boolean;

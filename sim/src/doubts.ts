@@ -9,7 +9,7 @@ const SHOWN_AFTER_MS = 60_000;
 
 type Parts = Pick<Ground, 'scheduler' | 'setup'> & { readonly books: Books };
 
-/** What ends a row of refusals: the session was renewed, taken over, or is another one. */
+/** Observations that end a row of refusals: the session was renewed, taken over, or is another one. */
 const ENDS: ReadonlySet<Observation['type']> = new Set([
   'refresh.succeeded',
   'refresh.adopted',

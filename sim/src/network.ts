@@ -220,7 +220,7 @@ const STEP_UP = `Bearer error="insufficient_user_authentication", max_age=${FRES
 type ResourceChances = { readonly stepUps: Ground['random']; readonly items: Ground['random'] };
 type ResourceParts = NetworkParts & ResourceChances & { readonly outages: Outages };
 
-/** What comes of a request while the servers are out of reach: a silent one breaks the connection at its end. */
+/** Fails a request while the servers are out of reach: a silent outage breaks the connection at its end. */
 function failCall({ scheduler, outages }: ResourceParts, onEnd: (answer: ResourceAnswer | null) => void): void {
   const kind = outages.kind();
   if (kind === 'unavailable') onEnd({ status: 503, challenge: null });

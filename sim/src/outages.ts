@@ -3,7 +3,7 @@ import type { Ground } from './process.ts';
 /** How servers are out of reach: connections are refused, a gateway answers 503, or nothing answers. */
 export type OutageKind = 'refused' | 'unavailable' | 'silent';
 
-/** Whether servers can be reached, and how fast they are. */
+/** Reach and speed of the servers. */
 export type Outages = {
   /** The outage under way; `null`: none. */
   kind(): OutageKind | null;

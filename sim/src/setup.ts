@@ -205,7 +205,7 @@ function withLone(faults: Setup['faults'], random: Random): Setup['faults'] {
   return name === null ? faults : { ...faults, [name]: FAULTS[name] };
 }
 
-/** What goes wrong, if it is nothing but one of the faults whose price is known; `null`: something else, or nothing. */
+/** The only fault of the world, if its price is known; `null`: there is another fault, or none. */
 export function loneFaultOf({ faults, aims, theftAtMs }: Setup): LoneFault | null {
   const [first, ...others] = FAULT_NAMES.filter((name) => faults[name] > 0);
   const isAimed = AIM_NAMES.some((name) => aims[name] > 0);

@@ -245,7 +245,7 @@ test('paths of nobody count towards the limit as well, where there is nobody els
     expect([await ask('/a'), await ask(`/${'a'.repeat(8_000)}/`), await ask('/a'), await ask('/sessions')]).toEqual([
       404, 404, 429, 429,
     ]);
-    // What probes and resource servers ask for is not limited.
+    // Requests of probes and resource servers are not limited.
     expect(await ask('/healthz')).toBe(200);
   } finally {
     await holdfast.close();

@@ -52,7 +52,7 @@ const signIn = (clientId: string, headers: Headers, password = CREDENTIALS.passw
     headers,
   );
 
-/** What a browser says of a request, and whether it may go on: for a client with cookies, and for one without. */
+/** Headers that a browser adds to a request, and the verdict: for a client with cookies, and for one without. */
 const MATRIX: readonly (readonly [string, Headers, { readonly web: boolean; readonly native: boolean }])[] = [
   ['no browser', {}, { web: true, native: true }],
   [

@@ -1,4 +1,4 @@
-// What changes something is a POST with a form, or a method that no link and no form can send: an image's address must not act.
+// Changes take a POST with a form, or a method that no link and no form can send: the address of an image must not act.
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { CREDENTIALS, newVerifier, startTestServer } from '../testing/client.ts';
 import type { TestServer } from '../testing/client.ts';

@@ -7,15 +7,15 @@ interface BucketRow {
   readonly blocked_ms: number;
 }
 
-/** Written nowhere: who is blocked must not make a row for each name that he thinks of. */
+/** Reads and writes nothing: a blocked attempt must not make a row for each name that is tried. */
 const BLOCKED = `
   SELECT coalesce(max(extract(epoch FROM blocked_until - clock_timestamp()) * 1000), 0)::float8 AS blocked_ms
   FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[])`;
 
-/** What an attempt has made that was blocked while it waited for the lock. A bucket at level 0 says what no bucket says. */
+/** Deletes the rows of an attempt that was blocked while it waited for the lock. A bucket at level 0 means the same as none. */
 const CLEAN = 'DELETE FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[]) AND level = 0';
 
-/** The clock, not the transaction's start: whoever waited for a row has to see the time that passed. */
+/** The clock, not the transaction's start: an attempt that waited for a row has to see the time that passed. */
 const CLOCK = 'clock_timestamp()';
 
 /** Makes the rows that are missing and locks all of them, in one order on every node. */

@@ -11,7 +11,7 @@ const isAdmitted = async (token: string): Promise<boolean> =>
   (await guard.check({ method: 'GET', target: '/', authorization: `Bearer ${token}`, dpop: undefined })).ok;
 
 const nowSeconds = Math.floor(Date.now() / 1000);
-/** What is no string, with the sound value inside where it could pass for it. */
+/** Values that are no string, with the sound value inside where they could pass for it. */
 const noString = (sound: string): readonly unknown[] => [
   null,
   undefined,

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 
 const CHUNK = `10000\r\n${'a'.repeat(0x1_00_00)}\r\n`;
 
-/** What became of a connection on which a body was sent for as long as the server let it. */
+/** The end of a connection on which a body was sent for as long as the server let it. */
 export interface Flood {
   readonly answer: string;
   /** That the system took for sending: what the server's process read, and what was in buffers on the way to it. */
