@@ -323,6 +323,21 @@ describe('what the user did', () => {
     await world.time.advance(MINUTE);
     expect(refreshes(world).map((form) => form.get('extend'))).toEqual(['true', 'true']);
   });
+  it('extends the session also if it was asked for while the refresh of a refused token was lost', async () => {
+    const world = createWorld();
+    const answers = [
+      new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }),
+    ];
+    const fetch = (): Promise<Response> => Promise.resolve(answers.shift() ?? new Response('fine'));
+    const { auth } = await world.openSignedInTab({ fetch });
+    world.server.answers.push('silence');
+    const sent = auth.fetch('https://api.example.com/me');
+    await world.time.advance(1_000);
+    auth.extend();
+    await world.time.advance(MINUTE);
+    expect((await sent).status).toBe(200);
+    expect(refreshes(world).map((form) => form.get('extend'))).toEqual([null, 'true']);
+  });
   it('asks to extend for the user alone, and not for a token that is due', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();

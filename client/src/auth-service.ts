@@ -95,7 +95,10 @@ export type AuthService = {
   readonly extend: () => void;
   /** The user did something: the next refresh says so, and the inactivity timeout slides. */
   readonly userActive: () => void;
-  /** Resolves once the session was restored or found absent. Rejects with `disposed`. */
+  /**
+   * Resolves once the session was restored or found absent. Rejects with `disposed`, and with `storage-unavailable` if only a person
+   * can mend the store (`isRetryable: false`): another user's file, a missing entitlement. The message names the place.
+   */
   readonly ready: () => Promise<SessionSnapshot>;
   /**
    * Changes whenever somebody else may be signed in than before. For what is repeated later: a request that was made under
@@ -193,24 +196,25 @@ export async function signOut(shell: Shell, everywhere = false): Promise<void> {
 /** Waits for the stored session. If it cannot be read in time, whoever it turns out to be is signed out then. */
 async function restored(shell: Shell, number: number): Promise<void> {
   const { owner } = shell.state;
-  const reading = ready(shell);
   try {
-    await within(shell.platform.clock, shell.policy.vaultWaitMs, reading);
+    await within(shell.platform.clock, shell.policy.vaultWaitMs, ready(shell));
   } catch (cause) {
     refuseUnusable(shell);
     const end = (): void => {
       // Nobody has signed in since.
       if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
     };
-    reading.then(end, () => {});
-    throw new HoldfastError('storage-unavailable', undefined, { cause });
+    void until(shell, () => !isRestoring(shell)).then(end);
+    throw shell.state.vaultError ?? new HoldfastError('storage-unavailable', undefined, { cause });
   }
 }
 
+const isRestoring = ({ snapshot }: Shell): boolean => snapshot.status === 'restoring';
+
 async function ready(shell: Shell): Promise<SessionSnapshot> {
   refuseUnusable(shell);
-  await until(shell, () => shell.snapshot.status !== 'restoring');
-  if (shell.snapshot.status === 'restoring') throw disposed();
+  await until(shell, () => !isRestoring(shell) || shell.state.vaultError !== null);
+  if (isRestoring(shell)) throw shell.state.vaultError ?? disposed();
   return shell.snapshot;
 }
 

@@ -11,7 +11,7 @@
  * | `step-up-declined` | the API asked for a fresh authentication and the user declined | no |
  * | `server-unavailable` | the authorization server could not be reached or could not answer now | yes |
  * | `misconfigured` | the authorization server refuses this client or this configuration | no |
- * | `storage-unavailable` | the session could not be read or written now | yes |
+ * | `storage-unavailable` | the session could not be read or written | yes; no, if only a person can mend the store |
  * | `http-status` | the API answered with a status outside 2xx; `response` holds the answer | 408, 425, 429, 5xx |
  * | `protocol` | an answer that no OAuth server should give | no |
  * | `server-rendering` | asked on a server that renders pages: there is a session in the browser only | no |
@@ -47,7 +47,7 @@ export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
   /** What happened, for programs. */
   readonly code: HoldfastErrorCode;
-  /** Whether the same call may succeed later without anybody changing anything. */
+  /** Whether the same call may succeed later without anybody changing anything. Default: as in the table of codes. */
   readonly isRetryable: boolean;
   /** The API's answer, with code `http-status` only. */
   readonly response: ErrorResponse | null;
@@ -56,12 +56,13 @@ export class HoldfastError extends Error {
   constructor(
     code: HoldfastErrorCode,
     message: string = code,
-    options: { readonly cause?: unknown; readonly response?: ErrorResponse } = {},
+    options: { readonly cause?: unknown; readonly response?: ErrorResponse; readonly isRetryable?: boolean } = {},
   ) {
     super(message, options);
     this.code = code;
     this.response = options.response ?? null;
     const status = this.response?.status ?? 0;
-    this.isRetryable = RETRYABLE.includes(code) || [408, 425, 429].includes(status) || status >= 500;
+    this.isRetryable =
+      options.isRetryable ?? (RETRYABLE.includes(code) || [408, 425, 429].includes(status) || status >= 500);
   }
 }

@@ -69,7 +69,10 @@ export type VaultRecord = {
   readonly sid?: string | null;
 };
 
-/** The stored session. Every method may reject: then the vault is unavailable (locked, blocked, full), which is never a sign-out. */
+/**
+ * The stored session. Every method may reject: then the vault is unavailable (locked, blocked, full), which is never a sign-out, and
+ * it is tried again. Calls of the app reject with a `HoldfastError` whose `isRetryable` is `false`: only a person can mend the vault.
+ */
 export type Vault = {
   read(): Promise<VaultRecord | null>;
   /**

@@ -44,7 +44,8 @@ function enter(turn: Turn, flight: Flight, step: FlightStep, waitMs: number): vo
 }
 
 function read(turn: Turn, flight: Flight, step: FlightStep): void {
-  enter(turn, flight, step, turn.policy.vaultWaitMs);
+  // The port bounds the wait. A deadline that passes first means that this process was frozen.
+  enter(turn, flight, step, turn.policy.vaultWaitMs * 2);
   run(turn, { type: 'readVault', operation: flight.attempt, isForRefresh: true });
 }
 
@@ -253,7 +254,10 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
     const isRotated = land(turn, flight, step.held, stamp);
     if (isRotated || unwritten) writeLater(turn, step.held.stored, unwritten);
     else observe(turn, { type: 'vault.unavailable' });
-  } else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });
+  } else if (cause === 'vault-unavailable' && turn.config.delivery === 'cookie')
+    // The browser keeps the cookie, so the session goes on as if what is stored could not be opened.
+    onFlightVaultRead(turn, flight, { stamp, session: null, endedReason: 'storage-lost' });
+  else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });
 }
 
 /** Refusals without end put the session in doubt: after so long, or sooner where no token can be used and requests wait. */
@@ -284,7 +288,8 @@ function failFlight(turn: Turn, flight: Flight, { cause, retryAfterMs = null, wo
     state.phase = { ...held, freshness: isUnheard ? 'offline' : held.freshness };
   }
   state.backoff = { until: after(now, ms), parkedUntil: after(now, parkedMs), isServerAsked };
-  if (flight.cause === 'extend' || flight.cause === 'refused') state.wanted = flight.cause;
+  // The user may have asked for more meanwhile.
+  if (flight.cause === 'extend' || flight.cause === 'refused') state.wanted ??= flight.cause;
   endFlight(turn);
   observe(turn, { type: 'refresh.failed', attempt: flight.attempt, cause, retryInMs: refreshAllowedInMs(turn) });
 }

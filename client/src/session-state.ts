@@ -1,4 +1,4 @@
-import type { HoldfastErrorCode } from './errors.ts';
+import type { HoldfastError, HoldfastErrorCode } from './errors.ts';
 import type { Instant } from './instant.ts';
 import type { AccessToken, Signal, SignedOutReason, StoredSession, VaultRecord } from './ports.ts';
 import type { RejectionReason, TokenAnswer, TransientCause } from './token-answer.ts';
@@ -178,6 +178,8 @@ export type SessionState = {
   readonly syncAt: Instant | null;
   /** What this tab knows and the vault does not: it is written as soon as it can be. */
   readonly unwritten: Unwritten | null;
+  /** The vault's last answer, if it was an error that no retry cures; `null`: it may be read, or can be soon. */
+  readonly vaultError: HoldfastError | null;
   /** A refresh that was asked for whatever the token's age. */
   readonly wanted: RefreshCause | null;
   readonly backoff: Backoff | null;
@@ -260,7 +262,13 @@ export type SessionEvent =
     }
   /** A write that had been given up has replaced what was there. */
   | { readonly type: 'vaultWrittenLate'; readonly record: VaultRecord | null }
-  | { readonly type: 'vaultUnavailable'; readonly operation: number; readonly random: number }
+  | {
+      readonly type: 'vaultUnavailable';
+      readonly operation: number;
+      /** Why, if no retry cures it. */
+      readonly error?: HoldfastError | null;
+      readonly random: number;
+    }
   | {
       readonly type: 'refreshAnswered';
       readonly attempt: number;

@@ -65,6 +65,7 @@ export function initialState(jitter: number, now: Instant): SessionState {
     syncing: null,
     syncAt: now,
     unwritten: null,
+    vaultError: null,
     wanted: null,
     backoff: null,
     failures: 0,
@@ -262,6 +263,9 @@ function serveWaiters(turn: Turn): void {
   for (const waiter of asking) admit(turn, waiter);
   if (phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out', isAnybody);
   if (phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);
+  // Parked, they would wait for a store that only a person can mend.
+  else if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)
+    failWaiters(turn, 'storage-unavailable', isAnybody);
 }
 
 /** Every deadline there is, in the order in which those that have passed are seen to. */

@@ -220,10 +220,11 @@ function useVault(shell: Shell, operation: number, work: () => Promise<SessionEv
   const { clock, random } = shell.platform;
   const use = async (): Promise<void> => {
     const working = work();
-    const event = await within(clock, shell.policy.vaultWaitMs, working).catch((): SessionEvent => {
+    const event = await within(clock, shell.policy.vaultWaitMs, working).catch((reason: unknown): SessionEvent => {
       // Given up, and yet it may be done.
       working.then(onLate, () => {});
-      return { type: 'vaultUnavailable', operation, random: random() };
+      const error = reason instanceof HoldfastError && !reason.isRetryable ? reason : null;
+      return { type: 'vaultUnavailable', operation, error, random: random() };
     });
     callSafely(() => dispatch(shell, event));
   };
@@ -250,7 +251,8 @@ function settle(shell: Shell, caller: number, settlement: GrantedToken | Holdfas
   const waiting = shell.callers.get(caller);
   shell.callers.delete(caller);
   if (typeof settlement !== 'string') return waiting?.resolve(settlement);
-  waiting?.reject(new HoldfastError(settlement, shell.state.refusal?.words));
+  const { vaultError, refusal } = shell.state;
+  waiting?.reject(settlement === vaultError?.code ? vaultError : new HoldfastError(settlement, refusal?.words));
 }
 
 /** What a caller waits for: a token newer than the one it has seen fail, or the sign-in that a resource asked for. */

@@ -11,7 +11,12 @@ const withCookie: Table = {
     'active probe locking, new token, acquireLock': ['read: lost'],
   },
   reading: {
-    'active requesting, user told, sendRefresh': ['read: lost', 'read: nothing'],
+    'active requesting, user told, sendRefresh': ['read: lost', 'read: nothing', 'vault unavailable'],
+  },
+  // An answer of the vault that comes so late is none of this step's.
+  requesting: { nothing: ['vault unavailable'] },
+  rereading: {
+    'reauth-required biometric, user noted, endRefresh, reauthenticate': ['vault unavailable'],
   },
   committing: {
     'active, new token, endRefresh, 1 granted': ['vault unavailable', 'no answer'],
@@ -46,8 +51,8 @@ const withCookie: Table = {
     'signed-out (user) burying, endRefresh, writeVault, revoke': ['sign-out wanted'],
     'active, new token, endRefresh': ['read: as it was', 'read: newer'],
     'signed-out (user), endRefresh': ['read: signed out'],
-    'active probe requesting, user told, sendRefresh': ['read: lost', 'read: nothing'],
-    'active probe backing off, endRefresh': ['vault unavailable', 'no answer'],
+    'active probe requesting, user told, sendRefresh': ['read: lost', 'read: nothing', 'vault unavailable'],
+    'active probe backing off, endRefresh': ['no answer'],
   },
   'probing, requesting': {
     'active probe requesting, readVault': ['foreground', 'resumed', 'store changed'],
@@ -59,7 +64,7 @@ const withCookie: Table = {
     'active probe storing, user noted, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, user noted, endRefresh, writeVault, revoke': ['sign-out wanted'],
     'signed-out (user), user noted, endRefresh': ['read: signed out'],
-    'active probe backing off, user noted, endRefresh': ['vault unavailable', 'answer: 503', 'no answer'],
+    'active probe backing off, user noted, endRefresh': ['answer: 503', 'no answer'],
     'active probe committing, writeVault': ['answer: tokens'],
     'active probe rereading, readVault': ['answer: invalid_grant', 'answer: 429'],
     'active probe reading, readVault': ['answer: nonce'],
@@ -88,8 +93,12 @@ const withCookie: Table = {
     'signed-out (user) burying, user noted, endRefresh, writeVault, revoke': ['sign-out wanted'],
     'active, new token, user noted, endRefresh': ['read: as it was', 'read: newer'],
     'signed-out (user), user noted, endRefresh': ['read: signed out'],
-    'signed-out (storage-lost) burying, user noted, endRefresh, writeVault': ['read: lost', 'read: nothing'],
-    'active probe backing off, user noted, endRefresh': ['vault unavailable', 'no answer'],
+    'signed-out (storage-lost) burying, user noted, endRefresh, writeVault': [
+      'read: lost',
+      'read: nothing',
+      'vault unavailable',
+    ],
+    'active probe backing off, user noted, endRefresh': ['no answer'],
   },
 };
 

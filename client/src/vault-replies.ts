@@ -45,6 +45,7 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
 export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'>): void {
   const { state, config, now } = turn;
   const { flight } = state;
+  state.vaultError = null;
   if (flight?.attempt === operation) return onFlightVaultRead(turn, flight, record);
   if (state.syncing !== operation) return;
   state.syncing = null;
@@ -98,9 +99,10 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
 }
 
 /** A locked keychain is not an empty one: whatever was asked of it is asked again. */
-export function onVaultUnavailable(turn: Turn, { operation }: Event<'vaultUnavailable'>): void {
+export function onVaultUnavailable(turn: Turn, { operation, error = null }: Event<'vaultUnavailable'>): void {
   const { state, now } = turn;
   const { storing, unwritten, stamp } = state;
+  state.vaultError = error;
   if (storing?.operation === operation) {
     const over = overOf(turn);
     finishSignIn(turn, storing.held, stamp);

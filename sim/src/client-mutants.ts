@@ -16,7 +16,7 @@ const VAULT = 'client/src/vault-replies.ts';
 const OAUTH_ERROR = "if (isRefusal && error === 'invalid_grant')";
 const OVERDUE = 'if (flight && hasPassed(flight.deadline, now))';
 const UNAVAILABLE =
-  "} else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });";
+  "else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });";
 
 /** Deliberate bugs in the client. */
 export const CLIENT_MUTANTS: readonly Mutant[] = [
@@ -134,7 +134,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       {
         file: FLIGHT,
         find: UNAVAILABLE,
-        replace: `} else if (step.kind === 'requesting' && cause === 'network') leave(turn, 'revoked');\n${UNAVAILABLE.slice(2)}`,
+        replace: `else if (step.kind === 'requesting' && cause === 'network') leave(turn, 'revoked');\n${UNAVAILABLE}`,
       },
     ],
   },
@@ -145,7 +145,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       {
         file: FLIGHT,
         find: UNAVAILABLE,
-        replace: `} else if (step.kind === 'requesting' && cause === 'timeout') leave(turn, 'expired');\n${UNAVAILABLE.slice(2)}`,
+        replace: `else if (step.kind === 'requesting' && cause === 'timeout') leave(turn, 'expired');\n${UNAVAILABLE}`,
       },
     ],
   },
@@ -156,7 +156,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       {
         file: FLIGHT,
         find: UNAVAILABLE,
-        replace: `} else if (step.kind !== 'requesting') requireReauthentication(turn, turn.state.phase.stored, 'storage-lost');\n${UNAVAILABLE.slice(2)}`,
+        replace: `else if (step.kind !== 'requesting') requireReauthentication(turn, turn.state.phase.stored, 'storage-lost');\n${UNAVAILABLE}`,
       },
     ],
   },

@@ -178,6 +178,34 @@ describe.each(modes)('a database that does not open any more, %s', (mode) => {
   );
 });
 
+describe.each(modes)('a database that the browser loses in mid-session, until the page is loaded anew, %s', (mode) => {
+  it('a cookie goes on, expiry after expiry; without one the user is asked, told why, and what was parked goes on', async () => {
+    await context.addInitScript(loseAtWill);
+    const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
+    await loseDatabase(tab);
+    await expire([tab]);
+    const written = writeFromAll([tab]);
+    if (mode !== 'cookie') {
+      await expectToBeAsked([tab]);
+      await signIn(tab);
+    }
+    expect(await written).toEqual([201]);
+    expect(stage.notes).toEqual(['note 0']);
+    await expire([tab]);
+    expect(await writeFromAll([tab], 'second')).toEqual([201]);
+    // The session before has ended by the first use of the new one.
+    stage.reset();
+    await expectToGoOn([tab], 'third');
+  });
+});
+
+it('a database that the browser loses while another tab has it: both go on by the cookie', async () => {
+  await context.addInitScript(loseAtWill);
+  const tabs = await openSignedInTabs(inContext(context), stage, 2);
+  await loseDatabase(tabs[0]);
+  for (const name of ['first', 'second', 'third']) await expectToGoOn(tabs, name);
+});
+
 describe.each(modes)('storage that lets go, %s', (mode) => {
   it('a connection that the browser has closed without a word is opened again', async () => {
     await context.addInitScript(() => {
@@ -288,6 +316,28 @@ function breakAtWill(): void {
     return request as IDBOpenDBRequest;
   };
 }
+
+/** What WebKit and Chromium do at times: connections answer nothing but errors, and no new one can be had in this page. */
+function loseAtWill(): void {
+  const open = Reflect.get(IDBFactory.prototype, 'open') as (...names: unknown[]) => IDBOpenDBRequest;
+  const transact = Reflect.get(IDBDatabase.prototype, 'transaction') as (...names: unknown[]) => IDBTransaction;
+  let isLost = false;
+  const lost = (): DOMException => new DOMException('Connection to Indexed Database server lost', 'UnknownError');
+  Object.assign(globalThis, { loseDatabase: () => (isLost = true) });
+  IDBFactory.prototype.open = function refuse(this: IDBFactory, ...names) {
+    if (!isLost) return open.apply(this, names);
+    const request = Object.assign(new EventTarget(), { error: lost() });
+    setTimeout(() => request.dispatchEvent(new Event('error')));
+    return request as unknown as IDBOpenDBRequest;
+  };
+  IDBDatabase.prototype.transaction = function refuse(this: IDBDatabase, ...names) {
+    if (isLost) throw lost();
+    return transact.apply(this, names);
+  };
+}
+
+const loseDatabase = (tab: Page): Promise<void> =>
+  tab.evaluate(() => (globalThis as unknown as { readonly loseDatabase: () => void }).loseDatabase());
 
 /** A write fails as it does on a disk that is full, while the page says so. */
 function fillAtWill(): void {

@@ -47,6 +47,7 @@ const auth = createAuthService({
     delivery: mode === 'cookie' ? 'cookie' : 'body',
     ...(query.has('name') ? { name: query.get('name') ?? '' } : {}),
     ...(mode === 'bound' ? { signProof: webProofSigner() } : {}),
+    mayHaveCookies: query.has('mayHaveCookies'),
   }),
   policy: JSON.parse(query.get('policy') ?? '{}') as object,
   ...(query.has('passkey') ? { reauthentication: [automaticStage('biometric', passkey()), 'password' as const] } : {}),

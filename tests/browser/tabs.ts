@@ -18,6 +18,8 @@ export type TabOptions = {
   readonly policy?: Readonly<Record<string, number>>;
   /** Names the store: a second account in one browser. */
   readonly name?: string;
+  /** The app expects a cookie of which this origin knows nothing. */
+  readonly mayHaveCookies?: boolean;
   /** The passkey comes first in the chain of reauthentication, by itself. */
   readonly hasPasskeyStage?: boolean;
 };
@@ -28,6 +30,7 @@ export function pageUrl({ url }: Pick<Stage, 'url'>, options: TabOptions = {}): 
   const query = new URLSearchParams({ mode, skewMs: String(skewMs), policy: JSON.stringify(policy) });
   if (name !== undefined) query.set('name', name);
   if (hasPasskeyStage) query.set('passkey', '');
+  if (options.mayHaveCookies) query.set('mayHaveCookies', '');
   return `${url}/?${query}`;
 }
 

@@ -41,6 +41,9 @@ export type KeychainOptions = {
 /** What the system says when the device is locked, or the user declined. Anything else is worth a developer's attention. */
 const EXPECTED = /User interaction is not allowed|User cancel|Authentication failed|cancel/iu;
 
+/** What the system says of an app that may not use the keychain, or not this group of it: only another build of the app helps. */
+const FOR_GOOD = /entitlement|not implemented/iu;
+
 /** Characters that a key may have (`expo-secure-store`); others are written as their code. */
 export const keychainName = (text: string): string =>
   text.replaceAll(/[^A-Za-z0-9_-]/gu, (character) => `.${(character.codePointAt(0) ?? 0).toString(16)}.`);
@@ -59,8 +62,11 @@ export function openKeychain(store: SecureStore, prefix: string, options: Keycha
   };
   const refuse = (cause: unknown): HoldfastError => {
     const said = cause instanceof Error ? cause.message : '';
-    if (!EXPECTED.test(said)) warn(`the keychain refuses to keep the session: ${said}`);
-    return new HoldfastError('storage-unavailable', 'the keychain is locked or refuses', { cause });
+    const refusal = `the keychain refuses to keep the session: ${said}`;
+    if (!EXPECTED.test(said)) warn(refusal);
+    return FOR_GOOD.test(said)
+      ? new HoldfastError('storage-unavailable', refusal, { cause, isRetryable: false })
+      : new HoldfastError('storage-unavailable', 'the keychain is locked or refuses', { cause });
   };
   const attempt = <T>(work: () => T): T => {
     try {

@@ -1,11 +1,12 @@
 import { fetchTransport } from '../fetch-transport.ts';
 import type { Platform } from '../ports.ts';
 import { timerClock } from '../timer-clock.ts';
+import { warnOnce } from '../warn-once.ts';
 import { watchedSignals } from '../watched-signals.ts';
 import { createBiometricGate } from './biometric-gate.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { keychainDeviceSecret } from './device-secret.ts';
-import { keychainName, openKeychain, type Protection, type Warn } from './keychain.ts';
+import { keychainName, openKeychain, type Protection } from './keychain.ts';
 import type { ExpoModules } from './modules.ts';
 import { processMutex } from './mutex.ts';
 import { keychainOutbox } from './outbox.ts';
@@ -36,16 +37,6 @@ export type ExpoPlatform = Platform & {
   /** Asks for the face or finger again after the user has declined; with `protection: 'biometric'` only. */
   readonly unlock: () => void;
 };
-
-/** Each message once: what is refused is tried again and again. */
-function warnOnce(warn: Warn): Warn {
-  const given = new Set<string>();
-  return (message) => {
-    if (given.has(message)) return;
-    given.add(message);
-    warn(message);
-  };
-}
 
 /** The ports made of these modules. Apps take `expo` from `holdfast/expo`, which brings the real ones. */
 export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = {}): ExpoPlatform {

@@ -45,8 +45,9 @@ export type HeadItem = {
   readonly toRecord: (head: Head, refreshToken: string | null) => VaultRecord;
 };
 
-/** An error that says why the session cannot be had now. */
-export const unavailable = (message: string): HoldfastError => new HoldfastError('storage-unavailable', message);
+/** An error that says why the session cannot be had now, or cannot be had at all. */
+export const unavailable = (message: string, isRetryable = true): HoldfastError =>
+  new HoldfastError('storage-unavailable', message, { isRetryable });
 
 /** What is said of a head that cannot be read: there was a session. The items that it named are not known any more. */
 const DAMAGED: Head = {
@@ -61,7 +62,7 @@ const DAMAGED: Head = {
 function parseHead(text: string): Head {
   try {
     const { format, ...head } = JSON.parse(text) as Head & { readonly format: number };
-    if (format > FORMAT) throw unavailable('the session was written by a newer version of this app');
+    if (format > FORMAT) throw unavailable('the session was written by a newer version of this app', false);
     return Number.isSafeInteger(head.stamp) && Array.isArray(head.spent) ? head : DAMAGED;
   } catch (error) {
     if (error instanceof HoldfastError) throw error;

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { build } from 'esbuild';
@@ -10,12 +20,14 @@ import { deviceSecretContract } from '../testing/device-secret-contract.ts';
 import { outboxContract } from '../testing/outbox-contract.ts';
 import { createFolder } from '../testing/processes.ts';
 import { startResource } from '../testing/resource.ts';
+import { storedSession } from '../testing/stored-session.ts';
 import { announceContract, localAnnouncer } from '../testing/signals-contract.ts';
 import { fileDeviceSecret } from './device-secret.ts';
 import { defaultFolder } from './folder.ts';
 import { node } from './index.ts';
 import { fileOutbox } from './outbox.ts';
 import { assertOwn } from './private-path.ts';
+import { fileVault } from './vault.ts';
 
 outboxContract('the file outbox', () => {
   const { folder, remove } = createFolder();
@@ -163,11 +175,130 @@ describe('a place that is not safe is refused when the program starts', () => {
     expect(() => assertOwn('the folder', { uid: 1001 }, 0)).toThrow(refusal);
     for (const uid of [1000, 0]) expect(() => assertOwn('the folder', { uid }, 1000)).not.toThrow();
   });
+});
 
-  it('a file that cannot be trusted: the error tells why, and the session counts as unavailable, not as ended', async () => {
-    mkdirSync(path.join(folder, 'cli.json'));
-    const { vault } = node({ name: 'cli', folder });
-    await expect(vault.read()).rejects.toMatchObject({ code: 'storage-unavailable', isRetryable: true });
+const refusal = (place: string) => ({
+  code: 'storage-unavailable',
+  isRetryable: false,
+  message: expect.stringContaining(place) as string,
+});
+
+describe('a session file that only a person can mend', () => {
+  const file = (): string => path.join(folder, 'cli.json');
+  const faults: readonly (readonly [string, () => void])[] = [
+    ['a folder is in its place', () => mkdirSync(file())],
+    ['it is a link', () => symlinkSync(path.join(folder, 'elsewhere.json'), file())],
+    ['a newer version wrote it', () => writeFileSync(file(), '{"format":2}', { mode: 0o600 })],
+  ];
+
+  it.each(faults)('%s: every call says so at once, names the file, and warns once', async (_name, spoil) => {
+    spoil();
+    const issuer = await startIssuer();
+    const warnings: string[] = [];
+    const platform = node({ name: 'cli', folder, onWarning: (message) => warnings.push(message) });
+    const auth = createAuthService({ issuer: issuer.url, clientId: 'cli', platform });
+    services.push(auth);
+    const calls = [auth.ready(), auth.getAccessToken(), auth.fetch(`${issuer.url}/notes`)];
+    for (const call of calls) await expect(call).rejects.toMatchObject(refusal(file()));
+    await expect(auth.getAccessToken()).rejects.toMatchObject(refusal(file()));
+    expect(auth.getSnapshot()).toEqual({ status: 'restoring' });
+    expect(warnings).toEqual([expect.stringContaining(file())]);
+    expect(issuer.seen.filter(({ path }) => path !== '/revoke')).toEqual([]);
+    await issuer.close();
+  });
+
+  it('once it is mended, the same process goes on', async () => {
+    const issuer = await startIssuer();
+    await open(issuer.url).signIn({ username: 'ada', password: 'secret' });
+    renameSync(file(), `${file()}.aside`);
+    mkdirSync(file());
+    const auth = open(issuer.url);
+    await expect(auth.ready()).rejects.toMatchObject(refusal(file()));
+    rmdirSync(file());
+    renameSync(`${file()}.aside`, file());
+    await vi.waitUntil(() => auth.getSnapshot().status === 'active', { timeout: 10_000 });
+    expect(await auth.getAccessToken()).toBe('access-1');
+    await issuer.close();
+  });
+
+  it('a sign-out that meets it is said to come later, and comes', async () => {
+    const issuer = await startIssuer();
+    await open(issuer.url).signIn({ username: 'ada', password: 'secret' });
+    renameSync(file(), `${file()}.aside`);
+    mkdirSync(file());
+    const auth = open(issuer.url);
+    await expect(auth.signOut()).rejects.toMatchObject({ code: 'storage-unavailable' });
+    rmdirSync(file());
+    renameSync(`${file()}.aside`, file());
+    await vi.waitUntil(() => auth.getSnapshot().status === 'signed-out', { timeout: 10_000 });
+    await issuer.close();
+  });
+
+  it.each(['device', 'outbox'])('a %s file: the user is told, and signs in and out all the same', async (which) => {
+    mkdirSync(path.join(folder, `cli.${which}.json`));
+    const issuer = await startIssuer();
+    const warnings: string[] = [];
+    const platform = node({ name: 'cli', folder, onWarning: (message) => warnings.push(message) });
+    const auth = createAuthService({ issuer: issuer.url, clientId: 'cli', platform });
+    services.push(auth);
+    await auth.ready();
+    await auth.signIn({ username: 'ada', password: 'secret' });
+    await auth.signOut();
+    expect(warnings).toEqual([expect.stringContaining(`cli.${which}.json`)]);
+    await issuer.close();
+  });
+});
+
+/** A command in a process of its own, as another user than the owner of its session file where this one may choose. */
+async function runCommand(issuer: string, statements: string) {
+  const outfile = path.join(folder, 'command.mjs');
+  const contents = `
+    import { createAuthService } from '../index.ts';
+    import { node } from './index.ts';
+    const platform = node({ name: 'cli', folder: ${JSON.stringify(path.join(folder, 'state'))} });
+    const auth = createAuthService({ issuer: '${issuer}', clientId: 'cli', platform });
+    const say = ({ code, isRetryable, message }) => console.log(JSON.stringify({ code, isRetryable, message }));
+    ${statements}
+    auth.dispose();`;
+  const stdin = { contents, resolveDir: import.meta.dirname };
+  await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) chmodSync(folder, 0o755);
+  const options = { encoding: 'utf8', timeout: 30_000, ...(isRoot && { uid: NOBODY, gid: NOBODY }) } as const;
+  return spawnSync(process.execPath, [outfile], options);
+}
+
+const NOBODY = 65_534;
+
+describe.runIf(process.getuid)('rights that were lost', () => {
+  /** A state folder of the user who runs the command. */
+  function prepare(): { readonly state: string; readonly file: string; readonly own: (each: string) => void } {
+    const state = path.join(folder, 'state');
+    mkdirSync(state, { mode: 0o700 });
+    const own = (each: string): void => (process.getuid?.() === 0 ? chownSync(each, NOBODY, NOBODY) : undefined);
+    own(state);
+    return { state, file: path.join(state, 'cli.json'), own };
+  }
+
+  it('a file that the user may not read, because `sudo` made it: the command ends with an error that names it', async () => {
+    const { file } = prepare();
+    writeFileSync(file, '{}', { mode: process.getuid?.() === 0 ? 0o600 : 0 });
+    const { stdout, stderr } = await runCommand('http://127.0.0.1:9', 'await auth.ready().catch(say);');
+    expect(JSON.parse(stdout)).toMatchObject(refusal(file));
+    expect(stderr).toContain(file);
+  });
+
+  it('a folder that may not be written to: no refresh token is rotated that could not be kept', async () => {
+    const { state, file, own } = prepare();
+    const issuer = await startIssuer();
+    await fileVault(file, () => {}).replace(0, { session: storedSession({ access: null }), endedReason: null });
+    own(file);
+    chmodSync(state, 0o500);
+    const { stdout } = await runCommand(issuer.url, `await auth.getAccessToken().catch(say);`);
+    expect(JSON.parse(stdout)).toMatchObject(refusal(file));
+    expect(issuer.seen).toEqual([]);
+    chmodSync(state, 0o700);
+    await issuer.close();
   });
 });
 

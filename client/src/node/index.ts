@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
 import process from 'node:process';
 import type { Platform } from '../ports.ts';
+import { warnOnce } from '../warn-once.ts';
 import { watchedSignals } from '../watched-signals.ts';
 import { nodeClock } from './clock.ts';
 import { fileDeviceSecret } from './device-secret.ts';
@@ -27,7 +28,7 @@ export type NodeOptions = {
    * the network to come back.
    */
   readonly keepsProcessAlive?: boolean;
-  /** Called when the file was open to others or damaged. Default: `process.emitWarning`. */
+  /** Called when a file was open to others or damaged, or cannot be used until a person mends it. Default: `process.emitWarning`. */
   readonly onWarning?: (message: string) => void;
 };
 
@@ -47,7 +48,7 @@ export function node(options: NodeOptions): Platform {
     throw new TypeError('name must begin with a letter or digit and be letters, digits, "_" or "-", 64 at most');
   preparePrivateFolder(folder);
   const fileOf = (suffix: string): string => path.resolve(folder, `${name}${suffix}`);
-  const warn = onWarning ?? ((message) => process.emitWarning(message, { code: 'HOLDFAST_STORAGE' }));
+  const warn = warnOnce(onWarning ?? ((message) => process.emitWarning(message, { code: 'HOLDFAST_STORAGE' })));
   const sleep = sleepSignals(nodeClock(false), () => look());
   const { signals, look } = watchedSignals(sleep, () => versionOf(fileOf('.json')));
   return {

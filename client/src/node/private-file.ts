@@ -7,7 +7,7 @@ import { readPrivateFile, storageError, type Warn } from './private-path.ts';
 // One JSON file that several processes change. It is whole at every moment: a change is written beside it, forced to
 // disk and renamed into place. It is never overwritten by a process that was outrun: see `commit`.
 
-/** A value in a file. Both methods reject with `storage-unavailable`. */
+/** A value in a file. Both methods reject with `storage-unavailable`, and warn if no retry cures it. */
 export type PrivateFile<T> = {
   /** The value, or `null`: never written, or removed. */
   read(): Promise<T | null>;
@@ -105,7 +105,7 @@ export function privateFile<T extends object>(
   const update: PrivateFile<T>['update'] = async (change) => {
     for (;;) {
       const held = await lock(LOCK_WAIT_MS);
-      if (!held) throw storageError(`another process is busy with ${file}`);
+      if (!held) throw storageError(`another process is busy with ${file}`, undefined, true);
       try {
         const content = load();
         const instead = content.kind === 'damaged' ? setAside() : null;
@@ -120,15 +120,19 @@ export function privateFile<T extends object>(
   };
   const inWords = (work: Promise<T | null>): Promise<T | null> =>
     work.catch((cause: unknown) => {
-      throw storageError(`the session cannot be kept in ${file}`, cause);
+      const error = storageError(`the session cannot be kept in ${file}`, cause);
+      // The session goes on in memory after a failed write: without a warning, the next command would find none and not say why.
+      if (!error.isRetryable) warn(error.message);
+      throw error;
     });
+  const read: PrivateFile<T>['read'] = async () => {
+    const content = load();
+    if (content.kind === 'value') return content.value;
+    // Setting aside needs the lock: a good file may be on its way.
+    return content.kind === 'absent' ? null : update(() => null);
+  };
   return {
-    read: async () => {
-      const content = load();
-      if (content.kind === 'value') return content.value;
-      // Setting aside needs the lock: a good file may be on its way.
-      return content.kind === 'absent' ? null : inWords(update(() => null));
-    },
+    read: () => inWords(read()),
     update: (change) => inWords(update(change)),
   };
 }

@@ -1,4 +1,5 @@
 import {
+  accessSync,
   closeSync,
   constants,
   fchmodSync,
@@ -10,6 +11,7 @@ import {
   statSync,
   type Stats,
 } from 'node:fs';
+import path from 'node:path';
 import process from 'node:process';
 import { HoldfastError } from '../errors.ts';
 
@@ -21,11 +23,20 @@ export type Warn = (message: string) => void;
 const OTHERS_MAY_READ = 0o077;
 const OTHERS_MAY_WRITE = 0o022;
 
-/** Every failure of the store, in words. */
-export function storageError(what: string, cause?: unknown): HoldfastError {
+/**
+ * Codes of what a person has to mend: rights, links, and folders or files in each other's place. On Windows EACCES and EPERM also
+ * mean that another program has the file open for a moment.
+ */
+const FOR_GOOD = ['ELOOP', 'ENOTDIR', 'EISDIR', 'EROFS', ...(process.platform === 'win32' ? [] : ['EACCES', 'EPERM'])];
+
+/** Every failure of the store, in words. Default of `isRetryable`: whether the system's code of `cause` says that it may pass. */
+export function storageError(what: string, cause?: unknown, isRetryable?: boolean): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  return new HoldfastError('storage-unavailable', code === undefined ? what : `${what} (${code})`, { cause });
+  return new HoldfastError('storage-unavailable', code === undefined ? what : `${what} (${code})`, {
+    cause,
+    isRetryable: isRetryable ?? !(cause === undefined || FOR_GOOD.includes(code ?? '')),
+  });
 }
 
 /** Throws if somebody else could put something in this place: then what is found there may not be ours. */
@@ -63,6 +74,19 @@ export function versionOf(file: string): string {
     return `${stat.ino} ${stat.mtimeNs} ${stat.size} ${isRecent ? looks++ : ''}`;
   } catch (error) {
     return String(error);
+  }
+}
+
+/** Throws if nothing can be written beside `file`: a refresh token that was rotated could not be kept. */
+export function assertWritable(file: string): void {
+  const folder = path.dirname(file);
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw storageError(
+      `the session in ${file} cannot be renewed, because the folder ${folder} cannot be written to`,
+      cause,
+    );
   }
 }
 

@@ -177,13 +177,13 @@ describe('the file vault', () => {
     });
   });
 
-  it('a disk that takes nothing: the write is refused, the session stays, and the lock is free', async () => {
+  it('a place where no lock can be made: the write is refused for good, the session stays, and the lock is free', async () => {
     await write('first');
     // A folder where the lock should be taken from cannot be made inside of a file.
     const blocked = path.join(file, 'app.json');
     await expect(fileVault(blocked, warn).replace(0, { session: null, endedReason: null })).rejects.toMatchObject({
       code: 'storage-unavailable',
-      isRetryable: true,
+      isRetryable: false,
     });
     expect((await fileVault(file, warn).read())?.session?.refreshToken).toBe('first');
   });

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { StoredSession, Vault, VaultRecord } from '../ports.ts';
 import { privateFile } from './private-file.ts';
-import type { Warn } from './private-path.ts';
+import { assertWritable, type Warn } from './private-path.ts';
 
 const isTextOrNull = (value: unknown): boolean => value === null || typeof value === 'string';
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -46,7 +46,12 @@ export function fileVault(file: string, warn: Warn): Vault {
   const lost = (): VaultRecord => ({ stamp: firstStamp(), session: null, endedReason: 'storage-lost' });
   const stored = privateFile(file, decodeRecord, warn, lost);
   return {
-    read: () => stored.read(),
+    read: async () => {
+      const record = await stored.read();
+      // Not read for a refresh: a refresh token that the server rotated could not be kept.
+      if (record?.session) assertWritable(file);
+      return record;
+    },
     replace: async (expectedStamp, next) => {
       let isExpected = false;
       const record = await stored.update((before) => {

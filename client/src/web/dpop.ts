@@ -28,10 +28,17 @@ async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unk
  */
 export function webProofSigner(name = 'default'): ProofSigner {
   let store: SealedStore | null = null;
+  let known: CryptoKeyPair | null = null;
   return proofSigner(async ({ method, url, nonce, accessToken, atMs }) => {
     store ??= sealedStore(openSlots(`holdfast-${name}`));
-    const keys = await store.key('proof-key', () => crypto.subtle.generateKey(ES256, false, ['sign', 'verify']));
-    return signWith(keys, {
+    // What is stored counts. Where the store refuses, or was lost, the session of this page goes on with the key that it is bound to.
+    const make = async (): Promise<CryptoKeyPair> =>
+      known ?? crypto.subtle.generateKey(ES256, false, ['sign', 'verify']);
+    known = await store.key('proof-key', make).catch(async (error: unknown) => {
+      if (!known) throw error;
+      return known;
+    });
+    return signWith(known, {
       jti: randomToken(),
       htm: method,
       htu: withoutQuery(url),

@@ -1,5 +1,6 @@
 // Browsers without a database, or with one that does not open. A page goes on without, and says so where something is lost by it.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { VaultRecord } from '../ports.ts';
 import { storedSession } from '../testing/stored-session.ts';
 import { sealedStore } from './sealed-store.ts';
 import type { openSlots, Slots } from './slots.ts';
@@ -123,7 +124,7 @@ describe('a database that does not open', () => {
   ])('and $name, time after time: the page goes on without, and says that something may be lost', async (each) => {
     stubOpen(each.open);
     const page = (await loadPage())('app');
-    for (let time = 1; time < 3; time++) expect(await outcomeOf(vaultOf(page).read())).toBe(each.message);
+    for (let time = 1; time < 4; time++) expect(await outcomeOf(vaultOf(page).read())).toBe(each.message);
     const found = await outcomeOf(vaultOf(page).read());
     expect(found).toMatchObject(lost);
     const { stamp } = found as { readonly stamp: number };
@@ -134,28 +135,73 @@ describe('a database that does not open', () => {
   it('is given up for what else the page keeps there, too: a sign-in with a key of its own is not refused three times', async () => {
     stubOpen(damaged);
     const open = await loadPage();
-    for (let time = 1; time <= 3; time++) await outcomeOf(open('app').get('record'));
+    for (let time = 1; time <= 4; time++) await outcomeOf(open('app').get('record'));
     expect(await open('keys').update('proof-key', () => 'a key')).toBe('a key');
   });
 
-  it('is waited for if it has been open in this page: what fails then passes, and nobody is asked to sign in again', async () => {
-    let isDamaged = false;
-    stubOpen(() => {
-      if (isDamaged) return damaged();
-      const request = new EventTarget();
-      const database = Object.assign(new EventTarget(), {
-        transaction: () => {
-          throw new DOMException('the connection is closed', 'InvalidStateError');
-        },
-      });
-      Object.assign(request, { result: database });
+  /** A database that is empty, and fails as it is told. */
+  function stubDatabase() {
+    const control = { why: null as DOMException | null, openings: 0 };
+    const succeed = (result: unknown) => {
+      const request = Object.assign(new EventTarget(), { result });
       setTimeout(() => request.dispatchEvent(new Event('success')));
       return request;
+    };
+    const fail = (error: DOMException) => {
+      const request = Object.assign(new EventTarget(), { error });
+      setTimeout(() => request.dispatchEvent(new Event('error')));
+      return request;
+    };
+    const get = (): unknown => (control.why ? fail(control.why) : succeed(undefined));
+    stubOpen(() => {
+      control.openings++;
+      return succeed(Object.assign(new EventTarget(), { transaction: () => ({ objectStore: () => ({ get }) }) }));
     });
+    return control;
+  }
+  const lostServer = new DOMException('Connection to Indexed Database server lost', 'UnknownError');
+
+  it('is waited for if it was used in this page: most failures pass, and nobody is asked to sign in again', async () => {
+    const database = stubDatabase();
     const page = (await loadPage())('app');
-    expect(await outcomeOf(page.get('record'))).toBe('the connection is closed');
-    isDamaged = true;
-    for (let time = 1; time <= 5; time++)
-      expect(await outcomeOf(page.get('record'))).toMatch(/connection is closed|Internal error/u);
+    expect(await outcomeOf(vaultOf(page).read())).toBeNull();
+    for (let round = 1; round <= 3; round++) {
+      database.why = lostServer;
+      for (let time = 1; time < 10; time++)
+        expect(await outcomeOf(vaultOf(page).read())).toBe('Connection to Indexed Database server lost');
+      database.why = null;
+      expect(await outcomeOf(vaultOf(page).read())).toBeNull();
+    }
+  });
+
+  it('is opened anew after a failure: a connection that answers nothing but errors is not used for ever', async () => {
+    const database = stubDatabase();
+    const page = (await loadPage())('app');
+    await outcomeOf(page.get('record'));
+    database.why = lostServer;
+    await outcomeOf(page.get('record'));
+    await outcomeOf(page.get('record'));
+    expect(database.openings).toBe(2);
+  });
+
+  it('after ten failures in a row what was in it counts as lost: it could not be kept for ever', async () => {
+    const database = stubDatabase();
+    const page = (await loadPage())('app');
+    await outcomeOf(page.get('record'));
+    database.why = lostServer;
+    for (let time = 1; time < 10; time++) await outcomeOf(page.get('record'));
+    const found = await outcomeOf(vaultOf(page).read());
+    expect(found).toMatchObject(lost);
+    database.why = null;
+    expect((await vaultOf(page).replace((found as VaultRecord).stamp, signedIn)).replaced).toBe(true);
+    expect(await vaultOf(page).read()).toMatchObject(signedIn);
+  });
+
+  it('that is full is waited for, however long that takes', async () => {
+    const database = stubDatabase();
+    const page = (await loadPage())('app');
+    await outcomeOf(page.get('record'));
+    database.why = new DOMException('full', 'QuotaExceededError');
+    for (let time = 1; time <= 30; time++) expect(await outcomeOf(page.get('record'))).toBe('full');
   });
 });

@@ -34,25 +34,14 @@ const REFUSAL = /^(?:Security|InvalidState|NotSupported|Reference|Type)Error$/u;
 /** Errors of the browser are told by their names. */
 const nameOf = (error: unknown): string => (error as Error).name;
 
-/** So many openings may fail, in a page in which none has succeeded, until it goes on without: some profiles are damaged for good. */
-const FAILURES_MAX = 3;
-
-/** How many have failed, of whatever database: they are all in one place. */
-let failures = 0;
-
 /** Rejects with a `NotSupportedError` where the browser gives the page no database; anything else may pass. */
 async function openDatabase(name: string): Promise<IDBDatabase> {
   try {
     const request = indexedDB.open(name, 1);
     request.addEventListener('upgradeneeded', () => void request.result.createObjectStore(STORE));
-    const database = await within(webClock, OPEN_WAIT_MS, settled(request));
-    // What fails from here on may pass.
-    failures = -Infinity;
-    return database;
+    return await within(webClock, OPEN_WAIT_MS, settled(request));
   } catch (error) {
-    const isRefused = REFUSAL.test(nameOf(error));
-    if (!isRefused && ++failures < FAILURES_MAX) throw error;
-    throw new DOMException('no IndexedDB', 'NotSupportedError');
+    throw REFUSAL.test(nameOf(error)) ? new DOMException('no IndexedDB', 'NotSupportedError') : error;
   }
 }
 
@@ -61,33 +50,28 @@ type UseDatabase = <T>(work: (database: IDBDatabase) => Promise<T>) => Promise<T
 
 /**
  * One connection, opened again after the browser closed it. WebKit does so while a page is in the background, and has been
- * seen to do it without a word: then a transaction fails, before anything was done in it.
+ * seen to do it without a word: then a transaction fails, before anything was done in it. After any other error as well, the next
+ * operation opens a new connection: some answer nothing but errors any more.
  */
 function connect(name: string): UseDatabase {
   let opening: Promise<IDBDatabase> | null = null;
   const forget = (): void => void (opening = null);
   const open = (): Promise<IDBDatabase> =>
-    (opening ??= openDatabase(name).then(
-      (database) => {
-        database.addEventListener('close', forget);
-        database.addEventListener('versionchange', () => (database.close(), forget()));
-        return database;
-      },
-      (error: unknown) => {
-        forget();
-        throw error;
-      },
-    ));
-  return async (work) => {
-    const database = await open();
+    (opening ??= openDatabase(name).then((database) => {
+      database.addEventListener('close', forget);
+      database.addEventListener('versionchange', () => (database.close(), forget()));
+      return database;
+    }));
+  const use = async <T>(work: (database: IDBDatabase) => Promise<T>, isRepeated = false): Promise<T> => {
     try {
-      return await work(database);
+      return await work(await open());
     } catch (error) {
-      if (nameOf(error) !== 'InvalidStateError') throw error;
       forget();
-      return work(await open());
+      if (nameOf(error) !== 'InvalidStateError' || isRepeated) throw error;
+      return use(work, true);
     }
   };
+  return use;
 }
 
 /** In IndexedDB, shared by all tabs of the origin. */
@@ -170,22 +154,41 @@ const inTheClear = (name: string) => {
 export const RECORD = 'record';
 
 /**
- * In a database, or in memory from the moment on when the browser says that there is none. A database that is only busy is waited
- * for. Of one that fails for good nothing is known: there may be a session in it, which a later launch finds.
+ * So many operations may fail in a row until a page goes on without a database: some profiles are damaged for good. Two operations
+ * wait for the first opening.
+ */
+let patience = 4;
+
+/** The same in a page that has used its database: most failures pass. */
+const LONGER_PATIENCE = 10;
+
+/** Of whatever database: they are all in one place. */
+let failures = 0;
+
+/**
+ * In a database, or in memory from the moment on when the browser says that there is none. A database that is only busy or full is
+ * waited for. Of one that fails for good nothing is known: there may be a session in it, which a later launch finds. In this page it
+ * counts as lost where the refresh token was in it: a new one could not be kept.
  */
 export function openSlots(name: string): Slots {
   const memory = memoryOf(name);
   const clear = inTheClear(name);
   let current = databaseSlots(name);
   const attempt = async <T>(work: (slots: Slots) => Promise<T>): Promise<T> => {
-    try {
-      return await work(current);
-    } catch (error) {
-      if (nameOf(error) !== 'NotSupportedError') throw error;
-      current = memory;
-      if (failures >= FAILURES_MAX) await memory.update(RECORD, (stored) => stored ?? { stamp: 1, text: UNREADABLE });
-      return work(memory);
-    }
+    if (current !== memory)
+      try {
+        const result = await work(current);
+        failures = 0;
+        patience = LONGER_PATIENCE;
+        return result;
+      } catch (error) {
+        const why = nameOf(error);
+        const isRefused = why === 'NotSupportedError';
+        if (!isRefused && (why === 'QuotaExceededError' || ++failures < patience)) throw error;
+        current = memory;
+        if (!isRefused) await memory.update(RECORD, (stored) => stored ?? { stamp: 1, text: UNREADABLE });
+      }
+    return work(memory);
   };
   return {
     get: async <T>(slot: string) => (clear.get(slot) as T | null) ?? attempt((slots) => slots.get<T>(slot)),
