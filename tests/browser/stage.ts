@@ -1,6 +1,6 @@
 // A stage for browsers: a page with the real client, the real server on a real PostgreSQL behind it, and a network in
 // between that can be made to fail. What happened is counted where it counts: at the server.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions } from '@holdfast/server';
 import { build } from 'esbuild';
@@ -125,8 +125,18 @@ async function serve(api: Api, request: IncomingMessage, scripts: ReadonlyMap<st
   return { status: 200, headers: { 'content-type': `${type}; charset=utf-8` }, body: script ?? html };
 }
 
-/** Starts a stage on a database of its own. */
-export async function openStage(policy: HoldfastOptions['policy'] = {}): Promise<Stage> {
+/** Listens on a free port. @returns where clients find the server */
+export async function listenOnLoopback(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  return `http://localhost:${(server.address() as AddressInfo).port}`;
+}
+
+/**
+ * Starts a stage on a database of its own.
+ *
+ * @param publish makes the server reachable, and returns its URL. Default: it is reached directly.
+ */
+export async function openStage(policy: HoldfastOptions['policy'] = {}, publish = listenOnLoopback): Promise<Stage> {
   Date.now = () => wallNow() + serverOffsetMs;
   const [page, worker, database] = await Promise.all([
     bundlePage('stage-page'),
@@ -156,8 +166,7 @@ export async function openStage(policy: HoldfastOptions['policy'] = {}): Promise
     // Only a browser that hung up, or a database that is gone at the end, gets here.
     answer(request, response).catch(() => response.destroy());
   });
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  const url = `http://localhost:${(server.address() as AddressInfo).port}`;
+  const url = await publish(server);
   const holdfast = await createHoldfast({
     issuer: url,
     databaseUrl: database.databaseUrl,
