@@ -89,6 +89,10 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
   const refreshes = counter('refreshes', 'Refreshes answered with tokens, by outcome of the decision', ['outcome']);
   const refusals = counter('refresh_refusals', 'Refreshes refused for good', ['error', 'reason']);
   const waits = counter('refresh_waits', 'Refreshes told to come back, because two copies met within an interval');
+  const paced = counter(
+    'refresh_redeliveries_paced',
+    'Sessions whose refresh token was handed out again and again without being used: answers are lost. Worth an alarm',
+  );
   const created = counter('sessions_created', 'Sign-ins completed');
   const revoked = counter('sessions_revoked', 'Sessions ended before their time', ['reason']);
   const kept = counter('predecessors_kept', 'First uses that could not end the earlier sessions of their device yet');
@@ -111,6 +115,8 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
         return refusals.inc({ error: fact.error, reason: fact.reason });
       case 'refresh.delayed':
         return waits.inc();
+      case 'refresh.redelivery_paced':
+        return paced.inc();
       case 'session.created':
         return created.inc();
       case 'session.revoked':

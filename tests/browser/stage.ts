@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions } from '@holdfast/server';
 import { build } from 'esbuild';
+import { passServerTime, restoreServerTime, setServerClock } from '../server-clock.ts';
 import { createTestDatabase } from '../test-database.ts';
 import { writeAnswer, type Fault } from './faults.ts';
 
@@ -42,19 +43,6 @@ const clients: HoldfastOptions['clients'] = [
   { clientId: 'bearer', delivery: 'body', scopes: ['notes'] },
   { clientId: 'bound', delivery: 'body', scopes: ['notes'], dpopBoundAccessTokens: true },
 ];
-
-/** The server's wall clock can be set on: it looks the time up in `Date.now`, as it was when it was created. */
-const wallNow = Date.now.bind(Date);
-let serverOffsetMs = 0;
-
-/** What the clock reads is compared with these columns alone. */
-const TIMES = ['auth_time', 'delivered_at', 'created_at', 'idle_expires_at', 'expires_at', 'revoked_at'];
-
-async function passTime({ database }: Holdfast, ms: number): Promise<void> {
-  serverOffsetMs += ms;
-  const moved = TIMES.map((column) => `${column} = ${column} - make_interval(secs => $1)`);
-  await database.query(`UPDATE holdfast.sessions SET ${moved.join(', ')}`, [ms / 1_000]);
-}
 
 /** The script of a page, by its name: `stage-page` or `page-ports`. */
 export async function bundlePage(name: string): Promise<string> {
@@ -137,7 +125,7 @@ export async function listenOnLoopback(server: Server): Promise<string> {
  * @param publish makes the server reachable, and returns its URL. Default: it is reached directly.
  */
 export async function openStage(policy: HoldfastOptions['policy'] = {}, publish = listenOnLoopback): Promise<Stage> {
-  Date.now = () => wallNow() + serverOffsetMs;
+  setServerClock();
   const [page, worker, database] = await Promise.all([
     bundlePage('stage-page'),
     bundlePage('stage-worker'),
@@ -186,8 +174,8 @@ export async function openStage(policy: HoldfastOptions['policy'] = {}, publish 
     count: (endpoint) => counts.get(endpoint) ?? 0,
     meet: (endpoint, ...each) => void faults.set(endpoint, [...each]),
     meetAlways: (endpoint, fault) => void (fault ? lasting.set(endpoint, fault) : lasting.delete(endpoint)),
-    passTime: (ms) => passTime(holdfast, ms),
-    restoreTime: () => void (serverOffsetMs = 0),
+    passTime: (ms) => passServerTime(holdfast, ms),
+    restoreTime: restoreServerTime,
     reset: () => {
       for (const each of [counts, faults, lasting]) each.clear();
       for (const each of [events, notes]) each.length = 0;
