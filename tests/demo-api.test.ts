@@ -156,6 +156,24 @@ describe('the demo', () => {
     expect((await call('GET /me')).status).toBe(200);
   });
 
+  it('can let the session end soon: the next refresh says when, and one that extends it moves the end', async () => {
+    expect((await call('POST /demo/end-soon', { body: { seconds: 90 } })).status).toBe(204);
+    expect((await call('GET /me')).status).toBe(401);
+    const refresh = async (form: Readonly<Record<string, string>>): Promise<number> => {
+      const body = { grant_type: 'refresh_token', client_id: 'native', refresh_token: session.refreshToken, ...form };
+      const response = await fetch(`${api.url}/token`, { method: 'POST', body: new URLSearchParams(body) });
+      return ((await response.json()) as { readonly refresh_token_timeout: number }).refresh_token_timeout;
+    };
+    const secondsLeft = await refresh({ user_active: 'false' });
+    expect(secondsLeft).toBeGreaterThan(80);
+    expect(secondsLeft).toBeLessThanOrEqual(90);
+    expect(await refresh({ extend: 'true' })).toBeGreaterThan(3_600);
+  });
+
+  it.each([[-1], [601], ['90'], [null]])('refuses to let the session end in %o seconds', async (seconds) => {
+    expect((await call('POST /demo/end-soon', { body: { seconds } })).status).toBe(400);
+  });
+
   it('can end the session at the server: its refresh token is refused for good', async () => {
     expect((await call('POST /demo/revoke-session')).status).toBe(204);
     const refused = await refreshNative(api.url, session.refreshToken);

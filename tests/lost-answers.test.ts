@@ -9,10 +9,9 @@
 // an answer in vain.
 import { createHash, randomBytes } from 'node:crypto';
 import { createHoldfast, type Holdfast, type HoldfastEvent } from '@holdfast/server';
-import { createAuthService, type AuthService } from 'holdfast';
+import type { AuthService, Platform, Transport } from 'holdfast';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { memoryDeviceSecret, memoryOutbox, memoryVault } from '../client/src/memory-vault.ts';
-import type { Platform, Transport } from '../client/src/ports.ts';
+import { createWorld } from '../client/src/testing/world.ts';
 import { passServerTime, setServerClock } from './server-clock.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
@@ -91,21 +90,14 @@ const answerApi: typeof fetch = async (_input, init) => {
 
 /** A device of its own: nothing is shared with the others. */
 function openClient(at: number): AuthService {
-  const platform: Platform = {
+  const platform = {
     clock: clockOf(at < AWAKE ? STEP_MS : NAP_MS),
     transport: transportOf(at < AWAKE / 2),
-    vault: memoryVault(),
-    outbox: memoryOutbox(),
-    deviceSecret: memoryDeviceSecret(),
-    mutex: () => Promise.resolve(() => {}),
-    signals: () => () => {},
-    announce: () => {},
     random: Math.random,
     randomToken: () => randomBytes(32).toString('base64url'),
-    sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
-    delivery: 'body',
+    sha256: (text: string) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
   };
-  return createAuthService({ issuer, clientId: 'app', platform, fetch: answerApi });
+  return createWorld('body').openTab({ issuer, clientId: 'app', fetch: answerApi }, platform).auth;
 }
 
 /** Lets everything settle that can settle while no time passes: promises, and the server's work. */

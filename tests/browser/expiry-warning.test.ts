@@ -34,6 +34,7 @@ it('counts down, and by Extend the session lasts as long as at its beginning, wi
   await expect.poll(() => api.requestCount('POST /token')).toBe(refreshes + 1);
   // The server has heard that it was the user, and the countdown begins anew.
   await expect.poll(secondsLeft, { timeout: 5_000, interval: 100 }).toBeGreaterThan(before + 1);
+  await page.getByText(/^Extended: the session now lasts until \d\d:\d\d:\d\d, if unused\.$/u).waitFor();
   await page.getByRole('button', { name: 'Extend', exact: true }).waitFor();
   expect(await page.getByLabel('New note').inputValue()).toBe('half a thought');
 });

@@ -39,9 +39,27 @@ const applicationRoutes: Readonly<Record<string, Route>> = {
   },
 };
 
+/** An end later than this is not soon. */
+const END_SOON_SECONDS_MAX = 600;
+
 /** What the demo's page needs to show what happens underneath; each acts on the caller's own session alone. */
 const demoRoutes: Readonly<Record<string, Route>> = {
   'POST /demo/expire-access-token': async ({ expiredTokens }, claims) => {
+    expiredTokens.add(claims.jti, claims.exp);
+    return { status: 204 };
+  },
+
+  'POST /demo/end-soon': async ({ holdfast, expiredTokens }, claims, request) => {
+    const body = await readJsonBody(request);
+    if (!body.ok) return body.answer;
+    const { seconds } = body.value;
+    if (typeof seconds !== 'number' || !(seconds >= 0 && seconds <= END_SOON_SECONDS_MAX))
+      return problem(400, 'Bad Request', `“seconds” is a number from 0 to ${END_SOON_SECONDS_MAX}.`);
+    await holdfast.database.query(
+      'update holdfast.sessions set idle_expires_at = now() + make_interval(secs => $2) where id = $1',
+      [claims.sid, seconds],
+    );
+    // Its next refresh tells the page when the session ends.
     expiredTokens.add(claims.jti, claims.exp);
     return { status: 204 };
   },

@@ -8,6 +8,18 @@ export async function expireAccessToken(): Promise<void> {
   await api.post('demo/expire-access-token');
 }
 
+/** How long a session lasts that is to end soon. */
+const END_SOON_SECONDS = 90;
+
+/** The session ends soon unless its user extends it, and the page knows. */
+export async function endSessionSoon(): Promise<void> {
+  // One refresh tells the server of the click. The next one does not lengthen the session, as if the user had been away.
+  await expireAccessToken();
+  await countTokenRequests(null);
+  await api.post('demo/end-soon', { json: { seconds: END_SOON_SECONDS } });
+  await countTokenRequests(null);
+}
+
 /** The server ends this session: the next refresh is rejected. */
 export async function revokeSession(): Promise<void> {
   await api.post('demo/revoke-session');

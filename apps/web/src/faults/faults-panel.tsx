@@ -4,7 +4,7 @@ import { Panel } from '../design/panel.tsx';
 import { Burst } from './burst.tsx';
 import './faults.css';
 import { LostAnswer, Offline, Outage, SlowNetwork } from './network-faults.tsx';
-import { Expiry, Revocation, Theft } from './session-faults.tsx';
+import { EndsSoon, Expiry, Revocation, Theft } from './session-faults.tsx';
 
 /** Things that go wrong in every session, at the press of a button. Each says what to expect. */
 export function FaultsPanel({ session }: { readonly session: SignedInSession }): ReactElement {
@@ -20,6 +20,7 @@ export function FaultsPanel({ session }: { readonly session: SignedInSession }):
         <Outage />
         <SlowNetwork />
         <LostAnswer />
+        <EndsSoon session={session} />
         <Theft />
         <Revocation session={session} />
       </div>

@@ -2,7 +2,7 @@ import { useState, type ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
 import { useCall } from '../page/use-call.ts';
 import { auth } from '../session/session.ts';
-import { expireAccessToken, revokeSession, stealSession } from './demo-api.ts';
+import { endSessionSoon, expireAccessToken, revokeSession, stealSession } from './demo-api.ts';
 import { CallRow } from './fault.tsx';
 
 /** Changes when a fault's result is no longer about the session's present: a new token, or a new session. */
@@ -32,6 +32,26 @@ export function Expiry({ session }: { readonly session: SignedInSession }): Reac
         ) : isOver ? (
           <>
             <strong>Renewed.</strong> A new access token has taken its place.
+          </>
+        ) : null
+      }
+    />
+  );
+}
+
+/** A session that is about to end because nobody used it. */
+export function EndsSoon({ session }: { readonly session: SignedInSession }): ReactElement {
+  const call = useCall(endSessionSoon);
+  return (
+    <CallRow
+      title="Session ends soon"
+      explanation="As after two weeks without you: the server ends this session in 90 seconds. The page warns you, and “Extend” keeps the session."
+      buttonLabel="End it soon"
+      call={call}
+      result={
+        call.state === 'done' && session.status === 'active' && session.expiring ? (
+          <>
+            <strong>It ends soon.</strong> Press “Extend” at the top of the page, or wait and sign in again.
           </>
         ) : null
       }

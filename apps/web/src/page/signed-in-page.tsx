@@ -34,7 +34,7 @@ export function SignedInPage({ session }: { readonly session: SignedInSession })
         <h1 className="visually-hidden" tabIndex={-1}>
           {headings[view]}
         </h1>
-        <ExpiryWarning />
+        <ExpiryWarning session={session} />
         {/* Hidden, not gone: what was typed and what is under way stay. */}
         <div hidden={view !== 'notes'}>
           <NotesView session={session} />

@@ -1,37 +1,50 @@
 import type { ReactElement } from 'react';
-import { useExpiryWarning } from 'holdfast/react';
+import { useExpiryWarning, type ExpiryWarning as ExpiryWarningState, type SignedInSession } from 'holdfast/react';
 import { formatCountdown } from './clock.ts';
+import { useExtension } from './use-extension.ts';
 
-/** Warns before the session ends, with a way to keep it. The element stays, so that what comes into it is announced. */
-export function ExpiryWarning(): ReactElement {
+/** Warns before the session ends, with a way to keep it. The element stays: a screen reader announces what comes into it. */
+export function ExpiryWarning({ session }: { readonly session: SignedInSession }): ReactElement {
   const warning = useExpiryWarning();
+  const extension = useExtension(session);
+  const hasReport = extension.report !== '';
   return (
-    <div role="status">
-      {warning !== null && (
-        <div className="expiry-warning" data-urgent={warning.secondsLeft <= 60}>
-          <p>
-            <strong>Your session is about to end.</strong>{' '}
-            {warning.isExtendable
-              ? 'Extend it, and everything stays as it is.'
-              : 'It has lasted as long as sessions do here: you will be asked to confirm it is you, and lose nothing.'}
-          </p>
-          {/* Ticks, and is no news: a screen reader that announced every second would say nothing else. */}
-          <span className="expiry-countdown" role="timer" aria-label="Time left">
-            {formatCountdown(warning.secondsLeft * 1_000)}
-          </span>
-          {warning.isExtendable && (
-            <button
-              type="button"
-              className="button button-primary"
-              aria-disabled={warning.isExtending}
-              data-busy={warning.isExtending}
-              onClick={warning.extend}
-            >
-              {warning.isExtending ? 'Extending …' : 'Extend'}
-            </button>
-          )}
+    <div role="status" className="expiry">
+      {(warning !== null || hasReport) && (
+        <div className="expiry-warning" data-tone={warning === null ? 'good' : 'wait'}>
+          {warning !== null && <Warning warning={warning} onExtend={extension.start} />}
+          {hasReport && <p className="expiry-report">{extension.report}</p>}
         </div>
       )}
     </div>
+  );
+}
+
+function Warning(props: { readonly warning: ExpiryWarningState; readonly onExtend: () => void }): ReactElement {
+  const { secondsLeft, isExtendable, isExtending } = props.warning;
+  return (
+    <>
+      <p>
+        <strong>Your session is about to end.</strong>{' '}
+        {isExtendable
+          ? 'Extend it, and everything stays as it is.'
+          : 'It has lasted as long as sessions do here: you will be asked to confirm it is you, and lose nothing.'}
+      </p>
+      {/* Ticks, and is no news: a screen reader that announced every second would say nothing else. */}
+      <span className="expiry-countdown" role="timer" aria-label="Time left">
+        {formatCountdown(secondsLeft * 1_000)}
+      </span>
+      {isExtendable && (
+        <button
+          type="button"
+          className="button button-primary"
+          aria-disabled={isExtending}
+          data-busy={isExtending}
+          onClick={props.onExtend}
+        >
+          {isExtending ? 'Extending …' : 'Extend'}
+        </button>
+      )}
+    </>
   );
 }

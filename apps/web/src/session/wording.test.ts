@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { SignedInSession } from 'holdfast/react';
-import { summarizeSession } from './wording.ts';
+import { formatMoment } from './clock.ts';
+import { reportExtension, summarizeSession } from './wording.ts';
 
 const active: Extract<SignedInSession, { status: 'active' }> = {
   status: 'active',
@@ -29,4 +30,29 @@ it('a session in doubt is not shown as well: the server’s words, and what the 
       label: 'In doubt',
       detail: 'The server does not renew this session (invalid_client: Client is disabled). Sign out and in again.',
     });
+});
+
+const asked = { generation: 1, endsAtMs: Date.UTC(2026, 0, 1, 12) };
+const laterMs = asked.endsAtMs + 60_000;
+const ending = { ...active, sessionExpiresAt: asked.endsAtMs, expiring: true };
+
+describe('“Extend” says what it did', () => {
+  it.each([
+    ['nothing yet', { refreshing: true }, 'The server is asked …'],
+    [
+      'a later end',
+      { generation: 2, sessionExpiresAt: laterMs },
+      `Extended: the session now lasts until ${formatMoment(laterMs)}, if unused.`,
+    ],
+    ['an end that the server does not name', { generation: 2, sessionExpiresAt: null }, 'Extended.'],
+    ['no later end', { generation: 2 }, `Not extended: the session still ends at ${formatMoment(asked.endsAtMs)}.`],
+    ['no server', { freshness: 'offline' }, 'Not extended yet: the server is out of reach. It is tried again.'],
+    [
+      'a refusal',
+      { refusal: 'invalid_client' },
+      'Not extended: the server refuses (invalid_client). It is tried again.',
+    ],
+  ] as const)('%s', (_case, changed, words) => {
+    expect(reportExtension(asked, { ...ending, ...changed })).toBe(words);
+  });
 });

@@ -1,5 +1,6 @@
 import { HoldfastError, type ReauthenticationReason, type SignedOutReason } from 'holdfast';
 import type { SignedInSession } from 'holdfast/react';
+import { formatMoment } from './clock.ts';
 
 /** How something is meant: all is well, something waits, something is wrong. */
 export type Tone = 'good' | 'wait' | 'bad';
@@ -25,6 +26,29 @@ export function summarizeSession(session: SignedInSession): SessionSummary {
   if (session.freshness === 'restored')
     return { tone: 'good', label: 'Restored', detail: 'Read from this browser. The next refresh asks the server.' };
   return { tone: 'good', label: 'Active', detail: 'The server has confirmed this session.' };
+}
+
+/** The session when the user asked to extend it. */
+export type AskedExtension = { readonly generation: number; readonly endsAtMs: number };
+
+/** Whether the server has answered since. */
+export const isExtensionAnswered = (asked: AskedExtension, session: SignedInSession): boolean =>
+  session.status === 'active' && !session.refreshing && session.generation > asked.generation;
+
+/** Says what came of an extension. */
+export function reportExtension(asked: AskedExtension, session: SignedInSession): string {
+  if (session.status !== 'active') return '';
+  const { sessionExpiresAt: endsAtMs, refusal, freshness } = session;
+  if (isExtensionAnswered(asked, session)) {
+    if (endsAtMs === null) return 'Extended.';
+    const end = formatMoment(endsAtMs);
+    return endsAtMs > asked.endsAtMs
+      ? `Extended: the session now lasts until ${end}, if unused.`
+      : `Not extended: the session still ends at ${end}.`;
+  }
+  if (refusal !== null) return `Not extended: the server refuses (${refusal}). It is tried again.`;
+  if (freshness === 'offline') return 'Not extended yet: the server is out of reach. It is tried again.';
+  return 'The server is asked …';
 }
 
 /** Why the user has to authenticate again, in a sentence. */
