@@ -1,3 +1,4 @@
+import { orNull } from '../or-null.ts';
 import { within } from '../within.ts';
 import { webClock } from './clock.ts';
 
@@ -125,26 +126,19 @@ export type Clear = { readonly text: string };
 export const UNREADABLE = 'null';
 
 /**
- * What is no secret outlives the page also where there is no database: in web storage, which every script can read. A sign-out is
- * there, and counts for all tabs until one of them writes something else; a token never is.
+ * What is no secret outlives the page also where there is no database: in web storage, which every script can read, unless it is
+ * refused as well. A sign-out is there, and counts for all tabs until one of them writes something else; a token never is.
  */
 const inTheClear = (name: string) => {
-  const attempt = <T>(slot: string, work: (key: string) => T): T | null => {
-    try {
-      return work(`${name} ${slot}`);
-    } catch {
-      // It is refused as well.
-      return null;
-    }
-  };
+  const keyOf = (slot: string): string => `${name} ${slot}`;
   return {
-    get: (slot: string) => attempt<unknown>(slot, (key) => JSON.parse(localStorage.getItem(key) ?? 'null')),
+    get: (slot: string) => orNull((): unknown => JSON.parse(localStorage.getItem(keyOf(slot)) ?? 'null')),
     /** Answers whether it is kept; what is not takes away what was. */
     put: (slot: string, value: unknown) =>
-      attempt(slot, (key) => {
+      orNull(() => {
         const isClear = (value as Partial<Clear> | null | undefined)?.text !== undefined;
-        if (isClear) localStorage.setItem(key, JSON.stringify(value));
-        else localStorage.removeItem(key);
+        if (isClear) localStorage.setItem(keyOf(slot), JSON.stringify(value));
+        else localStorage.removeItem(keyOf(slot));
         return isClear;
       }),
   };
