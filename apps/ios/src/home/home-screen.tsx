@@ -30,10 +30,10 @@ export function HomeScreen({ session }: { readonly session: SignedInSession }): 
     <View style={styles.whole} onTouchStart={auth.userActive}>
       <Screen place={tab} footer={<TabBar current={tab} onChange={setTab} />}>
         <Header session={session} profile={profile} />
-        <ExpiryWarning />
+        <ExpiryWarning session={session} />
         {/* Hidden, not gone: what was typed and what is under way stay. */}
         <View style={[styles.tab, tab !== 'notes' && styles.hidden]}>
-          <NotesScreen parkedRequests={session.parkedRequests} />
+          <NotesScreen session={session} />
         </View>
         <View style={[styles.tab, tab !== 'session' && styles.hidden]}>
           <SessionPanel session={session} />

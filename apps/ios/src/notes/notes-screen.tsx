@@ -1,5 +1,6 @@
 import { useState, type ReactElement } from 'react';
 import { StyleSheet, View } from 'react-native';
+import type { SignedInSession } from 'holdfast/react';
 import { Button } from '../design/button.tsx';
 import { Field } from '../design/field.tsx';
 import { Notice } from '../design/notice.tsx';
@@ -7,6 +8,7 @@ import { Panel } from '../design/panel.tsx';
 import { Skeleton } from '../design/skeleton.tsx';
 import { Words } from '../design/text.tsx';
 import { space, useTheme } from '../design/theme.ts';
+import { useOnline } from '../session/network.ts';
 import { formatMoment } from '../session/time.ts';
 import { useNotes, type Draft, type Notes } from './use-notes.ts';
 
@@ -17,24 +19,39 @@ const maxLength = 2_000;
 const firstShown = 8;
 
 /** An ordinary part of an ordinary app: it knows nothing of tokens. */
-export function NotesScreen({ parkedRequests }: { readonly parkedRequests: number }): ReactElement {
+export function NotesScreen({ session }: { readonly session: SignedInSession }): ReactElement {
+  const { parkedRequests, status } = session;
   const notes = useNotes();
+  const isOnline = useOnline();
+  const isWaitingForSession = parkedRequests > 0 || status === 'reauth-required';
+  const isOutOfReach = session.status === 'active' && session.freshness === 'offline';
+  const waitsForServer = isOutOfReach ? 'server' : null;
+  const waitsFor = !isOnline ? 'network' : isWaitingForSession ? 'session' : waitsForServer;
   return (
     <Panel title="Notes" lead="An ordinary app on an ordinary API. It knows nothing of tokens.">
       <Composer onAdd={notes.add} />
-      {parkedRequests > 0 && (
-        <Notice
-          tone="wait"
-          title={parkedRequests === 1 ? '1 request is parked' : `${parkedRequests} requests are parked`}
-          text="Sent as soon as the session is renewed."
-        />
-      )}
+      <Waiting parkedRequests={parkedRequests} isOnline={isOnline} />
       {notes.drafts.map((draft) => (
-        <DraftRow key={draft.key} draft={draft} notes={notes} isParked={parkedRequests > 0} />
+        <DraftRow key={draft.key} draft={draft} notes={notes} waitsFor={waitsFor} />
       ))}
       <LoadedNotes notes={notes} />
     </Panel>
   );
+}
+
+/** Says what requests wait for. */
+function Waiting(props: { readonly parkedRequests: number; readonly isOnline: boolean }): ReactElement | null {
+  const { parkedRequests: count, isOnline } = props;
+  const waiting = `${count === 1 ? '1 request waits' : `${count} requests wait`} for the ${isOnline ? 'session' : 'network'}`;
+  if (!isOnline)
+    return (
+      <Notice
+        tone="wait"
+        title="You are offline"
+        text={`Write on: it waits here, and goes through when you are back.${count > 0 ? ` ${waiting}.` : ''}`}
+      />
+    );
+  return count > 0 ? <Notice tone="wait" title={waiting} text="Sent as soon as the session is renewed." /> : null;
 }
 
 function Composer({ onAdd }: { readonly onAdd: (text: string) => void }): ReactElement {
@@ -102,9 +119,19 @@ function Row({ text, meta }: { readonly text: string; readonly meta: string }): 
   );
 }
 
-function DraftRow(props: { readonly draft: Draft; readonly notes: Notes; readonly isParked: boolean }): ReactElement {
-  const { draft, notes, isParked } = props;
-  if (draft.failure === null) return <Row text={draft.text} meta={isParked ? 'Parked' : 'Sending …'} />;
+/** What a note on its way waits for. */
+type WaitsFor = 'network' | 'session' | 'server' | null;
+
+const wayWords: Readonly<Record<NonNullable<WaitsFor>, string>> = {
+  network: 'Waiting for the network',
+  session: 'Waiting for the session',
+  server: 'Waiting for the server',
+};
+
+function DraftRow(props: { readonly draft: Draft; readonly notes: Notes; readonly waitsFor: WaitsFor }): ReactElement {
+  const { draft, notes, waitsFor } = props;
+  if (draft.failure === null)
+    return <Row text={draft.text} meta={waitsFor === null ? 'Sending …' : wayWords[waitsFor]} />;
   return (
     <Notice tone="bad" title={draft.text} text={draft.failure}>
       <View style={styles.actions}>

@@ -1,16 +1,18 @@
 import type { ReactElement } from 'react';
 import { StyleSheet, View } from 'react-native';
-import { useExpiryWarning } from 'holdfast/react';
+import { useExpiryWarning, type SignedInSession } from 'holdfast/react';
 import { Button } from '../design/button.tsx';
-import { Notice } from '../design/notice.tsx';
+import { Notice, Outcome } from '../design/notice.tsx';
 import { Words } from '../design/text.tsx';
 import { space } from '../design/theme.ts';
 import { formatCountdown } from './time.ts';
+import { useExtension } from './use-extension.ts';
 
 /** Warns before the session ends, with a way to keep it. */
-export function ExpiryWarning(): ReactElement | null {
+export function ExpiryWarning({ session }: { readonly session: SignedInSession }): ReactElement | null {
   const warning = useExpiryWarning();
-  if (warning === null) return null;
+  const { start, report } = useExtension(session);
+  if (warning === null) return <Outcome tone="good" text={report} />;
   return (
     <Notice
       tone={warning.secondsLeft <= 60 ? 'bad' : 'wait'}
@@ -26,10 +28,9 @@ export function ExpiryWarning(): ReactElement | null {
         <Words as="figure" accessibilityLabel={`Time left: ${formatCountdown(warning.secondsLeft * 1_000)}`}>
           {formatCountdown(warning.secondsLeft * 1_000)}
         </Words>
-        {warning.isExtendable && (
-          <Button label="Extend" kind="primary" isBusy={warning.isExtending} onPress={warning.extend} />
-        )}
+        {warning.isExtendable && <Button label="Extend" kind="primary" isBusy={warning.isExtending} onPress={start} />}
       </View>
+      <Outcome tone="wait" text={report} />
     </Notice>
   );
 }

@@ -1,19 +1,24 @@
-import type { ReactElement, ReactNode } from 'react';
+import { useState, type ReactElement, type ReactNode } from 'react';
 import { StyleSheet, View } from 'react-native';
 import { useAuth, type SignedInSession } from 'holdfast/react';
 import { Button } from '../design/button.tsx';
-import { Pill } from '../design/notice.tsx';
+import { Outcome, Pill } from '../design/notice.tsx';
 import { Panel } from '../design/panel.tsx';
 import { Words } from '../design/text.tsx';
 import { space, useTheme } from '../design/theme.ts';
 import { formatCountdown, formatMoment, useNowMs } from './time.ts';
-import { summarizeSession } from './wording.ts';
+import { reportRenewal, summarizeSession } from './wording.ts';
 
 /** The session, live. */
 export function SessionPanel({ session }: { readonly session: SignedInSession }): ReactElement {
   const auth = useAuth();
   const { tone, label, detail } = summarizeSession(session);
   const isActive = session.status === 'active';
+  const [before, setBefore] = useState<number | null>(null);
+  const renew = (): void => {
+    setBefore(isActive ? session.generation : null);
+    auth.extend();
+  };
   return (
     <Panel title="Session" lead="What Holdfast knows of it on this phone, live.">
       <View style={styles.summary}>
@@ -23,7 +28,8 @@ export function SessionPanel({ session }: { readonly session: SignedInSession })
         </Words>
       </View>
       {isActive ? <ActiveFacts session={session} /> : <WaitingFacts session={session} />}
-      <Button label="Renew now" isDisabled={!isActive || session.refreshing} onPress={auth.extend} />
+      <Button label="Renew now" isDisabled={!isActive || session.refreshing} onPress={renew} />
+      <Outcome tone="wait" text={before === null ? '' : reportRenewal(before, session)} />
     </Panel>
   );
 }

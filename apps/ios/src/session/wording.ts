@@ -1,6 +1,7 @@
 import { HoldfastError, type ReauthenticationReason, type SignedOutReason } from 'holdfast';
 import type { SignedInSession } from 'holdfast/react';
 import type { Tone } from '../design/theme.ts';
+import { formatMoment } from './time.ts';
 
 /** The session in two lines. */
 export type SessionSummary = { readonly tone: Tone; readonly label: string; readonly detail: string };
@@ -18,8 +19,8 @@ export function summarizeSession(session: SignedInSession): SessionSummary {
   if (session.freshness === 'offline')
     return {
       tone: 'wait',
-      label: 'Out of reach',
-      detail: 'The server does not answer. The session stays, and is tried again.',
+      label: 'Server out of reach',
+      detail: 'The session stays. Holdfast keeps trying.',
     };
   if (session.refreshing)
     return { tone: 'wait', label: 'Refreshing', detail: 'A new access token has been asked for.' };
@@ -27,6 +28,38 @@ export function summarizeSession(session: SignedInSession): SessionSummary {
   if (session.freshness === 'restored')
     return { tone: 'good', label: 'Restored', detail: 'Read from this phone. The next refresh asks the server.' };
   return { tone: 'good', label: 'Active', detail: 'The server has confirmed this session.' };
+}
+
+/** The session when the user asked to extend it. */
+export type AskedExtension = { readonly generation: number; readonly endsAtMs: number };
+
+/** Whether the server has answered since. */
+export const isExtensionAnswered = (asked: AskedExtension, session: SignedInSession): boolean =>
+  session.status === 'active' && !session.refreshing && session.generation > asked.generation;
+
+/** Says what came of an extension. */
+export function reportExtension(asked: AskedExtension, session: SignedInSession): string {
+  if (session.status !== 'active') return '';
+  const { sessionExpiresAt: endsAtMs, refusal, freshness } = session;
+  if (isExtensionAnswered(asked, session)) {
+    if (endsAtMs === null) return 'Extended.';
+    const end = formatMoment(endsAtMs);
+    return endsAtMs > asked.endsAtMs
+      ? `Extended: the session now lasts until ${end}, if unused.`
+      : `Not extended: the session still ends at ${end}.`;
+  }
+  if (refusal !== null) return `Not extended: the server refuses (${refusal}). It is tried again.`;
+  if (freshness === 'offline') return 'Not extended yet: the server is out of reach. It is tried again.';
+  return 'The server is asked …';
+}
+
+/** Says what came of “Renew now”. */
+export function reportRenewal(before: number, session: SignedInSession): string {
+  if (session.status !== 'active') return '';
+  if (session.generation > before) return 'Renewed: a new access token is here.';
+  if (session.refusal !== null) return `Not renewed: the server refuses (${session.refusal}). It is tried again.`;
+  if (session.freshness === 'offline') return 'Not renewed yet: the server is out of reach. It is tried again.';
+  return 'The server is asked …';
 }
 
 /** Why the user has to authenticate again, in a sentence. */

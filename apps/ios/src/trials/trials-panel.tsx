@@ -76,12 +76,63 @@ const cellColors: Readonly<Record<CellState, keyof Theme>> = {
   idle: 'sunken',
   sent: 'lineStrong',
   parked: 'wait',
+  again: 'wait',
   done: 'accent',
   failed: 'bad',
 };
 
-function BurstTrial(): ReactElement {
+const cellWords: Readonly<Record<CellState, string>> = {
+  idle: 'not sent',
+  sent: 'sent',
+  parked: 'waiting',
+  again: 'sent again',
+  done: 'done',
+  failed: 'failed',
+};
+
+/** A state shows without its colour as well. */
+const cellGlyphs: Readonly<Record<CellState, string>> = {
+  idle: '',
+  sent: '↑',
+  parked: '…',
+  again: '↻',
+  done: '✓',
+  failed: '✕',
+};
+
+/** States that fill their cell; the others draw its edge alone. */
+const filled: ReadonlySet<CellState> = new Set(['parked', 'done', 'failed']);
+
+function Cell({ state }: { readonly state: CellState }): ReactElement {
   const theme = useTheme();
+  const color = theme[cellColors[state]];
+  const isFilled = filled.has(state);
+  return (
+    <View style={[styles.cell, { borderColor: color, backgroundColor: isFilled ? color : 'transparent' }]}>
+      <Words as="note" color={isFilled ? 'onAccent' : 'ink'} style={styles.glyph} allowFontScaling={false}>
+        {cellGlyphs[state]}
+      </Words>
+    </View>
+  );
+}
+
+/** What the glyphs mean. */
+function Legend(): ReactElement {
+  return (
+    <View style={styles.legend} accessibilityElementsHidden importantForAccessibility="no-hide-descendants">
+      {(['sent', 'parked', 'again', 'done', 'failed'] as const).map((state) => (
+        <View key={state} style={styles.legendEntry}>
+          <Cell state={state} />
+          <Words as="note" color="inkSoft">
+            {cellWords[state]}
+          </Words>
+        </View>
+      ))}
+    </View>
+  );
+}
+
+function BurstTrial(): ReactElement {
   const { cells, isRunning, result, fire } = useBurst();
   const count = (state: CellState): number => cells.filter((cell) => cell === state).length;
   return (
@@ -95,14 +146,15 @@ function BurstTrial(): ReactElement {
       <View
         accessible
         role="img"
-        accessibilityLabel={`${count('done')} of ${burstSize} requests done, ${count('parked')} parked, ${count('failed')} failed`}
+        accessibilityLabel={`${count('done')} of ${burstSize} requests done, ${count('parked')} waiting, ${count('again')} sent again, ${count('failed')} failed`}
         style={styles.cells}
       >
         {cells.map((state, index) => (
           // oxlint-disable-next-line react/no-array-index-key -- a cell is its place
-          <View key={index} style={[styles.cell, { backgroundColor: theme[cellColors[state]] }]} />
+          <Cell key={index} state={state} />
         ))}
       </View>
+      <Legend />
       <Outcome
         tone={result && result.done < burstSize ? 'bad' : 'good'}
         text={result === null ? '' : describe(result)}
@@ -147,5 +199,8 @@ const styles = StyleSheet.create({
   trial: { gap: space.s, paddingTop: space.m, borderTopWidth: StyleSheet.hairlineWidth },
   // Two rows of ten.
   cells: { flexDirection: 'row', flexWrap: 'wrap', gap: 5, paddingVertical: space.xs, maxWidth: 270 },
-  cell: { width: 22, height: 22, borderRadius: 5 },
+  cell: { width: 22, height: 22, borderRadius: 5, borderWidth: 1, alignItems: 'center', justifyContent: 'center' },
+  glyph: { fontSize: 13, lineHeight: 16, fontWeight: '700' },
+  legend: { flexDirection: 'row', flexWrap: 'wrap', columnGap: space.m, rowGap: space.xs },
+  legendEntry: { flexDirection: 'row', alignItems: 'center', gap: 6 },
 });

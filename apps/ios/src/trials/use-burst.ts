@@ -5,7 +5,7 @@ import { api, auth } from '../session/session.ts';
 export const burstSize = 20;
 
 /** How one request of the burst is. */
-export type CellState = 'idle' | 'sent' | 'parked' | 'done' | 'failed';
+export type CellState = 'idle' | 'sent' | 'parked' | 'again' | 'done' | 'failed';
 
 /** A burst that is over. `refreshes`: how many this app sent meanwhile. */
 export type BurstResult = { readonly done: number; readonly durationMs: number; readonly refreshes: number };
@@ -45,14 +45,17 @@ export function useBurst(): Burst {
     setCells(allCells('sent'));
     const startedAtMs = performance.now();
     let refreshes = 0;
+    const turn = (from: CellState, to: CellState): void =>
+      setCells((all) => {
+        const index = all.indexOf(from);
+        return all.map((cell, at) => (at === index ? to : cell));
+      });
     const stopWatching = auth.observe(({ type }) => {
       if (type === 'refresh.sent') refreshes++;
       // An observation does not say whose request it is; any one that is under way stands for it.
-      if (type === 'request.parked')
-        setCells((all) => {
-          const index = all.indexOf('sent');
-          return all.map((cell, at) => (at === index ? 'parked' : cell));
-        });
+      if (type === 'request.parked') turn('sent', 'parked');
+      if (type === 'request.released') turn('parked', 'sent');
+      if (type === 'request.replayed') turn('sent', 'again');
     });
     const outcomes = await Promise.all(allCells('sent').map((_, index) => send(index)));
     stopWatching();

@@ -166,6 +166,7 @@ describe('a session that is about to end', () => {
     const extended = page.waitForResponse((response) => response.url().endsWith('/token'));
     await button('Extend').click();
     expect((await extended).status()).toBe(200);
+    await see(/^Extended: the session now lasts until \d\d:\d\d/u);
     expect(before).toMatch(/^3:\d\d$/u);
     await expectGoodScreen();
   });

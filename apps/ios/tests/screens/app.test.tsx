@@ -94,6 +94,55 @@ describe('a token that expires', () => {
   });
 });
 
+describe('without a network', () => {
+  it('a note waits for the network, and the screen says so; it arrives when the phone is back', async () => {
+    let isCut = false;
+    const app = await startSignedIn(phone);
+    const send = globalThis.fetch;
+    globalThis.fetch = (...request) =>
+      isCut ? Promise.reject(new TypeError('Network request failed')) : send(...request);
+    await app.press('Session');
+    await app.press('Let it expire');
+    await app.see(/^Done\. The app does not know yet/u);
+    await app.press('Notes');
+    passTime(minutes(20));
+    isCut = true;
+    phone.setOnline(false);
+    await app.see('You are offline');
+    await app.type('New note', 'Written in a tunnel');
+    await app.press('Add');
+    await app.see('Waiting for the network');
+    await app.see(/^Write on: it waits here, .*1 request waits for the network\.$/u);
+    await app.press('Session');
+    await app.press('Renew now');
+    await app.see('Not renewed yet: the server is out of reach. It is tried again.');
+    isCut = false;
+    phone.setOnline(true);
+    await app.see('Renewed: a new access token is here.');
+    await app.press('Notes');
+    await app.waitFor(() => expect(app.sees('Waiting for the network')).toBe(false));
+    expect(app.sees('You are offline')).toBe(false);
+    await app.see('Written in a tunnel');
+  });
+});
+
+describe('the twenty requests', () => {
+  it('show how each stands by a glyph, not by its colour alone', async () => {
+    const app = await startSignedIn(phone);
+    await app.press('Session');
+    // The legend alone, before anything is sent.
+    const shown = (text: string): number => app.screen.queryAllByText(text, { includeHiddenElements: true }).length;
+    for (const text of ['✓', 'sent', 'waiting', 'sent again', 'done', 'failed'])
+      expect([text, shown(text)]).toEqual([text, 1]);
+    await app.press('Let it expire');
+    await app.see(/^Done\. The app does not know yet/u);
+    await app.press('Fire 20 requests');
+    await app.see(/^20 of 20 answered/u);
+    expect(shown('✓')).toBe(21);
+    app.screen.getByLabelText('20 of 20 requests done, 0 waiting, 0 sent again, 0 failed');
+  });
+});
+
 describe('in the background', () => {
   const run = (): Promise<unknown> => {
     const [task] = phone.tasks.values();
