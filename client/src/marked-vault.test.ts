@@ -120,6 +120,25 @@ describe('script storage that was emptied, with a marker', () => {
   });
 });
 
+it('a store that cannot be opened, and no marker: the server is not asked for whoever has a cookie here', async () => {
+  const world = createWorld('cookie');
+  await browserOf(world).openTab().auth.signIn(ada);
+  const asked = world.server.requests.length;
+  const inner = memoryVault();
+  await inner.replace(0, { session: null, endedReason: 'storage-lost', sid: null });
+  const { auth } = world.openTab({}, { vault: markedVault(inner, memoryMarker()) });
+  expect(await auth.ready()).toEqual({ status: 'signed-out', reason: 'storage-lost' });
+  expect(world.server.requests).toHaveLength(asked);
+});
+
+it('a store that cannot be opened, where the app expects a cookie: the server is asked', async () => {
+  const world = createWorld('cookie');
+  const inner = memoryVault();
+  await inner.replace(0, { session: null, endedReason: 'storage-lost', sid: null });
+  const { auth } = world.openTab({}, { vault: markedVault(inner, memoryMarker(), true) });
+  expect(await auth.ready()).toMatchObject({ status: 'active' });
+});
+
 it('a second account in one browser has no session until it signs in, and the first one keeps its own', async () => {
   const world = createWorld('cookie');
   const first = browserOf(world);

@@ -21,8 +21,10 @@ export const markedVault = (vault: Vault, marker: Marker, mayHaveCookies = false
     // Readable: a session, or a sign-out.
     if (record && record.sid === undefined) return record;
     const lost: VaultRecord = { stamp: 0, session: null, endedReason: 'storage-lost', ...record, sid: marked || null };
-    if (record ?? marked !== null) return lost;
-    return mayHaveCookies ? { ...lost, endedReason: 'never-signed-in' } : null;
+    if (marked !== null) return lost;
+    if (mayHaveCookies) return record ? lost : { ...lost, endedReason: 'never-signed-in' };
+    // The server must not be asked without a name: it may know the session of another store, another account's.
+    return record && { ...record, sid: undefined };
   },
   replace: async (expectedStamp, next) => {
     const outcome = await vault.replace(expectedStamp, next);

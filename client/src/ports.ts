@@ -66,7 +66,7 @@ export type VaultRecord = {
    * Only where no session can be read and the server may know one all the same, by its cookie: the `sid` of that session, `null`
    * if nothing names it. The client asks the server. Such a record is never written.
    */
-  readonly sid?: string | null;
+  readonly sid?: string | null | undefined;
 };
 
 /**

@@ -5,6 +5,7 @@ import {
   HoldfastError,
   type AuthService,
   type Observation,
+  type Platform,
   type SessionSnapshot,
 } from 'holdfast';
 import { explainPasskeyError, passkey, registerPasskey, web, webProofSigner } from 'holdfast/web';
@@ -15,6 +16,8 @@ export type StageMode = 'cookie' | 'bearer' | 'bound';
 /** What a test can do in a page of the stage. */
 export type Scene = {
   readonly auth: AuthService;
+  /** The session of another store of this page, as an app has it that holds several accounts. */
+  account(name: string): AuthService;
   /** Everything that happened in this tab. */
   readonly observations: Observation[];
   /** Sets the device's clocks on: the wall clock and the monotonic one. Timers stay real, as they do while a device sleeps. */
@@ -40,15 +43,29 @@ Date.now = () => wallNow() + offset.wallMs;
 performance.now = () => monotonicNow() + offset.monotonicMs;
 
 const observations: Observation[] = [];
+/** The ports of a store; `null`: of the one that issuer and client name. */
+const platformOf = (name: string | null): Platform =>
+  web({
+    delivery: mode === 'cookie' ? 'cookie' : 'body',
+    ...(name === null ? {} : { name }),
+    ...(mode === 'bound' ? { signProof: webProofSigner() } : {}),
+    mayHaveCookies: query.has('mayHaveCookies'),
+  });
+
+const accounts = new Map<string, AuthService>();
+
+function account(name: string): AuthService {
+  const service =
+    accounts.get(name) ??
+    createAuthService({ issuer: location.origin, clientId: mode, platform: platformOf(name), policy: {} });
+  accounts.set(name, service);
+  return service;
+}
+
 const auth = createAuthService({
   issuer: location.origin,
   clientId: mode,
-  platform: web({
-    delivery: mode === 'cookie' ? 'cookie' : 'body',
-    ...(query.has('name') ? { name: query.get('name') ?? '' } : {}),
-    ...(mode === 'bound' ? { signProof: webProofSigner() } : {}),
-    mayHaveCookies: query.has('mayHaveCookies'),
-  }),
+  platform: platformOf(query.get('name')),
   policy: JSON.parse(query.get('policy') ?? '{}') as object,
   ...(query.has('passkey') ? { reauthentication: [automaticStage('biometric', passkey()), 'password' as const] } : {}),
   onEvent: (observation) => observations.push(observation),
@@ -76,6 +93,7 @@ function until(status: SessionSnapshot['status']): Promise<SessionSnapshot> {
 
 const scene: Scene = {
   auth,
+  account,
   observations,
   passTime: (wallMs, monotonicMs) => {
     offset.wallMs += wallMs;

@@ -214,6 +214,17 @@ describe('what lies in the keychain', () => {
     expect((await start(phone).vault.read())?.session).toEqual(storedSession());
   });
 
+  it('two accounts by name keep apart: one has no session until it signs in, and a sign-out ends it alone', async () => {
+    const phone = createFakePhone();
+    const [ada, grace] = [start(phone, { name: 'account-1' }), start(phone, { name: 'account-2' })];
+    await ada.vault.replace(0, signedIn({ refreshToken: 'of ada' }));
+    expect(await grace.vault.read()).toBeNull();
+    const { record } = await grace.vault.replace(0, signedIn({ refreshToken: 'of grace' }));
+    await grace.vault.replace(record?.stamp ?? 0, signedOut);
+    expect((await start(phone, { name: 'account-1' }).vault.read())?.session?.refreshToken).toBe('of ada');
+    expect(await ada.deviceSecret('a'.repeat(43))).not.toBe(await grace.deviceSecret('b'.repeat(43)));
+  });
+
   it('two apps at two servers keep apart, whatever is in their names', async () => {
     const platform = start(createFakePhone());
     const appOf = (name: string): Platform => platform.forApp?.(name) ?? platform;

@@ -28,12 +28,16 @@ export type WebOptions = {
    * same site. `body`: sealed in IndexedDB, for servers elsewhere.
    */
   readonly delivery?: 'cookie' | 'body';
-  /** Names the stored session. Default: made of issuer and client, so that two apps on one origin keep apart. */
+  /**
+   * Names the stored session. Default: made of issuer and client, so that two apps on one origin keep apart. Two accounts in one
+   * browser are two services, each with a name of its own.
+   */
   readonly name?: string;
   /**
    * Whether the server is asked for a session at launch where neither the stored session nor the marker cookie names one. Default
    * `false`: a first visit asks nothing. `true` finds a session that began at another origin of the site, and one whose storage and
    * marker are gone (Safari deletes both after seven days without a visit), at the price of one refused request per visit.
+   * Not for several accounts in one browser: the server would answer with the session of any of them.
    */
   readonly mayHaveCookies?: boolean;
   /** Binds the session to a key: `webProofSigner()`. Default: not bound. */
