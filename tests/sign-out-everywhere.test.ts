@@ -23,7 +23,7 @@ const open: AuthService[] = [];
 const folders: string[] = [];
 
 beforeAll(async () => {
-  server = await startRealServer({}, false);
+  server = await startRealServer();
 });
 afterAll(() => server?.stop());
 beforeEach(async () => {

@@ -129,6 +129,7 @@ function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthS
   const base = issuer.endsWith('/') ? issuer : `${issuer}/`;
   const endpoint = (path: string): string => new URL(path, base).href;
   return {
+    issuer,
     clientId,
     tokenEndpoint: endpoint(endpoints.token ?? 'token'),
     challengeEndpoint: endpoint(endpoints.challenge ?? 'authorize-challenge'),

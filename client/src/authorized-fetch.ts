@@ -15,6 +15,13 @@ export type AuthorizedInit = RequestInit & {
   readonly parkDeadlineMs?: number;
   /** `auth.owner()` when the request was first made: a repetition under somebody else fails with `user-changed`. */
   readonly owner?: number;
+  /**
+   * Whom the token is to be for if the endpoint refuses the ordinary one as that of another audience (401, `reason="audience"`): the
+   * issuer, for its account endpoints. The refresh then asks for that resource, and the session keeps its ordinary token. Only to
+   * endpoints of that very resource: whoever receives a token for the issuer can act on the user's account.
+   * @see RFC 8707
+   */
+  readonly resource?: string;
   /** Makes the body anew for each try, in place of `body`: so a stream can be sent again as well. */
   readonly makeBody?: () => BodyInit;
   /** Sends the tries of this request, in place of the service's `fetch`. For HTTP libraries that have a way of sending of their own. */
@@ -153,10 +160,12 @@ async function answerChallenge(
   trial: Trial,
   { isReplayable }: Plan,
   patience: Patience,
+  resource: string | null | undefined,
 ): Promise<GrantedToken | null> {
   const { error, parameter } = readChallenge(response);
   // The token is good, and for another audience: a newer one would be for that one as well.
-  if (parameter('reason') === 'audience') return null;
+  if (parameter('reason') === 'audience')
+    return resource && isReplayable ? requestToken(shell, { ...patience, resource }) : null;
   if (error === null || error === 'invalid_token') {
     const refusal: Trial = { ...trial, verdict: error ? 'refused' : 'bare' };
     if (isReplayable) return requestToken(shell, { ...patience, refusal });
@@ -190,21 +199,23 @@ async function sendAuthorized(
   const { origin, pathname } = target;
   let before: number | null = null;
   for (;;) {
-    const { generation, owner } = token;
+    const { generation, owner, resource } = token;
     const response = await sendOnce(shell, plan, method, target.href, token, patience);
     const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', aheadMs: NaN };
     if (response.status !== 401) {
       // A server in trouble, or the gateway before it, has said nothing of the token.
-      if (response.status < 500) dispatch(shell, { type: 'tokenTried', trial });
+      if (response.status < 500 && !resource) dispatch(shell, { type: 'tokenTried', trial });
       return response;
     }
     // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
     const refusal = { ...trial, aheadMs: aheadMs(token.access.value, response) };
-    const next = await answerChallenge(shell, response, refusal, plan, { ...patience, owner });
+    const other = resource ? null : init?.resource;
+    const next = await answerChallenge(shell, response, refusal, plan, { ...patience, owner }, other);
     if (!next) return response;
     await response.body?.cancel();
     tellObservers(shell, { type: 'request.replayed', generation: next.generation });
-    [before, token] = [generation, next];
+    // With a token for another audience nothing was learned of this one.
+    [before, token] = [next.resource ? before : generation, next];
   }
 }
 

@@ -31,6 +31,7 @@ async function endOthers(auth: AuthService, shell: Shell): Promise<Response | nu
     await requestToken(shell, { deadlineMs: shell.state.backoff ? 0 : responseDeadlineMs });
     const response = await auth.fetch(shell.wire.sessionsEndpoint, {
       method: 'DELETE',
+      resource: shell.wire.issuer,
       // Each try is bounded, the prompt between two of them is not.
       fetch: (input, init) => within(shell.platform.clock, responseDeadlineMs, shell.send(input, init)),
     });

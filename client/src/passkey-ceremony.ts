@@ -49,14 +49,19 @@ export type RegistrationOptions = { readonly issuer: string; readonly name?: str
 
 type Fetch = Pick<AuthService, 'fetch'>;
 
+const endpoint = (issuer: string, path: string): string =>
+  new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`).href;
+
 async function post(
   auth: Fetch,
-  url: string,
+  issuer: string,
+  path: string,
   fields: Readonly<Record<string, string>>,
   signal: AbortSignal | undefined,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const response = await auth.fetch(url, {
+  const response = await auth.fetch(endpoint(issuer, path), {
     method: 'POST',
+    resource: issuer,
     // In words: Expo's fetch names no type for a `URLSearchParams`.
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: encodeForm(fields),
@@ -68,14 +73,11 @@ async function post(
   throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
 }
 
-const endpoint = (issuer: string, path: string): string =>
-  new URL(path, issuer.endsWith('/') ? issuer : `${issuer}/`).href;
-
 /** Asks the server for the options of a new passkey. */
 export const beginRegistration = async <Options>(
   auth: Fetch,
   { issuer, signal }: RegistrationOptions,
-): Promise<Ceremony<Options>> => readCeremony(await post(auth, endpoint(issuer, 'passkeys/options'), {}, signal));
+): Promise<Ceremony<Options>> => readCeremony(await post(auth, issuer, 'passkeys/options', {}, signal));
 
 /** Registers what the authenticator made. */
 export async function finishRegistration(
@@ -89,6 +91,6 @@ export async function finishRegistration(
     passkey_response: JSON.stringify(credential),
     ...(name === undefined ? {} : { name }),
   };
-  const registered = await post(auth, endpoint(issuer, 'passkeys'), fields, signal);
+  const registered = await post(auth, issuer, 'passkeys', fields, signal);
   return { id: String(registered['id']), name: String(registered['name']) };
 }

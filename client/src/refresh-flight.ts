@@ -9,6 +9,7 @@ import {
   adopt,
   canRefresh,
   endFlight,
+  failWaiters,
   freshMs,
   hold,
   holdStored,
@@ -33,6 +34,8 @@ const SHORTER_PATIENCE = 0.8;
 type FailureCause = Extract<Observation, { type: 'refresh.failed' }>['cause'];
 type Failure = { readonly cause: FailureCause } & Partial<Pick<NoAnswer, 'retryAfterMs' | 'words'>>;
 
+type Committing = Extract<FlightStep, { kind: 'committing' }>;
+
 /** The answer was for another session. No retry of this client cures it. */
 const MISMATCH: Failure = { cause: 'answer-mismatch', words: 'answer-mismatch' };
 
@@ -50,7 +53,7 @@ function read(turn: Turn, flight: Flight, step: FlightStep): void {
 }
 
 /** Starts a refresh. Whoever waits at this moment joins it. */
-export function startFlight(turn: Turn, cause: RefreshCause): void {
+export function startFlight(turn: Turn, cause: RefreshCause, resource: string | null = null): void {
   const { state, now, policy } = turn;
   const attempt = ++state.attempts;
   // The port bounds the wait; the deadline here is for a port that never answers.
@@ -59,6 +62,7 @@ export function startFlight(turn: Turn, cause: RefreshCause): void {
     attempt,
     cause,
     generation: state.generation,
+    resource: cause === 'resource' ? resource : null,
     startedAt: now,
     deadline,
     hasNonce: false,
@@ -127,7 +131,7 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
   const isRefused = (held.isRefused || isToBeReplaced) && access?.value === held.access?.value;
   // Somebody else has refreshed while this tab waited for the lock or slept.
   const isFresh = access !== null && freshMs(access, turn.now, turn.state.jitter, turn.policy) > 0;
-  const isNews = isFresh && !isRefused && flight.cause !== 'extend';
+  const isNews = isFresh && !isRefused && flight.cause !== 'extend' && !flight.resource;
   if (isAnother || isNews) adoptAndLand(turn, flight, record);
   else send(turn, flight, held, session, record.stamp);
 }
@@ -151,7 +155,8 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
   // and answers needs the whole time.
   const patience = state.failures % 2 ? SHORTER_PATIENCE : 1;
   enter(turn, { ...flight, isUserActive }, step, policy.responseDeadlineMs * patience);
-  run(turn, { type: 'sendRefresh', attempt, session: stored, isUserActive, isExtension: flight.cause === 'extend' });
+  const isExtension = flight.cause === 'extend';
+  run(turn, { type: 'sendRefresh', attempt, session: stored, isUserActive, isExtension, resource: flight.resource });
   observe(turn, { type: 'refresh.sent', attempt, isUserActive });
 }
 
@@ -182,9 +187,19 @@ function commit(
   tokens: Tokens,
 ): void {
   if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub)) return failFlight(turn, flight, MISMATCH);
-  const held = holdTokens(tokens, stored, sentAt);
+  const answered = holdTokens(tokens, stored, sentAt);
+  const { access } = answered;
+  // A token for a resource never takes the place of the ordinary one; the refresh token is a new one all the same.
+  const held = flight.resource
+    ? holdStored({ ...answered.stored, access: stored.access }, 'verified', sentAt)
+    : answered;
   // The server has heard that the user is there.
-  enter(turn, { ...flight, isUserActive: false }, { kind: 'committing', held, stamp, sent }, turn.policy.vaultWaitMs);
+  enter(
+    turn,
+    { ...flight, isUserActive: false },
+    { kind: 'committing', held, access, stamp, sent },
+    turn.policy.vaultWaitMs,
+  );
   writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
@@ -222,18 +237,19 @@ export function onFlightVaultWritten(
   const news = isOver(turn, record) ? null : readable(turn, record);
   // A late write of this tab, or another tab that was answered without a new token: the answer at hand replaces the one stored.
   const isSpent = sent !== null && record?.session?.refreshToken === sent && held.stored.refreshToken !== sent;
-  if (isReplaced) land(turn, flight, held, stamp);
+  if (isReplaced) land(turn, flight, flight.step, stamp);
   else if (news && !isSpent) adoptAndLand(turn, flight, news);
   // Emptied or damaged between the read and the write, spent, or over: what the server just said is the newest truth.
   else writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
 /** Answers whether the refresh token is a new one. */
-function land(turn: Turn, flight: Flight, held: Held, stamp: number): boolean {
+function land(turn: Turn, flight: Flight, { held, access }: Committing, stamp: number): boolean {
   const isRotated = activePhase(turn)?.stored.refreshToken !== held.stored.refreshToken;
   const durationMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
   endFlight(turn);
-  hold(turn, held, stamp, true);
+  hold(turn, held, stamp, true, !flight.resource);
+  if (flight.resource && access) turn.state.resourceTokens = { [flight.resource]: access };
   observe(turn, { type: 'refresh.succeeded', attempt: flight.attempt, durationMs, isRotated });
   if (isStoreKnown(turn)) settleWaiters(turn);
   return isRotated;
@@ -251,7 +267,7 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
     // The tokens are good. A new refresh token is stored before its next use, for the vault's copy precedes it; an access token
     // alone may be lost, and storage that stays full must hold up nobody whose refresh token is in a cookie, or bound to a key.
     const { unwritten } = turn.state;
-    const isRotated = land(turn, flight, step.held, stamp);
+    const isRotated = land(turn, flight, step, stamp);
     if (isRotated || unwritten) writeLater(turn, step.held.stored, unwritten);
     else observe(turn, { type: 'vault.unavailable' });
   } else if (cause === 'vault-unavailable' && turn.config.delivery === 'cookie')
@@ -277,7 +293,9 @@ function failFlight(turn: Turn, flight: Flight, { cause, retryAfterMs = null, wo
   // The first failure of an outage: whatever answers next says that it may be over.
   if (state.failures === 0) state.isUnreached = true;
   const own = backOff(turn, isOutOfReach);
-  if (words) noteRefusal(turn, held, words);
+  // Such as `invalid_target`: no retry cures it, and the session has its ordinary token.
+  if (words && flight.resource) failWaiters(turn, 'misconfigured', ({ resource }) => resource === flight.resource);
+  else if (words) noteRefusal(turn, held, words);
   const isServerAsked = retryAfterMs !== null;
   const ms = isServerAsked ? Math.min(retryAfterMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random : own.ms;
   // Where nothing answered, the wait for an answer was a wait already.

@@ -60,7 +60,7 @@ export function judgeTrial(turn: Turn, { generation, before, origin, url, verdic
   if (isKnown(suspect) || (isBare && (isKnown(acceptance) || !canRefresh(turn, held.stored)))) return null;
   // After a bare one the others go on with it. A refresh that is under way does.
   if (!isBare) state.phase = { ...held, isRefused: true };
-  else if (!state.flight) state.wanted ??= 'refused';
+  else if (!state.flight || state.flight.resource) state.wanted ??= 'refused';
   observe(turn, { type: 'token.refused', generation });
   return 0;
 }

@@ -4,7 +4,7 @@ import type { AccessToken, Signal, SignedOutReason, StoredSession, VaultRecord }
 import type { RejectionReason, TokenAnswer, TransientCause } from './token-answer.ts';
 
 /** Why a refresh was started. */
-export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend';
+export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend' | 'resource';
 
 /** How sure we are of a session: answered by the server, only read from the vault, or out of reach of the server. */
 export type Freshness = 'verified' | 'restored' | 'offline';
@@ -42,6 +42,8 @@ export type Waiter = {
   /** Monotonic time at which it waits for that no longer, in ms: the platform may be wrong. */
   readonly pauseUntilMs: number;
   readonly stepUp: StepUp | null;
+  /** The token is to be for this resource; `null`: the session's ordinary token. @see RFC 8707 */
+  readonly resource: string | null;
 };
 
 /** The outcome of a request that carried a token. */
@@ -108,7 +110,14 @@ export type FlightStep =
   | { readonly kind: 'reading' }
   /** `sent`: the refresh token in the request; `null`: a cookie. */
   | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number; readonly sent: string | null }
-  | { readonly kind: 'committing'; readonly held: Held; readonly stamp: number; readonly sent: string | null }
+  | {
+      readonly kind: 'committing';
+      readonly held: Held;
+      /** The token that the answer brought. */
+      readonly access: AccessToken | null;
+      readonly stamp: number;
+      readonly sent: string | null;
+    }
   /** The server said no, or wait: it may have been about a token that another tab has replaced. */
   | { readonly kind: 'rereading'; readonly stamp: number; readonly answer: Exclude<TokenAnswer, { kind: 'tokens' }> };
 
@@ -118,6 +127,8 @@ export type Flight = {
   readonly cause: RefreshCause;
   /** The access token that it is to replace. */
   readonly generation: number;
+  /** It asks for a token for this resource, and leaves the session's ordinary token as it is; `null`: it replaces that one. */
+  readonly resource: string | null;
   readonly startedAt: Instant;
   /** The current step is given up at this moment, by whichever clock reaches it. */
   readonly deadline: Instant;
@@ -192,6 +203,8 @@ export type SessionState = {
   readonly isOffline: boolean;
   /** A refresh or a request has failed for an outage, and nothing has answered since: the first answer ends the back-off, once. */
   readonly isUnreached: boolean;
+  /** Tokens for other audiences than the session's ordinary one, by resource. They go whenever the session's state is taken anew. */
+  readonly resourceTokens: Readonly<Record<string, AccessToken>>;
   /** The server refuses to renew the session, in words that do not end it, and has not renewed it since. */
   readonly refusal: Refusal | null;
   /** A number in [0, 1) that spreads the proactive refreshes of tabs; another one for each token. */
@@ -236,6 +249,7 @@ export type SessionEvent =
       readonly pauseMs: number;
       /** Its request was answered 401. */
       readonly refusal: Trial | null;
+      readonly resource: string | null;
     }
   /** A resource has taken a token, or refused a request that cannot be sent again. */
   | { readonly type: 'tokenTried'; readonly trial: Trial }
@@ -281,7 +295,13 @@ export type SessionEvent =
 export type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>;
 
 /** A token for one request, which one it is, and whose. */
-export type GrantedToken = { readonly access: AccessToken; readonly generation: number; readonly owner: number };
+export type GrantedToken = {
+  readonly access: AccessToken;
+  readonly generation: number;
+  readonly owner: number;
+  /** The resource that the token was asked for; `null`: the session's ordinary token. */
+  readonly resource: string | null;
+};
 
 /**
  * Requests to the shell. Those without a reply say so; every other one ends in exactly one event that carries its number,
@@ -309,6 +329,7 @@ export type Effect =
       readonly isUserActive: boolean;
       /** The user asked to extend the session. */
       readonly isExtension: boolean;
+      readonly resource: string | null;
     }
   /** Ends the session at the server, as well as it can. No reply. */
   | { readonly type: 'revoke'; readonly session: StoredSession; readonly extent?: RevocationExtent }

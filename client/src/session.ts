@@ -74,6 +74,7 @@ export function initialState(jitter: number, now: Instant): SessionState {
     isOffline: false,
     isUnreached: false,
     refusal: null,
+    resourceTokens: {},
     jitter,
     attempts: 0,
     operations: 0,
@@ -162,10 +163,10 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
 function admit(turn: Turn, waiter: Waiter): void {
   const { state, now, policy } = turn;
   const { phase, flight, generation } = state;
-  const { caller, newerThan, isForNetwork, stepUp } = waiter;
-  const access = phase.kind === 'active' && usableAccess(phase, now);
+  const { caller, newerThan, isForNetwork, stepUp, resource } = waiter;
+  const access = !resource && phase.kind === 'active' && usableAccess(phase, now);
   const isKept = isForNetwork && state.isOffline;
-  if (access && generation > newerThan && !isKept) return grant(turn, caller, access);
+  if (access && generation > newerThan && !isKept) return grant(turn, waiter, access);
   if (state.waiting.length >= policy.parkedRequestsMax) return refuse(turn, caller, 'queue-full');
   state.waiting = [...state.waiting, waiter];
   observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
@@ -331,8 +332,9 @@ function renewal(turn: Turn, held: Active): readonly Due[] {
   // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.
   const isInVain = held.isFinal && !state.isUserActive;
   const inMs = access && !isInVain ? freshMs(access, now, state.jitter, policy) : leftMs;
-  const cause = state.wanted ?? causeByAge(held, leftMs, inMs);
-  return [cause ? [refreshAllowedInMs(turn), () => startFlight(turn, cause)] : [inMs, () => {}]];
+  const resource = state.waiting.find((waiter) => waiter.resource)?.resource;
+  const cause = state.wanted ?? causeByAge(held, leftMs, inMs) ?? (resource && 'resource');
+  return [cause ? [refreshAllowedInMs(turn), () => startFlight(turn, cause, resource)] : [inMs, () => {}]];
 }
 
 /** Why a token is refreshed that nobody has asked to refresh; `null`: it is not. */

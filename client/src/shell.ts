@@ -258,6 +258,8 @@ function settle(shell: Shell, caller: number, settlement: GrantedToken | Holdfas
 /** What a caller waits for: a token newer than the one it has seen fail, or the sign-in that a resource asked for. */
 export type TokenRequest = {
   readonly newerThan?: number;
+  /** Whom the token is to be for. Default: the session's ordinary token. @see RFC 8707 */
+  readonly resource?: string;
   readonly stepUp?: StepUp;
   /** Waits for a network as well, if the platform says that there is none. */
   readonly isForNetwork?: boolean;
@@ -287,7 +289,7 @@ export async function requestToken(
   if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs must be a number');
   const caller = shell.nextCaller++;
   const granted = new Promise<GrantedToken | null>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
-  const defaults = { newerThan: 0, isForNetwork: false, pauseMs: Infinity, refusal: null };
+  const defaults = { newerThan: 0, isForNetwork: false, pauseMs: Infinity, refusal: null, resource: null };
   shell.platform.look?.();
   dispatch(shell, { ...defaults, ...request, type: 'tokenRequested', caller, owner, deadlineMs, stepUp });
   return unlessAborted(signal, granted, () => {

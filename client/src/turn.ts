@@ -123,9 +123,9 @@ export function takeWaiters({ state }: Turn, isMeant: (waiter: Waiter) => boolea
 }
 
 /** A usable token for one caller. */
-export function grant(turn: Turn, caller: number, access: AccessToken): void {
+export function grant(turn: Turn, { caller, resource }: Waiter, access: AccessToken): void {
   const { generation, owner } = turn.state;
-  run(turn, { type: 'settle', caller, settlement: { access, generation, owner } });
+  run(turn, { type: 'settle', caller, settlement: { access, generation, owner, resource } });
 }
 
 /** No token for one caller: its request is not sent. */
@@ -147,13 +147,15 @@ export const isAnybody = (): boolean => true;
  */
 export function settleWaiters(turn: Turn, isSignIn = false): void {
   const held = activePhase(turn);
-  const { generation, isOffline } = turn.state;
+  const { generation, isOffline, resourceTokens } = turn.state;
   if (!held?.access || held.isRefused) return;
-  const isHelped = ({ newerThan, isForNetwork }: Waiter): boolean =>
-    (isSignIn || newerThan < generation) && !(isForNetwork && isOffline);
-  for (const { caller } of takeWaiters(turn, isHelped)) {
-    grant(turn, caller, held.access);
-    observe(turn, { type: 'request.released', caller });
+  const { access } = held;
+  const accessFor = ({ resource }: Waiter): AccessToken | undefined => (resource ? resourceTokens[resource] : access);
+  const isHelped = (waiter: Waiter): boolean =>
+    Boolean(accessFor(waiter)) && (isSignIn || waiter.newerThan < generation) && !(waiter.isForNetwork && isOffline);
+  for (const waiter of takeWaiters(turn, isHelped)) {
+    grant(turn, waiter, accessFor(waiter) as AccessToken);
+    observe(turn, { type: 'request.released', caller: waiter.caller });
   }
 }
 
@@ -172,6 +174,7 @@ function settleDown({ state }: Turn): void {
   state.failures = 0;
   state.isUnreached = false;
   state.refusal = null;
+  state.resourceTokens = {};
 }
 
 const isSameEnd = (a: StoredSession, b: StoredSession): boolean =>
@@ -182,13 +185,13 @@ const isSameUser = (a: StoredSession, b: StoredSession): boolean =>
 
 /**
  * Makes `held` the session of this tab. `isAnswer`: the server has just handed it out for the session that was there, so
- * it is the same user's and its token is new even if it reads the same.
+ * it is the same user's. `isRenewed`: so is its token, even if it reads the same.
  */
-export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean): void {
+export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean, isRenewed = isAnswer): void {
   const { state } = turn;
   const { phase } = state;
   const before = activePhase(turn);
-  const isSameToken = !isAnswer && before !== null && before.access?.value === held.access?.value;
+  const isSameToken = !isRenewed && before !== null && before.access?.value === held.access?.value;
   const isSameSession = isAnswer || (before !== null && before.stored.sid === held.stored.sid);
   if (!isAnswer && 'stored' in phase && !isSameUser(phase.stored, held.stored)) changeOwner(turn, 'user-changed');
   if (!isSameSession) {

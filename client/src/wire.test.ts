@@ -17,6 +17,7 @@ const config: WireConfig = {
   challengeEndpoint: 'https://as.example/authorize-challenge',
   revocationEndpoint: 'https://as.example/revoke',
   sessionsEndpoint: 'https://as.example/sessions',
+  issuer: 'https://as.example',
   scope: null,
   delivery: 'body',
 };
@@ -159,7 +160,7 @@ describe('requests', () => {
   it('a cookie session is named by its sid and carries the header that a form cannot', () => {
     const request = refreshRequest(
       { ...config, delivery: 'cookie' },
-      { session: { refreshToken: null, sid: 's1' }, isUserActive: true, isExtension: false },
+      { session: { refreshToken: null, sid: 's1' }, isUserActive: true, isExtension: false, resource: null },
     );
     expect(request.headers['holdfast-request']).toBe('1');
     expect(Object.fromEntries(new URLSearchParams(request.body))).toEqual({
@@ -183,6 +184,7 @@ describe('requests', () => {
         session: { refreshToken: 'secret-token', sid: 's1' },
         isUserActive: false,
         isExtension: false,
+        resource: null,
       }),
       revocationRequest(config, { refreshToken: 'secret-token', sid: 's1' }),
     ]) {

@@ -4,6 +4,7 @@ import type { NoAnswer, RejectionReason, TokenAnswer, Tokens, TransientCause } f
 
 /** How this client addresses its authorization server. */
 export type WireConfig = {
+  readonly issuer: string;
   readonly clientId: string;
   readonly tokenEndpoint: string;
   readonly challengeEndpoint: string;
@@ -44,19 +45,25 @@ export type Refresh = {
   readonly isUserActive: boolean;
   /** The user asked to extend the session: the server then writes the inactivity timeout however little it moves. */
   readonly isExtension: boolean;
+  /** Whom the access token is to be for; `null`: the server's default. @see RFC 8707 §2.2 */
+  readonly resource: string | null;
 };
 
 /**
  * The refresh request. In cookie delivery the browser adds the refresh token and `sid` says which session is meant.
  * @see RFC 6749 §6
  */
-export function refreshRequest(config: WireConfig, { session, isUserActive, isExtension }: Refresh): HttpRequest {
+export function refreshRequest(
+  config: WireConfig,
+  { session, isUserActive, isExtension, resource }: Refresh,
+): HttpRequest {
   return post(config.tokenEndpoint, config, {
     grant_type: 'refresh_token',
     refresh_token: session.refreshToken,
     sid: session.refreshToken === null ? session.sid : null,
     user_active: isUserActive ? null : 'false',
     extend: isExtension ? 'true' : null,
+    resource,
   });
 }
 

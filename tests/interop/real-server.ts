@@ -21,11 +21,8 @@ export const apiServer = {
 export const redirectUri = 'https://app.example/callback';
 const credentials = { username: 'ada@example.org', password: 'correct horse battery' };
 
-/** @param hasOtherApi whether a resource server is registered, so that tokens are for it by default and not for the issuer */
-export async function startRealServer(
-  overrides: Partial<HoldfastOptions> = {},
-  hasOtherApi = true,
-): Promise<RealServer> {
+/** Starts a server with a resource server, for which tokens are by default; the issuer's own endpoints do not take those. */
+export async function startRealServer(overrides: Partial<HoldfastOptions> = {}): Promise<RealServer> {
   const database = await createTestDatabase();
   let holdfast: Holdfast | null = null;
   const server = createServer((request, response) => {
@@ -39,10 +36,8 @@ export async function startRealServer(
     databaseUrl: database.databaseUrl,
     secret: 'a master secret for tests, 32 bytes or more',
     clients: [{ clientId: 'app', delivery: 'body', scopes: ['notes', 'profile'] }],
-    ...(hasOtherApi && {
-      audience: apiServer.audience,
-      resourceServers: [{ id: apiServer.id, secret: apiServer.secret }],
-    }),
+    audience: apiServer.audience,
+    resourceServers: [{ id: apiServer.id, secret: apiServer.secret }],
     ...overrides,
   });
   const running = holdfast;

@@ -80,6 +80,7 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     isForNetwork: false,
     pauseMs: Infinity,
     refusal: null,
+    resource: null,
   } as const;
   const trial = trialOf(state);
   const signalled = (signal: Signal): SessionEvent => ({ type: 'signalled', signal });
@@ -170,6 +171,7 @@ const parked: Step = [
     isForNetwork: false,
     pauseMs: Infinity,
     refusal: null,
+    resource: null,
   },
 ];
 const expired = LIFETIME_MS + 1;

@@ -28,6 +28,7 @@ const causes: Readonly<Record<RefreshCause, string>> = {
   expired: 'the access token had expired',
   refused: 'the API had refused the access token',
   extend: 'the user asked for it',
+  resource: 'a request needed a token for another audience',
 };
 
 /** Why a refresh began. A word that is newer than this panel is shown as it is. */

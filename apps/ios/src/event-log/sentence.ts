@@ -13,6 +13,7 @@ const causes: Readonly<Record<OfType<'refresh.started'>['cause'], string>> = {
   expired: 'the access token has expired',
   refused: 'the server refused the access token',
   extend: 'you asked for it',
+  resource: 'a request needed a token for another audience',
 };
 
 const failures: Readonly<Record<OfType<'refresh.failed'>['cause'], string>> = {

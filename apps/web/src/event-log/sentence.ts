@@ -19,6 +19,8 @@ function because(cause: RefreshCause): string {
       return 'the server refused the access token';
     case 'extend':
       return 'you asked to extend the session';
+    case 'resource':
+      return 'a request needed a token for another audience';
   }
 }
 

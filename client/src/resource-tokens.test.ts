@@ -1,0 +1,279 @@
+import { describe, expect, it } from 'vitest';
+import type { AuthServiceOptions } from './auth-service.ts';
+import { HoldfastError } from './errors.ts';
+import { signOutEverywhere } from './everywhere.ts';
+import type { Platform } from './ports.ts';
+import { ada, asBob, bob, MINUTE, outcome, refreshes, watch } from './testing/trouble.ts';
+import { createWorld, json, settle, type Answer, type Tab, type World } from './testing/world.ts';
+
+// A server whose tokens are for its API by default. Its own account endpoints take tokens for the issuer alone, so the client asks
+// for one with `resource`. A user would lose the account calls, or, if that token leaked into ordinary use, every other request.
+
+const issuer = 'https://api.example.com';
+const files = 'https://files.example';
+
+type Setup = {
+  readonly world: World;
+  readonly tab: Tab;
+  /** Every request to a resource, with the audience of its token. */
+  readonly sent: string[];
+  /** What `POST /token` with a resource answers first, in order. */
+  readonly answers: Answer[];
+  readonly account: (path?: string) => Promise<Response>;
+  readonly transport: Platform['transport'];
+};
+
+const challenge = (error: string): Response =>
+  new Response('{}', { status: 401, headers: { 'www-authenticate': `Bearer error=${error}` } });
+
+/** An access token of the simulated server says whom it is for: `access-3 for https://api.example.com`. */
+async function setUp(
+  options: Partial<AuthServiceOptions> & { readonly judge?: (url: URL, token: string) => Response | null } = {},
+  world = createWorld(),
+): Promise<Setup> {
+  const { judge, ...others } = options;
+  const sent: string[] = [];
+  const answers: Answer[] = [];
+  const transport: Platform['transport'] = async (request, signal) => {
+    const resource = new URLSearchParams(request.body).get('resource');
+    const scripted = resource ? answers.shift() : undefined;
+    if (scripted) world.server.answers.push(scripted);
+    const answer = await world.transport(request, signal);
+    const body = JSON.parse(answer.body) as Record<string, unknown>;
+    if (!resource || answer.status !== 200) return answer;
+    return {
+      ...answer,
+      body: JSON.stringify({ ...body, access_token: `${String(body['access_token'])} for ${resource}` }),
+    };
+  };
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const url = new URL(new Request(input).url);
+    const token = new Headers(init?.headers).get('authorization')?.slice('Bearer '.length) ?? '';
+    sent.push(`${url.pathname} ${token}`);
+    const judged = judge?.(url, token);
+    if (judged) return judged;
+    if (url.origin === issuer && !token.endsWith(` for ${issuer}`))
+      return challenge('"invalid_token", reason="audience"');
+    return new Response('fine');
+  };
+  const tab = await world.openSignedInTab({ fetch, resources: [files], ...others }, { transport });
+  const account = (path = '/password'): Promise<Response> =>
+    tab.auth.fetch(issuer + path, { method: 'POST', resource: issuer });
+  return { world, tab, sent, answers, account, transport };
+}
+
+const resourcesAsked = (world: World): (string | null)[] => refreshes(world).map((form) => form.get('resource'));
+
+describe('a call to an account endpoint', () => {
+  it('is sent with a token for the issuer, and all else goes on with the ordinary one', async () => {
+    const { world, tab, sent, account } = await setUp();
+    expect((await account()).status).toBe(200);
+    expect(await tab.auth.getAccessToken()).toBe('access-1');
+    expect((await tab.auth.fetch(`${files}/one`)).status).toBe(200);
+    expect(sent).toEqual(['/password access-1', `/password access-2 for ${issuer}`, '/one access-1']);
+    expect(resourcesAsked(world)).toEqual([issuer]);
+    expect(tab.auth.getSnapshot()).toMatchObject({ generation: 1, freshness: 'verified' });
+  });
+
+  it('costs one refresh for several calls, also at once', async () => {
+    const { world, sent, account } = await setUp();
+    world.server.delayMs = 100;
+    const both = Promise.all([account('/passkeys/options'), account('/sessions')]);
+    await world.time.advance(100);
+    expect((await both).map(({ status }) => status)).toEqual([200, 200]);
+    expect((await account('/passkeys')).status).toBe(200);
+    expect(world.server.refreshes()).toBe(1);
+    expect(sent.at(-1)).toBe(`/passkeys access-2 for ${issuer}`);
+  });
+
+  it('costs none where the server takes the ordinary token', async () => {
+    const { world, account } = await setUp({ judge: () => new Response('fine') });
+    expect((await account()).status).toBe(200);
+    expect(world.server.refreshes()).toBe(0);
+  });
+
+  it('stores the new refresh token, and every tab and relaunch goes on with it and the ordinary access token', async () => {
+    const { world, tab, account, transport } = await setUp();
+    const other = world.openTab({}, { transport });
+    await other.auth.ready();
+    await account();
+    await settle();
+    expect((await world.vault.read())?.session).toMatchObject({
+      refreshToken: 'refresh-2',
+      access: { value: 'access-1' },
+    });
+    expect(await other.auth.getAccessToken()).toBe('access-1');
+    expect(other.auth.getSnapshot()).toMatchObject({ generation: 1 });
+    tab.auth.dispose();
+    await world.time.advance(11 * MINUTE);
+    expect(refreshes(world).map((form) => form.get('refresh_token'))).toEqual(['refresh-1', 'refresh-2']);
+    expect(resourcesAsked(world)).toEqual([issuer, null]);
+    expect(await other.auth.getAccessToken()).toBe('access-3');
+  });
+
+  it('waits for the ordinary refresh first where the token has expired, and for the one under way', async () => {
+    const { world, account } = await setUp();
+    world.server.delayMs = 1_000;
+    await world.time.advance(20 * MINUTE);
+    const called = account();
+    await world.time.advance(10_000);
+    expect((await called).status).toBe(200);
+    expect(resourcesAsked(world).at(-1)).toBe(issuer);
+  });
+
+  it('after a step-up has a token of the new session', async () => {
+    let isRecent = false;
+    const { world, tab, sent, account } = await setUp({
+      judge: (_url, token) =>
+        token.includes(' for ') && !isRecent ? challenge('"insufficient_user_authentication", max_age=300') : null,
+    });
+    const called = account();
+    await settle();
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', stepUp: { maxAgeSeconds: 300 } });
+    isRecent = true;
+    world.server.extra = { ...world.server.extra, sid: 'session-2' };
+    await tab.auth.signIn(ada);
+    expect((await called).status).toBe(200);
+    expect(sent.map((each) => each.replace('/password ', ''))).toEqual([
+      'access-1',
+      `access-2 for ${issuer}`,
+      'access-3',
+      `access-4 for ${issuer}`,
+    ]);
+  });
+
+  it('is handed its 401 where a token for the issuer is refused too, after few tries', async () => {
+    for (const error of ['"invalid_token", reason="audience"', '"invalid_token"']) {
+      const { world, sent, account } = await setUp({
+        judge: (_url, token) => (token.includes(' for ') ? challenge(error) : null),
+      });
+      expect((await account()).status).toBe(401);
+      expect(sent.length).toBeLessThanOrEqual(4);
+      expect(world.server.refreshes()).toBeLessThanOrEqual(3);
+    }
+  });
+
+  it('replaces a token for the issuer that was revoked', async () => {
+    const { account } = await setUp({
+      judge: (_url, token) => (token.startsWith('access-2 ') ? challenge('"invalid_token"') : null),
+    });
+    expect((await account()).status).toBe(200);
+  });
+
+  it('does not go out with a stream that was sent already: it cannot be sent again', async () => {
+    const { world, tab } = await setUp();
+    const body = new ReadableStream({ start: (controller) => controller.close() });
+    const init = { method: 'POST', body, duplex: 'half', resource: issuer } as const;
+    expect((await tab.auth.fetch(`${issuer}/password`, init)).status).toBe(401);
+    expect(world.server.refreshes()).toBe(0);
+  });
+});
+
+describe('a request that names no resource', () => {
+  it('gets no token for the issuer, whatever its API answers', async () => {
+    const { world, tab } = await setUp({ judge: () => challenge('"invalid_token", reason="audience"') });
+    expect((await tab.auth.fetch(`${files}/one`)).status).toBe(401);
+    expect(world.server.refreshes()).toBe(0);
+  });
+});
+
+describe('a token for a resource', () => {
+  it('goes with its session: the next user does not send it', async () => {
+    const { world, tab, sent, account } = await setUp();
+    await account();
+    await tab.auth.signOut();
+    asBob(world);
+    await tab.auth.signIn(bob);
+    sent.length = 0;
+    await account();
+    expect(sent).toEqual(['/password access-3', `/password access-4 for ${issuer}`]);
+  });
+
+  it('goes with the ordinary token, which is replaced before it expires', async () => {
+    const { world, sent, account } = await setUp();
+    await account();
+    await world.time.advance(11 * MINUTE);
+    await account();
+    expect(sent.slice(2)).toEqual(['/password access-3', `/password access-4 for ${issuer}`]);
+    expect(resourcesAsked(world)).toEqual([issuer, null, issuer]);
+  });
+
+  it('that the user left behind while it was asked for is not handed to the next one', async () => {
+    const { world, tab, account } = await setUp();
+    world.server.delayMs = 1_000;
+    const called = outcome(account());
+    await settle();
+    await tab.auth.signOut();
+    expect(await called).toBeInstanceOf(HoldfastError);
+    await world.time.advance(2_000);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'signed-out' });
+  });
+});
+
+describe('a refresh for a resource', () => {
+  it('that the server refuses fails the call alone: no doubt, no back-off of a session that lives', async () => {
+    const { world, tab, answers, account } = await setUp();
+    answers.push(json(400, { error: 'invalid_target' }));
+    await expect(account()).rejects.toMatchObject({ code: 'misconfigured', isRetryable: false });
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', isDoubtful: false, refusal: null });
+    expect((await tab.auth.fetch(`${files}/one`)).status).toBe(200);
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it.each([
+    ['is lost', 'network-error'],
+    ['is answered 503', json(503, { error: 'temporarily_unavailable' })],
+  ] as const)('that %s is tried again, and the call waits', async (_name, answer) => {
+    const { world, answers, account } = await setUp();
+    answers.push(answer);
+    const called = account();
+    await world.time.advance(3_000);
+    expect((await called).status).toBe(200);
+  });
+
+  it('that says that the session is over asks the user, and the call goes on afterwards', async () => {
+    const { world, tab, answers, account } = await setUp();
+    answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
+    const called = account();
+    await settle();
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'revoked' });
+    world.server.extra = { ...world.server.extra, sid: 'session-2' };
+    await tab.auth.signIn(ada);
+    expect((await called).status).toBe(200);
+  });
+
+  it('holds up no request that has a token, and does not pass for the renewal of one that needs it', async () => {
+    const { world, tab, account } = await setUp({
+      judge: (url, token) =>
+        url.origin === files && token === 'access-1' ? new Response(null, { status: 401 }) : null,
+    });
+    world.server.delayMs = 1_000;
+    const called = account();
+    await settle();
+    expect(await tab.auth.getAccessToken()).toBe('access-1');
+    const refused = tab.auth.fetch(`${files}/one`);
+    await world.time.advance(3_000);
+    expect([(await called).status, (await refused).status]).toEqual([200, 200]);
+  });
+
+  it('extends the session if the user asks for that meanwhile', async () => {
+    const { world, tab, account } = await setUp();
+    world.server.delayMs = 1_000;
+    const called = watch(account());
+    await settle();
+    tab.auth.extend();
+    await world.time.advance(5_000);
+    expect(called.is).toBe('resolved');
+    expect(refreshes(world).some((form) => form.get('extend') === 'true')).toBe(true);
+  });
+});
+
+describe('signing out everywhere', () => {
+  it('asks with a token for the issuer', async () => {
+    const { tab, sent } = await setUp();
+    await signOutEverywhere(tab.auth);
+    expect(sent).toEqual(['/sessions access-1', `/sessions access-2 for ${issuer}`]);
+    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+  });
+});
