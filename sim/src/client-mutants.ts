@@ -169,7 +169,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
         find: 'if (!isBare) state.phase = { ...held, isRefused: true };',
         replace: 'if (!isBare) return 0;',
       },
-      { file: REFUSALS, find: "else if (!state.flight) state.wanted ??= 'refused';", replace: '' },
+      {
+        file: REFUSALS,
+        find: "else if (!state.flight || state.flight.resource) state.wanted ??= 'refused';",
+        replace: '',
+      },
     ],
   },
   {
