@@ -13,7 +13,7 @@ let auth: AuthService;
 let folder: string;
 
 beforeAll(async () => {
-  server = await startRealServer({ policy: { inactivityTimeoutSeconds: TIMEOUT_SECONDS } }, false);
+  server = await startRealServer({ policy: { inactivityTimeoutSeconds: TIMEOUT_SECONDS } });
   folder = mkdtempSync(path.join(tmpdir(), 'holdfast-extend-'));
   auth = createAuthService({ issuer: server.issuer, clientId: 'app', platform: node({ name: 'app', folder }) });
   await auth.ready();
