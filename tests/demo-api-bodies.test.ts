@@ -21,7 +21,7 @@ afterAll(async () => {
   await database?.drop();
 });
 
-/** What the system keeps on the way between two processes: some MB. */
+/** More than the system buffers between two processes: some MB. */
 const buffersBytes = 32 * 1024 * 1024;
 
 it.each([

@@ -1,4 +1,4 @@
-// Whatever a stranger sends, and wherever it comes in, the steps that it costs grow with its length and no faster: 16 kB must
+// The steps for a stranger's input grow with its length and no faster, at every entry: 16 kB must
 // stop neither a node nor a page. Steps are counted, not timed.
 import type { HttpRequest } from '@holdfast/server';
 import { createResourceGuard } from '@holdfast/server/resource';
@@ -10,7 +10,7 @@ import { startTestServer, type TestServer } from '../server/src/testing/client.t
 import { startStepCounter, type StepCounter } from './step-counter.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
-/** What one entry gets, in characters: what is left of 16 kB for a header beside the others, and of the limit for a body. */
+/** The input of one entry, in characters: the rest of 16 kB for a header beside the others, and of the limit for a body. */
 const length = 15_800;
 /** A dozen passes over the input are ordinary, and the client looks up base64url in an alphabet of 64. A quadratic parser takes thousands. */
 const stepsPerCharacter = 96;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildServer, secret, serverEnvironment, startServer, type ServerProcess } from './server-process.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
-/** What browsers keep for one host at most, each as long as one of ours. */
+/** The most cookies that browsers keep for one host, each as long as one of ours. */
 const cookie = Array.from({ length: 180 }, (_, count) => `${'n'.repeat(37)}${count}=${'v'.repeat(93)}`).join('; ');
 
 let database: TestDatabase;

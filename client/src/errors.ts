@@ -47,7 +47,7 @@ export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
   /** What happened, for programs. */
   readonly code: HoldfastErrorCode;
-  /** Whether the same call may succeed later without anybody changing anything. Default: as in the table of codes. */
+  /** `true` if the same call may succeed later with nothing changed. Default: as in the table of codes. */
   readonly isRetryable: boolean;
   /** The API's answer, with code `http-status` only. */
   readonly response: ErrorResponse | null;

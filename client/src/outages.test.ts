@@ -20,7 +20,7 @@ function drawsFrom(seed: number): () => number {
 
 type Trouble = 'refuses connections' | 'answers 503' | 'answers nothing' | 'answers 503 and asks for 5 s';
 
-/** What a server in an outage does to one request. */
+/** The fate of one request to a server in an outage. */
 const FAILURES: Readonly<Record<Trouble, () => ReturnType<Platform['transport']>>> = {
   'refuses connections': () => Promise.reject(new TypeError('Failed to fetch')),
   'answers 503': () => Promise.resolve(json(503, {})),
@@ -38,7 +38,7 @@ async function setUp(trouble: Trouble, seed = 1) {
     return outage.isOver ? world.transport(request, signal) : FAILURES[trouble]();
   };
   const draw = drawsFrom(seed);
-  // Somebody has ended the token before its time: nothing is renewed ahead of the outage.
+  // The token was revoked before its time: no refresh runs ahead of the outage.
   const fetch: typeof globalThis.fetch = async (_input, init) =>
     new Headers(init?.headers).get('authorization') === 'Bearer access-1'
       ? new Response('', { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } })

@@ -158,7 +158,7 @@ export type ProofRequest = {
   readonly url: string;
   /** The access token that goes with the proof; `null` at the token endpoint. */
   readonly accessToken: string | null;
-  /** What time it is by this device, ms since 1970. */
+  /** This device’s time, ms since 1970. */
   readonly nowMs: number;
 };
 

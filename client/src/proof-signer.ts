@@ -1,6 +1,6 @@
 import type { ProofRequest, ProofSigner } from './ports.ts';
 
-/** What one proof is made of: the request, and what the server has said that has to be in it. */
+/** The input of one proof: the request, and the values that the server has asked for. */
 export type Proof = Omit<ProofRequest, 'nowMs'> & {
   /** The nonce that the server asked for last; `null` if it asked for none. */
   readonly nonce: string | null;

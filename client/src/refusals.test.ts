@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MINUTE, watch } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
 
-// Whose a 401 is: the token's, or the endpoint's own. A user pays for each mistake with a wait, or with an error that a refresh
+// A 401 is about the token, or the endpoint's own. A user pays for each mistake with a wait, or with an error that a refresh
 // would have cured.
 
 const api = 'https://api.example.com';
@@ -27,7 +27,7 @@ async function setUp(judge: (path: string, token: string, origin: string) => Ver
   return { world, tab, calls, statusOf, useDates: (next: typeof dates) => void (dates = next) };
 }
 
-/** Whether a request is answered at once. */
+/** Resolves with `true` if the request is answered at once. */
 async function isQuick(request: Promise<unknown>): Promise<boolean> {
   const progress = watch(request);
   await settle();

@@ -227,7 +227,7 @@ export function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
 }
 
 /**
- * What a record says to this tab. One that cannot be opened says no more than an emptied vault; nor does a tombstone that was
+ * A record as this tab understands it. One that cannot be opened says no more than an emptied vault; nor does a tombstone that was
  * written late, for a sign-out before this tab's session began.
  */
 export function readable({ state: { phase }, now }: Turn, record: VaultRecord | null): VaultRecord | null {

@@ -38,7 +38,7 @@ function post(url: string, config: WireConfig, fields: Readonly<Record<string, s
   };
 }
 
-/** What a refresh request says. */
+/** The contents of a refresh request. */
 export type Refresh = {
   readonly session: { readonly refreshToken: string | null; readonly sid: string | null };
   /** Default of our servers: true. */

@@ -1,6 +1,6 @@
 import type { Clock } from './ports.ts';
 
-/** What `promise` settles with, if it does within `ms`; otherwise rejects. For ports that may never answer. */
+/** Settles as `promise` does if that happens within `ms`; otherwise rejects. For ports that may never answer. */
 export const within = <T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     const cancel = clock.wake(ms, () => reject(new Error(`no answer within ${ms} ms`)));

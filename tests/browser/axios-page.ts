@@ -4,7 +4,7 @@ import { createAuthService } from 'holdfast';
 import { web } from 'holdfast/web';
 import { create, isAxiosError, type AxiosInstance, type AxiosRequestConfig } from 'axios';
 
-/** What a test can do in a page with axios. */
+/** The functions of a page with axios that a test can call. */
 export type AxiosPage = {
   /** Signs in; from then on `sendAttached` has a session. */
   signIn(credential: { readonly username: string; readonly password: string }): Promise<void>;
@@ -13,7 +13,7 @@ export type AxiosPage = {
   sendAttached(path: string, body: UploadName, hasProgress: boolean): Promise<Sent>;
 };
 
-/** What became of an upload. */
+/** The outcome of an upload. */
 export type Sent = {
   readonly outcome: number | string;
   readonly uploaded: number | null;

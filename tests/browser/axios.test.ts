@@ -117,7 +117,7 @@ describe.each([true, false])('with progress: %s', (hasProgress) => {
     );
     const [alone, ...attached] = seen.map(sent);
     expect(outcomes.map(({ outcome }) => outcome)).toEqual([200, 200, 200]);
-    // What is reported of the progress is what axios alone reports.
+    // The progress reports are those of axios alone.
     expect(outcomes).toEqual([outcomes[0], outcomes[0], outcomes[0]]);
     expect(attached).toEqual([alone, alone, alone]);
     expect(seen.map(({ token }) => token)).toEqual([null, 'Bearer token-1', 'Bearer token-1', 'Bearer token-2']);

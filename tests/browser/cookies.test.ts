@@ -11,7 +11,7 @@ const attempts = { passwordAttemptsPerAccount: 1_000, passwordAttemptsPerAddress
 
 useDemo({ ...attempts, requestsPerSecond: 0 });
 
-/** What a page gets from the server. */
+/** An answer of the server, as the page gets it. */
 type Got = { readonly status: number; readonly body: { readonly sid?: string; readonly reason?: string } };
 
 const post = (path: string, form: Readonly<Record<string, string>>): Promise<Got> =>

@@ -317,7 +317,7 @@ function breakAtWill(): void {
   };
 }
 
-/** What WebKit and Chromium do at times: connections answer nothing but errors, and no new one can be had in this page. */
+/** As WebKit and Chromium at times: connections answer nothing but errors, and this page can open no new one. */
 function loseAtWill(): void {
   const open = Reflect.get(IDBFactory.prototype, 'open') as (...names: unknown[]) => IDBOpenDBRequest;
   const transact = Reflect.get(IDBDatabase.prototype, 'transaction') as (...names: unknown[]) => IDBTransaction;

@@ -27,6 +27,6 @@ it('a browser that stands still is given up, stderr says so, and the next profil
   expect(next.browser()).not.toBe(stuck.browser());
   const page = await next.newPage();
   expect(await page.evaluate(() => 1 + 1)).toBe(2);
-  // Whatever was open in the old browser has gone with it.
+  // The other profile of the old browser has gone with it.
   await expect.poll(() => beside.browser()?.isConnected()).toBe(false);
 });

@@ -2,7 +2,7 @@
 import { createAuthService, HoldfastError } from 'holdfast';
 import { web, webProofSigner } from 'holdfast/web';
 
-/** What a page can tell it. */
+/** The messages that a page can send it. */
 export type Told = 'send' | 'status' | 'sentAfterNews';
 
 const query = new URLSearchParams(location.search);
@@ -17,7 +17,7 @@ const auth = createAuthService({
   }),
 });
 
-/** Whose token the API was sent, or why none was. */
+/** The user whose token the API received, or the reason why it received none. */
 const send = (): Promise<string> =>
   auth.fetch(`${location.origin}/notes`).then(
     async (response) => String(((await response.json()) as { readonly sub?: string }).sub),

@@ -72,7 +72,7 @@ const streams: readonly (readonly [string, Upload])[] = [
   ],
 ];
 
-/** What came, without what differs from one request to the next. */
+/** A received request, without its parts that differ from one request to the next. */
 function comparable({ method, path, headers, bytes }: SeenRequest) {
   const boundary = /^--(\S+)\r\n/u.exec(bytes.toString('latin1'))?.[1];
   const hidden = (text: string): string => (boundary === undefined ? text : text.replaceAll(boundary, 'boundary'));
@@ -86,7 +86,7 @@ function comparable({ method, path, headers, bytes }: SeenRequest) {
   };
 }
 
-/** What arrives of an upload, by axios alone and with a session. */
+/** The upload as the server receives it: from axios alone, and from axios with a session. */
 async function compare(upload: Upload, path: string, { adapter, ...config }: AxiosRequestConfig) {
   const ofInstance = adapter === undefined ? {} : { adapter };
   resource.seen.length = 0;

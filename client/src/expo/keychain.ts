@@ -41,7 +41,7 @@ export type KeychainOptions = {
 /** What the system says when the device is locked, or the user declined. Anything else is worth a developer's attention. */
 const EXPECTED = /User interaction is not allowed|User cancel|Authentication failed|cancel/iu;
 
-/** What the system says of an app that may not use the keychain, or not this group of it: only another build of the app helps. */
+/** The system’s words for an app without the right to the keychain or to this group of it: only another build of the app helps. */
 const FOR_GOOD = /entitlement|not implemented/iu;
 
 /** Characters that a key may have (`expo-secure-store`); others are written as their code. */

@@ -31,7 +31,7 @@ export function webProofSigner(name = 'default'): ProofSigner {
   let known: CryptoKeyPair | null = null;
   return proofSigner(async ({ method, url, nonce, accessToken, atMs }) => {
     store ??= sealedStore(openSlots(`holdfast-${name}`));
-    // What is stored counts. Where the store refuses, or was lost, the session of this page goes on with the key that it is bound to.
+    // The stored key counts. Where the store refuses, or was lost, the session of this page goes on with the key that it is bound to.
     const make = async (): Promise<CryptoKeyPair> =>
       known ?? crypto.subtle.generateKey(ES256, false, ['sign', 'verify']);
     known = await store.key('proof-key', make).catch(async (error: unknown) => {

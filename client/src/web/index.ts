@@ -34,7 +34,7 @@ export type WebOptions = {
    */
   readonly name?: string;
   /**
-   * Whether the server is asked for a session at launch where neither the stored session nor the marker cookie names one. Default
+   * Asks the server for a session at launch if neither the stored session nor the marker cookie names one. Default
    * `false`: a first visit asks nothing. `true` finds a session that began at another origin of the site, and one whose storage and
    * marker are gone (Safari deletes both after seven days without a visit), at the price of one refused request per visit.
    * Not for several accounts in one browser: the server would answer with the session of any of them.

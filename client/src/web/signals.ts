@@ -34,7 +34,7 @@ export function createTabChannel(name: string): TabChannel {
 const ACTIVITY_INTERVAL_MS = 30_000;
 
 /**
- * What a page or worker notices: the network, other tabs, return from the back/forward cache; and a page its visibility, freezing and
+ * The signals of a page or worker: the network, other tabs, return from the back/forward cache; and a page its visibility, freezing and
  * user. Workers of every kind hear the other tabs as well. On a server that renders pages there is nothing to notice.
  */
 export const webSignals =

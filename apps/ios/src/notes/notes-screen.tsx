@@ -119,7 +119,7 @@ function Row({ text, meta }: { readonly text: string; readonly meta: string }): 
   );
 }
 
-/** What a note on its way waits for. */
+/** The cause of a note’s wait; `null`: it is being sent. */
 type WaitsFor = 'network' | 'session' | 'server' | null;
 
 const wayWords: Readonly<Record<NonNullable<WaitsFor>, string>> = {

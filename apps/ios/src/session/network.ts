@@ -16,5 +16,5 @@ function subscribe(listener: () => void): () => void {
   return () => void listeners.delete(listener);
 }
 
-/** Whether there is a network, as far as the phone knows. */
+/** `false` while the phone knows that there is no network. */
 export const useOnline = (): boolean => useSyncExternalStore(subscribe, () => isOnline);

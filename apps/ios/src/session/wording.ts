@@ -33,7 +33,7 @@ export function summarizeSession(session: SignedInSession): SessionSummary {
 /** The session when the user asked to extend it. */
 export type AskedExtension = { readonly generation: number; readonly endsAtMs: number };
 
-/** Whether the server has answered since. */
+/** `true` once the server has answered the extension. */
 export const isExtensionAnswered = (asked: AskedExtension, session: SignedInSession): boolean =>
   session.status === 'active' && !session.refreshing && session.generation > asked.generation;
 

@@ -116,7 +116,7 @@ function Cell({ state }: { readonly state: CellState }): ReactElement {
   );
 }
 
-/** What the glyphs mean. */
+/** Explains the glyphs. */
 function Legend(): ReactElement {
   return (
     <View style={styles.legend} accessibilityElementsHidden importantForAccessibility="no-hide-descendants">

@@ -35,7 +35,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Whether there is a network, as far as the browser knows. */
+/** `false` while the browser knows that there is no network, or the page was taken off it. */
 export const useOnline = (): boolean => useSyncExternalStore(subscribe, () => !isCutOff && navigator.onLine);
 
 /** Whether the page was taken off the network by `setCutOff`. */

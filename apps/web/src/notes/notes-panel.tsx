@@ -88,7 +88,7 @@ function NoteItem({ note }: { readonly note: Note }): ReactElement {
   );
 }
 
-/** What a note on its way waits for. */
+/** The cause of a note’s wait; `null`: it is being sent. */
 type WaitsFor = 'network' | 'session' | 'server' | null;
 
 const wayWords: Readonly<Record<NonNullable<WaitsFor>, string>> = {

@@ -6,7 +6,7 @@ import { isExtensionAnswered, reportExtension, type AskedExtension } from './wor
 /** An extension of the session by its user. */
 export type Extension = {
   readonly start: () => void;
-  /** What came of it; empty before, and some seconds after. */
+  /** The outcome in a sentence; empty before, and some seconds after. */
   readonly report: string;
 };
 
