@@ -364,6 +364,18 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'lost-probe-signs-out',
+    what: 'a look for a session by its cookie that gets no answer ends as if there were none',
+    patches: [
+      {
+        file: FLIGHT,
+        find: '  // The first failure of an outage:',
+        replace:
+          "  if (held?.probe) return requireReauthentication(turn, held.stored, 'revoked');\n  // The first failure of an outage:",
+      },
+    ],
+  },
+  {
     name: 'doubt-is-not-shown',
     what: 'refusals that last are not shown',
     patches: [{ file: FLIGHT, find: '>= doubtfulMs', replace: '>= Infinity' }],

@@ -30,6 +30,7 @@ export const STATES = [
   'vault locked, then unlocked',
   'vault could not be written',
   'vault emptied',
+  'store lost, and a cookie left',
   'vault damaged',
   'last write forgotten',
   'offline, then back',

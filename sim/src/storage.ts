@@ -28,6 +28,8 @@ export type Storage = {
   record(): VaultRecord | null;
   /** The session that a tab can use; none if its cookie is gone. */
   session(): StoredSession | null;
+  /** The session that a tab must find by its cookie, for nothing else is left of it; `null`: there is none. */
+  findable(): string | null;
   /** When the record was written last, and since when it holds the session that it holds, in ms of the world. */
   writtenAtMs(): number;
   heldSinceMs(): number;
@@ -103,6 +105,10 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     },
     record: () => kept.record,
     session: () => usableSession(kept, ground.setup.store),
+    findable: () => {
+      const isLost = kept.record === null || kept.record.sid !== undefined;
+      return isLost && kept.marker !== null && hasCookieOf(kept, kept.marker) ? kept.marker : null;
+    },
     writtenAtMs: () => kept.recordAtMs,
     heldSinceMs: () => kept.heldSinceMs,
     goneSinceMs: (sid) => kept.written.get(sid)?.goneSinceMs ?? null,
@@ -153,8 +159,11 @@ function forgetLast({ kept, scheduler, watch }: Parts, isTooFar: (token: string)
 function usableSession({ record, jar }: Kept, store: StoreKind): StoredSession | null {
   const session = record?.session ?? null;
   if (store !== 'cookie' || session === null) return session;
-  return [...jar.values()].some((token) => readRefreshCopy(token).sid === session.sid) ? session : null;
+  return hasCookieOf({ jar }, session.sid) ? session : null;
 }
+
+const hasCookieOf = ({ jar }: Pick<Kept, 'jar'>, sid: string | null): boolean =>
+  [...jar.values()].some((token) => readRefreshCopy(token).sid === sid);
 
 const markerOf = (kept: Kept): Marker => ({ get: () => kept.marker, set: (sid) => void (kept.marker = sid) });
 
