@@ -134,7 +134,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       {
         file: FLIGHT,
         find: UNAVAILABLE,
-        replace: `else if (step.kind === 'requesting' && cause === 'network') leave(turn, 'revoked');\n${UNAVAILABLE}`,
+        replace: `else if (step.kind === 'requesting' && cause === 'network') requireReauthentication(turn, turn.state.phase.stored, 'revoked');\n${UNAVAILABLE}`,
       },
     ],
   },
@@ -145,7 +145,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       {
         file: FLIGHT,
         find: UNAVAILABLE,
-        replace: `else if (step.kind === 'requesting' && cause === 'timeout') leave(turn, 'expired');\n${UNAVAILABLE}`,
+        replace: `else if (step.kind === 'requesting' && cause === 'timeout') requireReauthentication(turn, turn.state.phase.stored, 'expired');\n${UNAVAILABLE}`,
       },
     ],
   },
