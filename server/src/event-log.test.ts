@@ -200,6 +200,38 @@ describe('the writer', () => {
     expect(written.flatMap((event) => (event.type === 'refresh.refused' ? event.sid : []))).toEqual(['loud', 'quiet']);
   });
 
+  test('keeps three changes of a kind that a user makes in a minute; none hides another kind, user or administrator', async () => {
+    const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
+    const renamed = { type: 'credential.changed', sub: 'loud', sid: 'a', change: 'passkey_renamed', atMs: 0 } as const;
+    const chosen = { ...renamed, change: 'password_changed' } as const;
+    for (let count = 0; count < 100; count++) log.record(renamed);
+    for (let count = 0; count < 20; count++) log.record(chosen);
+    for (let count = 0; count < 5; count++) log.record({ ...chosen, sid: null });
+    for (let user = 0; user < 50; user++) log.record({ ...chosen, sub: `quiet ${user}` });
+    await log.close();
+    const kept = (expected: Partial<StoredEvent>): number =>
+      written.filter((event) => Object.entries(expected).every(([name, value]) => Reflect.get(event, name) === value))
+        .length;
+    expect(kept({ sub: 'loud', change: 'passkey_renamed' })).toBe(3);
+    expect(kept({ sub: 'loud', sid: 'a', change: 'password_changed' })).toBe(3);
+    expect(kept({ sub: 'loud', sid: null })).toBe(5);
+    expect(kept({ type: 'credential.changed' })).toBe(3 + 3 + 5 + 50);
+    expect(written.at(-1)).toMatchObject({ type: 'events.counted', counted: 'credential.changed', count: 97 + 17 });
+  });
+
+  test('keeps one paced session of each holder who lets redeliveries be lost', async () => {
+    const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
+    const paced = { type: 'refresh.redelivery_paced', sub: 'ada', clientId: 'app', redeliveries: 32, atMs: 0 } as const;
+    for (let generation = 0; generation < 40; generation++) log.record({ ...paced, sid: 'loud', generation });
+    log.record({ ...paced, sid: 'quiet', generation: 0 });
+    await log.close();
+    expect(written.map((event) => ('sid' in event ? event.sid : event.type))).toEqual([
+      'loud',
+      'quiet',
+      'events.counted',
+    ]);
+  });
+
   test('writes news before noise, and loses none to it in an outage', async () => {
     let isAway = true;
     const { log, written } = startLog(() => (isAway ? away() : null), {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isUnavailable } from './errors.ts';
-import { createNoiseGate, isNoise } from './event-noise.ts';
+import { createNoiseGate } from './event-noise.ts';
 import type { EventStore, StoredEvent } from './event-store.ts';
 import type { HoldfastEvent, HoldfastFact, RefreshRefused, SessionCreated } from './events.ts';
 import { startLoop } from './loop.ts';
@@ -64,9 +64,10 @@ export function startEventLog({ append, policy, warn, noiseWindowMs = NOISE_WIND
   return {
     record: (event) => {
       if (!isAppended(event)) return;
-      if (!isNoise(event)) return keep(event, news, policy.eventBufferLimit);
-      window ??= setTimeout(closeWindow, noiseWindowMs).unref();
-      if (gate.admit(event)) keep(event, noise, noiseLimit);
+      const queue = gate.admit(event);
+      if (gate.isOpen()) window ??= setTimeout(closeWindow, noiseWindowMs).unref();
+      if (queue === 'news') keep(event, news, policy.eventBufferLimit);
+      if (queue === 'noise') keep(event, noise, noiseLimit);
     },
     close: async () => {
       closeWindow();

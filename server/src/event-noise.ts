@@ -1,16 +1,20 @@
 import type { EventsCounted, HoldfastEvent } from './events.ts';
 import { addressKeyOf } from './http/client-address.ts';
 
-/** Keeps the events that strangers, or the holders of one session, can cause without end from filling the audit log. */
+/** Keeps the events that strangers and signed-in users can cause without end from filling the audit log. */
 export interface NoiseGate {
-  /** Takes an event. @returns whether it is kept as it is; false: it is counted */
-  readonly admit: (event: HoldfastEvent) => boolean;
+  /** Takes an event. @returns the queue that it is kept in as it is, or `counted`: the window's sum stands for it */
+  readonly admit: (event: HoldfastEvent) => 'news' | 'noise' | 'counted';
+  /** Whether the window has begun: an event that can be repeated at will has come in. */
+  readonly isOpen: () => boolean;
   /** Ends the window. @returns one event for each kind of which some were counted */
   readonly closeWindow: () => readonly EventsCounted[];
 }
 
-/** Events of one kind that are kept as they are in one window. */
+/** Events of one kind of noise that are kept as they are in one window. */
 const KEPT_PER_WINDOW = 10;
+/** Changes of one kind to the credentials of one user that are kept as they are in one window: others hide none of them. */
+const CHANGES_PER_WINDOW = 3;
 /** Networks that one window tells apart. */
 const NETWORKS_PER_WINDOW = 1_000;
 
@@ -19,35 +23,37 @@ interface Tally {
   kept: number;
   counted: number;
   readonly sinceMs: number;
-  /** Sessions and users of which an event was kept. */
-  readonly holders: Set<string>;
+  /** How many events of a session or user were kept. */
+  readonly holders: Map<string, number>;
   /** Networks of the events that were counted. */
   readonly networks: Set<string>;
 }
 
 /**
- * Starts without any. A window keeps so many events of a kind, and of one session or user one; it counts the others, so its
- * memory and what it gives on are bounded, whatever arrives.
+ * Starts without any. A window keeps so many events of a kind, and so many of one session or user; it counts the others, so
+ * its memory and what it gives on are bounded, whatever arrives.
  */
 export function createNoiseGate(): NoiseGate {
   let tallies = new Map<string, Tally>();
   return {
     admit: (event) => {
-      const holder = holderOf(event);
-      if (holder === null) return true;
+      const cause = causeOf(event);
+      if (cause === null) return 'news';
+      const { holder, allowance, queue } = cause;
       const tally = tallies.get(event.type) ?? newTally(event.atMs);
       tallies.set(event.type, tally);
-      const isNew = holder === ANYBODY || !tally.holders.has(holder);
-      if (isNew && tally.kept < KEPT_PER_WINDOW) {
+      const kept = tally.holders.get(holder) ?? 0;
+      if (kept < allowance && (queue === 'news' || tally.kept < KEPT_PER_WINDOW)) {
         tally.kept++;
-        tally.holders.add(holder);
-        return true;
+        tally.holders.set(holder, kept + 1);
+        return queue;
       }
       tally.counted++;
       if ('address' in event && tally.networks.size < NETWORKS_PER_WINDOW)
         tally.networks.add(addressKeyOf(event.address ?? ''));
-      return false;
+      return 'counted';
     },
+    isOpen: () => tallies.size > 0,
     closeWindow: () => {
       const ended = [...tallies].filter(([, { counted }]) => counted > 0);
       tallies = new Map();
@@ -63,33 +69,47 @@ export function createNoiseGate(): NoiseGate {
 }
 
 function newTally(sinceMs: number): Tally {
-  return { kept: 0, counted: 0, sinceMs, holders: new Set(), networks: new Set() };
+  return { kept: 0, counted: 0, sinceMs, holders: new Map(), networks: new Set() };
 }
 
 const ANYBODY = '';
 
-/** True if a stranger can cause an event without end. */
-export function isNoise(event: HoldfastEvent): boolean {
-  return holderOf(event) !== null;
+/** The session or user whose holder can cause an event at will, as often as requests are let through. */
+interface Cause {
+  /** {@link ANYBODY} when a stranger can. */
+  readonly holder: string;
+  /** Events of this holder that a window keeps. */
+  readonly allowance: number;
+  /** `news`: what the allowance lets through is kept, whatever others do. `noise`: all holders share {@link KEPT_PER_WINDOW}. */
+  readonly queue: 'news' | 'noise';
 }
 
-/**
- * The session or user whose holder can cause an event at will, as often as requests are let through; {@link ANYBODY} when a
- * stranger can. Null: news, of which there is no more than really happened.
- */
-function holderOf(event: HoldfastEvent): string | null {
+/** Null: nobody can cause the event without end, so that all of them are kept. */
+function causeOf(event: HoldfastEvent): Cause | null {
   switch (event.type) {
     case 'sign_in.failed':
-      return ANYBODY;
+      return byStrangers();
     case 'refresh.refused':
-    case 'refresh.delayed':
+      return event.sid === null ? byStrangers() : byHolder(event.sid);
     case 'refresh.secret_mismatched':
-      return event.sid ?? ANYBODY;
+    case 'refresh.delayed':
+    case 'refresh.redelivery_paced':
+      return byHolder(event.sid);
     case 'passkey.counter_regressed':
-      return event.sub;
+      return byHolder(event.sub);
     case 'credential.changed':
-      return event.change === 'passkey_renamed' ? event.sub : null;
+      // An administrator's changes are all kept. By kind, so that nobody hides a new password behind renamed passkeys.
+      if (event.sid === null) return null;
+      return { holder: `${event.change} ${event.sub}`, allowance: CHANGES_PER_WINDOW, queue: 'news' };
     default:
       return null;
   }
+}
+
+function byStrangers(): Cause {
+  return { holder: ANYBODY, allowance: KEPT_PER_WINDOW, queue: 'noise' };
+}
+
+function byHolder(holder: string): Cause {
+  return { holder, allowance: 1, queue: 'noise' };
 }
