@@ -114,9 +114,9 @@ export function createPasskeys(parts: PasskeysParts): Passkeys {
     register: async (holder, { session, response, name }) => {
       const challenge = challenges.open(session, registrationBinding(holder));
       if (challenge === null) return { kind: 'invalid_session' };
-      const attestation = readAttestation(response);
-      if (attestation === null) return { kind: 'malformed' };
       return answerOnce<PasskeyRegistration>(challenge, parts, async (spend) => {
+        const attestation = readAttestation(response);
+        if (attestation === null) return { kind: 'malformed' };
         const verified = await verifyAttestation(attestation, challenge.challenge, holder.client.passkeys);
         if (verified === null) return { kind: 'refused' };
         if (!(await spend())) return { kind: 'invalid_session' };
@@ -152,7 +152,7 @@ function registrationBinding({ sub, sid, client }: PasskeyHolder): readonly stri
 }
 
 /**
- * Judges one answer to a challenge. Every answer of an authenticator spends its challenge, right or wrong, before it is looked at:
+ * Judges one answer to a challenge. Every answer spends its challenge, right, wrong or malformed, before it is looked at:
  * of one response that is sent many times at most one gets further. A failure on our side gives it back.
  *
  * @param judge calls `spend` once the answer has proved right; false: another node has seen a right one, or the time is over
@@ -179,9 +179,9 @@ async function authenticate(
   const { store, challenges, report } = parts;
   const challenge = challenges.open(session, signInBinding(client, codeChallenge));
   if (challenge === null) return { kind: 'invalid_session' };
-  const assertion = readAssertion(response);
-  if (assertion === null) return { kind: 'malformed' };
   return answerOnce<PasskeyVerdict>(challenge, parts, async (spend) => {
+    const assertion = readAssertion(response);
+    if (assertion === null) return { kind: 'malformed' };
     const { credentialId } = assertion;
     const found = await store.find(credentialId);
     if (found === null) return { kind: 'unknown' };

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { createSoftAuthenticator } from './testing/authenticator.ts';
 import type { CeremonyOptions } from './testing/authenticator.ts';
 import { ISSUER, newVerifier, startTestServer } from './testing/client.ts';
-import type { Answer, TestServer } from './testing/client.ts';
+import type { Answer, TestServer, Tokens } from './testing/client.ts';
 import { createTestDatabase } from './testing/database.ts';
 import type { TestDatabase } from './testing/database.ts';
 
@@ -71,6 +71,17 @@ const answerWrongly = ({ form, options }: Awaited<ReturnType<typeof begin>>): Pr
   return server.post('/authorize-challenge', { ...form, passkey_response: authenticator.get(options) });
 };
 
+async function registerPasskey({ accessToken }: Tokens): Promise<ReturnType<typeof createSoftAuthenticator>> {
+  const authenticator = createSoftAuthenticator(ISSUER);
+  const { body } = await server.ask('POST', '/passkeys/options', accessToken);
+  const registered = await server.ask('POST', '/passkeys', accessToken, {
+    auth_session: String(body['auth_session']),
+    passkey_response: authenticator.create(body['passkey_options'] as CeremonyOptions),
+  });
+  expect(registered.status).toBe(201);
+  return authenticator;
+}
+
 /** Signs in, and waits for the webhook that says so. @returns how long it took, in milliseconds */
 async function tellNews(): Promise<number> {
   const startedAtMs = performance.now();
@@ -83,13 +94,7 @@ async function tellNews(): Promise<number> {
 }
 
 test('an authenticator that answers rightly after a wrong answer has to begin again', async () => {
-  const session = await server.signIn();
-  const authenticator = createSoftAuthenticator(ISSUER);
-  const registration = await server.ask('POST', '/passkeys/options', session.accessToken);
-  await server.ask('POST', '/passkeys', session.accessToken, {
-    auth_session: String(registration.body['auth_session']),
-    passkey_response: authenticator.create(registration.body['passkey_options'] as CeremonyOptions),
-  });
+  const authenticator = await registerPasskey(await server.signIn());
   const begun = await begin();
   const right = { ...begun.form, passkey_response: authenticator.get(begun.options) };
   expect(await answerWrongly(begun)).toMatchObject({ status: 400, body: { error: 'access_denied' } });
@@ -97,6 +102,25 @@ test('an authenticator that answers rightly after a wrong answer has to begin ag
   const again = await begin();
   const passkeyResponse = { ...again.form, passkey_response: authenticator.get(again.options) };
   expect(await server.post('/authorize-challenge', passkeyResponse)).toMatchObject({ status: 200 });
+});
+
+// WebAuthn Level 3 §7.1: a challenge is for one answer.
+describe.each([
+  ['no JSON', 'no JSON'],
+  ['JSON of another form', '{"id":"a","type":"public-key"}'],
+])('a malformed answer to a registration, %s,', (_, malformed) => {
+  test('spends its challenge: the right answer after it registers no passkey', async () => {
+    const { accessToken } = await server.signIn();
+    const { body } = await server.ask('POST', '/passkeys/options', accessToken);
+    const answerWith = (response: string): Promise<Answer> =>
+      server.ask('POST', '/passkeys', accessToken, {
+        auth_session: String(body['auth_session']),
+        passkey_response: response,
+      });
+    const right = createSoftAuthenticator(ISSUER).create(body['passkey_options'] as CeremonyOptions);
+    expect(await answerWith(malformed)).toMatchObject({ body: { error: 'invalid_request' } });
+    expect(await answerWith(right)).toMatchObject({ body: { error: 'invalid_session' } });
+  });
 });
 
 describe('hundreds of wrong answers', () => {
