@@ -33,6 +33,12 @@ export function explainPasskeyError(error: unknown): PasskeyFailure {
   }
 }
 
+/**
+ * Asks the challenge endpoint for the options of a sign-in. Our servers answer 200: a browser shows every 4xx as an error in its
+ * console. Other servers ignore the field and answer 403 `insufficient_authorization`.
+ */
+export const BEGINNING = { passkey_options: 'true' };
+
 /** What the server says to begin a ceremony with. */
 export type Ceremony<Options> = { readonly session: string; readonly options: Options };
 

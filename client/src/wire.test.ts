@@ -119,6 +119,8 @@ describe('challenge answers', () => {
     ['a code', 200, { authorization_code: 'c' }, 'code'],
     ['a wrong credential', 400, { error: 'access_denied', reason: 'credentials' }, 'rejected'],
     ['more is needed', 403, { error: 'insufficient_authorization', auth_session: 's' }, 'rejected'],
+    ['a ceremony has begun', 200, { auth_session: 's', passkey_options: {} }, 'rejected'],
+    ['a success that says nothing', 200, {}, 'transient'],
     ['a ceremony that took too long begins again', 400, { error: 'invalid_session' }, 'rejected'],
     ['too many tries: not now', 429, { error: 'temporarily_unavailable' }, 'transient'],
     ['a page on another origin', 403, { error: 'access_denied', reason: 'csrf' }, 'transient'],

@@ -227,7 +227,7 @@ function transientCause(status: number, error: string | null, isJson: boolean): 
 /** An answer of the sign-in endpoint, classified. */
 export type ChallengeAnswer =
   | { readonly kind: 'code'; readonly code: string }
-  /** Not accepted, or not enough: `more` is what the server said, for methods that take several steps. */
+  /** Not accepted, or not enough yet: `more` is what the server said, for methods that take several steps. */
   | { readonly kind: 'rejected'; readonly more: Readonly<Record<string, unknown>> }
   | NoAnswer;
 
@@ -238,11 +238,13 @@ const REFUSALS = /^(access_denied|insufficient_authorization|invalid_(grant|sess
 export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
   const json = parseObject(answer.body);
   const code = text(json?.['authorization_code']);
-  if (answer.status >= 200 && answer.status < 300 && code !== null) return { kind: 'code', code };
+  const isSuccess = answer.status >= 200 && answer.status < 300;
+  if (isSuccess && code !== null) return { kind: 'code', code };
   const error = text(json?.['error']);
   const isRefusal = error !== null && REFUSALS.test(error);
-  if (answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf')
-    return { kind: 'rejected', more: json ?? {} };
+  const isRejection = answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf';
+  // The first step of a ceremony that the client asked for is a success.
+  if (isSuccess ? text(json?.['auth_session']) : isRejection) return { kind: 'rejected', more: json ?? {} };
   const classified = readTokenAnswer(answer);
   return classified.kind === 'transient' ? classified : { kind: 'transient', cause: 'not-json', retryAfterMs: null };
 }

@@ -68,6 +68,19 @@ async function signIn(authenticator: SoftAuthenticator, deviation: Deviation = {
 }
 
 describe('a passkey', () => {
+  test('is asked for without an error, and signs its user in', async () => {
+    const { authenticator } = await register();
+    const { challenge } = newVerifier();
+    const form = { client_id: 'native', code_challenge: challenge, code_challenge_method: 'S256' };
+    const begun = await server.post('/authorize-challenge', { ...form, passkey_options: 'true' });
+    expect(begun.status).toBe(200);
+    const response = authenticator.get(optionsOf(begun));
+    const { auth_session } = begun.body as { readonly auth_session: string };
+    const signedIn = await server.post('/authorize-challenge', { ...form, auth_session, passkey_response: response });
+    expect(signedIn.status).toBe(200);
+    expect(signedIn.body['authorization_code']).toEqual(expect.any(String));
+  });
+
   test('signs its user in, and the token says how', async () => {
     const { authenticator, answer } = await register({ isBackedUp: true });
     expect(answer).toMatchObject({

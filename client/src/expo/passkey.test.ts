@@ -30,6 +30,7 @@ describe('signing in with a passkey on a phone', () => {
     const { passkeys, get } = phone(() => Promise.resolve(credential));
     const send = server();
     expect(await passkey(passkeys)(send)).toEqual({ kind: 'code', code: 'a code' });
+    expect(send).toHaveBeenNthCalledWith(1, { passkey_options: 'true' });
     expect(get).toHaveBeenCalledWith(options);
     expect(send).toHaveBeenLastCalledWith({ auth_session: 'session', passkey_response: JSON.stringify(credential) });
   });

@@ -1,5 +1,6 @@
 import type { AuthService } from '../auth-service.ts';
 import {
+  BEGINNING,
   beginRegistration,
   finishRegistration,
   readCeremony,
@@ -66,7 +67,7 @@ function requireSupport(passkeys: Passkeys): void {
 export function passkey(passkeys: Passkeys): SignInMethod {
   return async (send) => {
     requireSupport(passkeys);
-    const begun = await send({});
+    const begun = await send(BEGINNING);
     if (begun.kind !== 'rejected') return begun;
     const { session, options } = readCeremony<never>(begun.more);
     const credential = await ask(() => passkeys.get(options));

@@ -50,6 +50,7 @@ describe('signing in with a passkey', () => {
   it('answers the challenge that the server gave', async () => {
     const ask = askOf(code);
     expect(await passkey()(ask)).toBe(code);
+    expect(ask.mock.calls[0]?.[0]).toEqual({ passkey_options: 'true' });
     expect(ask.mock.calls[1]?.[0]).toEqual({
       auth_session: 'session 1',
       passkey_response: JSON.stringify(credential),

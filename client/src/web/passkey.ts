@@ -1,6 +1,7 @@
 import type { AuthService } from '../auth-service.ts';
 import { HoldfastError } from '../errors.ts';
 import {
+  BEGINNING,
   beginRegistration,
   finishRegistration,
   readCeremony,
@@ -95,7 +96,7 @@ export function passkey({ mediation = 'optional', signal: ownSignal }: PasskeyOp
     const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
     for (;;) {
       signal?.throwIfAborted();
-      const begun = await ask({});
+      const begun = await ask(BEGINNING);
       if (begun.kind !== 'rejected') return begun;
       signal?.throwIfAborted();
       const { session, options } = readCeremony<PublicKeyCredentialRequestOptionsJSON>(begun.more);

@@ -1,7 +1,7 @@
 import { parseScope } from '../clients.ts';
 import type { Client } from '../clients.ts';
 import { invalidRequest, invalidScope, json, OAuthError } from './answers.ts';
-import { checkCredential } from './credentials.ts';
+import { beginPasskey, checkCredential } from './credentials.ts';
 import type { FormEndpoint } from './endpoint.ts';
 import { requireParameter } from './form.ts';
 import type { Parameters } from './form.ts';
@@ -19,7 +19,8 @@ const PASSWORD_ACR: Acr = 'aal1';
  * Sign-in by a first-party client without a browser redirect: a password or a passkey for an authorization code.
  *
  * A passkey takes two steps: asked without a credential, the answer holds `auth_session` and `passkey_options`; the browser's
- * response goes back as `passkey_response` beside that `auth_session`.
+ * response goes back as `passkey_response` beside that `auth_session`. The first step is answered 403, as the draft demands, or
+ * 200 where the client asks for it by `passkey_options=true`: a page that offers passkeys has made no mistake.
  *
  * @see draft-ietf-oauth-first-party-apps-04 §5
  */
@@ -34,6 +35,7 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
     const scope = readScope(parameters, client);
     const acrValues = readRequirement(parameters);
     const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
+    if (parameters.get('passkey_options') === 'true') return json(200, await beginPasskey(form, codeChallenge, parts));
     // Before the password is looked at: an attempt that cannot suffice must not tell whether it was right.
     if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
     const authentication = await checkCredential(form, codeChallenge, parts);

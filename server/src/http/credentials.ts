@@ -34,15 +34,25 @@ export async function checkCredential(
 
 /** Whoever asks without a credential is told what would do: everybody the same, so it gives no user away. */
 async function insufficientAuthorization(
+  form: FormRequest,
+  codeChallenge: string,
+  parts: EndpointParts,
+): Promise<OAuthError> {
+  const members = await beginPasskey(form, codeChallenge, parts);
+  return new OAuthError(403, 'insufficient_authorization', 'A username and a password, or a passkey, are needed', {
+    reason: 'credentials_missing',
+    members,
+  });
+}
+
+/** The first step of a sign-in with a passkey: the members of an answer. */
+export async function beginPasskey(
   { client }: FormRequest,
   codeChallenge: string,
   { passkeys }: EndpointParts,
-): Promise<OAuthError> {
+): Promise<Readonly<Record<string, unknown>>> {
   const { session, options } = await passkeys.requestOptions(client, codeChallenge);
-  return new OAuthError(403, 'insufficient_authorization', 'A username and a password, or a passkey, are needed', {
-    reason: 'credentials_missing',
-    members: { auth_session: session, passkey_options: options },
-  });
+  return { auth_session: session, passkey_options: options };
 }
 
 async function checkPassword(

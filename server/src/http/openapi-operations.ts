@@ -88,14 +88,22 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
         acr_values: text('The classes of authentication that will do: RFC 9470'),
         max_age: text('Longest time since the authentication, in seconds; every sign-in here is of this moment'),
         dpop_jkt: text('The key that alone may exchange the code: RFC 9449 section 10'),
-        auth_session: text('With a passkey: from the answer that asked for more'),
+        passkey_options: {
+          type: 'string',
+          enum: ['true'],
+          description: 'Whether the answer begins a ceremony with a passkey; a credential beside it is not looked at',
+        },
+        auth_session: text('With a passkey: from the answer that began the ceremony'),
         passkey_response: text('With a passkey: JSON of the AuthenticationResponseJSON'),
       }),
       responses: {
-        200: jsonBody('Authenticated', {
+        200: jsonBody('Authenticated; or, for `passkey_options`, what a ceremony begins with', {
           type: 'object',
-          required: ['authorization_code'],
-          properties: { authorization_code: { type: 'string' } },
+          properties: {
+            authorization_code: { type: 'string' },
+            auth_session: { type: 'string' },
+            passkey_options: { type: 'object', description: 'WebAuthn: PublicKeyCredentialRequestOptionsJSON' },
+          },
         }),
         ...ERRORS,
       },
