@@ -74,6 +74,25 @@ describe('the server can tell one device from others', () => {
   });
 });
 
+describe('a sign-out reaches the chain of a session whose cookie is gone', () => {
+  it('in a page that has not signed in itself it brings the device secret in the same task', async () => {
+    const world = createWorld('cookie');
+    let tokens = 0;
+    const ports = { randomToken: () => `random-${(tokens += 1)}` };
+    const first = world.openTab({}, ports);
+    await first.auth.ready();
+    await first.auth.signIn(ada);
+    const { auth } = world.openTab({}, ports);
+    await auth.ready();
+    await settle();
+    void auth.signOut();
+    await settle();
+    const told = world.server.requests.find((form) => form.has('sid') && !form.has('grant_type'));
+    expect(told?.get('device_secret')).toBe(exchanges(world)[0]?.get('device_secret'));
+    expect(told?.get('device_secret')).toMatch(/^random-/u);
+  });
+});
+
 describe('of two sign-ins on one device, the one that the server counted last stays', () => {
   it('a slow sign-in does not overwrite a later one of another tab, and its session alone is ended', async () => {
     const world = createWorld();

@@ -127,7 +127,7 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
       : requireReauthentication(turn, held.stored, 'storage-lost');
   const isAnother = session.sid !== held.stored.sid || session.sub !== held.stored.sub;
   const { access } = holdStored(session, 'verified', turn.now);
-  const isToBeReplaced = flight.cause === 'refused' && flight.generation === turn.state.generation;
+  const isToBeReplaced = flight.generation === turn.state.generation;
   const isRefused = (held.isRefused || isToBeReplaced) && access?.value === held.access?.value;
   // Somebody else has refreshed while this tab waited for the lock or slept.
   const isFresh = access !== null && freshMs(access, turn.now, turn.state.jitter, turn.policy) > 0;

@@ -9,6 +9,13 @@ import { within } from './within.ts';
 // The server is told of a sign-out when it can be reached: now, by and by, when the network is back, or after a relaunch. The
 // local session is gone at once, whatever becomes of this.
 
+/** The store's device secret; while the store cannot be used, one of this page's own. */
+export async function readDeviceSecret(shell: Shell): Promise<string> {
+  const { platform, policy } = shell;
+  const kept = platform.deviceSecret(shell.deviceSecret);
+  return (shell.deviceSecret = await within(platform.clock, policy.vaultWaitMs, kept).catch(() => shell.deviceSecret));
+}
+
 /** Tells the server that a session has ended here: at once, for the page may be about to go; and notes it, for the network may be gone. */
 export async function postRevocation(
   shell: Shell,
@@ -51,7 +58,7 @@ async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<vo
   // Known before anything is waited for, to a sign-in that must not overtake it.
   shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
   for (const revocation of pending) {
-    const answer = await exchange(shell, revocationRequest(wire, revocation)).catch(() => null);
+    const answer = await exchange(shell, revocationRequest(wire, revocation, shell.deviceSecret)).catch(() => null);
     if (answer && isSettled(answer)) {
       shell.undelivered = withoutRevocation(shell.undelivered, revocation);
       // Noted late, it would be told again, perhaps after the next sign-in.

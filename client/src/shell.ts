@@ -2,7 +2,7 @@ import type { AutomaticStage } from './automatic-stage.ts';
 import { HoldfastError, type HoldfastErrorCode } from './errors.ts';
 import type { SessionPolicy } from './policy.ts';
 import type { HttpAnswer, HttpRequest, Platform, Revocation } from './ports.ts';
-import { deliverRevocations, postRevocation } from './revocation.ts';
+import { deliverRevocations, postRevocation, readDeviceSecret } from './revocation.ts';
 import { initialState, transition } from './session.ts';
 import type {
   Effect,
@@ -44,8 +44,8 @@ export type Shell = {
   signOuts: number;
   /** `signOuts` when the newest sign-in was handed over: no sign-out up to that one is meant for it. */
   newestAfter: number;
-  /** The device secret that the store is offered if it has none. */
-  readonly deviceSecret: string;
+  /** The store's device secret once it was read; before that, the one that the store is offered. */
+  deviceSecret: string;
   readonly callers: Map<number, Caller>;
   nextCaller: number;
   /** The refreshes under way by attempt: what ends one gives up its lock, held or waited for, and its exchange. */
@@ -113,6 +113,8 @@ export function startShell(parts: ShellParts): Shell {
     if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
   });
   dispatch(shell, { type: 'woke' });
+  // A sign-out needs it in the same task, where the session's cookie is gone.
+  if (platform.delivery === 'cookie') void readDeviceSecret(shell);
   void deliverRevocations(shell);
   return shell;
 }

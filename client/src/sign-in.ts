@@ -1,14 +1,13 @@
 import { HoldfastError } from './errors.ts';
 import type { Instant } from './instant.ts';
 import { holdTokens } from './refresh-flight.ts';
-import { deliverBeforeSignIn } from './revocation.ts';
+import { deliverBeforeSignIn, readDeviceSecret } from './revocation.ts';
 import type { Held } from './session-state.ts';
 import type { Shell } from './shell.ts';
 import type { NoAnswer, Tokens } from './token-answer.ts';
 import { exchange } from './token-endpoint.ts';
 import { nothingStored } from './turn.ts';
 import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeAnswer } from './wire.ts';
-import { within } from './within.ts';
 
 /** A user name and a password, as the user typed them. Never stored, never logged. */
 export type PasswordCredential = { readonly username: string; readonly password: string };
@@ -33,12 +32,6 @@ function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): Holdfas
 export const beginSession = (tokens: Tokens, sentAt: Instant, scope: string | null): Held =>
   holdTokens(tokens, nothingStored(scope, sentAt.wallMs), sentAt);
 
-/** The store's device secret; while the store cannot be used, one of this page's own. */
-async function deviceSecretOf({ platform, policy, deviceSecret }: Shell): Promise<string> {
-  const kept = platform.deviceSecret(deviceSecret);
-  return within(platform.clock, policy.vaultWaitMs, kept).catch(() => deviceSecret);
-}
-
 /**
  * Signs in: an authorization code from the challenge endpoint, exchanged with PKCE. Rejects with a `HoldfastError`.
  * @see draft-ietf-oauth-first-party-apps, RFC 7636
@@ -53,7 +46,7 @@ export async function authenticate(
   await deliverBeforeSignIn(shell);
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
-  const deviceSecret = await deviceSecretOf(shell);
+  const deviceSecret = await readDeviceSecret(shell);
   // What a resource asked for (RFC 9470 §4).
   const wanted = {
     acr_values: chain?.stepUp?.acrValues ?? null,

@@ -175,9 +175,15 @@ describe('requests', () => {
   it('a revocation says everywhere if that was asked for, and nothing of it otherwise', () => {
     const session = { refreshToken: null, sid: 's1' };
     const sent = (revocation: Revocation): unknown =>
-      Object.fromEntries(new URLSearchParams(revocationRequest(config, revocation).body));
-    expect(sent(session)).toEqual({ client_id: 'app', sid: 's1' });
-    expect(sent({ ...session, everywhere: true })).toEqual({ client_id: 'app', sid: 's1', everywhere: 'true' });
+      Object.fromEntries(new URLSearchParams(revocationRequest(config, revocation, 'device-secret').body));
+    const always = { client_id: 'app', sid: 's1', device_secret: 'device-secret' };
+    expect(sent(session)).toEqual(always);
+    expect(sent({ ...session, everywhere: true })).toEqual({ ...always, everywhere: 'true' });
+  });
+
+  it('a revocation by refresh token needs no device secret', () => {
+    const { body } = revocationRequest(config, { refreshToken: 'secret-token', sid: 's1' }, 'device-secret');
+    expect(body).not.toContain('device-secret');
   });
 
   it('no token ever goes into a URL', () => {
@@ -188,7 +194,7 @@ describe('requests', () => {
         isExtension: false,
         resource: null,
       }),
-      revocationRequest(config, { refreshToken: 'secret-token', sid: 's1' }),
+      revocationRequest(config, { refreshToken: 'secret-token', sid: 's1' }, 'device-secret'),
     ]) {
       expect(request.url).not.toContain('secret-token');
       expect(request.body).toContain('secret-token');

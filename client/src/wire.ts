@@ -102,10 +102,10 @@ export const challengeRequest = (
   });
 
 /** Ends the session at the server; with `everywhere`, which other servers than ours ignore, the user's others as well. @see RFC 7009 §2.1 */
-export const revocationRequest = (config: WireConfig, session: Revocation): HttpRequest => ({
+export const revocationRequest = (config: WireConfig, session: Revocation, deviceSecret: string): HttpRequest => ({
   ...post(config.revocationEndpoint, config, {
     token: session.refreshToken,
-    sid: session.refreshToken === null ? session.sid : null,
+    ...(session.refreshToken === null && { sid: session.sid, device_secret: deviceSecret }),
     everywhere: session.everywhere ? 'true' : null,
     discard: session.discard ? 'true' : null,
   }),

@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Arguments } from './arguments.ts';
+import { CHAIN_MUTANTS } from './chain-mutants.ts';
+import type { ChainSetup } from './chain-world.ts';
 import { writeSection } from './document.ts';
 import type { Exploration } from './explore.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
@@ -18,6 +20,33 @@ const WORLDS: readonly SmallSetup[] = [
   { title: 'vault, 2 tabs and a thief, no fault', store: 'vault', tabs: 2, faults: 0, sends: 3, thiefUses: 2 },
 ];
 
+/** Worlds of one device chain. Those that show most with the fewest states come first. */
+export const CHAIN_WORLDS: readonly ChainSetup[] = [
+  { title: 'live session, 1 tab', begins: 'active', tabs: 1, signIns: 4, signOuts: 0, faults: 0 },
+  { title: 'step-up, 2 tabs', begins: 'active', tabs: 2, signIns: 1, signOuts: 1, faults: 0, isStepUp: true },
+  {
+    title: 'sign-in after the sign-out, 1 tab',
+    begins: 'active',
+    tabs: 1,
+    signIns: 1,
+    signOuts: 1,
+    faults: 1,
+    returns: true,
+  },
+  { title: 'no session, 2 tabs', begins: 'first', tabs: 2, signIns: 2, signOuts: 1, faults: 1 },
+  {
+    title: 'live session, 2 tabs, refreshes by message',
+    begins: 'active',
+    tabs: 2,
+    signIns: 1,
+    signOuts: 1,
+    faults: 1,
+    refreshes: 'messages',
+  },
+  { title: 'live session, 2 tabs', begins: 'active', tabs: 2, signIns: 2, signOuts: 1, faults: 1 },
+  { title: 'expired session, 2 tabs', begins: 'expired', tabs: 2, signIns: 2, signOuts: 1, faults: 1 },
+];
+
 /** Rules without which a small world breaks: each is left out once, and the shortest way there is printed. */
 const ABLATED: ReadonlySet<string> = new Set([
   'strict-rotation',
@@ -32,7 +61,7 @@ const ABLATED: ReadonlySet<string> = new Set([
 const LIMIT = 1_500_000;
 
 /** Explores a small world on a thread of its own, with the build of the code under test that `file` is. */
-export function exploreApart(file: string, setup: SmallSetup): Promise<Exploration> {
+export function exploreApart(file: string, setup: SmallSetup | ChainSetup): Promise<Exploration> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(file, {
       workerData: { setup, limit: LIMIT },
@@ -43,6 +72,34 @@ export function exploreApart(file: string, setup: SmallSetup): Promise<Explorati
   });
 }
 
+/** Worlds of one kind, their table, and the mutants that they must catch. */
+type Kind<Setup extends SmallSetup | ChainSetup> = {
+  readonly worlds: readonly Setup[];
+  readonly mutants: readonly Mutant[];
+  readonly head: readonly string[];
+  readonly row: (setup: Setup, found: Exploration) => string;
+};
+
+const amount = (states: number): string => states.toLocaleString('en');
+
+const ROTATIONS: Kind<SmallSetup> = {
+  worlds: WORLDS,
+  mutants: MUTANTS.filter(({ name }) => ABLATED.has(name)),
+  head: ['| world | refreshes | states | longest story of rotations | verdict |', '| --- | ---: | ---: | --- | --- |'],
+  row: ({ title, sends }, { states, turns }) => `| ${title} | ${sends} | ${amount(states)} | ${turns || '-'} |`,
+};
+
+const DEVICE_CHAINS: Kind<ChainSetup> = {
+  worlds: CHAIN_WORLDS,
+  mutants: CHAIN_MUTANTS,
+  head: [
+    '| world of one device chain | sign-ins | sign-outs | faults | states | live sessions, at most | verdict |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
+  ],
+  row: ({ title, signIns, signOuts, faults }, { states, mostAlive }) =>
+    `| ${title} | ${signIns} | ${signOuts} | ${faults} | ${amount(states)} | ${mostAlive} |`,
+};
+
 /**
  * Explores every small world and prints what was found; then again without one rule after the other, which must break.
  *
@@ -50,29 +107,58 @@ export function exploreApart(file: string, setup: SmallSetup): Promise<Explorati
  */
 export async function exploreWorlds(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
   const only = given.text('--only');
-  const ablated = MUTANTS.filter(({ name }) => (only === null ? ABLATED.has(name) : name === only));
-  if (ablated.length === 0) throw new TypeError(`there is no mutant ${only}`);
-  const whole = only === null ? await exploreAll(bundle, threads) : { lines: [], isFine: true };
-  const broken = await Promise.all(ablated.map((mutant) => ablate(bundle, mutant)));
+  const isKnown = [...MUTANTS, ...CHAIN_MUTANTS].some(({ name }) => name === only);
+  if (only !== null && !isKnown) throw new TypeError(`there is no mutant ${only}`);
+  const chosen = <Setup extends SmallSetup | ChainSetup>(kind: Kind<Setup>): Kind<Setup> =>
+    only === null ? kind : { ...kind, mutants: kind.mutants.filter(({ name }) => name === only) };
+  const told = [
+    await exploreKind(chosen(ROTATIONS), bundle, threads, only === null),
+    await exploreKind(chosen(DEVICE_CHAINS), bundle, threads, only === null),
+  ];
   if (given.has('--write') && only === null)
-    await writeSection('explore', [...whole.lines, '', ...broken.flatMap(({ lines }) => lines)].join('\n'));
-  return whole.isFine && broken.every(({ isFine }) => isFine) ? 0 : 1;
+    await writeSection('explore', told.flatMap(({ lines }) => lines).join('\n'));
+  return told.every(({ isFine }) => isFine) ? 0 : 1;
 }
 
 type Told = { readonly lines: readonly string[]; readonly isFine: boolean };
 
-async function exploreAll(bundle: Bundle, threads: number): Promise<Told> {
+async function exploreKind<Setup extends SmallSetup | ChainSetup>(
+  kind: Kind<Setup>,
+  bundle: Bundle,
+  threads: number,
+  isWhole: boolean,
+): Promise<Told> {
+  const whole = isWhole ? await exploreAll(kind, bundle, threads) : { lines: [], isFine: true };
+  const broken: Told[] = [];
+  const left = [...kind.mutants.entries()];
+  const work = async (): Promise<void> => {
+    for (let next = left.shift(); next !== undefined; next = left.shift())
+      broken[next[0]] = await ablate(kind, bundle, next[1]);
+  };
+  await Promise.all(Array.from({ length: threads }, work));
+  return {
+    lines: [...whole.lines, '', ...broken.flatMap(({ lines }) => lines)],
+    isFine: whole.isFine && broken.every(({ isFine }) => isFine),
+  };
+}
+
+async function exploreAll<Setup extends SmallSetup | ChainSetup>(
+  { worlds, head, row }: Kind<Setup>,
+  bundle: Bundle,
+  threads: number,
+): Promise<Told> {
   const file = await bundle('explore-worker.ts', 'explore');
   const found: Told[] = [];
-  const left = [...WORLDS.entries()];
+  const left = [...worlds.entries()];
   const work = async (): Promise<void> => {
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const [at, setup] = next;
       const startedAtMs = Date.now();
-      const { states, broken, isComplete, turns } = await exploreApart(file, setup);
+      const exploration = await exploreApart(file, setup);
+      const { broken, isComplete } = exploration;
       const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
       const verdict = broken ? `**broken**: ${broken.what}` : isComplete ? 'holds' : '**not explored to the end**';
-      const line = `| ${setup.title} | ${setup.sends} | ${states.toLocaleString('en')} | ${turns || '-'} | ${verdict} |`;
+      const line = `${row(setup, exploration)} ${verdict} |`;
       say(`${line} ${seconds} s`);
       found[at] = {
         lines: [line, ...(broken?.trace ?? []).map((step) => `    ${step}`)],
@@ -82,17 +168,17 @@ async function exploreAll(bundle: Bundle, threads: number): Promise<Told> {
     }
   };
   await Promise.all(Array.from({ length: threads }, work));
-  const head = [
-    '| world | refreshes | states | longest story of rotations | verdict |',
-    '| --- | ---: | ---: | --- | --- |',
-  ];
   return { lines: [...head, ...found.flatMap(({ lines }) => lines)], isFine: found.every(({ isFine }) => isFine) };
 }
 
 /** Explores the small worlds with one deliberate bug until one breaks. */
-async function ablate(bundle: Bundle, { name, what, patches }: Mutant): Promise<Told> {
+async function ablate<Setup extends SmallSetup | ChainSetup>(
+  { worlds }: Kind<Setup>,
+  bundle: Bundle,
+  { name, what, patches }: Mutant,
+): Promise<Told> {
   const file = await bundle('explore-worker.ts', `explore-${name}`, { patches });
-  for (const setup of WORLDS) {
+  for (const setup of worlds) {
     const { broken } = await exploreApart(file, setup);
     if (broken === null) continue;
     const lines = [

@@ -10,6 +10,8 @@ export type Exploration = {
   readonly isComplete: boolean;
   /** The longest story of turns after a theft. */
   readonly turns: string;
+  /** How many sessions live at once, at most. */
+  readonly mostAlive?: number;
 };
 
 /** Fields that change nothing of what can happen: counters for people, and times that are far away. */

@@ -2,7 +2,8 @@ import fs from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../bundle.mjs';
 import { runJob, runSeeds, sumUp } from './crew.ts';
-import { exploreApart } from './explore-command.ts';
+import { CHAIN_MUTANTS } from './chain-mutants.ts';
+import { CHAIN_WORLDS, exploreApart } from './explore-command.ts';
 import { explore } from './explore.ts';
 import { MUTANTS } from './mutants.ts';
 import { readCases } from './seeds.ts';
@@ -80,6 +81,40 @@ describe('the promises hold', () => {
     const found = explore({ title: '', store: 'vault', tabs: 2, faults: 1, sends: 2, thiefUses: 0 }, 100_000);
     expect(found.broken).toBeNull();
     expect(found.isComplete).toBe(true);
+  });
+});
+
+describe('device chains', () => {
+  it.each(CHAIN_WORLDS.slice(0, 3))('keep every promise in every order of messages: $title', async (setup) => {
+    const found = await exploreApart(await bundle('explore-worker.ts', 'test-chains'), setup);
+    expect(found.broken).toBeNull();
+    expect(found.isComplete).toBe(true);
+    expect(found.states).toBeGreaterThan(30);
+  });
+
+  it('are seen to break where a sign-out voids no exchange', async () => {
+    const patches = CHAIN_MUTANTS.find(({ name }) => name === 'sign-out-voids-nothing')?.patches ?? [];
+    const file = await bundle('explore-worker.ts', 'test-void', { patches });
+    const setup = { title: '', begins: 'active', tabs: 1, signIns: 1, signOuts: 1, faults: 1 } as const;
+    const { broken } = await exploreApart(file, setup);
+    expect(broken?.what).toBe('after the sign-out the cookie of B is still good');
+    expect(broken?.trace).toEqual([
+      'tab 0 signs in in place of A',
+      'the user signs out of A in tab 0',
+      'the server takes the sign-out of A by tab 0',
+      'the server takes the exchange by tab 0',
+      'the cookie of the exchange by tab 0 is kept, tab 0 dies  [fault]',
+      'all becomes quiet',
+    ]);
+  });
+
+  it('have a deliberate bug for each of their rules, and each still fits the code', async () => {
+    const page = await fs.readFile('docs/simulation.md', 'utf8');
+    for (const { name, patches } of CHAIN_MUTANTS) {
+      const fits = await bundle('explore-worker.ts', 'test-fit', { patches }).then(() => name, String);
+      expect(fits).toBe(name);
+      expect(page).toContain(`With \`${name}\` (`);
+    }
   });
 });
 

@@ -1,12 +1,31 @@
-import { takeSnapshot, type SessionSnapshot } from '../../client/src/snapshot.ts';
+import type { SessionState } from '../../client/src/session-state.ts';
+import { takeSnapshot as take, type SessionSnapshot } from '../../client/src/snapshot.ts';
 
 // Stands in for the client's snapshots in the bundle: the same verdict without writing both down as JSON after every event,
-// which took an eighth of a run.
+// which took an eighth of a run. It also remembers of which state a snapshot was taken, where a world is explored.
 
-export { takeSnapshot };
+let states: WeakMap<SessionSnapshot, SessionState> | null = null;
 
-export const keepIfEqual = (before: SessionSnapshot, now: SessionSnapshot): SessionSnapshot =>
-  isEqual(before, now) ? before : now;
+/** From now on {@link stateOf} knows the state behind a snapshot. */
+export function keepStates(): void {
+  states = new WeakMap();
+}
+
+/** The state that a snapshot was taken of last; `null` if states are not kept. */
+export const stateOf = (snapshot: SessionSnapshot): SessionState | null => states?.get(snapshot) ?? null;
+
+export function takeSnapshot(state: SessionState): SessionSnapshot {
+  const snapshot = take(state);
+  states?.set(snapshot, state);
+  return snapshot;
+}
+
+export function keepIfEqual(before: SessionSnapshot, now: SessionSnapshot): SessionSnapshot {
+  if (!isEqual(before, now)) return now;
+  const state = states?.get(now);
+  if (state) states?.set(before, state);
+  return before;
+}
 
 function isEqual(a: unknown, b: unknown): boolean {
   if (a === b) return true;

@@ -1,0 +1,47 @@
+import { DEFAULT_POLICY } from '../../server/src/policy.ts';
+import type { ChainWorld } from './chain-world.ts';
+import { createCluster } from './cluster.ts';
+import type { Database } from './database.ts';
+import type { Random } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+import { createTables } from './session-table.ts';
+
+/** One node over the memory store, without delays and faults. */
+export function createServer(world: () => ChainWorld, random: Random): Pick<ChainWorld, 'cluster' | 'rows'> {
+  const nowMs = (): number => world().nowMs;
+  const database: Database = {
+    query: async (_, work) => work(nowMs()),
+    transact: async (_, __, work) =>
+      work({
+        nowMs: nowMs(),
+        put: (table, key, value) => void table.set(key, value),
+        remove: (table, key) => void table.delete(key),
+      }),
+    crash: () => {},
+    nowMs,
+    forgettable: () => 0,
+  };
+  const scheduler: Scheduler = {
+    nowMs,
+    after: () => () => {},
+    runUntil: () => Promise.resolve(),
+    note: () => {},
+    notes: [],
+    events: () => 0,
+    traceHash: () => 0,
+  };
+  const nothing = (): void => {};
+  const watch = { onCreated: nothing, onRotated: nothing, onWritten: nothing, onEnded: nothing };
+  const tables = createTables(database, random.fork('rows'), DEFAULT_POLICY, watch);
+  const cluster = createCluster({
+    scheduler,
+    random: random.fork('cluster'),
+    policy: DEFAULT_POLICY,
+    tables,
+    nodes: 1,
+    onFact: nothing,
+    onTokens: nothing,
+    onBug: (text) => (world().broken = `the server fails: ${text}`),
+  });
+  return { cluster, rows: tables.sessions };
+}

@@ -1,0 +1,197 @@
+import {
+  act,
+  cookiesOf,
+  finish,
+  hear,
+  isBehind,
+  keepCookies,
+  kill,
+  living,
+  lose,
+  machineOf,
+  serve,
+  signIn,
+  signOut,
+  tell,
+  write,
+  type ChainTab,
+  type ChainWorld,
+  type Letter,
+} from './chain-world.ts';
+
+type Naming = (sid: string | null) => string;
+
+/** One thing that can happen next. Its label names it among the others. */
+export type ChainStep = { readonly label: string; readonly run: () => void };
+
+/** The sessions by letter, in the order in which the server made them. */
+export function letterOf({ rows }: ChainWorld, sid: string | null | undefined): string {
+  const at = sid ? [...rows.keys()].indexOf(sid) : -1;
+  return at < 0 ? 'nobody' : ('ABCDEFGH'[at] ?? sid ?? '');
+}
+
+/** Everything that can happen in a world. */
+export function chainSteps(world: ChainWorld): readonly ChainStep[] {
+  return [
+    ...world.tabs.flatMap((tab, at) => (tab.isAlive ? tabSteps(world, tab, at) : [])),
+    ...world.letters.flatMap((letter) => (letter.answer ? answerSteps(world, letter) : requestSteps(world, letter))),
+    ...world.writings.map((writing) => ({
+      label: `tab ${writing.tab} writes ${letterOf(world, writing.sid)} to the vault`,
+      run: () => write(world, writing),
+    })),
+  ];
+}
+
+function tabSteps(world: ChainWorld, tab: ChainTab, at: number): readonly ChainStep[] {
+  const { store, rows, setup, signedOutAtMs } = world;
+  const snapshot = tab.auth.getSnapshot();
+  const state = machineOf(tab);
+  const held = store.record?.session?.sid ?? null;
+  const shown = state && 'stored' in state.phase ? state.phase.stored.sid : null;
+  const steps: ChainStep[] = [];
+  const isPrompted = shown !== null || held === null;
+  const isBack = signedOutAtMs === null || (setup.returns === true && snapshot.status === 'signed-out');
+  if (tab.signingIn === 0 && world.signIns > 0 && isPrompted && isBack)
+    steps.push({
+      label: `tab ${at} signs in${shown ? ` in place of ${letterOf(world, shown)}` : ''}`,
+      run: () => signIn(world, tab),
+    });
+  // News counts for nothing while a sign-in of its own is under way: its writing compares and swaps.
+  if (isBehind(world, tab) && state?.syncing === null && tab.signingIn === 0)
+    steps.push({ label: `tab ${at} hears that the store changed`, run: () => tell(tab, 'store-changed') });
+  const row = rows.get(shown ?? '');
+  const isOfUse = row && (row.lastUsedAtMs === null || row.revokedReason !== null);
+  const isAsking = world.letters.some((letter) => letter.tab === at && letter.kind === 'refresh');
+  const isIdle = state && state.flight === null && state.storing === null && !isAsking;
+  if (shown === held && snapshot.status === 'active' && isIdle && isOfUse)
+    steps.push({ label: `tab ${at} refreshes ${letterOf(world, shown)}`, run: () => refresh(world, tab, at) });
+  if (signedOutAtMs === null && shown !== null && shown === held && setup.signOuts > 0)
+    steps.push({
+      label: `the user signs out of ${letterOf(world, shown)} in tab ${at}`,
+      run: () => signOut(world, tab),
+    });
+  return steps;
+}
+
+/** A refresh is one step where its messages are not explored one by one. */
+function refresh(world: ChainWorld, tab: ChainTab, at: number): void {
+  tab.auth.extend();
+  if (world.setup.refreshes === 'messages') return;
+  const mine = (): Letter | undefined => world.letters.find((letter) => letter.tab === at && letter.kind === 'refresh');
+  act(world, () => {});
+  for (let letter = mine(); letter; letter = mine()) {
+    const next = letter;
+    act(world, () => (next.answer ? hear(world, next) : serve(world, next)));
+  }
+}
+
+const WORDS = { exchange: 'exchange', refresh: 'refresh', revoke: 'sign-out', discard: 'discard' } as const;
+
+/** A letter in words: which, of whom, and of which tab. */
+function nameOf(world: ChainWorld, letter: Letter): string {
+  const { kind, sid, tab } = letter;
+  const isLike = (other: Letter): boolean => other.kind === kind && other.tab === tab && other.sid === sid;
+  const number = world.letters.filter(isLike).indexOf(letter) + 1;
+  const of = kind === 'exchange' ? '' : ` of ${letterOf(world, sid)}`;
+  return `the ${WORDS[kind]}${of} by tab ${tab}${number > 1 ? `, told ${number} times` : ''}`;
+}
+
+/** Spends one of the faults that the world has left. */
+const spoil = (world: ChainWorld, label: string, run: () => void): readonly ChainStep[] =>
+  world.faults === 0
+    ? []
+    : [
+        {
+          label: `${label}  [fault]`,
+          run: () => {
+            world.faults--;
+            run();
+          },
+        },
+      ];
+
+function requestSteps(world: ChainWorld, letter: Letter): readonly ChainStep[] {
+  return [{ label: `the server takes ${nameOf(world, letter)}`, run: () => serve(world, letter) }];
+}
+
+function answerSteps(world: ChainWorld, letter: Letter): readonly ChainStep[] {
+  const name = nameOf(world, letter);
+  const steps: ChainStep[] = [{ label: `tab ${letter.tab} hears of ${name}`, run: () => hear(world, letter) }];
+  const isMade = letter.kind === 'exchange' && letter.answer?.status === 200;
+  // What was refused is asked again, or not: nothing hangs on that answer.
+  if (letter.answer?.status === 200)
+    steps.push(...spoil(world, `the answer to ${name} is lost`, () => lose(world, letter)));
+  if (isMade)
+    steps.push(
+      ...spoil(world, `the cookie of ${name} is kept, tab ${letter.tab} dies`, () => {
+        keepCookies(world, letter);
+        kill(world, letter.tab);
+      }),
+    );
+  return steps;
+}
+
+/** What is broken in a world at this moment; `null` if nothing is. */
+export function judgeNow(world: ChainWorld): string | null {
+  if (world.broken) return world.broken;
+  for (const [at, tab] of world.tabs.entries()) {
+    if (!tab.isAlive) continue;
+    const lost = judgeTab(world, tab, (sid) => letterOf(world, sid));
+    if (lost) return `tab ${at} ${lost}`;
+  }
+  // A page that authenticates again and again has two.
+  const alive = living(world).length;
+  if (world.tabs.length === 1 && world.setup.faults === 0 && alive > 2) return `one tab has ${alive} live sessions`;
+  return null;
+}
+
+/** What a tab has lost that nobody asked to end. */
+function judgeTab({ setup, signedOutAtMs, rows, sentAt }: ChainWorld, tab: ChainTab, name: Naming): string | null {
+  const snapshot = tab.auth.getSnapshot();
+  const state = machineOf(tab);
+  if (snapshot.status === 'signed-out') {
+    if (signedOutAtMs !== null || snapshot.reason === 'never-signed-in') return null;
+    return `is signed out (${snapshot.reason}) and nobody asked`;
+  }
+  if (snapshot.status !== 'reauth-required') return null;
+  const sid = state && 'stored' in state.phase ? state.phase.stored.sid : null;
+  if (setup.begins === 'expired' && sid === [...rows.keys()][0]) return null;
+  // A sign-in that was under way when the user signed out ends with that.
+  if (signedOutAtMs !== null && (sentAt.get(sid ?? '') ?? 0) <= signedOutAtMs) return null;
+  return `asks its user again, and nobody asked: ${name(sid)} was ended (${rows.get(sid ?? '')?.revokedReason})`;
+}
+
+/** Lets the world become quiet, and says what is broken then. The world is spent. */
+export function judgeQuiet(world: ChainWorld): string | null {
+  const inOrder = (): string | null => {
+    finish(world);
+    return judgeNow(world);
+  };
+  const first = inOrder();
+  if (first) return first;
+  for (const signal of ['online', 'foreground'] as const) {
+    for (const tab of world.tabs) act(world, () => tell(tab, signal));
+    const broken = inOrder();
+    if (broken) return broken;
+  }
+  for (const tab of world.tabs) if (tab.isAlive) act(world, () => tab.auth.extend());
+  return inOrder() ?? judgeGhosts(world) ?? judgeWaiters(world);
+}
+
+/** After a sign-out no session of the device answers whose sign-in had begun by then, unless it is in use. */
+function judgeGhosts(world: ChainWorld): string | null {
+  const { signedOutAtMs, store, sentAt } = world;
+  if (signedOutAtMs === null) return null;
+  const held = store.record?.session?.sid;
+  const cookies = new Set(cookiesOf(world).filter((sid) => (sentAt.get(sid) ?? 0) <= signedOutAtMs));
+  const ghost = living(world).find(({ sid }) => sid !== held && cookies.has(sid));
+  return ghost ? `after the sign-out the cookie of ${letterOf(world, ghost.sid)} is still good` : null;
+}
+
+/** Once a tab has a session that was signed in to after the step-up was asked for, nothing waits for it any more. */
+function judgeWaiters(world: ChainWorld): string | null {
+  const { tabs, rows, store } = world;
+  const isNew = (sid: string | null | undefined): boolean => Boolean(sid) && sid !== [...rows.keys()][0];
+  const at = tabs.findIndex((tab) => tab.isAlive && tab.isWaiting && isNew(store.record?.session?.sid));
+  return at < 0 ? null : `the request of tab ${at} waits for a step-up that has happened`;
+}
