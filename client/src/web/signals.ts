@@ -53,6 +53,10 @@ export const webSignals =
     on('visibilitychange', onVisible);
     if ((globalThis.document as Partial<Document> | undefined)?.hidden) onVisible();
     on('resume', () => emit('resumed'));
+    // Without a database a sign-out is in web storage, and a message can arrive before other tabs see it there. This event cannot.
+    on('storage', (event) => {
+      if ((event as StorageEvent).key?.startsWith('holdfast-')) emit('store-changed');
+    });
     const listen = (): (() => void) => channel.listen(() => emit('store-changed'));
     let stopListening = listen();
     // A page that is kept to come back to would be thrown away for a message. It reads the store when it is back.
