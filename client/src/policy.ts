@@ -11,7 +11,10 @@ export type SessionPolicy = {
    * The server counts on it: its `rotationInterval` must be longer than this plus the longest life of a message.
    */
   readonly responseDeadlineMs: number;
-  /** How long to wait for the lock between tabs before going ahead without it, in ms. Default 3 000. */
+  /**
+   * How long to wait for the lock between tabs, in ms. After that one of the waiting tabs sends a second refresh, for the holder may
+   * be slow or frozen. Default 3 000.
+   */
   readonly lockWaitMs: number;
   /** Deadlines are looked at this often at least, in ms, because timers stand still while a device sleeps. Default 30 000. */
   readonly tickMs: number;

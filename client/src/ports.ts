@@ -123,10 +123,11 @@ export type Clock = {
 };
 
 /**
- * Exclusion across tabs: an optimisation, never what correctness rests on. Resolves with the release function, or with
- * `null` when the lock could not be had in `waitMs` or there is no such thing here. Never rejects, never steals.
+ * Locks across tabs: an optimisation; correctness does not rest on them. Resolves with the release function, or with `null` if the
+ * lock could not be had within `waitMs` (ms) or there are no locks here. Never rejects, never steals. Each `level` (0, 1, 2, …) is
+ * a lock of its own: when the holder of one is slow, the tabs that wait for it go on to the next.
  */
-export type Mutex = (waitMs: number) => Promise<(() => void) | null>;
+export type Mutex = (waitMs: number, level: number) => Promise<(() => void) | null>;
 
 /** What the platform noticed. */
 export type Signal = 'foreground' | 'background' | 'online' | 'offline' | 'resumed' | 'store-changed' | 'user-active';

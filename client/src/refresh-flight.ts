@@ -31,6 +31,9 @@ import {
 
 const SHORTER_PATIENCE = 0.8;
 
+/** The last lock. After waiting for it in vain a refresh goes ahead without a lock. */
+const LAST_LOCK = 8;
+
 type FailureCause = Extract<Observation, { type: 'refresh.failed' }>['cause'];
 type Failure = { readonly cause: FailureCause } & Partial<Pick<NoAnswer, 'retryAfterMs' | 'words'>>;
 
@@ -42,7 +45,7 @@ const MISMATCH: Failure = { cause: 'answer-mismatch', words: 'answer-mismatch' }
 /** Failures that say nothing of the server: it was not reached. */
 const OUT_OF_REACH: readonly FailureCause[] = ['network', 'timeout', 'not-json'];
 
-function enter(turn: Turn, flight: Flight, step: FlightStep, waitMs: number): void {
+function enter(turn: Turn, flight: Omit<Flight, 'step' | 'deadline'>, step: FlightStep, waitMs: number): void {
   turn.state.flight = { ...flight, step, deadline: after(turn.now, waitMs) };
 }
 
@@ -53,39 +56,40 @@ function read(turn: Turn, flight: Flight, step: FlightStep): void {
 }
 
 /** Starts a refresh. Whoever waits at this moment joins it. */
-export function startFlight(turn: Turn, cause: RefreshCause, resource: string | null = null): void {
-  const { state, now, policy } = turn;
+export function startFlight(turn: Turn, cause: RefreshCause, wanted: string | null = null): void {
+  const { state } = turn;
   const attempt = ++state.attempts;
-  // The port bounds the wait; the deadline here is for a port that never answers.
-  const deadline = after(now, policy.lockWaitMs * 2);
-  state.flight = {
-    attempt,
-    cause,
-    generation: state.generation,
-    resource: cause === 'resource' ? resource : null,
-    startedAt: now,
-    deadline,
-    hasNonce: false,
-    isUserActive: false,
-    step: { kind: 'locking' },
-  };
+  const { generation } = state;
+  const resource = cause === 'resource' ? wanted : null;
   state.wanted = null;
   observe(turn, { type: 'refresh.started', attempt, cause });
   for (const { caller } of state.waiting) observe(turn, { type: 'refresh.joined', attempt, caller });
-  run(turn, { type: 'acquireLock', attempt, waitMs: policy.lockWaitMs });
+  lock(turn, { attempt, cause, generation, resource, startedAt: turn.now, hasNonce: false, isUserActive: false }, 0);
 }
 
-/** The lock was had, or it was not: both go on, because the server makes a refresh without it safe. */
-export function onLockSettled(turn: Turn, { attempt }: Event<'lockSettled'>): void {
+/**
+ * Waits for one of the locks. A tab that has waited for the first lock in vain goes on to the second, and so on. So a slow or
+ * frozen holder costs one more refresh, and not one more in every tab that waits.
+ */
+function lock(turn: Turn, flight: Omit<Flight, 'step' | 'deadline'>, level: number): void {
+  const { lockWaitMs, responseDeadlineMs } = turn.policy;
+  // The second refresh begins soon. The third one begins when the first and the second have had time for their answers.
+  const waitMs = level ? responseDeadlineMs : lockWaitMs;
+  // The port bounds the wait. The deadline is for a port that never answers, and for a device that slept.
+  enter(turn, flight, { kind: 'locking', level }, waitMs * 2);
+  run(turn, { type: 'acquireLock', attempt: flight.attempt, waitMs, level });
+}
+
+/** The lock was acquired, or it was not. Without any lock the refresh goes ahead, because the server makes that safe. */
+export function onLockSettled(turn: Turn, { attempt, isHeld }: Omit<Event<'lockSettled'>, 'type'>): void {
   const { flight } = turn.state;
   if (flight?.attempt !== attempt) run(turn, { type: 'endRefresh', attempt });
-  else if (flight.step.kind === 'locking') goAhead(turn, flight);
-}
-
-function goAhead(turn: Turn, flight: Flight): void {
-  const waitedMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
-  observe(turn, { type: 'refresh.locked', attempt: flight.attempt, waitedMs });
-  read(turn, flight, { kind: 'reading' });
+  else if (flight.step.kind === 'locking')
+    if (isHeld || flight.step.level === LAST_LOCK) {
+      const waitedMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
+      observe(turn, { type: 'refresh.locked', attempt, waitedMs });
+      read(turn, flight, { kind: 'reading' });
+    } else lock(turn, flight, flight.step.level + 1);
 }
 
 /** The vault was read for this flight: before the request, or again after the server said no. */
@@ -125,15 +129,27 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
     return turn.config.delivery === 'cookie'
       ? send(turn, flight, held, held.stored, record?.stamp ?? 0)
       : requireReauthentication(turn, held.stored, 'storage-lost');
+  if (isDone(turn, flight, held, session)) adoptAndLand(turn, flight, record);
+  else send(turn, flight, held, session, record.stamp);
+}
+
+/** Another tab has refreshed while this one waited for the lock or slept, or another session is stored. */
+function isDone(turn: Turn, flight: Flight, held: Active, session: StoredSession): boolean {
   const isAnother = session.sid !== held.stored.sid || session.sub !== held.stored.sub;
   const { access } = holdStored(session, 'verified', turn.now);
   const isToBeReplaced = flight.generation === turn.state.generation;
   const isRefused = (held.isRefused || isToBeReplaced) && access?.value === held.access?.value;
-  // Somebody else has refreshed while this tab waited for the lock or slept.
   const isFresh = access !== null && freshMs(access, turn.now, turn.state.jitter, turn.policy) > 0;
-  const isNews = isFresh && !isRefused && flight.cause !== 'extend' && !flight.resource;
-  if (isAnother || isNews) adoptAndLand(turn, flight, record);
-  else send(turn, flight, held, session, record.stamp);
+  return isAnother || (isFresh && !isRefused && flight.cause !== 'extend' && !flight.resource);
+}
+
+/** Takes over what another tab has written. A refresh that still waits for a lock ends if that is what it would read. */
+export function adoptNews(turn: Turn, news: VaultRecord): void {
+  const { flight } = turn.state;
+  const held = activePhase(turn);
+  if (held && news.session && flight?.step.kind === 'locking' && isDone(turn, flight, held, news.session))
+    adoptAndLand(turn, flight, news);
+  else adopt(turn, news, 'verified');
 }
 
 function adoptAndLand(turn: Turn, flight: Flight, record: VaultRecord): void {
@@ -260,7 +276,8 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
   const { flight, stamp } = turn.state;
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
-  if (step.kind === 'locking') goAhead(turn, flight);
+  // A port that never answers, or a device that slept: the refresh goes ahead.
+  if (step.kind === 'locking') onLockSettled(turn, { attempt, isHeld: true });
   else if (step.kind === 'committing') {
     // Another tab's session was adopted meanwhile: stored later, this one would overwrite it, perhaps with what is spent by then.
     if (step.stamp !== stamp) return endFlight(turn);

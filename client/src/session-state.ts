@@ -106,7 +106,8 @@ export type Phase =
 
 /** What a refresh is doing. Each step waits for exactly one event, or for its deadline. */
 export type FlightStep =
-  | { readonly kind: 'locking' }
+  /** `level`: which of the locks it waits for, from 0 on. */
+  | { readonly kind: 'locking'; readonly level: number }
   | { readonly kind: 'reading' }
   /** `sent`: the refresh token in the request; `null`: a cookie. */
   | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number; readonly sent: string | null }
@@ -265,8 +266,8 @@ export type SessionEvent =
       readonly stage: ReauthenticationStage;
       readonly why: ReauthenticationFailure;
     }
-  /** The lock was had, or it could not be. */
-  | { readonly type: 'lockSettled'; readonly attempt: number }
+  /** The lock was acquired, or it was not. */
+  | { readonly type: 'lockSettled'; readonly attempt: number; readonly isHeld: boolean }
   | { readonly type: 'vaultRead'; readonly operation: number; readonly record: VaultRecord | null }
   | {
       readonly type: 'vaultWritten';
@@ -308,7 +309,7 @@ export type GrantedToken = {
  * also when a port throws or never answers.
  */
 export type Effect =
-  | { readonly type: 'acquireLock'; readonly attempt: number; readonly waitMs: number }
+  | { readonly type: 'acquireLock'; readonly attempt: number; readonly waitMs: number; readonly level: number }
   /** Ends an attempt: its lock, held or still waited for, is given up, and an exchange that is still out is aborted. No reply. */
   | { readonly type: 'endRefresh'; readonly attempt: number }
   /** `isForRefresh`: a refresh request follows in the same task, so what it needs besides is made before the read. */

@@ -165,7 +165,7 @@ function armWake(shell: Shell): void {
 function runEffect(shell: Shell, effect: Effect): void {
   switch (effect.type) {
     case 'acquireLock':
-      return acquireLock(shell, effect.attempt, effect.waitMs);
+      return acquireLock(shell, effect);
     case 'endRefresh':
       return endRefresh(shell, effect.attempt);
     case 'readVault':
@@ -200,17 +200,18 @@ export function tellObservers(shell: Shell, observation: Observation): void {
   for (const observer of Array.from(shell.observers)) callSafely(() => observer(observation));
 }
 
-function acquireLock(shell: Shell, attempt: number, waitMs: number): void {
-  const controller = new AbortController();
+function acquireLock(shell: Shell, { attempt, waitMs, level }: Extract<Effect, { type: 'acquireLock' }>): void {
+  // One for all locks of an attempt: one that comes late is given up with the others.
+  const controller = shell.attempts.get(attempt) ?? new AbortController();
   const { signal } = controller;
   shell.attempts.set(attempt, controller);
   const settleLock = (release: (() => void) | null): void => {
     if (signal.aborted) return release?.();
     // The next tab must find what this one wrote.
     if (release) signal.addEventListener('abort', () => void shell.vaultTail.then(release).catch(() => {}));
-    dispatch(shell, { type: 'lockSettled', attempt });
+    dispatch(shell, { type: 'lockSettled', attempt, isHeld: !!release });
   };
-  void (async () => shell.platform.mutex(waitMs))().then(settleLock, () => settleLock(null));
+  void (async () => shell.platform.mutex(waitMs, level))().then(settleLock, () => settleLock(null));
 }
 
 function endRefresh({ attempts }: Shell, attempt: number): void {

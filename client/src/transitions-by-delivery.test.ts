@@ -39,7 +39,8 @@ const withCookie: Table = {
     'active probe locking biometric, reauthenticate': ['step-up wanted'],
     'active probe storing, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh, writeVault, revoke': ['sign-out wanted'],
-    'active probe reading, readVault': ['lock settled', 'vault unavailable', 'no answer'],
+    'active probe reading, readVault': ['lock had', 'vault unavailable', 'no answer'],
+    'active probe locking, acquireLock': ['lock not had'],
     'signed-out (user), endRefresh': ['read: signed out'],
   },
   'probing, reading': {

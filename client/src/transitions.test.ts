@@ -26,7 +26,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'restoring, 2 user-changed': ['token of another owner wanted'],
     'restoring storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault': ['sign-out wanted'],
-    'restoring, endRefresh': ['lock settled'],
+    'restoring, endRefresh': ['lock had', 'lock not had'],
     'active, new token': ['read: as it was', 'read: newer'],
     'signed-out (user)': ['read: signed out'],
     'signed-out (storage-lost)': ['read: lost'],
@@ -37,7 +37,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (user)': ['offline'],
     'signed-out (user), 2 signed-out': ['token wanted', 'token of another owner wanted', 'step-up wanted'],
     'signed-out (user) storing, writeVault': ['signed in'],
-    'signed-out (user), endRefresh': ['lock settled'],
+    'signed-out (user), endRefresh': ['lock had', 'lock not had'],
   },
   active: {
     'active, readVault': ['foreground', 'resumed', 'store changed'],
@@ -48,7 +48,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active locking, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'active, endRefresh': ['lock settled'],
+    'active, endRefresh': ['lock had', 'lock not had'],
   },
   'active, parked': {
     'active, readVault': ['foreground', 'resumed', 'store changed'],
@@ -59,7 +59,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active locking, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
-    'active, endRefresh': ['lock settled'],
+    'active, endRefresh': ['lock had', 'lock not had'],
   },
   'active, syncing': {
     active: [
@@ -79,7 +79,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active locking, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'active, endRefresh': ['lock settled'],
+    'active, endRefresh': ['lock had', 'lock not had'],
     'active, new token': ['read: newer'],
     'signed-out (user)': ['read: signed out'],
   },
@@ -92,7 +92,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active locking, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'active, endRefresh': ['lock settled'],
+    'active, endRefresh': ['lock had', 'lock not had'],
   },
   'active, ending with its token, nobody there': {
     'active, readVault': ['foreground', 'resumed', 'store changed'],
@@ -105,7 +105,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active locking, user noted, acquireLock': ['extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'active, endRefresh': ['lock settled'],
+    'active, endRefresh': ['lock had', 'lock not had'],
   },
   'active, backing off': {
     'active locking, readVault, acquireLock': ['foreground', 'resumed'],
@@ -116,7 +116,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active biometric backing off, reauthenticate': ['step-up wanted'],
     'active storing backing off, writeVault': ['signed in'],
     'signed-out (user) burying, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
-    'active backing off, endRefresh': ['lock settled'],
+    'active backing off, endRefresh': ['lock had', 'lock not had'],
   },
   'active, step-up by biometric': {
     'active biometric, readVault': ['foreground', 'resumed', 'store changed'],
@@ -127,7 +127,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active biometric storing, writeVault': ['signed in'],
     'signed-out (user) burying, 2 signed-out, writeVault, revoke': ['sign-out wanted'],
     'active password': ['biometric failed'],
-    'active biometric, endRefresh': ['lock settled'],
+    'active biometric, endRefresh': ['lock had', 'lock not had'],
   },
   'active, step-up by password': {
     'active password, readVault': ['foreground', 'resumed', 'store changed'],
@@ -138,7 +138,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active password storing, writeVault': ['signed in'],
     'signed-out (user) burying, 2 signed-out, writeVault, revoke': ['sign-out wanted'],
     'active, 2 step-up-declined': ['password cancelled'],
-    'active password, endRefresh': ['lock settled'],
+    'active password, endRefresh': ['lock had', 'lock not had'],
   },
   locking: {
     'active locking, readVault': ['foreground', 'resumed', 'store changed'],
@@ -147,7 +147,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active locking biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
-    'active reading, readVault': ['lock settled', 'vault unavailable', 'no answer'],
+    'active reading, readVault': ['lock had', 'vault unavailable', 'no answer'],
+    'active locking, acquireLock': ['lock not had'],
     'signed-out (user), endRefresh, 1 signed-out': ['read: signed out'],
   },
   reading: {
@@ -217,7 +218,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'reauth-required biometric storing, writeVault': ['signed in'],
     'signed-out (user) burying, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
     'reauth-required password': ['biometric failed'],
-    'reauth-required biometric, endRefresh': ['lock settled'],
+    'reauth-required biometric, endRefresh': ['lock had', 'lock not had'],
   },
   'reauthentication by password': {
     'reauth-required password, readVault': ['foreground', 'resumed', 'store changed'],
@@ -226,7 +227,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'reauth-required password storing, writeVault': ['signed in'],
     'signed-out (user) burying, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
     'signed-out (reauth-failed) burying, 1 signed-out, writeVault': ['password cancelled'],
-    'reauth-required password, endRefresh': ['lock settled'],
+    'reauth-required password, endRefresh': ['lock had', 'lock not had'],
   },
   'restoring, storing a sign-in': {
     'restoring storing': ['foreground', 'resumed', 'offline', 'store changed', 'token wanted', 'step-up wanted'],
@@ -234,7 +235,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'restoring storing, 2 user-changed': ['token of another owner wanted'],
     'restoring storing, revoke, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'restoring storing, endRefresh': ['lock settled'],
+    'restoring storing, endRefresh': ['lock had', 'lock not had'],
     'active storing, new token': ['read: as it was', 'read: newer'],
     'signed-out (user) storing': ['read: signed out'],
     'signed-out (storage-lost) storing': ['read: lost'],
@@ -254,7 +255,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (user) storing, 2 signed-out': ['token of another owner wanted'],
     'signed-out (user) storing, revoke, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'signed-out (user) storing, endRefresh': ['lock settled'],
+    'signed-out (user) storing, endRefresh': ['lock had', 'lock not had'],
     'active, new token, user told': ['written'],
     'signed-out (user) storing, writeVault': [
       'written by another',
@@ -275,7 +276,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active unwritten sign-in wanting extend, user noted': ['extend'],
     'active storing unwritten sign-in, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'active unwritten sign-in, endRefresh': ['lock settled'],
+    'active unwritten sign-in, endRefresh': ['lock had', 'lock not had'],
     'active unwritten': ['written late'],
   },
   'a sign-in that is stored late': {
@@ -289,7 +290,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active unwritten sign-in wanting extend, user noted': ['extend'],
     'active storing unwritten sign-in, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'active unwritten sign-in, endRefresh': ['lock settled'],
+    'active unwritten sign-in, endRefresh': ['lock had', 'lock not had'],
     active: ['written'],
     'active, new token': ['written by another'],
     'active unwritten sign-in, writeVault': ['buried by another', 'damaged meanwhile', 'emptied meanwhile'],
@@ -306,7 +307,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active unwritten wanting extend, user noted': ['extend'],
     'active storing unwritten, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
-    'active unwritten, endRefresh': ['lock settled'],
+    'active unwritten, endRefresh': ['lock had', 'lock not had'],
     active: ['written', 'written by another', 'damaged meanwhile', 'emptied meanwhile'],
     'signed-out (user)': ['buried by another'],
   },
@@ -315,7 +316,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (user) burying': ['offline', 'vault unavailable'],
     'signed-out (user) burying, 2 signed-out': ['token wanted', 'token of another owner wanted', 'step-up wanted'],
     'signed-out (user) storing burying, writeVault': ['signed in'],
-    'signed-out (user) burying, endRefresh': ['lock settled'],
+    'signed-out (user) burying, endRefresh': ['lock had', 'lock not had'],
     'signed-out (user)': ['written', 'buried by another'],
     'signed-out (user) burying, writeVault': ['written by another', 'damaged meanwhile', 'emptied meanwhile'],
   },
@@ -363,7 +364,13 @@ describe('the machine', () => {
 
   it('gives back a lock that comes after nobody needs it', () => {
     const [state] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
-    const [, effects] = transition(state, { type: 'lockSettled', attempt: 7 }, now, defaultPolicy, config);
+    const [, effects] = transition(
+      state,
+      { type: 'lockSettled', attempt: 7, isHeld: true },
+      now,
+      defaultPolicy,
+      config,
+    );
     expect(effects).toEqual([{ type: 'endRefresh', attempt: 7 }]);
   });
 

@@ -1,7 +1,7 @@
 import { after, hasPassed } from './instant.ts';
 import { knowStore } from './known-store.ts';
 import { backOff } from './pacing.ts';
-import { onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
+import { adoptNews, onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
 import type { Event, Held } from './session-state.ts';
 import {
   adopt,
@@ -56,7 +56,7 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
   if (state.phase.kind !== 'restoring') {
     // A refresh that waits to be stored would lose its comparison: what is read says so also where storage takes no write.
     const isKept = state.storing ?? state.unwritten?.isUsersWill;
-    if (news && news.stamp !== state.stamp && !isKept) adopt(turn, news, 'verified');
+    if (news && news.stamp !== state.stamp && !isKept) adoptNews(turn, news);
     return lookAgain(turn);
   }
   const stamp = record?.stamp ?? 0;

@@ -73,7 +73,13 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-adoption',
     what: 'a fresh token of another tab is not adopted before a refresh',
-    patches: [{ file: FLIGHT, find: 'if (isAnother || isNews) adoptAndLand', replace: 'if (isAnother) adoptAndLand' }],
+    patches: [
+      {
+        file: FLIGHT,
+        find: "return isAnother || (isFresh && !isRefused && flight.cause !== 'extend' && !flight.resource);",
+        replace: 'return isAnother;',
+      },
+    ],
   },
   {
     name: 'missing-token-drops-stored',
@@ -253,15 +259,15 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: FLIGHT,
-        find: "run(turn, { type: 'acquireLock', attempt, waitMs: policy.lockWaitMs });",
-        replace: "run(turn, { type: 'acquireLock', attempt, waitMs: 1e9 });",
-      },
-      {
-        file: FLIGHT,
-        find: 'const deadline = after(now, policy.lockWaitMs * 2);',
-        replace: 'const deadline = after(now, 1e9);',
+        find: 'const waitMs = level ? responseDeadlineMs : lockWaitMs;',
+        replace: 'const waitMs = 1e9;',
       },
     ],
+  },
+  {
+    name: 'one-lock-for-all',
+    what: 'every tab that has waited for the lock in vain goes ahead at once',
+    patches: [{ file: FLIGHT, find: 'if (isHeld || flight.step.level === LAST_LOCK)', replace: 'if (true)' }],
   },
   {
     name: 'extension-is-not-told',

@@ -83,6 +83,7 @@ export function createDevice(parts: DeviceParts): Device {
       process.isAlive = false;
       process.held.length = 0;
       const isOrphaned = random.chance(setup.faults.lockOrphaned);
+      if (locks.isHeldBy(process)) parts.prices.onHolderStopped(process);
       if (locks.onDeath(process, isOrphaned) && isOrphaned) books.reach('lock orphaned');
       for (const call of books.calls.values()) if (call.process === process.name) call.isForgotten = true;
       scheduler.note(process.name, 'is killed');
@@ -92,7 +93,7 @@ export function createDevice(parts: DeviceParts): Device {
       // A session that could not be stored yet ends with the service that held it.
       openIn(process, device.storage.record()?.session?.sid === sid ? sid : null);
     }),
-    ...sleep(parts, clock, () => device.tabs()),
+    ...sleep(parts, clock, { tabs: () => device.tabs(), isHolder: (process) => locks.isHeldBy(process) }),
     restart: () => {
       for (const { process } of device.tabs()) device.kill(process, true);
       device.storage.forgetLast((token) => isTooFarBehind(parts, token));
@@ -108,9 +109,9 @@ export function createDevice(parts: DeviceParts): Device {
   };
   const locks = createLocks(parts, clock, {
     onLocked: (process) => aimAtLock(parts, device, process),
-    onTimedOut: (process) => {
-      scheduler.note(process.name, 'goes without the lock');
-      books.reach('went without the lock');
+    onFrozen: parts.prices.onHolderStopped,
+    onTimedOut: () => {
+      books.reach('waited for the lock in vain');
       history.lockTimeouts++;
     },
   });
@@ -207,9 +208,13 @@ function mounting(
 function sleep(
   parts: DeviceParts,
   clock: DeviceClock,
-  tabs: () => readonly Tab[],
+  { tabs, isHolder }: { readonly tabs: () => readonly Tab[]; readonly isHolder: (process: Process) => boolean },
 ): Pick<Device, 'freezeFor' | 'sleepFor' | 'wake'> {
-  const { scheduler, books } = parts;
+  const { scheduler, books, prices } = parts;
+  const stop = (process: Process): void => {
+    freeze(process, parts);
+    if (isHolder(process)) prices.onHolderStopped(process);
+  };
   const wake = (): void => {
     if (clock.asleepSinceMs === null) return;
     clock.sleptMs += scheduler.nowMs() - clock.asleepSinceMs;
@@ -221,7 +226,7 @@ function sleep(
     wake,
     freezeFor: (process, durationMs) => {
       if (process.isFrozen || !process.isAlive) return;
-      freeze(process, parts);
+      stop(process);
       if (durationMs > 60_000) books.reach('frozen for longer than the interval');
       scheduler.after(durationMs, () => {
         // A sleeping device thaws nobody; everybody thaws when it wakes.
@@ -232,7 +237,7 @@ function sleep(
       if (clock.asleepSinceMs !== null) return;
       clock.asleepSinceMs = scheduler.nowMs();
       scheduler.note('device', 'sleeps');
-      for (const { process } of tabs()) freeze(process, parts);
+      for (const { process } of tabs()) stop(process);
       scheduler.after(durationMs, wake);
     },
   };

@@ -13,7 +13,7 @@ export type DeviceHistory = {
   /** When the store last lost something. */
   lostAtMs: number | null;
   isLockMissing: boolean;
-  /** How often a tab waited for the lock in vain, and went without it. */
+  /** How often a tab waited for a lock in vain. */
   lockTimeouts: number;
 };
 

@@ -73,7 +73,7 @@ export function judgeRefreshes({ books, device, scheduler, setup }: Judged): voi
   // Towards the end of a session its tokens are shorter.
   if (Math.min(setup.absoluteLifetimeSeconds, setup.inactivityTimeoutSeconds) * 1_000 < livedMs) return;
   // A token is refreshed when two thirds of its life are over: by one tab for all of them, seldom by two; more often where there is
-  // no lock, which is what keeps apart those that happen to be close. Who waited for it in vain goes without.
+  // no lock, which is what keeps apart those that happen to be close. Of those that waited for it in vain one goes ahead.
   const meetings = device.history.isLockMissing ? 1.5 : 1.1;
   const due = Math.ceil((livedMs / (lifetimeMs * (2 / 3))) * meetings) + setup.tabs + device.history.lockTimeouts;
   if (sent > due) books.violate('I7', `${sent} refreshes where ${due} were due`);

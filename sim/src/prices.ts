@@ -1,7 +1,7 @@
 import type { Observation } from '../../client/src/session-state.ts';
 import type { Books, Call } from './books.ts';
 import type { OutageKind, Outages } from './outages.ts';
-import type { Ground } from './process.ts';
+import type { Ground, Process } from './process.ts';
 import { loneFaultOf } from './setup.ts';
 import type { CallKind, Tab } from './tab.ts';
 
@@ -13,6 +13,8 @@ export type Prices = {
   /** A resource has answered a request that carried this token. */
   onTried(process: string, token: string, status: number): void;
   onObserved(tab: Tab, observation: Observation): void;
+  /** The process that holds a lock between tabs was killed or frozen. */
+  readonly onHolderStopped: (process: Process) => void;
   /** A request has ended. `isSteady`: its tab was active with one session from its beginning to its end. */
   onEnded(call: Call, kind: CallKind, how: string, isSteady: boolean): void;
 };
@@ -21,7 +23,7 @@ export type Prices = {
 const WAIT_MS: Readonly<Record<OutageKind, number>> = { refused: 12_000, unavailable: 12_000, silent: 27_000 };
 /** A request is given up when its deadline comes, and no earlier. */
 const DEADLINE_MS = 119_000;
-/** One expiry costs two refreshes at most, whatever the number of tabs. */
+/** One expiry costs two refreshes at most, whatever the number of tabs; one more for each holder of a lock that was stopped. */
 const REFRESHES = 2;
 /** A token that was accepted a moment ago is not to blame for the next 401. */
 const ACCEPTED_MS = 9_000;
@@ -31,20 +33,27 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
   const accepted = new Map<string, { readonly token: string; readonly atMs: number }>();
   const refused = new Map<string, string>();
   let sent = 0;
+  const stopped = new Set<Process>();
   return {
     onTried: (process, token, status) => {
       if (status === 200) accepted.set(process, { token, atMs: scheduler.nowMs() });
       if (status === 401) refused.set(process, token);
     },
     onObserved: ({ process, cause }, observation) => {
-      if (lone === 'serverSlow' && observation.type === 'refresh.succeeded') sent = 0;
-      if (lone === 'serverSlow' && observation.type === 'refresh.sent' && DUE.has(cause) && ++sent > REFRESHES)
+      if (ENDS_EXPIRY.has(observation.type)) {
+        sent = 0;
+        // One that is frozen goes on when it thaws.
+        for (const each of stopped) if (!each.isFrozen || !each.isAlive) stopped.delete(each);
+      }
+      const isDue = observation.type === 'refresh.sent' && DUE.has(cause);
+      if (lone === 'serverSlow' && isDue && ++sent > REFRESHES + stopped.size)
         books.violate('I7', `${sent} refreshes were sent for one expiry`);
       if (lone !== 'itemRefused' || observation.type !== 'refresh.started' || observation.cause !== 'refused') return;
       const good = accepted.get(process.name);
       const isGood = good?.token === refused.get(process.name) && scheduler.nowMs() - (good?.atMs ?? 0) < ACCEPTED_MS;
       if (isGood) books.violate('I7', `${process.name} refreshes a token that was accepted a moment ago`);
     },
+    onHolderStopped: (process) => void stopped.add(process),
     onEnded: (call, kind, how, isSteady) => {
       if (!isSteady || (lone !== 'outage' && lone !== 'offlineWrongly')) return;
       const waitedMs = scheduler.nowMs() - Math.max(call.beganAtMs, outages.troubledMs());
@@ -57,4 +66,6 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
   };
 }
 
+/** There is another token from here on, or a session that has ended, of which each tab asks once. */
+const ENDS_EXPIRY: ReadonlySet<string> = new Set(['refresh.succeeded', 'refresh.rejected', 'signed-in']);
 const DUE: ReadonlySet<string> = new Set(['proactive', 'expired', 'restored']);

@@ -98,6 +98,9 @@ const FAULTS = {
 const ALONE = ['outage', 'serverSlow', 'offlineWrongly', 'itemRefused'] as const;
 export type LoneFault = (typeof ALONE)[number];
 
+/** What may come on top of a server that is slow: the holder of a lock between tabs is killed or frozen. */
+const HOLDER_STOPS: AimName = 'locked';
+
 /** The critical windows that faults are aimed at; each is the probability that the window is used. */
 const AIMS = {
   /** Committed, not answered: the node dies, the database falls back, the answer is lost, the tab dies. */
@@ -182,6 +185,7 @@ export function drawSetup(seed: number): Setup {
   const safetyMs = random.int(10, random.chance(0.15) ? 240 : 50) * 60_000;
   const hasThief = random.chance(0.3);
   const faults = drawTable(random.fork('faults'), FAULTS, share);
+  const aims = drawTable(random.fork('aims'), AIMS, isCalm ? 0 : 0.25);
   return {
     seed,
     store: random.pick(['cookie', 'vault', 'vault', 'keychain']),
@@ -194,21 +198,24 @@ export function drawSetup(seed: number): Setup {
     userWaitMs: Math.max(random.pick([8_000, 20_000, 60_000]), Math.round(safetyMs / ACTS_MAX)),
     sleepStopsClock: random.chance(0.5),
     theftAtMs: hasThief ? random.int(0, Math.floor(safetyMs * 0.7)) : null,
-    faults: isCalm ? withLone(faults, random.fork('alone')) : faults,
-    aims: drawTable(random.fork('aims'), AIMS, isCalm ? 0 : 0.25),
+    ...(isCalm ? withLone({ faults, aims }, random.fork('alone')) : { faults, aims }),
   };
 }
 
 /** A fault with its most, and no other. */
-function withLone(faults: Setup['faults'], random: Random): Setup['faults'] {
-  const name = random.pick([null, null, 'itemRefused', 'outage', 'offlineWrongly'] as const);
-  return name === null ? faults : { ...faults, [name]: FAULTS[name] };
+function withLone({ faults, aims }: Pick<Setup, 'faults' | 'aims'>, random: Random): Pick<Setup, 'faults' | 'aims'> {
+  const name = random.pick([null, null, ...ALONE]);
+  const isAimed = random.chance(0.5);
+  return {
+    faults: name === null ? faults : { ...faults, [name]: FAULTS[name] },
+    aims: name === 'serverSlow' && isAimed ? { ...aims, [HOLDER_STOPS]: AIMS[HOLDER_STOPS] } : aims,
+  };
 }
 
 /** The only fault of the world, if its price is known; `null`: there is another fault, or none. */
 export function loneFaultOf({ faults, aims, theftAtMs }: Setup): LoneFault | null {
   const [first, ...others] = FAULT_NAMES.filter((name) => faults[name] > 0);
-  const isAimed = AIM_NAMES.some((name) => aims[name] > 0);
+  const isAimed = AIM_NAMES.some((name) => aims[name] > 0 && !(first === 'serverSlow' && name === HOLDER_STOPS));
   return (theftAtMs === null && !isAimed && others.length === 0 && ALONE.find((name) => name === first)) || null;
 }
 

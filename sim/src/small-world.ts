@@ -172,7 +172,7 @@ function runEffect(world: SmallWorld, tab: number, effect: Effect, queue: Sessio
   if (own === undefined) return world;
   switch (effect.type) {
     case 'acquireLock':
-      queue.push({ type: 'lockSettled', attempt: effect.attempt });
+      queue.push({ type: 'lockSettled', attempt: effect.attempt, isHeld: true });
       return world;
     case 'readVault':
       queue.push({ type: 'vaultRead', operation: effect.operation, record: world.record });

@@ -21,7 +21,7 @@ export const STATES = [
   'signed out in another tab',
   "adopted another tab's refresh",
   'lost a compare-and-swap, adopted',
-  'went without the lock',
+  'waited for the lock in vain',
   'killed while holding the lock',
   'lock orphaned',
   'frozen between read and send',

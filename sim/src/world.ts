@@ -50,6 +50,8 @@ export type PlayOptions = {
 const START_MS = Date.UTC(2030, 0, 1);
 /** How long after the last fault everything must be well, in ms: a longest back-off, an interval, and a request. */
 const AWAKENING_MS = 180_000;
+/** How long a request may wait for a token: its deadline before it is sent, the same after a 401, and a moment. */
+const CALL_MS = 250_000;
 
 type World = Ground & {
   readonly setup: Setup & { readonly faults: Record<FaultName, number>; readonly aims: Record<AimName, number> };
@@ -351,7 +353,7 @@ async function playLiveness(world: World, isOver: () => boolean): Promise<void> 
   await step(AWAKENING_MS);
   const begunAtMs = scheduler.nowMs();
   const last = device.tabs().map((tab) => ({ tab, ended: call(tab, 'get', books) }));
-  await step(AWAKENING_MS + 130_000);
+  await step(AWAKENING_MS + CALL_MS);
   if (isOver()) return;
   await judgeAwakening(world, last, begunAtMs);
   judgeCalls(world);

@@ -41,6 +41,14 @@ export const captivePortal = answerInstead(
   '<!doctype html><title>Welcome to our guest network</title><form action="/login">Room number <input></form>',
 );
 
+/** The server takes its time. */
+export const takeTime =
+  (ms: number): Fault =>
+  async (serve, response) => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    writeAnswer(response, await serve());
+  };
+
 /** A moment that a test waits for, or brings about. */
 function moment(): { readonly passed: Promise<void>; readonly pass: () => void } {
   let pass = (): void => {};

@@ -22,7 +22,7 @@ export type PagePorts = {
   readonly signer: ProofSigner;
   randomTokens(count: number): readonly string[];
   randomNumbers(count: number): readonly number[];
-  acquire(use: number, waitMs: number): Promise<boolean>;
+  acquire(use: number, waitMs: number, level: number): Promise<boolean>;
   release(use: number): void;
   send(exchange: number, request: HttpRequest, isAborted: boolean): Promise<HttpAnswer>;
   abort(exchange: number): void;
@@ -110,8 +110,8 @@ const ports: PagePorts = {
   signer: webProofSigner(name),
   randomTokens: (count) => Array.from({ length: count }, platform.randomToken),
   randomNumbers: (count) => Array.from({ length: count }, platform.random),
-  acquire: async (use, waitMs) => {
-    const release = await platform.mutex(waitMs);
+  acquire: async (use, waitMs, level) => {
+    const release = await platform.mutex(waitMs, level);
     if (release) releases.set(use, release);
     return release !== null;
   },

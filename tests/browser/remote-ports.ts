@@ -54,9 +54,10 @@ let lastUse = 0;
 
 /** The lock as a tab uses it. */
 export const holderOf = (tab: Tab): MutexHolder => ({
-  acquire: async (waitMs) => {
+  acquire: async (waitMs, level) => {
     const use = ++lastUse;
-    const isHeld = await tab.evaluate(([use, waitMs]) => ports.acquire(use, waitMs), [use, waitMs] as const);
+    const call = [use, waitMs, level] as const;
+    const isHeld = await tab.evaluate(([use, waitMs, level]) => ports.acquire(use, waitMs, level), call);
     return isHeld ? () => tab.evaluate((use) => ports.release(use), use) : null;
   },
 });

@@ -10,8 +10,9 @@ const tails = new Map<string, Promise<void>>();
  */
 export const processMutex =
   (name: string): Mutex =>
-  (waitMs) =>
+  (waitMs, level) =>
     new Promise((resolve) => {
+      const key = `${name} ${level}`;
       let isOver = false;
       const cancel = timerClock.wake(waitMs, () => {
         isOver = true;
@@ -23,5 +24,5 @@ export const processMutex =
           cancel();
           resolve(release);
         });
-      tails.set(name, (tails.get(name) ?? Promise.resolve()).then(turn));
+      tails.set(key, (tails.get(key) ?? Promise.resolve()).then(turn));
     });

@@ -48,16 +48,16 @@ describe('the file lock', () => {
     const mutex = await betweenProcesses();
     onTestFinished(() => mutex.close());
     const [holder, other] = [await mutex.open(), await mutex.open()];
-    const release = await holder.acquire(5_000);
+    const release = await holder.acquire(5_000, 0);
     process.kill(holder.pid, 'SIGSTOP');
-    expect(await other.acquire(100)).toBeNull();
+    expect(await other.acquire(100, 0)).toBeNull();
     process.kill(holder.pid, 'SIGCONT');
     await release?.();
-    expect(await other.acquire(5_000)).not.toBeNull();
+    expect(await other.acquire(5_000, 0)).not.toBeNull();
   });
 
   it('goes without where no lock can be made: a refresh is safe, only not alone', async () => {
     // Nothing can be made inside of a file.
-    expect(await fileMutex(path.join(program, 'app.lock'))(50)).toBeNull();
+    expect(await fileMutex(path.join(program, 'app.lock'))(50, 0)).toBeNull();
   });
 });

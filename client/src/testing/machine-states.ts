@@ -65,6 +65,11 @@ const trialOf = ({ generation }: SessionState): Trial => ({
   aheadMs: NaN,
 });
 
+const locksSettled = (attempt: number): Readonly<Record<string, SessionEvent>> => ({
+  'lock had': { type: 'lockSettled', attempt, isHeld: true },
+  'lock not had': { type: 'lockSettled', attempt, isHeld: false },
+});
+
 /** Events with the numbers that the state under test waits for. */
 function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<string, SessionEvent>> {
   const { record, newer, ofAnother } = recordsOf(delivery);
@@ -114,7 +119,7 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     'sign-out wanted': { type: 'signOutRequested' },
     'biometric failed': { type: 'reauthenticationFailed', stage: 'biometric', why: 'failed' },
     'password cancelled': { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
-    'lock settled': { type: 'lockSettled', attempt },
+    ...locksSettled(attempt),
     'read: as it was': read(record),
     'read: newer': read(newer),
     'read: signed out': read(buried),
@@ -178,7 +183,7 @@ const expired = LIFETIME_MS + 1;
 const woke: Step = ['woke'];
 const restored: readonly Step[] = [woke, ['read: as it was']];
 const locking: readonly Step[] = [...restored, parked, ['woke', expired]];
-const reading: readonly Step[] = [...locking, ['lock settled']];
+const reading: readonly Step[] = [...locking, ['lock had']];
 const requesting: readonly Step[] = [...reading, ['read: as it was']];
 const rejected: readonly Step[] = [...requesting, ['answer: invalid_grant']];
 const reauthenticating: readonly Step[] = [...rejected, ['read: as it was']];
@@ -240,10 +245,10 @@ export const states: Readonly<Record<Delivery, Readonly<Record<string, readonly 
     ...without([STORED_LATE]),
     // Nothing that is stored can be read, and a cookie may be there all the same.
     'probing, locking': probing,
-    'probing, reading': [...probing, ['lock settled']],
-    'probing, requesting': [...probing, ['lock settled'], ['read: nothing']],
-    'probing, committing': [...probing, ['lock settled'], ['read: nothing'], ['answer: tokens']],
-    'probing, rereading': [...probing, ['lock settled'], ['read: nothing'], ['answer: invalid_grant']],
+    'probing, reading': [...probing, ['lock had']],
+    'probing, requesting': [...probing, ['lock had'], ['read: nothing']],
+    'probing, committing': [...probing, ['lock had'], ['read: nothing'], ['answer: tokens']],
+    'probing, rereading': [...probing, ['lock had'], ['read: nothing'], ['answer: invalid_grant']],
   },
   none: {
     ...without([STORED_LATE, ...UNSTORED, ...RENEWAL]),

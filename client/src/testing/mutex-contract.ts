@@ -4,7 +4,7 @@ import type { Mutex } from '../ports.ts';
 /** A tab or process that uses the lock. */
 export type MutexHolder = {
   /** As `Mutex`; the release resolves once it is done. */
-  acquire(waitMs: number): Promise<(() => Promise<void>) | null>;
+  acquire(waitMs: number, level: number): Promise<(() => Promise<void>) | null>;
 };
 
 /** One lock that several tabs or processes use. */
@@ -15,8 +15,8 @@ export type SharedMutex = {
 
 /** A holder in this process. */
 export const localHolder = (mutex: Mutex): MutexHolder => ({
-  acquire: async (waitMs) => {
-    const release = await mutex(waitMs);
+  acquire: async (waitMs, level) => {
+    const release = await mutex(waitMs, level);
     return release && (() => Promise.resolve(release()));
   },
 });
@@ -25,7 +25,7 @@ export const localHolder = (mutex: Mutex): MutexHolder => ({
 const LONG_MS = 20_000;
 
 async function acquire(holder: MutexHolder, waitMs = LONG_MS): Promise<() => Promise<void>> {
-  const release = await holder.acquire(waitMs);
+  const release = await holder.acquire(waitMs, 0);
   if (!release) throw new Error('the lock could not be had');
   return release;
 }
@@ -45,6 +45,23 @@ async function rush(holders: readonly MutexHolder[]): Promise<number> {
   };
   await Promise.all(holders.map(use));
   return most;
+}
+
+/** Takes three locks, and looks for each that the other holder waits for it, and for no other one. */
+async function expectLocksByLevel(here: MutexHolder, there: MutexHolder): Promise<void> {
+  const first = await acquire(here);
+  const second = await there.acquire(LONG_MS, 1);
+  const third = await here.acquire(LONG_MS, 2);
+  expect([second, third].includes(null)).toBe(false);
+  expect(await here.acquire(50, 1)).toBeNull();
+  await first();
+  expect(await there.acquire(50, 2)).toBeNull();
+  expect(await here.acquire(50, 1)).toBeNull();
+  await second?.();
+  const next = await here.acquire(LONG_MS, 1);
+  expect(next).not.toBeNull();
+  await third?.();
+  await next?.();
 }
 
 /** What every lock between tabs or processes must do. `create` makes a free one. */
@@ -80,8 +97,8 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
 
     it('bounds the wait: a refresh goes ahead without it, and the holder keeps it', async () => {
       const release = await acquire(here);
-      expect(await there.acquire(50)).toBeNull();
-      expect(await there.acquire(50)).toBeNull();
+      expect(await there.acquire(50, 0)).toBeNull();
+      expect(await there.acquire(50, 0)).toBeNull();
       await release();
       await (
         await acquire(there)
@@ -90,7 +107,7 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
 
     it('who gave up waiting does not get it afterwards: the next one is not shut out', async () => {
       const release = await acquire(here);
-      expect(await there.acquire(20)).toBeNull();
+      expect(await there.acquire(20, 0)).toBeNull();
       await release();
       await (
         await acquire(here, 500)
@@ -102,9 +119,12 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
       await release();
       const second = await acquire(there);
       await release();
-      expect(await here.acquire(50)).toBeNull();
+      expect(await here.acquire(50, 0)).toBeNull();
       await second();
     });
+
+    it('has a second lock that is free while the first is held, and a third, each with one holder', () =>
+      expectLocksByLevel(here, there));
 
     it('never has two holders, whatever the rush', async () => {
       expect(await rush([here, there, await mutex.open()])).toBe(1);
@@ -138,11 +158,11 @@ export function mutexDeathContract(name: string, create: () => Promise<MortalMut
       const [first, second, third] = [await mutex.open(), await mutex.open(), await mutex.open()];
       const release = await acquire(first);
       // Its end rejects: nobody is left to hear of it.
-      const abandoned = second.acquire(LONG_MS).then(
+      const abandoned = second.acquire(LONG_MS, 0).then(
         () => 'answered',
         () => 'gone',
       );
-      expect(await third.acquire(50)).toBeNull();
+      expect(await third.acquire(50, 0)).toBeNull();
       await second.kill();
       await release();
       await (

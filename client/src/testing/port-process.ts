@@ -22,7 +22,7 @@ async function run(call: PortCall): Promise<unknown> {
     case 'replace':
       return vaultOf(call.file).replace(call.expectedStamp, call.next);
     case 'acquire': {
-      const release = await fileMutex(call.file)(call.waitMs);
+      const release = await fileMutex(call.file)(call.waitMs, call.level);
       if (release) releases.set(call.id, release);
       return release !== null;
     }

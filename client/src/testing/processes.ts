@@ -18,7 +18,7 @@ export type PortCall = { readonly id: number } & (
       readonly expectedStamp: number | null;
       readonly next: Parameters<Vault['replace']>[1];
     }
-  | { readonly kind: 'acquire'; readonly file: string; readonly waitMs: number }
+  | { readonly kind: 'acquire'; readonly file: string; readonly waitMs: number; readonly level: number }
   | { readonly kind: 'release'; readonly acquired: number }
   | { readonly kind: 'hammer'; readonly file: string }
 );
@@ -95,8 +95,8 @@ export function startPortProcess(program: string): PortProcess {
         send({ kind: 'replace', file, expectedStamp, next }).reply as ReturnType<Vault['replace']>,
     }),
     holder: (file) => ({
-      acquire: async (waitMs) => {
-        const { id, reply } = send({ kind: 'acquire', file, waitMs });
+      acquire: async (waitMs, level) => {
+        const { id, reply } = send({ kind: 'acquire', file, waitMs, level });
         const isHeld = await reply;
         return isHeld === true ? async () => void (await send({ kind: 'release', acquired: id }).reply) : null;
       },

@@ -135,17 +135,17 @@ export type World = {
   readonly openSignedInTab: (options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>) => Promise<Tab>;
 };
 
-/** The lock of one browser: exclusive, first come first served, bounded. */
+/** The locks of one browser: exclusive, first come first served, bounded. */
 function simulateMutex(time: SimulatedTime): Platform['mutex'] {
-  let tail: Promise<void> = Promise.resolve();
-  return (waitMs) =>
+  const tails: Promise<void>[] = [];
+  return (waitMs, level) =>
     new Promise((resolve) => {
       let isOver = false;
       const cancel = time.clock.wake(waitMs, () => {
         isOver = true;
         resolve(null);
       });
-      tail = tail.then(
+      tails[level] = (tails[level] ?? Promise.resolve()).then(
         () =>
           new Promise<void>((release) => {
             if (isOver) return release();

@@ -6,12 +6,12 @@ import type { Mutex } from '../ports.ts';
  */
 export const webMutex =
   (name: string): Mutex =>
-  (waitMs) => {
+  (waitMs, level) => {
     const locks = (globalThis.navigator as Partial<Navigator> | undefined)?.locks;
     if (!locks) return Promise.resolve(null);
     return new Promise((resolve) => {
       const hold = (): Promise<void> => new Promise((release) => resolve(release));
       // Once the lock is held, the signal does nothing any more.
-      locks.request(name, { signal: AbortSignal.timeout(waitMs) }, hold).catch(() => resolve(null));
+      locks.request(`${name} ${level}`, { signal: AbortSignal.timeout(waitMs) }, hold).catch(() => resolve(null));
     });
   };
