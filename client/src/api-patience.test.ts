@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient } from './api-client.ts';
+import { sessionPolicy, type SessionPolicy } from './policy.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';
 import { MINUTE, outcome, watch } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
@@ -20,10 +21,10 @@ function simulateApi() {
 }
 
 /** A signed-in tab in a tunnel. */
-async function inTunnel(policy = {}) {
+async function inTunnel(policy: Partial<SessionPolicy> = {}) {
   const world = createWorld();
   const api = simulateApi();
-  const tab = await world.openSignedInTab({ fetch: api.fetch, policy });
+  const tab = await world.openSignedInTab({ fetch: api.fetch, policy: sessionPolicy(policy) });
   api.mode = 'unreachable';
   tab.signal('offline');
   return { world, api, tab, client: createApiClient({ baseUrl, auth: tab.auth, retry: { baseMs: 0 } }) };
@@ -34,7 +35,7 @@ describe('while the session cannot be read', () => {
 
   it('a request fails by its deadline, by its abort, and when too many wait', async () => {
     const world = createWorld();
-    const { auth } = world.openTab({ policy: { parkedRequestsMax: 2 } }, locked(world));
+    const { auth } = world.openTab({ policy: sessionPolicy({ parkedRequestsMax: 2 }) }, locked(world));
     const client = createApiClient({ baseUrl, auth });
     const controller = new AbortController();
     const aborted = outcome(client.get('/me', { signal: controller.signal }));

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient } from './api-client.ts';
 import { automaticStage } from './automatic-stage.ts';
 import { foreignAnswers } from './foreign-answers.ts';
+import { sessionPolicy } from './policy.ts';
 import type { Platform, Vault } from './ports.ts';
 import { proofSigner } from './proof-signer.ts';
 import type { SignInMethod } from './sign-in.ts';
@@ -488,7 +489,7 @@ describe('one bad neighbour', () => {
     };
     const tab = await world.openSignedInTab({
       readAnswer: foreignAnswers(classify),
-      policy: { expiryWarningsMs: [60_000, 300_000] },
+      policy: sessionPolicy({ expiryWarningsMs: [60_000, 300_000] }),
     });
     await world.time.advance(9.5 * MINUTE);
     expect(tab.seen('session.expiring')).toHaveLength(2);

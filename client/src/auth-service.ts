@@ -1,7 +1,7 @@
 import type { AutomaticStage } from './automatic-stage.ts';
 import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.ts';
 import { HoldfastError } from './errors.ts';
-import { resolvePolicy, type SessionPolicy } from './policy.ts';
+import { defaultPolicy, type CheckedPolicy } from './policy.ts';
 import type { Platform } from './ports.ts';
 import { postRevocation } from './revocation.ts';
 import type {
@@ -47,8 +47,8 @@ export type AuthServiceOptions = {
     readonly revocation?: string;
     readonly sessions?: string;
   };
-  /** Durations and limits that differ from the defaults. */
-  readonly policy?: Partial<SessionPolicy>;
+  /** Durations and limits that differ from the defaults: `sessionPolicy({ parkDeadlineMs: 60_000 })`. */
+  readonly policy?: CheckedPolicy;
   /**
    * How the user can authenticate again, in order. A name is for the user interface to carry out; `automaticStage()`
    * starts by itself. Default: by password.
@@ -257,7 +257,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     config: machineConfig(options, wire, automaticStages),
     wire,
     readAnswer: options.readAnswer ?? readTokenAnswer,
-    policy: resolvePolicy(options.policy),
+    policy: options.policy?.() ?? defaultPolicy,
     platform,
     observers,
     automaticStages,

@@ -12,8 +12,8 @@ export { signOutEverywhere } from './everywhere.ts';
 export { foreignAnswers } from './foreign-answers.ts';
 export type { Instant } from './instant.ts';
 export { memoryDeviceSecret, memoryOutbox, memoryVault } from './memory-vault.ts';
-export { defaultPolicy } from './policy.ts';
-export type { SessionPolicy } from './policy.ts';
+export { defaultPolicy, sessionPolicy } from './policy.ts';
+export type { CheckedPolicy, SessionPolicy } from './policy.ts';
 export type {
   Clock,
   HttpAnswer,

@@ -1,4 +1,4 @@
-/** Every duration and limit of the client. Pass a part of it to `createAuthService({ policy })`. */
+/** Every duration and limit of the client. `sessionPolicy` makes one of those that differ from the defaults. */
 export type SessionPolicy = {
   /** How long before its expiry an access token is refreshed, at most, in ms. Default 300 000 (5 minutes). */
   readonly refreshMarginMs: number;
@@ -69,13 +69,23 @@ const POSITIVE: readonly string[] = [
   'tickMs',
 ];
 
-/** Fills in the defaults and refuses values that could not work. Throws `TypeError` naming the field. */
-export function resolvePolicy(partial: Partial<SessionPolicy> = {}): SessionPolicy {
+/** A policy that was checked: the function that `sessionPolicy` returns, so that no plain object passes for one. */
+export type CheckedPolicy = () => SessionPolicy;
+
+/**
+ * A policy for `createAuthService({ policy })`: fills in the defaults, and throws a `TypeError` that names the field where a value
+ * could not work. Apps that keep the defaults do not carry the checks.
+ *
+ * @example
+ * createAuthService({ ..., policy: sessionPolicy({ parkDeadlineMs: 60_000 }) })
+ */
+export function sessionPolicy(partial: Partial<SessionPolicy>): CheckedPolicy {
   const policy = { ...defaultPolicy, ...partial };
   for (const [name, value] of Object.entries(policy)) {
     const isInRange = (n: number): boolean =>
       Number.isFinite(n) && (POSITIVE.includes(name) ? n > 0 : n >= 0) && !(name === 'refreshMarginRatio' && n >= 1);
     if (![value].flat().every(isInRange)) throw new TypeError(`policy.${name} is out of range`);
   }
-  return { ...policy, expiryWarningsMs: policy.expiryWarningsMs.toSorted((a, b) => b - a) };
+  const checked = { ...policy, expiryWarningsMs: policy.expiryWarningsMs.toSorted((a, b) => b - a) };
+  return () => checked;
 }

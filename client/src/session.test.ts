@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { adopt } from './adopt.ts';
 import { automaticStage } from './automatic-stage.ts';
-import { defaultPolicy } from './policy.ts';
+import { defaultPolicy, sessionPolicy } from './policy.ts';
 import type { Platform } from './ports.ts';
 import { proofSigner } from './proof-signer.ts';
 import type { SignInMethod } from './sign-in.ts';
@@ -509,7 +509,7 @@ describe('callers', () => {
 
   it('the queue is bounded', async () => {
     const world = createWorld();
-    const { auth } = world.openTab({ policy: { parkedRequestsMax: 2 } });
+    const { auth } = world.openTab({ policy: sessionPolicy({ parkedRequestsMax: 2 }) });
     const parked = [watch(auth.getAccessToken()), watch(auth.getAccessToken())];
     await expect(auth.getAccessToken()).rejects.toMatchObject({ code: 'queue-full', isRetryable: true });
     await settle();

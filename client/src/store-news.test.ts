@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthService } from './auth-service.ts';
+import { sessionPolicy } from './policy.ts';
 import type { Vault } from './ports.ts';
 import { proofSigner } from './proof-signer.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
@@ -144,7 +145,10 @@ describe('the look into the store', () => {
     const world = createWorld();
     const { fetch } = apiOf();
     const slow = slowVault(world);
-    const tab = await world.openSignedInTab({ fetch, policy: { parkedRequestsMax: 1 } }, { vault: slow.vault });
+    const tab = await world.openSignedInTab(
+      { fetch, policy: sessionPolicy({ parkedRequestsMax: 1 }) },
+      { vault: slow.vault },
+    );
     await world.time.advance(2_000);
     const before = slow.reads();
     const outcomes = await Promise.all(Array.from({ length: 20 }, () => outcomeOf(tab.auth)));

@@ -3,6 +3,7 @@ import {
   automaticStage,
   createAuthService,
   HoldfastError,
+  sessionPolicy,
   type AuthService,
   type Observation,
   type Platform,
@@ -56,8 +57,7 @@ const accounts = new Map<string, AuthService>();
 
 function account(name: string): AuthService {
   const service =
-    accounts.get(name) ??
-    createAuthService({ issuer: location.origin, clientId: mode, platform: platformOf(name), policy: {} });
+    accounts.get(name) ?? createAuthService({ issuer: location.origin, clientId: mode, platform: platformOf(name) });
   accounts.set(name, service);
   return service;
 }
@@ -66,7 +66,7 @@ const auth = createAuthService({
   issuer: location.origin,
   clientId: mode,
   platform: platformOf(query.get('name')),
-  policy: JSON.parse(query.get('policy') ?? '{}') as object,
+  policy: sessionPolicy(JSON.parse(query.get('policy') ?? '{}') as object),
   ...(query.has('passkey') ? { reauthentication: [automaticStage('biometric', passkey()), 'password' as const] } : {}),
   onEvent: (observation) => observations.push(observation),
 });

@@ -3,6 +3,7 @@
 import { act, type ReactElement } from 'react';
 import { describe, expect, it } from 'vitest';
 import type { HttpRequest, SignInMethod, Vault } from '../index.ts';
+import { sessionPolicy } from '../policy.ts';
 import { mount } from '../testing/mount.tsx';
 import { createWorld, json, settle } from '../testing/world.ts';
 import { useExpiryWarning, useReauthentication, useSignIn, type Reauthentication, type SignIn } from './index.ts';
@@ -160,7 +161,7 @@ describe('useExpiryWarning', () => {
     const { server, time } = world;
     server.extra = { sid: 'session-1', sub: 'user-1', refresh_token_timeout: 600 };
     server.lifetimeSeconds = 3_000;
-    const { auth } = await world.openSignedInTab({ policy: { expiryWarningsMs: [60_000] } });
+    const { auth } = await world.openSignedInTab({ policy: sessionPolicy({ expiryWarningsMs: [60_000] }) });
     let extend = (): void => {};
     function Warning(): ReactElement {
       const warning = useExpiryWarning();
