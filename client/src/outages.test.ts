@@ -93,6 +93,52 @@ describe.each(Object.keys(BOUND_MS) as Trouble[])('a server that %s', (trouble) 
   });
 });
 
+describe('storage that fails', () => {
+  it.each([5, 30, 300])('for %i s at launch holds up a request for little longer', async (seconds) => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const world = createWorld();
+      (await world.openSignedInTab()).auth.dispose();
+      let isLocked = true;
+      const read = (): ReturnType<typeof world.vault.read> =>
+        isLocked ? Promise.reject(new Error('locked')) : world.vault.read();
+      const fetch = async (): Promise<Response> => new Response('fine');
+      const ports = { vault: { ...world.vault, read }, random: drawsFrom(seed * 7_919) };
+      const tab = world.openTab({ fetch }, ports);
+      const request = watch(tab.auth.fetch(`${api}/notes`, { parkDeadlineMs: 10 * MINUTE }));
+      await world.time.advance(seconds * 1_000);
+      isLocked = false;
+      await world.time.advance(10_000);
+      expect([seed, request.is]).toEqual([seed, 'resolved']);
+    }
+  });
+
+  it.each([5, 30, 300])(
+    'for %i s when a rotated token is written holds up the next refresh for little longer',
+    async (seconds) => {
+      for (let seed = 1; seed <= 6; seed++) {
+        const world = createWorld();
+        world.server.lifetimeSeconds = 30;
+        let isLocked = false;
+        const replace: typeof world.vault.replace = (stamp, next) =>
+          isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
+        const fetch = async (): Promise<Response> => new Response('fine');
+        const tab = await world.openSignedInTab(
+          { fetch },
+          { vault: { ...world.vault, replace }, random: drawsFrom(seed * 7_919) },
+        );
+        isLocked = true;
+        await world.time.advance(60_000);
+        const request = watch(tab.auth.fetch(`${api}/notes`, { parkDeadlineMs: 10 * MINUTE }));
+        await world.time.advance(seconds * 1_000);
+        expect(request.is).toBe('pending');
+        isLocked = false;
+        await world.time.advance(10_000);
+        expect([seed, request.is]).toEqual([seed, 'resolved']);
+      }
+    },
+  );
+});
+
 describe('a fleet that comes back', () => {
   it('is spread: of a hundred clients hardly more ask in one second than in another', async () => {
     const asked = new Map<number, number>();

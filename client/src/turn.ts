@@ -334,7 +334,7 @@ export function writeRecord(turn: Turn, writing: Writing): void {
 
 /** The vault is not available now: writes when it is. */
 export function waitForVault(turn: Turn, writing: Writing): void {
-  turn.state.unwritten = { ...writing, operation: null, retryAt: after(turn.now, backOff(turn).ms) };
+  turn.state.unwritten = { ...writing, operation: null, retryAt: after(turn.now, backOff(turn).parkedMs) };
   observe(turn, { type: 'vault.unavailable' });
 }
 

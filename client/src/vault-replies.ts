@@ -110,7 +110,8 @@ export function onVaultUnavailable(turn: Turn, { operation, error = null }: Even
   } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
   else if (state.syncing === operation) {
     state.syncing = null;
-    state.syncAt = after(now, backOff(turn).ms);
+    // A read costs no server anything, and requests may wait for it.
+    state.syncAt = after(now, backOff(turn).parkedMs);
     // A token that is valid is handed out all the same, until the store answers again.
     knowStore(turn, Infinity);
     observe(turn, { type: 'vault.unavailable' });

@@ -354,3 +354,28 @@ describe('axios with a session: where the token goes', () => {
     expect(seen[0]?.authorization).toBeNull();
   });
 });
+
+describe('an API whose clock is behind', () => {
+  it('is given a fresh token again when it is old enough by the API’s own `Date`: 200 and no refresh, as with `auth.fetch`', async () => {
+    const world = createWorld();
+    const nowMs = (): number => world.time.clock.now().wallMs;
+    const iat = Math.floor(nowMs() / 1_000);
+    const claims = Buffer.from(JSON.stringify({ iat, exp: iat + 900 })).toString('base64url');
+    world.server.extra = { ...world.server.extra, access_token: `e.${claims}.s` };
+    const { url, seen } = await start((_request, response) => {
+      const apiMs = nowMs() - 7_000;
+      const date = new Date(apiMs).toUTCString();
+      if (apiMs < iat * 1_000)
+        response.writeHead(401, { date, 'www-authenticate': 'Bearer error="invalid_token"' }).end();
+      else response.writeHead(200, { date }).end('fine');
+    });
+    const tab = await world.openSignedInTab({ resources: [url] });
+    const client = create({ baseURL: url });
+    attach(client, tab.auth);
+    const answer = client.get('/notes');
+    await untilParked(world, tab, 1);
+    await world.time.advance(8_000);
+    expect(await answer).toMatchObject({ status: 200, data: 'fine' });
+    expect([world.server.refreshes(), seen.length]).toEqual([0, 2]);
+  });
+});

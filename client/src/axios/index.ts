@@ -34,7 +34,8 @@ function decisiveOf({ response }: Outcome): Response {
   const { status } = response;
   const all = AxiosHeaders.from(response.headers as AxiosHeaders);
   const headers = new Headers();
-  for (const name of ['www-authenticate', 'dpop-nonce']) if (all.has(name)) headers.set(name, String(all.get(name)));
+  for (const name of ['www-authenticate', 'dpop-nonce', 'date'])
+    if (all.has(name)) headers.set(name, String(all.get(name)));
   // A `Response` can have no other status, and no other one decides anything.
   return new Response(null, { status: status >= 200 && status <= 599 ? status : 200, headers });
 }
