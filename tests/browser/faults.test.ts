@@ -26,6 +26,9 @@ describe('make trouble', () => {
   it('offline: notes wait, over a reload as well, and go through afterwards, each once', async () => {
     await button('Go offline').click();
     await page.getByText('You are offline.').waitFor();
+    const panel = page.getByRole('region', { name: 'Session', exact: true });
+    await panel.getByText('Offline', { exact: true }).waitFor();
+    expect(await panel.getByText('The server has confirmed this session.').count()).toBe(0);
     await write('Written in a tunnel');
     await drafts().getByText('Waiting for the network').waitFor();
     await button('Come back').click();
@@ -54,6 +57,20 @@ describe('make trouble', () => {
       .waitFor();
     await notes().getByText('Written while it was down').waitFor();
     await page.getByText('The server has confirmed this session.').waitFor();
+  });
+
+  it('a server that is down while the token lives: the panel says so after the first request that fails', async () => {
+    const panel = page.getByRole('region', { name: 'Session', exact: true });
+    await panel.getByText('The server has confirmed this session.').waitFor();
+    await button('Take it down').click();
+    await page.getByText('Down.').waitFor();
+    await write('Written while nobody asked for a renewal');
+    await panel.getByText('Server out of reach').waitFor();
+    expect(await panel.getByText('The server has confirmed this session.').count()).toBe(0);
+    await page.locator('.pill').getByText('Server out of reach').waitFor();
+    await drafts().getByText('Waiting for the server').waitFor();
+    await notes().getByText('Written while nobody asked for a renewal').waitFor();
+    await panel.getByText('The server has confirmed this session.').waitFor();
   });
 
   it('a slow network: 20 requests are really at once, and each says how it stands without a colour', async () => {

@@ -14,6 +14,7 @@ import { DevicesPanel } from '../security/devices-panel.tsx';
 import { PasskeysPanel } from '../security/passkeys-panel.tsx';
 import { PasswordPanel } from '../security/password-panel.tsx';
 import { ExpiryWarning } from '../session/expiry-warning.tsx';
+import { useReach } from '../session/network.ts';
 import { useProfile, type Profile } from '../session/profile.ts';
 import { SessionPanel } from '../session/session-panel.tsx';
 import { summarizeSession } from '../session/wording.ts';
@@ -62,7 +63,7 @@ function Header({
   readonly profile: Profile | null;
 }): ReactElement {
   const auth = useAuth();
-  const { tone, label } = summarizeSession(session);
+  const { tone, label } = summarizeSession(session, useReach());
   return (
     <View style={styles.header}>
       <View style={styles.bar}>

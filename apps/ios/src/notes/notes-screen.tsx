@@ -8,7 +8,7 @@ import { Panel } from '../design/panel.tsx';
 import { Skeleton } from '../design/skeleton.tsx';
 import { Words } from '../design/text.tsx';
 import { space, useTheme } from '../design/theme.ts';
-import { useOnline } from '../session/network.ts';
+import { useReach } from '../session/network.ts';
 import { formatMoment } from '../session/time.ts';
 import { useNotes, type Draft, type Notes } from './use-notes.ts';
 
@@ -22,9 +22,10 @@ const firstShown = 8;
 export function NotesScreen({ session }: { readonly session: SignedInSession }): ReactElement {
   const { parkedRequests, status } = session;
   const notes = useNotes();
-  const isOnline = useOnline();
+  const reach = useReach();
+  const isOnline = reach !== 'offline';
   const isWaitingForSession = parkedRequests > 0 || status === 'reauth-required';
-  const isOutOfReach = session.status === 'active' && session.freshness === 'offline';
+  const isOutOfReach = reach === 'silent' || (session.status === 'active' && session.freshness === 'offline');
   const waitsForServer = isOutOfReach ? 'server' : null;
   const waitsFor = !isOnline ? 'network' : isWaitingForSession ? 'session' : waitsForServer;
   return (

@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from 'react';
 import { auth } from './session.ts';
+import { forgetSilence, useSilence, type Reach } from './silence.ts';
 
 let isOnline = true;
 const listeners = new Set<() => void>();
@@ -8,6 +9,8 @@ const listeners = new Set<() => void>();
 auth.platform.signals((signal) => {
   if (signal !== 'online' && signal !== 'offline') return;
   isOnline = signal === 'online';
+  // What failed without a network says nothing about the server.
+  if (isOnline) forgetSilence();
   for (const listener of listeners) listener();
 });
 
@@ -18,3 +21,10 @@ function subscribe(listener: () => void): () => void {
 
 /** `false` while the phone knows that there is no network. */
 export const useOnline = (): boolean => useSyncExternalStore(subscribe, () => isOnline);
+
+/** How the server can be reached, as far as the app knows. */
+export function useReach(): Reach {
+  const isConnected = useOnline();
+  const isSilent = useSilence();
+  return !isConnected ? 'offline' : isSilent ? 'silent' : 'reached';
+}

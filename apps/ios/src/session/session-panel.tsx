@@ -6,13 +6,14 @@ import { Outcome, Pill } from '../design/notice.tsx';
 import { Panel } from '../design/panel.tsx';
 import { Words } from '../design/text.tsx';
 import { space, useTheme } from '../design/theme.ts';
+import { useReach } from './network.ts';
 import { formatCountdown, formatMoment, useNowMs } from './time.ts';
 import { reportRenewal, summarizeSession } from './wording.ts';
 
 /** The session, live. */
 export function SessionPanel({ session }: { readonly session: SignedInSession }): ReactElement {
   const auth = useAuth();
-  const { tone, label, detail } = summarizeSession(session);
+  const { tone, label, detail } = summarizeSession(session, useReach());
   const isActive = session.status === 'active';
   const [before, setBefore] = useState<number | null>(null);
   const renew = (): void => {

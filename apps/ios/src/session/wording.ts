@@ -1,13 +1,14 @@
 import { HoldfastError, type ReauthenticationReason, type SignedOutReason } from 'holdfast';
 import type { SignedInSession } from 'holdfast/react';
 import type { Tone } from '../design/theme.ts';
+import type { Reach } from './silence.ts';
 import { formatMoment } from './time.ts';
 
 /** The session in two lines. */
 export type SessionSummary = { readonly tone: Tone; readonly label: string; readonly detail: string };
 
-/** Says how the session is. */
-export function summarizeSession(session: SignedInSession): SessionSummary {
+/** Says how the session is. A token that lives says nothing about the server: `reach` does. */
+export function summarizeSession(session: SignedInSession, reach: Reach): SessionSummary {
   if (session.status === 'reauth-required')
     return { tone: 'bad', label: 'Sign-in needed', detail: explainReauthentication(session.reason) };
   if (session.isDoubtful)
@@ -16,11 +17,14 @@ export function summarizeSession(session: SignedInSession): SessionSummary {
       label: 'In doubt',
       detail: `The server does not renew this session (${session.refusal}). Sign out and in again.`,
     };
+  if (reach === 'offline') return { tone: 'wait', label: 'Offline', detail: 'There is no network. The session stays.' };
   if (session.freshness === 'offline')
+    return { tone: 'wait', label: 'Server out of reach', detail: 'The session stays. Holdfast keeps trying.' };
+  if (reach === 'silent')
     return {
       tone: 'wait',
       label: 'Server out of reach',
-      detail: 'The session stays. Holdfast keeps trying.',
+      detail: 'It did not answer the last request. The session stays.',
     };
   if (session.refreshing)
     return { tone: 'wait', label: 'Refreshing', detail: 'A new access token has been asked for.' };

@@ -126,6 +126,26 @@ describe('without a network', () => {
   });
 });
 
+describe('a server that is down while the token lives', () => {
+  it('the session says so after the first request that fails, and says when it is back', async () => {
+    const app = await startSignedIn(phone);
+    const send = globalThis.fetch;
+    let isDown = true;
+    globalThis.fetch = (...request) =>
+      isDown ? Promise.resolve(new Response('', { status: 503, headers: { 'retry-after': '1' } })) : send(...request);
+    await app.press('Session');
+    await app.see('The server has confirmed this session.');
+    await app.press('Notes');
+    await app.type('New note', 'Written while it was down');
+    await app.press('Add');
+    await app.press('Session');
+    await app.see('It did not answer the last request. The session stays.');
+    expect(app.sees('The server has confirmed this session.')).toBe(false);
+    isDown = false;
+    await app.see('The server has confirmed this session.');
+  });
+});
+
 describe('the twenty requests', () => {
   it('show how each stands by a glyph, not by its colour alone', async () => {
     const app = await startSignedIn(phone);

@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from 'react';
 import type { Platform } from 'holdfast';
+import { forgetSilence, hearAnswer, useSilence, type Reach } from '../session/silence.ts';
 
 /** The page was told to do without a network. */
 let isCutOff = false;
@@ -17,16 +18,19 @@ export function setCutOff(isNowCutOff: boolean): void {
  * and twenty at once would come one after the other.
  */
 export const fetchUnlessCutOff: typeof fetch = (input, init) =>
-  isCutOff ? refused() : fetch(input, { cache: 'no-store', ...init });
+  hearAnswer(isCutOff ? refused() : fetch(input, { cache: 'no-store', ...init }));
 
 /** The platform, while there is a network. */
 export function unlessCutOff(platform: Platform): Platform {
   return {
     ...platform,
-    transport: (request, signal) => (isCutOff ? refused() : platform.transport(request, signal)),
+    transport: (request, signal) => hearAnswer(isCutOff ? refused() : platform.transport(request, signal)),
     forApp: (app) => unlessCutOff(platform.forApp?.(app) ?? platform),
   };
 }
+
+// For as long as the page lives, and before any component hears of it.
+window.addEventListener('online', forgetSilence);
 
 function subscribe(listener: () => void): () => void {
   for (const type of ['online', 'offline']) window.addEventListener(type, listener);
@@ -37,6 +41,13 @@ function subscribe(listener: () => void): () => void {
 
 /** `false` while the browser knows that there is no network, or the page was taken off it. */
 export const useOnline = (): boolean => useSyncExternalStore(subscribe, () => !isCutOff && navigator.onLine);
+
+/** How the server can be reached, as far as the page knows. */
+export function useReach(): Reach {
+  const isOnline = useOnline();
+  const isSilent = useSilence();
+  return !isOnline ? 'offline' : isSilent ? 'silent' : 'reached';
+}
 
 /** Whether the page was taken off the network by `setCutOff`. */
 export const useCutOff = (): boolean => useSyncExternalStore(subscribe, () => isCutOff);

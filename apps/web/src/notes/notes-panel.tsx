@@ -1,7 +1,7 @@
 import { useState, type ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
 import { Panel } from '../design/panel.tsx';
-import { useOnline } from '../faults/network.ts';
+import { useReach } from '../faults/network.ts';
 import { formatMoment } from '../session/clock.ts';
 import { NoteComposer } from './note-composer.tsx';
 import './notes.css';
@@ -14,9 +14,10 @@ const firstShown = 5;
 export function NotesPanel({ session }: { readonly session: SignedInSession }): ReactElement {
   const { parkedRequests, user, status } = session;
   const notes = useNotes(user.sub);
-  const isOnline = useOnline();
+  const reach = useReach();
+  const isOnline = reach !== 'offline';
   const isWaitingForSession = parkedRequests > 0 || status === 'reauth-required';
-  const isOutOfReach = session.status === 'active' && session.freshness === 'offline';
+  const isOutOfReach = reach === 'silent' || (session.status === 'active' && session.freshness === 'offline');
   const waitsForServer = isOutOfReach ? 'server' : null;
   const waitsFor = !isOnline ? 'network' : isWaitingForSession ? 'session' : waitsForServer;
   return (

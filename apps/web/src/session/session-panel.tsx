@@ -1,6 +1,7 @@
 import type { SignedInSession } from 'holdfast/react';
 import { useState, type ReactElement, type ReactNode } from 'react';
 import { Panel } from '../design/panel.tsx';
+import { useReach } from '../faults/network.ts';
 import { formatCountdown, formatMoment, useNowMs } from './clock.ts';
 import { auth } from './session.ts';
 import './session-panel.css';
@@ -8,7 +9,7 @@ import { summarizeSession } from './wording.ts';
 
 /** The session, live. */
 export function SessionPanel({ session }: { readonly session: SignedInSession }): ReactElement {
-  const { tone, label, detail } = summarizeSession(session);
+  const { tone, label, detail } = summarizeSession(session, useReach());
   const isActive = session.status === 'active';
   const renewal = useRenewal(session);
   return (

@@ -22,14 +22,22 @@ const active: Extract<SignedInSession, { status: 'active' }> = {
 };
 
 it('a session in doubt is not shown as well: the server’s words, and what the user can do', () => {
-  expect(summarizeSession(active)).toMatchObject({ tone: 'good', label: 'Active' });
+  expect(summarizeSession(active, 'reached')).toMatchObject({ tone: 'good', label: 'Active' });
   const doubtful = { ...active, isDoubtful: true, refusal: 'invalid_client: Client is disabled' };
   for (const session of [doubtful, { ...doubtful, freshness: 'offline' } as const, { ...doubtful, refreshing: true }])
-    expect(summarizeSession(session)).toEqual({
+    expect(summarizeSession(session, 'reached')).toEqual({
       tone: 'bad',
       label: 'In doubt',
       detail: 'The server does not renew this session (invalid_client: Client is disabled). Sign out and in again.',
     });
+});
+
+it('a session whose token lives is not called confirmed while the server cannot be reached', () => {
+  const told = (reach: Parameters<typeof summarizeSession>[1]): unknown => summarizeSession(active, reach);
+  expect(told('offline')).toMatchObject({ tone: 'wait', label: 'Offline' });
+  expect(told('silent')).toMatchObject({ tone: 'wait', label: 'Server out of reach' });
+  const ended = { ...active, isDoubtful: true, refusal: 'invalid_client' };
+  expect(summarizeSession(ended, 'offline')).toMatchObject({ tone: 'bad', label: 'In doubt' });
 });
 
 const asked = { generation: 1, endsAtMs: Date.UTC(2026, 0, 1, 12) };

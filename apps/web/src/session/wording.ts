@@ -1,6 +1,7 @@
 import { HoldfastError, type ReauthenticationReason, type SignedOutReason } from 'holdfast';
 import type { SignedInSession } from 'holdfast/react';
 import { formatMoment } from './clock.ts';
+import type { Reach } from './silence.ts';
 
 /** How something is meant: all is well, something waits, something is wrong. */
 export type Tone = 'good' | 'wait' | 'bad';
@@ -8,8 +9,8 @@ export type Tone = 'good' | 'wait' | 'bad';
 /** The session in two lines. */
 export type SessionSummary = { readonly tone: Tone; readonly label: string; readonly detail: string };
 
-/** Says how the session is. */
-export function summarizeSession(session: SignedInSession): SessionSummary {
+/** Says how the session is. A token that lives says nothing about the server: `reach` does. */
+export function summarizeSession(session: SignedInSession, reach: Reach): SessionSummary {
   if (session.status === 'reauth-required')
     return { tone: 'bad', label: 'Sign-in needed', detail: explainReauthentication(session.reason) };
   if (session.isDoubtful)
@@ -18,8 +19,15 @@ export function summarizeSession(session: SignedInSession): SessionSummary {
       label: 'In doubt',
       detail: `The server does not renew this session (${session.refusal}). Sign out and in again.`,
     };
+  if (reach === 'offline') return { tone: 'wait', label: 'Offline', detail: 'There is no network. The session stays.' };
   if (session.freshness === 'offline')
     return { tone: 'wait', label: 'Server out of reach', detail: 'The session stays. Holdfast keeps trying.' };
+  if (reach === 'silent')
+    return {
+      tone: 'wait',
+      label: 'Server out of reach',
+      detail: 'It did not answer the last request. The session stays.',
+    };
   if (session.refreshing)
     return { tone: 'wait', label: 'Refreshing', detail: 'A new access token has been asked for.' };
   if (session.expiring) return { tone: 'wait', label: 'Ends soon', detail: 'Extend the session to stay signed in.' };
