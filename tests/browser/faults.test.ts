@@ -22,6 +22,16 @@ async function write(text: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
+/** Whether a text stands out from the first colour behind it. */
+const isLegible = (text: Locator): Promise<boolean> =>
+  text.evaluate((element) => {
+    const { color } = getComputedStyle(element);
+    let behind: Element | null = element;
+    const colourBehind = (): string => (behind ? getComputedStyle(behind).backgroundColor : 'rgb(255, 255, 255)');
+    while (behind && /, 0\)$/u.test(colourBehind())) behind = behind.parentElement;
+    return color !== colourBehind();
+  });
+
 describe('make trouble', () => {
   it('offline: notes wait, over a reload as well, and go through afterwards, each once', async () => {
     await button('Go offline').click();
@@ -74,6 +84,8 @@ describe('make trouble', () => {
   });
 
   it('a slow network: 20 requests are really at once, and each says how it stands without a colour', async () => {
+    // The user's own colours in place of the page's.
+    await page.emulateMedia({ forcedColors: 'active' });
     await button('Slow it down').click();
     await page.getByText('Slow.').waitFor();
     await button('Let it expire').click();
@@ -81,12 +93,16 @@ describe('make trouble', () => {
     const before = api.requestCount('GET /notes');
     await button('Fire 20 requests').click();
     const cells = page.getByRole('list', { name: 'The 20 requests' });
-    await cells.getByText('↑').first().waitFor();
-    await cells.getByText('↻').first().waitFor();
+    for (const glyph of ['↑', '…', '↻']) {
+      const cell = cells.getByText(glyph).first();
+      await cell.waitFor();
+      expect([glyph, await isLegible(cell)]).toEqual([glyph, true]);
+    }
     // As many as Chromium has connections for were sent before the first one was answered: one after the other it would be one.
     expect(api.requestCount('GET /notes') - before).toBeGreaterThanOrEqual(6);
     await page.getByText(/^20 of 20 answered in/u).waitFor();
     expect(await cells.getByText('✓').count()).toBe(20);
+    expect(await isLegible(cells.getByText('✓').first())).toBe(true);
   });
 
   it('a lost answer: the same refresh token is sent again, and accepted', async () => {
