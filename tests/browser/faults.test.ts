@@ -28,7 +28,7 @@ const isLegible = (text: Locator): Promise<boolean> =>
     const { color } = getComputedStyle(element);
     let behind: Element | null = element;
     const colourBehind = (): string => (behind ? getComputedStyle(behind).backgroundColor : 'rgb(255, 255, 255)');
-    while (behind && /, 0\)$/u.test(colourBehind())) behind = behind.parentElement;
+    while (behind && colourBehind().endsWith(', 0)')) behind = behind.parentElement;
     return color !== colourBehind();
   });
 
