@@ -34,8 +34,6 @@ export type Shell = {
   /** Sends the requests to resources. */
   readonly send: typeof fetch;
   state: SessionState;
-  /** When the machine wants to be woken, as of its last turn. */
-  wakeInMs: number;
   snapshot: SessionSnapshot;
   readonly queue: SessionEvent[];
   isDispatching: boolean;
@@ -50,8 +48,6 @@ export type Shell = {
   nextCaller: number;
   /** The refreshes under way by attempt: what ends one gives up its lock, held or waited for, and its exchange. */
   readonly attempts: Map<number, AbortController>;
-  /** Nobody looks at this page or app now. */
-  isHidden: boolean;
   /** What the next refresh request is signed with; made before the vault is read. */
   proof: string | null;
   readonly automaticStages: readonly AutomaticStage[];
@@ -84,7 +80,6 @@ export function startShell(parts: ShellParts): Shell {
   const shell: Shell = {
     ...parts,
     state,
-    wakeInMs: Infinity,
     snapshot: takeSnapshot(state),
     queue: [],
     isDispatching: false,
@@ -95,7 +90,6 @@ export function startShell(parts: ShellParts): Shell {
     callers: new Map(),
     nextCaller: 1,
     attempts: new Map(),
-    isHidden: false,
     proof: null,
     vaultTail: Promise.resolve(),
     cancelWake: () => {},
@@ -108,7 +102,7 @@ export function startShell(parts: ShellParts): Shell {
     lookouts: new Set(),
   };
   shell.stopSignals = platform.signals((signal) => {
-    if (signal === 'foreground' || signal === 'background') shell.isHidden = signal === 'background';
+    for (const { hear } of shell.automaticStages) hear(shell, signal);
     dispatch(shell, { type: 'signalled', signal });
     if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
   });
@@ -125,41 +119,34 @@ export function dispatch(shell: Shell, event: SessionEvent): void {
   shell.queue.push(event);
   if (shell.isDispatching) return;
   shell.isDispatching = true;
+  let wakeInMs = Infinity;
   try {
     for (let next = shell.queue.shift(); next !== undefined; next = shell.queue.shift()) {
       const now = shell.platform.clock.now();
-      const [state, effects, wakeInMs] = transition(shell.state, next, now, shell.policy, shell.config);
-      shell.state = state;
-      shell.wakeInMs = wakeInMs;
+      let effects: readonly Effect[];
+      [shell.state, effects, wakeInMs] = transition(shell.state, next, now, shell.policy, shell.config);
       for (const effect of effects) runEffect(shell, effect);
     }
   } finally {
     shell.isDispatching = false;
   }
-  armWake(shell);
+  armWake(shell, wakeInMs);
   const snapshot = keepIfEqual(shell.snapshot, takeSnapshot(shell.state));
   const isNews = snapshot !== shell.snapshot;
   shell.snapshot = snapshot;
-  if (isNews) for (const listener of Array.from(shell.listeners)) callSafely(listener);
+  if (isNews) for (const listener of Array.from(shell.listeners)) void callSafely(listener);
   for (const look of shell.lookouts) look();
 }
 
 /** A listener that throws must not stop the session; its error still surfaces as an uncaught one. */
-function callSafely(listener: () => void): void {
-  try {
-    listener();
-  } catch (error) {
-    void Promise.resolve().then(() => {
-      throw error;
-    });
-  }
+async function callSafely(listener: () => void): Promise<void> {
+  listener();
 }
 
-function armWake(shell: Shell): void {
+function armWake(shell: Shell, wakeInMs: number): void {
   shell.cancelWake();
-  const { wakeInMs, platform } = shell;
-  shell.cancelWake =
-    wakeInMs === Infinity ? () => {} : platform.clock.wake(wakeInMs, () => dispatch(shell, { type: 'woke' }));
+  if (wakeInMs < Infinity)
+    shell.cancelWake = shell.platform.clock.wake(wakeInMs, () => dispatch(shell, { type: 'woke' }));
 }
 
 function runEffect(shell: Shell, effect: Effect): void {
@@ -179,7 +166,7 @@ function runEffect(shell: Shell, effect: Effect): void {
         const { operation, expectedStamp, session, endedReason, endedAtMs } = effect;
         const next = { session, endedReason, endedAtMs };
         const { replaced, record } = await shell.platform.vault.replace(expectedStamp, next);
-        if (replaced) callSafely(shell.platform.announce);
+        if (replaced) void callSafely(shell.platform.announce);
         return { type: 'vaultWritten', operation, isReplaced: replaced, record };
       });
     case 'sendRefresh':
@@ -197,7 +184,7 @@ function runEffect(shell: Shell, effect: Effect): void {
 
 /** Tells whoever watches. */
 export function tellObservers(shell: Shell, observation: Observation): void {
-  for (const observer of Array.from(shell.observers)) callSafely(() => observer(observation));
+  for (const observer of Array.from(shell.observers)) void callSafely(() => observer(observation));
 }
 
 function acquireLock(shell: Shell, { attempt, waitMs, level }: Extract<Effect, { type: 'acquireLock' }>): void {
@@ -229,7 +216,7 @@ function useVault(shell: Shell, operation: number, work: () => Promise<SessionEv
       const error = reason instanceof HoldfastError && !reason.isRetryable ? reason : null;
       return { type: 'vaultUnavailable', operation, error, random: random() };
     });
-    callSafely(() => dispatch(shell, event));
+    void callSafely(() => dispatch(shell, event));
   };
   const onLate = (event: SessionEvent): void => {
     if (event.type === 'vaultWritten' && event.isReplaced)
