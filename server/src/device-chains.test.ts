@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import { resolvePolicy } from './policy.ts';
 import { CREDENTIALS, newVerifier, startTestServer } from './testing/client.ts';
 import type { Answer, TestServer, Tokens } from './testing/client.ts';
 import { createTestDatabase } from './testing/database.ts';
@@ -38,6 +39,15 @@ const isAlive = async ({ sid }: Tokens): Promise<boolean> => {
 
 const revoke = (form: Readonly<Record<string, string>>): Promise<Answer> =>
   server.post('/revoke', { client_id: 'native', ...form });
+
+/** Moves the times of both counts of sign-ins into the past: of right credentials, and of exchanges. */
+async function letMinutePass({ holdfast }: TestServer): Promise<void> {
+  const past = (column: string): string => `${column} = ${column} - interval '1 minute'`;
+  await holdfast.database.query(`UPDATE holdfast.subjects SET ${past('sign_in_at')}`);
+  await holdfast.database.query(
+    `UPDATE holdfast.password_attempts SET ${['updated_at', 'blocked_until'].map(past).join(', ')}`,
+  );
+}
 
 /** Begins a sign-in whose exchange is sent later. */
 async function beginSignIn(): Promise<(form?: Readonly<Record<string, string>>) => Promise<Answer>> {
@@ -159,13 +169,50 @@ describe('a refresh whose second step fails', () => {
 
 describe('limits', () => {
   test('one password makes 20 sessions at once and then one a minute, and the answer says when', async () => {
-    const limited = await startTestServer(database.databaseUrl, { policy: { signInBurstPerAccount: 2 } });
+    const { signInBurstPerAccount, signInIntervalSeconds } = resolvePolicy();
+    expect([signInBurstPerAccount, signInIntervalSeconds]).toEqual([20, 60]);
+    const limited = await startTestServer(database.databaseUrl, { policy: { signInBurstPerAccount } });
     try {
       const account = { username: `limited ${deviceSecret}`, password: 'correct horse battery' };
       await limited.holdfast.users.create({ ...account, name: 'Limited' });
-      await limited.signIn('native', account);
-      await limited.signIn('native', account);
-      await expect(limited.signIn('native', account)).rejects.toThrow(/sign_in_rate/);
+      const { challenge } = newVerifier();
+      const form = { client_id: 'native', ...account, code_challenge: challenge, code_challenge_method: 'S256' };
+      const expectDelay = async (): Promise<void> => {
+        const { status, body, headers } = await limited.post('/authorize-challenge', form);
+        expect([status, body['error'], body['reason']]).toEqual([429, 'temporarily_unavailable', 'sign_in_rate']);
+        expect(Number(headers['retry-after'])).toBeGreaterThan(30);
+        expect(Number(headers['retry-after'])).toBeLessThanOrEqual(60);
+      };
+      for (let times = 0; times < 20; times++) await limited.signIn('native', account);
+      await expectDelay();
+      for (let minute = 0; minute < 2; minute++) {
+        await letMinutePass(limited);
+        await limited.signIn('native', account);
+        await expectDelay();
+      }
+    } finally {
+      await limited.holdfast.close();
+    }
+  });
+
+  test('codes that nobody exchanges count: one password makes 20 of them, whatever networks it comes from', async () => {
+    const limited = await startTestServer(database.databaseUrl, { policy: { signInBurstPerAccount: 20 } });
+    try {
+      const account = { username: `codes ${deviceSecret}`, password: 'correct horse battery' };
+      const { sub } = await limited.holdfast.users.create({ ...account, name: 'Codes' });
+      const { challenge } = newVerifier();
+      const statuses: number[] = [];
+      for (let count = 0; count < 40; count++) {
+        const parameters = { ...account, code_challenge: challenge, code_challenge_method: 'S256' };
+        const body = new URLSearchParams({ client_id: 'native', ...parameters }).toString();
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+        const remoteAddress = `2001:db8:3:${count}::1`;
+        const request = { method: 'POST', path: '/authorize-challenge', headers, body, remoteAddress };
+        statuses.push((await limited.holdfast.handle(request))?.status ?? 0);
+      }
+      expect(statuses).toEqual([...Array<number>(20).fill(200), ...Array<number>(20).fill(429)]);
+      const text = 'SELECT 1 FROM holdfast.authorization_codes WHERE user_id = $1';
+      expect((await limited.holdfast.database.query(text, [sub])).rowCount).toBe(20);
     } finally {
       await limited.holdfast.close();
     }

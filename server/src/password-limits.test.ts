@@ -151,6 +151,17 @@ describe('a network where the account signed in lately', () => {
     expect((await attempt('somebody else', 'wrong', home)).status).toBe(400);
   });
 
+  test('is one of twenty at most: an account that signs in from everywhere fills no table, and keeps the newest', async () => {
+    const network = (count: number): string => `2001:db8:2:${count.toString(16)}::1`;
+    for (let count = 0; count < 40; count++)
+      expect((await attempt(username, password, network(count))).status).toBe(200);
+    const { rows } = await server.holdfast.database.query('SELECT 1 FROM holdfast.familiar_networks');
+    expect(rows).toHaveLength(20);
+    await fail(3, username, '198.51.100.1');
+    expect((await attempt(username, password, network(39))).status).toBe(200);
+    expect((await attempt(username, password, network(0))).status).toBe(429);
+  });
+
   test('is familiar to that account alone, and for a time', async () => {
     expect((await attempt(username, password, home)).status).toBe(200);
     await fail(3, 'victim', '198.51.100.1');

@@ -13,6 +13,7 @@ type LimitPolicy = Pick<
   | 'passwordFirstDelaySeconds'
   | 'passwordMaximumDelaySeconds'
   | 'passwordFamiliarSeconds'
+  | 'passwordFamiliarNetworks'
 >;
 
 /** One attempt at a password, counted before it is checked: guesses that arrive together cannot all pass. */
@@ -61,8 +62,12 @@ export function createPasswordLimits(store: AttemptStore, keyRing: KeyRing, poli
       store.forgive({
         returned: networkKey === null ? [] : [network.key],
         emptied: [account.key],
-        networkKey,
-        familiarSeconds: policy.passwordFamiliarSeconds,
+        network: networkKey && {
+          networkKey,
+          accountKey: keyOf('familiar', usernameKey),
+          familiarSeconds: policy.passwordFamiliarSeconds,
+          limit: policy.passwordFamiliarNetworks,
+        },
       });
     return { kind: 'counted', forgive };
   };

@@ -8,6 +8,8 @@ import type { Passwords } from './passwords.ts';
 import type { Policy } from './policy.ts';
 import type { Report } from './events.ts';
 import type { Store } from './store.ts';
+import { createSignInRate } from './sign-in-rate.ts';
+import type { SignInRate } from './sign-in-rate.ts';
 import { createUsers } from './users.ts';
 import type { PasswordSignIn, Users } from './users.ts';
 
@@ -28,6 +30,7 @@ export interface People {
   readonly users: Users;
   readonly passwordSignIn: PasswordSignIn;
   readonly passkeys: Passkeys;
+  readonly signInRate: SignInRate;
 }
 
 export function createPeople(parts: PeopleParts): People {
@@ -43,5 +46,6 @@ export function createPeople(parts: PeopleParts): People {
       policy,
       report,
     }),
+    signInRate: createSignInRate(store.attempts, keyRing, policy),
   };
 }

@@ -158,6 +158,8 @@ export interface Policy {
   readonly passwordFirstDelaySeconds: number;
   /** How long the network of a sign-in by password counts as familiar: strangers elsewhere cannot delay the account there. */
   readonly passwordFamiliarSeconds: number;
+  /** How many networks of an account are familiar at once: the newest, so that one account cannot fill the database. */
+  readonly passwordFamiliarNetworks: number;
   /**
    * The longest delay. At this default a guesser gets some 100 guesses a day at one account, and a stranger who keeps an
    * account's password delayed keeps its owner from it in unfamiliar networks alone; passkeys and live sessions go on.
@@ -237,6 +239,7 @@ export const DEFAULT_POLICY: Policy = {
   passwordAddressLeakSeconds: 60,
   passwordFirstDelaySeconds: 2,
   passwordFamiliarSeconds: 30 * 86_400,
+  passwordFamiliarNetworks: 20,
   passwordMaximumDelaySeconds: 900,
 
   recentAuthenticationSeconds: 300,

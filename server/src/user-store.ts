@@ -137,6 +137,16 @@ export interface RightPassword {
   /** Buckets to empty. */
   readonly emptied: readonly Buffer[];
   /** The network that is familiar from now on; null when there is none. */
-  readonly networkKey: Buffer | null;
+  readonly network: FamiliarNetwork | null;
+}
+
+/** A network from which an account signs in. */
+export interface FamiliarNetwork {
+  /** Names the account and the network; a keyed hash. */
+  readonly networkKey: Buffer;
+  /** Names the account; a keyed hash. */
+  readonly accountKey: Buffer;
   readonly familiarSeconds: number;
+  /** So many networks of the account are kept, the newest. */
+  readonly limit: number;
 }

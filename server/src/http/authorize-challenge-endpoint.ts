@@ -1,6 +1,6 @@
 import { parseScope } from '../clients.ts';
 import type { Client } from '../clients.ts';
-import { invalidRequest, invalidScope, json, OAuthError } from './answers.ts';
+import { invalidRequest, invalidScope, json, OAuthError, tooManySignIns } from './answers.ts';
 import { beginPasskey, checkCredential } from './credentials.ts';
 import type { FormEndpoint } from './endpoint.ts';
 import { requireParameter } from './form.ts';
@@ -40,6 +40,8 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
     if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
     const authentication = await checkCredential(form, codeChallenge, parts);
     refuseInsufficientAcr(authentication.acr, acrValues);
+    const retryAfterMs = await parts.signInRate(authentication.user.sub);
+    if (retryAfterMs > 0) throw tooManySignIns(retryAfterMs);
     const code = await parts.codes.issue({ ...authentication, client, scope, codeChallenge, jkt });
     return json(200, { authorization_code: code });
   },

@@ -12,6 +12,7 @@ import type { RevocationFeed } from '../revocation-feed.ts';
 import type { ResourceServers } from '../resource-servers.ts';
 import type { Sessions } from '../sessions.ts';
 import type { SigningKeys } from '../signing-keys.ts';
+import type { SignInRate } from '../sign-in-rate.ts';
 import type { SessionStore } from '../store.ts';
 import type { PasswordSignIn, Users } from '../users.ts';
 import type { Parameters } from './form.ts';
@@ -40,6 +41,7 @@ export interface EndpointParts {
   readonly users: Users;
   readonly passwordSignIn: PasswordSignIn;
   readonly passkeys: Passkeys;
+  readonly signInRate: SignInRate;
   readonly addressLimit: AddressLimit;
   readonly report: Report;
   readonly operation: Operation;

@@ -52,6 +52,20 @@ describe('/readyz', () => {
     await node.holdfast.close();
   });
 
+  test('says yes while every other connection is busy, so that no balancer takes a loaded node out', async () => {
+    const node = await startTestServer(database.databaseUrl, { policy: { durableConnections: 2 } });
+    const held = [await node.holdfast.database.connect(), await node.holdfast.database.connect()];
+    try {
+      const waiting = node.holdfast.database.query('SELECT 1');
+      const ready = await get('/readyz', { holdfast: node.holdfast });
+      expect([ready.status, node.holdfast.database.waitingCount]).toEqual([200, 1]);
+      for (const connection of held) connection.release();
+      await waiting;
+    } finally {
+      await node.holdfast.close();
+    }
+  });
+
   test('says no when the database is gone, and stays alive', async () => {
     const gone = await createTestDatabase(inject('postgresAdminUrl'));
     const node = await startTestServer(gone.databaseUrl);

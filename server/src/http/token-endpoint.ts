@@ -5,7 +5,15 @@ import { parseScope } from '../clients.ts';
 import { isSid } from '../refresh-token.ts';
 import type { RefreshAnswer } from '../sessions.ts';
 import type { SessionRecord } from '../store.ts';
-import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from './answers.ts';
+import {
+  invalidGrant,
+  invalidRequest,
+  invalidScope,
+  invalidTarget,
+  jsonText,
+  OAuthError,
+  tooManySignIns,
+} from './answers.ts';
 import { chooseCookie, clearingDead, copiesOf, EMPTY_JAR, endSurplus, readJar, replaced } from './cookie-jar.ts';
 import type { CookieJar } from './cookie-jar.ts';
 import { peerOf } from './endpoint.ts';
@@ -71,10 +79,7 @@ async function exchangeCode(form: FormRequest, jar: CookieJar, parts: EndpointPa
         'The user is signed in on too many devices: sign out on one of them',
       );
     case 'delayed':
-      throw new OAuthError(429, 'temporarily_unavailable', 'The account signs in too often: try again later', {
-        reason: 'sign_in_rate',
-        headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1_000)) },
-      });
+      throw tooManySignIns(answer.retryAfterMs);
   }
 }
 

@@ -58,11 +58,22 @@ const EMPTY = `${LOCKED}
 
 const IS_FAMILIAR = 'SELECT 1 FROM holdfast.familiar_networks WHERE network_key = $1 AND expires_at > now()';
 
-/** $2 seconds. Put off for a day at most, so that not every sign-in writes. */
+/** $3 seconds. Put off for a day at most, so that not every sign-in writes. */
 const REMEMBER = `
-  INSERT INTO holdfast.familiar_networks AS f (network_key, expires_at) VALUES ($1, now() + make_interval(secs => $2))
-  ON CONFLICT (network_key) DO UPDATE SET expires_at = excluded.expires_at
-    WHERE f.expires_at < excluded.expires_at - interval '1 day'`;
+  INSERT INTO holdfast.familiar_networks AS f (network_key, account_key, expires_at)
+  VALUES ($1, $2, now() + make_interval(secs => $3))
+  ON CONFLICT (network_key) DO UPDATE SET expires_at = excluded.expires_at, account_key = excluded.account_key
+    WHERE f.expires_at < excluded.expires_at - interval '1 day' OR f.account_key IS NULL`;
+
+/** All but the newest $2 networks of an account. A row that is locked is being deleted or renewed, and is not waited for. */
+const FORGET_OLDEST = `
+  WITH surplus AS MATERIALIZED (
+    SELECT network_key FROM holdfast.familiar_networks WHERE network_key = ANY (ARRAY(
+      SELECT network_key FROM holdfast.familiar_networks WHERE account_key = $1
+      ORDER BY expires_at DESC, network_key OFFSET $2
+    )) ORDER BY network_key FOR UPDATE SKIP LOCKED
+  )
+  DELETE FROM holdfast.familiar_networks WHERE network_key IN (SELECT network_key FROM surplus)`;
 
 /** Counted attempts at passwords in PostgreSQL, so that they hold whichever node is asked. */
 export function createAttemptStore({ durable }: Connections): AttemptStore {
@@ -89,10 +100,13 @@ export function createAttemptStore({ durable }: Connections): AttemptStore {
       });
     },
     isFamiliar: async (networkKey) => (await run(durable, { text: IS_FAMILIAR, values: [networkKey] })).length > 0,
-    forgive: async ({ returned, emptied, networkKey, familiarSeconds }) => {
+    forgive: async ({ returned, emptied, network }) => {
       if (returned.length > 0) await run(durable, { text: GIVE_BACK, values: [returned] });
       await run(durable, { text: EMPTY, values: [emptied] });
-      if (networkKey !== null) await run(durable, { text: REMEMBER, values: [networkKey, familiarSeconds] });
+      if (network === null) return;
+      const { networkKey, accountKey, familiarSeconds, limit } = network;
+      await run(durable, { text: REMEMBER, values: [networkKey, accountKey, familiarSeconds] });
+      await run(durable, { text: FORGET_OLDEST, values: [accountKey, limit] });
     },
   };
 }

@@ -145,8 +145,7 @@ test('right passwords and new attempts lock their buckets in one order', async (
     const given = store.attempts.forgive({
       returned: [large, small],
       emptied: [large, small],
-      networkKey: null,
-      familiarSeconds: 1,
+      network: null,
     });
     await vi.waitFor(async () => expect(await waiting()).toBe(1), 20_000);
     // It waits for the first and must not hold the second yet.

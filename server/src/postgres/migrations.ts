@@ -8,6 +8,7 @@ import { SIGNING_KEY_SCHEDULE } from './migrations/0005-signing-key-schedule.ts'
 import { FAMILIAR_NETWORKS } from './migrations/0006-familiar-networks.ts';
 import { DEVICE_CHAINS } from './migrations/0007-device-chains.ts';
 import { PASSKEY_USER_HANDLES } from './migrations/0008-passkey-user-handles.ts';
+import { FAMILIAR_NETWORKS_BY_ACCOUNT } from './migrations/0009-familiar-networks-by-account.ts';
 
 interface Migration {
   readonly version: number;
@@ -25,6 +26,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 6, name: 'familiar networks', sql: FAMILIAR_NETWORKS },
   { version: 7, name: 'device chains', sql: DEVICE_CHAINS },
   { version: 8, name: 'passkey user handles', sql: PASSKEY_USER_HANDLES },
+  { version: 9, name: 'familiar networks by account', sql: FAMILIAR_NETWORKS_BY_ACCOUNT },
 ];
 
 /** Any constant will do, as long as nobody else's advisory lock on this database has the same. */

@@ -1,0 +1,30 @@
+import { createHmac } from 'node:crypto';
+import type { KeyRing } from './keys.ts';
+import type { Policy } from './policy.ts';
+import type { AttemptStore } from './user-store.ts';
+
+/**
+ * Counts a sign-in whose credential was right, so that one account cannot write codes and networks without end.
+ *
+ * @returns for how long the account has to wait, in milliseconds; 0 when the sign-in goes on
+ * @throws HoldfastError `unavailable`
+ */
+export type SignInRate = (sub: string) => Promise<number>;
+
+/**
+ * The same burst and interval as for exchanges, counted apart: a code that was issued within the rate is never refused
+ * because of a code that nobody exchanged.
+ */
+export function createSignInRate(
+  store: AttemptStore,
+  keyRing: KeyRing,
+  { signInBurstPerAccount, signInIntervalSeconds }: Pick<Policy, 'signInBurstPerAccount' | 'signInIntervalSeconds'>,
+): SignInRate {
+  const delays = { firstDelaySeconds: signInIntervalSeconds, maximumDelaySeconds: signInIntervalSeconds };
+  return (sub) => {
+    const key = createHmac('sha256', keyRing.minting.attemptKey)
+      .update(JSON.stringify(['sign-in', sub]))
+      .digest();
+    return store.take([{ key, allowance: signInBurstPerAccount, leakSeconds: signInIntervalSeconds }], delays);
+  };
+}
