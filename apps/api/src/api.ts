@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net';
 import { createHoldfast, type Holdfast, type HoldfastEvent, type HoldfastOptions, type Policy } from '@holdfast/server';
 import { answerForError, hasBody, problem, sendAnswer } from './answer.ts';
-import { changesPasswordOf, demoPasswordStays, seedDemoUser } from './demo-user.ts';
+import { changesPasswordOf, demoPasswordStays, dropOldPasskeys, seedDemoUser } from './demo-user.ts';
 import { createExpiredTokens } from './expired-tokens.ts';
 import { createFaults } from './faults.ts';
 import { migrateNotes } from './notes.ts';
@@ -100,11 +100,17 @@ export async function createDemoApi(options: DemoApiOptions): Promise<DemoApi> {
         events.push(event);
         if (events.length > maxEvents) events.shift();
         sessionStats.record(event);
+        if (holdfast && event.type === 'credential.changed' && event.sub === demoSub)
+          // The next passkey that is added tries it again.
+          dropOldPasskeys(holdfast.database, event.sub).catch(() => {});
         options.onEvent?.(event);
       },
     });
     await migrateNotes(holdfast.database);
-    if (options.demo === true) demoSub = await seedDemoUser(holdfast.users);
+    if (options.demo === true) {
+      demoSub = await seedDemoUser(holdfast.users);
+      await dropOldPasskeys(holdfast.database, demoSub);
+    }
   } catch (error) {
     await Promise.allSettled([closeServer(server), holdfast?.close()]);
     throw error;

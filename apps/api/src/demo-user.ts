@@ -22,6 +22,18 @@ export async function seedDemoUser(users: Holdfast['users']): Promise<string> {
   }
 }
 
+/** How many passkeys the demo account keeps; fewer than a user may have, so that each visitor can add one. */
+const passkeysKept = 10;
+
+/** Everybody shares the demo account: the oldest passkeys go, or nobody could add one any more. */
+export async function dropOldPasskeys(database: Holdfast['database'], sub: string): Promise<void> {
+  await database.query(
+    `delete from holdfast.passkeys where user_id = $1 and credential_id not in
+       (select credential_id from holdfast.passkeys where user_id = $1 order by created_at desc, 1 limit $2)`,
+    [sub, passkeysKept],
+  );
+}
+
 /** The answer to a change of the demo account's password: the printed one has to work for the next visitor as well. */
 export const demoPasswordStays = problem(403, 'Forbidden', 'The password of the demo account cannot be changed.');
 
