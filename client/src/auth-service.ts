@@ -154,7 +154,7 @@ function machineConfig(
     scope,
     stages: reauthentication.map((each) => (typeof each === 'string' ? each : each.stage)),
     automaticStages: automaticStages.map(({ stage }) => stage),
-    isActivityAssumed: options.assumeUserActive ?? false,
+    isUserActive: options.assumeUserActive ?? false,
     storeKnownMs: options.platform.look ? Infinity : STORE_KNOWN_MS,
   };
 }
@@ -182,14 +182,14 @@ export async function begin(shell: Shell, held: Held): Promise<void> {
   if (shell.signOuts !== signOuts) throw signedOut();
 }
 
-/** Signs out. `everywhere`: the server is asked to end the user's other sessions as well. */
-export async function signOut(shell: Shell, everywhere = false): Promise<void> {
+/** Signs out. `extent`: the server is asked to end the user's other sessions as well. */
+export async function signOut(shell: Shell, extent?: 'everywhere'): Promise<void> {
   refuseUnusable(shell);
   const number = ++shell.signOuts;
   await restored(shell, number);
   refuseUnusable(shell);
   // Somebody has signed in while the stored session was waited for.
-  if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', everywhere });
+  if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', extent });
   await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
   if (shell.state.unwritten) throw new HoldfastError('storage-unavailable');
 }

@@ -19,7 +19,7 @@ export async function signOutEverywhere(auth: AuthService): Promise<void> {
   const response = await endOthers(auth, shell);
   if (response && !response.ok)
     throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
-  if (shell.state.owner === owner) return signOut(shell, !response);
+  if (shell.state.owner === owner) return signOut(shell, response ? undefined : 'everywhere');
   if (!response) throw new HoldfastError('user-changed');
 }
 

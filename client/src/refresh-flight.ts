@@ -161,7 +161,7 @@ function adoptAndLand(turn: Turn, flight: Flight, record: VaultRecord): void {
 function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, stamp: number): void {
   const { state, now, policy, config } = turn;
   const { attempt } = flight;
-  const isUserActive = config.isActivityAssumed || state.isUserActive || flight.isUserActive;
+  const isUserActive = config.isUserActive || state.isUserActive || flight.isUserActive;
   payForRefresh(turn);
   state.isUserActive = false;
   state.phase = { ...held, stored };

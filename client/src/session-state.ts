@@ -225,7 +225,7 @@ export type MachineConfig = {
   /** Stages that start by themselves; the others wait for the user interface. */
   readonly automaticStages: readonly ReauthenticationStage[];
   /** Nobody reports user activity here, so every refresh counts as the user's. */
-  readonly isActivityAssumed: boolean;
+  readonly isUserActive: boolean;
   /** For how long a look into the store counts, in ms. `Infinity`: the platform notices every change. */
   readonly storeKnownMs: number;
 };
@@ -259,8 +259,8 @@ export type SessionEvent =
   | { readonly type: 'callerLeft'; readonly caller: number }
   | { readonly type: 'extendRequested' }
   | { readonly type: 'signedIn'; readonly held: Held }
-  /** `everywhere`: the user's other sessions are to end as well. */
-  | { readonly type: 'signOutRequested'; readonly everywhere?: boolean }
+  /** `extent`: the user's other sessions are to end as well. */
+  | { readonly type: 'signOutRequested'; readonly extent?: 'everywhere' | undefined }
   | {
       readonly type: 'reauthenticationFailed';
       readonly stage: ReauthenticationStage;
@@ -318,10 +318,13 @@ export type Effect =
   | {
       readonly type: 'writeVault';
       readonly operation: number;
-      readonly expectedStamp: number;
-      readonly session: StoredSession | null;
-      readonly endedReason: SignedOutReason | null;
-      readonly endedAtMs: number | null;
+      /** The vault's stamp that this tab knows: what is written replaces nothing else. */
+      readonly stamp: number;
+      readonly next: {
+        readonly session: StoredSession | null;
+        readonly endedReason: SignedOutReason | null;
+        readonly endedAtMs: number | null;
+      };
     }
   | {
       readonly type: 'sendRefresh';
@@ -333,7 +336,7 @@ export type Effect =
       readonly resource: string | null;
     }
   /** Ends the session at the server, as well as it can. No reply. */
-  | { readonly type: 'revoke'; readonly session: StoredSession; readonly extent?: RevocationExtent }
+  | { readonly type: 'revoke'; readonly session: StoredSession; readonly extent?: RevocationExtent | undefined }
   /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */
   | { readonly type: 'reauthenticate'; readonly stage: ReauthenticationStage }
   /** Gives a caller its token, or the reason why there is none. `null`: no other token would help it than the one refused. No reply. */

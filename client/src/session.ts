@@ -24,7 +24,6 @@ import {
   failWaiters,
   freshMs,
   grant,
-  isAnybody,
   observe,
   orderOf,
   overOf,
@@ -123,13 +122,15 @@ const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: 
 };
 
 function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
-  if (signal === 'online' || signal === 'offline') state.isOffline = signal === 'offline';
-  if (signal === 'offline') state.isUnreached = true;
   if (signal === 'user-active') state.isUserActive = true;
-  else if (signal === 'background') {
+  else if (signal === 'offline') {
+    state.isOffline = true;
+    state.isUnreached = true;
+  } else if (signal === 'background') {
     // Started by the system, not by somebody who opened the app.
     if (state.phase.kind === 'restoring') state.isUserActive = false;
-  } else if (signal !== 'offline') {
+  } else {
+    if (signal === 'online') state.isOffline = false;
     // What failed for want of a network is tried at once; a wait that the server asked for is kept.
     if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
     if (signal === 'online') return;
@@ -217,12 +218,11 @@ function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
   writeVault(turn, operation, turn.state.stamp, held.stored);
 }
 
-function onSignOutRequested(turn: Turn, { everywhere = false }: Event<'signOutRequested'>): void {
+function onSignOutRequested(turn: Turn, { extent }: Event<'signOutRequested'>): void {
   const { phase, storing } = turn.state;
   if (phase.kind === 'signed-out' && !storing) return;
   signOut(turn, 'user');
-  if ('stored' in phase)
-    run(turn, { type: 'revoke', session: phase.stored, ...(everywhere && { extent: 'everywhere' }) });
+  if ('stored' in phase) run(turn, { type: 'revoke', session: phase.stored, extent });
   if (storing) run(turn, { type: 'revoke', session: storing.held.stored });
 }
 
@@ -262,11 +262,11 @@ function serveWaiters(turn: Turn): void {
   }
   state.asking = [];
   for (const waiter of asking) admit(turn, waiter);
-  if (phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out', isAnybody);
+  if (phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out');
   if (phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);
   // Parked, they would wait for a store that only a person can mend.
   else if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)
-    failWaiters(turn, 'storage-unavailable', isAnybody);
+    failWaiters(turn, 'storage-unavailable');
 }
 
 /** Every deadline there is, in the order in which those that have passed are seen to. */

@@ -163,9 +163,8 @@ function runEffect(shell: Shell, effect: Effect): void {
       });
     case 'writeVault':
       return useVault(shell, effect.operation, async () => {
-        const { operation, expectedStamp, session, endedReason, endedAtMs } = effect;
-        const next = { session, endedReason, endedAtMs };
-        const { replaced, record } = await shell.platform.vault.replace(expectedStamp, next);
+        const { operation, stamp, next } = effect;
+        const { replaced, record } = await shell.platform.vault.replace(stamp, next);
         if (replaced) void callSafely(shell.platform.announce);
         return { type: 'vaultWritten', operation, isReplaced: replaced, record };
       });

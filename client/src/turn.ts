@@ -46,12 +46,12 @@ export const takeNumber = ({ state }: Turn): number => -++state.operations;
 export function writeVault(
   turn: Turn,
   operation: number,
-  expectedStamp: number,
+  stamp: number,
   session: StoredSession | null,
   endedReason: SignedOutReason | null = null,
   endedAtMs: number | null = null,
 ): void {
-  run(turn, { type: 'writeVault', operation, expectedStamp, session, endedReason, endedAtMs });
+  run(turn, { type: 'writeVault', operation, stamp, next: { session, endedReason, endedAtMs } });
 }
 
 export const activePhase = ({ state }: Turn): Active | null => (state.phase.kind === 'active' ? state.phase : null);
@@ -134,12 +134,14 @@ export function refuse(turn: Turn, caller: number, code: HoldfastErrorCode): voi
   observe(turn, { type: 'request.failed', caller, code });
 }
 
-/** Fails the waiters that `isMeant` picks. */
-export function failWaiters(turn: Turn, code: HoldfastErrorCode, isMeant: (waiter: Waiter) => boolean): void {
+/** Fails the waiters that `isMeant` picks. Default: all. */
+export function failWaiters(
+  turn: Turn,
+  code: HoldfastErrorCode,
+  isMeant: (waiter: Waiter) => boolean = () => true,
+): void {
   for (const { caller } of takeWaiters(turn, isMeant)) refuse(turn, caller, code);
 }
-
-export const isAnybody = (): boolean => true;
 
 /**
  * Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is
@@ -223,7 +225,7 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean, i
 /** Somebody else may be signed in from here on: what the one before had parked fails, and is never sent. */
 export function changeOwner(turn: Turn, code: HoldfastErrorCode): void {
   turn.state.owner++;
-  failWaiters(turn, code, isAnybody);
+  failWaiters(turn, code);
 }
 
 /**
@@ -315,8 +317,7 @@ export function isOver(turn: Turn, record: VaultRecord | null): boolean {
 
 /** Ends a session at the server whose place another one has taken. One without a name would be whichever the cookie is by now. */
 export function revokeReplaced(turn: Turn, session: StoredSession, extent?: RevocationExtent): void {
-  if (session.sid !== null || session.refreshToken !== null)
-    run(turn, { type: 'revoke', session, ...(extent && { extent }) });
+  if (session.sid !== null || session.refreshToken !== null) run(turn, { type: 'revoke', session, extent });
 }
 
 /** What is written. */

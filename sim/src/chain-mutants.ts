@@ -34,8 +34,8 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: TURN,
-        find: "run(turn, { type: 'revoke', session, ...(extent && { extent }) });",
-        replace: "run(turn, { type: 'revoke', session, ...(extent && {}) });",
+        find: "run(turn, { type: 'revoke', session, extent });",
+        replace: "run(turn, { type: 'revoke', session });",
       },
     ],
   },

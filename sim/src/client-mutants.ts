@@ -64,9 +64,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: TURN,
-        find: "run(turn, { type: 'writeVault', operation, expectedStamp, session, endedReason, endedAtMs });",
-        replace:
-          "run(turn, { type: 'writeVault', operation, expectedStamp: session ? null : expectedStamp, session, endedReason, endedAtMs });",
+        find: "run(turn, { type: 'writeVault', operation, stamp,",
+        replace: "run(turn, { type: 'writeVault', operation, stamp: session ? null : stamp,",
       },
     ],
   },

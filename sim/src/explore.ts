@@ -65,7 +65,7 @@ function writeNumber(field: string, value: number, nowMs: number, rename: Rename
   if (field === 'deliveredAtMs') return String(Math.min(nowMs - value, 60_000));
   if (field === 'monotonicMs' || field === 'sentAt') return String(isToCome(value, nowMs));
   if (field === 'attempt' || field === 'attempts' || field === 'operation') return rename('a', value);
-  if (field === 'stamp' || field === 'expectedStamp') return rename('s', value);
+  if (field === 'stamp') return rename('s', value);
   if (field === 'nonce') return rename('n', value);
   return String(value);
 }

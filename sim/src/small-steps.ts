@@ -67,10 +67,10 @@ function tabSteps(world: SmallWorld): readonly Step[] {
 /** A write reaches the store, which compares and swaps; what was sent with another copy than the stored one grows old. */
 function store(world: SmallWorld, tab: number, write: SmallWorld['tabs'][number]['writes'][number]): SmallWorld {
   const stamp = world.record?.stamp ?? 0;
-  const { operation, expectedStamp, session, endedReason } = write;
-  if (expectedStamp !== null && expectedStamp !== stamp)
+  const { operation, next } = write;
+  if (write.stamp !== null && write.stamp !== stamp)
     return feed(world, tab, { type: 'vaultWritten', operation, isReplaced: false, record: world.record });
-  const record = { stamp: stamp + 1, session, endedReason };
+  const record = { stamp: stamp + 1, session: next.session, endedReason: next.endedReason };
   const stored = outdate({ ...world, record });
   return feed(stored, tab, { type: 'vaultWritten', operation, isReplaced: true, record });
 }

@@ -81,7 +81,7 @@ const configOf = (store: SmallSetup['store']): MachineConfig => ({
   scope: null,
   stages: ['password'],
   automaticStages: [],
-  isActivityAssumed: true,
+  isUserActive: true,
   storeKnownMs: Infinity,
 });
 

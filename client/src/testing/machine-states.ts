@@ -17,7 +17,7 @@ export const configOf = (delivery: Delivery): MachineConfig => ({
   scope: null,
   stages: ['biometric', 'password'],
   automaticStages: ['biometric'],
-  isActivityAssumed: false,
+  isUserActive: false,
   storeKnownMs: Infinity,
 });
 
