@@ -2,7 +2,7 @@
 // stop neither a node nor a page. Steps are counted, not timed.
 import type { HttpRequest } from '@holdfast/server';
 import { createResourceGuard } from '@holdfast/server/resource';
-import type { HttpAnswer } from 'holdfast';
+import { foreignAnswers, type HttpAnswer } from 'holdfast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorld, json } from '../client/src/testing/world.ts';
 import { createTestIssuer, TOKEN_ISSUER } from '../server/src/testing/issuer.ts';
@@ -106,6 +106,7 @@ it('a parser that looks at the rest once more at each character is found', async
 
 const handle = ({
   path = '/token',
+  query = '',
   method = 'POST',
   headers = {},
   body = '',
@@ -114,6 +115,7 @@ const handle = ({
   server.holdfast.handle({
     method,
     path,
+    query,
     headers: { 'content-type': 'application/x-www-form-urlencoded', 'holdfast-request': '1', ...headers },
     body,
     remoteAddress,
@@ -145,6 +147,20 @@ describe('at the server, 16 kB', () => {
       await expectFewSteps((text) => handle({ path: '/introspect', headers: { [name]: text } }));
     }
   });
+
+  it.each(['', 'limit=', 'after=', 'limit=1&after='])(
+    'as a query of the device list that begins with "%s"',
+    async (begin) => {
+      await expectFewSteps((text) =>
+        handle({
+          path: '/sessions',
+          method: 'GET',
+          query: begin + text,
+          headers: { authorization: `Bearer ${accessToken}` },
+        }),
+      );
+    },
+  );
 
   it('as the address of a peer', async () => {
     await expectFewSteps((text) => handle({ remoteAddress: text }));
@@ -207,6 +223,26 @@ describe('at a resource server, 16 kB', () => {
   });
 });
 
+describe('at a resource server, 16 kB from the authorization server', () => {
+  it.each<readonly [string, (text: string) => string]>([
+    ['the key set', (text) => text],
+    ['the id of a key', (text) => JSON.stringify({ keys: [{ kty: 'EC', kid: text }] })],
+    [
+      'a coordinate of a key',
+      (text) => JSON.stringify({ keys: [{ kty: 'EC', crv: 'P-256', kid: 'current', x: text }] }),
+    ],
+  ])('as %s', async (_, answerWith) => {
+    const issuer = createTestIssuer();
+    const authorization = `Bearer ${issuer.token()}`;
+    await expectFewSteps((text) => {
+      const fetch: typeof issuer.fetch = async (url, init) =>
+        url.endsWith('/jwks.json') ? new Response(answerWith(text)) : issuer.fetch(url, init);
+      const guard = createResourceGuard({ issuer: TOKEN_ISSUER, audience: 'https://api.example', fetch });
+      return guard.check({ method: 'GET', target: '/', authorization, dpop: undefined }).catch(() => null);
+    });
+  });
+});
+
 describe('at the client, 16 kB', () => {
   it.each(['www-authenticate', 'dpop-nonce', 'retry-after', 'date'])("in an API's header %s", async (name) => {
     const { server: authorizationServer, openSignedInTab, time } = createWorld();
@@ -243,7 +279,7 @@ describe('at the client, 16 kB', () => {
   ])('as %s of a token answer', async (_, answerWith) => {
     await expectFewSteps(async (text) => {
       const { server: authorizationServer, openSignedInTab, time } = createWorld();
-      const { auth } = await openSignedInTab();
+      const { auth } = await openSignedInTab({ readAnswer: foreignAnswers() });
       authorizationServer.answers.push(answerWith(text));
       await time.advance(700_000);
       auth.dispose();

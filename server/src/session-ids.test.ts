@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { newNonce, newSid } from './refresh-token.ts';
 import { openBrowser } from './testing/browser.ts';
@@ -21,21 +23,38 @@ afterAll(async () => {
   await database.drop();
 });
 
+/** Pauses that spread nodes out, and no more. */
+const PREDICTABLE_BY_INTENT = ['maintenance.ts', 'resource/revocation-follower.ts', 'webhook-delivery.ts'];
+
 // ASVS 5.0 7.2.3
 describe('what stands for a session cannot be guessed', () => {
+  // A million session ids take ten seconds; a duplicate among 120 random bits would show a broken source in far fewer.
   test.each([
-    ['session ids', () => newSid().replaceAll('-', ''), 32],
-    ['nonces of refresh tokens', () => newNonce().toString('hex'), 16],
-  ])('a hundred thousand %s are all different, and vary in every digit', (_, make, digits) => {
+    ['session ids', () => newSid().replaceAll('-', ''), 32, 200_000],
+    ['session ids of one user', () => newSid(7).slice(2).replaceAll('-', ''), 30, 200_000],
+    ['nonces of refresh tokens', () => newNonce().toString('hex'), 16, 1_000_000],
+  ])('%s, hundreds of thousands of them, are all different, and vary in every digit', (_, make, digits, total) => {
     const seen = new Set<string>();
     const values = Array.from({ length: digits }, () => new Set<string>());
-    for (let count = 0; count < 100_000; count++) {
+    for (let count = 0; count < total; count++) {
       const id = make();
       seen.add(id);
       if (count < 10_000) for (let at = 0; at < digits; at++) values[at]?.add(id[at] ?? '');
     }
-    expect(seen.size).toBe(100_000);
+    expect(seen.size).toBe(total);
     expect(values.map((digit) => digit.size)).toEqual(values.map(() => 16));
+  });
+
+  test('neither ids nor nonces, codes or keys come from a source that can be predicted', () => {
+    const folder = import.meta.dirname;
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && !/\.test\.ts$|^testing/.test(file))
+      .map((file) => [file, readFileSync(path.join(folder, file), 'utf8')] as const);
+    expect(files.length).toBeGreaterThan(50);
+    const predictable = files.filter(([, text]) => /Math\.random|pseudoRandomBytes/.test(text)).map(([file]) => file);
+    expect(predictable.toSorted()).toEqual(PREDICTABLE_BY_INTENT);
+    const tokens = files.find(([file]) => file === 'refresh-token.ts')?.[1] ?? '';
+    expect(tokens).toMatch(/import \{[^}]*\brandomBytes\b[^}]*\} from 'node:crypto'/);
   });
 });
 

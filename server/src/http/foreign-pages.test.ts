@@ -126,9 +126,25 @@ describe.each(MATRIX)('a request by %s', (_, headers, may) => {
     expect(await server.ask('POST', '/passkeys/options', native.accessToken, {}, headers)).toMatchObject(
       isAllowed ? { status: 200 } : CSRF,
     );
-    const { headers: answered } = await server.ask('GET', '/sessions', native.accessToken, {}, headers);
-    expect(answered['vary']).toBe('Origin, Sec-Fetch-Site');
   });
+
+  test.each([
+    ['POST', '/authorize-challenge'],
+    ['POST', '/token'],
+    ['POST', '/revoke'],
+    ['GET', '/sessions'],
+    ['DELETE', '/sessions'],
+    ['POST', '/password'],
+    ['GET', '/passkeys'],
+    ['POST', '/passkeys'],
+    ['POST', '/passkeys/options'],
+  ])(
+    'is told by %s %s that its headers decide about the answer, so that no cache gives it to others',
+    async (method, path) => {
+      const { headers: answered } = await server.ask(method, path, null, { client_id: 'web' }, headers);
+      expect(answered['vary']).toBe('Origin, Sec-Fetch-Site');
+    },
+  );
 
   test('guesses no secret of a resource server from a page of nobody', async () => {
     const { origin = '' } = headers;
