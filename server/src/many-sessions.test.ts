@@ -2,7 +2,8 @@
 // administrator asked for took effect.
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { startTestServer } from './testing/client.ts';
+import { revokeSessions } from './cli/administer.ts';
+import { serverOptions, startTestServer } from './testing/client.ts';
 import type { TestServer, Tokens } from './testing/client.ts';
 import { createTestDatabase } from './testing/database.ts';
 import type { TestDatabase } from './testing/database.ts';
@@ -11,6 +12,14 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const SESSIONS = 200_000;
 const ACCOUNT = { username: 'many', password: 'correct horse battery' };
+
+const CONFIGURATION = {
+  host: '127.0.0.1',
+  port: 0,
+  logLevel: 'silent',
+  retireSeconds: 0,
+  drainSeconds: 1,
+} as const;
 
 let database: TestDatabase;
 let server: TestServer;
@@ -76,7 +85,14 @@ async function refreshMeanwhile<Result>(work: () => Promise<Result>) {
   }
 }
 
-function tell(what: string, tookMs: number, latenciesMs: readonly number[]): void {
+/** Far more than it takes, and far less than a stop of the node until 200,000 sessions have ended. */
+const SLOWEST_REFRESH_MS = 5_000;
+/** The answer comes after 5 s at most; refreshes take some milliseconds each. */
+const REFRESHES_PER_SECOND = 2;
+
+function expectRefreshes(what: string, tookMs: number, latenciesMs: readonly number[]): void {
+  expect(latenciesMs.length).toBeGreaterThan(Math.floor((tookMs / 1_000) * REFRESHES_PER_SECOND));
+  expect(Math.max(...latenciesMs)).toBeLessThan(SLOWEST_REFRESH_MS);
   const sorted = latenciesMs.toSorted((a, b) => a - b);
   const at = (share: number): string => `${(sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(0)} ms`;
   process.stdout.write(
@@ -98,7 +114,7 @@ describe(`a user with ${SESSIONS} live sessions`, () => {
     const { result, tookMs, latenciesMs } = await refreshMeanwhile(() =>
       server.ask('POST', '/password', own.accessToken, { new_password: 'another horse battery' }),
     );
-    tell('password', tookMs, latenciesMs);
+    expectRefreshes('password', tookMs, latenciesMs);
     expect(result).toMatchObject({ status: 200, body: { is_complete: expect.any(Boolean) } });
     await vi.waitFor(async () => expect(await countLive()).toBe(1), { timeout: 200_000, interval: 500 });
     expect(await server.refresh(own.refreshToken)).toMatchObject({ status: 200 });
@@ -110,15 +126,29 @@ describe(`a user with ${SESSIONS} live sessions`, () => {
     const { result, tookMs, latenciesMs } = await refreshMeanwhile(() =>
       server.ask('DELETE', '/sessions', own.accessToken),
     );
-    tell('sign-out everywhere', tookMs, latenciesMs);
+    expectRefreshes('sign-out everywhere', tookMs, latenciesMs);
     expect(result).toMatchObject({ status: 200, body: { is_complete: expect.any(Boolean) } });
     await vi.waitFor(async () => expect(await countLive()).toBe(1), { timeout: 200_000, interval: 500 });
+  });
+
+  test('is signed out by the command of an administrator, and a running node ends the rest', async () => {
+    await fill(SESSIONS);
+    const { issuer, secret, clients } = serverOptions(database.databaseUrl);
+    const options = { issuer, secret, clients, databaseUrl: database.databaseUrl };
+    const { result, tookMs, latenciesMs } = await refreshMeanwhile(() =>
+      revokeSessions({ ...CONFIGURATION, options }, { user: ACCOUNT.username }),
+    );
+    expectRefreshes('sessions revoke --user', tookMs, latenciesMs);
+    expect(result[0]).toMatch(/^\d+ sessions have ended\.$/);
+    await vi.waitFor(async () => expect(await countLive()).toBe(0), { timeout: 200_000, interval: 500 });
+    expect(await server.refresh(own.refreshToken)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+    own = await server.signIn('native', { ...ACCOUNT, password: 'another horse battery' });
   });
 
   test('is disabled by an administrator, and nothing of the user is left', async () => {
     await fill(SESSIONS);
     const { result, tookMs, latenciesMs } = await refreshMeanwhile(() => server.holdfast.users.disable(sub));
-    tell('disabled', tookMs, latenciesMs);
+    expectRefreshes('disabled', tookMs, latenciesMs);
     expect(result).toMatchObject({ isComplete: expect.any(Boolean) });
     expect(await server.post('/authorize-challenge', { client_id: 'native', ...ACCOUNT })).toMatchObject({
       status: 400,
