@@ -359,4 +359,34 @@ describe('a clock that was set back', () => {
     await auth.signIn(bob);
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
   });
+
+  it('does not make an old token look fresh for ever: it is replaced when its time is over', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab();
+    world.time.jumpWall(-60 * MINUTE);
+    await world.time.advance(16 * MINUTE);
+    expect(world.server.refreshes()).toBe(1);
+    expect(await auth.getAccessToken()).toBe('access-2');
+  });
+});
+
+describe('a tab that is frozen while it opens', () => {
+  it('shows nobody as signed out by what it read before: it reads again', async () => {
+    const world = createWorld();
+    let isFirst = true;
+    let thaw = (): void => {};
+    const read: Vault['read'] = async () => {
+      const record = await world.vault.read();
+      if (isFirst) await new Promise<void>((resolve) => (thaw = resolve));
+      return record;
+    };
+    const tab = world.openTab({}, { vault: { ...world.vault, read } });
+    await settle();
+    isFirst = false;
+    await world.openSignedInTab();
+    world.time.jumpWall(MINUTE);
+    thaw();
+    expect((await tab.auth.ready()).status).toBe('active');
+    expect(tab.seen('signed-out')).toEqual([]);
+  });
 });
