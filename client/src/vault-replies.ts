@@ -59,6 +59,8 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
     if (news && news.stamp !== state.stamp && !isKept) adoptNews(turn, news);
     return lookAgain(turn);
   }
+  // What a frozen process read may be over: nobody is shown as signed out by it.
+  if (!news && state.syncAt) return;
   const stamp = record?.stamp ?? 0;
   const reason = record?.endedReason ?? 'never-signed-in';
   const sid = record?.sid;
