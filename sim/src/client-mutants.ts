@@ -346,6 +346,11 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'endpoint-is-never-to-blame',
+    what: 'a 401 without a word of a renewed token does not speak for that token',
+    patches: [{ file: REFUSALS, find: 'if (isBare) note(acceptance, ACCEPTED_MS);', replace: '' }],
+  },
+  {
     name: 'store-is-known-for-ever',
     what: 'a token is handed out after a pause without a look into the store',
     patches: [

@@ -10,8 +10,8 @@ import type { CallKind, Tab } from './tab.ts';
  * are sent. In a world with many faults nobody could tell which of them a wait is due to.
  */
 export type Prices = {
-  /** A resource has answered a request that carried this token. */
-  onTried(process: string, token: string, status: number): void;
+  /** A resource has answered a call that carried this token. */
+  onTried(call: Call, token: string, status: number): void;
   onObserved(tab: Tab, observation: Observation): void;
   /** The process that holds a lock between tabs was killed or frozen. */
   readonly onHolderStopped: (process: Process) => void;
@@ -25,19 +25,26 @@ const WAIT_MS: Readonly<Record<OutageKind, number>> = { refused: 12_000, unavail
 const DEADLINE_MS = 119_000;
 /** One expiry costs two refreshes at most, whatever the number of tabs; one more for each holder of a lock that was stopped. */
 const REFRESHES = 2;
-/** A token that was accepted a moment ago is not to blame for the next 401. */
+/** A token that was accepted a moment ago, or as good as that, is not to blame for the next 401. */
 const ACCEPTED_MS = 9_000;
 
 export function createPrices({ scheduler, setup }: Ground, books: Books, outages: Outages): Prices {
   const lone = loneFaultOf(setup);
   const accepted = new Map<string, { readonly token: string; readonly atMs: number }>();
   const refused = new Map<string, string>();
+  /** The token that each call carried when it was refused for the first time. */
+  const refusedFirst = new Map<number, string>();
   let sent = 0;
   const stopped = new Set<Process>();
   return {
-    onTried: (process, token, status) => {
-      if (status === 200) accepted.set(process, { token, atMs: scheduler.nowMs() });
-      if (status === 401) refused.set(process, token);
+    onTried: ({ id, process }, token, status) => {
+      const isRefused = status === 401;
+      // A call that is refused with a newer token too is to blame itself. That is as good as an acceptance.
+      const isCallToBlame = isRefused && (refusedFirst.get(id) ?? token) !== token;
+      if (status === 200 || isCallToBlame) accepted.set(process, { token, atMs: scheduler.nowMs() });
+      if (!isRefused) return;
+      refused.set(process, token);
+      if (!refusedFirst.has(id)) refusedFirst.set(id, token);
     },
     onObserved: ({ process, cause }, observation) => {
       if (ENDS_EXPIRY.has(observation.type)) {
