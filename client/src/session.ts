@@ -300,7 +300,8 @@ function endPauses({ state, now }: Turn): void {
 
 function readVault(turn: Turn): void {
   const operation = takeNumber(turn);
-  turn.state.syncAt = after(turn.now, turn.policy.vaultWaitMs);
+  // The port bounds the wait. An answer that comes later means that this process was frozen.
+  turn.state.syncAt = after(turn.now, turn.policy.vaultWaitMs * 2);
   turn.state.syncing = operation;
   run(turn, { type: 'readVault', operation, isForRefresh: false });
 }

@@ -108,6 +108,27 @@ describe('a session that another tab has ended', () => {
     expect(sent).toEqual([]);
   });
 
+  it('is not sent by a process that was frozen while storage did not answer', async () => {
+    const world = createWorld();
+    const page = await world.openSignedInTab({}, unheard);
+    const { sent, fetch } = apiOf();
+    let isSilent = false;
+    const read: Vault['read'] = () => (isSilent ? new Promise(() => {}) : world.vault.read());
+    const worker = world.openTab({ fetch }, { vault: { ...world.vault, read } });
+    await worker.auth.ready();
+    await world.time.advance(2_000);
+    isSilent = true;
+    const outcome = outcomeOf(worker.auth);
+    await settle();
+    await page.auth.signOut();
+    isSilent = false;
+    // The read is given up only now, hours after it began: that says nothing of what is stored today.
+    world.time.jumpWall(3_600_000);
+    await world.time.advance(5_001);
+    expect(await outcome).toBe('signed-out');
+    expect(sent).toEqual([]);
+  });
+
   it('is not sent with a proof that was being signed when the news arrived', async () => {
     const world = createWorld();
     world.server.extra = { ...world.server.extra, token_type: 'DPoP' };

@@ -112,6 +112,8 @@ export function onVaultUnavailable(turn: Turn, { operation, error = null }: Even
   } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
   else if (state.syncing === operation) {
     state.syncing = null;
+    // News have come meanwhile, or this process was frozen and may have missed them: read again before a token is handed out.
+    if (hasPassed(state.syncAt ?? now, now)) return;
     // A read costs no server anything, and requests may wait for it.
     state.syncAt = after(now, backOff(turn).parkedMs);
     // A token that is valid is handed out all the same, until the store answers again.
