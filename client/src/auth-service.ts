@@ -119,8 +119,8 @@ export type AuthService = {
   readonly dispose: () => void;
 };
 
-function originOf(url: string, name: string): string {
-  if (!URL.canParse(url)) throw new TypeError(`${name} must be an absolute URL`);
+function originOf(url: string): string {
+  if (!URL.canParse(url)) throw new TypeError(`not an absolute URL: ${url}`);
   return new URL(url).origin;
 }
 
@@ -246,10 +246,7 @@ function listen<T>(listeners: Set<T>, listener: T): () => void {
 export function createAuthService(options: AuthServiceOptions): AuthService {
   const { issuer, onEvent } = options;
   const platform = options.platform.forApp?.(`${issuer} ${options.clientId}`) ?? options.platform;
-  const resources = new Set([
-    originOf(issuer, 'issuer'),
-    ...(options.resources ?? []).map((url) => originOf(url, 'resources')),
-  ]);
+  const resources = new Set([originOf(issuer), ...(options.resources ?? []).map(originOf)]);
   const observers = new Set(onEvent === undefined ? [] : [onEvent]);
   const automaticStages = (options.reauthentication ?? []).filter((each) => typeof each !== 'string');
   const wire = wireConfig(options);

@@ -98,7 +98,7 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   if (!held) return endFlight(turn);
   knowStore(turn);
   const news = isOver(turn, record) ? null : readable(turn, record);
-  if (news && !news.session) return adopt(turn, news, 'verified');
+  if (news && !news.session) return adopt(turn, news);
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
   const { stamp, answer } = flight.step;
@@ -149,13 +149,13 @@ export function adoptNews(turn: Turn, news: VaultRecord): void {
   const held = activePhase(turn);
   if (held && news.session && flight?.step.kind === 'locking' && isDone(turn, flight, held, news.session))
     adoptAndLand(turn, flight, news);
-  else adopt(turn, news, 'verified');
+  else adopt(turn, news);
 }
 
 function adoptAndLand(turn: Turn, flight: Flight, record: VaultRecord): void {
   endFlight(turn);
   observe(turn, { type: 'refresh.adopted', attempt: flight.attempt });
-  adopt(turn, record, 'verified');
+  adopt(turn, record);
 }
 
 function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, stamp: number): void {
@@ -204,7 +204,6 @@ function commit(
 ): void {
   if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub)) return failFlight(turn, flight, MISMATCH);
   const answered = holdTokens(tokens, stored, sentAt);
-  const { access } = answered;
   // A token for a resource never takes the place of the ordinary one; the refresh token is a new one all the same.
   const held = flight.resource
     ? holdStored({ ...answered.stored, access: stored.access }, 'verified', sentAt)
@@ -213,7 +212,7 @@ function commit(
   enter(
     turn,
     { ...flight, isUserActive: false },
-    { kind: 'committing', held, access, stamp, sent },
+    { kind: 'committing', held, access: answered.access, stamp, sent },
     turn.policy.vaultWaitMs,
   );
   writeVault(turn, flight.attempt, stamp, held.stored);
@@ -297,12 +296,6 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
 const DOUBTFUL_MS = 60_000;
 const DOUBTFUL_WITHOUT_TOKEN_MS = 5_000;
 
-function noteRefusal({ state, now }: Turn, held: Active | null, words: string): void {
-  const sinceMs = state.refusal?.sinceMs ?? now.monotonicMs;
-  const doubtfulMs = held && usableAccess(held, now) ? DOUBTFUL_MS : DOUBTFUL_WITHOUT_TOKEN_MS;
-  state.refusal = { sinceMs, words, isDoubtful: now.monotonicMs - sinceMs >= doubtfulMs };
-}
-
 function failFlight(turn: Turn, flight: Flight, { cause, retryAfterMs = null, words }: Failure): void {
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
@@ -312,16 +305,17 @@ function failFlight(turn: Turn, flight: Flight, { cause, retryAfterMs = null, wo
   const own = backOff(turn, isOutOfReach);
   // Such as `invalid_target`: no retry cures it, and the session has its ordinary token.
   if (words && flight.resource) failWaiters(turn, 'misconfigured', ({ resource }) => resource === flight.resource);
-  else if (words) noteRefusal(turn, held, words);
+  else if (words) {
+    const sinceMs = state.refusal?.sinceMs ?? now.monotonicMs;
+    const doubtfulMs = held && usableAccess(held, now) ? DOUBTFUL_MS : DOUBTFUL_WITHOUT_TOKEN_MS;
+    state.refusal = { sinceMs, words, isDoubtful: now.monotonicMs - sinceMs >= doubtfulMs };
+  }
   const isServerAsked = retryAfterMs !== null;
   const ms = isServerAsked ? Math.min(retryAfterMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random : own.ms;
   // Where nothing answered, the wait for an answer was a wait already.
   const waitedMs = isOutOfReach ? now.monotonicMs - flight.startedAt.monotonicMs : 0;
   const parkedMs = isServerAsked || words ? ms : Math.max(0, own.parkedMs - waitedMs);
-  if (held) {
-    const isUnheard = isOutOfReach || cause === 'server-error';
-    state.phase = { ...held, freshness: isUnheard ? 'offline' : held.freshness };
-  }
+  if (held && (isOutOfReach || cause === 'server-error')) state.phase = { ...held, freshness: 'offline' };
   state.backoff = { until: after(now, ms), parkedUntil: after(now, parkedMs), isServerAsked };
   // The user may have asked for more meanwhile.
   if (flight.cause === 'extend' || flight.cause === 'refused') state.wanted ??= flight.cause;

@@ -281,10 +281,9 @@ function agendaOf(turn: Turn): readonly Due[] {
   if (state.syncing === null) at(state.syncAt, () => readVault(turn));
   if (flight) at(flight.deadline, () => onFlightUnavailable(turn, flight.attempt, 'timeout'));
   const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
-  const first = (times: readonly number[]): number => Math.min(...times) - now.monotonicMs;
-  const deadlines = [...state.asking, ...state.waiting].map(({ deadlineMs }) => deadlineMs);
-  agenda.push([first(deadlines), () => failWaiters(turn, 'deadline-exceeded', isLate)]);
-  agenda.push([first(state.waiting.map(({ pauseUntilMs }) => pauseUntilMs)), () => endPauses(turn)]);
+  for (const { deadlineMs } of [...state.asking, ...state.waiting])
+    agenda.push([deadlineMs - now.monotonicMs, () => failWaiters(turn, 'deadline-exceeded', isLate)]);
+  for (const { pauseUntilMs } of state.waiting) agenda.push([pauseUntilMs - now.monotonicMs, () => endPauses(turn)]);
   if (phase.kind === 'active') agenda.push(warning(turn, phase), ...renewal(turn, phase));
   return agenda;
 }

@@ -204,9 +204,9 @@ export function hold(turn: Turn, held: Held, stamp: number, isAnswer: boolean, i
   state.phase = {
     kind: 'active',
     ...held,
-    ...(isSameToken && { isRefused: before.isRefused }),
+    isRefused: isSameToken && before.isRefused,
     // Of an end that stays where it was the user has been warned.
-    ...(before && isSameEnd(before.stored, held.stored) && { warningsGiven: before.warningsGiven }),
+    warningsGiven: before && isSameEnd(before.stored, held.stored) ? before.warningsGiven : 0,
   };
   state.stamp = stamp;
   state.unwritten = null;
@@ -242,7 +242,7 @@ export function readable({ state: { phase }, now }: Turn, record: VaultRecord | 
 }
 
 /** Takes over what is stored: another tab's session, or the news that it has ended. */
-export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness): void {
+export function adopt(turn: Turn, record: VaultRecord, freshness: Freshness = 'verified'): void {
   if (!record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
   hold(turn, holdStored(record.session, freshness, turn.now), record.stamp, false);
   observe(turn, { type: 'session.adopted', from: freshness === 'restored' ? 'storage' : 'another-tab' });

@@ -65,14 +65,12 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
   const reason = record?.endedReason ?? 'never-signed-in';
   const sid = record?.sid;
   if (news) adopt(turn, news, 'restored');
-  else if (config.delivery === 'cookie' && sid !== undefined)
-    hold(turn, { ...holdNamed(turn, sid), probe: reason }, stamp, false);
-  else leave(turn, reason, stamp);
+  // Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once.
+  else if (config.delivery === 'cookie' && sid !== undefined) {
+    const named = holdStored({ ...nothingStored(config.scope, now.wallMs), sid }, 'restored', now);
+    hold(turn, { ...named, probe: reason }, stamp, false);
+  } else leave(turn, reason, stamp);
 }
-
-/** Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once. */
-const holdNamed = ({ now, config }: Turn, sid: string | null): Held =>
-  holdStored({ ...nothingStored(config.scope, now.wallMs), sid }, 'restored', now);
 
 export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
   const { state } = turn;
@@ -87,7 +85,7 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
     if (!isOvertaken) return writeVault(turn, operation, stamp, stored);
     revokeReplaced(turn, stored, 'discard');
     state.storing = null;
-    adopt(turn, record, 'verified');
+    adopt(turn, record);
   } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
   else if (unwritten?.operation === operation) {
     state.stamp = stamp;
@@ -96,7 +94,7 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
     if (!isReplaced && isOver(turn, record)) writeRecord(turn, unwritten);
     // An answer to a refresh may be as old as this tab was frozen: in a vault that was emptied it would pass for the newest.
     else if (isReplaced || !news) state.unwritten = null;
-    else adopt(turn, news, 'verified');
+    else adopt(turn, news);
   }
 }
 

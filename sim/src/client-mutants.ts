@@ -187,8 +187,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SESSION,
-        find: 'agenda.push([first(deadlines),',
-        replace: 'agenda.push([Infinity + first(deadlines),',
+        find: 'agenda.push([deadlineMs - now.monotonicMs,',
+        replace: 'agenda.push([Infinity,',
       },
     ],
   },

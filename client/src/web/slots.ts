@@ -114,9 +114,8 @@ export function memorySlots(): Slots {
 const memories = new Map<string, Slots>();
 
 function memoryOf(name: string): Slots {
-  const memory = memories.get(name) ?? memorySlots();
-  memories.set(name, memory);
-  return memory;
+  if (!memories.has(name)) memories.set(name, memorySlots());
+  return memories.get(name) as Slots;
 }
 
 /** A value that is no secret, as JSON. */
