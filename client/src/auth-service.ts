@@ -126,7 +126,7 @@ function originOf(url: string): string {
 
 function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthServiceOptions): WireConfig {
   if (clientId === '') throw new TypeError('clientId is empty');
-  const base = issuer.endsWith('/') ? issuer : `${issuer}/`;
+  const base = issuer.replace(/\/?$/u, '/');
   const endpoint = (path: string): string => new URL(path, base).href;
   return {
     issuer,

@@ -278,7 +278,13 @@ function agendaOf(turn: Turn): readonly Due[] {
     if (deadline) agenda.push([untilEither(deadline, now), act]);
   };
   if (unwritten) at(unwritten.retryAt, () => writeRecord(turn, unwritten));
-  if (state.syncing === null) at(state.syncAt, () => readVault(turn));
+  if (state.syncing === null)
+    at(state.syncAt, () => {
+      state.syncing = takeNumber(turn);
+      // The port bounds the wait. An answer that comes later means that this process was frozen.
+      state.syncAt = after(now, turn.policy.vaultWaitMs * 2);
+      run(turn, { type: 'readVault', operation: state.syncing, isForRefresh: false });
+    });
   if (flight) at(flight.deadline, () => onFlightUnavailable(turn, flight.attempt, 'timeout'));
   const isLate = (waiter: Waiter): boolean => waiter.deadlineMs <= now.monotonicMs;
   for (const { deadlineMs } of [...state.asking, ...state.waiting])
@@ -295,14 +301,6 @@ function endPauses({ state, now }: Turn): void {
       ? waiter
       : { ...waiter, isForNetwork: false, pauseUntilMs: Infinity, newerThan: state.generation - 1 },
   );
-}
-
-function readVault(turn: Turn): void {
-  const operation = takeNumber(turn);
-  // The port bounds the wait. An answer that comes later means that this process was frozen.
-  turn.state.syncAt = after(turn.now, turn.policy.vaultWaitMs * 2);
-  turn.state.syncing = operation;
-  run(turn, { type: 'readVault', operation, isForRefresh: false });
 }
 
 /** The next warning that the session ends, or else the next look at the clocks: timers stand still while a device sleeps. */

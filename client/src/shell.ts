@@ -301,7 +301,7 @@ export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
 }
 
 /** The error of whoever asks too late. */
-export const disposed = (): HoldfastError => new HoldfastError('disposed', 'the service is disposed');
+export const disposed = (): HoldfastError => new HoldfastError('disposed');
 
 /** Throws where nothing can be done any more, or never could: what waits there would wait for ever. */
 export function refuseUnusable({ isDisposed, platform }: Shell): void {
