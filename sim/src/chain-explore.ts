@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto';
 import { chainSteps, judgeNow, judgeQuiet } from './chain-steps.ts';
-import { act, chainWorld, cookiesOf, living, machineOf, type ChainSetup, type ChainWorld } from './chain-world.ts';
+import {
+  act,
+  chainWorld,
+  cookiesOf,
+  living,
+  machineOf,
+  nameOfUser,
+  type ChainSetup,
+  type ChainWorld,
+} from './chain-world.ts';
 import { outsidePromises } from './drain.ts';
 import type { Exploration } from './explore.ts';
 import { keepStates } from './staged-snapshot.ts';
@@ -86,11 +95,12 @@ function collect(
 
 /** Everything that the future of a world hangs on. */
 function factsOf(world: ChainWorld, order: readonly number[]): unknown {
-  const { rows, store, signIns, faults, signedOutAtMs, tabs, letters, writings, sentAt } = world;
+  const { rows, stores, signIns, faults, signedOutAtMs, tabs, letters, writings, sentAt } = world;
   const alive = new Set(living(world).map(({ sid }) => sid));
   return {
     rows: [...rows.values()].map((row) => ({
       sid: row.sid,
+      user: nameOfUser(row.sub),
       deviceId: row.deviceId,
       deviceSequence: row.deviceSequence,
       signedOutSequence: row.signedOutSequence,
@@ -106,7 +116,7 @@ function factsOf(world: ChainWorld, order: readonly number[]): unknown {
       }),
     })),
     jar: cookiesOf(world),
-    store,
+    stores,
     left: { signIns, faults },
     signedOutAtMs,
     tabs: order

@@ -81,4 +81,20 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'store-asks-for-anybody',
+    what: "a store without a marker asks the server for a session without a name, and is given another store's",
+    patches: [{ file: 'client/src/marked-vault.ts', find: 'if (mayHaveCookies) return', replace: 'if (true) return' }],
+  },
+  {
+    name: 'sign-out-by-any-cookie',
+    what: "a sign-out ends the session of the browser's newest cookie, and not the session that is named",
+    patches: [
+      {
+        file: 'server/src/http/revocation-endpoint.ts',
+        find: 'findNamed(jar, sid, parts.issuer)?.value',
+        replace: '(findNamed(jar, sid, parts.issuer), jar.genuine.at(-1)?.cookie.value)',
+      },
+    ],
+  },
 ];

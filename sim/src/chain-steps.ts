@@ -9,6 +9,7 @@ import {
   living,
   lose,
   machineOf,
+  nameOfUser,
   serve,
   signIn,
   signOut,
@@ -43,10 +44,11 @@ export function chainSteps(world: ChainWorld): readonly ChainStep[] {
 }
 
 function tabSteps(world: ChainWorld, tab: ChainTab, at: number): readonly ChainStep[] {
-  const { store, rows, setup, signedOutAtMs } = world;
+  const { stores, rows, setup } = world;
+  const signedOutAtMs = signedOutAtMsOf(world, tab);
   const snapshot = tab.auth.getSnapshot();
   const state = machineOf(tab);
-  const held = store.record?.session?.sid ?? null;
+  const held = stores[tab.user].record?.session?.sid ?? null;
   const shown = state && 'stored' in state.phase ? state.phase.stored.sid : null;
   const steps: ChainStep[] = [];
   const isPrompted = shown !== null || held === null;
@@ -65,7 +67,7 @@ function tabSteps(world: ChainWorld, tab: ChainTab, at: number): readonly ChainS
   const isIdle = state && state.flight === null && state.storing === null && !isAsking;
   if (shown === held && snapshot.status === 'active' && isIdle && isOfUse)
     steps.push({ label: `tab ${at} refreshes ${letterOf(world, shown)}`, run: () => refresh(world, tab, at) });
-  if (signedOutAtMs === null && shown !== null && shown === held && setup.signOuts > 0)
+  if (tab.user === 'ada' && signedOutAtMs === null && shown !== null && shown === held && setup.signOuts > 0)
     steps.push({
       label: `the user signs out of ${letterOf(world, shown)} in tab ${at}`,
       run: () => signOut(world, tab),
@@ -134,10 +136,13 @@ function answerSteps(world: ChainWorld, letter: Letter): readonly ChainStep[] {
 /** What is broken in a world at this moment; `null` if nothing is. */
 export function judgeNow(world: ChainWorld): string | null {
   if (world.broken) return world.broken;
+  if (isBobSignedOut(world)) return "the sign-out of one account has ended the other's session";
   for (const [at, tab] of world.tabs.entries()) {
     if (!tab.isAlive) continue;
     const lost = judgeTab(world, tab, (sid) => letterOf(world, sid));
     if (lost) return `tab ${at} ${lost}`;
+    const mixed = judgeAccount(world, tab);
+    if (mixed) return `tab ${at} ${mixed}`;
   }
   // A page that authenticates again and again has two.
   const alive = living(world).length;
@@ -145,8 +150,28 @@ export function judgeNow(world: ChainWorld): string | null {
   return null;
 }
 
+/** When the account of a tab was signed out. */
+const signedOutAtMsOf = ({ signedOutAtMs }: ChainWorld, { user }: ChainTab): number | null =>
+  user === 'ada' ? signedOutAtMs : null;
+
+/** Two accounts in one browser: a tab has a session of its own account, or none. */
+function judgeAccount({ rows }: ChainWorld, tab: ChainTab): string | null {
+  const state = machineOf(tab);
+  const row = state && 'stored' in state.phase ? rows.get(state.phase.stored.sid ?? '') : undefined;
+  const snapshot = tab.auth.getSnapshot();
+  const subs = ['user' in snapshot ? snapshot.user.sub : null, row?.sub];
+  const isOther = subs.some((sub) => sub && nameOfUser(sub) !== tab.user);
+  return isOther ? `of ${tab.user}'s store has the other account's session` : null;
+}
+
+/** Only ada signs out. */
+const isBobSignedOut = ({ rows }: ChainWorld): boolean =>
+  [...rows.values()].some(({ sub, revokedReason }) => nameOfUser(sub) === 'bob' && revokedReason === 'signed_out');
+
 /** What a tab has lost that nobody asked to end. */
-function judgeTab({ setup, signedOutAtMs, rows, sentAt }: ChainWorld, tab: ChainTab, name: Naming): string | null {
+function judgeTab(world: ChainWorld, tab: ChainTab, name: Naming): string | null {
+  const { setup, rows, sentAt } = world;
+  const signedOutAtMs = signedOutAtMsOf(world, tab);
   const snapshot = tab.auth.getSnapshot();
   const state = machineOf(tab);
   if (snapshot.status === 'signed-out') {
@@ -180,18 +205,18 @@ export function judgeQuiet(world: ChainWorld): string | null {
 
 /** After a sign-out no session of the device answers whose sign-in had begun by then, unless it is in use. */
 function judgeGhosts(world: ChainWorld): string | null {
-  const { signedOutAtMs, store, sentAt } = world;
+  const { signedOutAtMs, stores, sentAt } = world;
   if (signedOutAtMs === null) return null;
-  const held = store.record?.session?.sid;
+  const held = stores.ada.record?.session?.sid;
   const cookies = new Set(cookiesOf(world).filter((sid) => (sentAt.get(sid) ?? 0) <= signedOutAtMs));
-  const ghost = living(world).find(({ sid }) => sid !== held && cookies.has(sid));
+  const ghost = living(world).find(({ sid, sub }) => nameOfUser(sub) === 'ada' && sid !== held && cookies.has(sid));
   return ghost ? `after the sign-out the cookie of ${letterOf(world, ghost.sid)} is still good` : null;
 }
 
 /** Once a tab has a session that was signed in to after the step-up was asked for, nothing waits for it any more. */
 function judgeWaiters(world: ChainWorld): string | null {
-  const { tabs, rows, store } = world;
+  const { tabs, rows, stores } = world;
   const isNew = (sid: string | null | undefined): boolean => Boolean(sid) && sid !== [...rows.keys()][0];
-  const at = tabs.findIndex((tab) => tab.isAlive && tab.isWaiting && isNew(store.record?.session?.sid));
+  const at = tabs.findIndex((tab) => tab.isAlive && tab.isWaiting && isNew(stores[tab.user].record?.session?.sid));
   return at < 0 ? null : `the request of tab ${at} waits for a step-up that has happened`;
 }

@@ -7,7 +7,7 @@ import type { HttpRequest } from '../../client/src/ports.ts';
 import type { SessionState } from '../../client/src/session-state.ts';
 import type { HttpResponse } from '../../server/src/http/message.ts';
 import { createServer } from './chain-server.ts';
-import { CLIENTS, ISSUER, USERS, type Cluster } from './cluster.ts';
+import { CLIENTS, ISSUER, USERS, type Cluster, type UserName } from './cluster.ts';
 import { drain } from './drain.ts';
 import { createRandom, type Random } from './random.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
@@ -33,6 +33,8 @@ export type ChainSetup = {
   readonly isStepUp?: boolean;
   /** The user may sign in again after the sign-out. */
   readonly returns?: boolean;
+  /** The last tab has a named store of its own, for bob's account, and opens when ada is signed in in the others. */
+  readonly hasSecondAccount?: boolean;
 };
 
 /** A request under way, or its answer. */
@@ -61,6 +63,8 @@ export type Writing = {
 
 export type ChainTab = {
   readonly auth: AuthService;
+  /** Who signs in here. */
+  readonly user: UserName;
   readonly emit: Set<(signal: Signal) => void>;
   isAlive: boolean;
   /** Sign-ins that have begun and not ended. */
@@ -77,12 +81,12 @@ export type ChainWorld = {
   readonly writings: Writing[];
   readonly rows: ReadonlyMap<string, SessionRow>;
   readonly jar: ReadonlyMap<string, string>;
-  readonly store: Readonly<Store>;
+  readonly stores: Readonly<Record<UserName, Readonly<Store>>>;
   readonly cluster: Cluster;
   nowMs: number;
   signIns: number;
   faults: number;
-  /** When the user signed out; `null` before. */
+  /** When ada signed out; `null` before. Bob never does. */
   signedOutAtMs: number | null;
   /** When the exchange of a session was sent, by `sid`. */
   readonly sentAt: Map<string, number>;
@@ -96,12 +100,11 @@ type Store = {
   deviceSecret: string | null;
 };
 
-type Built = ChainWorld & { readonly store: Store; readonly jar: Map<string, string> };
+type Built = ChainWorld & { readonly stores: Readonly<Record<UserName, Store>>; readonly jar: Map<string, string> };
 
 const START_MS = Date.UTC(2030, 0, 1);
 /** Time that passes at each step: less than anything waits for. */
 const STEP_MS = 20;
-const ADA = { username: 'ada', password: USERS.ada.password };
 
 /** Callbacks that wait for a free stack, as `setImmediate` keeps them. */
 let soon: (() => void)[] = [];
@@ -137,7 +140,7 @@ export function chainWorld(setup: ChainSetup): ChainWorld {
     letters: [],
     writings: [],
     jar: new Map(),
-    store: { record: null, outbox: [], marker: null, deviceSecret: null },
+    stores: { ada: emptyStore(), bob: emptyStore() },
     nowMs: START_MS,
     signIns: setup.signIns,
     faults: setup.faults,
@@ -147,18 +150,23 @@ export function chainWorld(setup: ChainSetup): ChainWorld {
   };
   const tabs = world.tabs as ChainTab[];
   const draw = random.fork('tokens');
-  act(world, () => {
-    for (let tab = 0; tab < setup.tabs; tab++) tabs.push(openTab(world, tab, draw));
-  });
+  const open = (user: UserName, count: number): void => {
+    for (let opened = 0; opened < count; opened++) tabs.push(openTab(world, tabs.length, user, draw));
+  };
+  const others = setup.hasSecondAccount ? 1 : 0;
+  act(world, () => open('ada', setup.tabs - others));
   if (setup.begins !== 'first') beginSession(world);
+  act(world, () => open('bob', others));
   if (setup.isStepUp) for (const tab of tabs) act(world, () => waitForStepUp(tab));
   return world;
 }
 
+const emptyStore = (): Store => ({ record: null, outbox: [], marker: null, deviceSecret: null });
+
 /** Signs in once, and lets every tab know; then the session ends where the setup says so. */
 function beginSession(world: Built): void {
   const [first] = world.tabs;
-  act(world, () => void first?.auth.signIn(ADA).catch(() => {}));
+  act(world, () => void (first && signInAs(first).catch(() => {})));
   finish(world);
   for (const tab of world.tabs) act(world, () => tab.auth.extend());
   finish(world);
@@ -191,8 +199,8 @@ export function finish(world: ChainWorld): void {
 }
 
 /** Whether the vault holds something that the tab has not read. */
-export const isBehind = ({ store }: ChainWorld, tab: ChainTab): boolean =>
-  (store.record?.stamp ?? 0) !== (machineOf(tab)?.stamp ?? 0);
+export const isBehind = ({ stores }: ChainWorld, tab: ChainTab): boolean =>
+  (stores[tab.user].record?.stamp ?? 0) !== (machineOf(tab)?.stamp ?? 0);
 
 /** The machine of a tab, as of its last turn. */
 export const machineOf = ({ auth }: ChainTab): SessionState | null => stateOf(auth.getSnapshot());
@@ -201,7 +209,8 @@ export function tell(tab: ChainTab, signal: Signal): void {
   if (tab.isAlive) for (const listener of tab.emit) listener(signal);
 }
 
-function openTab(world: Built, tab: number, draw: Random): ChainTab {
+function openTab(world: Built, tab: number, user: UserName, draw: Random): ChainTab {
+  const store = world.stores[user];
   const emit = new Set<(signal: Signal) => void>();
   const platform: Platform = {
     clock: {
@@ -209,11 +218,11 @@ function openTab(world: Built, tab: number, draw: Random): ChainTab {
       wake: () => () => {},
     },
     transport: (request) => send(world, tab, request),
-    vault: vaultOf(world, tab),
+    vault: vaultOf(world, store, tab),
     outbox: {
-      list: () => Promise.resolve(world.store.outbox),
-      add: async (revocation) => void (world.store.outbox = withRevocation(world.store.outbox, revocation)),
-      remove: async (revocation) => void (world.store.outbox = withoutRevocation(world.store.outbox, revocation)),
+      list: () => Promise.resolve(store.outbox),
+      add: async (revocation) => void (store.outbox = withRevocation(store.outbox, revocation)),
+      remove: async (revocation) => void (store.outbox = withoutRevocation(store.outbox, revocation)),
     },
     mutex: () => Promise.resolve(null),
     signals: (listener) => {
@@ -224,13 +233,13 @@ function openTab(world: Built, tab: number, draw: Random): ChainTab {
     announce: () => {},
     random: () => 0.5,
     randomToken: () => draw.bytes(32).toString('base64url'),
-    deviceSecret: (candidate) => Promise.resolve((world.store.deviceSecret ??= candidate)),
+    deviceSecret: (candidate) => Promise.resolve((store.deviceSecret ??= candidate)),
     sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
     delivery: 'cookie',
   };
   const fetch = (): Promise<Response> => Promise.resolve(answerOf(world.tabs[tab]));
   const auth = createAuthService({ issuer: ISSUER, clientId: CLIENTS.cookie, platform, fetch });
-  return { auth, emit, isAlive: true, signingIn: 0, signOuts: 0, isWaiting: false };
+  return { auth, user, emit, isAlive: true, signingIn: 0, signOuts: 0, isWaiting: false };
 }
 
 const STEP_UP = { 'www-authenticate': 'Bearer error="insufficient_user_authentication", max_age=0' };
@@ -245,7 +254,7 @@ function answerOf(tab: ChainTab | undefined): Response {
 const hasAsked = new WeakSet<ChainTab>();
 
 /** The vault. Only the write of a sign-in waits to be chosen: everything else is done in the same task. */
-function vaultOf({ store, writings }: Built, tab: number): Vault {
+function vaultOf({ writings }: Built, store: Store, tab: number): Vault {
   const swap: Vault['replace'] = (expectedStamp, next) => {
     const stamp = store.record?.stamp ?? 0;
     const isFresh = expectedStamp === null || expectedStamp === stamp;
@@ -356,8 +365,11 @@ export function signIn(world: ChainWorld, tab: ChainTab): void {
   const over = (): void => void tab.signingIn--;
   tab.signingIn++;
   world.signIns--;
-  void tab.auth.signIn(ADA).then(over, over);
+  void signInAs(tab).then(over, over);
 }
+
+const signInAs = ({ auth, user }: ChainTab): Promise<void> =>
+  auth.signIn({ username: user, password: USERS[user].password });
 
 export function signOut(world: ChainWorld, tab: ChainTab): void {
   world.signedOutAtMs = world.nowMs;
@@ -372,3 +384,6 @@ export const living = ({ rows, nowMs }: ChainWorld): readonly SessionRow[] =>
 /** The sessions of the cookies in the jar. */
 export const cookiesOf = ({ jar }: ChainWorld): readonly string[] =>
   [...jar.values()].map((token) => readRefreshCopy(token).sid);
+
+/** Whose a session is. */
+export const nameOfUser = (sub: string): UserName => (sub === USERS.bob.sub ? 'bob' : 'ada');

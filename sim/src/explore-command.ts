@@ -33,6 +33,15 @@ export const CHAIN_WORLDS: readonly ChainSetup[] = [
     faults: 1,
     returns: true,
   },
+  {
+    title: 'two accounts, 2 tabs',
+    begins: 'active',
+    tabs: 2,
+    signIns: 1,
+    signOuts: 1,
+    faults: 1,
+    hasSecondAccount: true,
+  },
   { title: 'no session, 2 tabs', begins: 'first', tabs: 2, signIns: 2, signOuts: 1, faults: 1 },
   {
     title: 'live session, 2 tabs, refreshes by message',
@@ -44,6 +53,15 @@ export const CHAIN_WORLDS: readonly ChainSetup[] = [
     refreshes: 'messages',
   },
   { title: 'live session, 2 tabs', begins: 'active', tabs: 2, signIns: 2, signOuts: 1, faults: 1 },
+  {
+    title: 'two accounts, 2 tabs, more sign-ins',
+    begins: 'active',
+    tabs: 2,
+    signIns: 2,
+    signOuts: 1,
+    faults: 1,
+    hasSecondAccount: true,
+  },
   { title: 'expired session, 2 tabs', begins: 'expired', tabs: 2, signIns: 2, signOuts: 1, faults: 1 },
 ];
 
