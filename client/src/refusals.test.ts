@@ -95,6 +95,101 @@ describe('an API that answers 401 for single items', () => {
   });
 });
 
+describe('an API that answers invalid_token for single items', () => {
+  it('costs one refresh a minute while it accepts the token elsewhere, and no other request waits for it', async () => {
+    const { world, tab, statusOf } = await setUp((path) => (path.startsWith('/items') ? 'invalid' : 'fine'));
+    world.server.delayMs = 6_000;
+    await statusOf('/notes');
+    for (let item = 0; item < 36; item++) {
+      const refused = watch(tab.auth.fetch(`${api}/items/${item}`));
+      await settle();
+      expect(await isQuick(tab.auth.fetch(`${api}/notes`))).toBe(true);
+      await world.time.advance(1_333);
+      // The first request waits for its refresh, and so do those that come in the meantime.
+      expect(refused.is).toBe(item < 4 ? 'pending' : 'resolved');
+    }
+    expect(world.server.refreshes()).toBe(1);
+  });
+
+  it('finds out that the token was revoked, ten seconds after it was last accepted at the latest', async () => {
+    let isRevoked = false;
+    const { world, statusOf } = await setUp((path, token) =>
+      path.startsWith('/items') || (isRevoked && token === 'access-2') ? 'invalid' : 'fine',
+    );
+    await statusOf('/notes');
+    expect(await statusOf('/items/1')).toBe(401);
+    expect(await statusOf('/notes')).toBe(200);
+    isRevoked = true;
+    await world.time.advance(10_000);
+    expect(await statusOf('/notes')).toBe(200);
+    expect(world.server.refreshes()).toBe(2);
+  });
+
+  it('ends no session that has no refresh token, as long as the API accepts its token elsewhere', async () => {
+    const world = createWorld();
+    world.server.extra = { refresh_token: undefined, sid: 'session-1', sub: 'user-1' };
+    const { tab, statusOf } = await setUp((path) => (path.startsWith('/items') ? 'invalid' : 'fine'), world);
+    expect([await statusOf('/notes'), await statusOf('/items/1')]).toEqual([200, 401]);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active' });
+  });
+});
+
+describe.each(['bare', 'invalid'] as const)('an app that asks for nothing but forbidden items (%s)', (verdict) => {
+  const isItem = (path: string): boolean => path.startsWith('/items');
+
+  it('makes ever fewer refreshes, each item by another URL', async () => {
+    const { world, statusOf } = await setUp((path) => (isItem(path) ? verdict : 'fine'));
+    const refreshesWithin = async (minutes: number): Promise<number> => {
+      const before = world.server.refreshes();
+      for (let item = 0; item < minutes * 20; item++) {
+        expect(await statusOf(`/items/${world.time.clock.now().monotonicMs}`)).toBe(401);
+        await world.time.advance(3_000);
+      }
+      return world.server.refreshes() - before;
+    };
+    expect(await refreshesWithin(20)).toBeLessThan(verdict === 'bare' ? 12 : 28);
+    // Besides those that every token costs, for it is renewed ahead of its end.
+    expect(await refreshesWithin(20)).toBeLessThan(verdict === 'bare' ? 10 : 26);
+  });
+
+  it('finds out that the token was revoked, within a minute after it was accepted', async () => {
+    let isRevoked = false;
+    const { world, statusOf } = await setUp((path) => (isItem(path) || isRevoked ? verdict : 'fine'));
+    const ask = async (seconds: number, path = ''): Promise<void> => {
+      for (let second = 0; second < seconds; second++) {
+        await statusOf(path || `/items/${world.time.clock.now().monotonicMs}`);
+        await world.time.advance(1_000);
+      }
+    };
+    await ask(10 * 60);
+    await statusOf('/notes');
+    isRevoked = true;
+    const before = world.server.refreshes();
+    await ask(61, '/notes');
+    expect(world.server.refreshes()).toBeGreaterThan(before);
+  });
+
+  it('is believed again at once when a refresh has helped', async () => {
+    let firstGood = 0;
+    const isRevoked = (token: string): boolean => Number(token.split('-')[1]) < firstGood;
+    const { world, statusOf } = await setUp((path, token) => (isItem(path) || isRevoked(token) ? verdict : 'fine'));
+    for (let second = 0; second < 300; second++) {
+      await statusOf(`/items/${second}`);
+      await world.time.advance(1_000);
+    }
+    await world.time.advance(5 * MINUTE);
+    firstGood = world.server.refreshes() + 2;
+    expect(await statusOf('/notes')).toBe(200);
+    await world.time.advance(10_000);
+    const before = world.server.refreshes();
+    for (let second = 0; second < 20; second++) {
+      await statusOf(`/items/again-${second}`);
+      await world.time.advance(1_000);
+    }
+    expect(world.server.refreshes() - before).toBe(2);
+  });
+});
+
 describe('an explicit invalid_token', () => {
   it('is believed a moment after the same token was accepted', async () => {
     let isRevoked = false;

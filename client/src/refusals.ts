@@ -34,32 +34,42 @@ export function judgeTrial(turn: Turn, { generation, before, origin, url, verdic
   const isBare = verdict === 'bare';
   // An acceptance and an explicit word are about one token; without a word the endpoint is to blame, whichever the token.
   const acceptance = `${generation} ${origin}`;
-  const suspect = isBare ? url : `${generation} ${url}`;
-  const note = (key: string, ms: number): void => {
+  const suspect = isBare ? url : `${acceptance}!`;
+  const keep = (key: string, value: number): void => {
     const known = Object.keys(state.verdicts).length < VERDICTS_MAX && state.verdicts;
-    state.verdicts = { ...known, [key]: now.monotonicMs + ms };
+    state.verdicts = { ...known, [key]: value };
   };
-  const isKnown = (key: string): boolean => (state.verdicts[key] ?? 0) > now.monotonicMs;
-  if (verdict !== 'accepted' && (before ?? generation) < generation) {
+  const leftMs = (key: string): number => (state.verdicts[key] ?? 0) - now.monotonicMs;
+  const note = (key: string, ms: number): void => keep(key, now.monotonicMs + ms);
+  const isOfFresh = (before ?? generation) < generation;
+  if (verdict !== 'accepted' && isOfFresh) {
     note(suspect, isBare ? REFUSING_MS : INVALID_MS);
-    // As good as an acceptance: what is refused there next is not refused for this token.
-    if (isBare) note(acceptance, ACCEPTED_MS);
+    // As good as an acceptance: what is refused there next is not refused for this token. With each fresh token in a row for longer.
+    if (leftMs(acceptance) <= 0) {
+      const quietMs = Math.min(2 * (state.verdicts[origin] || ACCEPTED_MS / 2), REFUSING_MS);
+      keep(origin, quietMs);
+      note(acceptance, quietMs);
+    }
     return null;
   }
   // Of an older token the newer one has told more since.
   if (!held?.access || held.isRefused || generation !== state.generation) return 0;
   if (verdict === 'accepted') {
-    note(acceptance, ACCEPTED_MS);
+    if (isOfFresh) keep(origin, 0);
+    note(acceptance, Math.max(ACCEPTED_MS, Math.min(leftMs(acceptance), INVALID_MS)));
     state.phase = { ...held, freshness: 'verified' };
-    if (isKnown(url)) note(url, 0);
+    if (leftMs(url) > 0) note(url, 0);
     return 0;
   }
   const youngMs = before === null ? tooYoungMs(turn, aheadMs) : 0;
   if (youngMs) return youngMs;
-  // Many APIs say nothing, and so do proxies. Where no other token can be had, it takes a word to give this one up.
-  if (isKnown(suspect) || (isBare && (isKnown(acceptance) || !canRefresh(turn, held.stored)))) return null;
-  // After a bare one the others go on with it. A refresh that is under way does.
-  if (!isBare) state.phase = { ...held, isRefused: true };
+  const isGood = leftMs(acceptance) > 0;
+  // Many APIs say nothing, and so do proxies: it takes a word to doubt a token that was good a moment ago. Where no other token can
+  // be had, it takes a word to give this one up.
+  const isOwn = leftMs(suspect) > 0 || !canRefresh(turn, held.stored);
+  if (isBare ? isGood || isOwn : isGood && isOwn) return null;
+  // The others go on with it, unless the word is all that is known. A refresh that is under way does.
+  if (!isBare && !isGood) state.phase = { ...held, isRefused: true };
   else if (!state.flight || state.flight.resource) state.wanted ??= 'refused';
   observe(turn, { type: 'token.refused', generation });
   return 0;

@@ -340,8 +340,19 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'client/src/refusals.ts',
-        find: '(isBare && (isKnown(acceptance) || !canRefresh(turn, held.stored)))',
-        replace: '(isBare && !canRefresh(turn, held.stored))',
+        find: 'if (isBare ? isGood || isOwn : isGood && isOwn) return null;',
+        replace: 'if (isBare ? isOwn : isGood && isOwn) return null;',
+      },
+    ],
+  },
+  {
+    name: 'one-refusal-stops-all',
+    what: 'after `invalid_token` for a single item nobody uses a token that the same API accepted a moment ago',
+    patches: [
+      {
+        file: 'client/src/refusals.ts',
+        find: 'if (!isBare && !isGood) state.phase',
+        replace: 'if (!isBare) state.phase',
       },
     ],
   },

@@ -90,7 +90,11 @@ function drawFate({ random, setup }: NetworkParts): Fate {
 
 export function createNetwork(parts: NetworkParts): Network {
   const { scheduler, random } = parts;
-  const resource: ResourceChances = { stepUps: random.fork('step-ups'), items: random.fork('items') };
+  const resource: ResourceChances = {
+    stepUps: random.fork('step-ups'),
+    items: random.fork('items'),
+    hasWords: random.fork('words of items').chance(0.5),
+  };
   const outages = createOutages(parts);
   let isDown = false;
   const breakOff = (fate: Fate, onEnd: (nothing: null) => void): void => {
@@ -217,7 +221,14 @@ function serve(
 const FRESH_MS = 60_000;
 const STEP_UP = `Bearer error="insufficient_user_authentication", max_age=${FRESH_MS / 1_000}`;
 
-type ResourceChances = { readonly stepUps: Ground['random']; readonly items: Ground['random'] };
+const INVALID_TOKEN = 'Bearer error="invalid_token"';
+
+type ResourceChances = {
+  readonly stepUps: Ground['random'];
+  readonly items: Ground['random'];
+  /** Single items are refused with `invalid_token`, as if the token were to blame. */
+  readonly hasWords: boolean;
+};
 type ResourceParts = NetworkParts & ResourceChances & { readonly outages: Outages };
 
 /** Fails a request while the servers are out of reach: a silent outage breaks the connection at its end. */
@@ -241,7 +252,7 @@ function callResource(
   accessToken: string,
   onEnd: (answer: ResourceAnswer | null) => void,
 ): void {
-  const { scheduler, random, setup, cluster, books, stepUps, items, outages } = parts;
+  const { scheduler, random, setup, cluster, books, stepUps, items, hasWords, outages } = parts;
   call.isItemRefused ??= items.chance(setup.faults.itemRefused);
   const isLost = random.chance(setup.faults.requestLost / 2);
   const isAnswerLost = random.chance(setup.faults.answerLost / 2);
@@ -259,11 +270,11 @@ function callResource(
     const grant = cluster.verify(accessToken);
     if (grant === null || isRefused) {
       if (grant) books.reach('request refused with a good token');
-      return end({ status: 401, challenge: hasChallenge ? 'Bearer error="invalid_token"' : null });
+      return end({ status: 401, challenge: hasChallenge ? INVALID_TOKEN : null });
     }
     if (call.isItemRefused) {
       books.reach('item refused');
-      return end({ status: 401, challenge: null });
+      return end({ status: 401, challenge: hasWords ? INVALID_TOKEN : null });
     }
     if (scheduler.nowMs() - grant.authTimeMs > FRESH_MS && stepUps.chance(setup.faults.stepUpWanted)) {
       books.reach('step-up wanted');

@@ -1,5 +1,6 @@
 import type { Observation } from '../../client/src/session-state.ts';
 import type { Books, Call } from './books.ts';
+import type { ResourceAnswer } from './network.ts';
 import type { OutageKind, Outages } from './outages.ts';
 import type { Ground, Process } from './process.ts';
 import { loneFaultOf } from './setup.ts';
@@ -11,7 +12,7 @@ import type { CallKind, Tab } from './tab.ts';
  */
 export type Prices = {
   /** A resource has answered a call that carried this token. */
-  onTried(call: Call, token: string, status: number): void;
+  onTried(call: Call, token: string, answer: ResourceAnswer): void;
   onObserved(tab: Tab, observation: Observation): void;
   /** The process that holds a lock between tabs was killed or frozen. */
   readonly onHolderStopped: (process: Process) => void;
@@ -36,17 +37,35 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
   const refusedFirst = new Map<number, string>();
   let sent = 0;
   const stopped = new Set<Process>();
+  const isAccepted = ({ process }: Tab): boolean =>
+    scheduler.nowMs() - (accepted.get(process.name)?.atMs ?? -Infinity) < ACCEPTED_MS;
+  // Requests of refused items wait for the refresh that they cause. The others go on, unless no answer speaks for the token.
+  const toBeParked = new Map<string, number>();
+  const doubted = new Set<string>();
+  const judgeParking = (tab: Tab, { type }: Observation): void => {
+    const { name } = tab.process;
+    const awaited = toBeParked.get(name) ?? 0;
+    if (type === 'refresh.succeeded' || type === 'refresh.adopted') doubted.delete(name);
+    if (type === 'token.refused') toBeParked.set(name, awaited + 1);
+    if (type === 'token.refused' && !isAccepted(tab)) doubted.add(name);
+    if (type !== 'request.parked') return;
+    toBeParked.set(name, Math.max(0, awaited - 1));
+    if (awaited === 0 && !doubted.has(name) && isAccepted(tab) && tab.auth.getSnapshot().status === 'active')
+      books.violate('I3', `${name} holds up a request for what was said of another`);
+  };
   return {
-    onTried: ({ id, process }, token, status) => {
+    onTried: ({ id, process }, token, { status, challenge }) => {
       const isRefused = status === 401;
       // A call that is refused with a newer token too is to blame itself. That is as good as an acceptance.
       const isCallToBlame = isRefused && (refusedFirst.get(id) ?? token) !== token;
       if (status === 200 || isCallToBlame) accepted.set(process, { token, atMs: scheduler.nowMs() });
       if (!isRefused) return;
-      refused.set(process, token);
+      if (challenge === null) refused.set(process, token);
       if (!refusedFirst.has(id)) refusedFirst.set(id, token);
     },
-    onObserved: ({ process, cause }, observation) => {
+    onObserved: (tab, observation) => {
+      const { process, cause } = tab;
+      if (lone === 'itemRefused') judgeParking(tab, observation);
       if (ENDS_EXPIRY.has(observation.type)) {
         sent = 0;
         // One that is frozen goes on when it thaws.

@@ -212,7 +212,7 @@ function fetchOf(process: Process, parts: TabParts): typeof fetch {
           init?.signal?.removeEventListener('abort', onAbort);
           if (answer === null) return reject(networkError());
           // A tab that has gone hears nothing of it.
-          if (!init?.signal?.aborted) prices.onTried(call, authorization, answer.status);
+          if (!init?.signal?.aborted) prices.onTried(call, authorization, answer);
           const headers = answer.challenge === null ? {} : { 'www-authenticate': answer.challenge };
           resolve(new Response(null, { status: answer.status, headers }));
         });
