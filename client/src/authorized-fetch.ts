@@ -119,7 +119,7 @@ function targetOf(input: RequestInfo | URL, base: string): URL | null {
 const isNearExpiry = ({ access }: GrantedToken, { platform, state, policy }: Shell): boolean =>
   freshMs(access, platform.clock.now(), state.jitter, policy) <= 0;
 
-/** Sends with the token and, where the session is bound to a key, a proof; once more if the proof lacked a nonce. */
+/** Sends with the token and, where the session is bound to a key, a proof; once more for each thing that was wrong with the proof. */
 async function sendOnce(
   shell: Shell,
   plan: Plan,
@@ -135,15 +135,21 @@ async function sendOnce(
     const authorization = `${access.tokenType} ${access.value}`;
     const sent = plan.send(proof === null ? { authorization } : { authorization, dpop: proof });
     sent.catch(() => dispatch(shell, { type: 'requestLost' }));
-    const response = await sent;
-    hear(shell, url, { 'dpop-nonce': response.headers.get('dpop-nonce') });
-    return response;
+    return sent;
   };
-  const response = await attempt();
-  if (response.status !== 401 || !plan.isReplayable || readChallenge(response).error !== 'use_dpop_nonce')
-    return response;
-  await response.body?.cancel();
-  return attempt();
+  // Another proof helps with the server's nonce, or with its time. @see RFC 9449 §7.1, §9
+  let curable: readonly (string | null)[] = ['use_dpop_nonce', 'invalid_dpop_proof'];
+  for (;;) {
+    const response = await attempt();
+    const { headers, status } = response;
+    const error = status === 401 ? readChallenge(response).error : null;
+    // Only an answer that refuses a proof tells the time: one from a cache has an older `Date`.
+    const time = error === 'invalid_dpop_proof' && { resourceDate: headers.get('date') };
+    hear(shell, url, { 'dpop-nonce': headers.get('dpop-nonce'), ...time });
+    if (!plan.isReplayable || !curable.includes(error)) return response;
+    curable = curable.filter((each) => each !== error);
+    await response.body?.cancel();
+  }
 }
 
 /** `Trial.aheadMs` of a refusal. @see RFC 7519 §4.1.6 */

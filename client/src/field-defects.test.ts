@@ -165,6 +165,70 @@ describe('in the application', () => {
     expect(started.seen[1]?.authorization).toBe('DPoP access-1');
   });
 
+  describe('an API that refuses proofs of its future', () => {
+    /** It is behind by so much. The authorization server says what time it has, and so does the API, if it may. */
+    async function behind(byMs: number, isDateReadable: boolean, more: (dpop: string) => string | null = () => null) {
+      const world = createWorld();
+      const nowMs = (): number => world.time.clock.now().wallMs;
+      world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
+      const signed: number[] = [];
+      const signProof = proofSigner(({ atMs, nonce }) => {
+        signed.push(Math.round((atMs - nowMs()) / 1_000));
+        return Promise.resolve(`${Math.floor(atMs / 1_000)} ${nonce}`);
+      });
+      const dated: number[] = [];
+      const fetch: typeof globalThis.fetch = async (_input, init) => {
+        const dpop = new Headers(init?.headers).get('dpop') ?? '';
+        const iatMs = Number.parseInt(dpop, 10) * 1_000;
+        dated.push(Math.round((iatMs - nowMs()) / 1_000));
+        const error = more(dpop) ?? (iatMs > nowMs() - byMs ? 'invalid_dpop_proof' : null);
+        if (error === null) return new Response('fine');
+        const date = isDateReadable ? { date: new Date(nowMs() - byMs).toUTCString() } : {};
+        const headers = { ...date, 'dpop-nonce': 'n1', 'www-authenticate': `DPoP error="${error}"` };
+        return new Response('', { status: 401, headers });
+      };
+      const transport: Platform['transport'] = async (request, signal) => {
+        const answer = await world.transport(request, signal);
+        return { ...answer, headers: { ...answer.headers, date: new Date(nowMs()).toUTCString() } };
+      };
+      const tab = await world.openSignedInTab({ fetch }, { signProof, transport });
+      const statusOf = async (): Promise<number> => (await tab.auth.fetch('https://api.example.com/notes')).status;
+      return { world, tab, dated, signed, statusOf };
+    }
+
+    it.each([true, false])(
+      'is sent one of its own time, once: later requests have it at once (readable: %s)',
+      async (isDateReadable) => {
+        const { world, dated, statusOf } = await behind(2_000, isDateReadable);
+        expect([await statusOf(), await statusOf()]).toEqual([200, 200]);
+        expect(dated).toEqual(isDateReadable ? [0, -2, -2] : [0, -10, -10]);
+        expect(world.server.refreshes()).toBe(0);
+      },
+    );
+
+    it('its time is not that of the authorization server: refreshes are signed as before', async () => {
+      const { world, tab, signed, statusOf } = await behind(2_000, true);
+      expect(await statusOf()).toBe(200);
+      const before = signed.length;
+      tab.auth.extend();
+      await settle();
+      expect(world.server.refreshes()).toBe(1);
+      expect(signed.slice(before)).toEqual([0]);
+    });
+
+    it('may also want a nonce: both are mended, each once', async () => {
+      const { dated, statusOf } = await behind(2_000, true, (dpop) => (dpop.endsWith('n1') ? null : 'use_dpop_nonce'));
+      expect(await statusOf()).toBe(200);
+      expect(dated).toHaveLength(3);
+    });
+
+    it('whatever it is given gets it twice, not more often', async () => {
+      const { dated, statusOf } = await behind(0, true, () => 'invalid_dpop_proof');
+      expect(await statusOf()).toBe(401);
+      expect(dated).toHaveLength(2);
+    });
+  });
+
   it('a method in lower case: the proof names the one that is sent', async () => {
     const started = await startResource(({ method, headers }, response) =>
       response.writeHead(headers['dpop'] === method ? 200 : 401).end(),

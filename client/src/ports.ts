@@ -171,7 +171,12 @@ export type ProofSigner = {
 };
 
 /** The nonce for the next proof (RFC 9449 §8.2), and the authorization server's time. */
-export type HeardHeaders = { readonly 'dpop-nonce'?: string | null; readonly date?: string };
+export type HeardHeaders = {
+  readonly 'dpop-nonce'?: string | null;
+  readonly date?: string;
+  /** The `Date` of a resource that has refused a proof; `null`: it cannot be read. Other proofs for it carry its time. */
+  readonly resourceDate?: string | null;
+};
 
 /** Everything a platform provides. `holdfast/web` has one for browsers. */
 export type Platform = {

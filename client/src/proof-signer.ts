@@ -4,18 +4,22 @@ import type { ProofRequest, ProofSigner } from './ports.ts';
 export type Proof = Omit<ProofRequest, 'nowMs'> & {
   /** The nonce that the server asked for last; `null` if it asked for none. */
   readonly nonce: string | null;
-  /** The time to put into it, ms since 1970: this device's, corrected by what the authorization server's answers say. */
+  /** The time to put into it, ms since 1970: this device's, corrected by what the server's answers say. */
   readonly atMs: number;
 };
 
+/** How far the clock of a resource is taken to be behind that refuses a proof and does not show its `Date`. */
+const BEHIND_MS = 10_000;
+
 /**
  * A signer that remembers what servers say of proofs: the nonces that they want, by origin (RFC 9449 §8.2), and how far the
- * authorization server's clock is ahead of this device's.
+ * authorization server's clock is ahead of this device's, or that of a resource which has refused a proof.
  *
  * @param sign signs one proof. @see RFC 9449 §4.2
  */
 export function proofSigner(sign: (proof: Proof) => Promise<string>): ProofSigner {
   const nonces = new Map<string, string>();
+  const resourceOffsetsMs = new Map<string, number>();
   let clockOffsetMs = 0;
   const originOf = (url: string): string => new URL(url).origin;
   return {
@@ -24,13 +28,18 @@ export function proofSigner(sign: (proof: Proof) => Promise<string>): ProofSigne
         ...request,
         method: methodSent(request.method),
         nonce: nonces.get(originOf(request.url)) ?? null,
-        atMs: nowMs + clockOffsetMs,
+        atMs: nowMs + (resourceOffsetsMs.get(request.accessToken ? originOf(request.url) : '') ?? clockOffsetMs),
       }),
     hear: ({ url, headers, nowMs }) => {
-      const nonce = headers['dpop-nonce'];
+      const { 'dpop-nonce': nonce, date, resourceDate } = headers;
       if (nonce) nonces.set(originOf(url), nonce);
-      const serverMs = Date.parse(headers.date ?? '');
-      if (Number.isFinite(serverMs)) clockOffsetMs = serverMs - nowMs;
+      if (resourceDate !== undefined)
+        resourceOffsetsMs.set(originOf(url), resourceDate ? Date.parse(resourceDate) - nowMs : -BEHIND_MS);
+      const serverMs = Date.parse(date ?? '');
+      if (Number.isNaN(serverMs)) return;
+      // This device's clock may have been set since: resources are asked anew.
+      resourceOffsetsMs.clear();
+      clockOffsetMs = serverMs - nowMs;
     },
   };
 }

@@ -6,7 +6,7 @@ import { within } from './within.ts';
 
 type Parts = Pick<Shell, 'platform' | 'policy'>;
 
-/** Tells the signer of proofs what an answer says: of a resource the nonce alone, for its clock is another one. */
+/** Tells the signer of proofs what an answer says: the clock of a resource is another one. */
 export const hear = ({ platform }: Parts, url: string, headers: HeardHeaders): void =>
   platform.signProof?.hear({ url, headers, nowMs: platform.clock.now().wallMs });
 
