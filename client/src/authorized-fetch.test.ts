@@ -185,11 +185,22 @@ describe('a replay sends the same request', () => {
   });
 });
 
+/** What Node sends requests with. It notes their paths. */
+function dispatcherOf(used: string[]) {
+  type Dispatcher = { readonly dispatch: (options: { readonly path: string }, handler: unknown) => boolean };
+  const dispatch: Dispatcher['dispatch'] = (options, handler) => {
+    used.push(options.path);
+    const node = Reflect.get(globalThis, Symbol.for('undici.globalDispatcher.1')) as Dispatcher;
+    return node.dispatch(options, handler);
+  };
+  return { dispatch };
+}
+
 describe('a Request as input', () => {
   it('what the platform adds to a request reaches fetch at every try: a proxy and a client certificate are used', async () => {
     const { url } = await setUp((authorization) => authorization === 'Bearer access-2');
     const passed: unknown[] = [];
-    const added = { dispatcher: { of: 'a proxy' }, next: { tags: ['notes'] }, cf: { cacheTtl: 5 }, priority: 'low' };
+    const added = { dispatcher: dispatcherOf([]), next: { tags: ['notes'] }, cf: { cacheTtl: 5 }, priority: 'low' };
     const tab = await createWorld().openSignedInTab({
       resources: [url],
       fetch: (input, init) => (passed.push(init), fetch(input)),
@@ -197,6 +208,58 @@ describe('a Request as input', () => {
     const response = await tab.auth.fetch(new Request(url), { ...added, owner: tab.auth.owner() } as RequestInit);
     expect(response.status).toBe(200);
     expect(passed).toEqual([expect.objectContaining(added), expect.objectContaining(added)]);
+  });
+
+  it.each([
+    ['without a body', {}, ['', '']],
+    ['with a body', { method: 'POST', body: 'hello' }, ['hello 5', 'hello 5']],
+  ] as const)(
+    'keeps the dispatcher that it was made with at every try: a proxy and a client certificate are used (%s)',
+    async (_name, init, sent) => {
+      const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
+      const used: string[] = [];
+      const dispatcher = dispatcherOf(used);
+      const request = new Request(url, { ...init, dispatcher, referrer: 'about:client' } as RequestInit);
+      expect((await tab.auth.fetch(request)).status).toBe(200);
+      expect(used).toEqual(['/notes', '/notes']);
+      // With its length, as `fetch` sends it: not in chunks.
+      expect(seen.map(({ body, headers }) => `${body} ${headers['content-length'] ?? ''}`.trim())).toEqual(sent);
+    },
+  );
+
+  it('keeps members of its own at every try: what a framework has put on it (`next`, `cf`)', async () => {
+    const { url } = await setUp(() => false);
+    const passed: unknown[] = [];
+    const tab = await createWorld().openSignedInTab({
+      resources: [url],
+      fetch: (input, init) => (passed.push(init), fetch(input)),
+    });
+    const own = { next: { tags: ['notes'] }, cf: { cacheTtl: 5 } };
+    await tab.auth.fetch(Object.assign(new Request(url), own));
+    expect(passed).toEqual([own, own]);
+  });
+
+  it('whose body was read again is not sent for a user who has left meanwhile', async () => {
+    const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
+    let finish = (): void => {};
+    const stream = new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(new TextEncoder().encode('hello'));
+        finish = () => controller.close();
+      },
+    });
+    const init = { method: 'POST', body: stream, duplex: 'half' } as RequestInit;
+    const early: typeof fetch = async (input) => {
+      expect(input).toBeInstanceOf(Request);
+      seen.length += 1;
+      return new Response('', { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+    };
+    const answer = tab.auth.fetch(new Request(url, init), { fetch: early });
+    while (tab.seen('request.replayed').length === 0) await settle();
+    await tab.auth.signOut();
+    finish();
+    await expect(answer).rejects.toMatchObject({ code: 'signed-out' });
+    expect(seen).toHaveLength(1);
   });
 
   it('is overridden by what stands beside it, as in fetch, and is itself left as it was', async () => {

@@ -35,7 +35,9 @@ export type AuthorizedFetch = (input: RequestInfo | URL, init?: AuthorizedInit) 
 type Plan = {
   /** Whether the body is still there after it was sent once. */
   readonly isReplayable: boolean;
-  readonly send: (headers: Readonly<Record<string, string>>) => Promise<Response>;
+  /** The body of another try, if it is not with the request any more. */
+  readonly bodyAgain?: () => Promise<ArrayBuffer> | undefined;
+  readonly send: (headers: Readonly<Record<string, string>>, body?: ArrayBuffer) => Promise<Response>;
 };
 
 /** How one caller waits: its own abort signal and patience. */
@@ -66,7 +68,7 @@ function merge(headers: HeadersInit | undefined, more: Readonly<Record<string, s
 
 /**
  * Decides before sending whether the request can be repeated. A stream in `init` cannot: it is sent once. The body of a
- * `Request` is cloned for the first try, so that the original is left for the second.
+ * `Request` is kept in a clone, and read when it has to be sent again.
  */
 function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined, fetch: Fetch): Plan {
   const isReplayable = init?.makeBody !== undefined || !isOneShot(init?.body);
@@ -78,12 +80,21 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
     };
   }
   const request = new Request(input, init);
+  const spare = request.clone();
+  let isSent = false;
   // A `Request` carries the members that every platform has. What one adds (`dispatcher`, `next`, `cf`, `priority`) only `fetch` reads.
-  const added = Object.entries(init ?? {}).filter(([name]) => name === 'duplex' || !(name in request));
+  const added = Object.entries(Object.assign({}, input, init)).filter(
+    ([name]) => name === 'duplex' || !(name in request),
+  );
   return {
     isReplayable: true,
-    send: (more) => {
-      const attempt = request.clone();
+    bodyAgain: () => (isSent && spare.body ? spare.clone().arrayBuffer() : undefined),
+    send: (more, body) => {
+      isSent = true;
+      const { referrer, referrerPolicy } = request;
+      // A clone would lose the `dispatcher` that Node keeps in a request. Engines that read no body (Firefox, React Native) keep none.
+      const attempt =
+        'body' in request ? new Request(request, body && { body, referrer, referrerPolicy }) : spare.clone();
       for (const [name, value] of Object.entries(more)) attempt.headers.set(name, value);
       return fetch(attempt, Object.fromEntries(added));
     },
@@ -129,11 +140,12 @@ async function sendOnce(
   patience: Patience,
 ): Promise<Response> {
   const attempt = async (): Promise<Response> => {
+    const body = await plan.bodyAgain?.();
     const proof = access.tokenType === 'DPoP' ? await signProof(shell, method, url, access.value) : null;
-    // Signing takes time, in which another tab may have signed out: the request leaves in the same task as this answer.
-    if (proof !== null) await requestToken(shell, { ...patience, owner });
+    // Both take time, in which another tab may have signed out: the request leaves in the same task as this answer.
+    if (proof !== null || body) await requestToken(shell, { ...patience, owner });
     const authorization = `${access.tokenType} ${access.value}`;
-    const sent = plan.send(proof === null ? { authorization } : { authorization, dpop: proof });
+    const sent = plan.send(proof === null ? { authorization } : { authorization, dpop: proof }, body);
     sent.catch(() => dispatch(shell, { type: 'requestLost' }));
     return sent;
   };
