@@ -4,7 +4,6 @@ const FLIGHT = 'client/src/refresh-flight.ts';
 const SESSION = 'client/src/session.ts';
 const TURN = 'client/src/turn.ts';
 const PACING = 'client/src/pacing.ts';
-const REFUSALS = 'client/src/refusals.ts';
 const SERVICE = 'client/src/auth-service.ts';
 const SHELL = 'client/src/shell.ts';
 const WIRE = 'client/src/wire.ts';
@@ -166,22 +165,6 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'refused-token-is-used-again',
-    what: 'a 401 does not mark the token as refused, so that nothing refreshes it',
-    patches: [
-      {
-        file: REFUSALS,
-        find: 'if (!isBare) state.phase = { ...held, isRefused: true };',
-        replace: 'if (!isBare) return 0;',
-      },
-      {
-        file: REFUSALS,
-        find: "else if (!state.flight || state.flight.resource) state.wanted ??= 'refused';",
-        replace: '',
-      },
-    ],
-  },
-  {
     name: 'parked-for-ever',
     what: "a parked request's deadline is not looked at",
     patches: [
@@ -333,33 +316,6 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       },
       { file: SESSION, find: '  state.isOffline = false;\n', replace: '' },
     ],
-  },
-  {
-    name: 'bare-401-is-the-tokens',
-    what: 'a 401 without a word leads to a refresh of a token that the same API accepted a moment ago',
-    patches: [
-      {
-        file: 'client/src/refusals.ts',
-        find: 'if (isBare ? isGood || isOwn : isGood && isOwn) return null;',
-        replace: 'if (isBare ? isOwn : isGood && isOwn) return null;',
-      },
-    ],
-  },
-  {
-    name: 'one-refusal-stops-all',
-    what: 'after `invalid_token` for a single item nobody uses a token that the same API accepted a moment ago',
-    patches: [
-      {
-        file: 'client/src/refusals.ts',
-        find: 'if (!isBare && !isGood) state.phase',
-        replace: 'if (!isBare) state.phase',
-      },
-    ],
-  },
-  {
-    name: 'endpoint-is-never-to-blame',
-    what: 'a 401 without a word of a renewed token does not speak for that token',
-    patches: [{ file: REFUSALS, find: 'if (isBare) note(acceptance, ACCEPTED_MS);', replace: '' }],
   },
   {
     name: 'store-is-known-for-ever',

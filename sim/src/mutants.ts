@@ -1,4 +1,5 @@
 import { CLIENT_MUTANTS } from './client-mutants.ts';
+import { REFUSAL_MUTANTS } from './refusal-mutants.ts';
 import type { Patch } from './seeds.ts';
 import { SERVER_MUTANTS } from './server-mutants.ts';
 
@@ -6,7 +7,7 @@ import { SERVER_MUTANTS } from './server-mutants.ts';
 export type Mutant = { readonly name: string; readonly what: string; readonly patches: readonly Patch[] };
 
 /** Bugs that the simulator must catch. */
-export const MUTANTS: readonly Mutant[] = [...CLIENT_MUTANTS, ...SERVER_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...CLIENT_MUTANTS, ...REFUSAL_MUTANTS, ...SERVER_MUTANTS];
 
 /** Bugs that these worlds do not show within a reasonable number of seeds, and what does. */
 export const UNSEEN: readonly { readonly what: string; readonly why: string }[] = [
