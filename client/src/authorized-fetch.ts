@@ -254,7 +254,7 @@ export function createAuthorizedFetch(
     const target = targetOf(input, base());
     const isOurs = target !== null && resources.has(target.origin);
     if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return send(input, init);
-    // What was checked is what is sent: a relative URL means the same to nobody else, and a `URL` may change while it waits.
+    // Send the URL that was checked: a relative one could resolve differently, and a `URL` object may change while it waits.
     return sendAuthorized(shell, isRequest(input) ? input : target.href, init, target, send);
   };
 }

@@ -44,7 +44,7 @@ export function judgeTrial(turn: Turn, { generation, before, origin, url, verdic
   const isOfFresh = (before ?? generation) < generation;
   if (verdict !== 'accepted' && isOfFresh) {
     note(suspect, isBare ? REFUSING_MS : INVALID_MS);
-    // As good as an acceptance: what is refused there next is not refused for this token. With each fresh token in a row for longer.
+    // The fresh token counts as accepted: the next refusal there is the endpoint's own. Each fresh token in a row counts for longer.
     if (leftMs(acceptance) <= 0) {
       const quietMs = Math.min(2 * (state.verdicts[origin] || ACCEPTED_MS / 2), REFUSING_MS);
       keep(origin, quietMs);
@@ -64,8 +64,8 @@ export function judgeTrial(turn: Turn, { generation, before, origin, url, verdic
   const youngMs = before === null ? tooYoungMs(turn, aheadMs) : 0;
   if (youngMs) return youngMs;
   const isGood = leftMs(acceptance) > 0;
-  // Many APIs say nothing, and so do proxies: it takes a word to doubt a token that was good a moment ago. Where no other token can
-  // be had, it takes a word to give this one up.
+  // Many APIs and proxies send a bare 401. Only an explicit `invalid_token` puts a token in doubt that was accepted a moment ago, or
+  // gives up one that cannot be replaced.
   const isOwn = leftMs(suspect) > 0 || !canRefresh(turn, held.stored);
   if (isBare ? isGood || isOwn : isGood && isOwn) return null;
   // The others go on with it, unless the word is all that is known. A refresh that is under way does.

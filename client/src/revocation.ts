@@ -6,8 +6,8 @@ import { exchange } from './token-endpoint.ts';
 import { parseObject, readRetryAfterMs, revocationRequest } from './wire.ts';
 import { within } from './within.ts';
 
-// The server is told of a sign-out when it can be reached: now, by and by, when the network is back, or after a relaunch. The
-// local session is gone at once, whatever becomes of this.
+// Revocations are retried with back-off, on reconnect and after a relaunch. The local session is gone at once, whether they reach
+// the server or not.
 
 /** The store's device secret; while the store cannot be used, one of this page's own. */
 export async function readDeviceSecret(shell: Shell): Promise<string> {
@@ -37,13 +37,13 @@ export async function deliverRevocations(shell: Shell): Promise<void> {
 }
 
 /**
- * Before a sign-in: a sign-out that the server takes only after it could end the session that begins, for nobody has used that yet.
+ * Delivers pending sign-outs before a sign-in. Delivered later, they could end the new session, which is not used yet.
  */
 export async function deliverBeforeSignIn(shell: Shell): Promise<void> {
   if (shell.undelivered.length > 0) await deliverRevocations(shell);
 }
 
-/** Whether the server itself has answered, and for good: a page is somebody's who is on the way, a portal's or a proxy's. */
+/** True if the server itself has answered, definitively. HTML comes from a proxy or a captive portal. */
 export const isDefinite = ({ status }: { readonly status: number }, body: string): boolean =>
   status < 500 && ![408, 425, 429].includes(status) && !/^\s*</u.test(body);
 

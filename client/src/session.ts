@@ -94,7 +94,7 @@ export function transition(
   const random = 'random' in event ? event.random : state.jitter;
   const turn: Turn = { state: { ...state }, effects: [], now, random, policy, config };
   const { flight } = state;
-  // What comes after its deadline is not used, whatever it is: the server counts on that.
+  // Discard results that arrive after the deadline: the server's rotation interval relies on it.
   if (flight && hasPassed(flight.deadline, now)) onFlightUnavailable(turn, flight.attempt, 'timeout');
   (reactions[event.type] as (turn: Turn, event: SessionEvent) => void)(turn, event);
   return [turn.state, turn.effects, advance(turn)];
@@ -145,7 +145,7 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
   const { caller, refusal } = event;
   const { state, now } = turn;
   const { owner } = state;
-  // Sent before by somebody who has left since: it is not sent again for whoever is here now.
+  // First sent under a previous user: never resend it as the current one.
   if (event.owner !== null && event.owner !== owner)
     return refuse(turn, caller, state.phase.kind === 'signed-out' ? 'signed-out' : 'user-changed');
   const youngMs = refusal ? judge(turn, refusal) : 0;
@@ -238,7 +238,7 @@ function onReauthenticationFailed(turn: Turn, { stage, why }: Event<'reauthentic
   else signOut(turn, 'reauth-failed');
 }
 
-/** What happens by itself: in how many ms from now, and what. Whatever is done takes its own entry away. */
+/** An action that becomes due by itself, and in how many ms. Each action removes its own entry. */
 type Due = readonly [inMs: number, act: () => void];
 
 /** Does what the facts call for, until nothing more is due; then says in how many ms something will be. */

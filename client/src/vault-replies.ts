@@ -32,7 +32,7 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   const { phase, owner } = turn.state;
   turn.state.storing = null;
   turn.state.isUserActive = false;
-  // What was parked meanwhile was somebody's whom nobody knows yet.
+  // Requests that were parked before the user was known are not sent as this user.
   if (phase.kind === 'restoring') changeOwner(turn, 'user-changed');
   hold(turn, held, stamp, false);
   turn.state.chain = null;
@@ -59,13 +59,13 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
     if (news && news.stamp !== state.stamp && !isKept) adoptNews(turn, news);
     return lookAgain(turn);
   }
-  // What a frozen process read may be over: nobody is shown as signed out by it.
+  // A process that was frozen has read an old state: read again before showing a sign-out.
   if (!news && state.syncAt) return;
   const stamp = record?.stamp ?? 0;
   const reason = record?.endedReason ?? 'never-signed-in';
   const sid = record?.sid;
   if (news) adopt(turn, news, 'restored');
-  // Script storage may be gone (browsers empty it) where the refresh token's cookie is not: the server is asked once.
+  // Browsers empty script storage and leave the refresh token's cookie: ask the server until its answer is definitive.
   else if (config.delivery === 'cookie' && sid !== undefined) {
     const named = holdStored({ ...nothingStored(config.scope, now.wallMs), sid }, 'restored', now);
     hold(turn, { ...named, probe: reason }, stamp, false);

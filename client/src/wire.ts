@@ -219,7 +219,7 @@ function transientCause(status: number, error: string | null, isJson: boolean): 
   if (status === 429) return 'rate-limited';
   if (status >= 500) return 'server-error';
   if (error === 'use_dpop_nonce') return 'nonce-required';
-  // In whatever words: nothing that this client does by itself changes it.
+  // Any other error code: no retry of this client changes it.
   if (error && error !== 'invalid_dpop_proof') return 'misconfigured';
   return !isJson || status < 300 ? 'not-json' : 'server-error';
 }

@@ -83,7 +83,7 @@ const FAULTS = {
   serverSlow: 6,
   /** The platform says that there is no network, though there is, and loses one request. Times an hour, of each tab. */
   offlineWrongly: 6,
-  /** A resource answers 401 for single items, without a word about the token. Probability of a request. */
+  /** A resource answers 401 for single items, bare or with `invalid_token`. Probability of a request. */
   itemRefused: 0.3,
   /** Some processes are workers, to whom nobody says anything. Probability of a process after the first. */
   deafWorker: 0.6,

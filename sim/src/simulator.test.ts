@@ -52,7 +52,7 @@ describe('a seed', () => {
 });
 
 describe('the promises hold', () => {
-  // Twenty thousand others are a check of their own in `npm test`.
+  // `npm test` plays thousands of others as a check of its own: 20,000 with `CI=true`.
   it('in five hundred worlds', async () => {
     const job = { kind: 'seeds', from: 500_000, count: 500, stopsAtFirst: false, options: {} } as const;
     const { told, played } = sumUp(await runSeeds(worker, job, 2));
