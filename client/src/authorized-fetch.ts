@@ -156,7 +156,10 @@ async function sendOnce(
     const { headers, status } = response;
     const error = status === 401 ? readChallenge(response).error : null;
     // Only an answer that refuses a proof tells the time: one from a cache has an older `Date`.
-    const time = error === 'invalid_dpop_proof' && { resourceDate: headers.get('date') };
+    const time = error === 'invalid_dpop_proof' && {
+      resourceDate: headers.get('date'),
+      isRetry: !curable.includes(error),
+    };
     hear(shell, url, { 'dpop-nonce': headers.get('dpop-nonce'), ...time });
     if (!plan.isReplayable || !curable.includes(error)) return response;
     curable = curable.filter((each) => each !== error);

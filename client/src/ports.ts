@@ -176,6 +176,8 @@ export type HeardHeaders = {
   readonly date?: string;
   /** The `Date` of a resource that has refused a proof; `null`: it cannot be read. Other proofs for it carry its time. */
   readonly resourceDate?: string | null;
+  /** Goes with `resourceDate`. `true`: the request has been refused with two proofs. */
+  readonly isRetry?: boolean;
 };
 
 /** Everything a platform provides. `holdfast/web` has one for browsers. */

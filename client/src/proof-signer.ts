@@ -8,7 +8,10 @@ export type Proof = Omit<ProofRequest, 'nowMs'> & {
   readonly atMs: number;
 };
 
-/** How far the clock of a resource is taken to be behind that refuses a proof and does not show its `Date`. */
+/**
+ * How far the clock of a resource is taken to be behind the authorization server's, if it refuses a proof and its `Date` cannot be
+ * read.
+ */
 const BEHIND_MS = 10_000;
 
 /**
@@ -31,10 +34,14 @@ export function proofSigner(sign: (proof: Proof) => Promise<string>): ProofSigne
         atMs: nowMs + (resourceOffsetsMs.get(request.accessToken ? originOf(request.url) : '') ?? clockOffsetMs),
       }),
     hear: ({ url, headers, nowMs }) => {
-      const { 'dpop-nonce': nonce, date, resourceDate } = headers;
+      const { 'dpop-nonce': nonce, date, resourceDate, isRetry } = headers;
       if (nonce) nonces.set(originOf(url), nonce);
-      if (resourceDate !== undefined)
-        resourceOffsetsMs.set(originOf(url), resourceDate ? Date.parse(resourceDate) - nowMs : -BEHIND_MS);
+      if (resourceDate !== undefined) {
+        const resourceMs = Date.parse(resourceDate ?? '');
+        // A retry that is refused shows that the resource is not behind.
+        const guessMs = clockOffsetMs - (isRetry ? 0 : BEHIND_MS);
+        resourceOffsetsMs.set(originOf(url), Number.isNaN(resourceMs) ? guessMs : resourceMs - nowMs);
+      }
       const serverMs = Date.parse(date ?? '');
       if (Number.isNaN(serverMs)) return;
       // This device's clock may have been set since: resources are asked anew.
