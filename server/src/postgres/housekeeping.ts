@@ -9,20 +9,23 @@ const SLICE = "interval '15 minutes'";
 /** Statements in one round: enough to catch up an hour's backlog a minute. */
 const MAX_SLICES = 4;
 
-/** Tables with their own expiry. What strangers fill goes as soon as it has expired: nobody asks for it again. */
+/**
+ * Tables with their own expiry and their primary keys. What strangers fill goes as soon as it has expired: nobody asks for it
+ * again. Sessions come last: an engine that distributes them may refuse the statement, and the other rows go all the same.
+ */
 const TABLES: readonly { readonly table: string; readonly key: string; readonly isRetained: boolean }[] = [
-  { table: 'sessions', key: 'bucket, id', isRetained: true },
   { table: 'authorization_codes', key: 'code_hash', isRetained: true },
   { table: 'spent_challenges', key: 'challenge', isRetained: false },
   { table: 'password_attempts', key: 'bucket_key', isRetained: false },
   { table: 'familiar_networks', key: 'network_key', isRetained: false },
+  { table: 'sessions', key: 'bucket, id', isRetained: true },
 ];
 
 /**
  * Deletes rows that expired longer than the retention ago, or at all where nothing is retained. A row's absolute lifetime never
  * moves, so nothing that is deleted could ever be refreshed. Rows are locked in the order of their keys, as everywhere, and those
  * that another transaction holds are left to a later round: nodes that do this at once neither wait for each other nor for a user.
- * A locked row stays where it is, so that the place alone finds it again.
+ * Rows are found again by their primary key: a `ctid` names a row of each partition.
  *
  * @throws HoldfastError `unavailable`; the rest stays for the next round
  */
@@ -40,10 +43,10 @@ export async function deleteExpired(durable: Pool, retentionSeconds: number): Pr
       await run(durable, {
         text: `
           WITH expired AS MATERIALIZED (
-            SELECT ctid AS place FROM holdfast.${table} WHERE expires_at <= $1::timestamptz
+            SELECT ${key} FROM holdfast.${table} WHERE expires_at <= $1::timestamptz
             ORDER BY ${key} FOR UPDATE SKIP LOCKED
           )
-          DELETE FROM holdfast.${table} WHERE ctid = ANY (ARRAY(SELECT place FROM expired))`,
+          DELETE FROM holdfast.${table} WHERE (${key}) IN (SELECT ${key} FROM expired)`,
         values: [slice.until],
       });
     }
