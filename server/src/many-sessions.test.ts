@@ -52,7 +52,7 @@ beforeAll(async () => {
   database = await createTestDatabase(inject('postgresAdminUrl'));
   filler = new Client({ connectionString: database.databaseUrl });
   await filler.connect();
-  server = await startTestServer(database.databaseUrl, { policy: { rotationIntervalMs: 0, requestsPerSecond: 0 } });
+  server = await startTestServer(database.databaseUrl, { policy: { rotationIntervalMs: 0 } });
   sub = (await server.holdfast.users.create({ ...ACCOUNT, name: 'Many' })).sub;
   own = await server.signIn('native', ACCOUNT);
 });

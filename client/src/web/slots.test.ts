@@ -25,7 +25,7 @@ async function loadPage(): Promise<typeof openSlots> {
 }
 
 /** A browser that answers so when it is asked for a database. */
-const stubOpen = (open: () => unknown): void => void vi.stubGlobal('indexedDB', { open });
+const stubOpen = (open: (name: string) => unknown): void => void vi.stubGlobal('indexedDB', { open });
 
 describe('a browser that refuses a database', () => {
   it('is not asked again, and nothing is left to fail later: no error report of a page that works', async () => {
@@ -141,7 +141,7 @@ describe('a database that does not open', () => {
 
   /** A database that is empty, and fails as it is told. */
   function stubDatabase() {
-    const control = { why: null as DOMException | null, openings: 0 };
+    const control = { why: null as DOMException | null, only: '', openings: 0 };
     const succeed = (result: unknown) => {
       const request = Object.assign(new EventTarget(), { result });
       setTimeout(() => request.dispatchEvent(new Event('success')));
@@ -152,9 +152,9 @@ describe('a database that does not open', () => {
       setTimeout(() => request.dispatchEvent(new Event('error')));
       return request;
     };
-    const get = (): unknown => (control.why ? fail(control.why) : succeed(undefined));
-    stubOpen(() => {
+    stubOpen((name) => {
       control.openings++;
+      const get = (): unknown => (control.why && name.includes(control.only) ? fail(control.why) : succeed(undefined));
       return succeed(Object.assign(new EventTarget(), { transaction: () => ({ objectStore: () => ({ get }) }) }));
     });
     return control;
@@ -195,6 +195,20 @@ describe('a database that does not open', () => {
     database.why = null;
     expect((await vaultOf(page).replace((found as VaultRecord).stamp, signedIn)).replaced).toBe(true);
     expect(await vaultOf(page).read()).toMatchObject(signedIn);
+  });
+
+  it('counts as lost also if another database of the page, which is used in between, still answers', async () => {
+    const database = stubDatabase();
+    const open = await loadPage();
+    const [page, keys] = [open('app'), open('keys')];
+    await outcomeOf(page.get('record'));
+    database.why = lostServer;
+    database.only = 'app';
+    for (let time = 1; time < 10; time++) {
+      await outcomeOf(page.get('record'));
+      expect(await outcomeOf(keys.get('proof-key'))).toBeUndefined();
+    }
+    expect(await outcomeOf(vaultOf(page).read())).toMatchObject(lost);
   });
 
   it('that is full is waited for, however long that takes', async () => {

@@ -155,8 +155,11 @@ let patience = 4;
 /** The same in a page that has used its database: most failures pass. */
 const LONGER_PATIENCE = 10;
 
-/** Of whatever database: they are all in one place. */
-let failures = 0;
+/** A database of this page has failed for good. They are all in one place, so another one that fails is not waited for. */
+let isDamaged = false;
+
+/** In a row, by name: the session's database may be lost where the one with the proof's key, used in between, is not. */
+const failures = new Map<string, number>();
 
 /**
  * In a database, or in memory from the moment on when the browser says that there is none. A database that is only busy or full is
@@ -171,14 +174,18 @@ export function openSlots(name: string): Slots {
     if (current !== memory)
       try {
         const result = await work(current);
-        failures = 0;
+        failures.delete(name);
         patience = LONGER_PATIENCE;
         return result;
       } catch (error) {
         const why = nameOf(error);
+        if (why === 'QuotaExceededError') throw error;
         const isRefused = why === 'NotSupportedError';
-        if (!isRefused && (why === 'QuotaExceededError' || ++failures < patience)) throw error;
+        const count = (failures.get(name) ?? 0) + 1;
+        failures.set(name, count);
+        if (!isRefused && !isDamaged && count < patience) throw error;
         current = memory;
+        isDamaged ||= !isRefused;
         if (!isRefused) await memory.update(RECORD, (stored) => stored ?? { stamp: 1, text: UNREADABLE });
       }
     return work(memory);
