@@ -130,18 +130,25 @@ function targetOf(input: RequestInfo | URL, base: string): URL | null {
 const isNearExpiry = ({ access }: GrantedToken, { platform, state, policy }: Shell): boolean =>
   freshMs(access, platform.clock.now(), state.jitter, policy) <= 0;
 
+/**
+ * A redirect has led to another origin: the answer says nothing of the token, which `fetch` sent to the first origin alone.
+ * React Native's `Response` has no `redirected`. @see https://fetch.spec.whatwg.org/#http-redirect-fetch
+ */
+const isForeign = (response: { readonly redirected?: boolean; readonly url: string }, target: URL): boolean =>
+  response.redirected !== false && new URL(response.url, target).origin !== target.origin;
+
 /** Sends with the token and, where the session is bound to a key, a proof; once more for each thing that was wrong with the proof. */
 async function sendOnce(
   shell: Shell,
   plan: Plan,
   method: string,
-  url: string,
+  target: URL,
   { access, owner }: GrantedToken,
   patience: Patience,
 ): Promise<Response> {
   const attempt = async (): Promise<Response> => {
     const body = await plan.bodyAgain?.();
-    const proof = access.tokenType === 'DPoP' ? await signProof(shell, method, url, access.value) : null;
+    const proof = access.tokenType === 'DPoP' ? await signProof(shell, method, target.href, access.value) : null;
     // Both take time, in which another tab may have signed out: the request leaves in the same task as this answer.
     if (proof !== null || body) await requestToken(shell, { ...patience, owner });
     const authorization = `${access.tokenType} ${access.value}`;
@@ -153,6 +160,7 @@ async function sendOnce(
   let curable: readonly (string | null)[] = ['use_dpop_nonce', 'invalid_dpop_proof'];
   for (;;) {
     const response = await attempt();
+    if (isForeign(response, target)) return response;
     const { headers, status } = response;
     const error = status === 401 ? readChallenge(response).error : null;
     // Only an answer that refuses a proof tells the time: one from a cache has an older `Date`.
@@ -160,7 +168,7 @@ async function sendOnce(
       resourceDate: headers.get('date'),
       isRetry: !curable.includes(error),
     };
-    hear(shell, url, { 'dpop-nonce': headers.get('dpop-nonce'), ...time });
+    hear(shell, target.href, { 'dpop-nonce': headers.get('dpop-nonce'), ...time });
     if (!plan.isReplayable || !curable.includes(error)) return response;
     curable = curable.filter((each) => each !== error);
     await response.body?.cancel();
@@ -221,7 +229,8 @@ async function sendAuthorized(
   let before: number | null = null;
   for (;;) {
     const { generation, owner, resource } = token;
-    const response = await sendOnce(shell, plan, method, target.href, token, patience);
+    const response = await sendOnce(shell, plan, method, target, token, patience);
+    if (isForeign(response, target)) return response;
     const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', aheadMs: NaN };
     if (response.status !== 401) {
       // A server in trouble, or the gateway before it, has said nothing of the token.
