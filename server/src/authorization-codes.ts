@@ -52,7 +52,7 @@ export type ExchangeAnswer =
   /** The user has as many device chains as allowed, and this sign-in may end none of them. */
   | { readonly kind: 'too_many_sessions' }
   /** The account signs in too often. */
-  | { readonly kind: 'delayed'; readonly retryAfterMs: number };
+  | { readonly kind: 'delayed'; readonly sub: string; readonly retryAfterMs: number };
 
 export interface AuthorizationCodes {
   /** @throws HoldfastError `unavailable` */

@@ -232,6 +232,20 @@ describe('the writer', () => {
     ]);
   });
 
+  test('keeps one refused sign-in of each account that signs in too often', async () => {
+    const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
+    const refused = { type: 'sign_in.rate_exceeded', clientId: 'app', retryAfterMs: 60_000, atMs: 0 } as const;
+    for (let host = 0; host < 40; host++) log.record({ ...refused, sub: 'loud', address: `192.0.2.${host}` });
+    log.record({ ...refused, sub: 'quiet', address: '192.0.2.1' });
+    await log.close();
+    expect(written.map((event) => ('sub' in event ? event.sub : event.type))).toEqual([
+      'loud',
+      'quiet',
+      'events.counted',
+    ]);
+    expect(written.at(-1)).toMatchObject({ counted: 'sign_in.rate_exceeded', count: 39, networks: 39 });
+  });
+
   test('writes news before noise, and loses none to it in an outage', async () => {
     let isAway = true;
     const { log, written } = startLog(() => (isAway ? away() : null), {

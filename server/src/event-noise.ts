@@ -96,6 +96,7 @@ function causeOf(event: HoldfastEvent): Cause | null {
     case 'refresh.redelivery_paced':
       return byHolder(event.sid);
     case 'passkey.counter_regressed':
+    case 'sign_in.rate_exceeded':
       return byHolder(event.sub);
     case 'credential.changed':
       // An administrator's changes are all kept. By kind, so that nobody hides a new password behind renamed passkeys.

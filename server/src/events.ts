@@ -36,6 +36,7 @@ export type HoldfastFact =
   | PredecessorsKept
   | SignInFailed
   | SignInDelayed
+  | SignInRateExceeded
   | EventsCounted
   | CredentialChanged
   | UserChanged
@@ -139,6 +140,18 @@ export interface SignInFailed {
 /** A password was not even checked, because too many were wrong before: for the account or from the address. */
 export interface SignInDelayed {
   readonly type: 'sign_in.delayed';
+  readonly clientId: string;
+  readonly address: string;
+  readonly retryAfterMs: number;
+}
+
+/**
+ * A sign-in with the right credential or code was refused (429, `sign_in_rate`), because its account signs in too often: somebody
+ * who knows the password may be making sessions, or a client asks for it again and again. Worth an alarm.
+ */
+export interface SignInRateExceeded {
+  readonly type: 'sign_in.rate_exceeded';
+  readonly sub: string;
   readonly clientId: string;
   readonly address: string;
   readonly retryAfterMs: number;

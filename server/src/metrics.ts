@@ -97,6 +97,10 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
   const revoked = counter('sessions_revoked', 'Sessions ended before their time', ['reason']);
   const kept = counter('predecessors_kept', 'First uses that could not end the earlier sessions of their device yet');
   const signIns = counter('sign_in_failures', 'Wrong passwords and unknown users');
+  const rates = counter(
+    'sign_in_rates_exceeded',
+    'Sign-ins with the right credential that were refused, because their account signs in too often: worth an alarm',
+  );
   const mismatches = counter('secret_mismatches', 'Tokens with a genuine tag and a wrong secret: worth an alarm');
   const unknownKeys = counter('unknown_server_keys', 'Tokens that name a server key this node does not have');
   const doubts = counter('database_doubts', 'Requests answered 503 because of the database');
@@ -125,6 +129,8 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
         return kept.inc();
       case 'sign_in.failed':
         return signIns.inc();
+      case 'sign_in.rate_exceeded':
+        return rates.inc();
       case 'refresh.secret_mismatched':
         return mismatches.inc();
       case 'server_key.unknown':

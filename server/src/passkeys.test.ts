@@ -81,6 +81,16 @@ describe('a passkey', () => {
     expect(signedIn.body['authorization_code']).toEqual(expect.any(String));
   });
 
+  test.each(['yes', '1', 'True'])(
+    'is not asked for by %s: the client learns that its flag was misread',
+    async (flag) => {
+      const form = { client_id: 'native', code_challenge: newVerifier().challenge, code_challenge_method: 'S256' };
+      const { status, body } = await server.post('/authorize-challenge', { ...form, passkey_options: flag });
+      expect([status, body['error']]).toEqual([400, 'invalid_request']);
+      expect(body['error_description']).toBe('passkey_options is true or false');
+    },
+  );
+
   test('signs its user in, and the token says how', async () => {
     const { authenticator, answer } = await register({ isBackedUp: true });
     expect(answer).toMatchObject({

@@ -256,7 +256,7 @@ export type ExchangeResult =
   /** The user has as many device chains as allowed, and all of them were made with a stronger authentication. */
   | { readonly kind: 'too_many_sessions' }
   /** The account signs in too often. */
-  | { readonly kind: 'delayed'; readonly retryAfterMs: number };
+  | { readonly kind: 'delayed'; readonly sub: string; readonly retryAfterMs: number };
 
 export interface NewAuthorizationCode {
   readonly codeHash: Buffer;

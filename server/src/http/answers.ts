@@ -117,10 +117,3 @@ export function toOAuthError(thrown: unknown, retryAfterSeconds: number): OAuthE
   if (thrown instanceof HoldfastError && thrown.isRetryable) return temporarilyUnavailable(retryAfterSeconds, thrown);
   return new OAuthError(500, 'server_error', 'The server failed unexpectedly', { cause: thrown });
 }
-
-export function tooManySignIns(retryAfterMs: number): OAuthError {
-  return new OAuthError(429, 'temporarily_unavailable', 'The account signs in too often: try again later', {
-    reason: 'sign_in_rate',
-    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) },
-  });
-}

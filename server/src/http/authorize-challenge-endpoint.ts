@@ -1,9 +1,9 @@
 import { parseScope } from '../clients.ts';
 import type { Client } from '../clients.ts';
-import { invalidRequest, invalidScope, json, OAuthError, tooManySignIns } from './answers.ts';
-import { beginPasskey, checkCredential } from './credentials.ts';
+import { invalidRequest, invalidScope, json, OAuthError } from './answers.ts';
+import { beginPasskey, checkCredential, tooManySignIns } from './credentials.ts';
 import type { FormEndpoint } from './endpoint.ts';
-import { requireParameter } from './form.ts';
+import { readFlag, requireParameter } from './form.ts';
 import type { Parameters } from './form.ts';
 import { verifyRequestProof } from './proof.ts';
 import { ACR_VALUES, isKnownAcr, satisfiesAcr } from '../step-up.ts';
@@ -35,13 +35,15 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
     const scope = readScope(parameters, client);
     const acrValues = readRequirement(parameters);
     const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
-    if (parameters.get('passkey_options') === 'true') return json(200, await beginPasskey(form, codeChallenge, parts));
+    const isBeginning = readFlag(parameters, 'passkey_options', false);
+    if (isBeginning) return json(200, await beginPasskey(form, codeChallenge, parts));
     // Before the password is looked at: an attempt that cannot suffice must not tell whether it was right.
     if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
     const authentication = await checkCredential(form, codeChallenge, parts);
     refuseInsufficientAcr(authentication.acr, acrValues);
-    const retryAfterMs = await parts.signInRate(authentication.user.sub);
-    if (retryAfterMs > 0) throw tooManySignIns(retryAfterMs);
+    const { sub } = authentication.user;
+    const retryAfterMs = await parts.signInRate(sub);
+    if (retryAfterMs > 0) throw tooManySignIns(form, { sub, retryAfterMs }, parts);
     const code = await parts.codes.issue({ ...authentication, client, scope, codeChallenge, jkt });
     return json(200, { authorization_code: code });
   },

@@ -119,3 +119,17 @@ export function invalidSession(): OAuthError {
     },
   );
 }
+
+/** Reports that the account signs in too often. @returns the answer */
+export function tooManySignIns(
+  { client, request }: FormRequest,
+  { sub, retryAfterMs }: { readonly sub: string; readonly retryAfterMs: number },
+  { report }: EndpointParts,
+): OAuthError {
+  const { clientId } = client;
+  report({ type: 'sign_in.rate_exceeded', sub, clientId, address: request.remoteAddress, retryAfterMs });
+  return new OAuthError(429, 'temporarily_unavailable', 'The account signs in too often: try again later', {
+    reason: 'sign_in_rate',
+    headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) },
+  });
+}

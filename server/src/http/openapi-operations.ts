@@ -90,7 +90,7 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
         dpop_jkt: text('The key that alone may exchange the code: RFC 9449 section 10'),
         passkey_options: {
           type: 'string',
-          enum: ['true'],
+          enum: ['true', 'false'],
           description: 'Whether the answer begins a ceremony with a passkey; a credential beside it is not looked at',
         },
         auth_session: text('With a passkey: from the answer that began the ceremony'),

@@ -5,17 +5,10 @@ import { parseScope } from '../clients.ts';
 import { isSid } from '../refresh-token.ts';
 import type { RefreshAnswer } from '../sessions.ts';
 import type { SessionRecord } from '../store.ts';
-import {
-  invalidGrant,
-  invalidRequest,
-  invalidScope,
-  invalidTarget,
-  jsonText,
-  OAuthError,
-  tooManySignIns,
-} from './answers.ts';
+import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from './answers.ts';
 import { chooseCookie, clearingDead, copiesOf, EMPTY_JAR, endSurplus, readJar, replaced } from './cookie-jar.ts';
 import type { CookieJar } from './cookie-jar.ts';
+import { tooManySignIns } from './credentials.ts';
 import { peerOf } from './endpoint.ts';
 import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
 import { readFlag, requireParameter } from './form.ts';
@@ -79,7 +72,7 @@ async function exchangeCode(form: FormRequest, jar: CookieJar, parts: EndpointPa
         'The user is signed in on too many devices: sign out on one of them',
       );
     case 'delayed':
-      throw tooManySignIns(answer.retryAfterMs);
+      throw tooManySignIns(form, answer, parts);
   }
 }
 

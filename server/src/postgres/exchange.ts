@@ -91,7 +91,8 @@ export async function exchange(parts: ExchangeParts, codeHash: Buffer, session: 
   ]);
   if (wasSignedOut.rowCount !== 0) return { kind: 'refused', reason: 'signed_out' };
   const beyond = subject.signInLevel + 1 - policy.signInBurstPerAccount;
-  if (beyond > 0) return { kind: 'delayed', retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
+  if (beyond > 0)
+    return { kind: 'delayed', sub, retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
   const living = await listChain(scope, chain);
   // A chain whose sessions are over is one chain more when it comes back to life.
   const evicted = living.length === 0 ? await chooseEvicted(scope) : [];

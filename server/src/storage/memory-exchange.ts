@@ -82,7 +82,7 @@ function exchange(
   const level = Math.max(0, subject.signInLevel - leakedMs / (policy.signInIntervalSeconds * 1_000)) + 1;
   if (level > policy.signInBurstPerAccount) {
     const beyond = level - policy.signInBurstPerAccount;
-    return { kind: 'delayed', retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
+    return { kind: 'delayed', sub: code.sub, retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
   }
   const living = liveOfUser(tables, code.sub, nowMs, ({ deviceId }) => deviceId === chain.deviceId);
   // A chain whose sessions are over is one chain more when it comes back to life.
