@@ -37,17 +37,29 @@ const answers: Readonly<Record<string, () => unknown>> = {
   }),
 };
 
+/** The same server by another name, which is another origin. */
+const foreignUrl = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}/foreign`;
+
+const foreignHeaders = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': 'authorization, content-type',
+  'access-control-expose-headers': 'www-authenticate',
+  'www-authenticate': 'Bearer error="invalid_token"',
+};
+
 beforeAll(async () => {
   const script = await bundlePage('axios-page');
   server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const { url: path = '', headers } = request;
+      const { url: path = '', method, headers } = request;
       const answer = answers[path];
       const isUpload = path.startsWith('/upload');
       if (isUpload) seen.push(seenOf(path, headers, Buffer.concat(chunks)));
       if (path === '/page.js') return void response.setHeader('content-type', 'text/javascript').end(script);
+      if (path === '/moved') return void response.writeHead(302, { location: foreignUrl() }).end();
+      if (path === '/foreign') return void response.writeHead(method === 'OPTIONS' ? 204 : 401, foreignHeaders).end();
       if (answer) return void response.setHeader('content-type', 'application/json').end(JSON.stringify(answer()));
       const isRefused = path === '/upload-refused' && headers.authorization === `Bearer token-1`;
       response.writeHead(isRefused ? 401 : 200, {
@@ -122,4 +134,9 @@ describe.each([true, false])('with progress: %s', (hasProgress) => {
     expect(attached).toEqual([alone, alone, alone]);
     expect(seen.map(({ token }) => token)).toEqual([null, 'Bearer token-1', 'Bearer token-1', 'Bearer token-2']);
   });
+});
+
+it('a 401 of another origin, to which the API redirects, is the caller’s and causes no refresh', async () => {
+  const { outcome } = await page.evaluate(() => axiosPage.sendAttached('/moved', 'nothing', false));
+  expect([outcome, tokens]).toEqual(['ERR_BAD_REQUEST', 1]);
 });

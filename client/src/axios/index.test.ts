@@ -334,6 +334,18 @@ describe('axios with a session: where the token goes', () => {
     expect(other.seen[0]?.authorization).toBeNull();
   });
 
+  it('a 401 of another origin, to which the API redirects, is the caller’s and causes no refresh', async () => {
+    const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' };
+    const other = await start((_request, response) => response.writeHead(401, refusal).end());
+    const { url, seen } = await start((_request, response) => response.writeHead(302, { location: other.url }).end());
+    const world = createWorld();
+    const tab = await world.openSignedInTab({ resources: [url] });
+    const client = create({ baseURL: url });
+    attach(client, tab.auth);
+    expect((await errorOf(client.get('/'))).response?.status).toBe(401);
+    expect([seen.length, other.seen.length, world.server.refreshes()]).toEqual([1, 1, 0]);
+  });
+
   it('signed out: nothing is sent, and the error says why', async () => {
     const { tab, client, seen } = await setUp(() => true);
     await tab.auth.signOut();

@@ -29,15 +29,25 @@ async function sendOnce(adapter: AxiosAdapter, own: OwnedConfig, config: OwnedCo
   }
 }
 
+/** The URL that an answer came from, after redirects; `''`: axios's adapter does not tell it. */
+function urlOf({ request }: AxiosResponse): string {
+  const { res, responseURL } = (request ?? {}) as { res?: { responseUrl?: string }; responseURL?: string };
+  return res?.responseUrl ?? responseURL ?? '';
+}
+
 /** As much of an answer as decides whether its request is sent again. */
-function decisiveOf({ response }: Outcome): Response {
+function decisiveOf({ response }: Outcome, { resources }: AuthService): Response {
   const { status } = response;
   const all = AxiosHeaders.from(response.headers as AxiosHeaders);
   const headers = new Headers();
   for (const name of ['www-authenticate', 'dpop-nonce', 'date'])
     if (all.has(name)) headers.set(name, String(all.get(name)));
   // A `Response` can have no other status, and no other one decides anything.
-  return new Response(null, { status: status >= 200 && status <= 599 ? status : 200, headers });
+  const decisive = new Response(null, { status: status >= 200 && status <= 599 ? status : 200, headers });
+  const url = urlOf(response);
+  // A redirect between the session's own origins may take the token along.
+  if (!URL.canParse(url) || resources.has(new URL(url).origin)) return decisive;
+  return Object.defineProperties(decisive, { url: { value: url }, redirected: { value: true } });
 }
 
 /** A body that can be read once: a stream of the web or of Node. */
@@ -87,7 +97,7 @@ async function send(
     discard(outcome?.response.data);
     const own = { ...configOf(sent, init?.headers, auth), ...patience.begin() };
     outcome = await sendOnce(adapter, own, config).finally(patience.end);
-    return decisiveOf(outcome);
+    return decisiveOf(outcome, auth);
   };
   const method = (config.method ?? 'get').toUpperCase();
   // Told that the body is a stream, `auth.fetch` sends the request once.
