@@ -37,8 +37,12 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
   const refusedFirst = new Map<number, string>();
   let sent = 0;
   const stopped = new Set<Process>();
-  const isAccepted = ({ process }: Tab): boolean =>
-    scheduler.nowMs() - (accepted.get(process.name)?.atMs ?? -Infinity) < ACCEPTED_MS;
+  /** The token of the newest 401 of each process. */
+  const refusedLast = new Map<string, string>();
+  const isAccepted = ({ process: { name } }: Tab): boolean => {
+    const good = accepted.get(name);
+    return good?.token === refusedLast.get(name) && scheduler.nowMs() - (good?.atMs ?? 0) < ACCEPTED_MS;
+  };
   // Requests of refused items wait for the refresh that they cause. The others go on, unless no answer speaks for the token.
   const toBeParked = new Map<string, number>();
   const doubted = new Set<string>();
@@ -60,6 +64,7 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
       const isCallToBlame = isRefused && (refusedFirst.get(id) ?? token) !== token;
       if (status === 200 || isCallToBlame) accepted.set(process, { token, atMs: scheduler.nowMs() });
       if (!isRefused) return;
+      refusedLast.set(process, token);
       if (challenge === null) refused.set(process, token);
       if (!refusedFirst.has(id)) refusedFirst.set(id, token);
     },
