@@ -21,6 +21,14 @@ export type PasswordAttempt =
   | { readonly kind: 'counted'; /** The password was right. */ readonly forgive: () => Promise<void> }
   | { readonly kind: 'delayed'; readonly retryAfterMs: number };
 
+/**
+ * The key of the bucket that counts the attempts at `parts`. A keyed hash: people type passwords where the username belongs, and
+ * addresses are personal data.
+ */
+export function attemptKeyOf(keyRing: KeyRing, parts: readonly string[]): Buffer {
+  return createHmac('sha256', keyRing.minting.attemptKey).update(JSON.stringify(parts)).digest();
+}
+
 /** @throws HoldfastError `unavailable` */
 export type PasswordLimits = (usernameKey: string, address: string) => Promise<PasswordAttempt>;
 
@@ -34,9 +42,7 @@ export type PasswordLimits = (usernameKey: string, address: string) => Promise<P
  * @see NIST SP 800-63B-4 §3.2.2; OWASP ASVS 5.0 6.3.1
  */
 export function createPasswordLimits(store: AttemptStore, keyRing: KeyRing, policy: LimitPolicy): PasswordLimits {
-  // A keyed hash: people type passwords where the username belongs, and addresses are personal data.
-  const keyOf = (...parts: readonly string[]): Buffer =>
-    createHmac('sha256', keyRing.minting.attemptKey).update(JSON.stringify(parts)).digest();
+  const keyOf = (...parts: readonly string[]): Buffer => attemptKeyOf(keyRing, parts);
   const delays = {
     firstDelaySeconds: policy.passwordFirstDelaySeconds,
     maximumDelaySeconds: policy.passwordMaximumDelaySeconds,

@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto';
 import type { KeyRing } from './keys.ts';
+import { attemptKeyOf } from './password-limits.ts';
 import type { Policy } from './policy.ts';
 import type { AttemptStore } from './user-store.ts';
 
@@ -22,9 +22,7 @@ export function createSignInRate(
 ): SignInRate {
   const delays = { firstDelaySeconds: signInIntervalSeconds, maximumDelaySeconds: signInIntervalSeconds };
   return (sub) => {
-    const key = createHmac('sha256', keyRing.minting.attemptKey)
-      .update(JSON.stringify(['sign-in', sub]))
-      .digest();
+    const key = attemptKeyOf(keyRing, ['sign-in', sub]);
     return store.take([{ key, allowance: signInBurstPerAccount, leakSeconds: signInIntervalSeconds }], delays);
   };
 }
