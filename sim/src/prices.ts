@@ -39,10 +39,12 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
   const stopped = new Set<Process>();
   /** The token of the newest 401 of each process. */
   const refusedLast = new Map<string, string>();
-  const isAccepted = ({ process: { name } }: Tab): boolean => {
+  /** True if the token of the process that `refusals` names was accepted a moment ago. */
+  const wasAccepted = (name: string, refusals: ReadonlyMap<string, string>): boolean => {
     const good = accepted.get(name);
-    return good?.token === refusedLast.get(name) && scheduler.nowMs() - (good?.atMs ?? 0) < ACCEPTED_MS;
+    return good?.token === refusals.get(name) && scheduler.nowMs() - (good?.atMs ?? 0) < ACCEPTED_MS;
   };
+  const isAccepted = ({ process }: Tab): boolean => wasAccepted(process.name, refusedLast);
   // Requests of refused items wait for the refresh that they cause. The others go on, unless no answer speaks for the token.
   const toBeParked = new Map<string, number>();
   const doubted = new Set<string>();
@@ -80,9 +82,8 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
       if (lone === 'serverSlow' && isDue && ++sent > REFRESHES + stopped.size)
         books.violate('I7', `${sent} refreshes were sent for one expiry`);
       if (lone !== 'itemRefused' || observation.type !== 'refresh.started' || observation.cause !== 'refused') return;
-      const good = accepted.get(process.name);
-      const isGood = good?.token === refused.get(process.name) && scheduler.nowMs() - (good?.atMs ?? 0) < ACCEPTED_MS;
-      if (isGood) books.violate('I7', `${process.name} refreshes a token that was accepted a moment ago`);
+      if (wasAccepted(process.name, refused))
+        books.violate('I7', `${process.name} refreshes a token that was accepted a moment ago`);
     },
     onHolderStopped: (process) => void stopped.add(process),
     onEnded: (call, kind, how, isSteady) => {
