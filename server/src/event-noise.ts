@@ -5,7 +5,7 @@ import { addressKeyOf } from './http/client-address.ts';
 export interface NoiseGate {
   /** Takes an event. @returns the queue that it is kept in as it is, or `counted`: the window's sum stands for it */
   readonly admit: (event: HoldfastEvent) => 'news' | 'noise' | 'counted';
-  /** Whether the window has begun: an event that can be repeated at will has come in. */
+  /** True once the window has begun: an event that can be repeated at will has come in. */
   readonly isOpen: () => boolean;
   /** Ends the window. @returns one event for each kind of which some were counted */
   readonly closeWindow: () => readonly EventsCounted[];

@@ -120,7 +120,7 @@ function answerSteps(world: ChainWorld, letter: Letter): readonly ChainStep[] {
   const name = nameOf(world, letter);
   const steps: ChainStep[] = [{ label: `tab ${letter.tab} hears of ${name}`, run: () => hear(world, letter) }];
   const isMade = letter.kind === 'exchange' && letter.answer?.status === 200;
-  // What was refused is asked again, or not: nothing hangs on that answer.
+  // A refused request may be repeated or not: nothing depends on that answer.
   if (letter.answer?.status === 200)
     steps.push(...spoil(world, `the answer to ${name} is lost`, () => lose(world, letter)));
   if (isMade)
@@ -133,7 +133,7 @@ function answerSteps(world: ChainWorld, letter: Letter): readonly ChainStep[] {
   return steps;
 }
 
-/** What is broken in a world at this moment; `null` if nothing is. */
+/** The promise that the world breaks at this moment; `null` if none. */
 export function judgeNow(world: ChainWorld): string | null {
   if (world.broken) return world.broken;
   if (isBobSignedOut(world)) return "the sign-out of one account has ended the other's session";
@@ -168,7 +168,7 @@ function judgeAccount({ rows }: ChainWorld, tab: ChainTab): string | null {
 const isBobSignedOut = ({ rows }: ChainWorld): boolean =>
   [...rows.values()].some(({ sub, revokedReason }) => nameOfUser(sub) === 'bob' && revokedReason === 'signed_out');
 
-/** What a tab has lost that nobody asked to end. */
+/** The session that a tab has lost although the user did not end it. */
 function judgeTab(world: ChainWorld, tab: ChainTab, name: Naming): string | null {
   const { setup, rows, sentAt } = world;
   const signedOutAtMs = signedOutAtMsOf(world, tab);

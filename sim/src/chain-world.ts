@@ -27,7 +27,7 @@ export type ChainSetup = {
   readonly signIns: number;
   readonly signOuts: number;
   readonly faults: number;
-  /** Whether a refresh is one step, or a request and an answer that others can come between. */
+  /** A refresh is one step (`whole`), or a request and an answer with other steps between them (`messages`). */
   readonly refreshes?: 'messages' | 'whole';
   /** A resource has asked every tab for a fresher authentication, so that a request waits for the sign-in. */
   readonly isStepUp?: boolean;
@@ -44,7 +44,7 @@ export type Letter = {
   /** Whom it names; empty if nobody. */
   readonly sid: string;
   readonly request: HttpRequest;
-  /** What the browser adds when it sends. */
+  /** The cookies that the browser adds when it sends. */
   readonly cookie: string | null;
   readonly sentAtMs: number;
   answer: HttpAnswer | null;
@@ -63,14 +63,14 @@ export type Writing = {
 
 export type ChainTab = {
   readonly auth: AuthService;
-  /** Who signs in here. */
+  /** The user who signs in here. */
   readonly user: UserName;
   readonly emit: Set<(signal: Signal) => void>;
   isAlive: boolean;
   /** Sign-ins that have begun and not ended. */
   signingIn: number;
   signOuts: number;
-  /** Whether the request that waits for a step-up is still waiting. */
+  /** True while the request waits for a step-up. */
   isWaiting: boolean;
 };
 
@@ -198,7 +198,7 @@ export function finish(world: ChainWorld): void {
   world.broken ??= 'it never becomes quiet';
 }
 
-/** Whether the vault holds something that the tab has not read. */
+/** True if the vault holds something that the tab has not read. */
 export const isBehind = ({ stores }: ChainWorld, tab: ChainTab): boolean =>
   (stores[tab.user].record?.stamp ?? 0) !== (machineOf(tab)?.stamp ?? 0);
 
@@ -385,5 +385,5 @@ export const living = ({ rows, nowMs }: ChainWorld): readonly SessionRow[] =>
 export const cookiesOf = ({ jar }: ChainWorld): readonly string[] =>
   [...jar.values()].map((token) => readRefreshCopy(token).sid);
 
-/** Whose a session is. */
+/** The user of a session, by `sub`. */
 export const nameOfUser = (sub: string): UserName => (sub === USERS.bob.sub ? 'bob' : 'ada');

@@ -15,7 +15,7 @@ type Request = { readonly process: Process; readonly grant: () => void };
 /** One lock: who holds it, and who waits. */
 type Lock = { holder: Request | null; queue: Request[] };
 
-/** What the locks tell those who aim at them and keep the books. */
+/** News of the locks, for aimed faults and for the books. */
 export type LockWatch = {
   readonly onLocked: (process: Process) => void;
   /** A process was given a lock while it was frozen. */

@@ -98,7 +98,7 @@ const FAULTS = {
 const ALONE = ['outage', 'serverSlow', 'offlineWrongly', 'itemRefused'] as const;
 export type LoneFault = (typeof ALONE)[number];
 
-/** What may come on top of a server that is slow: the holder of a lock between tabs is killed or frozen. */
+/** An extra fault beside a slow server: the holder of a lock between tabs is killed or frozen. */
 const HOLDER_STOPS: AimName = 'locked';
 
 /** The critical windows that faults are aimed at; each is the probability that the window is used. */
