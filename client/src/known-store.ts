@@ -4,7 +4,8 @@ import type { Turn } from './turn.ts';
 /** True while the machine may go by its last look into the store; `false`: another tab or process may have written since. */
 export const isStoreKnown = ({ state, now }: Turn): boolean => !hasPassed(state.knownUntil, now);
 
-/** The store was read, or cannot be: it counts as known for `forMs`, unless it has to be read again already. */
-export function knowStore({ state, now, config }: Turn, forMs = config.storeKnownMs): void {
-  if (state.syncing === null && !(state.syncAt && hasPassed(state.syncAt, now))) state.knownUntil = after(now, forMs);
+/** The store was read: it counts as known for a while, unless it has to be read again already. */
+export function knowStore({ state, now, config }: Turn): void {
+  if (state.syncing === null && !(state.syncAt && hasPassed(state.syncAt, now)))
+    state.knownUntil = after(now, config.storeKnownMs);
 }

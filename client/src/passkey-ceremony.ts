@@ -74,8 +74,7 @@ async function post(
     signal: signal ?? null,
   });
   if (response.ok) return (await response.json()) as Readonly<Record<string, unknown>>;
-  if (response.status === 401)
-    throw new HoldfastError('step-up-declined', 'a passkey is registered by a user who has just authenticated');
+  if (response.status === 401) throw new HoldfastError('step-up-declined', 'authenticate again to register a passkey');
   throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
 }
 

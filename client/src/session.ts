@@ -283,6 +283,8 @@ function agendaOf(turn: Turn): readonly Due[] {
       state.syncing = takeNumber(turn);
       // The port bounds the wait. An answer that comes later means that this process was frozen.
       state.syncAt = after(now, turn.policy.vaultWaitMs * 2);
+      // A store that could not be read is read again on time: no request waits for that.
+      if (isStoreKnown(turn)) state.knownUntil = state.syncAt;
       run(turn, { type: 'readVault', operation: state.syncing, isForRefresh: false });
     });
   if (flight) at(flight.deadline, () => onFlightUnavailable(turn, flight.attempt, 'timeout'));

@@ -306,7 +306,7 @@ export const disposed = (): HoldfastError => new HoldfastError('disposed');
 /** Throws where nothing can be done any more, or never could: what waits there would wait for ever. */
 export function refuseUnusable({ isDisposed, platform }: Shell): void {
   if (isDisposed) throw disposed();
-  if (platform.isRenderingServer) throw new HoldfastError('server-rendering', 'only a browser has a session');
+  if (platform.isRenderingServer) throw new HoldfastError('server-rendering', 'call this in a browser');
 }
 
 /** Stops the machine: no timer, no listener, no exchange is left, and who waits is told. The session itself stays. */

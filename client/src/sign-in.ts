@@ -68,6 +68,6 @@ export async function authenticate(
   if (answer.kind !== 'tokens') throw refusalError(answer);
   // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
   if (platform.signProof && answer.tokens.tokenType !== 'DPoP')
-    throw new HoldfastError('misconfigured', 'the session is not bound');
+    throw new HoldfastError('misconfigured', 'no DPoP token');
   return beginSession(answer.tokens, sentAt, wire.scope);
 }

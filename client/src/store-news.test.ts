@@ -129,6 +129,25 @@ describe('a session that another tab has ended', () => {
     expect(sent).toEqual([]);
   });
 
+  it('is not sent by a tab whose timer is late, after a store that it could not read is due to be read again', async () => {
+    const world = createWorld();
+    const page = await world.openSignedInTab({}, unheard);
+    const { sent, fetch } = apiOf();
+    let isLocked = false;
+    const read: Vault['read'] = () => (isLocked ? Promise.reject(new Error('locked')) : world.vault.read());
+    const worker = world.openTab({ fetch }, { vault: { ...world.vault, read } });
+    await worker.auth.ready();
+    await world.time.advance(2_000);
+    isLocked = true;
+    expect(await outcomeOf(worker.auth)).toBe(200);
+    isLocked = false;
+    await page.auth.signOut();
+    // No timer has fired, and no message has come.
+    world.time.jumpWall(30_000);
+    expect(await outcomeOf(worker.auth)).toBe('signed-out');
+    expect(sent).toEqual(['Bearer access-1']);
+  });
+
   it('is not sent with a proof that was being signed when the news arrived', async () => {
     const world = createWorld();
     world.server.extra = { ...world.server.extra, token_type: 'DPoP' };

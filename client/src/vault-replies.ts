@@ -113,9 +113,10 @@ export function onVaultUnavailable(turn: Turn, { operation, error = null }: Even
     // News have come meanwhile, or this process was frozen and may have missed them: read again before a token is handed out.
     if (hasPassed(state.syncAt ?? now, now)) return;
     // A read costs no server anything, and requests may wait for it.
-    state.syncAt = after(now, backOff(turn).parkedMs);
-    // A token that is valid is handed out all the same, until the store answers again.
-    knowStore(turn, Infinity);
+    const { parkedMs } = backOff(turn);
+    state.syncAt = after(now, parkedMs);
+    // A valid token is handed out all the same, unless the next read is late: the store may have answered others meanwhile.
+    state.knownUntil = after(now, parkedMs * 2);
     observe(turn, { type: 'vault.unavailable' });
   } else onFlightUnavailable(turn, operation, 'vault-unavailable');
 }

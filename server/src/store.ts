@@ -83,8 +83,8 @@ export interface SessionStore {
   /** Ends that one live session, whatever its generation; only of this user when `sub` is given. Waits for the disk. */
   revoke(sid: string, cause: EndingCause, sub?: string): Promise<SessionRevoked | null>;
   /**
-   * A sign-out of a session, alive or not: ends it, every smaller sequence of its chain, and every larger one that was never
-   * used. Voids the exchanges of the chain whose codes were issued before. Waits for the disk.
+   * A sign-out of a session, alive or not: ends it, every larger one of its chain that was never used, and every sequence
+   * below the largest that it ends. Voids the exchanges of the chain whose codes were issued before. Waits for the disk.
    */
   signOut(sid: string, cause: EndingCause, sub?: string): Promise<readonly SessionRevoked[]>;
   /** Ends every live session of a session's chain, and voids exchanges as {@link SessionStore.signOut} does. */

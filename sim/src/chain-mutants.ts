@@ -42,7 +42,7 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'sign-out-spares-unused',
     what: 'a sign-out leaves later sessions of its device alive that were never used',
-    patches: [{ file: CHAINS, find: ' || isUnusedSince(row, member))', replace: ')' }],
+    patches: [{ file: CHAINS, find: '...unused.map((row) => row.deviceSequence)', replace: '' }],
   },
   {
     name: 'sign-out-voids-nothing',
@@ -57,7 +57,13 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'sign-out-counts-again',
     what: 'a sign-out that is told again ends a session that began after it',
-    patches: [{ file: CHAINS, find: 'row.deviceSequence < (signedOutSequence ?? Infinity);', replace: 'true;' }],
+    patches: [
+      {
+        file: CHAINS,
+        find: 'row.deviceSequence < (signedOutSequence ?? Infinity)',
+        replace: 'signedOutSequence !== 0',
+      },
+    ],
   },
   {
     name: 'sign-in-overtakes-sign-out',

@@ -21,12 +21,14 @@ export const END_CHAINS = ending('s.device_id = ANY ($4::uuid[])');
 /** $4 chain, $5 sequence. */
 export const END_SMALLER = ending('s.device_id = $4::uuid AND s.device_sequence < $5::int4');
 /**
- * $4 chain, $5 sequence, $6 the session that is signed out of. A sign-out also ends larger sequences that were never used. A sign-out
- * that is told again ends none that began after it was told first.
+ * $4 chain, $5 sequence, $6 the session that is signed out of. A sign-out also ends the larger sequences that were never used, and
+ * everything below the largest that it ends. A sign-out that is told again ends none that began after it was told first.
  */
-export const END_SIGNED_OUT = ending(`s.device_id = $4::uuid AND (s.device_sequence <= $5::int4 OR (
-  s.last_used_at IS NULL AND s.device_sequence < coalesce(
-    (SELECT m.signed_out_sequence FROM holdfast.sessions AS m WHERE m.bucket = $1 AND m.id = $6::uuid), 2147483647)))`);
+export const END_SIGNED_OUT = ending(`s.device_id = $4::uuid AND s.device_sequence <= greatest($5::int4, (
+  SELECT max(s.device_sequence) FROM holdfast.sessions AS s
+  WHERE s.bucket = $1 AND s.user_id = $2 AND s.device_id = $4::uuid AND ${IS_LIVE} AND s.last_used_at IS NULL
+    AND s.device_sequence < coalesce(
+      (SELECT m.signed_out_sequence FROM holdfast.sessions AS m WHERE m.bucket = $1 AND m.id = $6::uuid), 2147483647)))`);
 
 /** $3 chains, $4 sessions: locks all live ones in order of id, before anything changes one of them. */
 export const LOCK_SESSIONS = `

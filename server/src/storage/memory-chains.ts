@@ -11,8 +11,8 @@ const CLAIM_MS = 15_000;
 
 type ChainEndings = Pick<SessionStore, 'endPredecessors' | 'revoke' | 'signOut' | 'endChain' | 'revokeAllOfUser'>;
 
-/** Which live sessions of a user end with one that is ended. */
-type Choice = (row: MemorySession, member: MemorySession) => boolean;
+/** Which of the live sessions of a chain end with the one that is named. */
+type Choice = (live: readonly MemorySession[], named: MemorySession) => readonly MemorySession[];
 
 /** Ends sessions one by one, by chain, and by user. Every transaction locks the subject first, then sessions in order of id. */
 export function memoryChainEndings(parts: MemoryParts): ChainEndings {
@@ -33,11 +33,13 @@ export function memoryChainEndings(parts: MemoryParts): ChainEndings {
     return transact({ rows, isDurable: true, namesRow: false }, (transaction) =>
       finish(
         transaction,
-        liveOfUser(tables, member.sub, transaction.nowMs, (row) => choose(row, tables.sessions.get(sid) ?? member)),
+        choose(
+          liveOfUser(tables, member.sub, transaction.nowMs, ({ deviceId }) => deviceId === member.deviceId),
+          tables.sessions.get(sid) ?? member,
+        ),
       ),
     );
   };
-  const isOfChain: Choice = (row, member) => row.deviceId === member.deviceId;
   const signOut = (sid: string, cause: EndingCause, sub: string | undefined, choose: Choice, countsAgain: boolean) =>
     endChosen(sid, sub, choose, (transaction, chosen) => {
       const ended = endRows(parts, transaction, chosen, cause);
@@ -49,7 +51,7 @@ export function memoryChainEndings(parts: MemoryParts): ChainEndings {
       endChosen(
         sid,
         sub,
-        (row, member) => isOfChain(row, member) && row.deviceSequence < deviceSequence,
+        (live) => live.filter((row) => row.deviceSequence < deviceSequence),
         (transaction, chosen) => {
           const row = tables.sessions.get(sid);
           if (row === undefined || !isLive(row, transaction.nowMs) || !row.hasPredecessors) return [];
@@ -62,27 +64,25 @@ export function memoryChainEndings(parts: MemoryParts): ChainEndings {
         await endChosen(
           sid,
           sub,
-          (row) => row.sid === sid,
+          (live) => live.filter((row) => row.sid === sid),
           (transaction, chosen) => endRows(parts, transaction, chosen, cause),
         )
       )[0] ?? null,
-    signOut: (sid, cause, sub) =>
-      signOut(
-        sid,
-        cause,
-        sub,
-        (row, member) =>
-          isOfChain(row, member) && (row.deviceSequence <= member.deviceSequence || isUnusedSince(row, member)),
-        false,
-      ),
-    endChain: (sid, cause, sub) => signOut(sid, cause, sub, isOfChain, true),
+    signOut: (sid, cause, sub) => signOut(sid, cause, sub, upToLastUnused, false),
+    endChain: (sid, cause, sub) => signOut(sid, cause, sub, (live) => live, true),
     revokeAllOfUser: revokeAllOfUser(parts),
   };
 }
 
-/** A sign-out that is told again ends nothing that began after it was told first. */
-const isUnusedSince: Choice = (row, { signedOutSequence }) =>
-  row.lastUsedAtMs === null && row.deviceSequence < (signedOutSequence ?? Infinity);
+/** A sign-out ends the named session, the larger ones that were never used, and everything below the largest that it ends. */
+const upToLastUnused: Choice = (live, { deviceSequence, signedOutSequence }) => {
+  // A sign-out that is told again ends nothing that began after it was told first.
+  const unused = live.filter(
+    (row) => row.lastUsedAtMs === null && row.deviceSequence < (signedOutSequence ?? Infinity),
+  );
+  const last = Math.max(deviceSequence, ...unused.map((row) => row.deviceSequence));
+  return live.filter((row) => row.deviceSequence <= last);
+};
 
 function revokeAllOfUser(parts: MemoryParts): SessionStore['revokeAllOfUser'] {
   const { tables, transact } = parts;

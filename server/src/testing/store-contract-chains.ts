@@ -130,6 +130,14 @@ export function testSignOut(open: Open): void {
     expect(await bench.areAlive(a, b)).toEqual([false, true]);
   });
 
+  test('a sign-out ends a session in use below one that it ends: the same tab made both, and stored neither', async () => {
+    const bench = open();
+    const [a, b, c] = (await bench.chainOf(3)).chain;
+    await bench.use(b);
+    await bench.store.sessions.signOut(a.sid, CAUSE);
+    expect(await bench.areAlive(a, b, c)).toEqual([false, false, false]);
+  });
+
   test('a sign-out of a session that is over still ends what its device has not used', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
