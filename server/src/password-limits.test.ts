@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import type { HttpRequest } from './http/message.ts';
 import { createSoftAuthenticator } from './testing/authenticator.ts';
@@ -160,6 +161,27 @@ describe('a network where the account signed in lately', () => {
     await fail(3, username, '198.51.100.1');
     expect((await attempt(username, password, network(39))).status).toBe(200);
     expect((await attempt(username, password, network(0))).status).toBe(429);
+  });
+
+  test('makes room for a network only beyond twenty: other sign-ins do not look for the oldest', async () => {
+    const network = (count: number): string => `2001:db8:3:${count.toString(16)}::1`;
+    const query = vi.spyOn(Client.prototype, 'query');
+    const isDeletion = (statement: unknown): boolean =>
+      /DELETE FROM holdfast\.familiar_networks/.test(JSON.stringify(statement) ?? '');
+    const deletionsOf = async (addresses: readonly string[]): Promise<number> => {
+      query.mockClear();
+      for (const address of addresses) expect((await attempt(username, password, address)).status).toBe(200);
+      expect(query).toHaveBeenCalled();
+      return query.mock.calls.filter(([statement]) => isDeletion(statement)).length;
+    };
+    try {
+      const twenty = Array.from({ length: 20 }, (_, count) => network(count));
+      expect(await deletionsOf([...twenty, ...twenty])).toBe(0);
+      expect(await deletionsOf([network(20)])).toBe(1);
+      expect(await deletionsOf([network(20), network(19), network(20)])).toBe(0);
+    } finally {
+      query.mockRestore();
+    }
   });
 
   test('is familiar to that account alone, and for a time', async () => {

@@ -58,12 +58,18 @@ const EMPTY = `${LOCKED}
 
 const IS_FAMILIAR = 'SELECT 1 FROM holdfast.familiar_networks WHERE network_key = $1 AND expires_at > now()';
 
-/** $3 seconds. Put off for a day at most, so that not every sign-in writes. */
+/**
+ * $3 seconds. Put off for a day at most, so that not every sign-in writes. Returns a row if it wrote: is the account now over its
+ * $4 networks? Sign-ins that count at once may miss each other; the account's next new network deletes what they left over.
+ */
 const REMEMBER = `
   INSERT INTO holdfast.familiar_networks AS f (network_key, account_key, expires_at)
   VALUES ($1, $2, now() + make_interval(secs => $3))
   ON CONFLICT (network_key) DO UPDATE SET expires_at = excluded.expires_at, account_key = excluded.account_key
-    WHERE f.expires_at < excluded.expires_at - interval '1 day' OR f.account_key IS NULL`;
+    WHERE f.expires_at < excluded.expires_at - interval '1 day' OR f.account_key IS NULL
+  RETURNING (
+    SELECT count(*) FROM holdfast.familiar_networks AS o WHERE o.account_key = $2 AND o.network_key <> $1
+  ) >= $4 AS is_over_limit`;
 
 /** All but the newest $2 networks of an account. A row that is locked is being deleted or renewed, and is not waited for. */
 const FORGET_OLDEST = `
@@ -105,8 +111,11 @@ export function createAttemptStore({ durable }: Connections): AttemptStore {
       await run(durable, { text: EMPTY, values: [emptied] });
       if (network === null) return;
       const { networkKey, accountKey, familiarSeconds, limit } = network;
-      await run(durable, { text: REMEMBER, values: [networkKey, accountKey, familiarSeconds] });
-      await run(durable, { text: FORGET_OLDEST, values: [accountKey, limit] });
+      const [written] = await run<{ readonly is_over_limit: boolean }>(durable, {
+        text: REMEMBER,
+        values: [networkKey, accountKey, familiarSeconds, limit],
+      });
+      if (written?.is_over_limit === true) await run(durable, { text: FORGET_OLDEST, values: [accountKey, limit] });
     },
   };
 }
