@@ -220,14 +220,14 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'server/src/storage/memory-chains.ts',
-        find: 'isOfChain(row, member) && (row.deviceSequence <= member.deviceSequence || isUnusedSince(row, member)),',
-        replace: 'row.sid === member.sid,',
+        find: 'return live.filter((row) => row.deviceSequence <= last);',
+        replace: 'return live.filter((row) => row.deviceSequence === deviceSequence);',
       },
     ],
   },
   {
     name: 'sign-out-spares-unused',
     what: 'a sign-out leaves later sessions of its device alive that were never used',
-    patches: [{ file: CHAINS, find: ' || isUnusedSince(row, member))', replace: ')' }],
+    patches: [{ file: CHAINS, find: '...unused.map((row) => row.deviceSequence)', replace: '' }],
   },
 ];
