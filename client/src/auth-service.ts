@@ -125,7 +125,7 @@ function originOf(url: string): string {
 }
 
 function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthServiceOptions): WireConfig {
-  if (clientId === '') throw new TypeError('clientId is empty');
+  if (!clientId) throw new TypeError('clientId is empty');
   const base = issuer.replace(/\/?$/u, '/');
   const endpoint = (path: string): string => new URL(path, base).href;
   return {
@@ -190,7 +190,7 @@ export async function signOut(shell: Shell, extent?: 'everywhere'): Promise<void
   refuseUnusable(shell);
   // Somebody has signed in while the stored session was waited for.
   if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', extent });
-  await until(shell, () => (shell.state.unwritten?.operation ?? null) === null);
+  await until(shell, () => !shell.state.unwritten?.operation);
   if (shell.state.unwritten) throw new HoldfastError('storage-unavailable');
 }
 
@@ -247,7 +247,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
   const { issuer, onEvent } = options;
   const platform = options.platform.forApp?.(`${issuer} ${options.clientId}`) ?? options.platform;
   const resources = new Set([originOf(issuer), ...(options.resources ?? []).map(originOf)]);
-  const observers = new Set(onEvent === undefined ? [] : [onEvent]);
+  const observers = new Set(onEvent && [onEvent]);
   const automaticStages = (options.reauthentication ?? []).filter((each) => typeof each !== 'string');
   const wire = wireConfig(options);
   const shell = startShell({

@@ -53,17 +53,16 @@ function bodyOf(init: AuthorizedInit | undefined): { readonly body?: BodyInit; r
   if (!isOneShot(body)) return init?.makeBody && body ? { body } : {};
   const probe = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as const;
   if (!init?.fetch && new Request('https://localhost', probe).headers.has('content-type'))
-    throw new TypeError('this engine cannot send a stream: give a Blob');
+    throw new TypeError('this engine cannot send streams: give a Blob');
   return { body: body as BodyInit, duplex: 'half' };
 }
 
 /** Not `instanceof`: a request may come from another frame. */
 const isRequest = (input: RequestInfo | URL): input is Request => typeof input === 'object' && 'url' in input;
 
-function merge(headers: HeadersInit | undefined, more: Readonly<Record<string, string>>): Headers {
-  const all = new Headers(headers);
-  for (const [name, value] of Object.entries(more)) all.set(name, value);
-  return all;
+function setAll(headers: Headers, more: Readonly<Record<string, string>>): Headers {
+  for (const [name, value] of Object.entries(more)) headers.set(name, value);
+  return headers;
 }
 
 /**
@@ -76,7 +75,7 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
     const headers = headersOf(input, init);
     return {
       isReplayable,
-      send: async (more) => fetch(input, { ...init, ...bodyOf(init), headers: merge(headers, more) }),
+      send: async (more) => fetch(input, { ...init, ...bodyOf(init), headers: setAll(new Headers(headers), more) }),
     };
   }
   const request = new Request(input, init);
@@ -95,7 +94,7 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
       // A clone would lose the `dispatcher` that Node keeps in a request. Engines that read no body (Firefox, React Native) keep none.
       const attempt =
         'body' in request ? new Request(request, body && { body, referrer, referrerPolicy }) : spare.clone();
-      for (const [name, value] of Object.entries(more)) attempt.headers.set(name, value);
+      setAll(attempt.headers, more);
       return fetch(attempt, Object.fromEntries(added));
     },
   };
@@ -107,19 +106,12 @@ const headersOf = (input: RequestInfo | URL, init: RequestInit | undefined): Hea
 /** A parameter of a challenge: its name, then its value as a quoted string or a token. */
 const PARAMETER = /\b(\w+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))/giu;
 
-/** What a 401 says is wrong; `null`: it says nothing. @see RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3 */
-function readChallenge(response: Response): {
-  readonly error: string | null;
-  readonly parameter: (name: string) => string | null;
-} {
-  const header = response.headers.get('www-authenticate') ?? '';
-  const parameter = (name: string): string | null =>
-    [...header.matchAll(PARAMETER)]
-      .find(([, key]) => key?.toLowerCase() === name)
-      ?.slice(2)
-      .find(Boolean) ?? null;
-  return { error: parameter('error'), parameter };
-}
+/** A parameter of the challenge of a 401; `null`: it says nothing of that. @see RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3 */
+const challengeParameter = ({ headers }: Response, name: string): string | null =>
+  [...(headers.get('www-authenticate') ?? '').matchAll(PARAMETER)]
+    .find(([, key]) => key?.toLowerCase() === name)
+    ?.slice(2)
+    .find(Boolean) ?? null;
 
 /** The URL that a request goes to, or `null` if it is none. */
 function targetOf(input: RequestInfo | URL, base: string): URL | null {
@@ -127,8 +119,8 @@ function targetOf(input: RequestInfo | URL, base: string): URL | null {
   return orNull(() => new URL(url, base));
 }
 
-const isNearExpiry = ({ access }: GrantedToken, { platform, state, policy }: Shell): boolean =>
-  freshMs(access, platform.clock.now(), state.jitter, policy) <= 0;
+const isNearExpiry = ({ access }: GrantedToken, shell: Shell): boolean =>
+  freshMs({ ...shell, now: shell.platform.clock.now() }, access) <= 0;
 
 /**
  * A redirect has led to another origin: the answer says nothing of the token, which `fetch` sent to the first origin alone.
@@ -152,7 +144,7 @@ async function sendOnce(
     // Both take time, in which another tab may have signed out: the request leaves in the same task as this answer.
     if (proof !== null || body) await requestToken(shell, { ...patience, owner });
     const authorization = `${access.tokenType} ${access.value}`;
-    const sent = plan.send(proof === null ? { authorization } : { authorization, dpop: proof }, body);
+    const sent = plan.send({ authorization, ...(proof && { dpop: proof }) }, body);
     sent.catch(() => dispatch(shell, { type: 'requestLost' }));
     return sent;
   };
@@ -162,7 +154,7 @@ async function sendOnce(
     const response = await attempt();
     if (isForeign(response, target)) return response;
     const { headers, status } = response;
-    const error = status === 401 ? readChallenge(response).error : null;
+    const error = status === 401 ? challengeParameter(response, 'error') : null;
     // Only an answer that refuses a proof tells the time: one from a cache has an older `Date`.
     const time = error === 'invalid_dpop_proof' && {
       resourceDate: headers.get('date'),
@@ -191,7 +183,8 @@ async function answerChallenge(
   patience: Patience,
   resource: string | null | undefined,
 ): Promise<GrantedToken | null> {
-  const { error, parameter } = readChallenge(response);
+  const parameter = (name: string): string | null => challengeParameter(response, name);
+  const error = parameter('error');
   // The token is good, and for another audience: a newer one would be for that one as well.
   if (parameter('reason') === 'audience')
     return resource && isReplayable ? requestToken(shell, { ...patience, resource }) : null;

@@ -39,6 +39,9 @@ const RETRYABLE: readonly HoldfastErrorCode[] = [
   'storage-unavailable',
 ];
 
+/** A status that says nothing definite: the same request may succeed later. @see RFC 9110 §15.5.9, §15.6, RFC 6585 §4 */
+export const isTransientStatus = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status);
+
 /** As much of a `Response` as an error needs, so that engines without one can bring their own. */
 export type ErrorResponse = { readonly status: number; json(): Promise<unknown>; text(): Promise<string> };
 
@@ -61,8 +64,7 @@ export class HoldfastError extends Error {
     super(message, options);
     this.code = code;
     this.response = options.response ?? null;
-    const status = this.response?.status ?? 0;
     this.isRetryable =
-      options.isRetryable ?? (RETRYABLE.includes(code) || [408, 425, 429].includes(status) || status >= 500);
+      options.isRetryable ?? (RETRYABLE.includes(code) || isTransientStatus(this.response?.status ?? 0));
   }
 }

@@ -139,7 +139,7 @@ function isDone(turn: Turn, flight: Flight, held: Active, session: StoredSession
   const { access } = holdStored(session, 'verified', turn.now);
   const isToBeReplaced = flight.generation === turn.state.generation;
   const isRefused = (held.isRefused || isToBeReplaced) && access?.value === held.access?.value;
-  const isFresh = access !== null && freshMs(access, turn.now, turn.state.jitter, turn.policy) > 0;
+  const isFresh = access !== null && freshMs(turn, access) > 0;
   return isAnother || (isFresh && !isRefused && flight.cause !== 'extend' && !flight.resource);
 }
 

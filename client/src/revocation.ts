@@ -1,3 +1,4 @@
+import { isTransientStatus } from './errors.ts';
 import { withoutRevocation, withRevocation } from './outbox.ts';
 import type { HttpAnswer, Revocation } from './ports.ts';
 import type { RevocationExtent } from './session-state.ts';
@@ -45,7 +46,7 @@ export async function deliverBeforeSignIn(shell: Shell): Promise<void> {
 
 /** True if the server itself has answered, definitively. HTML comes from a proxy or a captive portal. */
 export const isDefinite = ({ status }: { readonly status: number }, body: string): boolean =>
-  status < 500 && ![408, 425, 429].includes(status) && !/^\s*</u.test(body);
+  !isTransientStatus(status) && !/^\s*</u.test(body);
 
 /** Whether the server has understood: unknown and ended tokens are answered 200 (RFC 7009 §2.2). */
 const isSettled = (answer: HttpAnswer): boolean =>

@@ -318,7 +318,7 @@ function warning(turn: Turn, held: Active): Due {
 
 /** The next refresh, as soon as it is allowed, or when there will be a reason for one. */
 function renewal(turn: Turn, held: Active): readonly Due[] {
-  const { state, now, policy } = turn;
+  const { state, now } = turn;
   if (state.flight || state.storing) return [];
   if (!canRefresh(turn, held.stored)) {
     const usable = usableAccess(held, now);
@@ -331,7 +331,7 @@ function renewal(turn: Turn, held: Active): readonly Due[] {
   const leftMs = access ? untilEither(access.expiresAt, now) : 0;
   // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.
   const isInVain = held.isFinal && !state.isUserActive;
-  const inMs = access && !isInVain ? freshMs(access, now, state.jitter, policy) : leftMs;
+  const inMs = access && !isInVain ? freshMs(turn, access) : leftMs;
   const resource = state.waiting.find((waiter) => waiter.resource)?.resource;
   const cause = state.wanted ?? causeByAge(held, leftMs, inMs) ?? (resource && 'resource');
   return [cause ? [refreshAllowedInMs(turn), () => startFlight(turn, cause, resource)] : [inMs, () => {}]];

@@ -275,7 +275,7 @@ export async function requestToken(
   // A person is asked, who takes the time it takes, and may decline.
   const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
   refuseUnusable(shell);
-  if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs must be a number');
+  if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs is NaN');
   const caller = shell.nextCaller++;
   const granted = new Promise<GrantedToken | null>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
   const defaults = { newerThan: 0, isForNetwork: false, pauseMs: Infinity, refusal: null, resource: null };

@@ -21,7 +21,7 @@ export const signProof = async (
 
 /** The request with its proof. */
 export const withProof = (request: HttpRequest, proof: string | null): HttpRequest =>
-  proof === null ? request : { ...request, headers: { ...request.headers, dpop: proof } };
+  proof ? { ...request, headers: { ...request.headers, dpop: proof } } : request;
 
 /**
  * One exchange with the authorization server outside a refresh, with the client's response deadline, and a second try

@@ -68,9 +68,9 @@ export const canRefresh = ({ config }: Pick<Turn, 'config'>, { refreshToken }: S
   config.delivery === 'cookie' || refreshToken !== null;
 
 /** For how long the token need not be refreshed in this tab, in ms; 0 or less: it should be by now. */
-export function freshMs(access: AccessToken, now: Instant, jitter: number, policy: SessionPolicy): number {
+export function freshMs({ state, now, policy }: Pick<Turn, 'state' | 'now' | 'policy'>, access: AccessToken): number {
   const marginMs = Math.min(policy.refreshMarginMs, access.lifetimeMs * policy.refreshMarginRatio);
-  return untilEither(access.expiresAt, now) - marginMs * (1 - policy.refreshMarginJitter * jitter);
+  return untilEither(access.expiresAt, now) - marginMs * (1 - policy.refreshMarginJitter * state.jitter);
 }
 
 /** Lifetimes come in whole seconds. */

@@ -203,8 +203,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: TURN,
-        find: 'marginMs * (1 - policy.refreshMarginJitter * jitter);',
-        replace: '(access.lifetimeMs + marginMs * jitter);',
+        find: 'marginMs * (1 - policy.refreshMarginJitter * state.jitter);',
+        replace: '(access.lifetimeMs + marginMs * state.jitter);',
       },
     ],
   },

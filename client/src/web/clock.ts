@@ -1,4 +1,2 @@
-import { timerClock } from '../timer-clock.ts';
-
 /** The browser's clocks. */
-export const webClock = timerClock;
+export { timerClock as webClock } from '../timer-clock.ts';

@@ -76,7 +76,7 @@ export function web(options: WebOptions = {}): Platform {
       delivery,
       forApp: platformFor,
       isRenderingServer: isServer,
-      ...(options.signProof ? { signProof: options.signProof } : {}),
+      ...(options.signProof && { signProof: options.signProof }),
     };
   };
   return platformFor('default');
