@@ -36,11 +36,13 @@ export default defineConfig({
         test: {
           name: 'whole',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/browser/**', 'tests/engines/**'],
+          exclude: ['tests/browser/**', 'tests/engines/**', 'tests/proxy/**'],
           globalSetup,
           ...slow,
         },
       },
+      // A real caching proxy, named by NGINX_PATH.
+      { resolve, ssr, test: { name: 'proxy', include: ['tests/proxy/**/*.test.ts'], globalSetup, ...slow } },
       // Real Chromium, named by CHROMIUM_PATH.
       { resolve, ssr, test: { name: 'browser', include: ['tests/browser/**/*.test.ts'], globalSetup, ...slow } },
       // Real Firefox and WebKit, named by FIREFOX_PATH and WEBKIT_DRIVER_PATH.

@@ -2,11 +2,14 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { provideEngines, engineProjects } from './engines.mjs';
 import { root } from './steps.mjs';
 import { providePackages, requireNode } from './setup.mjs';
-import { parts, planRun, shortOmissions, slowBrowserFiles, tellOmissions, worlds } from './test-plan.mjs';
+import { missingOnCi, parts, planRun, shortOmissions, slowBrowserFiles, tellOmissions, worlds } from './test-plan.mjs';
 import { countTests } from './vitest-report.mjs';
+
+afterEach(() => void vi.unstubAllEnvs());
 
 describe('setup', () => {
   it.each(['18.20.0', '20.18.9', '12.0.0'])('does not go on with Node %s, and says which one it needs', (version) => {
@@ -105,6 +108,26 @@ describe('what npm test runs', () => {
         false,
       ),
     ).toThrow(/There (is no check|are)|npm test takes/);
+  });
+
+  it.each([
+    ['firefox', 'FIREFOX_PATH', 'Firefox'],
+    ['webkit', 'WEBKIT_DRIVER_PATH', 'WebKit'],
+    ['proxy', 'NGINX_PATH', 'nginx'],
+  ])('fails on a build server without the program of %s, and says how to get it', async (project, variable, name) => {
+    vi.stubEnv(variable, '/nonexistent/program');
+    const { env, missing } = await provideEngines([project]);
+    expect(env).toEqual({});
+    const failures = missingOnCi(missing, true);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toContain(`FAILED  ${project}: ${name} was not found. ${variable} names no file`);
+    expect(failures[0]).toContain('apt-get install');
+    expect(missingOnCi(missing, false)).toEqual([]);
+  });
+
+  it('looks for the program of each project that needs one', () => {
+    expect(engineProjects).toEqual(['firefox', 'webkit', 'proxy']);
+    expect(parts).toEqual(expect.arrayContaining([...engineProjects]));
   });
 
   it('says nothing of what was left out where nothing was', () => {

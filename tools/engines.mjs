@@ -1,16 +1,16 @@
 // @ts-check
-// Finds Firefox and WebKit for the tests in other engines, or gets them from the system's packages where that is allowed.
+// Finds Firefox, WebKit and nginx for the tests that need them, or gets them from the system's packages where that is allowed.
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { run, step } from './steps.mjs';
 
-/** Installing both took 20 s when it was measured; whoever has to wait much longer is better off without. */
+/** Installing both browsers took 20 s when it was measured. A much slower network is not waited for. */
 const installTimeoutMs = 180_000;
 
 /**
  * @typedef {object} Engine
- * @property {'firefox' | 'webkit'} project of Vitest
+ * @property {'firefox' | 'webkit' | 'proxy'} project of Vitest
  * @property {string} name
  * @property {string} variable names the program in the environment
  * @property {readonly string[]} programs that it needs; the first is the one that `variable` names
@@ -33,13 +33,21 @@ const engines = [
     programs: ['WebKitWebDriver'],
     packages: ['webkit2gtk-driver', 'xvfb'],
   },
+  {
+    project: 'proxy',
+    name: 'nginx',
+    variable: 'NGINX_PATH',
+    programs: ['nginx'],
+    packages: ['nginx-light'],
+  },
 ];
 
-/** The projects of Vitest that need one of these browsers. */
+/** The projects of Vitest that need one of these programs. */
 export const engineProjects = engines.map(({ project }) => project);
 
 /**
- * Finds the browsers for some projects, and installs those that are missing where that is allowed.
+ * Finds the programs for some projects, and installs those that are missing where that is allowed. A variable that names a
+ * program which does not exist is a mistake: nothing is installed for it.
  *
  * @param {readonly string[]} projects
  * @returns {Promise<{ env: NodeJS.ProcessEnv, missing: readonly { project: string, message: string }[] }>} env: where
@@ -47,7 +55,7 @@ export const engineProjects = engines.map(({ project }) => project);
  */
 export async function provideEngines(projects) {
   const wanted = engines.filter(({ project }) => projects.includes(project));
-  const absent = wanted.filter((engine) => find(engine) === undefined);
+  const absent = wanted.filter((engine) => find(engine) === undefined && given(engine) === '');
   let failure = '';
   if (absent.length > 0 && mayInstall()) {
     const packages = absent.flatMap((engine) => engine.packages);
@@ -70,20 +78,27 @@ export async function provideEngines(projects) {
 
 /** @param {Engine} engine */
 function explain({ name, variable, packages }) {
-  return `${name} was not found. Name it in ${variable}, or install it: apt-get install ${packages.join(' ')}.`;
+  const mistake = given({ variable }) === '' ? '' : ` ${variable} names no file: ${given({ variable })}.`;
+  return `${name} was not found.${mistake} Name it in ${variable}, or install it: apt-get install ${packages.join(' ')}.`;
 }
 
 /** @param {Engine} engine */
 function find({ variable, programs, packages }) {
-  const given = process.env[variable];
-  if (given !== undefined && given !== '') return fs.existsSync(given) ? given : undefined;
+  const named = given({ variable });
+  if (named !== '') return fs.existsSync(named) ? named : undefined;
   if (packages.includes('xvfb') && which('Xvfb') === undefined) return undefined;
   return programs.map(which).find((found) => found !== undefined);
 }
 
+/** The program that the environment names, or ''. @param {Pick<Engine, 'variable'>} engine */
+function given({ variable }) {
+  return process.env[variable] ?? '';
+}
+
 /** @param {string} program @returns {string | undefined} */
 function which(program) {
-  const folders = (process.env['PATH'] || '').split(path.delimiter).filter(Boolean);
+  // Debian's servers lie in /usr/sbin, which is not on a user's path.
+  const folders = [...(process.env['PATH'] || '').split(path.delimiter).filter(Boolean), '/usr/sbin'];
   return folders.map((folder) => path.join(folder, program)).find((file) => fs.existsSync(file));
 }
 

@@ -6,7 +6,7 @@ import { CommandError } from './steps.mjs';
 /** Checks of the repository itself, in their order. `worlds` plays simulated worlds. */
 export const checkNames = /** @type {const} */ (['types', 'lint', 'format', 'unused', 'build', 'worlds']);
 
-/** Vitest's projects; `browser` needs Chromium, and the last ones a browser of their own. */
+/** Vitest's projects; `browser` needs Chromium, and the last ones a program of their own. */
 export const projects = ['tools', 'client', 'server', 'web', 'sim', 'whole', 'browser', ...engineProjects];
 
 /** Every part of the whole check; `ios` is the command `npm run test:ios`. */
@@ -16,7 +16,7 @@ export const parts = [...checkNames, ...projects, 'ios'];
 const groups = new Map([
   ['quick', ['types', 'lint', 'format', 'unused', 'tools']],
   ['unit', ['tools', 'client', 'server', 'web', 'sim']],
-  ['engines', engineProjects],
+  ['engines', engineProjects.filter((name) => name !== 'proxy')],
 ]);
 
 /** How many simulated worlds the whole check plays, and the short run. */
@@ -113,6 +113,19 @@ function readNames([option = '', ...values]) {
 /** Every name that `--only` takes. */
 export function listOfNames() {
   return [...parts, ...groups.keys()].join(', ');
+}
+
+/**
+ * The lines about parts that cannot run because a program of theirs is missing: a failure each on a build server, where nobody
+ * reads what was left out. Elsewhere they are omissions, listed at the end.
+ *
+ * @param {readonly { readonly project: string, readonly message: string }[]} missing
+ * @param {boolean} isCi
+ * @returns {readonly string[]} a line for each failure
+ */
+export function missingOnCi(missing, isCi) {
+  if (!isCi) return [];
+  return missing.map(({ project, message }) => `  FAILED  ${project}: ${message} With CI=true this is a failure.`);
 }
 
 /**
