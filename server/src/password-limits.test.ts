@@ -64,6 +64,26 @@ async function fail(times: number, username: string, remoteAddress?: string): Pr
 
 const { username, password } = CREDENTIALS;
 
+/** Adds a passkey to the account. @returns a sign-in with it, which resolves with the status */
+async function addPasskey(accessToken: string): Promise<() => Promise<number>> {
+  const authenticator = createSoftAuthenticator(ISSUER);
+  const begun = await server.ask('POST', '/passkeys/options', accessToken);
+  await server.ask('POST', '/passkeys', accessToken, {
+    auth_session: String(begun.body['auth_session']),
+    passkey_response: authenticator.create(begun.body['passkey_options'] as CeremonyOptions),
+  });
+  return async () => {
+    const form = { client_id: 'native', code_challenge: newVerifier().challenge, code_challenge_method: 'S256' };
+    const asked = await server.post('/authorize-challenge', form);
+    const signedIn = await server.post('/authorize-challenge', {
+      ...form,
+      auth_session: String(asked.body['auth_session']),
+      passkey_response: authenticator.get(asked.body['passkey_options'] as CeremonyOptions),
+    });
+    return signedIn.status;
+  };
+}
+
 /** As if so much time had gone by. */
 async function letTimePass(seconds: number): Promise<void> {
   await server.holdfast.database.query(
@@ -241,41 +261,30 @@ describe('a stranger who guesses', () => {
 
   test('stops neither a live session nor a passkey', async () => {
     const session = await server.signIn();
-    const authenticator = createSoftAuthenticator(ISSUER);
-    const begun = await server.ask('POST', '/passkeys/options', session.accessToken);
-    await server.ask('POST', '/passkeys', session.accessToken, {
-      auth_session: String(begun.body['auth_session']),
-      passkey_response: authenticator.create(begun.body['passkey_options'] as CeremonyOptions),
-    });
+    const signInByPasskey = await addPasskey(session.accessToken);
     await fail(3, username);
     for (const name of ['r', 's', 't', 'u']) await fail(name === 'u' ? 1 : 2, name);
     expect((await attempt(username, password)).status).toBe(429);
     expect((await server.refresh(session.refreshToken)).status).toBe(200);
-    const { challenge } = newVerifier();
-    const form = { client_id: 'native', code_challenge: challenge, code_challenge_method: 'S256' };
-    const asked = await server.post('/authorize-challenge', form);
-    const signedIn = await server.post('/authorize-challenge', {
-      ...form,
-      auth_session: String(asked.body['auth_session']),
-      passkey_response: authenticator.get(asked.body['passkey_options'] as CeremonyOptions),
-    });
-    expect(signedIn.status).toBe(200);
+    expect(await signInByPasskey()).toBe(200);
   });
 
-  // OWASP Credential Stuffing: a lockout must not be a way to lock somebody out.
-  test('two thousand times: none is tested, live sessions go on, and their owner signs in from home', async () => {
+  // OWASP Credential Stuffing: a lockout must not be a way to lock a user out.
+  test('ten thousand times: none is tested, live sessions go on, and their owner signs in', async () => {
     const session = await server.signIn();
+    const signInByPasskey = await addPasskey(session.accessToken);
     await fail(3, username, '203.0.113.1');
     const statuses = new Map<number, number>();
-    for (let batch = 0; batch < 20; batch++) {
+    for (let batch = 0; batch < 100; batch++) {
       const guesses = Array.from({ length: 100 }, (_, guess) =>
         attempt(username, `guess ${batch}`, `198.51.${batch}.${guess}`),
       );
       for (const { status } of await Promise.all(guesses)) statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }
-    expect([...statuses]).toEqual([[429, 2_000]]);
+    expect([...statuses]).toEqual([[429, 10_000]]);
     expect(await server.refresh(session.refreshToken)).toMatchObject({ status: 200 });
     expect((await attempt(username, password)).status).toBe(200);
+    expect(await signInByPasskey()).toBe(200);
     // Elsewhere the delay is what the three wrong passwords led to: those that were not tested have not made it longer.
     const delayed = await attempt(username, password, '203.0.113.2');
     expect(delayed).toMatchObject({ status: 429 });

@@ -103,6 +103,36 @@ describe('a guess at the password of', () => {
     },
   );
 
+  // A hash takes nearly all of the time. The control shows that a look-up without one would be seen.
+  test('anyone takes as long as a guess at a user who exists', async () => {
+    const timesMs = new Map<string, number[]>();
+    const measure = async (what: string, path: string, form: Readonly<Record<string, string>>): Promise<void> => {
+      const startedAtMs = performance.now();
+      const { status } = await server.post(path, form);
+      timesMs.set(what, [...(timesMs.get(what) ?? []), performance.now() - startedAtMs]);
+      expect(status).toBe(400);
+    };
+    const form = { client_id: 'native', code_challenge: newVerifier().challenge, code_challenge_method: 'S256' };
+    await server.holdfast.database.query('TRUNCATE holdfast.password_attempts');
+    // Round by round, each in another order: load on the machine slows all of them alike.
+    for (let round = 0; round < 21; round++) {
+      for (let step = 0; step < GUESSES.length; step++) {
+        const [what = '', username = '', password = ''] = GUESSES[(step * 3 + round) % GUESSES.length] ?? [];
+        await measure(what, '/authorize-challenge', { ...form, username, password });
+      }
+      await measure('no hash', '/token', { client_id: 'native', grant_type: 'authorization_code', code: 'unknown' });
+    }
+    const medianOf = (what: string): number =>
+      (timesMs.get(what) ?? []).toSorted((one, other) => one - other)[10] ?? Number.NaN;
+    const usualMs = medianOf('a user who exists');
+    expect(medianOf('no hash') / usualMs).toBeLessThan(0.25);
+    for (const [what] of GUESSES) {
+      const ratio = medianOf(what) / usualMs;
+      expect(ratio, what).toBeGreaterThan(0.5);
+      expect(ratio, what).toBeLessThan(2);
+    }
+  });
+
   test('nobody costs a whole hash: a check of no hash waits in the same line as any other', async () => {
     const passwords = await createPasswords({ passwordConcurrency: 1, passwordQueueLimit: 0 });
     const hash = await passwords.hash(PASSWORD);

@@ -8,7 +8,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { ENDPOINTS } from '../../server/src/http/router.ts';
 import { CREDENTIALS, startTestServer, type TestServer } from '../../server/src/testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../test-database.ts';
@@ -105,9 +105,6 @@ beforeAll(async () => {
     .catch((cause: unknown) => {
       throw new Error(`nginx does not answer: ${output}`, { cause });
     });
-});
-beforeEach(() => {
-  expect(proxy.exitCode, output).toBeNull();
 });
 afterAll(async () => {
   if (proxy?.exitCode === null && proxy.kill()) await once(proxy, 'exit');
