@@ -1,10 +1,12 @@
 // The steps for a stranger's input grow with its length and no faster, at every entry: 16 kB must
 // stop neither a node nor a page. Steps are counted, not timed.
 import type { HttpRequest } from '@holdfast/server';
-import { createResourceGuard } from '@holdfast/server/resource';
+import { createResourceGuard, followRevocations } from '@holdfast/server/resource';
 import { foreignAnswers, type HttpAnswer } from 'holdfast';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { passkey } from 'holdfast/web';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createWorld, json } from '../client/src/testing/world.ts';
+import { cookieMarker } from '../client/src/web/marker.ts';
 import { createTestIssuer, TOKEN_ISSUER } from '../server/src/testing/issuer.ts';
 import { startTestServer, type TestServer } from '../server/src/testing/client.ts';
 import { startStepCounter, type StepCounter } from './step-counter.ts';
@@ -25,6 +27,7 @@ const pumps = [
   'a=',
   'a=b&',
   'a=b;',
+  '; a=',
   'a=;',
   ' =',
   '; ',
@@ -191,6 +194,8 @@ describe('at the server, 16 kB', () => {
     ['/authorize-challenge', challenge, 'acr_values'],
     ['/authorize-challenge', challenge, 'max_age'],
     ['/authorize-challenge', challenge, 'dpop_jkt'],
+    ['/authorize-challenge', challenge, 'passkey_options'],
+    ['/authorize-challenge', `${challenge}&passkey_options=true`, 'scope'],
     ['/authorize-challenge', `${challenge}&password=a`, 'username'],
     ['/authorize-challenge', `${challenge}&username=a`, 'password'],
     ['/authorize-challenge', `${challenge}&passkey_response=a`, 'auth_session'],
@@ -200,10 +205,13 @@ describe('at the server, 16 kB', () => {
     ['/revocations', 'client_id=api&client_secret=a secret of the API, 32 bytes or more', 'after'],
     ['/revocations', 'client_id=api&client_secret=a secret of the API, 32 bytes or more', 'wait'],
     ['/password', '', 'new_password'],
+    ['/passkeys/options', '', 'name'],
     ['/passkeys', 'passkey_response=a', 'auth_session'],
     ['/passkeys', 'auth_session=a', 'passkey_response'],
   ])('at %s, after "%s", in the parameter %s', async (path, form, name) => {
-    const headers = ['/password', '/passkeys'].includes(path) ? { authorization: `Bearer ${accessToken}` } : {};
+    const headers = ['/password', '/passkeys', '/passkeys/options'].includes(path)
+      ? { authorization: `Bearer ${accessToken}` }
+      : {};
     await expectFewSteps((text) =>
       handle({ path, headers, body: `${form}&${name}=${text.slice(0, 16_000 - form.length - name.length)}` }),
     );
@@ -243,7 +251,85 @@ describe('at a resource server, 16 kB from the authorization server', () => {
   });
 });
 
+describe('at a resource server, 16 kB from the revocation feed', () => {
+  const news = { cursor: '1', more: false };
+  /** Twenty characters of JSON for each. */
+  const entriesOf = (text: string): readonly object[] =>
+    Array.from({ length: length / 20 }, (_, at) => ({ sid: text.charAt(at), exp: 1 }));
+  type Follower = ReturnType<typeof followRevocations>;
+  type Fetch = ReturnType<typeof createTestIssuer>['fetch'];
+  /** `isRead` resolves when the first answer was read, or could not be. */
+  const followFeed = (fetch: Fetch): { readonly follower: Follower; readonly isRead: Promise<unknown> } => {
+    let fail = (): void => {};
+    const isFailed = new Promise<void>((resolve) => (fail = resolve));
+    const follower = followRevocations({ issuer: TOKEN_ISSUER, id: 'api', secret: 'secret', onFailure: fail, fetch });
+    return { follower, isRead: Promise.race([follower.ready, isFailed]) };
+  };
+  it.each<readonly [string, (text: string) => string]>([
+    ['the answer', (text) => text],
+    ['the cursor', (text) => JSON.stringify({ ...news, revoked: [], cursor: text })],
+    ['the id of a session', (text) => JSON.stringify({ ...news, revoked: [{ sid: text, exp: 9_999_999_999 }] })],
+    ['the time of an entry', (text) => JSON.stringify({ ...news, revoked: [{ sid: 'a', exp: text }] })],
+    ['a list of ids', (text) => JSON.stringify({ ...news, revoked: entriesOf(text) })],
+  ])('as %s', async (_, answerWith) => {
+    const issuer = createTestIssuer();
+    const authorization = `Bearer ${issuer.token()}`;
+    await expectFewSteps(async (text) => {
+      const answers = [answerWith(text)];
+      const { follower, isRead } = followFeed((_url, { signal }) => {
+        const answer = answers.shift();
+        if (answer !== undefined) return Promise.resolve(new Response(answer));
+        return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(new Error('closed'))));
+      });
+      await isRead;
+      const options = { issuer: TOKEN_ISSUER, audience: 'https://api.example', fetch: issuer.fetch };
+      const guard = createResourceGuard({ ...options, revocations: follower });
+      await guard.check({ method: 'GET', target: '/', authorization, dpop: undefined }).catch(() => null);
+      follower.close();
+    });
+  });
+});
+
 describe('at the client, 16 kB', () => {
+  afterEach(() => void vi.unstubAllGlobals());
+
+  it.each(['', 'a=', '; a=', 'b=; a=session-1; '])('in the cookies of a page that begin with "%s"', async (begin) => {
+    const page = { cookie: '' };
+    vi.stubGlobal('document', page);
+    const marker = cookieMarker('a');
+    await expectFewSteps((text) => {
+      page.cookie = begin + text;
+      return Promise.resolve(marker.get());
+    });
+  });
+
+  it.each<readonly [string, (text: string) => object]>([
+    ['passkey_options', (text) => ({ auth_session: 'a', passkey_options: text })],
+    ['the challenge of passkey_options', (text) => ({ auth_session: 'a', passkey_options: { challenge: text } })],
+    ['an allowed credential', (text) => ({ auth_session: 'a', passkey_options: { allowCredentials: [{ id: text }] } })],
+    ['the RP ID', (text) => ({ auth_session: 'a', passkey_options: { rpId: text } })],
+    ['auth_session', (text) => ({ auth_session: text, passkey_options: {} })],
+  ])('as %s of a challenge', async (what, answerWith) => {
+    const parse = (options: object): object => options;
+    vi.stubGlobal(
+      'PublicKeyCredential',
+      Object.assign(function () {}, { parseRequestOptionsFromJSON: parse }),
+    );
+    const get = vi.fn(() => Promise.resolve({ id: 'a' }));
+    vi.stubGlobal('navigator', { credentials: { get } });
+    await expectFewSteps(async (text) => {
+      const { server: authorizationServer, openTab, time } = createWorld();
+      const { auth } = openTab();
+      authorizationServer.answers.push(json(200, answerWith(text)), json(400, { error: 'access_denied' }));
+      const signedIn = auth.signIn(passkey()).catch(() => null);
+      await time.advance(60_000);
+      await signedIn;
+      auth.dispose();
+    });
+    // Text is no object: the ceremony does not begin.
+    expect(get).toHaveBeenCalledTimes(what === 'passkey_options' ? 0 : pumps.length);
+  });
+
   it.each(['www-authenticate', 'dpop-nonce', 'retry-after', 'date'])("in an API's header %s", async (name) => {
     const { server: authorizationServer, openSignedInTab, time } = createWorld();
     const answer = { text: '' };

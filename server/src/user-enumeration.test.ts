@@ -126,11 +126,8 @@ describe('a guess at the password of', () => {
       (timesMs.get(what) ?? []).toSorted((one, other) => one - other)[10] ?? Number.NaN;
     const usualMs = medianOf('a user who exists');
     expect(medianOf('no hash') / usualMs).toBeLessThan(0.25);
-    for (const [what] of GUESSES) {
-      const ratio = medianOf(what) / usualMs;
-      expect(ratio, what).toBeGreaterThan(0.5);
-      expect(ratio, what).toBeLessThan(2);
-    }
+    const ratios = GUESSES.map(([what]) => [what, medianOf(what) / usualMs] as const);
+    expect(ratios.filter(([, ratio]) => !(ratio > 0.5 && ratio < 2))).toEqual([]);
   });
 
   test('nobody costs a whole hash: a check of no hash waits in the same line as any other', async () => {
