@@ -9,7 +9,6 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { ENDPOINTS } from '../../server/src/http/router.ts';
 import { CREDENTIALS, startTestServer, type TestServer } from '../../server/src/testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../test-database.ts';
 
@@ -157,20 +156,22 @@ it('every user gets the own tokens and devices, and a 401 is over with the next 
 /** Documents that are the same for everybody. */
 const PUBLIC = /^\/(?:\.well-known\/|openapi\.json$)/;
 
-it.each(ENDPOINTS.map(({ path: route }) => route).filter((route) => !PUBLIC.test(route)))(
-  '%s: nothing is answered from the cache, whatever was asked before',
-  async (route) => {
-    const { accessToken } = await server.signIn();
+it('nothing else is answered from the cache, whatever was asked before', async () => {
+  const { accessToken } = await server.signIn();
+  const description: { readonly paths: object } = JSON.parse((await send('/openapi.json')).body);
+  const routes = Object.keys(description.paths).filter((route) => !PUBLIC.test(route));
+  expect(routes).toEqual(expect.arrayContaining(['/token', '/authorize-challenge', '/sessions/{id}']));
+  const callers = [{}, { authorization: `Bearer ${accessToken}` }, { origin: 'https://evil.example' }];
+  const kept = [];
+  for (const route of routes) {
     const target = route.replace('{id}', '5c6f0e52-0000-4000-8000-000000000000');
-    const callers = [{}, { authorization: `Bearer ${accessToken}` }, { origin: 'https://evil.example' }];
-    const kept = [];
     for (const method of ['GET', 'HEAD', 'POST', 'GET']) {
       for (const caller of callers) {
         const headers = { 'content-type': 'application/x-www-form-urlencoded', ...caller };
         const { status, cache } = await send(target, { method, headers });
-        if (cache !== 'MISS') kept.push(`${method} ${status} ${String(cache)}`);
+        if (cache !== 'MISS') kept.push(`${method} ${target} ${status} ${String(cache)}`);
       }
     }
-    expect(kept).toEqual([]);
-  },
-);
+  }
+  expect(kept).toEqual([]);
+});
