@@ -63,6 +63,46 @@ test('tells a request without a token which schemes there are, and no error', as
   expect(issuer.fetched).toEqual([]);
 });
 
+describe('says reason="audience" of a token for another audience, as the endpoints of the server do', () => {
+  const reason = (verdict: ResourceVerdict): string | undefined =>
+    verdict.ok ? 'ok' : /reason="(\w+)"/.exec(verdict.headers['www-authenticate'] ?? '')?.[1];
+
+  test.each([
+    ['for one', 'https://other.example'],
+    ['for several', ['https://other.example', 'https://third.example']],
+    ['for the issuer', TOKEN_ISSUER],
+    ['for the issuer as well', [AUDIENCE, TOKEN_ISSUER]],
+  ])('%s', async (_name, aud) => {
+    const { judge, issuer } = setUp();
+    const verdict = await judge(`Bearer ${issuer.token({ aud })}`);
+    expect(verdict).toMatchObject({
+      ...INVALID,
+      headers: {
+        'www-authenticate':
+          'Bearer error="invalid_token", error_description="The access token is for another audience", reason="audience"',
+      },
+    });
+  });
+
+  test('unless it is no good for them either', async () => {
+    const { judge, issuer } = setUp();
+    const aud = 'https://other.example';
+    const expired = issuer.token({ aud, exp: Math.floor(Date.now() / 1000) - 60 });
+    const forged = `${issuer.token({ aud }).slice(0, -40)}${'A'.repeat(40)}`;
+    for (const token of [
+      expired,
+      forged,
+      issuer.token({ aud: undefined }),
+      issuer.token({ aud: [] }),
+      issuer.token({ aud: [1] }),
+    ]) {
+      const verdict = await judge(`Bearer ${token}`);
+      expect(verdict).toMatchObject(INVALID);
+      expect(reason(verdict)).toBeUndefined();
+    }
+  });
+});
+
 describe('refuses', () => {
   const nowSeconds = Math.floor(Date.now() / 1000);
   const wrongClaims: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [

@@ -8,6 +8,7 @@ import { createDpopNonces } from '../dpop-nonce.ts';
 import { DEFAULT_POLICY } from '../policy.ts';
 import { PROOF_ALGORITHMS } from '../proof-key.ts';
 import { requireAuthentication } from '../step-up.ts';
+import { tokenForAnother } from '../token-binding.ts';
 import type { AuthenticationRequirement } from '../step-up.ts';
 import { AuthorizationServerUnavailable, isSafeUrl } from './fetch-json.ts';
 import type { Fetch } from './fetch-json.ts';
@@ -111,6 +112,7 @@ export function createResourceGuard(options: ResourceGuardOptions): ResourceGuar
     if (scheme === undefined || token === undefined) return refuse(isDpopRequired ? DPOP : `Bearer, ${DPOP}`);
     const claims = await verifyToken(token, expectation, keys, Date.now() / 1000);
     if (claims === null) return invalidToken(toScheme(scheme));
+    if (claims === 'other-audience') return refuse(tokenForAnother(toScheme(scheme)).wwwAuthenticate, 'invalid_token');
     const jkt = claims.cnf?.jkt ?? null;
     if (jkt === null && isDpopRequired) return invalidToken('DPoP');
     // A bound token without its proof is a stolen one, and an unbound one has no proof (RFC 9449 §7.1, §7.2).

@@ -21,7 +21,7 @@ const TYPE = /^(application\/)?at\+jwt$/i;
  * Verifies a JWT access token. Nothing in its header leads to a key but `kid`, which is looked up among the issuer's own:
  * `jwk`, `jku`, `x5c` and `x5u` are never read.
  *
- * @returns null when it is not a valid access token for this audience
+ * @returns null when it is not a valid access token; `other-audience` when it is one, and not for this audience
  * @throws AuthorizationServerUnavailable
  * @see RFC 9068 §4, RFC 8725
  */
@@ -30,7 +30,7 @@ export async function verifyToken(
   expectation: TokenExpectation,
   keys: KeySet,
   nowSeconds: number,
-): Promise<AccessTokenClaims | null> {
+): Promise<AccessTokenClaims | 'other-audience' | null> {
   const [, encodedHeader, encodedClaims, encodedSignature] = JWS.exec(token) ?? [];
   if (encodedHeader === undefined || encodedClaims === undefined || encodedSignature === undefined) return null;
   const { typ, alg, kid, crit } = decode(encodedHeader);
@@ -44,12 +44,13 @@ export async function verifyToken(
   const key = await keys.find(kid, alg as ProofAlgorithm);
   if (key === null) return null;
   const isSigned = key.verify(`${encodedHeader}.${encodedClaims}`, Buffer.from(encodedSignature, 'base64url'));
-  return isSigned ? claims : null;
+  if (!isSigned) return null;
+  return isForAudience(claims.aud, expectation) ? claims : 'other-audience';
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Every claim that RFC 9068 §2.2 requires and that our server writes, of the right type, for here and now. */
+/** Every claim that RFC 9068 §2.2 requires and that our server writes, of the right type, for now; `aud` may name any audience. */
 function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: number): AccessTokenClaims | null {
   const {
     iss,
@@ -67,7 +68,7 @@ function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: num
     auth_time: authTime,
     cnf,
   } = claims;
-  if (iss !== expectation.issuer || !isForAudience(aud, expectation)) return null;
+  if (iss !== expectation.issuer || !isAudienceClaim(aud)) return null;
   if (!isTime(exp) || !isTime(iat) || !isTime(authTime) || (nbf !== undefined && !isTime(nbf))) return null;
   const earliest = nowSeconds - expectation.clockToleranceSeconds;
   const latest = nowSeconds + CLOCK_AHEAD_SECONDS;
@@ -77,6 +78,12 @@ function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: num
   // A token that is bound in a way that is not understood here must not pass as one that is not bound.
   if (cnf !== undefined && !isJkt(cnf)) return null;
   return claims as unknown as AccessTokenClaims;
+}
+
+function isAudienceClaim(aud: unknown): boolean {
+  return (
+    typeof aud === 'string' || (Array.isArray(aud) && aud.length > 0 && aud.every((each) => typeof each === 'string'))
+  );
 }
 
 /** A token that is for the issuer as well opens the user's account, so no other resource server takes it. */
