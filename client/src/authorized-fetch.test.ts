@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { startResource, type SeenRequest } from './testing/resource.ts';
+import { MINUTE, watch } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
 
 type Resource = Awaited<ReturnType<typeof startResource>>;
@@ -319,3 +320,40 @@ async function untilParked(world: World, tab: ReturnType<World['openTab']>, park
   while (tab.seen('request.parked').length < parked) await settle();
   await world.time.advance(0);
 }
+
+describe('a request has one deadline for all its waits', () => {
+  it('and fails when the wait before it was sent and the one after its 401 have taken that long together', async () => {
+    const world = createWorld();
+    (await world.openSignedInTab()).auth.dispose();
+    await world.time.advance(20 * MINUTE);
+    world.server.delayMs = 6_000;
+    let tries = 0;
+    const fetch = (): Promise<Response> => {
+      tries++;
+      return Promise.resolve(
+        new Response('', { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }),
+      );
+    };
+    const { auth } = world.openTab({ fetch });
+    const request = watch(auth.fetch('https://api.example.com/notes', { parkDeadlineMs: 10_000 }));
+    await world.time.advance(9_999);
+    expect([tries, request.is]).toEqual([1, 'pending']);
+    await world.time.advance(1);
+    expect([tries, request.is]).toEqual([1, 'rejected']);
+  });
+
+  it('of which the time that an API takes to answer is no part', async () => {
+    const world = createWorld();
+    const { clock } = world.time;
+    let tries = 0;
+    const fetch = async (): Promise<Response> => {
+      await new Promise<void>((resolve) => void clock.wake(60_000, resolve));
+      return new Response('', { status: ++tries > 1 ? 200 : 401 });
+    };
+    const { auth } = await world.openSignedInTab({ fetch });
+    world.server.delayMs = 4_000;
+    const request = watch(auth.fetch('https://api.example.com/notes', { parkDeadlineMs: 10_000 }));
+    await world.time.advance(3 * MINUTE);
+    expect([tries, request.is]).toEqual([2, 'resolved']);
+  });
+});

@@ -10,7 +10,7 @@ import { claimsOf } from './wire.ts';
 
 type Fetch = typeof globalThis.fetch;
 
-/** `RequestInit`, and how long the request may be parked, in ms. Default: `policy.parkDeadlineMs`. */
+/** `RequestInit`, and how long the request may be parked, in ms, all its waits together. Default: `policy.parkDeadlineMs`. */
 export type AuthorizedInit = RequestInit & {
   readonly parkDeadlineMs?: number;
   /** `auth.owner()` when the request was first made: a repetition under somebody else fails with `user-changed`. */
@@ -40,8 +40,28 @@ type Plan = {
   readonly send: (headers: Readonly<Record<string, string>>, body?: ArrayBuffer) => Promise<Response>;
 };
 
-/** How one caller waits: its own abort signal and patience. */
-type Patience = Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner'>;
+/** Waits for a token on behalf of one call. All its waits have one deadline; the time that the network takes does not count. */
+type Wait = {
+  (request: TokenRequest & { refusal: Trial }): Promise<GrantedToken | null>;
+  (request?: TokenRequest): Promise<GrantedToken>;
+};
+
+function createWait(shell: Shell, signal: AbortSignal | null | undefined, init: AuthorizedInit | undefined): Wait {
+  const { policy, platform } = shell;
+  let owner = init?.owner;
+  let waitedMs = 0;
+  return async (request?: TokenRequest) => {
+    const startMs = platform.clock.now().monotonicMs;
+    // A person who is asked takes the time it takes, unless the call names a deadline.
+    const limitMs = init?.parkDeadlineMs ?? (request?.stepUp ? Infinity : policy.parkDeadlineMs);
+    const deadlineMs = limitMs - waitedMs;
+    const token: GrantedToken | null = await requestToken(shell, { signal, owner, deadlineMs, ...request });
+    if (limitMs < Infinity) waitedMs += platform.clock.now().monotonicMs - startMs;
+    // From its first token on a call is one user's.
+    owner = token?.owner;
+    return token;
+  };
+}
 
 /** A body that is gone once it was read: a stream of the web or of Node, or what Node iterates asynchronously. */
 export const isOneShot = (body: unknown): boolean =>
@@ -135,14 +155,14 @@ async function sendOnce(
   plan: Plan,
   method: string,
   target: URL,
-  { access, owner }: GrantedToken,
-  patience: Patience,
+  { access }: GrantedToken,
+  wait: Wait,
 ): Promise<Response> {
   const attempt = async (): Promise<Response> => {
     const body = await plan.bodyAgain?.();
     const proof = access.tokenType === 'DPoP' ? await signProof(shell, method, target.href, access.value) : null;
     // Both take time, in which another tab may have signed out: the request leaves in the same task as this answer.
-    if (proof !== null || body) await requestToken(shell, { ...patience, owner });
+    if (proof !== null || body) await wait();
     const authorization = `${access.tokenType} ${access.value}`;
     const sent = plan.send({ authorization, ...(proof && { dpop: proof }) }, body);
     sent.catch(() => dispatch(shell, { type: 'requestLost' }));
@@ -180,23 +200,22 @@ async function answerChallenge(
   response: Response,
   trial: Trial,
   { isReplayable }: Plan,
-  patience: Patience,
+  wait: Wait,
   resource: string | null | undefined,
 ): Promise<GrantedToken | null> {
   const parameter = (name: string): string | null => challengeParameter(response, name);
   const error = parameter('error');
   // The token is good, and for another audience: a newer one would be for that one as well.
-  if (parameter('reason') === 'audience')
-    return resource && isReplayable ? requestToken(shell, { ...patience, resource }) : null;
+  if (parameter('reason') === 'audience') return resource && isReplayable ? wait({ resource }) : null;
   if (error === null || error === 'invalid_token') {
     const refusal: Trial = { ...trial, verdict: error ? 'refused' : 'bare' };
-    if (isReplayable) return requestToken(shell, { ...patience, refusal });
+    if (isReplayable) return wait({ refusal });
     dispatch(shell, { type: 'tokenTried', trial: refusal });
   }
   if (error !== 'insufficient_user_authentication' || !isReplayable || trial.before !== null) return null;
   const maxAge = parameter('max_age');
   const stepUp = { acrValues: parameter('acr_values'), maxAgeSeconds: maxAge === null ? null : Number(maxAge) };
-  return requestToken(shell, { ...patience, stepUp }).catch((reason: unknown) => {
+  return wait({ stepUp }).catch((reason: unknown) => {
     if (reason instanceof HoldfastError && reason.code === 'step-up-declined') return null;
     throw reason;
   });
@@ -211,18 +230,17 @@ async function sendAuthorized(
 ): Promise<Response> {
   const request = isRequest(input) ? input : null;
   const signal = init?.signal === undefined ? request?.signal : init.signal;
-  const patience = { signal, deadlineMs: init?.parkDeadlineMs, owner: init?.owner };
+  const wait = createWait(shell, signal, init);
   const method = init?.method ?? request?.method ?? 'GET';
   const plan = planRequest(input, init, fetch);
-  let token = await requestToken(shell, patience);
+  let token = await wait();
   // What can be sent only once must not be spent on a token that is about to be refused.
-  if (!plan.isReplayable && isNearExpiry(token, shell))
-    token = await requestToken(shell, { ...patience, newerThan: token.generation, owner: token.owner });
+  if (!plan.isReplayable && isNearExpiry(token, shell)) token = await wait({ newerThan: token.generation });
   const { origin, pathname } = target;
   let before: number | null = null;
   for (;;) {
-    const { generation, owner, resource } = token;
-    const response = await sendOnce(shell, plan, method, target, token, patience);
+    const { generation, resource } = token;
+    const response = await sendOnce(shell, plan, method, target, token, wait);
     if (isForeign(response, target)) return response;
     const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', aheadMs: NaN };
     if (response.status !== 401) {
@@ -233,7 +251,7 @@ async function sendAuthorized(
     // A 401 comes from before any side effect (RFC 9110 §15.5.2), so any method may be sent again.
     const refusal = { ...trial, aheadMs: aheadMs(token.access.value, response) };
     const other = resource ? null : init?.resource;
-    const next = await answerChallenge(shell, response, refusal, plan, { ...patience, owner }, other);
+    const next = await answerChallenge(shell, response, refusal, plan, wait, other);
     if (!next) return response;
     await response.body?.cancel();
     tellObservers(shell, { type: 'request.replayed', generation: next.generation });

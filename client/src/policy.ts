@@ -34,7 +34,7 @@ export type SessionPolicy = {
   readonly refreshRefillMs: number;
   /** How many requests may be parked at once. Default 1 000. */
   readonly parkedRequestsMax: number;
-  /** How long a request is parked before it fails with `deadline-exceeded`, in ms. Default 120 000. */
+  /** How long a request may wait, all its waits together, before it fails with `deadline-exceeded`, in ms. Default 120 000. */
   readonly parkDeadlineMs: number;
   /** When to warn that the session is about to end, in ms before its end, longest first. Default 5 min and 1 min. */
   readonly expiryWarningsMs: readonly number[];

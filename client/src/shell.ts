@@ -256,7 +256,7 @@ export type TokenRequest = {
   readonly pauseMs?: number;
   /** Whose request it is, once it was sent: under another owner it fails with `user-changed`. */
   readonly owner?: number | null | undefined;
-  /** How long to wait, in ms. Default: `policy.parkDeadlineMs`, and for a step-up as long as the user takes. */
+  /** How long to wait, in ms. Default: `policy.parkDeadlineMs`. */
   readonly deadlineMs?: number | undefined;
   readonly signal?: AbortSignal | null | undefined;
 };
@@ -271,9 +271,7 @@ export async function requestToken(
   shell: Shell,
   request: TokenRequest & { refusal?: Trial },
 ): Promise<GrantedToken | null> {
-  const { stepUp = null, owner = null, signal } = request;
-  // A person is asked, who takes the time it takes, and may decline.
-  const { deadlineMs = stepUp ? Infinity : shell.policy.parkDeadlineMs } = request;
+  const { stepUp = null, owner = null, signal, deadlineMs = shell.policy.parkDeadlineMs } = request;
   refuseUnusable(shell);
   if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs is NaN');
   const caller = shell.nextCaller++;

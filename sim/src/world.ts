@@ -50,8 +50,8 @@ export type PlayOptions = {
 const START_MS = Date.UTC(2030, 0, 1);
 /** How long after the last fault everything must be well, in ms: a longest back-off, an interval, and a request. */
 const AWAKENING_MS = 180_000;
-/** How long a request may wait for a token: its deadline before it is sent, the same after a 401, and a moment. */
-const CALL_MS = 250_000;
+/** How long a request may take: one deadline for all its waits, and a moment for the network. */
+const CALL_MS = 130_000;
 
 type World = Ground & {
   readonly setup: Setup & { readonly faults: Record<FaultName, number>; readonly aims: Record<AimName, number> };
