@@ -125,9 +125,10 @@ export type Clock = {
 /**
  * Locks across tabs: an optimisation; correctness does not rest on them. Resolves with the release function, or with `null` if the
  * lock could not be had within `waitMs` (ms) or there are no locks here. Never rejects, never steals. Each `level` (0, 1, 2, …) is
- * a lock of its own: when the holder of one is slow, the tabs that wait for it go on to the next.
+ * a lock of its own: when the holder of one is slow, the tabs that wait for it go on to the next. `signal`: the lock is not needed
+ * any more; a port may end its wait then, and a lock that comes all the same is released at once.
  */
-export type Mutex = (waitMs: number, level: number) => Promise<(() => void) | null>;
+export type Mutex = (waitMs: number, level: number, signal?: AbortSignalLike) => Promise<(() => void) | null>;
 
 /** What the platform noticed. */
 export type Signal = 'foreground' | 'background' | 'online' | 'offline' | 'resumed' | 'store-changed' | 'user-active';

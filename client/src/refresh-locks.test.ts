@@ -166,3 +166,19 @@ function bounded(world: World, locks: Mutex, waitMs: number): ReturnType<Mutex> 
     void locks(waitMs, 0).then((release) => (isOver ? release?.() : resolve(release)));
   });
 }
+
+describe('a service that is disposed of', () => {
+  it('tells the port that the lock it waits for is not needed any more', async () => {
+    const world = createWorld();
+    const signals: Parameters<Mutex>[2][] = [];
+    const mutex: Mutex = (_waitMs, _level, signal) => {
+      signals.push(signal);
+      return new Promise(() => {});
+    };
+    const { auth } = await world.openSignedInTab({}, { mutex });
+    await world.time.advance(DUE);
+    expect(signals.map((signal) => signal?.aborted)).toEqual([false]);
+    auth.dispose();
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
+  });
+});

@@ -197,7 +197,7 @@ function acquireLock(shell: Shell, { attempt, waitMs, level }: Extract<Effect, {
     if (release) signal.addEventListener('abort', () => void shell.vaultTail.then(release).catch(() => {}));
     dispatch(shell, { type: 'lockSettled', attempt, isHeld: !!release });
   };
-  void (async () => shell.platform.mutex(waitMs, level))().then(settleLock, () => settleLock(null));
+  void (async () => shell.platform.mutex(waitMs, level, signal))().then(settleLock, () => settleLock(null));
 }
 
 function endRefresh({ attempts }: Shell, attempt: number): void {

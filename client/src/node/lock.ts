@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AbortSignalLike } from '../ports.ts';
 import { createOwnerName, parseOwnerName, stateOf } from './process-owner.ts';
 
 // A lock between processes, from what every file system does atomically. The lock is a folder that holds one file, named
@@ -21,8 +22,8 @@ export type HeldLock = {
   release(): void;
 };
 
-/** Waits at most `waitMs`; then `null`. Rejects only if the folder cannot be used. */
-export type Lock = (waitMs: number) => Promise<HeldLock | null>;
+/** Waits at most `waitMs`, or until `signal` is aborted; then `null`. Rejects only if the folder cannot be used. */
+export type Lock = (waitMs: number, signal?: Pick<AbortSignalLike, 'aborted'>) => Promise<HeldLock | null>;
 
 const POLL_MS = 10;
 
@@ -134,7 +135,7 @@ function watchHolder(breakAfterMs: number): (name: string) => boolean {
  */
 export function createLock(lock: string, { breakAfterMs = Infinity }: LockOptions = {}): Lock {
   let isSwept = false;
-  return async (waitMs) => {
+  return async (waitMs, signal) => {
     const name = createOwnerName();
     const candidate = `${lock}.${name}`;
     const mayBreak = watchHolder(breakAfterMs);
@@ -149,7 +150,7 @@ export function createLock(lock: string, { breakAfterMs = Infinity }: LockOption
         const isHeld = clearAbandoned(lock, mayBreak) !== null;
         // A lock that has just become free is worth one more try, also to those who do not wait.
         const isOver = performance.now() >= deadlineMs;
-        if (isOver && (isHeld || isLastTry)) return null;
+        if ((isOver && (isHeld || isLastTry)) || signal?.aborted) return null;
         isLastTry = isOver;
         await sleep(isHeld ? POLL_MS * (0.5 + Math.random()) : 1);
       }

@@ -56,6 +56,22 @@ describe('the file lock', () => {
     expect(await other.acquire(5_000, 0)).not.toBeNull();
   });
 
+  it('ends its wait when its refresh is given up: a process that is done must not poll on', async () => {
+    const { folder, remove } = createFolder();
+    onTestFinished(remove);
+    const file = path.join(folder, 'app.lock');
+    const release = await fileMutex(file)(0, 1);
+    const controller = new AbortController();
+    const startMs = performance.now();
+    const waiting = fileMutex(file)(60_000, 1, controller.signal);
+    controller.abort();
+    expect(await waiting).toBeNull();
+    expect(performance.now() - startMs).toBeLessThan(30_000);
+    // Nothing of the one that has left is in the way.
+    release?.();
+    expect(await fileMutex(file)(0, 1)).not.toBeNull();
+  });
+
   it('goes without where no lock can be made: a refresh is safe, only not alone', async () => {
     // Nothing can be made inside of a file.
     expect(await fileMutex(path.join(program, 'app.lock'))(50, 0)).toBeNull();
