@@ -7,7 +7,8 @@ import { within } from './within.ts';
 /**
  * Ends the user's other sessions at the server, then this one, unless somebody else has signed in meanwhile. A server that
  * wants a recent authentication for it leads to a step-up first. Rejects, still signed in, if the server refuses or the step-up
- * is declined.
+ * is declined. Rejects at once with `signed-out` where the session has ended, also while the user is asked to authenticate again:
+ * whose sessions are to end can be proved after a sign-in only.
  *
  * If the server cannot be asked (no network, no answer, 5xx, 429, a proxy's page) it resolves all the same: signed out here at
  * once, as by `signOut`, and the others end as soon as the server can be told, also after a relaunch, provided that this session
@@ -15,7 +16,9 @@ import { within } from './within.ts';
  */
 export async function signOutEverywhere(auth: AuthService): Promise<void> {
   const shell = auth.internals();
-  const { owner } = shell.state;
+  const { owner, phase } = shell.state;
+  // The server has refused its refresh token: nothing here proves any more whose sessions are to end.
+  if (phase.kind === 'reauth-required') throw new HoldfastError('signed-out', 'the session has ended: sign in first');
   const response = await endOthers(auth, shell);
   if (response && !response.ok)
     throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
