@@ -80,8 +80,8 @@ export type AuthService = {
   readonly observe: (observer: (observation: Observation) => void) => () => void;
   /**
    * Signs in, or authenticates again after the session ended or a resource asked for it; what was parked for the same user
-   * goes on. Rejects with `sign-in-rejected`, `server-unavailable`, `misconfigured`, or `signed-out` if the user has signed out
-   * meanwhile. Of two sign-ins in two tabs the newer stays, whichever is stored first.
+   * goes on. Rejects with `sign-in-rejected`, `server-unavailable`, `misconfigured` with the server's words, or `signed-out` if the
+   * user has signed out meanwhile. Of two sign-ins in two tabs the newer stays, whichever is stored first.
    */
   readonly signIn: (credential: PasswordCredential | SignInMethod) => Promise<void>;
   /**

@@ -1,5 +1,6 @@
 /**
- * Everything that can go wrong for a caller of this package, by code. Codes are stable; messages are for people.
+ * Everything that can go wrong for a caller of this package, by code. Codes are stable; messages are for people. The guide
+ * `docs/guides/errors.md` says what an app does about each.
  *
  * | code | meaning | retryable |
  * | --- | --- | --- |

@@ -379,3 +379,21 @@ describe('an answer that means something else than RFC 6749 says is read as the 
     });
   });
 });
+
+describe('a sign-in that the server refuses as misconfigured', () => {
+  it('says so in the words of the server, cut so that no token is among them', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab();
+    await auth.ready();
+    const secret = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ';
+    const description = `No client "app" here. ${secret} ${'word '.repeat(99)}`;
+    world.server.answers.push(json(401, { error: 'invalid_client', error_description: description }));
+    const error = await auth.signIn({ username: 'ada', password: 'secret' }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: 'misconfigured',
+      isRetryable: false,
+      message: expect.stringMatching(/^invalid_client: No client .app. here\. \? word /u),
+    });
+    expect((error as Error).message).toHaveLength(200);
+  });
+});

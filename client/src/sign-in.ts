@@ -25,7 +25,10 @@ export type SignInMethod = (
 
 function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): HoldfastError {
   if (answer.kind === 'rejected') return new HoldfastError('sign-in-rejected');
-  return new HoldfastError(answer.cause === 'misconfigured' ? 'misconfigured' : 'server-unavailable');
+  return new HoldfastError(
+    answer.cause === 'misconfigured' ? 'misconfigured' : 'server-unavailable',
+    answer.words ?? undefined,
+  );
 }
 
 /** Tokens that nobody held before, as a session. */
