@@ -113,7 +113,7 @@ describe('keys', () => {
   const rolesOf = (stdout: string): readonly string[] =>
     [...stdout.matchAll(/^(next|signing|previous) /gm)].map(([, role]) => role ?? '');
 
-  it('rotate publishes the next key to a server that runs, and signs nobody out', async () => {
+  it('rotate publishes the next key to a server that runs, and signs no user out', async () => {
     const server = await startServer({ ...environment, HOLDFAST_POLICY: '{"signingKeyPollSeconds":1}' });
     const session = await signInNative(server.url, user);
     const rotated = await runCommand(['keys', 'rotate'], environment);

@@ -111,7 +111,7 @@ async function signOut({ refreshToken }: NativeSession): Promise<void> {
   if (answer.status !== 200) throw new Error(`/revoke answered ${answer.status}`);
 }
 
-it('signs nobody out and forgets no revocation', async () => {
+it('signs no user out and forgets no revocation', async () => {
   const clients: Client[] = [];
   for (let index = 0; index < CLIENTS; index++) {
     const { sid, refreshToken } = await signInNative(server.url, user);

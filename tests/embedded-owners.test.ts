@@ -45,7 +45,7 @@ function startClaimant(): Promise<Claimant> {
   }));
 }
 
-it("one of four gets it, in every round, and the killed owner of the round before is in nobody's way", async () => {
+it("one of four gets it, in every round, and the killed owner of the round before is in no one's way", async () => {
   for (let round = 0; round < 6; round++) {
     const claimants = await Promise.all(Array.from({ length: 4 }, startClaimant));
     const verdicts = await Promise.all(claimants.map(({ verdict }) => verdict()));

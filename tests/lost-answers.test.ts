@@ -81,7 +81,7 @@ function transportOf(isSilent: boolean): Transport {
   };
 }
 
-/** The API: answers whoever brings a token that the server vouches for. */
+/** The API: answers every token that the server vouches for. */
 const answerApi: typeof fetch = async (_input, init) => {
   const header = new Headers(init?.headers).get('authorization') ?? undefined;
   const verdict = await holdfast.verifyAccessToken(header);

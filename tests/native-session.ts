@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** What a script holds after signing in as the demo's user with the client `native`. */
+/** The tokens of a script after signing in as the demo's user with the client `native`. */
 export type NativeSession = {
   readonly accessToken: string;
   readonly refreshToken: string;

@@ -34,7 +34,7 @@ export function serverEnvironment(databaseUrl: string, more: Environment = {}): 
 export type ServerProcess = {
   readonly url: string;
   readonly child: ChildProcess;
-  /** What it has printed so far, on both streams. */
+  /** Its output so far, on both streams. */
   readonly output: () => string;
   /** Sends a signal and resolves with the exit code. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>;

@@ -11,7 +11,7 @@ type Device = {
   readonly auth: AuthService;
   readonly sid: string;
   readonly folder: string;
-  /** Whether it reaches the server. */
+  /** True if it reaches the server. */
   readonly setReachable: (isReachable: boolean) => void;
 };
 

@@ -1,4 +1,4 @@
-// The demo as a process: what somebody sees who types `npm start`, and what is left when they stop it.
+// The demo as a process: the output of `npm start`, and the traces that are left when it stops.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';

@@ -14,7 +14,7 @@ export type Gate = {
 };
 
 const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
-/** Below the ports that systems hand out: nobody takes one while the gate does not listen. */
+/** Below the ports that systems hand out: no program takes one while the gate does not listen. */
 const PORTS = { from: 12_000, to: 30_000 };
 
 function listen(server: Server, port: number): Promise<void> {

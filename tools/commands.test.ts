@@ -63,7 +63,7 @@ describe('the count of tests', () => {
   });
 });
 
-describe('what npm test runs', () => {
+describe('the plan of npm test', () => {
   it('is everything on a build server, the iOS app and all 20,000 worlds included', () => {
     const plan = planRun([], true);
     expect(plan).toMatchObject({ names: parts, worlds: 20_000, excludedFiles: [], omissions: [] });

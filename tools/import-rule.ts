@@ -1,4 +1,4 @@
-// Who may import what: core <- shell <- platform <- app. The table is the rule; the first row that fits a file holds.
+// The rule of imports: core <- shell <- platform <- app. The table is the rule; the first row that fits a file holds.
 import path from 'node:path';
 import { isTestFile, type Finding, type Import, type SourceFile } from './source-file.ts';
 
@@ -7,11 +7,11 @@ type Area = {
   readonly name: string;
   readonly holds: (file: string) => boolean;
   readonly mayImport: (target: Target, wanted: Import, from: string) => boolean;
-  /** What to do instead, for the message. */
+  /** Advice for the message. */
   readonly mend: string;
 };
 
-/** What an import names: a file of the repository, a module of Node, or a package. */
+/** The target of an import: a file of the repository, a module of Node, or a package. */
 type Target =
   | { readonly kind: 'file'; readonly path: string; readonly area: string }
   | { readonly kind: 'node' }

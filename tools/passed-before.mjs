@@ -1,5 +1,5 @@
 // @ts-check
-// What has passed on exactly these files need not be run again: `npm test` remembers its last green run by the contents of
+// A check that has passed on exactly these files is not run again: `npm test` remembers its last green run by the contents of
 // every file. Never on a build server, never for a part of the checks, and `npm test -- --force` runs all the same.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

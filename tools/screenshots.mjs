@@ -88,7 +88,7 @@ async function shootDesktop(browser, url, scheme) {
   await page.context().close();
 }
 
-/** What a theft looks like to its thief. @param {Browser} browser @param {string} url */
+/** The thief's page after a theft. @param {Browser} browser @param {string} url */
 async function shootThief(browser, url) {
   const page = await openPage(browser, 'light', desktop);
   await signIn(page, url);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-/** What an app takes from the client, what it then carries, and how much that may be: kB, gzip. @see docs/decisions/0037 */
+/** Imports of an app, their size in its bundle, and the limit: kB, gzip. @see docs/decisions/0037 */
 const parts: readonly (readonly [string, string, number])[] = [
   ['the session machine alone', "export { transition, initialState } from './session.ts';", 7.5],
   [

@@ -99,7 +99,7 @@ export function lineAt(text: string, offset: number): number {
   return line;
 }
 
-/** Whether a file is a test, or exists for tests alone. */
+/** True for a test, and for a file that exists for tests alone. */
 export function isTestFile(file: string): boolean {
   return /\.test\.tsx?$|\/testing\//.test(file) || file.startsWith('tests/');
 }

@@ -116,7 +116,7 @@ export function listOfNames() {
 }
 
 /**
- * The lines about parts that cannot run because a program of theirs is missing: a failure each on a build server, where nobody
+ * The lines about parts that cannot run because a program of theirs is missing: a failure each on a build server, where no one
  * reads what was left out. Elsewhere they are omissions, listed at the end.
  *
  * @param {readonly { readonly project: string, readonly message: string }[]} missing

@@ -1,5 +1,5 @@
 // @ts-check
-// What a run of Vitest came to, from its JSON report.
+// The result of a run of Vitest, from its JSON report.
 
 /**
  * @typedef {object} VitestReport the part of it that is read here

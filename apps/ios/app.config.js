@@ -1,6 +1,6 @@
 // Plain JavaScript: Expo reads TypeScript only with a compiler that has an API.
 
-/** What the phone says beside its prompts. */
+/** The text that the phone shows beside its prompts. */
 const faceIdPurpose = 'Holdfast asks for Face ID to unlock your session.';
 
 const bundleIdentifier = 'example.holdfast.demo';

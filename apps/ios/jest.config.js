@@ -13,7 +13,7 @@ module.exports = {
       preset: 'jest-expo/ios',
       testMatch: ['<rootDir>/tests/screens/**/*.test.tsx'],
       setupFiles: ['./tests/screens/native-modules.ts'],
-      // What the client imports is this app's.
+      // The client's imports resolve to this app's packages.
       modulePaths: [path.join(__dirname, 'node_modules')],
       moduleNameMapper: {
         '^holdfast$': path.join(__dirname, '../../client/src/index.ts'),

@@ -18,7 +18,7 @@ function forPlatform(origin, name, platform) {
 
 config.resolver.resolveRequest = (context, name, platform) => {
   const { originModulePath: origin } = context;
-  // What the client takes as optional peers (React, Expo's modules) is this app's, not the repository's.
+  // The client's optional peers (React, Expo's modules) are this app's, not the repository's.
   const isPeer = origin.startsWith(client + path.sep) && !name.startsWith('.');
   const asApp = isPeer ? { ...context, originModulePath: path.join(__dirname, 'package.json') } : context;
   return context.resolveRequest(asApp, forPlatform(origin, name, platform), platform);

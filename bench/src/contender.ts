@@ -1,4 +1,4 @@
-// What both servers under measurement have in common: a process of their own that says where it listens, which tokens its
+// Common to both servers under measurement: a process of their own that says where it listens, which tokens its
 // virtual clients begin with, and how much CPU it has used.
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ export type Ready = { readonly port: number; readonly refreshTokens: readonly st
 /** CPU time of the process so far, in microseconds. Sent whenever it is asked for. */
 export type CpuReport = { readonly cpuMicroseconds: number };
 
-/** What a contender is told when it starts. */
+/** The configuration that a contender gets when it starts. */
 export type Assignment = { readonly databaseUrl: string; readonly clients: number; readonly connections: number };
 
 export function readAssignment(): Assignment {

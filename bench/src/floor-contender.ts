@@ -1,4 +1,4 @@
-// What no server on Node can go below: node:http, one ES256 signature, and one row that a batched statement updates, with a
+// The floor for any server on Node: node:http, one ES256 signature, and one row that a batched statement updates, with a
 // request and an answer as long as the others'. It checks nothing and is no server; it says how much of a refresh is Holdfast.
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';

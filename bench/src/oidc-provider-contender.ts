@@ -52,7 +52,7 @@ for (let client = 0; client < clients; client++) refreshTokens.push(await grantR
 const callback = provider.callback();
 announce({ port: await listen((request, response) => void callback(request, response)), refreshTokens });
 
-/** What a sign-in in a browser would have ended in. */
+/** The result that a sign-in in a browser would have had. */
 async function grantRefreshToken(): Promise<string> {
   const client = await provider.Client.find('app');
   if (client === undefined) throw new Error('the client is not registered');

@@ -109,7 +109,7 @@ async function rotate(count: number, title: string): Promise<void> {
 }
 
 async function written(): Promise<{ readonly wal: number; readonly updates: number; readonly hot: number }> {
-  // What this session did is counted once it has reported.
+  // This session's work is counted once it has reported.
   await client.query('SELECT pg_stat_force_next_flush()');
   const { rows } = await client.query<{ wal: string; updates: string; hot: string }>(
     `SELECT pg_current_wal_insert_lsn() - '0/0' AS wal, n_tup_upd AS updates, n_tup_hot_upd AS hot

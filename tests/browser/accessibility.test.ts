@@ -20,7 +20,7 @@ async function openPage(options: ProfileOptions): Promise<void> {
   await page.goto(api.url);
 }
 
-/** What axe objects to, as `rule: element` lines; empty is good. */
+/** The violations that axe finds, as `rule: element` lines; empty is good. */
 async function findViolations(on = page): Promise<readonly string[]> {
   const { violations } = await on.evaluate(
     async (values): Promise<AxeResults> =>

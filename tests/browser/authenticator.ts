@@ -2,9 +2,9 @@ import type { Page } from 'playwright-core';
 
 /** A virtual authenticator of the device's own, such as Touch ID, that approves at once. */
 export type Authenticator = {
-  /** Whether it recognises its user from now on. */
+  /** True: it recognises its user from now on. */
   readonly setUserVerified: (isUserVerified: boolean) => Promise<void>;
-  /** Whether its user touches it when a page asks; while not, the prompt stays open. */
+  /** True: its user touches it when a page asks. False: the prompt stays open. */
   readonly setTouched: (isTouched: boolean) => Promise<void>;
   /** How many passkeys it holds. */
   readonly countPasskeys: () => Promise<number>;

@@ -21,7 +21,7 @@ export function launchChromium(without: readonly string[] = []): Promise<Browser
   return chromium.launch({ executablePath, args, ignoreDefaultArgs: [...without] });
 }
 
-/** A Chromium that behaves as at somebody's desk. */
+/** A Chromium that behaves as on a user's desk. */
 export type BareChromium = { readonly context: BrowserContext; readonly close: () => Promise<void> };
 
 /**

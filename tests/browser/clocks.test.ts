@@ -43,7 +43,7 @@ async function expectToGoOn(tabs: readonly Page[], before: string): Promise<void
 }
 
 describe.each([
-  // What was parked in the evening has a deadline, by the monotonic clock: its caller is told, and it is not sent.
+  // A request that was parked in the evening has a deadline, by the monotonic clock: its caller is told, and it is not sent.
   { kind: 'that counts while it sleeps (Windows)', asleepMs: NIGHT_MS, parked: 'deadline-exceeded' },
   { kind: 'that stands still while it sleeps (macOS, Linux)', asleepMs: 0, parked: 201 },
 ])('a night of eight hours, on a monotonic clock $kind', ({ asleepMs, parked }) => {
@@ -83,7 +83,7 @@ describe.each([
   it.each(MODES)('signs in, expires and reloads as any other, %s', async (mode) => {
     const tabs = await openTabs({ mode, skewMs });
     const [before = ''] = await tokensOf(tabs);
-    // The token is taken for as long as it lives: nobody refreshes before that.
+    // The token is used for as long as it lives: no tab refreshes before that.
     expect(stage.count('POST /token')).toBe(0);
     await stage.passTime(EXPIRY_MS);
     await passDeviceTime(tabs, EXPIRY_MS);
@@ -96,7 +96,7 @@ describe.each([
     expect(stage.count('POST /token')).toBe(mode === 'bound' ? 2 : 1);
   });
 
-  it.each(MODES)('from one moment to the next: nobody is signed out, and refreshes stay few, %s', async (mode) => {
+  it.each(MODES)('from one moment to the next: no user is signed out, and refreshes stay few, %s', async (mode) => {
     const tabs = await openTabs({ mode });
     // A proof without the server's nonce is asked for again; a tab that knows it from before asks once.
     const refresh = mode === 'bound' ? [1, 2] : [1];

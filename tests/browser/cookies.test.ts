@@ -1,4 +1,4 @@
-// The server's cookies in real Chromium: a page that posts by fetch, with nothing of ours in it. However often somebody
+// The server's cookies in real Chromium: a page that posts by fetch, with nothing of ours in it. However often a user
 // authenticates, the browser keeps few cookies; one that has many dead ones works, and loses them.
 import { createHash } from 'node:crypto';
 import { demoUser } from '@holdfast/demo-api';

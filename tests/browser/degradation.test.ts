@@ -1,5 +1,5 @@
 // Browsers that lack something: a private window without a database, storage that was emptied or is full, no locks, no channel.
-// What is missing costs a refresh more or a session as long as the page, and never a silent sign-out.
+// A missing feature costs a refresh more or a session as long as the page, and never a silent sign-out.
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { answerInstead } from './faults.ts';
@@ -26,7 +26,7 @@ async function expectToGoOn(tabs: readonly Page[], name: string): Promise<void> 
   expect(stage.events.filter(({ type }) => type === 'session.revoked' || type === 'refresh.refused')).toEqual([]);
 }
 
-/** What a browser without a database does when it is asked for one. */
+/** The ways in which a browser without a database refuses one. */
 const withoutDatabase: readonly { readonly name: string; readonly remove: () => void }[] = [
   {
     name: 'that says so at once (SecurityError)',
@@ -89,25 +89,22 @@ describe('without a database, a sign-out', () => {
   const leave = (tab: Page): Promise<void> =>
     tab.evaluate(() => void scene.auth.signOut().then(() => location.reload()));
 
-  it.each(withoutDatabase)(
-    'in a browser $name, outlives the page: nobody is signed in again by a cookie',
-    async (each) => {
-      await context.addInitScript(each.remove);
-      const [tab] = await openSignedInTabs(inContext(context), stage, 1);
-      stage.meetAlways('POST /revoke', answerInstead(503, {}, ''));
-      await Promise.all([tab.waitForEvent('load'), leave(tab)]);
-      expect(await tab.evaluate(() => scene.auth.ready())).toEqual({ status: 'signed-out', reason: 'user' });
-      const kept = await tab.evaluate(() => JSON.stringify(localStorage));
-      expect(kept).not.toMatch(/access|eyJ/u);
-      // The server hears of it as soon as it can.
-      stage.meetAlways('POST /revoke', null);
-      await tab.reload();
-      await expect.poll(revoked).toBe(1);
-      await signIn(tab);
-      await tab.reload();
-      expect(await tab.evaluate(() => scene.auth.ready())).toMatchObject({ status: 'active' });
-    },
-  );
+  it.each(withoutDatabase)('in a browser $name, outlives the page: no cookie signs the user in again', async (each) => {
+    await context.addInitScript(each.remove);
+    const [tab] = await openSignedInTabs(inContext(context), stage, 1);
+    stage.meetAlways('POST /revoke', answerInstead(503, {}, ''));
+    await Promise.all([tab.waitForEvent('load'), leave(tab)]);
+    expect(await tab.evaluate(() => scene.auth.ready())).toEqual({ status: 'signed-out', reason: 'user' });
+    const kept = await tab.evaluate(() => JSON.stringify(localStorage));
+    expect(kept).not.toMatch(/access|eyJ/u);
+    // The server hears of it as soon as it can.
+    stage.meetAlways('POST /revoke', null);
+    await tab.reload();
+    await expect.poll(revoked).toBe(1);
+    await signIn(tab);
+    await tab.reload();
+    expect(await tab.evaluate(() => scene.auth.ready())).toMatchObject({ status: 'active' });
+  });
 
   // The message can overtake what it tells: web storage reaches another tab's process a moment later.
   it.each(['reaches the other tabs', 'reaches them also if its message comes too early, or never'])(
@@ -282,7 +279,7 @@ describe.each(modes)('storage that lets go, %s', (mode) => {
     await context.addInitScript(fillAtWill);
     const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
     await setFull(tab, true);
-    // What was handed out last is used from memory.
+    // The token that was handed out last is used from memory.
     await expectToGoOn([tab], 'first');
     await expire([tab]);
     const written = writeFromAll([tab], 'second');

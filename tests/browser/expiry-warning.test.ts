@@ -7,7 +7,7 @@ const TIMEOUT_SECONDS = 240;
 // An inactivity timeout within the client's warning: the page warns from the start.
 useDemo({ inactivityTimeoutSeconds: TIMEOUT_SECONDS });
 
-/** What the countdown shows, in seconds. */
+/** The countdown, in seconds. */
 async function secondsLeft(): Promise<number> {
   const warning = page.getByRole('status').filter({ hasText: 'Your session is about to end.' });
   const text = (await warning.getByRole('timer').textContent()) ?? '';

@@ -1,4 +1,4 @@
-// "Make trouble" in the demo: each fault is a promise to whoever tries it. Kept when the session is still there afterwards,
+// "Make trouble" in the demo: each fault is a promise to the visitor who tries it. Kept when the session is still there afterwards,
 // nothing written is lost, and a thief is thrown out.
 import { demoUser } from '@holdfast/demo-api';
 import type { Locator } from 'playwright-core';
@@ -22,7 +22,7 @@ async function write(text: string): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
-/** Whether a text stands out from the first colour behind it. */
+/** True if a text stands out from the first colour behind it. */
 const isLegible = (text: Locator): Promise<boolean> =>
   text.evaluate((element) => {
     const { color } = getComputedStyle(element);
@@ -51,7 +51,7 @@ describe('make trouble', () => {
     expect(await notes().getByText('Written before a reload').count()).toBe(1);
   });
 
-  it('a server that is down: nobody is signed out, and what was written arrives', async () => {
+  it('a server that is down: no user is signed out, and what was written arrives', async () => {
     await button('Take it down').click();
     await page.getByText('Down.').waitFor();
     await button('Renew now').click();

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { HttpResponse } from '@holdfast/server';
 
-/** What happens to a request: `serve` is the server's own work on it, `response` is the way back. */
+/** The parts of a request's way: `serve` is the server's own work on it, `response` is the way back. */
 export type Fault = (serve: () => Promise<HttpResponse>, response: ServerResponse) => Promise<void> | void;
 
 /** Writes an answer as the server gave it. */
@@ -28,7 +28,7 @@ export const truncateAnswer: Fault = async (serve, response) => {
   writeAnswer(response, { status, headers, body: body.slice(0, body.length / 2) });
 };
 
-/** Somebody else answers; the server never hears of the request. */
+/** A proxy answers; the server never sees the request. */
 export const answerInstead =
   (status: number, headers: Readonly<Record<string, string>>, body: string): Fault =>
   (_serve, response) =>

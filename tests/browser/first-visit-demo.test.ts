@@ -18,7 +18,7 @@ it('the sign-in page offers passkeys, with no failed request and no error in the
   await page.goto(api.url);
   await page.getByRole('button', { name: 'Sign in with a passkey' }).waitFor();
   await (await isOffered).finished();
-  // What the user does next, once the first answers are there.
+  // The user's next steps, once the first answers are there.
   await page.getByLabel('User name').fill('ada');
   await page.getByRole('button', { name: 'Show password' }).click();
   expect(errors).toEqual([]);

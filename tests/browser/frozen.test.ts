@@ -62,7 +62,7 @@ describe.each(['cookie', 'bearer', 'bound'] as const)('a frozen tab, %s', (mode)
     const thaw = await freeze(frozen);
     release();
     expect(await writeFromAll(tabs)).toEqual(tabs.map(() => 201));
-    // It still holds the lock, and nobody has taken it away.
+    // It still holds the lock, and no other tab has stolen it.
     expect(await tabs[0]?.evaluate(async () => (await navigator.locks.query()).held?.length)).toBe(1);
     await thaw();
     expect(await late).toEqual([201]);

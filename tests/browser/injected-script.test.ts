@@ -9,7 +9,7 @@ const EXPIRY_MS = 16 * 60_000;
 
 useStage();
 
-/** What the script has seen: texts, and what came of exporting every key that was made or used. */
+/** The script's finds: texts, and the result of exporting every key that was made or used. */
 type Seen = { readonly texts: string[]; readonly keys: unknown[] };
 
 /** Runs before the app: wraps what the app will use, and writes down all that passes. */

@@ -1,6 +1,6 @@
-// What an injected script does: these functions run in the page, and nothing in them is the client's.
+// An injected script: these functions run in the page, and nothing in them is the client's.
 
-/** What lies in IndexedDB: every value of every store, with the place that it was found in. */
+/** The contents of IndexedDB: every value of every store, with the place that it was found in. */
 export type Found = { readonly database: string; readonly slot: string; readonly value: unknown };
 
 /** The session, as a script gets it out of the vault: by the key that lies beside it. Tokens are `null` where there are none. */

@@ -92,7 +92,7 @@ const unanswered: readonly (readonly [string, Fault])[] = [
 ];
 
 it.each(unanswered)(
-  'a first look that %s: nobody is shown as signed out, and the session is found',
+  'a first look that %s: the user is not shown as signed out, and the session is found',
   async (_name, fault) => {
     await stepUp(2, false);
     stage.meet('POST /token', fault, fault);

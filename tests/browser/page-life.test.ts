@@ -1,4 +1,4 @@
-// What a browser does with pages beside showing them: keeps them to come back to, throws them away, puts a service worker in
+// A browser does more with pages than show them: it keeps them to come back to, throws them away, puts a service worker in
 // between or a frame around them. The session must be the same afterwards.
 import type { CDPSession, Frame, Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
@@ -41,7 +41,7 @@ describe.each(modes)('a page, %s', (mode) => {
     expect(stage.count('POST /token')).toBe(refreshes);
   });
 
-  it('with a service worker in between that answers everything from what it has: nobody is signed out by it', async () => {
+  it('with a service worker in between that answers everything from what it has: it signs no user out', async () => {
     const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
     // It takes the page over and answers a refresh with a page of its own, once.
     await tab.evaluate(async () => {
@@ -59,7 +59,7 @@ describe.each(modes)('a page, %s', (mode) => {
     expect(await tab.evaluate(() => scene.auth.getSnapshot().status)).toBe('active');
   });
 
-  it('in a frame of no origin is told that nobody is signed in, and the page around it keeps its session', async () => {
+  it('in a frame of no origin is told that no user is signed in, and the page around it keeps its session', async () => {
     const [tab] = await openSignedInTabs(inContext(context), stage, 1, { mode });
     await tab.evaluate(
       (src) => {

@@ -2,7 +2,7 @@
 import type { HttpAnswer, HttpRequest, Platform, ProofSigner, Signal } from 'holdfast';
 import { web, webProofSigner } from 'holdfast/web';
 
-/** What the clock did. */
+/** The clock's events. */
 type Measured = {
   readonly passedMs: readonly { readonly asked: number; readonly passed: number }[];
   /** A delay longer than a timer can count was over at once. */
@@ -10,7 +10,7 @@ type Measured = {
   readonly isMonotonic: boolean;
 };
 
-/** What a test can do with the ports of a page. */
+/** The calls that a test can make to the ports of a page. */
 export type PagePorts = {
   readonly platform: Platform;
   /** Signals that the page has heard. */

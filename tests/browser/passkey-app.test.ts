@@ -86,7 +86,7 @@ describe('a passkey in the app', () => {
     await page.getByText(/^Signed in .* by password$/u).waitFor();
   });
 
-  it('that nobody touches: the page says that it waits, keeps what is parked, and lets its user go', async () => {
+  it('that the user does not touch: the page says that it waits, keeps what is parked, and lets its user go', async () => {
     await switchOffAutofill(page);
     await signIn();
     await addPasskey();
@@ -135,7 +135,7 @@ describe('a passkey in the app', () => {
     await button('Remove My laptop').waitFor();
   });
 
-  it('is not added twice to one device, nor by somebody who is not recognised, and the page says why', async () => {
+  it('is not added twice to one device, nor by a user who is not recognised, and the page says why', async () => {
     await signIn();
     await authenticator.setUserVerified(false);
     await button('Add a passkey').click();
@@ -234,7 +234,7 @@ describe('a change that needs a recent sign-in', () => {
     await expect(signInNative(api.url, user)).rejects.toThrow('answered 400');
   });
 
-  it('is given up on Cancel and on Escape: nothing changes, nobody is signed out, the page can be used', async () => {
+  it('is given up on Cancel and on Escape: nothing changes, the user stays signed in, the page can be used', async () => {
     await signIn();
     await growOld();
     for (const cancel of [() => button('Cancel').click(), () => page.keyboard.press('Escape')]) {

@@ -26,7 +26,7 @@ type Answered = { readonly status: number; readonly body: Readonly<Record<string
 async function addAuthenticator(options: {
   readonly isUserVerified: boolean;
   readonly isSynced?: boolean;
-  /** Whether it could verify a user at all. */
+  /** True if it can verify a user at all. */
   readonly canVerify?: boolean;
 }): Promise<string> {
   const { authenticatorId } = await devtools.send('WebAuthn.addVirtualAuthenticator', {

@@ -115,7 +115,7 @@ announceContract('BroadcastChannel', true, async () => {
 });
 
 describe('at a desk', () => {
-  // Only a Chromium that nobody drives hides a page when another one is in front of it.
+  // Only a Chromium without a driver hides a page when another one is in front of it.
   let desk: BareChromium;
   beforeAll(async () => {
     desk = await launchBareChromium();

@@ -94,7 +94,7 @@ describe('a session that has ended', () => {
     const answered = tab.waitForResponse((response) => response.url().endsWith('/authorize-challenge'));
     release();
     await (await answered).finished();
-    // Nobody is asked for a passkey any more, and no session is begun.
+    // The user is not asked for a passkey any more, and no session is begun.
     await tab.evaluate(() => new Promise((resolve) => void setTimeout(resolve)));
     expect(stage.count('POST /authorize-challenge')).toBe(asked);
     expect(stage.events.filter(({ type }) => type === 'session.created')).toHaveLength(1);

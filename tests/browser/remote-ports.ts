@@ -62,7 +62,7 @@ export const holderOf = (tab: Tab): MutexHolder => ({
   },
 });
 
-/** What a tab listens to. */
+/** The signals that a tab listens to. */
 export async function listenerOf(tab: Tab): Promise<SignalsListener> {
   const listener = await tab.evaluate(() => ports.listen());
   return {

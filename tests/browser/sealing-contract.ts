@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Tab } from '../engines/engine.ts';
 import { vaultOf } from './remote-ports.ts';
 
-/** What a copy of the database must not give away. `open` opens a tab on an empty store. */
+/** The secrets that a copy of the database must not give away. `open` opens a tab on an empty store. */
 export function sealingContract(name: string, open: () => Promise<Tab>): void {
   it(`${name}: no token is in the database in the clear, and no key in it can be exported`, async () => {
     const tab = await open();

@@ -111,7 +111,7 @@ describe('with an access token of a few seconds', () => {
   it('a reload after the token has expired: one refresh, still signed in', async () => {
     const { url } = api;
     await page.goto('about:blank');
-    // Real time has to pass: nobody can make the server's clock run faster.
+    // Real time has to pass: the server's clock cannot be made to run faster.
     await new Promise((resolve) => setTimeout(resolve, (lifetimeSeconds + 1) * 1_000));
     const before = tokenRequests();
     await page.goto(url);

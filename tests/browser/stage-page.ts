@@ -14,7 +14,7 @@ import { explainPasskeyError, passkey, registerPasskey, web, webProofSigner } fr
 /** Where the refresh token is kept: in a cookie, in the vault, or in the vault and bound to a key. */
 export type StageMode = 'cookie' | 'bearer' | 'bound';
 
-/** What a test can do in a page of the stage. */
+/** The calls that a test can make in a page of the stage. */
 export type Scene = {
   readonly auth: AuthService;
   /** The session of another store of this page, as an app has it that holds several accounts. */
@@ -71,7 +71,7 @@ const auth = createAuthService({
   onEvent: (observation) => observations.push(observation),
 });
 
-/** What became of it, in a word: what a test compares. */
+/** The outcome in a word, for a test to compare. */
 const outcomeOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'done',

@@ -91,7 +91,7 @@ const WORKER = `
   });
 `;
 
-/** Serves one request, whoever it is for. */
+/** Serves one request, for any of the servers. */
 async function serve(api: Api, request: IncomingMessage, scripts: ReadonlyMap<string, string>) {
   const { method = 'GET', url: target = '/', headers, socket } = request;
   const [path = '', search = ''] = target.split('?');

@@ -71,7 +71,7 @@ describe('one expiry', () => {
     },
   );
 
-  it('that nobody works in: the tabs notice by themselves, and one of them refreshes for all', async () => {
+  it('without user activity: the tabs notice by themselves, and one of them refreshes for all', async () => {
     const tabs = await openTabs(25, { policy: { tickMs: 500 } });
     const [before = ''] = await tokensOf(tabs.slice(0, 1));
     await expire(tabs);
@@ -96,7 +96,7 @@ describe.each(MODES)('a sign-out in one tab, %s', (mode) => {
 const json = { 'content-type': 'application/json' };
 const unavailable = '{"error":"temporarily_unavailable","reason":"unavailable"}';
 
-/** What can come between a refresh and its answer. */
+/** Faults between a refresh and its answer. */
 const faults: readonly { readonly name: string; readonly fault: Fault }[] = [
   { name: 'an answer that is lost after the server has worked', fault: loseAnswer },
   { name: 'a request that is lost', fault: loseRequest },

@@ -1,4 +1,4 @@
-// What a browser stores, used somewhere else: what a thief gets of it, what the owner loses, and how the owner is back. The
+// A browser's storage, used somewhere else: the thief's gain, the owner's loss, and the owner's way back. The
 // thief is the strongest there is short of staying: a script that had the browser open its own vault.
 import { createHash } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -145,11 +145,11 @@ describe('a refresh token stolen from a session that is not bound', () => {
     });
     expect(endings()).toEqual(['reuse']);
     expect(stage.notes).toEqual(['first', 'second']);
-    // The browser asks for the passkey, and somebody touches the authenticator.
+    // The browser asks for the passkey, and the user touches the authenticator.
     release();
     expect(await parked).toBe(201);
     expect(stage.notes).toEqual(['first', 'second', 'parked']);
-    // Whatever the thief has, from first to last, is refused; the access tokens among it end by themselves.
+    // All of the thief's refresh tokens, from first to last, are refused; the access tokens among it end by themselves.
     for (const refreshToken of [stolen.refreshToken, theirs.refreshToken, String(second.body['refresh_token'])])
       expect(await refreshAsThief('bearer', { ...stolen, refreshToken })).toMatchObject({
         status: 400,

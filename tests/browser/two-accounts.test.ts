@@ -139,7 +139,7 @@ it('storage is emptied: each account finds its own session by its cookie', async
   await emptyStorage(accounts[0].tab);
   await reload(accounts);
   expect(await whoAre(accounts)).toEqual(ids);
-  // A store that was never used asks for nobody's.
+  // A store that was never used asks for no session.
   const third = { name: 'account-3', tab: accounts[0].tab };
   expect(await ready(third)).toEqual(nobody);
 });

@@ -1,4 +1,4 @@
-// What tests of the demo begin with: one Chromium and the demo on a database of its own.
+// Set-up for tests of the demo: one Chromium and the demo on a database of its own.
 import { createDemoApi, demoUser, type DemoApi } from '@holdfast/demo-api';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll } from 'vitest';

@@ -1,4 +1,4 @@
-// What tests on a stage begin with: one Chromium and one stage for the file, a new browser profile for each test.
+// Set-up for tests on a stage: one Chromium and one stage for the file, a new browser profile for each test.
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { launchProfiles, type Profiles } from './profiles.ts';

@@ -8,7 +8,7 @@ import type { StageMode } from '../browser/stage-page.ts';
 import { launchReplaceable, type Engine, type ReplaceableEngine, type Tab } from './engine.ts';
 import { tabsContract } from './tabs-contract.ts';
 
-/** What one browser's locks, storage and channels must do for the client. `modes`: how sessions can be kept there. */
+/** The client's demands on one browser's locks, storage and channels. `modes`: how sessions can be kept there. */
 export function engineContract(name: string, launch: () => Promise<Engine>, modes: readonly StageMode[]): void {
   let engine: ReplaceableEngine;
   beforeAll(async () => {

@@ -66,7 +66,7 @@ export const inJson = (work: unknown): string => `async (json) => {
   }
 }`;
 
-/** What such a function answered. Throws what it threw. */
+/** The answer of such a function. Throws its error. */
 export function readJson(json: string): unknown {
   const { value, error } = JSON.parse(json) as { readonly value?: unknown; readonly error?: string };
   if (error !== undefined) throw new Error(error);

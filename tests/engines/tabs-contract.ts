@@ -16,7 +16,7 @@ import type { ReplaceableEngine, Tab } from './engine.ts';
 /** Longer than an access token lives. */
 const EXPIRY_MS = 16 * 60_000;
 
-/** What the tests of one browser work with. */
+/** The parts that the tests of one browser work with. */
 type Scenery = {
   readonly stage: () => Stage;
   /** Opens tabs of a user who has just signed in. */
@@ -53,7 +53,7 @@ function prepare(engine: () => ReplaceableEngine, mode: StageMode): Scenery {
   };
 
   afterEach(async () => {
-    // One profile for all: whoever comes next finds nobody signed in.
+    // One profile for all: the next test finds no user signed in.
     const last = await open(pageUrl(stage, { mode }));
     await last.evaluate(() => scene.auth.signOut());
     await expect.poll(() => last.evaluate(() => scene.auth.platform.outbox.list())).toEqual([]);

@@ -1,4 +1,4 @@
-// Our server used by a client library that nobody here wrote, over real HTTP: oauth4webapi, which checks every answer against
+// Our server used by a client library of other authors, over real HTTP: oauth4webapi, which checks every answer against
 // the specifications and refuses what is not exactly right.
 import * as oauth from 'oauth4webapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -130,7 +130,7 @@ describe('bearer tokens', () => {
     expect(await oauth.processRefreshTokenResponse(as, client, response)).toMatchObject({ scope: 'notes' });
   });
 
-  it('revoked is revoked: for the client, and at once for whoever introspects', async () => {
+  it('revoked is revoked: for the client, and at once for a resource server that introspects', async () => {
     const { access_token: accessToken, refresh_token: refreshToken = '' } = await exchange();
     expect(await introspect(accessToken)).toMatchObject({ active: true, token_type: 'Bearer', client_id: 'app' });
     expect(await introspect(refreshToken)).toMatchObject({ active: true });
@@ -188,7 +188,7 @@ describe.each(['ES256', 'Ed25519', 'RS256', 'PS256'])('DPoP with %s', (alg) => {
     await expect(downgraded).rejects.toMatchObject({ status: 401 });
   });
 
-  it('is of no use to whoever has the token alone', async () => {
+  it('is of no use to a thief who has the token alone', async () => {
     const { DPoP, tokens } = await start();
     await expect(refresh(tokens.refresh_token)).rejects.toMatchObject({ error: 'invalid_dpop_proof' });
     const thiefs = oauth.DPoP(client, await oauth.generateKeyPair(alg));

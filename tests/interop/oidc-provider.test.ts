@@ -1,4 +1,4 @@
-// Our client against an authorization server that nobody here wrote: oidc-provider, with DPoP and required nonces. With rotation
+// Our client against an authorization server of other authors: oidc-provider, with DPoP and required nonces. With rotation
 // at every use it forgives nothing: one refresh token sent twice, and the whole grant is gone. By its default it rotates tokens
 // that are bound to a key only when most of their life has passed.
 import { createServer } from 'node:http';
@@ -85,7 +85,7 @@ afterEach(() => {
   server = null;
 });
 
-/** What a sign-in in a browser would have ended in: tokens bound to the key. */
+/** The result that a sign-in in a browser would have had: tokens bound to the key. */
 async function grantTokens({ provider }: AuthorizationServer, jkt: string): Promise<Readonly<Record<string, unknown>>> {
   const client = await provider.Client.find('app');
   if (client === undefined) throw new Error('the client is not registered');
@@ -122,7 +122,7 @@ type Mishap = 'request lost' | 'answer lost' | 'answer lost unless it rotates' |
 /** Processes of one device: they share a vault, a lock and a key, and time moves for all of them with the simulated date. */
 type Device = { readonly platform: () => Platform; readonly ring: () => void };
 
-/** One at a time; nobody here waits for longer than an answer takes. */
+/** One at a time; no caller here waits for longer than an answer takes. */
 function createMutex(): Mutex {
   let tail = Promise.resolve();
   return () =>
@@ -269,7 +269,7 @@ it('a day of two processes, some requests lost: every token is used once, each r
   expect(counts.tokenRequests).toBeLessThan(2 * LIVES + 10);
 });
 
-it('a day of lost answers, where tokens rotate late in their life as is its default: nobody is signed out', async () => {
+it('a day of lost answers, where tokens rotate late in their life as is its default: no user is signed out', async () => {
   server = await startProvider({});
   const { counts, accepted } = server;
   // The one answer that must not be lost is the one that rotates: see below.

@@ -8,7 +8,7 @@ import { createTestDatabase } from '../test-database.ts';
 export type RealServer = {
   readonly issuer: string;
   readonly holdfast: Holdfast;
-  /** What a browser would bring back: the redirect's URL with an authorization code in it. */
+  /** The URL that a browser would bring back: the redirect's URL with an authorization code in it. */
   signIn(codeVerifier: string, parameters?: Readonly<Record<string, string>>): Promise<URL>;
   stop(): Promise<void>;
 };
@@ -75,7 +75,7 @@ async function signIn(
   return url;
 }
 
-/** A resource server: who is signed in, or why nobody is. */
+/** A resource server: the user of a token, or why it is refused. */
 async function answerApi(
   { headers, method = 'GET' }: IncomingMessage,
   response: ServerResponse,

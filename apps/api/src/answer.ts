@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HoldfastError } from '@holdfast/server';
 
-/** What a route answers, as data. `body` undefined: no content. */
+/** A route's answer, as data. `body` undefined: no content. */
 export type Answer = {
   readonly status: number;
   readonly body?: unknown;
@@ -57,7 +57,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-/** The answer to a failure inside: what it was is nobody's business outside, whether to try again is. */
+/** The answer to a failure inside: the cause stays inside, and the caller learns whether to try again. */
 export function answerForError(error: unknown): Answer {
   const isRetryable = error instanceof HoldfastError ? error.isRetryable : isDatabaseOutage(error);
   if (!isRetryable) return problem(500, 'Internal Server Error', 'The server could not answer this request.');

@@ -25,7 +25,7 @@ export async function seedDemoUser(users: Holdfast['users']): Promise<string> {
 /** How many passkeys the demo account keeps; fewer than a user may have, so that each visitor can add one. */
 const passkeysKept = 10;
 
-/** Everybody shares the demo account: the oldest passkeys go, or nobody could add one any more. */
+/** All visitors share the demo account: the oldest passkeys go, or no visitor could add one any more. */
 export async function dropOldPasskeys(database: Holdfast['database'], sub: string): Promise<void> {
   await database.query(
     `delete from holdfast.passkeys where user_id = $1 and credential_id not in

@@ -6,7 +6,7 @@ import { readJsonBody } from './json-body.ts';
 
 // Trouble on demand, for the demo's page: each fault concerns the session that asked for it, and no other.
 
-/** What can go wrong. `seconds`: for how long; a lost answer is one. */
+/** The faults on offer. `seconds`: for how long; a lost answer is one. */
 export type Fault = { readonly kind: 'outage' | 'slow'; readonly seconds: number } | { readonly kind: 'lost-answer' };
 
 /** The faults of all sessions, and the copies of them. */

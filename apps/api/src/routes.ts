@@ -7,7 +7,7 @@ import { readJsonBody } from './json-body.ts';
 import { createNote, listNotes } from './notes.ts';
 import type { SessionStatsLog } from './session-stats.ts';
 
-/** What the routes work with. */
+/** The parts that the routes work with. */
 export type RouteContext = {
   readonly holdfast: Holdfast;
   /** Where clients reach this server; behind a proxy no request tells. */
@@ -42,7 +42,7 @@ const applicationRoutes: Readonly<Record<string, Route>> = {
 /** An end later than this is not soon. */
 const END_SOON_SECONDS_MAX = 600;
 
-/** What the demo's page needs to show what happens underneath; each acts on the caller's own session alone. */
+/** The routes by which the demo's page shows its session; each acts on the caller's own session alone. */
 const demoRoutes: Readonly<Record<string, Route>> = {
   'POST /demo/expire-access-token': async ({ expiredTokens }, claims) => {
     expiredTokens.add(claims.jti, claims.exp);

@@ -28,7 +28,7 @@ export async function runDemo(environment: Environment, webApp?: RequestListener
   const started = start(environment, webApp, stops);
   let firstSignalAtMs: number | undefined;
   const stop = async (exitCode: number): Promise<void> => {
-    // What is starting is let to start: half a start cannot be undone.
+    // Wait for parts that are starting: half a start cannot be undone.
     await started.catch(() => undefined);
     for (const stopPart of stops.toReversed()) {
       await stopPart().catch((error: unknown) => console.error(explainStartError(error)));
@@ -45,7 +45,7 @@ export async function runDemo(environment: Environment, webApp?: RequestListener
       process.exit(1);
     }
   };
-  // Whoever read the output may be gone; stopping has to go on.
+  // The reader of the output may be gone; stopping has to go on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
   try {
@@ -91,7 +91,7 @@ async function start(
 const isPostgresUrl = (text: string): boolean =>
   URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol);
 
-/** A folder as somebody in the current one would name it. */
+/** The name of a folder, relative to the current one if it lies below. */
 function nameFolder(folder: string): string {
   const relative = path.relative(process.cwd(), folder);
   return relative.startsWith('..') ? folder : relative;

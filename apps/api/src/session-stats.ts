@@ -3,7 +3,7 @@ import type { HoldfastEvent } from '@holdfast/server';
 /** How many sessions are remembered; the one that was silent longest is forgotten first. */
 const maxSessions = 1000;
 
-/** What one session did at the token endpoint since the server started, for the demo's page. */
+/** One session's requests to the token endpoint since the server started, for the demo's page. */
 export type SessionStats = {
   /** Answered requests to the token endpoint for this session, whatever the answer. */
   readonly tokenRequests: number;

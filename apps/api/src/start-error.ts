@@ -6,7 +6,7 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** What to do about the errors of Holdfast that a start can meet. */
+/** Advice for the errors of Holdfast that a start can meet. */
 const mends: Partial<Record<HoldfastErrorCode, string>> = {
   postgres_in_use:
     'Another run of the demo is using the data folder. Stop that one, or give this one a folder of its own:\n' +
@@ -41,7 +41,7 @@ function causeCode({ cause }: HoldfastError): string {
 }
 
 /**
- * Looks at a port before anything is started. Both addresses of `localhost` count: whoever holds the other one would
+ * Looks at a port before anything is started. Both addresses of `localhost` count: a program on the other one would
  * get the browser's requests.
  *
  * @param port 0: any port will do

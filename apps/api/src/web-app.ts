@@ -8,7 +8,7 @@ import { problem, sendAnswer } from './answer.ts';
 /** Where the build of apps/web is, seen from this file's folder (src and dist lie side by side). */
 const webAppFolder = fileURLToPath(new URL('../../web/dist/', import.meta.url));
 
-/** Script, style and connections only from this origin, nothing inline, in nobody's frame. */
+/** Script, style and connections only from this origin, nothing inline, in no frame. */
 const contentSecurityPolicy = [
   "default-src 'self'",
   "base-uri 'none'",
@@ -18,7 +18,7 @@ const contentSecurityPolicy = [
   "img-src 'self' data:",
 ].join('; ');
 
-/** Headers for every answer of this server, whoever writes it. */
+/** Headers for every answer of this server, whichever part writes it. */
 export function setSecurityHeaders(response: ServerResponse): void {
   response.setHeader('x-content-type-options', 'nosniff');
   response.setHeader('referrer-policy', 'no-referrer');

@@ -9,7 +9,7 @@ import { tellStory, type LogLine } from './story.ts';
 
 const maxLines = 30;
 
-/** What the session did, in plain words, as it happens. */
+/** The session's events, in plain words, as they happen. */
 export function EventLogPanel(): ReactElement {
   const entries = useEventLog();
   return (

@@ -28,5 +28,5 @@ function subscribe(listener: () => void): () => void {
   return () => void listeners.delete(listener);
 }
 
-/** What happened, oldest first. */
+/** The events, oldest first. */
 export const useEventLog = (): readonly LogEntry[] => useSyncExternalStore(subscribe, () => entries);

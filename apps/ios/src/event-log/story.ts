@@ -7,7 +7,7 @@ export type LogLine = Sentence & { readonly id: number; readonly atMs: number };
 
 type Line = { readonly first: LogEntry; readonly topic: string | null; count: number };
 
-/** What a line is about, where several requests can share it; `null` for all else. */
+/** The subject of a line that several requests can share; `null` for all other lines. */
 function topicOf(observation: Observation): string | null {
   if (observation.type === 'request.replayed') return JSON.stringify(observation);
   if (!('caller' in observation)) return null;

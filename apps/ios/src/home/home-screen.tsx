@@ -27,7 +27,7 @@ export function HomeScreen({ session }: { readonly session: SignedInSession }): 
   const auth = useAuth();
   const profile = useProfile(session.user.sub);
   return (
-    // Whoever touches the app is there: the inactivity timeout of the session begins anew at its next refresh.
+    // A touch is user activity: the inactivity timeout of the session begins anew at its next refresh.
     <View style={styles.whole} onTouchStart={auth.userActive}>
       <Screen place={tab} footer={<TabBar current={tab} onChange={setTab} />}>
         <Header session={session} profile={profile} />

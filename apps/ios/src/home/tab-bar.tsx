@@ -6,7 +6,7 @@ import { touchHeight, useTheme } from '../design/theme.ts';
 
 const labels = { notes: 'Notes', session: 'Session', security: 'Security' } as const;
 
-/** What of the app is shown. */
+/** The part of the app that is shown. */
 export type Tab = keyof typeof labels;
 
 /** Where one is, and where else one can go. */

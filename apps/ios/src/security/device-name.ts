@@ -1,4 +1,4 @@
-/** What a user agent has in it, and what that is called; the first that fits. */
+/** Parts of user agents and their names; the first that fits counts. */
 const systems: readonly (readonly [RegExp, string])[] = [
   [/\biPhone\b|\bCFNetwork\/[\d.]+ Darwin\//u, 'iPhone'],
   [/\biPad\b/u, 'iPad'],

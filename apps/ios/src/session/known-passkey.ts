@@ -5,10 +5,10 @@ import { auth } from './session.ts';
 
 const name = 'passkey-user';
 
-/** Whether a passkey of the user `sub` was made or used here: phones tell no app which they hold, so the app remembers. */
+/** True if the user `sub` made or used a passkey here: phones tell no app which they hold, so the app remembers. */
 export const knowsPasskey = (sub: string | null): boolean => sub !== null && recall(name) === sub;
 
-/** A passkey has just been made or used by whoever is signed in: the next time, it is asked for first. */
+/** The signed-in user has just made or used a passkey: the next time, it is asked for first. */
 export function rememberPasskeyUse(): void {
   const session = auth.getSnapshot();
   if (session.status === 'active') remember(name, session.user.sub);

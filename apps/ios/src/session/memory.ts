@@ -2,7 +2,7 @@ import { File, Paths } from 'expo-file-system';
 
 const fileOf = (name: string): File => new File(Paths.document, `${name}.json`);
 
-/** What was remembered under a name, or `null`. For what is no secret and nobody misses. */
+/** The text remembered under a name, or `null`. For text that is no secret and may be lost. */
 export function recall(name: string): unknown {
   try {
     const file = fileOf(name);

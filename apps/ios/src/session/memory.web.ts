@@ -1,4 +1,4 @@
-/** What was remembered under a name, or `null`. For what is no secret and nobody misses. */
+/** The text remembered under a name, or `null`. For text that is no secret and may be lost. */
 export function recall(name: string): unknown {
   try {
     return JSON.parse(localStorage.getItem(name) ?? 'null') as unknown;

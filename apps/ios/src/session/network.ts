@@ -9,7 +9,7 @@ const listeners = new Set<() => void>();
 auth.platform.signals((signal) => {
   if (signal !== 'online' && signal !== 'offline') return;
   isOnline = signal === 'online';
-  // What failed without a network says nothing about the server.
+  // A failure without a network says nothing about the server.
   if (isOnline) forgetSilence();
   for (const listener of listeners) listener();
 });

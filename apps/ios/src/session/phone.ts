@@ -5,7 +5,7 @@ import * as TaskManager from 'expo-task-manager';
 import * as passkeys from 'react-native-passkeys';
 import { serverUrl } from './server.ts';
 
-// What is this phone's own: the keychain, Face ID, work in the background. Its counterpart for browsers is `phone.web.ts`.
+// The phone's own parts: the keychain, Face ID, work in the background. Its counterpart for browsers is `phone.web.ts`.
 
 export { explainPasskeyError };
 

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'react';
 import { recall, remember } from './memory.ts';
 import { api } from './session.ts';
 
-/** Who is signed in, as `GET /me` tells it. */
+/** The signed-in user, from `GET /me`. */
 export type Profile = { readonly sub: string; readonly username: string; readonly name: string };
 
 const memoryName = 'profile';

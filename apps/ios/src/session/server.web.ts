@@ -1,2 +1,2 @@
-/** In a browser, whoever served the page. */
+/** In a browser, the origin of the page. */
 export const serverUrl = location.origin;

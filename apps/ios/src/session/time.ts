@@ -15,7 +15,7 @@ export function useNowMs(): number {
 
 const twoDigits = (value: number): string => `${value}`.padStart(2, '0');
 
-/** What is left, as `4:05`, `2:04:05` or `13 d 2 h`; `0:00` when the time is up, and not before. */
+/** The time left, as `4:05`, `2:04:05` or `13 d 2 h`; `0:00` when the time is up, and not before. */
 export function formatCountdown(leftMs: number): string {
   const left = leftMs <= 0 ? 0 : Math.max(1, Math.round(leftMs / 1_000));
   const [seconds, minutes, hours, days] = [

@@ -80,7 +80,7 @@ export function explainReauthentication(reason: ReauthenticationReason): string 
   }
 }
 
-/** Why nobody is signed in, in plain words; `null` when nobody was. */
+/** The reason for the sign-out, in plain words; `null` if no user was signed in before. */
 export function explainSignedOut(
   reason: SignedOutReason,
 ): { readonly title: string; readonly text: string; readonly tone: Tone } | null {

@@ -16,7 +16,7 @@ import { Ways } from './ways.tsx';
 /** The user that the demo's server creates. */
 const demoCredential = { username: 'demo@holdfast.example', password: 'correct horse battery staple' };
 
-/** What somebody without a session sees: why there is none, and the ways in. */
+/** The screen without a session: why there is none, and the ways to sign in. */
 export function SignInScreen({ reason }: { readonly reason: SignedOutReason }): ReactElement {
   const { isPending, error, signIn } = useSignIn();
   const notice = explainSignedOut(reason);

@@ -2,7 +2,7 @@
 import './text-encoding.ts';
 import { URL, URLSearchParams } from 'whatwg-url-minimum';
 
-// What React Native and Expo add to the engine before any app's code runs, and an engine of 2022 lacks of the language. Nothing of it
+// Globals that React Native and Expo add before any app's code runs, and language features that an engine of 2022 lacks. Nothing of it
 // is the client's: an app has all of it already.
 
 class Abort {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import plist from '@expo/plist';
 
-// What `expo prebuild` and `expo export` have written: without these lines the app builds, and then has no Face ID, no passkeys, no
+// The files that `expo prebuild` and `expo export` write: without these lines the app builds, and then has no Face ID, no passkeys, no
 // keychain group or no time in the background.
 
 const app = path.join(__dirname, '../..');

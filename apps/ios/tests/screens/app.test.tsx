@@ -41,7 +41,7 @@ describe('signing in', () => {
     await startApp(phone).see('You have signed out');
   });
 
-  it('was before the app was removed: whoever installs it again is not signed in', async () => {
+  it('before the app is removed: after a new installation no user is signed in', async () => {
     (await startSignedIn(phone)).end();
     phone.files.clear();
     await startApp(phone).see('Sessions that hold.');
@@ -68,7 +68,7 @@ describe('a phone that is locked', () => {
 });
 
 describe('a token that expires', () => {
-  it('while the app is away: it is renewed when the app comes back, and nobody notices', async () => {
+  it('while the app is away: it is renewed when the app comes back, and the user sees nothing of it', async () => {
     const app = await startSignedIn(phone);
     const before = app.auth.getSnapshot();
     phone.setAppState('background');

@@ -3,7 +3,7 @@ import { createSoftAuthenticator, type CeremonyOptions } from '../../../../serve
 
 // The phone that the native modules of the tests belong to. It outlives the app: a test starts the app on it as often as it likes.
 
-/** What iOS answers at a passkey's prompt: the native module's error codes, or `recognised`. */
+/** The answers of iOS at a passkey's prompt: the native module's error codes, or `recognised`. */
 export type PasskeyAnswer =
   | 'recognised'
   | 'ERR_USER_CANCELLED'
@@ -16,7 +16,7 @@ export type Phone = FakePhone & {
   passkeyAnswer: PasskeyAnswer;
   readonly createPasskey: (options: CeremonyOptions) => Promise<object>;
   readonly getPasskey: (options: CeremonyOptions) => Promise<object>;
-  /** What the app wrote to its files. */
+  /** The files that the app wrote. */
   readonly fileTexts: Map<string, string>;
   /** The app's tasks in the background, by name. */
   readonly tasks: Map<string, () => Promise<unknown>>;
@@ -24,7 +24,7 @@ export type Phone = FakePhone & {
 };
 
 export function createPhone(): Phone {
-  // What iOS gives as the origin of an app is the site that the passkey belongs to.
+  // As the origin of an app iOS gives the site that the passkey belongs to.
   const authenticator = createSoftAuthenticator('https://localhost');
   const answer = (make: () => string): Promise<object> =>
     phone.passkeyAnswer === 'recognised'

@@ -8,7 +8,7 @@ const maxLines = 50;
 /** How far from its end, in px, the list may be and still follow it. */
 const followPx = 48;
 
-/** What the session did, in plain words, as it happens. */
+/** The session's events, in plain words, as they happen. */
 export function EventLogPanel(): ReactElement {
   const entries = useEventLog();
   const lines = useMemo(() => tellStory(entries, maxLines), [entries]);

@@ -31,7 +31,7 @@ function subscribe(listener: () => void): () => void {
   return () => void listeners.delete(listener);
 }
 
-/** What happened, oldest first. */
+/** The events, oldest first. */
 export function useEventLog(): readonly LogEntry[] {
   return useSyncExternalStore(subscribe, () => entries);
 }

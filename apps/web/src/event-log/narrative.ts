@@ -14,7 +14,7 @@ function callersOf(observation: Observation): readonly number[] {
 /** Steps that the timeline shows and a story goes without. */
 const isDetail = ({ type }: Observation): boolean => type === 'refresh.locked' || type === 'request.replayed';
 
-/** Whether two observations say the same of two requests, so that one line can say it of both. */
+/** True if two observations say the same of two requests: one line can say it of both. */
 function saySame(one: Observation, other: Observation): boolean {
   if (one.type !== other.type || !('caller' in one)) return false;
   if (one.type === 'refresh.joined') return other.type === 'refresh.joined' && one.attempt === other.attempt;

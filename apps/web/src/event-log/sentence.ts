@@ -61,7 +61,7 @@ export function nameRequests(callers: readonly number[]): string {
   return last - first === callers.length - 1 ? `Requests ${first} to ${last}` : `${callers.length} requests`;
 }
 
-/** What the user authenticates with. */
+/** The means that the user authenticates with. */
 function nameStage(stage: ReauthenticationStage): string {
   return stage === 'biometric' ? 'passkey' : 'password';
 }

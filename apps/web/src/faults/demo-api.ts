@@ -1,6 +1,6 @@
 import { api } from '../session/session.ts';
 
-/** What the server counted for one session since it started. */
+/** The server's counts for one session since it started. */
 export type ServerCount = { readonly sid: string | null; readonly tokenRequests: number };
 
 /** The server refuses the access token of this request from now on. */
@@ -31,7 +31,7 @@ export async function countTokenRequests(sid: string | null): Promise<ServerCoun
   return { sid, tokenRequests };
 }
 
-/** What the demo's server can do to this session. */
+/** The faults that the demo's server can make for this session. */
 export type Fault = { readonly kind: 'outage' | 'slow'; readonly seconds: number } | { readonly kind: 'lost-answer' };
 
 /** The server misbehaves towards this session from now on. */

@@ -7,7 +7,7 @@ type FaultRowProps = {
   readonly buttonLabel: string;
   readonly isBusy: boolean;
   readonly onRun: () => void;
-  /** What came of it; `null` before. */
+  /** The result; `null` before. */
   readonly result: ReactNode;
   readonly tone?: 'bad';
   readonly children?: ReactNode;

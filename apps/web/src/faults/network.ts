@@ -49,5 +49,5 @@ export function useReach(): Reach {
   return !isOnline ? 'offline' : isSilent ? 'silent' : 'reached';
 }
 
-/** Whether the page was taken off the network by `setCutOff`. */
+/** True if `setCutOff` took the page off the network. */
 export const useCutOff = (): boolean => useSyncExternalStore(subscribe, () => isCutOff);

@@ -39,7 +39,7 @@ export function Expiry({ session }: { readonly session: SignedInSession }): Reac
   );
 }
 
-/** A session that is about to end because nobody used it. */
+/** A session that is about to end because it was not used. */
 export function EndsSoon({ session }: { readonly session: SignedInSession }): ReactElement {
   const call = useCall(endSessionSoon);
   return (
@@ -59,7 +59,7 @@ export function EndsSoon({ session }: { readonly session: SignedInSession }): Re
   );
 }
 
-/** A copy of the session, in somebody else's hands. */
+/** A copy of the session, in a thief's hands. */
 export function Theft(): ReactElement {
   const [page, setPage] = useState<string | null>(null);
   const call = useCall(async () => {
@@ -119,7 +119,7 @@ export function Revocation({ session }: { readonly session: SignedInSession }): 
   );
 }
 
-/** The session as it is after a call, which may have renewed it; the one before if nobody is signed in any more. */
+/** The session as it is after a call, which may have renewed it; the one before if no user is signed in any more. */
 function readSession(before: SignedInSession): SignedInSession {
   const now = auth.getSnapshot();
   return now.status === 'active' || now.status === 'reauth-required' ? now : before;

@@ -43,7 +43,7 @@ async function loadNotes(signal?: AbortSignal): Promise<Loaded> {
   }
 }
 
-/** What was loaded, and what has arrived since it was asked for: an answer may be older than a note that is shown already. */
+/** The loaded notes, and those that arrived since the request: an answer may be older than a note that is shown already. */
 const withLoaded =
   (answer: Loaded) =>
   ({ notes: shown }: Loaded): Loaded => {

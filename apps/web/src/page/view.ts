@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-/** What of the page is shown. */
+/** The part of the page that is shown. */
 export type View = 'notes' | 'security';
 
 /** Paths of the page: other ones than the API's, which is on the same origin. */

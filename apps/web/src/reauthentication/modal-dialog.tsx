@@ -5,7 +5,7 @@ import { focusHeadingIfLost } from '../page/focus-heading.ts';
 export function ModalDialog(props: {
   readonly labelledBy: string;
   readonly describedBy: string;
-  /** What Escape does; `null`: nothing. */
+  /** The action of Escape; `null`: none. */
   readonly onCancel: (() => void) | null;
   readonly children: ReactNode;
 }): ReactElement {

@@ -24,7 +24,7 @@ function Sheet({ asked, username }: SheetProps): ReactElement {
   const titleId = useId();
   const reasonId = useId();
   const isConfirmation = asked.reason === 'step-up';
-  // As it was when the sheet opened: nothing moves while somebody types.
+  // As it was when the sheet opened: nothing moves while the user types.
   const [isPasskeyFirst] = useState(() => isPasskeySupported() && knowsPasskey(asked.user.sub));
   // Where no passkey is known, that stage is over before it begins; one can be used all the same.
   const { stage, skip } = asked;

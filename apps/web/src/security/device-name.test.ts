@@ -18,7 +18,7 @@ describe('the name of a device', () => {
     [`Mozilla/5.0 (X11; Linux x86_64) ${webKit} HeadlessChrome/143.0.0.0 Safari/537.36`, 'Chrome on Linux'],
     ['node', 'App (node)'],
     [null, 'Unknown device'],
-  ])('%s is %s: nobody ends the wrong session', (userAgent, name) => {
+  ])('%s is %s: no user ends the wrong session', (userAgent, name) => {
     expect(nameDevice(userAgent)).toBe(name);
   });
 });

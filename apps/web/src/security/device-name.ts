@@ -32,5 +32,5 @@ export function nameDevice(userAgent: string | null): string {
   return system === null ? `App (${userAgent.split(/[/\s]/u)[0]?.slice(0, 24)})` : `App on ${system}`;
 }
 
-/** Whether it is one for the hand. */
+/** True for a device that is held in the hand. */
 export const isHandheld = (userAgent: string | null): boolean => /\b(?:iPhone|iPad|Android)\b/u.test(userAgent ?? '');

@@ -4,7 +4,7 @@ import type { Loaded } from './use-loaded.ts';
 /** A list that is loading, could not be loaded, is empty, or is there. */
 export function LoadedList<Item>(props: {
   readonly list: Loaded<readonly Item[]>;
-  /** What it is a list of, with a capital: `Passkeys`. */
+  /** The noun of the list, with a capital: `Passkeys`. */
   readonly title: string;
   readonly empty: ReactNode;
   readonly children: (item: Item) => ReactElement;

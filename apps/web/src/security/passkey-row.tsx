@@ -12,7 +12,7 @@ export function PasskeyRow({ passkey, onChanged, onRemoved }: RowProps): ReactEl
   const renameButton = useRef<HTMLButtonElement>(null);
   const show = (): void => {
     setMode('shown');
-    // What had the focus is gone.
+    // The element that had the focus is gone.
     requestAnimationFrame(() => renameButton.current?.focus());
   };
   return (

@@ -15,7 +15,7 @@ function tick(): void {
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   if (timer === undefined) {
-    // While nobody looked, the clock stood still.
+    // The clock stood still while no component watched it.
     nowMs = Date.now();
     timer = setInterval(tick, intervalMs);
   }
@@ -34,7 +34,7 @@ export function useNowMs(): number {
 
 const pad = (value: number): string => String(value).padStart(2, '0');
 
-/** What is left, as `4:05`, `2:04:05` or `13 d 02:04:05`; `0:00` when the time is up, and not before. */
+/** The time left, as `4:05`, `2:04:05` or `13 d 02:04:05`; `0:00` when the time is up, and not before. */
 export function formatCountdown(leftMs: number): string {
   const seconds = leftMs <= 0 ? 0 : Math.max(1, Math.round(leftMs / 1000));
   const days = Math.floor(seconds / 86_400);

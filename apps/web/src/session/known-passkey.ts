@@ -1,7 +1,7 @@
 const storageKey = 'holdfast-demo.passkey';
 
 /**
- * Whether a passkey of the user `sub` was registered or used in this browser. Browsers tell no page which passkeys they
+ * True if the user `sub` registered or used a passkey in this browser. Browsers tell no page which passkeys they
  * hold, so the page remembers: it is asked for first where it helped before.
  */
 export function knowsPasskey(sub: string | null): boolean {

@@ -4,7 +4,7 @@ import { web } from 'holdfast/web';
 import { fetchUnlessCutOff, unlessCutOff } from '../faults/network.ts';
 import { recordObservation } from '../event-log/event-log.ts';
 
-/** What the session does, in all tabs of this page. For developers: an app that has nobody to show it leaves it out. */
+/** The session's events in all tabs of this page. For developers: an app that shows them to no one leaves it out. */
 export const timeline = createTimeline();
 
 /** The session of this page. One for the whole page, made before React starts and untouched by its renders. */

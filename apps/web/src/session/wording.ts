@@ -73,7 +73,7 @@ export function explainReauthentication(reason: ReauthenticationReason): string 
   }
 }
 
-/** Why nobody is signed in, in plain words; `null` when nobody was. */
+/** The reason for the sign-out, in plain words; `null` if no user was signed in before. */
 export function explainSignedOut(reason: SignedOutReason): { title: string; text: string; tone: Tone } | null {
   switch (reason) {
     case 'never-signed-in':

@@ -7,12 +7,12 @@ import { explainSignedOut } from '../session/wording.ts';
 import { SignInForm } from './sign-in-form.tsx';
 import './sign-in.css';
 
-/** What a visitor without a session sees: why there is none, and the way in. */
+/** The page without a session: why there is none, and the way to sign in. */
 export function SignInPage({ reason }: { readonly reason: SignedOutReason }): ReactElement {
   const notice = explainSignedOut(reason);
   useEffect(() => {
     rememberProfile(null);
-    // Who was signed out otherwise comes back, and finds them.
+    // After any other sign-out the same user comes back, and finds them.
     if (reason === 'user') rememberDrafts(null, []);
   }, [reason]);
   return (

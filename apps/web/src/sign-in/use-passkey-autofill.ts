@@ -23,7 +23,7 @@ export function rememberPasskeyUse(): void {
 
 /**
  * Offers passkeys in the autofill of the user name for as long as the form is there. Paused while another ceremony runs:
- * a browser takes one at a time. Returns why a passkey that was picked did not work; what nobody asked for is silent.
+ * a browser takes one at a time. Returns why a passkey that was picked did not work; a prompt that the user did not ask for fails in silence.
  */
 export function usePasskeyAutofill(isPaused: boolean, onSignedIn: () => void): SignInFailure | null {
   const [failure, setFailure] = useState<SignInFailure | null>(null);

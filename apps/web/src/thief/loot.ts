@@ -61,7 +61,7 @@ export async function collectLoot(): Promise<readonly Loot[]> {
   ];
 }
 
-/** What became of a use of the copy: the server's answer to it, and how many notes could be read with what it gave. */
+/** The result of a use of the copy: the server's answer to it, and how many notes could be read with what it gave. */
 export type CopyUse = { readonly status: number; readonly reason: string | null; readonly notes: number | null };
 
 /** Uses the copied cookie on another machine. The demo's server plays that machine, and keeps the tokens to itself. */

@@ -3,7 +3,7 @@ import { Brand } from '../design/brand.tsx';
 import { Panel } from '../design/panel.tsx';
 import { collectLoot, playCopy, type CopyUse, type Loot } from './loot.ts';
 
-/** What somebody gets who has copied what this browser holds. `copy`: names the cookie that was copied. */
+/** The page of a thief who has copied this browser's storage and cookies. `copy`: names the cookie that was copied. */
 export function ThiefPage({ copy }: { readonly copy: string | null }): ReactElement {
   return (
     <div className="thief">
