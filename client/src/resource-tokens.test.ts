@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { AuthServiceOptions } from './auth-service.ts';
 import { HoldfastError } from './errors.ts';
 import { signOutEverywhere } from './everywhere.ts';
-import type { Platform } from './ports.ts';
-import { ada, asBob, bob, MINUTE, outcome, refreshes, watch } from './testing/trouble.ts';
+import type { Platform, Vault } from './ports.ts';
+import { ada, asBob, bob, MINUTE, outcome, pass, refreshes, watch } from './testing/trouble.ts';
 import { createWorld, json, settle, type Answer, type Tab, type World } from './testing/world.ts';
 
 // A server whose tokens are for its API by default. Its own account endpoints take tokens for the issuer alone, so the client asks
@@ -30,6 +30,7 @@ const challenge = (error: string): Response =>
 async function setUp(
   options: Partial<AuthServiceOptions> & { readonly judge?: (url: URL, token: string) => Response | null } = {},
   world = createWorld(),
+  platform: Partial<Platform> = {},
 ): Promise<Setup> {
   const { judge, ...others } = options;
   const sent: string[] = [];
@@ -56,7 +57,7 @@ async function setUp(
       return challenge('"invalid_token", reason="audience"');
     return new Response('fine');
   };
-  const tab = await world.openSignedInTab({ fetch, resources: [files], ...others }, { transport });
+  const tab = await world.openSignedInTab({ fetch, resources: [files], ...others }, { transport, ...platform });
   const account = (path = '/password'): Promise<Response> =>
     tab.auth.fetch(issuer + path, { method: 'POST', resource: issuer });
   return { world, tab, sent, answers, account, transport };
@@ -265,6 +266,33 @@ describe('a refresh for a resource', () => {
     tab.auth.extend();
     await world.time.advance(5_000);
     expect(called.is).toBe('resolved');
+    expect(refreshes(world).some((form) => form.get('extend') === 'true')).toBe(true);
+  });
+});
+
+describe('a wish to extend the session', () => {
+  it('outlasts a refresh for a resource that cannot read the store, though the ordinary token is refused meanwhile', async () => {
+    const world = createWorld();
+    let isBlocked = false;
+    const read: Vault['read'] = async () => {
+      if (!isBlocked) return world.vault.read();
+      await pass(world, 2_000);
+      throw new Error('locked');
+    };
+    const judge = (url: URL, token: string): Response | null => {
+      if (url.origin === issuer && token === 'access-1') isBlocked = true;
+      return url.origin === files && token === 'access-1' ? new Response(null, { status: 401 }) : null;
+    };
+    const { tab, account } = await setUp({ judge }, world, { vault: { ...world.vault, read } });
+    const called = watch(account());
+    await settle();
+    const refused = watch(tab.auth.fetch(`${files}/one`));
+    await settle();
+    tab.auth.extend();
+    await world.time.advance(2_000);
+    isBlocked = false;
+    await world.time.advance(MINUTE);
+    expect([called.is, refused.is]).toEqual(['resolved', 'resolved']);
     expect(refreshes(world).some((form) => form.get('extend') === 'true')).toBe(true);
   });
 });

@@ -197,9 +197,9 @@ function onExtendRequested({ state }: Turn): void {
   state.isUserActive = true;
   // The user is there and asks: no wait is longer than that.
   state.backoff = null;
-  // A refresh that has not left yet can do it; one that has left without saying so cannot.
+  // A refresh that has not left yet can do it; one that has left without saying so cannot. One for a resource never does.
   const isAhead = flight?.step.kind === 'locking' || flight?.step.kind === 'reading';
-  if (flight && isAhead) state.flight = { ...flight, cause: 'extend' };
+  if (isAhead && !flight.resource) state.flight = { ...flight, cause: 'extend' };
   else if (flight?.cause !== 'extend') state.wanted = 'extend';
 }
 

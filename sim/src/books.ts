@@ -8,8 +8,8 @@ import type { StateName } from './states.ts';
 /** A promise of the system that a run has seen broken. */
 export type Violation = { readonly invariant: Invariant; readonly text: string; readonly atMs: number };
 
-/** I1 to I11 as docs/simulation.md lists them; `crash` is code under test that threw where nothing may throw. */
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I11' | 'crash';
+/** I1 to I12 as docs/simulation.md lists them; `crash` is code under test that threw where nothing may throw. */
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I11' | 'I12' | 'crash';
 
 /** What is known of a session from the database's own hand. */
 export type SessionTruth = {
@@ -41,6 +41,8 @@ export type Call = {
   /** Whom the tab showed as signed in when the request began; `null` if nobody yet. */
   readonly sub: string | null;
   readonly mayRepeat: boolean;
+  /** The resource that the request names; `null`: it names none. */
+  readonly resource: string | null;
   readonly beganAtMs: number;
   executions: number;
   settlements: number;
@@ -77,7 +79,7 @@ export type Books = {
   /** The server has answered a refresh with tokens. */
   onAnswered(sid: string, answered: Answered): void;
   readonly onFact: (fact: HoldfastFact) => void;
-  openCall(process: string, sub: string | null, mayRepeat: boolean): Call;
+  openCall(about: Pick<Call, 'process' | 'sub' | 'mayRepeat' | 'resource'>): Call;
   onExecuted(call: Call, sub: string): void;
   onSettled(call: Call, how: string): void;
   /** Looks for secrets in what people may see. */
@@ -195,12 +197,10 @@ function callBooks(
   { scheduler, violate }: Pen,
 ): Pick<Books, 'openCall' | 'onExecuted' | 'onSettled'> {
   return {
-    openCall: (process, sub, mayRepeat) => {
+    openCall: (about) => {
       const call: Call = {
+        ...about,
         id: calls.size + 1,
-        process,
-        sub,
-        mayRepeat,
         executions: 0,
         settlements: 0,
         isForgotten: false,
@@ -209,7 +209,7 @@ function callBooks(
         isForUser: false,
       };
       calls.set(call.id, call);
-      scheduler.note(process, `request ${call.id} begins`);
+      scheduler.note(call.process, `request ${call.id} begins`);
       return call;
     },
     onExecuted: (call, sub) => {

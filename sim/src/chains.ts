@@ -2,8 +2,8 @@ import type { Books } from './books.ts';
 import { isLive, type SessionRow } from './session-table.ts';
 
 /**
- * I2: after a sign-out no session of its chain answers but those that were used later. It ends the session, every smaller
- * sequence, and every larger one that was never used.
+ * I2: a sign-out ends the session, every larger sequence of its chain that was never used, and every sequence below the
+ * largest that it ends. It is judged once for each session that it ends, and so also for the largest.
  */
 export function judgeSignOut(
   { sid, deviceId, deviceSequence }: SessionRow,

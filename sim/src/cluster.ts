@@ -16,6 +16,9 @@ import type { Scheduler } from './scheduler.ts';
 import type { Tables } from './session-table.ts';
 
 export const ISSUER = 'https://id.example';
+/** The audience of ordinary tokens, and of another API. Account endpoints take tokens for the issuer alone. */
+export const API = 'https://api.example';
+export const FILES = 'https://files.example';
 export const CLIENTS = { cookie: 'web', body: 'app' } as const;
 
 /** Users of the world, by the name they sign in with. Passwords are marked so that one in a log is found. */
@@ -30,6 +33,7 @@ export type AccessGrant = {
   readonly sub: string;
   readonly sid: string;
   readonly expiresAtMs: number;
+  readonly audience: string;
   /** When its user authenticated. */
   readonly authTimeMs: number;
 };
@@ -90,7 +94,7 @@ function ringOf(minting: number, accepting: number): KeyRing {
 
 function simulateAccessTokens({ scheduler, policy }: ClusterParts, grants: Map<string, AccessGrant>): AccessTokens {
   const played: Partial<AccessTokens> = {
-    prepare: (audience = ISSUER) => ({
+    prepare: (audience = API) => ({
       audience,
       issue: (session) => {
         const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1_000);
@@ -98,7 +102,7 @@ function simulateAccessTokens({ scheduler, policy }: ClusterParts, grants: Map<s
         const accessToken = `${ACCESS_TOKEN_PREFIX}${grants.size + 1}`;
         const expiresAtMs = scheduler.nowMs() + expiresInSeconds * 1_000;
         const authTimeMs = session.authTimeSeconds * 1_000;
-        grants.set(accessToken, { sub: session.sub, sid: session.sid, expiresAtMs, authTimeMs });
+        grants.set(accessToken, { sub: session.sub, sid: session.sid, expiresAtMs, audience, authTimeMs });
         return { accessToken, expiresInSeconds };
       },
     }),
@@ -164,10 +168,10 @@ const authenticate: Authenticate = (username, password) => {
 const clientsOf = (lifetimes: SessionLifetimes): Clients =>
   registerClients(
     [
-      { clientId: CLIENTS.cookie, delivery: 'cookie', scopes: ['notes'] },
-      { clientId: CLIENTS.body, delivery: 'body', scopes: ['notes'] },
+      { clientId: CLIENTS.cookie, delivery: 'cookie', scopes: ['notes'], audiences: [FILES] },
+      { clientId: CLIENTS.body, delivery: 'body', scopes: ['notes'], audiences: [FILES] },
     ],
-    { issuer: ISSUER, audience: ISSUER },
+    { issuer: ISSUER, audience: API },
     lifetimes,
   );
 

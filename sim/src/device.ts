@@ -20,7 +20,7 @@ import {
 import { readRefreshCopy } from './refresh-copy.ts';
 import type { SessionRow } from './session-table.ts';
 import { createStorage, type Storage } from './storage.ts';
-import { openTab, type Tab, type TabParts } from './tab.ts';
+import { call, openTab, type Tab, type TabParts } from './tab.ts';
 
 /** One browser profile, or one app with its processes: tabs over one store. */
 export type Device = {
@@ -101,6 +101,7 @@ export function createDevice(parts: DeviceParts): Device {
     recover: () => {
       device.wake();
       device.storage.unlock();
+      device.storage.mend();
       if (device.tabs().length === 0) open();
       for (const { process } of device.tabs()) thaw(process, parts);
       for (const { process } of device.tabs())
@@ -144,12 +145,13 @@ function opening(
 
 function tabPartsOf(parts: DeviceParts, device: Device, locks: Locks): TabParts {
   const { random, setup, books } = parts;
+  const news = random.fork('news');
   return {
     ...parts,
     storage: device.storage,
     locks,
     clock: device.clock,
-    announce: (from) => announce(parts, device, from),
+    announce: (from) => announce(parts, device, news, from),
     onChanged: (tab, before, now) => onChanged(parts, device, tab, before, now),
     onObserved: (tab, observation) => {
       parts.onObserved(tab, observation);
@@ -243,11 +245,23 @@ function sleep(
   };
 }
 
-function announce({ scheduler, random, setup, books }: DeviceParts, device: Device, from: Process): void {
-  for (const { process } of device.tabs()) {
+function announce(
+  { scheduler, random, setup, books }: DeviceParts,
+  device: Device,
+  news: Ground['random'],
+  from: Process,
+): void {
+  for (const tab of device.tabs()) {
+    const { process } = tab;
     if (process === from) continue;
     if (random.chance(setup.faults.announcementLost)) books.struck('announcement lost');
-    else scheduler.after(random.int(1, 20), () => emitSignal(process, 'store-changed'));
+    else {
+      const inMs = random.int(1, 20);
+      scheduler.after(inMs, () => emitSignal(process, 'store-changed'));
+      // Before the tab has read what is stored now.
+      if (!process.isDeaf && news.chance(setup.aims.heard))
+        scheduler.after(inMs + news.int(1, 4), () => runTask(process, () => void call(tab, 'get', books)));
+    }
   }
 }
 

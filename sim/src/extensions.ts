@@ -40,7 +40,8 @@ type Witnesses = Pick<Ground, 'setup'> & {
 export function judgeExtension(tab: Tab, observation: Observation, { books, rowOf, setup }: Witnesses): void {
   const { extension } = tab;
   if (extension === null) return;
-  if (observation.type === 'refresh.sent') extension.isSent = true;
+  // A refresh for a resource extends nothing: the one after it does.
+  if (observation.type === 'refresh.sent' && tab.cause !== 'resource') extension.isSent = true;
   if (observation.type !== 'refresh.succeeded' || !extension.isSent) return;
   tab.extension = null;
   // Another session has taken its place: the user signed in again.

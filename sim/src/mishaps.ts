@@ -62,6 +62,13 @@ const MISHAPS: Partial<Readonly<Record<FaultName, Mishap>>> = {
       books.reach('vault locked, then unlocked');
     });
   },
+  storeRefused: ({ device, scheduler, random, books }) => {
+    device.storage.refuse();
+    scheduler.after(random.int(60_000, 1_800_000), () => {
+      device.storage.mend();
+      books.reach('store refused, then mended');
+    });
+  },
   vaultWiped: ({ device, books }) => {
     device.storage.wipe();
     books.reach('vault emptied');

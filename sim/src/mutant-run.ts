@@ -3,17 +3,22 @@ import type { Arguments } from './arguments.ts';
 import { runJob } from './crew.ts';
 import { writeSection } from './document.ts';
 import { HARMLESS, MUTANTS, UNSEEN, type Mutant } from './mutants.ts';
-import { say, type Bundle } from './seeds.ts';
+import { readCases, say, type Bundle } from './seeds.ts';
 
-type Fate = { readonly mutant: Mutant; readonly seed: number | null; readonly invariant: string };
+/** `caughtAt`: the first seed that broke a promise, or that a known case did; `null`: none did. */
+type Fate = { readonly mutant: Mutant; readonly caughtAt: string | null; readonly invariant: string };
 
 async function hunt(bundle: Bundle, mutant: Mutant, bound: number): Promise<Fate> {
   const file = await bundle('worker.ts', `mutant-${mutant.name}`, { patches: mutant.patches }).catch(() => null);
   // The code has moved on, and its mutant must too.
-  if (file === null) return { mutant, seed: null, invariant: 'the patch does not fit' };
+  if (file === null) return { mutant, caughtAt: null, invariant: 'the patch does not fit' };
   const done = await runJob(file, { kind: 'seeds', from: 1, count: bound, stopsAtFirst: true, options: {} });
   const [told] = done.told;
-  return { mutant, seed: told?.setup.seed ?? null, invariant: told?.violations[0]?.invariant ?? '' };
+  if (told) return { mutant, caughtAt: String(told.setup.seed), invariant: told.violations[0]?.invariant ?? '' };
+  const setups = (await readCases()).map(({ setup }) => setup);
+  const known = await runJob(file, { kind: 'setups', setups, options: {} });
+  const broken = known.told.find(({ violations }) => violations.length > 0);
+  return { mutant, caughtAt: broken ? 'a known case' : null, invariant: broken?.violations[0]?.invariant ?? '' };
 }
 
 /** Seeds after which a mutant has survived, unless a command says otherwise. */
@@ -33,24 +38,24 @@ export async function runMutants(given: Arguments, bundle: Bundle, threads: numb
       const [at, mutant] = next;
       const fate = await hunt(bundle, mutant, bound);
       fates[at] = fate;
-      process.stderr.write(`${mutant.name}: ${fate.seed ?? 'survived'} ${fate.invariant}\n`);
+      process.stderr.write(`${mutant.name}: ${fate.caughtAt ?? 'survived'} ${fate.invariant}\n`);
     }
   };
   await Promise.all(Array.from({ length: threads }, work));
   const page = only === null ? `${writeFates(fates, bound)}\n\n${writeOthers()}` : writeFates(fates, bound);
   say(page);
   if (given.has('--write') && only === null) await writeSection('mutants', page);
-  return fates.some(({ seed }) => seed === null) ? 1 : 0;
+  return fates.some(({ caughtAt }) => caughtAt === null) ? 1 : 0;
 }
 
 function writeFates(fates: readonly Fate[], bound: number): string {
-  const caught = fates.filter(({ seed }) => seed !== null).length;
+  const caught = fates.filter(({ caughtAt }) => caughtAt !== null).length;
   const rows = fates.map(
-    ({ mutant, seed, invariant }) =>
-      `| \`${mutant.name}\` | ${mutant.what} | ${seed ?? '**survived**'} | ${invariant} |`,
+    ({ mutant, caughtAt, invariant }) =>
+      `| \`${mutant.name}\` | ${mutant.what} | ${caughtAt ?? '**survived**'} | ${invariant} |`,
   );
   return [
-    `${caught} of ${fates.length} caught, each within ${bound.toLocaleString('en')} seeds from seed 1 on.`,
+    `${caught} of ${fates.length} caught, each within ${bound.toLocaleString('en')} seeds from seed 1 on, or in a known case.`,
     '',
     '| mutant | deliberate bug | caught at seed | by |',
     '| --- | --- | ---: | --- |',

@@ -1,7 +1,7 @@
 import type { HttpAnswer, HttpRequest } from '../../client/src/ports.ts';
 import type { HttpResponse } from '../../server/src/http/message.ts';
 import type { Books, Call } from './books.ts';
-import type { Cluster } from './cluster.ts';
+import { API, type Cluster } from './cluster.ts';
 import { createOutages, type Outages } from './outages.ts';
 import type { Ground } from './process.ts';
 import { LIFE_MS } from './setup.ts';
@@ -222,6 +222,7 @@ const FRESH_MS = 60_000;
 const STEP_UP = `Bearer error="insufficient_user_authentication", max_age=${FRESH_MS / 1_000}`;
 
 const INVALID_TOKEN = 'Bearer error="invalid_token"';
+const OTHER_AUDIENCE = 'Bearer error="invalid_token", reason="audience"';
 
 type ResourceChances = {
   readonly stepUps: Ground['random'];
@@ -245,6 +246,14 @@ function failCall({ scheduler, outages }: ResourceParts, onEnd: (answer: Resourc
   }
 }
 
+/** I12: a token for a resource is sent only with requests that name that resource. */
+function judgeAudience({ cluster, books }: NetworkParts, { id, resource }: Call, accessToken: string): void {
+  const audience = cluster.verify(accessToken)?.audience ?? API;
+  if (audience === API) return;
+  books.reach('token of a resource used');
+  if (audience !== resource) books.violate('I12', `request ${id} carries a token for ${audience}`);
+}
+
 function callResource(
   parts: ResourceParts,
   isDown: () => boolean,
@@ -253,6 +262,7 @@ function callResource(
   onEnd: (answer: ResourceAnswer | null) => void,
 ): void {
   const { scheduler, random, setup, cluster, books, stepUps, items, hasWords, outages } = parts;
+  judgeAudience(parts, call, accessToken);
   call.isItemRefused ??= items.chance(setup.faults.itemRefused);
   const isLost = random.chance(setup.faults.requestLost / 2);
   const isAnswerLost = random.chance(setup.faults.answerLost / 2);
@@ -272,6 +282,7 @@ function callResource(
       if (grant) books.reach('request refused with a good token');
       return end({ status: 401, challenge: hasChallenge ? INVALID_TOKEN : null });
     }
+    if (grant.audience !== (call.resource ?? API)) return end({ status: 401, challenge: OTHER_AUDIENCE });
     if (call.isItemRefused) {
       books.reach('item refused');
       return end({ status: 401, challenge: hasWords ? INVALID_TOKEN : null });

@@ -230,4 +230,16 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     what: 'a sign-out leaves later sessions of its device alive that were never used',
     patches: [{ file: CHAINS, find: '...unused.map((row) => row.deviceSequence)', replace: '' }],
   },
+  {
+    name: 'sign-out-spares-used',
+    what: 'a sign-out leaves a session alive that was used and is below another one that it ends',
+    patches: [
+      {
+        file: CHAINS,
+        find: 'return live.filter((row) => row.deviceSequence <= last);',
+        replace:
+          'return live.filter((row) => row.deviceSequence <= deviceSequence || (row.deviceSequence <= last && unused.includes(row)));',
+      },
+    ],
+  },
 ];

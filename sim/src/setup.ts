@@ -89,6 +89,10 @@ const FAULTS = {
   deafWorker: 0.6,
   /** The server says in other words than `invalid_grant` that a session is over, and no app can read them. Probability of a seed. */
   otherWords: 0.25,
+  /** The store refuses whatever is asked of it until a person mends it, after up to half an hour. Times an hour. */
+  storeRefused: 2,
+  /** A request is made that names its resource, beside what the user does. Probability of an act. */
+  resourceNamed: 0.3,
 } as const;
 
 /**
@@ -119,6 +123,8 @@ const AIMS = {
   delivered: 0.5,
   /** A sign-in, a sign-out, a refresh or a write has just begun: the app is mounted anew. */
   begun: 0.2,
+  /** A sign-out, and the news of a write by another tab: tabs make requests at that very moment. */
+  heard: 0.9,
 } as const;
 
 export type FaultName = keyof typeof FAULTS;

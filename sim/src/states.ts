@@ -63,6 +63,10 @@ export const STATES = [
   'request of a worker that hears nothing',
   'session in doubt',
   'session in doubt, cured by a sign-in',
+  'store refused, then mended',
+  'request failed for want of a store',
+  'request sent while the store refused',
+  'token of a resource used',
 ] as const;
 
 export type StateName = (typeof STATES)[number];

@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../client/src/errors.ts';
 import { markedVault, type Marker } from '../../client/src/marked-vault.ts';
 import { withoutRevocation, withRevocation } from '../../client/src/outbox.ts';
 import type { Outbox, Platform, Revocation, StoredSession, Vault, VaultRecord } from '../../client/src/ports.ts';
@@ -39,6 +40,10 @@ export type Storage = {
   refusedMs(): number;
   lock(): void;
   unlock(): void;
+  /** Since when the store refuses whatever is asked of it, in ms of the world; `null`: it does not. */
+  refusesSinceMs(): number | null;
+  refuse(): void;
+  mend(): void;
   wipe(): void;
   /** The record is there, and nobody can open it any more: half a profile, a key that is gone. */
   damage(): void;
@@ -58,6 +63,7 @@ type Kept = {
   /** Every session that was ever written, whose it is, and since when that user is gone. */
   readonly written: Map<string, { readonly sub: string | null; goneSinceMs: number | null }>;
   refusedMs: number;
+  refusesSinceMs: number | null;
   jar: ReadonlyMap<string, string>;
   /** The cookie of the page's own that names the session. */
   marker: string | null;
@@ -81,6 +87,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     heldSinceMs: -Infinity,
     written: new Map(),
     refusedMs: -Infinity,
+    refusesSinceMs: null,
     jar: new Map(),
     marker: null,
     jarBefore: new Map(),
@@ -112,14 +119,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     writtenAtMs: () => kept.recordAtMs,
     heldSinceMs: () => kept.heldSinceMs,
     goneSinceMs: (sid) => kept.written.get(sid)?.goneSinceMs ?? null,
-    refusedMs: () => (kept.isLocked ? ground.scheduler.nowMs() : kept.refusedMs),
-    lock: () => {
-      kept.isLocked = true;
-    },
-    unlock: () => {
-      if (kept.isLocked) kept.refusedMs = ground.scheduler.nowMs();
-      kept.isLocked = false;
-    },
+    ...refusing(kept, ground),
     wipe: () => {
       kept.record = null;
       kept.outbox = [];
@@ -139,6 +139,29 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     forgetLast: (isTooFar) => forgetLast(parts, isTooFar),
   };
 }
+
+/** How the store is locked, or refuses for good, and comes back. */
+const refusing = (
+  kept: Kept,
+  { scheduler }: Ground,
+): Pick<Storage, 'refusedMs' | 'lock' | 'unlock' | 'refusesSinceMs' | 'refuse' | 'mend'> => ({
+  refusedMs: () => (kept.isLocked || kept.refusesSinceMs !== null ? scheduler.nowMs() : kept.refusedMs),
+  lock: () => {
+    kept.isLocked = true;
+  },
+  unlock: () => {
+    if (kept.isLocked) kept.refusedMs = scheduler.nowMs();
+    kept.isLocked = false;
+  },
+  refusesSinceMs: () => kept.refusesSinceMs,
+  refuse: () => {
+    kept.refusesSinceMs ??= scheduler.nowMs();
+  },
+  mend: () => {
+    if (kept.refusesSinceMs !== null) kept.refusedMs = scheduler.nowMs();
+    kept.refusesSinceMs = null;
+  },
+});
 
 /** The browser has died: what was written last may never have been on disk. */
 function forgetLast({ kept, scheduler, watch }: Parts, isTooFar: (token: string) => boolean): void {
@@ -180,11 +203,18 @@ function operate<Result>(
   return new Promise((resolve, reject) => {
     scheduler.after(isSlow ? random.int(500, 8_000) : random.int(1, 8), () => {
       if (!process.isAlive && !isDoneForTheDead) return;
+      if (kept.refusesSinceMs !== null) return runTask(process, () => reject(refusalOf(setup.store)));
       if (kept.isLocked || isFailing) return runTask(process, () => reject(new Error('the store cannot be used')));
       work((result) => runTask(process, () => resolve(result)));
     });
   });
 }
+
+/** The error of a store that a person has to mend. A browser that has lost its database knows of no such error. */
+const refusalOf = (store: StoreKind): Error =>
+  store === 'cookie'
+    ? new Error('Connection to Indexed Database server lost')
+    : new HoldfastError('storage-unavailable', 'the store belongs to another user', { isRetryable: false });
 
 const seal = ({ scheduler, random }: Parts, process: Process): Promise<void> =>
   new Promise((resolve) => {

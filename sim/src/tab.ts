@@ -9,12 +9,13 @@ import type { Observation } from '../../client/src/session-state.ts';
 import type { SignInMethod } from '../../client/src/sign-in.ts';
 import type { SessionSnapshot } from '../../client/src/snapshot.ts';
 import type { Books, Call } from './books.ts';
-import { CLIENTS, ISSUER } from './cluster.ts';
+import { CLIENTS, FILES, ISSUER } from './cluster.ts';
 import type { Dialect } from './dialect.ts';
 import type { Extension } from './extensions.ts';
 import type { Locks } from './locks.ts';
 import type { Prices } from './prices.ts';
 import type { Network } from './network.ts';
+import { followRefusals, type RefusalWatch } from './refused-store.ts';
 import { processClock, runTask, type DeviceClock, type Ground, type Process } from './process.ts';
 import type { Storage } from './storage.ts';
 
@@ -24,6 +25,7 @@ export type Tab = {
   readonly auth: AuthService;
   readonly api: ApiClient;
   readonly prices: Prices;
+  readonly refusals: RefusalWatch;
   /** When the service began. */
   readonly openedAtMs: number;
   /** The service was disposed of; another tab object takes this one's place in the same process. */
@@ -94,6 +96,7 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
     auth,
     api: createApiClient({ baseUrl: ISSUER, auth }),
     prices: parts.prices,
+    refusals: followRefusals(parts),
     openedAtMs: scheduler.nowMs(),
     isUnmounted: false,
     sid,
@@ -222,14 +225,19 @@ function fetchOf(process: Process, parts: TabParts): typeof fetch {
 }
 
 /** How the app asks, and whether it allows that its request is executed more than once. */
-export type CallKind = 'get' | 'post' | 'post-with-key' | 'fetch-post';
+export type CallKind = 'get' | 'post' | 'post-with-key' | 'fetch-post' | keyof typeof RESOURCES;
+
+/** The resources that requests name. */
+const RESOURCES = { account: ISSUER, files: FILES } as const;
 
 /** Makes one request of the app and follows it to its end. Resolves with how it ended. */
 export async function call(tab: Tab, kind: CallKind, books: Books, signal?: AbortSignal): Promise<string> {
   const snapshot = tab.auth.getSnapshot();
   const sub = 'user' in snapshot ? snapshot.user.sub : null;
   const mayRepeat = kind === 'get' || kind === 'post-with-key';
-  const opened = books.openCall(tab.process.name, sub, mayRepeat);
+  const resource = kind === 'account' || kind === 'files' ? RESOURCES[kind] : null;
+  const opened = books.openCall({ process: tab.process.name, sub, mayRepeat, resource });
+  const judgeRefusal = tab.refusals.begin(tab, opened);
   const ended = await send(tab, kind, opened, signal).then(
     (response) => String(response.status),
     (error: unknown) => {
@@ -238,6 +246,7 @@ export async function call(tab: Tab, kind: CallKind, books: Books, signal?: Abor
     },
   );
   books.onSettled(opened, ended);
+  judgeRefusal(ended);
   const after = tab.auth.getSnapshot();
   const isSteady = snapshot.status === 'active' && after.status === 'active' && snapshot.sid === after.sid;
   tab.prices.onEnded(opened, kind, ended, isSteady && !signal?.aborted);
@@ -246,7 +255,7 @@ export async function call(tab: Tab, kind: CallKind, books: Books, signal?: Abor
   return ended;
 }
 
-function send(tab: Tab, kind: CallKind, { id }: Call, signal?: AbortSignal): Promise<Response> {
+function send(tab: Tab, kind: CallKind, { id, resource }: Call, signal?: AbortSignal): Promise<Response> {
   const path = `/calls/${id}`;
   const options = signal ? { signal } : {};
   switch (kind) {
@@ -256,6 +265,9 @@ function send(tab: Tab, kind: CallKind, { id }: Call, signal?: AbortSignal): Pro
       return tab.api.post(path, { ...options, json: { id } });
     case 'post-with-key':
       return tab.api.post(path, { ...options, json: { id }, idempotencyKey: String(id) });
+    case 'account':
+    case 'files':
+      return tab.auth.fetch(`${ISSUER}${path}`, { ...options, method: 'POST', ...(resource && { resource }) });
     case 'fetch-post':
       return tab.auth.fetch(`${ISSUER}${path}`, { ...options, method: 'POST', body: 'note' });
   }

@@ -24,8 +24,10 @@ export type UserParts = Ground & { readonly books: Books; readonly device: Devic
 const KINDS: readonly CallKind[] = ['get', 'get', 'post', 'post-with-key', 'fetch-post'];
 
 export function createUser(parts: UserParts): User {
-  const { random, device, scheduler, books } = parts;
+  const { random, device, scheduler, setup, books } = parts;
   const again = random.fork('again');
+  const resources = random.fork('resources');
+  const crowd = random.fork('crowd');
   let name: UserName = 'ada';
   const enter = (tab: Tab): PasswordCredential => {
     scheduler.note(tab.process.name, `the user signs in as ${name}`);
@@ -56,12 +58,14 @@ export function createUser(parts: UserParts): User {
   return {
     act: () => {
       callInWorker(parts, again);
+      callForResource(parts, resources);
       const tab = someTab();
       if (tab && !signInAgain(parts, again, tab, signIn)) actIn(parts, tab, signIn, prompts);
     },
     change: () => {
       const tab = someTab();
       if (!tab) return;
+      if (crowd.chance(setup.aims.heard)) for (const each of device.awake()) void call(each, 'get', books);
       const isOther = random.chance(0.6);
       const isSigningOut = !isOther || random.chance(0.5);
       if (isSigningOut) signOut(tab);
@@ -173,6 +177,15 @@ function callInWorker({ books, device }: UserParts, again: Ground['random']): vo
   if (workers.length === 0) return;
   books.reach('request of a worker that hears nothing');
   void call(again.pick(workers), again.pick(KINDS), books);
+}
+
+/** The app changes a password or reads a file: endpoints that take no ordinary token. */
+function callForResource({ books, device, setup }: UserParts, resources: Ground['random']): void {
+  const tabs = device.awake();
+  if (!resources.chance(setup.faults.resourceNamed) || tabs.length === 0) return;
+  books.struck('a resource is named');
+  for (let count = resources.int(1, 3); count > 0; count--)
+    void call(resources.pick(tabs), resources.pick(['account', 'files']), books);
 }
 
 /** A page that loads: several requests at once, in one tab or in all of them. */

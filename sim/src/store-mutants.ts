@@ -1,0 +1,80 @@
+import type { Mutant } from './mutants.ts';
+
+const FLIGHT = 'client/src/refresh-flight.ts';
+const SESSION = 'client/src/session.ts';
+const TURN = 'client/src/turn.ts';
+const VAULT = 'client/src/vault-replies.ts';
+
+/** Deliberate bugs in how the client hands out tokens: by a store that refuses or has news, and by resource. */
+export const STORE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'refusing-store-is-waited-for',
+    what: 'a request without a token waits for a store that only a person can mend',
+    patches: [
+      {
+        file: SESSION,
+        find: "else if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)",
+        replace: "else if (state.vaultError && phase.kind === 'signed-out')",
+      },
+    ],
+  },
+  {
+    name: 'refusing-store-withholds-tokens',
+    what: 'a valid token is not handed out while the store refuses',
+    patches: [
+      {
+        file: SESSION,
+        find: 'if (access && generation > newerThan && !isKept)',
+        replace: 'if (access && generation > newerThan && !isKept && !state.vaultError)',
+      },
+      {
+        file: SESSION,
+        find: "if (phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);",
+        replace: "if (!state.vaultError && phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);",
+      },
+    ],
+  },
+  {
+    name: 'resource-token-replaces-own',
+    what: "a token for a resource takes the place of the session's own",
+    patches: [
+      {
+        file: FLIGHT,
+        find: "? holdStored({ ...answered.stored, access: stored.access }, 'verified', sentAt)",
+        replace: '? answered',
+      },
+    ],
+  },
+  {
+    name: 'resource-token-for-another',
+    what: 'a token for one resource is handed to a request that names another',
+    patches: [
+      {
+        file: TURN,
+        find: '(resource ? resourceTokens[resource] : access)',
+        replace: '(resource ? Object.values(resourceTokens)[0] : access)',
+      },
+    ],
+  },
+  {
+    name: 'news-is-heard-late',
+    what: 'a token is handed out between the news of a write by another tab and the look into the store',
+    patches: [{ file: SESSION, find: '    state.knownUntil = now;\n', replace: '' }],
+  },
+  {
+    name: 'unread-store-is-known',
+    what: 'a store that could not be read is known without end, and not for twice the back-off',
+    patches: [{ file: VAULT, find: 'after(now, parkedMs * 2)', replace: 'after(now, Infinity)' }],
+  },
+  {
+    name: 'late-look-is-known',
+    what: 'a look into the store that is late counts before its answer has come',
+    patches: [
+      {
+        file: SESSION,
+        find: 'if (isStoreKnown(turn)) state.knownUntil = state.syncAt;',
+        replace: 'state.knownUntil = state.syncAt;',
+      },
+    ],
+  },
+];
