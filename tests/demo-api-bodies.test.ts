@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 /** More than the system buffers between two processes: some MB. */
-const buffersBytes = 32 * 1024 * 1024;
+const buffersBytes = 32 * 1_024 * 1_024;
 
 it.each([
   ['POST /token', '', 413],

@@ -122,7 +122,7 @@ describe('notes', () => {
     ['no text', {}, 400],
     ['an empty text', { text: '  ' }, 400],
     ['a text of another type', { text: 7 }, 400],
-    ['a text that is too long', { text: 'a'.repeat(2001) }, 400],
+    ['a text that is too long', { text: 'a'.repeat(2_001) }, 400],
     ['a null character, which PostgreSQL does not store', { text: 'a\0b' }, 400],
     ['half a surrogate pair', { text: '\ud800' }, 400],
     ['a list', ['text'], 400],
@@ -140,7 +140,7 @@ describe('notes', () => {
   });
 
   it('may be as long as they may be, whatever is in them', async () => {
-    const response = await call('POST /notes', { body: { text: '\u2028'.repeat(1999) + '"' } });
+    const response = await call('POST /notes', { body: { text: '\u2028'.repeat(1_999) + '"' } });
     expect(response.status).toBe(201);
   });
 });

@@ -75,7 +75,7 @@ it('1,000 concurrent uses of one token make one rotation, and everybody is answe
   const session = await signInNative(nodes[0].url, user);
   await letIntervalPass();
   const answers = await useOnBoth(Array.from({ length: 500 }, () => session));
-  expect(statuses(answers)).toEqual({ 200: 1000 });
+  expect(statuses(answers)).toEqual({ 200: 1_000 });
   const handedOut = answers.filter(({ body }) => body['refresh_token'] !== undefined);
   expect(handedOut).toHaveLength(1);
   expect(await rowOf(session.sid)).toEqual({ generation: 1, replays: 0, revoked_reason: null });

@@ -14,7 +14,7 @@ import { setup } from './setup.mjs';
 const folder = path.join(root, 'docs', 'images');
 const dataFolder = path.join(root, 'node_modules', '.cache', 'holdfast', 'screenshots');
 
-const desktop = { width: 1120, height: 760 };
+const desktop = { width: 1_120, height: 760 };
 const phone = { width: 375, height: 720 };
 
 /** As a page of an app that is in use. */

@@ -24,7 +24,7 @@ const children = new Set();
 
 /** @param {number} startedAtMs */
 export function secondsSince(startedAtMs) {
-  return `${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`;
+  return `${((Date.now() - startedAtMs) / 1_000).toFixed(1)} s`;
 }
 
 /**
@@ -121,7 +121,7 @@ export function endOnSignals() {
     firstAtMs = Date.now();
     if (children.size === 0) return end();
     // npm takes back what it has installed so far, which is not worth the wait.
-    setTimeout(kill, 3000);
+    setTimeout(kill, 3_000);
     for (const child of children) {
       child.once('close', () => children.size === 0 && end());
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill('SIGTERM');

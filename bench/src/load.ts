@@ -27,7 +27,7 @@ export async function runLoad(port: number, clients: readonly VirtualClient[], d
       connection.close();
     }),
   );
-  const seconds = (performance.now() - startedAtMs) / 1000;
+  const seconds = (performance.now() - startedAtMs) / 1_000;
   return { refreshes: latenciesMs.length, seconds, latenciesMs: latenciesMs.toSorted((a, b) => a - b) };
 }
 

@@ -18,10 +18,10 @@ CREATE INDEX oidc_models_grant_id ON oidc_models (grant_id) WHERE grant_id IS NO
 CREATE INDEX oidc_models_user_code ON oidc_models (user_code) WHERE user_code IS NOT NULL;
 CREATE INDEX oidc_models_uid ON oidc_models (uid) WHERE uid IS NOT NULL;`;
 
-interface Row {
+type Row = {
   readonly payload: AdapterPayload;
   readonly is_consumed: boolean;
-}
+};
 
 const FIND = 'SELECT payload, consumed_at IS NOT NULL AS is_consumed FROM oidc_models WHERE kind = $1 AND';
 

@@ -68,6 +68,6 @@ async function grantRefreshToken(): Promise<string> {
     resource,
     gty: 'authorization_code',
   });
-  Object.assign(refreshToken, { rotations: 0, iiat: Math.floor(Date.now() / 1000) });
+  Object.assign(refreshToken, { rotations: 0, iiat: Math.floor(Date.now() / 1_000) });
   return refreshToken.save();
 }

@@ -96,7 +96,7 @@ function nextMessage<Message>(child: ChildProcess): Promise<Message> {
 async function measure({ child, port, clients }: Contender, forSeconds: number): Promise<Measurement> {
   const serverBefore = await serverCpuSeconds(child);
   const databaseBefore = databaseCpuSeconds();
-  const load = await runLoad(port, clients, forSeconds * 1000);
+  const load = await runLoad(port, clients, forSeconds * 1_000);
   return {
     ...load,
     serverCpuSeconds: (await serverCpuSeconds(child)) - serverBefore,

@@ -64,7 +64,7 @@ describe('the pauses between repetitions', () => {
   });
 
   it('end with the cap by default: no repetition waits for more than ten seconds', async () => {
-    const { world, api, triesMs } = await setUp({ limit: 9 }, () => 0.999_999);
+    const { world, api, triesMs } = await setUp({ limit: 9 }, () => 0.999999);
     const answer = api.get('/notes').catch((error: unknown) => error);
     await world.time.advance(120_000);
     expect(await answer).toMatchObject({ code: 'http-status' });
@@ -77,7 +77,7 @@ describe('the pauses between repetitions', () => {
   it('are drawn anew each time, over the whole step: a hundred clients do not come back together', async () => {
     let draws = 0;
     // As evenly spread as chance is, and the same at every run.
-    const { world, openClient, triesMs } = await setUp({ limit: 1 }, () => (draws++ * 0.618_034) % 1);
+    const { world, openClient, triesMs } = await setUp({ limit: 1 }, () => (draws++ * 0.618034) % 1);
     const answers = Array.from({ length: 100 }, () =>
       openClient()
         .get('/notes')

@@ -1,5 +1,4 @@
-import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
-import type { JSONWebKeySet } from 'jose';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createAccessTokens } from './access-token.ts';
 import { createHoldfast } from './holdfast.ts';
@@ -7,10 +6,8 @@ import { createKeyRing } from './keys.ts';
 import { DEFAULT_POLICY } from './policy.ts';
 import { loadSigningKeys } from './signing-keys.ts';
 import type { SessionRecord } from './store.ts';
-import { ISSUER, SECRET, serverOptions, startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { ISSUER, SECRET, serverOptions, startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 import { signingKeyStore } from './testing/signing-key-store.ts';
 
 // Generous: what runs beside the tests must not fail them.
@@ -131,7 +128,7 @@ describe('lifetime', () => {
     const tokens = createAccessTokens({ issuer: ISSUER, audience: ISSUER, signingKeys, policy, now: () => nowMs });
     const { accessToken } = tokens.prepare().issue(SESSION, SESSION.scope);
     const isValidAfter = async (seconds: number): Promise<boolean> => {
-      nowMs = SESSION.nowMs + seconds * 1000;
+      nowMs = SESSION.nowMs + seconds * 1_000;
       return (await tokens.verify(`Bearer ${accessToken}`)).ok;
     };
     expect(await isValidAfter(904)).toBe(true);

@@ -3,19 +3,25 @@ import { isSameAudience } from './audiences.ts';
 import type { ProofVerifier } from './dpop.ts';
 import { HoldfastError } from './errors.ts';
 import { algorithmOf, signJws, verifyJws } from './jws.ts';
-import { CLOCK_AHEAD_SECONDS } from './policy.ts';
-import type { Policy } from './policy.ts';
+import { CLOCK_AHEAD_SECONDS, type Policy } from './policy.ts';
 import type { SigningKey, SigningKeys } from './signing-keys.ts';
 import type { SessionRecord } from './store.ts';
-import { readAuthorization, refuseUnbound, tokenForAnother, tokenInvalid, tokenMissing } from './token-binding.ts';
-import type { ResourceRequest, TokenRefusal } from './token-binding.ts';
+import {
+  readAuthorization,
+  refuseUnbound,
+  tokenForAnother,
+  tokenInvalid,
+  tokenMissing,
+  type ResourceRequest,
+  type TokenRefusal,
+} from './token-binding.ts';
 
 /**
  * Claims of an access token.
  *
  * @see RFC 9068 §2.2
  */
-export interface AccessTokenClaims {
+export type AccessTokenClaims = {
   readonly iss: string;
   readonly sub: string;
   readonly aud: string;
@@ -31,18 +37,18 @@ export interface AccessTokenClaims {
   readonly acr: string;
   /** Confirmation: the RFC 7638 thumbprint of the key that the token is bound to. Absent from a bearer token. */
   readonly cnf?: { readonly jkt: string };
-}
+};
 
 /** What a resource server learns about an `Authorization` header. */
 export type AccessTokenVerdict = { readonly ok: true; readonly claims: AccessTokenClaims } | TokenRefusal;
 
-export interface IssuedAccessToken {
+export type IssuedAccessToken = {
   readonly accessToken: string;
   readonly expiresInSeconds: number;
-}
+};
 
 /** All that is needed for an access token but its session. */
-export interface AccessTokenIssuer {
+export type AccessTokenIssuer = {
   readonly audience: string;
   /**
    * Signs an access token for a session; it never outlives the session's absolute lifetime.
@@ -50,9 +56,9 @@ export interface AccessTokenIssuer {
    * @param jkt the key to bind it to, null for a bearer token; default: the session's own
    */
   issue(session: SessionRecord, scope: readonly string[], jkt?: string | null): IssuedAccessToken;
-}
+};
 
-export interface AccessTokens {
+export type AccessTokens = {
   /**
    * Chooses the audience and the key, and makes sure that the key signs. What can fail does so here, before the row of a session
    * is written: an answer that fails after the write is a lost answer.
@@ -80,9 +86,9 @@ export interface AccessTokens {
    * @throws HoldfastError `unavailable` when an unknown key could not be looked up
    */
   readonly read: (token: string) => Promise<AccessTokenClaims | null>;
-}
+};
 
-export interface AccessTokensParts {
+export type AccessTokensParts = {
   readonly issuer: string;
   readonly audience: string;
   readonly signingKeys: SigningKeys;
@@ -91,7 +97,7 @@ export interface AccessTokensParts {
   readonly policy: Pick<Policy, 'accessTokenLifetimeSeconds' | 'clockToleranceSeconds'>;
   /** This host's wall clock, in milliseconds since the epoch. */
   readonly now: () => number;
-}
+};
 
 /**
  * JWT access tokens.
@@ -104,7 +110,7 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
   const read = async (token: string): Promise<AccessTokenClaims | null> => {
     const claims = await verifySignature(token, signingKeys);
     if (claims === null || claims.iss !== issuer) return null;
-    const nowSeconds = now() / 1000;
+    const nowSeconds = now() / 1_000;
     const { clockToleranceSeconds } = policy;
     const isCurrent = claims.exp > nowSeconds - clockToleranceSeconds && claims.iat <= nowSeconds + CLOCK_AHEAD_SECONDS;
     return isCurrent ? claims : null;
@@ -115,9 +121,9 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
     return {
       audience,
       issue: (session, scope, jkt = session.jkt) => {
-        const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1000);
+        const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1_000);
         const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
-        const iat = Math.floor(now() / 1000);
+        const iat = Math.floor(now() / 1_000);
         const claims: Readonly<Record<keyof AccessTokenClaims, unknown>> = {
           iss: issuer,
           sub: session.sub,

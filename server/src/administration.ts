@@ -2,14 +2,13 @@ import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookSto
 import type { RevocationReason } from './events.ts';
 import type { FaultLog } from './fault-log.ts';
 import { checkId, checkLimit, checkSubject, checkText, checkTime } from './host-arguments.ts';
-import { startMassEndings } from './mass-endings.ts';
-import type { EndingProgress, MassEndings, MassEndingsParts } from './mass-endings.ts';
+import { startMassEndings, type EndingProgress, type MassEndings, type MassEndingsParts } from './mass-endings.ts';
 import { sqlStateOf } from './postgres/connections.ts';
 import { isSid } from './refresh-token.ts';
 import type { Sessions } from './sessions.ts';
 import { isSubject } from './subject-store.ts';
 
-export interface SessionAdministration {
+export type SessionAdministration = {
   /**
    * Ends a session and its device chain: their refresh tokens are refused from now on; the last access token lives to its expiry.
    *
@@ -24,20 +23,20 @@ export interface SessionAdministration {
    * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<EndingProgress>;
-}
+};
 
 /** Events as the database keeps them: sign-ins, ended sessions, changes, and refusals that an operator should look at. */
-export interface AuditLog {
+export type AuditLog = {
   /**
    * Lists events, newest first.
    *
    * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
-}
+};
 
 /** Webhooks that could not be delivered. */
-export interface Webhooks {
+export type Webhooks = {
   /**
    * Lists events that an endpoint did not get, after as many attempts as there are; newest first.
    *
@@ -53,7 +52,7 @@ export interface Webhooks {
    * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   readonly redeliver: (endpoint: string) => Promise<number>;
-}
+};
 
 const REASON_LENGTH = 100;
 const ENDPOINT_LENGTH = 2_048;

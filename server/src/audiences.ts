@@ -22,12 +22,12 @@ export function isAudience(value: unknown): value is string {
 }
 
 /** The audiences that tokens of this server can have, apart from what single clients register. */
-export interface ServerAudiences {
+export type ServerAudiences = {
   /** The issuer: its account endpoints are the audience of the same name. */
   readonly issuer: string;
   /** `aud` of a token whose client asked for no `resource`. */
   readonly audience: string;
-}
+};
 
 /** Audiences by {@link audienceKey}, as they were registered. */
 export type AudienceSet = ReadonlyMap<string, string>;

@@ -11,7 +11,7 @@ import { readCopies } from './successor.ts';
 import type { User } from './users.ts';
 
 /** What a sign-in established. */
-export interface SignIn {
+export type SignIn = {
   readonly client: Client;
   readonly user: User;
   readonly scope: readonly string[];
@@ -24,9 +24,9 @@ export interface SignIn {
   /** RFC 8176 values. */
   readonly amr: readonly string[];
   readonly acr: string;
-}
+};
 
-export interface CodeExchange {
+export type CodeExchange = {
   readonly client: Client;
   readonly code: string;
   readonly codeVerifier: string;
@@ -40,7 +40,7 @@ export interface CodeExchange {
   readonly replaces: string | null;
   /** Refresh tokens that the request brought, as cookies or as `replaces_token`. One of the chain proves that it is this device. */
   readonly copies: readonly string[];
-}
+};
 
 export type ExchangeAnswer =
   | { readonly kind: 'exchanged'; readonly session: SessionRecord; readonly refreshToken: string }
@@ -54,7 +54,7 @@ export type ExchangeAnswer =
   /** The account signs in too often. */
   | { readonly kind: 'delayed'; readonly sub: string; readonly retryAfterMs: number };
 
-export interface AuthorizationCodes {
+export type AuthorizationCodes = {
   /** @throws HoldfastError `unavailable` */
   issue(signIn: SignIn): Promise<string>;
   /**
@@ -63,15 +63,15 @@ export interface AuthorizationCodes {
    * @throws HoldfastError `unavailable`
    */
   exchange(request: CodeExchange): Promise<ExchangeAnswer>;
-}
+};
 
-export interface AuthorizationCodesParts {
+export type AuthorizationCodesParts = {
   readonly codes: AuthorizationCodeStore;
   readonly store: SessionStore;
   readonly revoke: Sessions['revoke'];
   readonly keyRing: KeyRing;
   readonly report: Report;
-}
+};
 
 const CODE_BYTES = 32;
 

@@ -1,10 +1,16 @@
 import { createCipheriv, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createKeyRing } from './keys.ts';
-import { CREDENTIALS, newVerifier, SECRET, startTestServer, toTokens } from './testing/client.ts';
-import type { TestServer, Tokens } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import {
+  CREDENTIALS,
+  newVerifier,
+  SECRET,
+  startTestServer,
+  toTokens,
+  type TestServer,
+  type Tokens,
+} from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import { CREDENTIALS, ISSUER, newVerifier, startTestServer, toTokens } from './testing/client.ts';
-import type { Answer, TestServer, Tokens } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
-import { athOf, createProver } from './testing/proof.ts';
-import type { ProofClaims, TestProver } from './testing/proof.ts';
+import {
+  CREDENTIALS,
+  ISSUER,
+  newVerifier,
+  startTestServer,
+  toTokens,
+  type Answer,
+  type TestServer,
+  type Tokens,
+} from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
+import { athOf, createProver, type ProofClaims, type TestProver } from './testing/proof.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

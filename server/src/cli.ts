@@ -11,8 +11,7 @@ import { diagnose } from './cli/doctor.ts';
 import { fail, formatFindings } from './cli/finding.ts';
 import { serve } from './cli/serve.ts';
 import { createUser, deleteUser, disableUser, enableUser, listUsers, setPassword } from './cli/users.ts';
-import { FIELDS, readConfiguration } from './configuration.ts';
-import type { Configuration } from './configuration.ts';
+import { FIELDS, readConfiguration, type Configuration } from './configuration.ts';
 import { HoldfastError } from './errors.ts';
 import type { Holdfast } from './holdfast.ts';
 import { sqlStateOf } from './postgres/connections.ts';
@@ -29,12 +28,12 @@ const OPTIONS = {
 
 type Arguments = ReturnType<typeof parse>['values'];
 
-interface Command {
+type Command = {
   readonly usage: string;
   readonly about: string;
   /** @returns the exit code */
   readonly run: (given: Arguments) => Promise<number>;
-}
+};
 
 class UsageError extends Error {
   override readonly name = 'UsageError';

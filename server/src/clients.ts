@@ -1,7 +1,5 @@
-import { audienceKey, readAudiences } from './audiences.ts';
-import type { AudienceSet, ServerAudiences } from './audiences.ts';
-import { SESSION_LIFETIMES } from './policy.ts';
-import type { SessionLifetimes } from './policy.ts';
+import { audienceKey, readAudiences, type AudienceSet, type ServerAudiences } from './audiences.ts';
+import { SESSION_LIFETIMES, type SessionLifetimes } from './policy.ts';
 
 /**
  * How a client receives its refresh token.
@@ -15,7 +13,7 @@ export type Delivery = 'cookie' | 'body';
  * A first-party public client. It has no secret (RFC 6749 §2.1): what protects it is PKCE, rotation and, in browsers, the
  * origin check.
  */
-export interface ClientRegistration {
+export type ClientRegistration = {
   readonly clientId: string;
   readonly delivery: Delivery;
   /** Scope values the client may ask for; a sign-in that names none is granted all of them. */
@@ -40,17 +38,17 @@ export interface ClientRegistration {
   readonly rpId?: string;
   /** Origins of native apps whose passkeys count, as Android writes them: `android:apk-key-hash:…`. */
   readonly appOrigins?: readonly string[];
-}
+};
 
 /** As whom a client's passkeys know us. */
-export interface PasskeyRelyingParty {
+export type PasskeyRelyingParty = {
   readonly rpId: string;
   /** Where a ceremony may have taken place. */
   readonly origins: ReadonlySet<string>;
-}
+};
 
 /** A registration after its check, with its lookups ready. */
-export interface Client {
+export type Client = {
   readonly clientId: string;
   readonly delivery: Delivery;
   readonly scopes: ReadonlySet<string>;
@@ -61,7 +59,7 @@ export interface Client {
   /** Whether a code is exchanged only with a DPoP proof. */
   readonly isProofRequired: boolean;
   readonly lifetimes: SessionLifetimes;
-}
+};
 
 export type Clients = ReadonlyMap<string, Client>;
 

@@ -3,7 +3,7 @@ import { HoldfastError } from './errors.ts';
 import type { HoldfastOptions } from './holdfast.ts';
 
 /** Everything that `holdfast serve` needs to know. */
-export interface Configuration {
+export type Configuration = {
   readonly options: Omit<HoldfastOptions, 'logger' | 'onEvent'>;
   readonly host: string;
   readonly port: number;
@@ -12,7 +12,7 @@ export interface Configuration {
   readonly retireSeconds: number;
   /** How long requests under way may take after that. */
   readonly drainSeconds: number;
-}
+};
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
@@ -22,7 +22,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 type Kind = 'text' | 'number' | 'json';
 
 /** A field of the file and the variable that overrides it. */
-interface Field {
+type Field = {
   readonly name: string;
   /** The first one that is set counts. */
   readonly variables: readonly string[];
@@ -30,7 +30,7 @@ interface Field {
   /** Whether its value must never be printed. */
   readonly isSecret?: true;
   readonly about: string;
-}
+};
 
 /** All there is to configure; `holdfast --help` prints it. */
 export const FIELDS: readonly Field[] = [
@@ -166,7 +166,7 @@ export function readConfiguration(environment: Environment, file = environment['
   if (!isLogLevel(logLevel)) problems.push(`logLevel is one of ${LOG_LEVELS.join(', ')}`);
   const configuration = {
     host: (values['host'] as string | undefined) ?? '127.0.0.1',
-    port: number('port', 4600, 65_535),
+    port: number('port', 4_600, 65_535),
     logLevel: logLevel as LogLevel,
     retireSeconds: number('retireSeconds', 0, 600),
     drainSeconds: number('drainSeconds', 20, 600),

@@ -1,12 +1,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /** Nonces for DPoP proofs that no node has to remember. */
-export interface DpopNonces {
+export type DpopNonces = {
   /** The nonce to send in `DPoP-Nonce`. */
   readonly current: () => string;
   /** Whether a node of this server gave this nonce out, and not long ago. */
   readonly isFresh: (nonce: string) => boolean;
-}
+};
 
 const NONCE_BYTES = 16;
 const SHAPE = /^[A-Za-z0-9_-]{22}$/;
@@ -28,7 +28,7 @@ export function createDpopNonces(
   const [minting] = keys;
   let known: { readonly period: number; readonly current: string; readonly accepted: readonly Buffer[] } | null = null;
   const atPresent = (): NonNullable<typeof known> => {
-    const period = Math.floor(now() / 1000 / periodSeconds);
+    const period = Math.floor(now() / 1_000 / periodSeconds);
     if (known?.period === period) return known;
     known = {
       period,

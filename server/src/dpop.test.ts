@@ -1,12 +1,10 @@
 import * as fc from 'fast-check';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { createProofVerifier } from './dpop.ts';
-import type { ProofVerdict, ProofVerifier, ProofVerifierParts } from './dpop.ts';
+import { createProofVerifier, type ProofVerdict, type ProofVerifier, type ProofVerifierParts } from './dpop.ts';
 import { createDpopNonces } from './dpop-nonce.ts';
 import { PROOF_ALGORITHMS } from './proof-key.ts';
-import { athOf, createProver } from './testing/proof.ts';
-import type { ProofClaims } from './testing/proof.ts';
+import { athOf, createProver, type ProofClaims } from './testing/proof.ts';
 
 const URL_OF_TOKEN = 'https://id.example/token';
 const EXPECTED = { method: 'POST', url: URL_OF_TOKEN, accessToken: null };
@@ -20,11 +18,11 @@ const POLICY = {
 const KEY = Buffer.alloc(32, 1);
 const prover = createProver();
 
-interface Clock {
+type Clock = {
   seconds: number;
-}
+};
 function startVerifier(overrides: Partial<ProofVerifierParts> = {}, clock: Clock = { seconds: NOW_SECONDS }) {
-  const now = (): number => clock.seconds * 1000;
+  const now = (): number => clock.seconds * 1_000;
   const verifier = createProofVerifier({ nonces: null, isNonceRequired: false, policy: POLICY, now, ...overrides });
   return { verifier, clock, nonces: createDpopNonces([KEY], POLICY.dpopNoncePeriodSeconds, now) };
 }
@@ -222,7 +220,7 @@ describe('nonces', () => {
   });
 
   test("of a node whose clock is ahead, or whose key is the roll-over's other one, are accepted", () => {
-    const now = (): number => NOW_SECONDS * 1000;
+    const now = (): number => NOW_SECONDS * 1_000;
     const other = Buffer.alloc(32, 2);
     const here = createDpopNonces([KEY, other], 300, now);
     expect(here.isFresh(createDpopNonces([KEY], 300, () => now() + 299_000).current())).toBe(true);

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DpopNonces } from './dpop-nonce.ts';
-import { CLOCK_AHEAD_SECONDS } from './policy.ts';
-import type { Policy } from './policy.ts';
+import { CLOCK_AHEAD_SECONDS, type Policy } from './policy.ts';
 import { isProofAlgorithm, readProofKey } from './proof-key.ts';
 
 /**
@@ -11,20 +10,20 @@ import { isProofAlgorithm, readProofKey } from './proof-key.ts';
  *
  * @see RFC 9449 §4.3
  */
-export interface ProofVerifier {
+export type ProofVerifier = {
   readonly verify: (proof: string, expected: ExpectedProof) => ProofVerdict;
   /** What to send in `DPoP-Nonce`; null when this verifier gives out none. */
   readonly nonce: () => string | null;
-}
+};
 
 /** What a proof must be about. */
-export interface ExpectedProof {
+export type ExpectedProof = {
   readonly method: string;
   /** Absolute URL of the request, as the client knows it; query and fragment do not count. */
   readonly url: string;
   /** The access token that the request carries; null when it carries none. */
   readonly accessToken: string | null;
-}
+};
 
 /** Why a proof was refused; for logs, the answer says `invalid_dpop_proof` alone. */
 export type ProofFault =
@@ -54,7 +53,7 @@ export type ProofVerdict =
   /** `use_dpop_nonce`: the same proof with the nonce of the answer would do. */
   | { readonly kind: 'nonce_needed' };
 
-export interface ProofVerifierParts {
+export type ProofVerifierParts = {
   /** Null: no nonces, time is told by `iat` alone. */
   readonly nonces: DpopNonces | null;
   /** Whether a proof without a nonce is refused even when its `iat` is recent. */
@@ -65,7 +64,7 @@ export interface ProofVerifierParts {
   >;
   /** This host's wall clock, in milliseconds since the epoch. */
   readonly now: () => number;
-}
+};
 
 export function createProofVerifier({ nonces, isNonceRequired, policy, now }: ProofVerifierParts): ProofVerifier {
   // A nonce serves for its own period and the next; neighbouring clocks add another.
@@ -73,17 +72,17 @@ export function createProofVerifier({ nonces, isNonceRequired, policy, now }: Pr
     nonces === null ? 0 : 3 * policy.dpopNoncePeriodSeconds,
     policy.dpopProofLifetimeSeconds + policy.clockToleranceSeconds + CLOCK_AHEAD_SECONDS,
   );
-  const isFirstUse = createReplayMemory(acceptedSeconds * 1000, policy.dpopReplayMemory, now);
+  const isFirstUse = createReplayMemory(acceptedSeconds * 1_000, policy.dpopReplayMemory, now);
   const isTimely = (iat: number): boolean => {
-    const ageSeconds = now() / 1000 - iat;
+    const ageSeconds = now() / 1_000 - iat;
     const { dpopProofLifetimeSeconds, clockToleranceSeconds } = policy;
     return ageSeconds <= dpopProofLifetimeSeconds + clockToleranceSeconds && -ageSeconds <= CLOCK_AHEAD_SECONDS;
   };
   /** RFC 9449 §4.3, checks 10 and 11: the nonce tells the time where there is one, so a wrong clock locks nobody out. */
   const judgeTime = ({ nonce, iat, exp, nbf }: ProofClaims): ProofVerdict | null => {
     // A proof needs neither claim. One that brings them asks to be judged by them, and without leeway (RFC 7519 §4.1.4).
-    if (exp !== null && exp * 1000 <= now()) return invalid('exp');
-    if (nbf !== null && nbf > now() / 1000 + CLOCK_AHEAD_SECONDS) return invalid('nbf');
+    if (exp !== null && exp * 1_000 <= now()) return invalid('exp');
+    if (nbf !== null && nbf > now() / 1_000 + CLOCK_AHEAD_SECONDS) return invalid('nbf');
     if (nonces === null) return isTimely(iat) ? null : invalid('iat');
     const isFresh = nonce === null ? !isNonceRequired && isTimely(iat) : nonces.isFresh(nonce);
     return isFresh ? null : { kind: 'nonce_needed' };
@@ -105,7 +104,7 @@ function invalid(fault: ProofFault): ProofVerdict {
   return { kind: 'invalid', fault };
 }
 
-interface ProofClaims {
+type ProofClaims = {
   readonly jti: string;
   readonly htm: string;
   readonly htu: string;
@@ -114,7 +113,7 @@ interface ProofClaims {
   readonly nbf: number | null;
   readonly nonce: string | null;
   readonly ath: string | null;
-}
+};
 
 /** Several header fields arrive joined by a comma, which is no character of a JWT. */
 const JWT = /^([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{86,683})$/;

@@ -1,12 +1,12 @@
 /** Counts what is under way, so that closing can wait for it. */
-export interface Drain {
+export type Drain = {
   readonly isClosing: () => boolean;
   /** Something begins; `leave` must follow when it ends. What enters after `close` is not waited for: ask `isClosing` first. */
   readonly enter: () => void;
   readonly leave: () => void;
   /** Resolves when nothing is under way any more. */
   readonly close: () => Promise<void>;
-}
+};
 
 export function createDrain(): Drain {
   let underWay = 0;

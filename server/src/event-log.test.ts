@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { HoldfastError } from './errors.ts';
-import { startEventLog } from './event-log.ts';
-import type { EventLogParts } from './event-log.ts';
+import { startEventLog, type EventLogParts } from './event-log.ts';
 import type { EventStore, StoredEvent } from './event-store.ts';
-import { CREDENTIALS, startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { CREDENTIALS, startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

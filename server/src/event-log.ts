@@ -8,12 +8,12 @@ import type { Policy } from './policy.ts';
 import type { SessionRecord } from './store.ts';
 
 /** Appends what was reported to the audit log, in batches, behind the requests that reported it. */
-export interface EventLog {
+export type EventLog = {
   /** Takes an event in; never waits and never throws. */
   readonly record: (event: HoldfastEvent) => void;
   /** Writes what is left, once. */
   readonly close: () => Promise<void>;
-}
+};
 
 const BATCH_SIZE = 200;
 /** How long events that anybody can cause are counted before their sum is written, in milliseconds. */
@@ -21,14 +21,14 @@ const NOISE_WINDOW_MS = 60_000;
 /** The part of the buffer that such events may fill: an outage must not lose news to them. */
 const NOISE_SHARE = 0.1;
 
-export interface EventLogParts {
+export type EventLogParts = {
   readonly append: EventStore['append'];
   readonly policy: Pick<Policy, 'eventBufferLimit' | 'eventRetryMs'>;
   /** Tells the operator; no event is in what it is given. */
   readonly warn: (message: string, failure: unknown) => void;
   /** Default: a minute. */
   readonly noiseWindowMs?: number;
-}
+};
 
 /** Starts writing the audit log. News is written before noise. */
 export function startEventLog({ append, policy, warn, noiseWindowMs = NOISE_WINDOW_MS }: EventLogParts): EventLog {

@@ -2,14 +2,14 @@ import type { EventsCounted, HoldfastEvent } from './events.ts';
 import { addressKeyOf } from './http/client-address.ts';
 
 /** Keeps the events that strangers and signed-in users can cause without end from filling the audit log. */
-export interface NoiseGate {
+export type NoiseGate = {
   /** Takes an event. @returns the queue that it is kept in as it is, or `counted`: the window's sum stands for it */
   readonly admit: (event: HoldfastEvent) => 'news' | 'noise' | 'counted';
   /** True once the window has begun: an event that can be repeated at will has come in. */
   readonly isOpen: () => boolean;
   /** Ends the window. @returns one event for each kind of which some were counted */
   readonly closeWindow: () => readonly EventsCounted[];
-}
+};
 
 /** Events of one kind of noise that are kept as they are in one window. */
 const KEPT_PER_WINDOW = 10;
@@ -19,7 +19,7 @@ const CHANGES_PER_WINDOW = 3;
 const NETWORKS_PER_WINDOW = 1_000;
 
 /** The events of one kind in one window. */
-interface Tally {
+type Tally = {
   kept: number;
   counted: number;
   readonly sinceMs: number;
@@ -27,7 +27,7 @@ interface Tally {
   readonly holders: Map<string, number>;
   /** Networks of the events that were counted. */
   readonly networks: Set<string>;
-}
+};
 
 /**
  * Starts without any. A window keeps so many events of a kind, and so many of one session or user; it counts the others, so
@@ -75,14 +75,14 @@ function newTally(sinceMs: number): Tally {
 const ANYBODY = '';
 
 /** The session or user whose holder can cause an event at will, as often as requests are let through. */
-interface Cause {
+type Cause = {
   /** {@link ANYBODY} when a stranger can. */
   readonly holder: string;
   /** Events of this holder that a window keeps. */
   readonly allowance: number;
   /** `news`: what the allowance lets through is kept, whatever others do. `noise`: all holders share {@link KEPT_PER_WINDOW}. */
   readonly queue: 'news' | 'noise';
-}
+};
 
 /** Null: nobody can cause the event without end, so that all of them are kept. */
 function causeOf(event: HoldfastEvent): Cause | null {

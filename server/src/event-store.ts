@@ -7,7 +7,7 @@ export type StoredEvent = HoldfastEvent & {
 };
 
 /** Which events to list. */
-export interface EventQuery {
+export type EventQuery = {
   readonly sub?: string;
   readonly sid?: string;
   readonly type?: HoldfastEvent['type'];
@@ -15,41 +15,41 @@ export interface EventQuery {
   readonly before?: Pick<StoredEvent, 'id' | 'atMs'>;
   /** Largest number of events. Default: 100. */
   readonly limit?: number;
-}
+};
 
 /** The audit log. Part of the {@link Store}. */
-export interface EventStore {
+export type EventStore = {
   /** Appends events and their webhook deliveries; an event whose id is there already is left as it is. */
   readonly append: (events: readonly StoredEvent[]) => Promise<void>;
   /** Newest first. */
   readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
   /** Deletes events older than the retention time, and what is left of their deliveries. */
   readonly deleteExpired: (retentionSeconds: number) => Promise<void>;
-}
+};
 
 /** An event on its way to one endpoint. */
-export interface Delivery {
+export type Delivery = {
   readonly event: StoredEvent;
   /** How often it was tried, this time included. */
   readonly attempts: number;
-}
+};
 
 /** What went wrong with the attempt of this number. */
-export interface FailedAttempt {
+export type FailedAttempt = {
   readonly attempts: number;
   readonly failure: string;
-}
+};
 
 /** An event that an endpoint did not get. */
-export interface AbandonedDelivery extends Delivery {
+export type AbandonedDelivery = {
   readonly endpoint: string;
   /** What went wrong the last time. */
   readonly failure: string;
   readonly abandonedAtMs: number;
-}
+} & Delivery;
 
 /** The outbox of the webhooks. Part of the {@link Store}; rows come with the events that are recorded. */
-export interface WebhookStore {
+export type WebhookStore = {
   /**
    * Takes deliveries that are due. Of several nodes each gets different ones, and has them to itself for the lease; what is
    * neither confirmed nor postponed by then is due again.
@@ -67,4 +67,4 @@ export interface WebhookStore {
   readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
   /** Makes every abandoned delivery of an endpoint due again. @returns how many */
   readonly revive: (endpoint: string) => Promise<number>;
-}
+};

@@ -49,14 +49,14 @@ export type HoldfastFact =
   | RequestAnswered;
 
 /** A sign-in was completed: a new session and its first tokens. */
-export interface SessionCreated {
+export type SessionCreated = {
   readonly type: 'session.created';
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
   readonly replaces: string | null;
   readonly address: string;
-}
+};
 
 /**
  * A refresh was answered with an access token.
@@ -66,7 +66,7 @@ export interface SessionCreated {
  * - `access_token_alone`: nothing was handed out; the client keeps the copy it has.
  * - `healed`: the database had lost writes and went on from the token. Worth an alarm.
  */
-export interface TokenRefreshed {
+export type TokenRefreshed = {
   readonly type: 'refresh.answered';
   readonly outcome: 'rotated' | 'replayed' | 'access_token_alone' | 'healed';
   readonly sid: string;
@@ -74,42 +74,42 @@ export interface TokenRefreshed {
   readonly clientId: string;
   /** The session's generation after this refresh. */
   readonly generation: number;
-}
+};
 
 /** A refresh was refused for good: `reason` is the machine-readable one of the answer. `sid` is null for garbage. */
-export interface RefreshRefused {
+export type RefreshRefused = {
   readonly type: 'refresh.refused';
   readonly sid: string | null;
   readonly clientId: string;
   readonly error: string;
   readonly reason: string;
   readonly address: string;
-}
+};
 
 /** A refresh was told to come back later (429), because two copies of one generation met within an interval. */
-export interface RefreshDelayed {
+export type RefreshDelayed = {
   readonly type: 'refresh.delayed';
   readonly sid: string;
   readonly clientId: string;
   readonly retryAfterMs: number;
   readonly address: string;
-}
+};
 
 /**
  * One generation was handed out so often that from now on it is handed out more rarely: its answers are lost on their way, or
  * its holder never uses them. Worth an alarm when there are many.
  */
-export interface RedeliveryPaced {
+export type RedeliveryPaced = {
   readonly type: 'refresh.redelivery_paced';
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
   readonly generation: number;
   readonly redeliveries: number;
-}
+};
 
 /** A session ended. With reason `reuse` two holders of one chain were found: worth an alarm. */
-export interface SessionRevoked {
+export type SessionRevoked = {
   readonly type: 'session.revoked';
   readonly sid: string;
   readonly sub: string;
@@ -117,51 +117,51 @@ export interface SessionRevoked {
   readonly reason: RevocationReason;
   /** Where the request that ended it came from; null when no request did, as with an administrator's call. */
   readonly address: string | null;
-}
+};
 
 /**
  * A session was used for the first time, and the earlier sessions of its device could not be ended: a row was held, or the
  * database did not answer. They live on until its next use. Worth a look when there are many.
  */
-export interface PredecessorsKept {
+export type PredecessorsKept = {
   readonly type: 'session.predecessors_kept';
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
-}
+};
 
 /** A password was wrong, or its user unknown: the event does not say which. */
-export interface SignInFailed {
+export type SignInFailed = {
   readonly type: 'sign_in.failed';
   readonly clientId: string;
   readonly address: string;
-}
+};
 
 /** A password was not even checked, because too many were wrong before: for the account or from the address. */
-export interface SignInDelayed {
+export type SignInDelayed = {
   readonly type: 'sign_in.delayed';
   readonly clientId: string;
   readonly address: string;
   readonly retryAfterMs: number;
-}
+};
 
 /**
  * A sign-in with the right credential or code was refused (429, `sign_in_rate`), because its account signs in too often: somebody
  * who knows the password may be making sessions, or a client asks for it again and again. Worth an alarm.
  */
-export interface SignInRateExceeded {
+export type SignInRateExceeded = {
   readonly type: 'sign_in.rate_exceeded';
   readonly sub: string;
   readonly clientId: string;
   readonly address: string;
   readonly retryAfterMs: number;
-}
+};
 
 /**
  * Events of one kind that the audit log did not keep one by one, because anybody can cause them without end: so many more in
  * this node's last minute. Listeners were told of each; the audit log and the webhooks get this sum.
  */
-export interface EventsCounted {
+export type EventsCounted = {
   readonly type: 'events.counted';
   /** The kind that was counted, such as `sign_in.failed`. */
   readonly counted: HoldfastFact['type'];
@@ -170,21 +170,21 @@ export interface EventsCounted {
   readonly networks: number;
   /** When the first of the minute happened: wall clock of this host, in milliseconds since the epoch. */
   readonly sinceMs: number;
-}
+};
 
 /** A way to sign in was added, changed or removed: worth telling the user. `sid` is null when an administrator did it. */
-export interface CredentialChanged {
+export type CredentialChanged = {
   readonly type: 'credential.changed';
   readonly sub: string;
   readonly sid: string | null;
   readonly change: 'password_changed' | 'password_removed' | 'passkey_added' | 'passkey_renamed' | 'passkey_removed';
-}
+};
 
-export interface UserChanged {
+export type UserChanged = {
   readonly type: 'user.changed';
   readonly sub: string;
   readonly change: 'created' | 'disabled' | 'enabled' | 'deleted';
-}
+};
 
 /**
  * A passkey's signature counter did not grow: its key may have been copied, or its authenticator counts badly. A signal of
@@ -192,49 +192,49 @@ export interface UserChanged {
  *
  * @see WebAuthn Level 3 §6.1.1
  */
-export interface PasskeyCounterRegressed {
+export type PasskeyCounterRegressed = {
   readonly type: 'passkey.counter_regressed';
   readonly sub: string;
   /** Base64url. */
   readonly credentialId: string;
-}
+};
 
 /** A token had a genuine tag and a wrong secret: somebody may hold the master secret without the database. */
-export interface SecretMismatched {
+export type SecretMismatched = {
   readonly type: 'refresh.secret_mismatched';
   readonly sid: string;
   readonly address: string;
-}
+};
 
 /** A DPoP proof was invalid: a faulty client, or somebody who repeats or alters proofs. Nothing changed. */
-export interface ProofRefused {
+export type ProofRefused = {
   readonly type: 'proof.refused';
   readonly path: string;
   readonly fault: ProofFault;
-}
+};
 
 /** A token of the right form named a server key that this node does not have: garbage, or nodes with different secrets. */
-export interface ServerKeyUnknown {
+export type ServerKeyUnknown = {
   readonly type: 'server_key.unknown';
-}
+};
 
 /** An event was not delivered to a webhook, after as many attempts as there are: look at the endpoint, then send it again. */
-export interface WebhookAbandoned {
+export type WebhookAbandoned = {
   readonly type: 'webhook.abandoned';
   readonly endpoint: string;
   readonly eventId: string;
   readonly attempts: number;
   readonly failure: string;
-}
+};
 
 /** The database did not answer or its answer was in doubt; the caller was told 503. `sqlState` is PostgreSQL's code, if any. */
-export interface DatabaseDoubted {
+export type DatabaseDoubted = {
   readonly type: 'database.doubted';
   readonly sqlState: string | null;
-}
+};
 
 /** One HTTP request was answered. */
-export interface RequestAnswered {
+export type RequestAnswered = {
   readonly type: 'request.answered';
   readonly method: string;
   readonly path: string;
@@ -242,7 +242,7 @@ export interface RequestAnswered {
   /** `error` and `reason` of the answer, when it was an error. */
   readonly error: string | null;
   readonly reason: string | null;
-}
+};
 
 /** How the parts of the server report a fact; adds the time and survives a listener that throws. */
 export type Report = (fact: HoldfastFact) => void;

@@ -1,7 +1,6 @@
 // An outage must not drown the log that should explain it.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createFaultLog } from './fault-log.ts';
-import type { Fault } from './fault-log.ts';
+import { createFaultLog, type Fault } from './fault-log.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

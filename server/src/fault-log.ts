@@ -1,14 +1,14 @@
 import type { Logger } from './holdfast.ts';
 
 /** Tells the operator of faults by changes of state: a line when a fault begins, and one with a count when it is over. */
-export interface FaultLog {
+export type FaultLog = {
   /** Notes one occurrence of a fault. */
   readonly note: (fault: Fault) => void;
   /** Writes the counts of the faults that are not over. Idempotent. */
   readonly close: () => void;
-}
+};
 
-export interface Fault {
+export type Fault = {
   /** The kind of a fault: from a closed set, never text that came with a request. */
   readonly kind: string;
   readonly level: 'warn' | 'error';
@@ -17,17 +17,17 @@ export interface Fault {
   readonly fields: object;
   /** How long it has to stay away to be over, for what is tried seldom. Default: a minute. */
   readonly quietMs?: number;
-}
+};
 
 /** A fault that is not over. */
-interface Standing {
+type Standing = {
   /** The last occurrence. */
   fault: Fault;
   readonly sinceMs: number;
   lastMs: number;
   count: number;
   timer: NodeJS.Timeout;
-}
+};
 
 const QUIET_MS = 60_000;
 /** Faults that are told apart at once; further ones share one kind. */

@@ -2,10 +2,8 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { Client } from 'pg';
 import { createHoldfast } from './holdfast.ts';
 import { MIGRATIONS } from './postgres/migrations.ts';
-import { ISSUER, serverOptions, startTestServer, toTokens } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { ISSUER, serverOptions, startTestServer, toTokens, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

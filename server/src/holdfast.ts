@@ -7,22 +7,20 @@ import {
   createSessionAdministration,
   createWebhookAdministration,
   startReportedEndings,
+  type AuditLog,
+  type SessionAdministration,
+  type Webhooks,
 } from './administration.ts';
-import type { AuditLog, SessionAdministration, Webhooks } from './administration.ts';
-import { createAccessTokens } from './access-token.ts';
-import type { AccessTokenVerdict } from './access-token.ts';
+import { createAccessTokens, type AccessTokenVerdict } from './access-token.ts';
 import { isAudience } from './audiences.ts';
 import { createAuthorizationCodes } from './authorization-codes.ts';
-import { isOrigin, registerClients } from './clients.ts';
-import type { ClientRegistration } from './clients.ts';
-import { createProofVerifier } from './dpop.ts';
-import type { ProofVerifier } from './dpop.ts';
+import { isOrigin, registerClients, type ClientRegistration } from './clients.ts';
+import { createProofVerifier, type ProofVerifier } from './dpop.ts';
 import { createDpopNonces } from './dpop-nonce.ts';
 import { createDrain } from './drain.ts';
 import { HoldfastError } from './errors.ts';
 import type { HoldfastEvent } from './events.ts';
-import { createFaultLog } from './fault-log.ts';
-import type { FaultLog } from './fault-log.ts';
+import { createFaultLog, type FaultLog } from './fault-log.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
 import type { EndpointParts } from './http/endpoint.ts';
 import { createFetchHandler } from './http/fetch-handler.ts';
@@ -32,26 +30,27 @@ import { clientAddressOf } from './http/client-address.ts';
 import { createAddressLimit } from './http/rate-limit.ts';
 import { answerRequest, answerUnknownPath, routeOf } from './http/router.ts';
 import { createIntrospection } from './introspection.ts';
-import { createKeyRing } from './keys.ts';
-import type { KeyRing } from './keys.ts';
+import { createKeyRing, type KeyRing } from './keys.ts';
 import { startMaintenance } from './maintenance.ts';
 import { createMetrics } from './metrics.ts';
 import { createOperation } from './operation.ts';
 import { createPasswords } from './passwords.ts';
 import { createPeople } from './people.ts';
-import { resolvePolicy } from './policy.ts';
-import type { Policy } from './policy.ts';
-import { closeConnections, longestTransactionMs, openConnections, sqlStateOf } from './postgres/connections.ts';
-import type { Connections } from './postgres/connections.ts';
+import { resolvePolicy, type Policy } from './policy.ts';
+import {
+  closeConnections,
+  longestTransactionMs,
+  openConnections,
+  sqlStateOf,
+  type Connections,
+} from './postgres/connections.ts';
 import { deleteExpired } from './postgres/housekeeping.ts';
 import { migrate } from './postgres/migrations.ts';
 import { createRevocationReading } from './postgres/revocation-reading.ts';
 import { openStore } from './postgres/store.ts';
 import type { MassEndings } from './mass-endings.ts';
-import { reportAnswer, startReporting } from './reporting.ts';
-import type { Reporting } from './reporting.ts';
-import { registerResourceServers } from './resource-servers.ts';
-import type { ResourceServerRegistration } from './resource-servers.ts';
+import { reportAnswer, startReporting, type Reporting } from './reporting.ts';
+import { registerResourceServers, type ResourceServerRegistration } from './resource-servers.ts';
 import { createRevocationFeed } from './revocation-feed.ts';
 import { createSessions } from './sessions.ts';
 import { loadSigningKeys } from './signing-keys.ts';
@@ -59,17 +58,16 @@ import type { ResourceRequest } from './token-binding.ts';
 import { traceRequest } from './tracing.ts';
 import type { Store } from './store.ts';
 import type { Users } from './users.ts';
-import { registerWebhooks } from './webhooks.ts';
-import type { WebhookRegistration } from './webhooks.ts';
+import { registerWebhooks, type WebhookRegistration } from './webhooks.ts';
 
 /** Where messages for operators go. pino fits as it is. */
-export interface Logger {
+export type Logger = {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-}
+};
 
-export interface HoldfastOptions {
+export type HoldfastOptions = {
   /** Where clients reach this server: an origin without a path, such as `https://id.example`. */
   readonly issuer: string;
   /** `postgres://…`. The role must be allowed to create the schema `holdfast` when it is missing. */
@@ -117,10 +115,10 @@ export interface HoldfastOptions {
   readonly onEvent?: (event: HoldfastEvent) => void;
   /** Default: pino on standard output, warnings and errors. */
   readonly logger?: Logger;
-}
+};
 
 /** A running server. Several of them, in one process or many, may share a database. */
-export interface Holdfast {
+export type Holdfast = {
   /** Answers a request to one of our endpoints; null when the path is not ours. Never throws. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse | null>;
   /** For node:http, Express and the like. Mount it before anything that reads bodies. Without `next` an unknown path is 404. */
@@ -151,7 +149,7 @@ export interface Holdfast {
   readonly retire: () => void;
   /** Refuses new requests with 503, waits for those under way, then closes the database connections. Idempotent. */
   readonly close: () => Promise<void>;
-}
+};
 
 /**
  * Starts a server: migrates the database, loads or creates the signing keys.
@@ -216,7 +214,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
           metrics,
           probe: connections.probe,
           signingKeys,
-          maxKeyAgeMs: (policy.signingKeyLeadSeconds * 1000) / 2,
+          maxKeyAgeMs: (policy.signingKeyLeadSeconds * 1_000) / 2,
           metricsToken: options.metricsToken ?? null,
         }),
       },
@@ -252,14 +250,14 @@ export function readSettings(options: HoldfastOptions) {
 }
 
 /** What is behind the endpoints. */
-interface Backstage {
+type Backstage = {
   readonly trustedProxies: number;
   readonly connections: Connections;
   readonly faults: FaultLog;
   readonly store: Pick<Store, 'events' | 'webhooks'>;
   readonly reporting: Reporting;
   readonly endings: MassEndings;
-}
+};
 
 type Peer = Pick<HttpRequest, 'headers' | 'remoteAddress'>;
 
@@ -292,7 +290,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
       { name: 'audit log', run: () => store.events.deleteExpired(policy.eventRetentionSeconds) },
       { name: 'expired rows', run: () => deleteExpired(connections.durable, policy.expiredRetentionSeconds) },
     ],
-    policy.signingKeyPollSeconds * 1000,
+    policy.signingKeyPollSeconds * 1_000,
     (task, error) =>
       faults.note({
         kind: `maintenance: ${task}`,

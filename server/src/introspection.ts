@@ -1,16 +1,14 @@
-import { audienceKey } from './audiences.ts';
-import type { AudienceSet } from './audiences.ts';
+import { audienceKey, type AudienceSet } from './audiences.ts';
 import type { AccessTokenClaims, AccessTokens } from './access-token.ts';
 import type { Client, Clients } from './clients.ts';
 import { HoldfastError } from './errors.ts';
 import type { KeyRing } from './keys.ts';
 import type { Policy } from './policy.ts';
-import { parseRefreshToken, REFRESH_TOKEN_PREFIX } from './refresh-token.ts';
-import type { RefreshToken } from './refresh-token.ts';
+import { parseRefreshToken, REFRESH_TOKEN_PREFIX, type RefreshToken } from './refresh-token.ts';
 import { decide } from './rotation.ts';
 import type { SessionRecord, SessionStore } from './store.ts';
 
-export interface IntrospectionRequest {
+export type IntrospectionRequest = {
   readonly token: string;
   /** The client that a refresh token is said to be of; null when nobody said. */
   readonly clientId: string | null;
@@ -18,7 +16,7 @@ export interface IntrospectionRequest {
   readonly audiences: AudienceSet;
   /** Verifies the request's DPoP proof. @returns the thumbprint of its key; null when there is no proof */
   readonly verifyProof: () => string | null;
-}
+};
 
 /** What a token means now. */
 export type IntrospectionAnswer =
@@ -29,13 +27,13 @@ export type IntrospectionAnswer =
   /** A bound refresh token is told about to the holder of its key alone. */
   | { readonly kind: 'proof_missing' };
 
-export interface IntrospectionParts {
+export type IntrospectionParts = {
   readonly store: Pick<SessionStore, 'read' | 'findLive'>;
   readonly accessTokens: Pick<AccessTokens, 'read'>;
   readonly clients: Clients;
   readonly keyRing: KeyRing;
   readonly policy: Policy;
-}
+};
 
 /**
  * Answers what a token means at this moment, by the database: an access token of an ended session is inactive at once.

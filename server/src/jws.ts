@@ -1,5 +1,4 @@
-import { generateKeyPairSync, sign, verify } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
 
 /**
  * Algorithms that access tokens can be signed with.
@@ -19,7 +18,7 @@ export function generateSigningKeyPair(algorithm: SigningAlgorithm): {
     case 'EdDSA':
       return generateKeyPairSync('ed25519');
     case 'RS256':
-      return generateKeyPairSync('rsa', { modulusLength: 2048 });
+      return generateKeyPairSync('rsa', { modulusLength: 2_048 });
   }
 }
 

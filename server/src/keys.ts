@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 
 /** What is derived from one master secret. */
-export interface ServerKey {
+export type ServerKey = {
   /**
    * Derived from the secret as well: two nodes that were given different secrets disagree about ids, so one answers the
    * other's tokens "not now" (503) and not "never" (`invalid_grant`).
@@ -14,15 +14,15 @@ export interface ServerKey {
   readonly challengeKey: Buffer;
   /** Hides whose password attempts are counted. */
   readonly attemptKey: Buffer;
-}
+};
 
 /** The server keys of a node: one mints, several verify, some were given up. */
-export interface KeyRing {
+export type KeyRing = {
   readonly minting: ServerKey;
   /** The minting key and the accepted ones. */
   readonly verifying: readonly [ServerKey, ...ServerKey[]];
   readonly find: (id: number) => ServerKey | 'unknown' | 'retired';
-}
+};
 
 const MINIMUM_SECRET_BYTES = 32;
 

@@ -1,19 +1,19 @@
 /** Work in the background that goes on until it is stopped. */
-export interface Loop {
+export type Loop = {
   /** Ends the pause under way; not the one after a failure, so that an outage is not hammered. */
   nudge(): void;
   /** Starts no further step and waits for the one under way. */
   stop(): Promise<void>;
-}
+};
 
-export interface LoopParts {
+export type LoopParts = {
   /** One step. @returns whether there is more to do at once */
   readonly step: () => Promise<boolean>;
   /** Pause while there is nothing more to do, in milliseconds. */
   readonly pauseMs: number;
   /** Told what a step threw; the loop goes on after a pause. */
   readonly onFailure: (failure: unknown) => void;
-}
+};
 
 type Progress = 'more' | 'done' | 'failed';
 

@@ -1,14 +1,14 @@
 /** Work that every node does now and then. It must be harmless when several nodes do it at once, or when none does for a day. */
-export interface MaintenanceTask {
+export type MaintenanceTask = {
   readonly name: string;
   /** @throws whatever kept it from being done; it is tried again at the next round */
   readonly run: () => Promise<void>;
-}
+};
 
-export interface Maintenance {
+export type Maintenance = {
   /** Ends the rounds and waits for the one under way. Idempotent. */
   readonly stop: () => Promise<void>;
-}
+};
 
 /** How much of the interval is left to chance, so that nodes that start together do not work together for ever. */
 const JITTER = 0.2;

@@ -3,10 +3,8 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { revokeSessions } from './cli/administer.ts';
-import { serverOptions, startTestServer } from './testing/client.ts';
-import type { TestServer, Tokens } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { serverOptions, startTestServer, type TestServer, type Tokens } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 

@@ -4,15 +4,15 @@ import type { Policy } from './policy.ts';
 import type { MassEndingStore } from './subject-store.ts';
 
 /** How far ending many sessions has got. */
-export interface EndingProgress {
+export type EndingProgress = {
   /** Sessions that ended so far. */
   readonly count: number;
   /** False: the rest ends soon, without the caller. */
   readonly isComplete: boolean;
-}
+};
 
 /** Ends many sessions of a user, slice by slice. The intent is in the database, so that any node can finish it. */
-export interface MassEndings {
+export type MassEndings = {
   /**
    * Goes on with an intent until all of its sessions have ended, for at most `endingWaitMs`; then the rest goes on in the
    * background.
@@ -22,15 +22,15 @@ export interface MassEndings {
   readonly finish: (intent: string | null) => Promise<EndingProgress>;
   /** Starts no further slice and waits for those under way. Other nodes finish what is left. */
   readonly close: () => Promise<void>;
-}
+};
 
-export interface MassEndingsParts {
+export type MassEndingsParts = {
   readonly store: MassEndingStore;
   readonly policy: Pick<Policy, 'endingSliceSize' | 'endingWaitMs' | 'endingPollMs'>;
   readonly report: Report;
   /** Told what kept a slice in the background from being done; it is tried again. */
   readonly onFailure: (failure: unknown) => void;
-}
+};
 
 /** Also goes on with what other nodes have left. */
 export function startMassEndings({ store, policy, report, onFailure }: MassEndingsParts): MassEndings {

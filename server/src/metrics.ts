@@ -5,7 +5,7 @@ import type { Connections } from './postgres/connections.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 /** What this node counts, in Prometheus' text format. Labels come from closed sets: no id, address or input of anybody. */
-export interface Metrics {
+export type Metrics = {
   readonly contentType: string;
   /** Every metric, as `/metrics` answers them. */
   readonly expose: () => Promise<string>;
@@ -14,14 +14,14 @@ export interface Metrics {
   readonly observeRequest: (route: string, status: number, durationMs: number) => void;
   /** @param size how many refreshes one statement served */
   readonly observeBatch: (size: number) => void;
-}
+};
 
-export interface MetricsParts {
+export type MetricsParts = {
   readonly connections: Connections;
   readonly signingKeys: Pick<SigningKeys, 'ageMs'>;
   /** Adds CPU, memory, event loop and garbage collection of the process; for a process that is ours alone. */
   readonly hasProcessMetrics: boolean;
-}
+};
 
 /** Powers of two up to the default size of a batch. */
 const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
@@ -57,7 +57,7 @@ export function createMetrics({ connections, signingKeys, hasProcessMetrics }: M
       help: 'Time since this node last read the signing keys',
       registers: [],
       collect() {
-        this.set(signingKeys.ageMs() / 1000);
+        this.set(signingKeys.ageMs() / 1_000);
       },
     }),
   );
@@ -67,7 +67,7 @@ export function createMetrics({ connections, signingKeys, hasProcessMetrics }: M
     observe: createFactCounters(registry),
     observeRequest: (route, status, durationMs) => {
       requests.inc({ route, status });
-      latencies.observe({ route }, durationMs / 1000);
+      latencies.observe({ route }, durationMs / 1_000);
     },
     observeBatch: (size) => batches.observe(size),
   };

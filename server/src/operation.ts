@@ -4,26 +4,26 @@ import { run } from './postgres/connections.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 /** Whether this node should be sent requests, and what keeps it from them. */
-export interface Readiness {
+export type Readiness = {
   readonly isReady: boolean;
   readonly checks: {
     readonly database: 'ok' | 'failed';
     readonly signing_keys: 'ok' | 'stale';
     readonly node: 'ok' | 'retiring';
   };
-}
+};
 
 /** What the endpoints of operation speak for. */
-export interface Operation {
+export type Operation = {
   readonly metrics: Metrics;
   readonly readiness: () => Promise<Readiness>;
   /** From now on not ready; requests go on being answered. */
   readonly retire: () => void;
   /** Bearer token that opens `/metrics`; null opens it to this host alone. */
   readonly metricsToken: string | null;
-}
+};
 
-export interface OperationParts {
+export type OperationParts = {
   readonly metrics: Metrics;
   /** A connection of its own: work that waits for others must not make the node look broken. */
   readonly probe: Pool;
@@ -31,7 +31,7 @@ export interface OperationParts {
   /** Keys older than this could miss the change to the next one. */
   readonly maxKeyAgeMs: number;
   readonly metricsToken: string | null;
-}
+};
 
 /** A database that takes longer than this to say that it is there, is not ready. */
 const DATABASE_WAIT_MS = 2_000;

@@ -1,8 +1,7 @@
 // A database that is away: the log that should explain it must not drown in it.
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { startTestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

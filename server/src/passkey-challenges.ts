@@ -2,13 +2,13 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { KeyRing } from './keys.ts';
 
 /** A challenge that is waiting for its answer. */
-export interface PasskeyChallenge {
+export type PasskeyChallenge = {
   readonly challenge: Buffer;
   /** Seconds since the epoch. */
   readonly expiresAtSeconds: number;
-}
+};
 
-export interface PasskeyChallenges {
+export type PasskeyChallenges = {
   /**
    * Makes a challenge for one ceremony.
    *
@@ -26,7 +26,7 @@ export interface PasskeyChallenges {
   claim(challenge: Buffer): boolean;
   /** Gives a challenge back whose answer could not be judged. */
   release(challenge: Buffer): void;
-}
+};
 
 const CHALLENGE_BYTES = 32;
 const TAG_BYTES = 32;
@@ -77,7 +77,7 @@ export function createPasskeyChallenges(
     issue: (binding) => {
       const { id, challengeKey } = keyRing.minting;
       const challenge = randomBytes(CHALLENGE_BYTES);
-      const expiresAtSeconds = Math.floor(nowMs() / 1000) + lifetimeSeconds;
+      const expiresAtSeconds = Math.floor(nowMs() / 1_000) + lifetimeSeconds;
       const head = Buffer.alloc(HEAD_BYTES);
       head.writeUInt16BE(id, 0);
       head.writeUIntBE(expiresAtSeconds, 2, 6);

@@ -1,6 +1,5 @@
 import { cose, decodeCredentialPublicKey } from '@simplewebauthn/server/helpers';
-import { readProofKey } from './proof-key.ts';
-import type { ProofAlgorithm } from './proof-key.ts';
+import { readProofKey, type ProofAlgorithm } from './proof-key.ts';
 
 /** The members of COSE keys as members of JWKs. @see RFC 9053 §7.1, RFC 8230 §4 */
 const KEY_TYPES: ReadonlyMap<
@@ -37,9 +36,9 @@ const CURVES: ReadonlyMap<unknown, string> = new Map([
   [6, 'Ed25519'],
 ]);
 
-interface CoseKey {
+type CoseKey = {
   readonly get: (member: number) => unknown;
-}
+};
 
 /**
  * Checks the public key of a new passkey: a point on its curve and not of small order, a large modulus and exponent. There is no

@@ -1,8 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { readAssertion, readAttestation, verifyAssertion, verifyAttestation } from './passkey-responses.ts';
-import { createSoftAuthenticator } from './testing/authenticator.ts';
-import type { Deviation } from './testing/authenticator.ts';
+import { createSoftAuthenticator, type Deviation } from './testing/authenticator.ts';
 
 const ORIGIN = 'https://id.example';
 const RELYING_PARTY = { rpId: 'id.example', origins: new Set([ORIGIN]) };
@@ -88,7 +87,7 @@ const bytesOf = (text: string | undefined): Buffer => Buffer.from(text ?? '', 'b
 
 // A passkey's key comes without attestation: with one of these, anybody who knows its id could sign in as its user.
 describe('a passkey whose key anybody could use is not registered', () => {
-  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' });
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 }).publicKey.export({ format: 'jwk' });
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
   const ed = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
   const exponent = Buffer.from([1, 0, 1]);

@@ -1,14 +1,18 @@
-import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server';
-import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
+import {
+  verifyAuthenticationResponse,
+  verifyRegistrationResponse,
+  type AuthenticationResponseJSON,
+  type RegistrationResponseJSON,
+} from '@simplewebauthn/server';
 import type { PasskeyRelyingParty } from './clients.ts';
 import { isSoundPasskey } from './passkey-key.ts';
 import type { NewPasskeyRecord, PasskeyRecord } from './user-store.ts';
 
 /** A browser's response whose form is right; nothing in it is verified. */
-export interface PasskeyResponse<Json> {
+export type PasskeyResponse<Json> = {
   readonly json: Json;
   readonly credentialId: Buffer;
-}
+};
 
 /** What an authenticator's signature vouches for. */
 export type VerifiedUse = Pick<PasskeyRecord, 'signCount' | 'isBackedUp'>;
@@ -16,7 +20,7 @@ export type VerifiedCredential = Omit<NewPasskeyRecord, 'sub' | 'userHandle' | '
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 /** WebAuthn Level 3 §5.8.3: an id is at most 1023 bytes. */
-const MAXIMUM_ID_BYTES = 1023;
+const MAXIMUM_ID_BYTES = 1_023;
 /** What WebAuthn knows and what may come has this form; the browser tells them, nobody vouches for them. */
 const TRANSPORT = /^[a-z-]{1,32}$/;
 const MAXIMUM_TRANSPORTS = 8;

@@ -1,10 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import { createSoftAuthenticator } from './testing/authenticator.ts';
-import type { CeremonyOptions, Deviation, SoftAuthenticator } from './testing/authenticator.ts';
-import { ISSUER, newVerifier, startTestServer, toTokens } from './testing/client.ts';
-import type { Answer, TestServer, Tokens } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import {
+  createSoftAuthenticator,
+  type CeremonyOptions,
+  type Deviation,
+  type SoftAuthenticator,
+} from './testing/authenticator.ts';
+import {
+  ISSUER,
+  newVerifier,
+  startTestServer,
+  toTokens,
+  type Answer,
+  type TestServer,
+  type Tokens,
+} from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,7 +1,8 @@
-import { generateAuthenticationOptions, generateRegistrationOptions } from '@simplewebauthn/server';
-import type {
-  PublicKeyCredentialCreationOptionsJSON,
-  PublicKeyCredentialRequestOptionsJSON,
+import {
+  generateAuthenticationOptions,
+  generateRegistrationOptions,
+  type PublicKeyCredentialCreationOptionsJSON,
+  type PublicKeyCredentialRequestOptionsJSON,
 } from '@simplewebauthn/server';
 import type { Client } from './clients.ts';
 import type { CredentialChanged, Report } from './events.ts';
@@ -10,23 +11,22 @@ import { readAssertion, readAttestation, verifyAssertion, verifyAttestation } fr
 import type { Policy } from './policy.ts';
 import type { SubjectStore } from './subject-store.ts';
 import type { PasskeyRecord, PasskeyStore, UserChange } from './user-store.ts';
-import { toUser } from './users.ts';
-import type { User } from './users.ts';
+import { toUser, type User } from './users.ts';
 
 /** What begins a ceremony: options for the browser, and the session that its response belongs to. */
-export interface CeremonyStart<Options> {
+export type CeremonyStart<Options> = {
   readonly session: string;
   readonly options: Options;
-}
+};
 
-export interface PasskeySignIn {
+export type PasskeySignIn = {
   readonly client: Client;
   readonly codeChallenge: string;
   /** From {@link Passkeys.requestOptions}. */
   readonly session: string;
   /** JSON of the browser's `PublicKeyCredential`. */
   readonly response: string;
-}
+};
 
 /**
  * - `unknown`: no such passkey, or no longer.
@@ -37,11 +37,11 @@ export type PasskeyVerdict =
   | { readonly kind: 'malformed' | 'invalid_session' | 'unknown' | 'refused' };
 
 /** A signed-in user who changes passkeys. */
-export interface PasskeyHolder {
+export type PasskeyHolder = {
   readonly sub: string;
   readonly sid: string;
   readonly client: Client;
-}
+};
 
 export type PasskeyRegistration =
   | { readonly kind: 'registered'; readonly passkey: PasskeyRecord }
@@ -49,7 +49,7 @@ export type PasskeyRegistration =
   | { readonly kind: 'malformed' | 'invalid_session' | 'refused' | 'taken' };
 
 /** Passkeys: discoverable credentials with user verification. Everything may throw HoldfastError `unavailable`. */
-export interface Passkeys {
+export type Passkeys = {
   /** Begins a sign-in, by autofill or button. Touches no database and tells nothing about any user. */
   requestOptions(client: Client, codeChallenge: string): Promise<CeremonyStart<PublicKeyCredentialRequestOptionsJSON>>;
   authenticate(signIn: PasskeySignIn): Promise<PasskeyVerdict>;
@@ -62,20 +62,20 @@ export interface Passkeys {
   /** @returns null when the user has no such passkey */
   rename(holder: PasskeyHolder, credentialId: Buffer, name: string): Promise<PasskeyRecord | null>;
   remove(holder: PasskeyHolder, credentialId: Buffer): Promise<UserChange>;
-}
+};
 
-export interface PasskeysParts {
+export type PasskeysParts = {
   readonly store: PasskeyStore;
   readonly userHandleOf: SubjectStore['userHandleOf'];
   readonly challenges: PasskeyChallenges;
   readonly policy: Pick<Policy, 'passkeyChallengeLifetimeSeconds' | 'passkeysPerUser'>;
   readonly report: Report;
-}
+};
 
 /** @see WebAuthn Level 3 §7 */
 export function createPasskeys(parts: PasskeysParts): Passkeys {
   const { store, userHandleOf, challenges, policy, report } = parts;
-  const timeout = policy.passkeyChallengeLifetimeSeconds * 1000;
+  const timeout = policy.passkeyChallengeLifetimeSeconds * 1_000;
   const reportChange = ({ sub, sid }: PasskeyHolder, change: CredentialChanged['change']): void =>
     report({ type: 'credential.changed', sub, sid, change });
   return {

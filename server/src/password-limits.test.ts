@@ -1,12 +1,9 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import type { HttpRequest } from './http/message.ts';
-import { createSoftAuthenticator } from './testing/authenticator.ts';
-import type { CeremonyOptions } from './testing/authenticator.ts';
-import { CREDENTIALS, ISSUER, newVerifier, startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { createSoftAuthenticator, type CeremonyOptions } from './testing/authenticator.ts';
+import { CREDENTIALS, ISSUER, newVerifier, startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -30,11 +27,11 @@ beforeEach(async () => {
   await server.holdfast.database.query('TRUNCATE holdfast.password_attempts, holdfast.familiar_networks');
 });
 
-interface Attempt {
+type Attempt = {
   readonly status: number;
   readonly retryAfter: number;
   readonly body: string;
-}
+};
 
 async function attempt(
   username: string,

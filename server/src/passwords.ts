@@ -2,7 +2,7 @@ import { hash, verify } from '@node-rs/argon2';
 import { HoldfastError } from './errors.ts';
 import type { Policy } from './policy.ts';
 
-export interface Passwords {
+export type Passwords = {
   /** @throws HoldfastError `overloaded` */
   hash(password: string): Promise<string>;
   /**
@@ -11,7 +11,7 @@ export interface Passwords {
    * @throws HoldfastError `overloaded`
    */
   verify(passwordHash: string | null, password: string): Promise<boolean>;
-}
+};
 
 /**
  * Argon2id, which is the library's default, with 19 MiB, 2 passes, 1 lane.

@@ -1,19 +1,16 @@
 import type { KeyRing } from './keys.ts';
 import type { MassEndings } from './mass-endings.ts';
 import { createPasskeyChallenges } from './passkey-challenges.ts';
-import { createPasskeys } from './passkeys.ts';
-import type { Passkeys } from './passkeys.ts';
+import { createPasskeys, type Passkeys } from './passkeys.ts';
 import { createPasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
 import type { Policy } from './policy.ts';
 import type { Report } from './events.ts';
 import type { Store } from './store.ts';
-import { createSignInRate } from './sign-in-rate.ts';
-import type { SignInRate } from './sign-in-rate.ts';
-import { createUsers } from './users.ts';
-import type { PasswordSignIn, Users } from './users.ts';
+import { createSignInRate, type SignInRate } from './sign-in-rate.ts';
+import { createUsers, type PasswordSignIn, type Users } from './users.ts';
 
-export interface PeopleParts {
+export type PeopleParts = {
   readonly store: Pick<Store, 'subjects' | 'users' | 'passkeys' | 'attempts'>;
   readonly keyRing: KeyRing;
   readonly policy: Policy;
@@ -23,15 +20,15 @@ export interface PeopleParts {
   readonly isKnownPassword: (password: string) => boolean | Promise<boolean>;
   /** Ends the sessions of an intent. */
   readonly endMany: MassEndings['finish'];
-}
+};
 
 /** Users and their credentials. */
-export interface People {
+export type People = {
   readonly users: Users;
   readonly passwordSignIn: PasswordSignIn;
   readonly passkeys: Passkeys;
   readonly signInRate: SignInRate;
-}
+};
 
 export function createPeople(parts: PeopleParts): People {
   const { store, keyRing, policy, passwords, report, isKnownPassword, endMany } = parts;

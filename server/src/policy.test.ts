@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { DEFAULT_POLICY, SESSION_LIFETIMES } from './policy.ts';
-import type { SessionLifetimes } from './policy.ts';
+import { DEFAULT_POLICY, SESSION_LIFETIMES, type SessionLifetimes } from './policy.ts';
 
 /** `30 days`, `12 hours`, `15 minutes`: the largest unit that fits without a rest. */
 function tell(seconds: number): string {

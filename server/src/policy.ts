@@ -10,7 +10,7 @@ export const CLOCK_AHEAD_SECONDS = 10;
  *
  * Pure data and one check; nothing here reads a clock.
  */
-export interface Policy {
+export type Policy = {
   /**
    * A refresh token is handed out at most once per interval, and the near past is not judged while the last rotation may
    * still be under way. Must be at least a client's response deadline (15 s in ours) plus the longest life of a message
@@ -172,7 +172,7 @@ export interface Policy {
   readonly passkeyChallengeLifetimeSeconds: number;
   /** Passkeys that one user may register. */
   readonly passkeysPerUser: number;
-}
+};
 
 export const DEFAULT_POLICY: Policy = {
   rotationIntervalMs: 60_000,

@@ -1,11 +1,10 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { readProofKey } from './proof-key.ts';
-import type { ProofAlgorithm } from './proof-key.ts';
+import { readProofKey, type ProofAlgorithm } from './proof-key.ts';
 
 type Jwk = Readonly<Record<string, unknown>>;
 
-const rsa: Jwk = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }) };
+const rsa: Jwk = { ...generateKeyPairSync('rsa', { modulusLength: 2_048 }).publicKey.export({ format: 'jwk' }) };
 const ec: Jwk = { ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }) };
 const edPair = generateKeyPairSync('ed25519');
 const ed: Jwk = { ...edPair.publicKey.export({ format: 'jwk' }) };
@@ -24,8 +23,8 @@ const SMALL_ORDER = [
   0n,
   1n,
   P - 1n,
-  2707385501144840649318225287225658788936804267575313519463743609750303402022n,
-  55188659117513257062467267217118295137698188065244968500265048394206261417927n,
+  2_707_385_501_144_840_649_318_225_287_225_658_788_936_804_267_575_313_519_463_743_609_750_303_402_022n,
+  55_188_659_117_513_257_062_467_267_217_118_295_137_698_188_065_244_968_500_265_048_394_206_261_417_927n,
 ];
 /** Every `y` that fits into 255 bits and is beyond the field. */
 const BEYOND_FIELD = Array.from({ length: 19 }, (_, index) => P + BigInt(index));

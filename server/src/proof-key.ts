@@ -1,5 +1,4 @@
-import { constants, createHash, createPublicKey, verify } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { constants, createHash, createPublicKey, verify, type KeyObject } from 'node:crypto';
 
 /**
  * Signature algorithms of DPoP proofs: asymmetric ones only, each with one kind of key.
@@ -10,11 +9,11 @@ export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'] 
 export type ProofAlgorithm = (typeof PROOF_ALGORITHMS)[number];
 
 /** A public key as a proof carries it, after its check. */
-export interface ProofKey {
+export type ProofKey = {
   /** RFC 7638 thumbprint, SHA-256. */
   readonly jkt: string;
   readonly verify: (signed: string, signature: Buffer) => boolean;
-}
+};
 
 /** The members that make a key, in the order of RFC 7638 §3.2, and the only ones that are looked at. */
 type PublicJwk =
@@ -92,8 +91,8 @@ const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
   0n,
   1n,
   FIELD_PRIME - 1n,
-  0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
-  0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n,
+  0x05_fc_53_6d_88_02_38_b1_39_33_c6_d3_05_ac_df_d5_f0_98_ef_f2_89_f4_c3_45_b0_27_b2_c2_8f_95_e8_26n,
+  0x7a_03_ac_92_77_fd_c7_4e_c6_cc_39_2c_fa_53_20_2a_0f_67_10_0d_76_0b_3c_ba_4f_d8_4d_3d_70_6a_17_c7n,
 ]);
 
 /**

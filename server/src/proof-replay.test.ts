@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createResourceGuard } from './resource/guard.ts';
 import { createHoldfast } from './holdfast.ts';
-import { ISSUER, serverOptions, startTestServer, toTokens } from './testing/client.ts';
-import type { Answer, TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { ISSUER, serverOptions, startTestServer, toTokens, type Answer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 import { AUDIENCE, createTestIssuer, createTestProofKey, TOKEN_ISSUER } from './testing/issuer.ts';
 import { athOf, createProver } from './testing/proof.ts';
 

@@ -10,13 +10,13 @@ import { LAST_GENERATION } from './rotation.ts';
  * The tag is keyed by a server key and covers everything before it, so garbage is told apart without the database. The
  * secret comes from the session's seed, so neither a leaked database nor a leaked server key alone can mint a token.
  */
-export interface RefreshToken {
+export type RefreshToken = {
   readonly keyId: number;
   readonly sid: string;
   readonly generation: number;
   readonly nonce: Buffer;
   readonly secret: Buffer;
-}
+};
 
 /** What became of a presented string. */
 export type ParsedRefreshToken =

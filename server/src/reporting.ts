@@ -11,20 +11,20 @@ import { startWebhookDelivery } from './webhook-delivery.ts';
 import type { Webhook } from './webhooks.ts';
 
 /** Where facts go: to listeners at once, to the audit log and the webhooks soon after. */
-export interface Reporting {
+export type Reporting = {
   readonly report: Report;
   /** Ends deliveries and writes what is left. */
   readonly close: () => Promise<void>;
-}
+};
 
-export interface ReportingParts {
+export type ReportingParts = {
   readonly store: Pick<Store, 'events' | 'webhooks'>;
   readonly webhooks: readonly Webhook[];
   readonly policy: Policy;
   /** Called for every fact, in order; what one throws is noted and changes nothing. */
   readonly listeners: readonly ((event: HoldfastEvent) => void)[];
   readonly faults: FaultLog;
-}
+};
 
 export function startReporting({ store, webhooks, policy, listeners, faults }: ReportingParts): Reporting {
   const warnOf =

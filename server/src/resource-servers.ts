@@ -1,25 +1,24 @@
 import { createHash } from 'node:crypto';
-import { audienceKey, isSameAudience, readAudiences } from './audiences.ts';
-import type { AudienceSet, ServerAudiences } from './audiences.ts';
+import { audienceKey, isSameAudience, readAudiences, type AudienceSet, type ServerAudiences } from './audiences.ts';
 
 /** A resource server that may ask this server about tokens. */
-export interface ResourceServerRegistration {
+export type ResourceServerRegistration = {
   /** As which it authenticates: 1 to 255 visible ASCII characters. */
   readonly id: string;
   /** At least 32 bytes, from a random source; no other resource server's. */
   readonly secret: string;
   /** Its audiences: it is told about tokens for these alone. Default: the server's default audience. */
   readonly audiences?: readonly string[];
-}
+};
 
 /** Registered resource servers, by a hash of their secrets: no secret is kept, and looking one up tells no time. */
-export interface ResourceServers {
+export type ResourceServers = {
   /** Finds whose secret it is. @param id when the caller gave one; it must be the owner's */
   readonly find: (secret: string, id: string | null) => string | null;
   /** The audiences of a registered one; empty for any other id. */
   readonly audiencesOf: (id: string) => AudienceSet;
   readonly isEmpty: boolean;
-}
+};
 
 const ID = /^[\x20-\x7E]{1,255}$/;
 const MINIMUM_SECRET_BYTES = 32;

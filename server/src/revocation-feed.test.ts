@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { createRevocationFeed } from './revocation-feed.ts';
-import type { RevocationFeed, RevocationNews, RevocationReading } from './revocation-feed.ts';
+import {
+  createRevocationFeed,
+  type RevocationFeed,
+  type RevocationNews,
+  type RevocationReading,
+} from './revocation-feed.ts';
 
 const policy = {
   accessTokenLifetimeSeconds: 900,

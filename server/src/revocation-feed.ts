@@ -4,22 +4,22 @@ import { HoldfastError } from './errors.ts';
 import type { Policy } from './policy.ts';
 
 /** A session that has ended while access tokens of it may live. */
-export interface Revocation {
+export type Revocation = {
   readonly sid: string;
   /** From then on no access token of the session counts anyway, in seconds since the epoch. */
   readonly exp: number;
-}
+};
 
-export interface RevocationNews {
+export type RevocationNews = {
   readonly revoked: readonly Revocation[];
   /** What to ask for next; any node understands it. */
   readonly cursor: string;
   /** Whether there is more at once. */
   readonly isMore: boolean;
-}
+};
 
 /** Ended sessions, for resource servers that follow them. */
-export interface RevocationFeed {
+export type RevocationFeed = {
   /**
    * What has ended since a cursor was given out, waiting for news if there are none; without a cursor, everything that matters.
    * An entry may come twice.
@@ -30,17 +30,17 @@ export interface RevocationFeed {
   readonly read: (cursor: string | null, waitMs: number) => Promise<RevocationNews | null>;
   /** Answers everybody who waits. Idempotent. */
   readonly close: () => void;
-}
+};
 
 /** One look at the sessions that ended. */
-export interface RevocationReading {
+export type RevocationReading = {
   /** The database's clock before and after it looked, in microseconds: what was committed before the first is in. */
   readonly startedMicros: number;
   readonly seenMicros: number;
   readonly sessions: readonly { readonly sid: string; readonly revokedAtMs: number }[];
-}
+};
 
-export interface RevocationFeedParts {
+export type RevocationFeedParts = {
   /** Sessions that ended after a time of the database's clock, or null: in the last so many seconds; never further back. */
   readonly readRevoked: (afterMicros: number | null, windowSeconds: number) => Promise<RevocationReading>;
   readonly policy: Pick<Policy, 'accessTokenLifetimeSeconds' | 'clockToleranceSeconds' | 'revocationPollMs'>;
@@ -48,19 +48,19 @@ export interface RevocationFeedParts {
   readonly longestTransactionMs: number;
   /** Entries of one answer. Default: 10,000, some 600 kB. */
   readonly pageSize?: number;
-}
+};
 
-interface Entry extends Revocation {
+type Entry = {
   readonly seenMicros: number;
-}
+} & Revocation;
 
-interface Cursor {
+type Cursor = {
   /** Everything committed before this time of the database's clock was given. */
   readonly knownMicros: number;
   /** Which memory, and how far in it. */
   readonly memory: string;
   readonly position: number;
-}
+};
 
 const PAGE_SIZE = 10_000;
 /**
@@ -128,7 +128,7 @@ export function createRevocationFeed(parts: RevocationFeedParts): RevocationFeed
 }
 
 /** What a node has seen, in the order in which it saw it. */
-interface Memory {
+type Memory = {
   readonly name: string;
   readonly entries: Entry[];
   readonly sids: Set<string>;
@@ -136,7 +136,7 @@ interface Memory {
   forgotten: number;
   /** When the last look began; null before the first. */
   knownMicros: number | null;
-}
+};
 
 function createMemory(): Memory {
   return {

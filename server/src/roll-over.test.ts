@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { ISSUER, startTestServer, toTokens } from './testing/client.ts';
-import type { Answer, TestServer, Tokens } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { ISSUER, startTestServer, toTokens, type Answer, type TestServer, type Tokens } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 import { createProver } from './testing/proof.ts';
 
 // Generous: what runs beside the tests must not fail them.

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from './errors.ts';
-import { createRotationBatches } from './rotation-batch.ts';
-import type { Attempt } from './rotation-batch.ts';
-import type { Delivery, RotationCandidate, SessionStore } from './store.ts';
-import { RowFault } from './store.ts';
+import { createRotationBatches, type Attempt } from './rotation-batch.ts';
+import { type Delivery, type RotationCandidate, type SessionStore, RowFault } from './store.ts';
 
 function candidate(sid: string): RotationCandidate {
   const bytes = Buffer.alloc(0);

@@ -1,7 +1,6 @@
 import { HoldfastError, isUnavailable } from './errors.ts';
 import type { Policy } from './policy.ts';
-import type { Delivery, Reading, RotationCandidate, SessionStore } from './store.ts';
-import { RowFault } from './store.ts';
+import { type Delivery, type Reading, type RotationCandidate, type SessionStore, RowFault } from './store.ts';
 import { activeSpanContext, traceBatch } from './tracing.ts';
 
 /** What a batch found out about one candidate. */
@@ -10,7 +9,7 @@ export type Attempt =
   /** The row did not match, or another candidate of the batch came first: here it is, for `decide`. */
   | { readonly kind: 'read'; readonly reading: Reading | null };
 
-export interface RotationBatches {
+export type RotationBatches = {
   /**
    * Tries to rotate, together with whoever else is waiting.
    *
@@ -19,15 +18,15 @@ export interface RotationBatches {
    * @throws HoldfastError `unavailable`
    */
   join(candidate: RotationCandidate, step?: 'rotate' | 'read'): Promise<Attempt>;
-}
+};
 
-interface Waiting {
+type Waiting = {
   readonly span: ReturnType<typeof activeSpanContext>;
   readonly candidate: RotationCandidate;
   readonly step: 'rotate' | 'read';
   readonly resolve: (attempt: Attempt) => void;
   readonly reject: (error: unknown) => void;
-}
+};
 
 /**
  * Turns concurrent rotations into few statements. A batch is whatever arrived while the previous one was committing, or,

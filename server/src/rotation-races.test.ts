@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { decide } from './rotation.ts';
-import type { Outcome, PresentedCopy, RotationPolicy, SessionState } from './rotation.ts';
+import { decide, type Outcome, type PresentedCopy, type RotationPolicy, type SessionState } from './rotation.ts';
 
 // The decision as the server has it, in a small world: tabs that share one store and have no lock between them, messages that
 // are lost, doubled and late, a database that forgets its last writes, a thief. Time and every choice come from fast-check.
@@ -20,17 +19,17 @@ const POLICY: RotationPolicy = {
 const DEADLINE_MS = 15_000;
 const MESSAGE_LIFE_MS = 45_000;
 
-interface Copy {
+type Copy = {
   readonly generation: number;
   readonly nonce: string;
-}
+};
 
 /** The server: one row, and what it would fall back to if the database lost its last writes. */
-interface Server {
+type Server = {
   row: SessionState;
   fallback: SessionState | null;
   nonces: number;
-}
+};
 
 function startServer(): Server {
   return {
@@ -93,14 +92,14 @@ function serve(server: Server, copy: Copy, nowMs: number): { readonly outcome: O
   }
 }
 
-interface Message {
+type Message = {
   readonly tab: number;
   readonly sentAtMs: number;
   /** What the tab read before it sent. */
   readonly read: Copy;
   /** Undefined until the server has answered. */
   readonly answer: Copy | null | undefined;
-}
+};
 
 type Step =
   | { readonly kind: 'send'; readonly tab: number }
@@ -191,12 +190,12 @@ test.each([
   );
 });
 
-interface Turn {
+type Turn = {
   readonly who: 'owner' | 'thief';
   /** Which of the copies that the thief has: the one it took, or one so many before its newest. */
   readonly which: 'taken' | number;
   readonly isLater: boolean;
-}
+};
 
 const anyTurn: fc.Arbitrary<Turn> = fc.record({
   who: fc.constantFrom('owner' as const, 'thief' as const),

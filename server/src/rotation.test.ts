@@ -1,7 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decide, LAST_GENERATION } from './rotation.ts';
-import type { Outcome, PresentedCopy, RotationPolicy, SessionState } from './rotation.ts';
+import {
+  decide,
+  LAST_GENERATION,
+  type Outcome,
+  type PresentedCopy,
+  type RotationPolicy,
+  type SessionState,
+} from './rotation.ts';
 
 const NOW_MS = 1_800_000_000_000;
 const INTERVAL_MS = 60_000;
@@ -37,7 +43,7 @@ const COPY: PresentedCopy = {
   isExtension: false,
 };
 
-interface Case {
+type Case = {
   readonly row: string;
   readonly name: string;
   readonly session?: Partial<SessionState> | null;
@@ -46,7 +52,7 @@ interface Case {
   readonly otherwise: Outcome;
   /** Default: the same as otherwise. */
   readonly recent?: Outcome;
-}
+};
 
 const refused = (reason: 'unknown' | 'revoked' | 'reuse' | 'expired' | 'idle_expired' | 'wrong_client' | 'wrong_key') =>
   ({ kind: 'refuse', error: 'invalid_grant', reason }) as const;

@@ -10,7 +10,7 @@ import type { Policy } from './policy.ts';
  */
 
 /** What the decision depends on. Times are milliseconds since the epoch by the database's clock. */
-export interface SessionState {
+export type SessionState = {
   readonly clientId: string;
   readonly scope: readonly string[];
   /** RFC 7638 thumbprint of the key that the session is bound to; null for a bearer session. */
@@ -29,10 +29,10 @@ export interface SessionState {
   readonly lastUsedAtMs: number | null;
   /** Why the session was ended; null while it lives. */
   readonly revokedReason: string | null;
-}
+};
 
 /** A genuine copy, and who presents it for what. */
-export interface PresentedCopy {
+export type PresentedCopy = {
   readonly generation: number;
   readonly nonce: string;
   readonly clientId: string;
@@ -44,7 +44,7 @@ export interface PresentedCopy {
   readonly isUserActive: boolean;
   /** The user asked to extend the session: the timeout slides however little it moves. Implies `isUserActive`. */
   readonly isExtension: boolean;
-}
+};
 
 export type RotationPolicy = Pick<
   Policy,
@@ -174,7 +174,7 @@ function answer(
   nowMs: number,
   policy: RotationPolicy,
 ): Outcome {
-  const slidToMs = Math.min(nowMs + policy.inactivityTimeoutSeconds * 1000, session.expiresAtMs);
+  const slidToMs = Math.min(nowMs + policy.inactivityTimeoutSeconds * 1_000, session.expiresAtMs);
   const gainMs = slidToMs - session.idleExpiresAtMs;
   const movesTimeout = presented.isUserActive && gainMs > (presented.isExtension ? 0 : policy.rotationIntervalMs);
   const isUnnoted = session.lastUsedAtMs === null || nowMs - session.lastUsedAtMs > policy.rotationIntervalMs;

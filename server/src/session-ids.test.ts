@@ -3,10 +3,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { newNonce, newSid } from './refresh-token.ts';
 import { openBrowser } from './testing/browser.ts';
-import { CREDENTIALS, newVerifier, startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { CREDENTIALS, newVerifier, startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

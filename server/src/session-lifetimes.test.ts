@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { registerClients } from './clients.ts';
-import type { ClientRegistration } from './clients.ts';
+import { registerClients, type ClientRegistration } from './clients.ts';
 import { DEFAULT_POLICY, SESSION_LIFETIMES } from './policy.ts';
-import { ISSUER, startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { ISSUER, startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -45,12 +42,12 @@ test.each([
   });
   // The rotating statement slides it too, and to the client's own timeout; the absolute end does not move.
   const pausedSeconds = inactivityTimeoutSeconds - 60;
-  await server.letTimePass(sid, pausedSeconds * 1000);
+  await server.letTimePass(sid, pausedSeconds * 1_000);
   expect(await use()).toMatchObject({
     refresh_token_timeout: nearly(Math.min(inactivityTimeoutSeconds, absoluteLifetimeSeconds - pausedSeconds)),
     authorization_expires_in: nearly(absoluteLifetimeSeconds - pausedSeconds),
   });
-  await server.letTimePass(sid, absoluteLifetimeSeconds * 1000);
+  await server.letTimePass(sid, absoluteLifetimeSeconds * 1_000);
   expect(await use()).toMatchObject({ error: 'invalid_grant', reason: 'expired' });
 });
 

@@ -1,14 +1,25 @@
 import { HoldfastError } from './errors.ts';
 import type { Report, TokenRefreshed } from './events.ts';
 import type { Policy } from './policy.ts';
-import { formatRefreshToken, newNonce, parseRefreshToken } from './refresh-token.ts';
-import type { ParsedRefreshToken, RefreshToken } from './refresh-token.ts';
-import { decide } from './rotation.ts';
-import type { Outcome, PresentedCopy, Refusal, RotationPolicy } from './rotation.ts';
+import {
+  formatRefreshToken,
+  newNonce,
+  parseRefreshToken,
+  type ParsedRefreshToken,
+  type RefreshToken,
+} from './refresh-token.ts';
+import { decide, type Outcome, type PresentedCopy, type Refusal, type RotationPolicy } from './rotation.ts';
 import type { RotationBatches } from './rotation-batch.ts';
 import type { RefreshAnswer, RefreshRequest, SessionsParts } from './sessions.ts';
-import type { Activity, Delivery, Reading, RotationCandidate, RowVersion, SessionRecord } from './store.ts';
-import { RowFault } from './store.ts';
+import {
+  type Activity,
+  type Delivery,
+  type Reading,
+  type RotationCandidate,
+  type RowVersion,
+  type SessionRecord,
+  RowFault,
+} from './store.ts';
 
 /** @throws HoldfastError `unknown_key` */
 export function parseKnown(
@@ -22,11 +33,11 @@ export function parseKnown(
 }
 
 /** One use of one genuine copy, as the store and as `decide` want to hear of it. */
-export interface Use {
+export type Use = {
   readonly candidate: RotationCandidate;
   readonly presented: PresentedCopy;
   readonly policy: RotationPolicy;
-}
+};
 
 export function toUse(
   { sid, generation, nonce, secret }: RefreshToken,

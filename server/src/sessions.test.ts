@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { createKeyRing } from './keys.ts';
 import { formatRefreshToken, newNonce, parseRefreshToken } from './refresh-token.ts';
-import { SECRET, startTestServer, toTokens } from './testing/client.ts';
-import type { TestServer, Tokens } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { SECRET, startTestServer, toTokens, type TestServer, type Tokens } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

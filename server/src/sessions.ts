@@ -10,7 +10,7 @@ import { signOut } from './sign-out.ts';
 import { findSuccessor, inspectCopies } from './successor.ts';
 import type { SessionRecord, SessionStore } from './store.ts';
 
-export interface RefreshRequest {
+export type RefreshRequest = {
   readonly refreshToken: string;
   readonly client: Client;
   /** The scope asked for; null for the whole grant. */
@@ -28,7 +28,7 @@ export interface RefreshRequest {
   readonly userAgent: string;
   /** Every refresh token that the request brought, as its cookies do: the client goes on with one of them if this one is over. */
   readonly copies?: readonly string[];
-}
+};
 
 export type RefreshAnswer =
   | {
@@ -73,7 +73,7 @@ export type SignOutAnswer =
   | { readonly kind: 'wrong_holder'; readonly reason: 'wrong_client' | 'wrong_key' | 'proof_missing' }
   | { readonly kind: 'wait'; readonly retryAfterMs: number };
 
-export interface Sessions {
+export type Sessions = {
   /**
    * Answers one use of a refresh token: the hot path, then the slow one.
    *
@@ -118,26 +118,26 @@ export interface Sessions {
    * @throws HoldfastError `unavailable`
    */
   readonly inspectCopies: (copies: readonly string[]) => Promise<readonly InspectedCopy[]>;
-}
+};
 
 /** A genuine refresh token, and what became of its session. */
-export interface InspectedCopy {
+export type InspectedCopy = {
   readonly copy: string;
   readonly sid: string;
   /** Null when the session has no row any more. */
   readonly record: SessionRecord | null;
   readonly isAlive: boolean;
-}
+};
 
 /** Who ends a session. */
-export interface RevokedBy {
+export type RevokedBy = {
   /** The session ends only if it is this user's. */
   readonly sub?: string;
   /** Where the request came from, if a request it was. */
   readonly address?: string;
-}
+};
 
-export interface SessionsParts {
+export type SessionsParts = {
   readonly store: SessionStore;
   /** Ends the sessions of an intent. */
   readonly endMany: MassEndings['finish'];
@@ -146,7 +146,7 @@ export interface SessionsParts {
   readonly report: Report;
   /** Told how many refreshes each statement serves. */
   readonly onBatch?: (size: number) => void;
-}
+};
 
 export function createSessions(parts: SessionsParts): Sessions {
   const { store, report } = parts;

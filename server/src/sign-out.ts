@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from './errors.ts';
-import { decide } from './rotation.ts';
-import type { Outcome, Refusal } from './rotation.ts';
-import { parseKnown, toUse } from './session-use.ts';
-import type { Use } from './session-use.ts';
+import { decide, type Outcome, type Refusal } from './rotation.ts';
+import { parseKnown, toUse, type Use } from './session-use.ts';
 import type { Sessions, SessionsParts, SignOutAnswer, SignOutRequest } from './sessions.ts';
 import type { SessionRecord } from './store.ts';
 

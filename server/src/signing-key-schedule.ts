@@ -1,23 +1,23 @@
 import type { Policy } from './policy.ts';
 
 /** A published signing key, as far as the schedule is concerned. */
-export interface ScheduledKey {
+export type ScheduledKey = {
   readonly kid: string;
   readonly algorithm: string;
   /** From then on it signs, until a later one does. Milliseconds since the epoch, by the database's clock. */
   readonly signsFromMs: number;
-}
+};
 
 /** What a key does at a given time. Roles follow from times alone: no column that two nodes could set differently. */
 export type KeyRole = 'next' | 'signing' | 'previous';
 
 /** What has to change for the set of keys to be as the schedule wants it. */
-export interface KeyPlan {
+export type KeyPlan = {
   /** When a new key is to sign; null when none is needed. */
   readonly publishToSignFromMs: number | null;
   /** Keys that no unexpired token was signed with. */
   readonly remove: readonly string[];
-}
+};
 
 export type KeySchedulePolicy = Pick<
   Policy,
@@ -61,11 +61,11 @@ export function planKeys(keys: readonly ScheduledKey[], nowMs: number, policy: K
   const signing = signingKeyAt(keys, nowMs);
   if (signing === null) return { publishToSignFromMs: nowMs, remove: [] };
   const hasNext = keys.at(-1) !== signing;
-  const leadMs = policy.signingKeyLeadSeconds * 1000;
+  const leadMs = policy.signingKeyLeadSeconds * 1_000;
   // A change of algorithm is a rotation that need not wait for the key's age.
   const dueMs =
     signing.algorithm === policy.signingAlgorithm
-      ? signing.signsFromMs + policy.signingKeyLifetimeSeconds * 1000
+      ? signing.signsFromMs + policy.signingKeyLifetimeSeconds * 1_000
       : nowMs;
   const isDue = !hasNext && nowMs >= dueMs - leadMs;
   return {
@@ -80,5 +80,5 @@ export function planKeys(keys: readonly ScheduledKey[], nowMs: number, policy: K
 /** How long a key is kept after its successor has begun: a node that could not read the keys may have signed on for a while. */
 function retentionMs(policy: KeySchedulePolicy): number {
   const { accessTokenLifetimeSeconds, clockToleranceSeconds, signingKeyPollSeconds } = policy;
-  return (accessTokenLifetimeSeconds + clockToleranceSeconds + 2 * signingKeyPollSeconds) * 1000;
+  return (accessTokenLifetimeSeconds + clockToleranceSeconds + 2 * signingKeyPollSeconds) * 1_000;
 }

@@ -1,16 +1,12 @@
-import { createLocalJWKSet, jwtVerify } from 'jose';
-import type { JSONWebKeySet } from 'jose';
+import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { createAccessTokens } from './access-token.ts';
-import type { AccessTokens } from './access-token.ts';
+import { createAccessTokens, type AccessTokens } from './access-token.ts';
 import { createKeyRing } from './keys.ts';
 import { DEFAULT_POLICY } from './policy.ts';
 import { planKeys, rolesAt } from './signing-key-schedule.ts';
-import { loadSigningKeys, rotateSigningKeys, statusOf } from './signing-keys.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import { loadSigningKeys, rotateSigningKeys, statusOf, type SigningKeys } from './signing-keys.ts';
 import type { SessionRecord } from './store.ts';
-import { signingKeyStore } from './testing/signing-key-store.ts';
-import type { TestSigningKeyStore } from './testing/signing-key-store.ts';
+import { signingKeyStore, type TestSigningKeyStore } from './testing/signing-key-store.ts';
 
 const ISSUER = 'https://id.example';
 const SECRET = 'a master secret for tests, 32 bytes or more';
@@ -42,10 +38,10 @@ const SESSION: SessionRecord = {
   nowMs: 1_800_000_000_000,
 };
 
-interface Node {
+type Node = {
   readonly keys: SigningKeys;
   readonly tokens: AccessTokens;
-}
+};
 
 /** A node whose clock is the store's. */
 async function startNode(store: TestSigningKeyStore, overrides: Partial<typeof policy> = {}): Promise<Node> {

@@ -1,22 +1,27 @@
-import { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
-import type { JsonWebKey, KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  randomBytes,
+  type JsonWebKey,
+  type KeyObject,
+} from 'node:crypto';
 import { HoldfastError } from './errors.ts';
-import { generateSigningKeyPair } from './jws.ts';
-import type { SigningAlgorithm } from './jws.ts';
+import { generateSigningKeyPair, type SigningAlgorithm } from './jws.ts';
 import type { KeyRing, ServerKey } from './keys.ts';
-import { planKeys, rolesAt, signingKeyAt } from './signing-key-schedule.ts';
-import type { KeyRole, KeySchedulePolicy } from './signing-key-schedule.ts';
+import { planKeys, rolesAt, signingKeyAt, type KeyRole, type KeySchedulePolicy } from './signing-key-schedule.ts';
 import type { PublishedSigningKeys, SigningKeyStore, StoredSigningKey } from './store.ts';
 
 /** The key that signs. */
-export interface SigningKey {
+export type SigningKey = {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
   readonly privateKey: KeyObject;
-}
+};
 
 /** The keys that sign and verify access tokens. */
-export interface SigningKeys {
+export type SigningKeys = {
   /** The key that signs now. It changes on time without a look at the database, once the next one has been seen. */
   readonly current: () => SigningKey;
   /** Looks an unknown key up in the database once in a while: another node may have published it. */
@@ -31,28 +36,28 @@ export interface SigningKeys {
   readonly maintain: () => Promise<void>;
   /** Milliseconds since the keys were last read. */
   readonly ageMs: () => number;
-}
+};
 
 /** A published key as an operator sees it. */
-export interface SigningKeyStatus {
+export type SigningKeyStatus = {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
   readonly role: KeyRole;
   readonly signsFromMs: number;
-}
+};
 
-export interface SigningKeysParts {
+export type SigningKeysParts = {
   readonly store: SigningKeyStore;
   readonly keyRing: KeyRing;
   readonly policy: KeySchedulePolicy;
   /** A clock that never steps, for pacing look-ups and for the time since the database last told its own. */
   readonly monotonicMs?: () => number;
-}
+};
 
 /** A stranger can send any `kid`; the database is asked about unknown ones at most this often. */
 const RELOAD_INTERVAL_MS = 5_000;
 
-interface LoadedKeys {
+type LoadedKeys = {
   /** In signing order, those that sign now or later. */
   readonly signing: readonly (SigningKey & { readonly signsFromMs: number })[];
   readonly verifying: ReadonlyMap<string, KeyObject>;
@@ -60,7 +65,7 @@ interface LoadedKeys {
   /** The database's clock and ours at the reading. */
   readonly databaseMs: number;
   readonly readAtMs: number;
-}
+};
 
 /**
  * Loads the signing keys, creating the first one on an empty database.
@@ -132,7 +137,7 @@ export async function rotateSigningKeys(
   const published = await store.change(({ keys, nowMs }) => {
     if (isCompromised) return { add: [create(nowMs)], remove: keys.map(({ kid }) => kid) };
     const hasNext = keys.some(({ signsFromMs }) => signsFromMs > nowMs);
-    return { add: hasNext ? [] : [create(nowMs + policy.signingKeyLeadSeconds * 1000)], remove: [] };
+    return { add: hasNext ? [] : [create(nowMs + policy.signingKeyLeadSeconds * 1_000)], remove: [] };
   });
   return statusOf(published);
 }

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { requireAuthentication, satisfiesAcr } from './step-up.ts';
-import { CREDENTIALS, newVerifier, startTestServer } from './testing/client.ts';
-import type { Answer, TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { CREDENTIALS, newVerifier, startTestServer, type Answer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -13,20 +13,20 @@ export const ACR_VALUES = ['aal1', 'aal2', 'aal3'] as const;
 export type Acr = (typeof ACR_VALUES)[number];
 
 /** What an action asks of the user's last authentication. */
-export interface AuthenticationRequirement {
+export type AuthenticationRequirement = {
   /** Any of these will do, in order of preference; a stronger one than asked for will do as well. */
   readonly acrValues?: readonly string[];
   /** Longest time since the user authenticated, in seconds. */
   readonly maxAgeSeconds?: number;
-}
+};
 
 /** A 401 as plain data. */
-export interface AuthenticationChallenge {
+export type AuthenticationChallenge = {
   readonly ok: false;
   readonly status: 401;
   /** Value for `WWW-Authenticate`. */
   readonly wwwAuthenticate: string;
-}
+};
 
 /** Whether an authentication of class `acr` is what was asked for. Levels are ordered; an unknown value equals only itself. */
 export function satisfiesAcr(acr: string, acrValues: readonly string[]): boolean {
@@ -56,7 +56,7 @@ export function requireAuthentication(
   clock: { readonly nowSeconds?: number; readonly toleranceSeconds?: number } = {},
 ): AuthenticationChallenge | null {
   const { acrValues, maxAgeSeconds } = requirement;
-  const { nowSeconds = Date.now() / 1000, toleranceSeconds = 5 } = clock;
+  const { nowSeconds = Date.now() / 1_000, toleranceSeconds = 5 } = clock;
   const isStrong = acrValues === undefined || satisfiesAcr(claims.acr, acrValues);
   const isRecent = maxAgeSeconds === undefined || nowSeconds - claims.auth_time <= maxAgeSeconds + toleranceSeconds;
   if (isStrong && isRecent) return null;

@@ -33,7 +33,7 @@ import type { MassEndingStore, SubjectStore } from './subject-store.ts';
  *
  * **Failure.** A method that rejects with `HoldfastError` `unavailable` may or may not have happened.
  */
-export interface Store {
+export type Store = {
   readonly subjects: SubjectStore;
   readonly sessions: SessionStore;
   readonly codes: AuthorizationCodeStore;
@@ -44,9 +44,9 @@ export interface Store {
   readonly signingKeys: SigningKeyStore;
   readonly events: EventStore;
   readonly webhooks: WebhookStore;
-}
+};
 
-export interface SessionStore {
+export type SessionStore = {
   /**
    * Rotates all candidates whose rows satisfy the whole of the decision's row 4, in one statement. At most one candidate
    * per session, in the order of their ids, so that two nodes lock rows in one order.
@@ -106,10 +106,10 @@ export interface SessionStore {
   readonly isDeviceOf: (sid: string, secretHash: Buffer) => Promise<boolean>;
   /** Which of these sessions are alive: neither ended nor expired. */
   readonly findLive: (sids: readonly string[]) => Promise<readonly LiveSession[]>;
-}
+};
 
 /** A session row without its seed. */
-export interface SessionRecord extends SessionState {
+export type SessionRecord = {
   readonly sid: string;
   readonly sub: string;
   /** RFC 8176 values. */
@@ -126,32 +126,32 @@ export interface SessionRecord extends SessionState {
   readonly hasPredecessors: boolean;
   /** The database's clock at this reading. */
   readonly nowMs: number;
-}
+} & SessionState;
 
 /** A session and its place in its chain. */
 export type ChainMember = Pick<SessionRecord, 'sid' | 'sub' | 'deviceId' | 'deviceSequence'>;
 
 /** Which devices to list. */
-export interface DevicePage {
+export type DevicePage = {
   /** The caller's session. */
   readonly currentSid: string | null;
   /** Where the page before ended; null for the first page. */
   readonly after: DeviceCursor | null;
   /** At most so many. */
   readonly limit: number;
-}
+};
 
 /** The last device of a page. */
 export type DeviceCursor = Pick<ListedSession, 'lastUsedAtMs' | 'sid'>;
 
-export interface DeviceList {
+export type DeviceList = {
   readonly sessions: readonly ListedSession[];
   /** Where the next page begins; null when there is none. */
   readonly next: DeviceCursor | null;
-}
+};
 
 /** A device as its user sees it: the session of its chain that was used last. */
-export interface ListedSession {
+export type ListedSession = {
   readonly sid: string;
   readonly deviceId: string;
   /** The caller's session is in the chain. */
@@ -169,60 +169,61 @@ export interface ListedSession {
   readonly authTimeSeconds: number;
   readonly amr: readonly string[];
   readonly acr: string;
-}
+};
 
-export interface LiveSession {
+export type LiveSession = {
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
   readonly deviceId: string;
   readonly deviceSequence: number;
-}
+};
 
-export interface Delivery {
+export type Delivery = {
   readonly record: SessionRecord;
   /** The secret of the copy to hand out. */
   readonly secret: Buffer;
-}
+};
 
-export interface Reading {
+export type Reading = {
   readonly record: SessionRecord;
   /** Whether the copy's secret is the one that the session's seed gives for its generation and nonce. */
   readonly isSecretGenuine: boolean;
-}
+};
 
-export interface RowVersion {
+export type RowVersion = {
   readonly sid: string;
   readonly generation: number;
   readonly replays: number;
-}
+};
 
-export interface CopyToVerify {
+export type CopyToVerify = {
   readonly sid: string;
   readonly generation: number;
   readonly nonce: Buffer;
   readonly secret: Buffer;
-}
+};
 
 /** What a use of a session leaves in its row beside the rotation. */
-export interface Activity {
+export type Activity = {
   readonly isUserActive: boolean;
   /** How far the user's activity moves the inactivity timeout. */
   readonly inactivityTimeoutSeconds: number;
   readonly address: string;
   readonly userAgent: string;
-}
+};
 
-export interface RotationCandidate extends CopyToVerify, Activity {
+export type RotationCandidate = {
   readonly clientId: string;
   /** The scope asked for, space-delimited; null for the whole grant. */
   readonly scope: string | null;
   /** Nonce of the copy to hand out. */
   readonly nextNonce: Buffer;
-}
+} & CopyToVerify &
+  Activity;
 
 /** The new session's values that an exchange brings. The store makes its `sid`, in the user's bucket. */
-export interface NewSession {
+export type NewSession = {
   /** The key that the session is bound to for good; null for a bearer session. */
   readonly jkt: string | null;
   readonly lifetimes: SessionLifetimes;
@@ -231,17 +232,17 @@ export interface NewSession {
   readonly address: string;
   readonly userAgent: string;
   readonly device: DeviceEvidence;
-}
+};
 
 /** The device that an exchange comes from. */
-export interface DeviceEvidence {
+export type DeviceEvidence = {
   /** SHA-256 of the device secret; null when the exchange brings none. */
   readonly secretHash: Buffer | null;
   /** The session that the new one replaces; null when none is named. */
   readonly replaces: string | null;
   /** Sessions, alive or not, of which the exchange brings a genuine copy. Those of another user or client prove nothing. */
   readonly copiesOf: readonly string[];
-}
+};
 
 /** The outcome of an exchange. */
 export type ExchangeResult =
@@ -258,7 +259,7 @@ export type ExchangeResult =
   /** The account signs in too often. */
   | { readonly kind: 'delayed'; readonly sub: string; readonly retryAfterMs: number };
 
-export interface NewAuthorizationCode {
+export type NewAuthorizationCode = {
   readonly codeHash: Buffer;
   readonly clientId: string;
   readonly sub: string;
@@ -270,9 +271,9 @@ export interface NewAuthorizationCode {
   readonly acr: string;
   /** The user's at the authentication; the code makes no session in another one. */
   readonly signInEpoch: number;
-}
+};
 
-export interface AuthorizationCodeRecord {
+export type AuthorizationCodeRecord = {
   readonly clientId: string;
   readonly codeChallenge: string;
   /** The only key that may exchange it; null when any may. */
@@ -280,9 +281,9 @@ export interface AuthorizationCodeRecord {
   readonly isExpired: boolean;
   /** The session that the code was exchanged for; null while it is unused. */
   readonly sid: string | null;
-}
+};
 
-export interface AuthorizationCodeStore {
+export type AuthorizationCodeStore = {
   insert(code: NewAuthorizationCode): Promise<void>;
   find(codeHash: Buffer): Promise<AuthorizationCodeRecord | null>;
   /**
@@ -291,10 +292,10 @@ export interface AuthorizationCodeStore {
    * An exchange that names a live session and brings that session's own copy is that session's first use. Waits for the disk.
    */
   exchange(codeHash: Buffer, session: NewSession): Promise<ExchangeResult>;
-}
+};
 
 /** A signing key as it lies in the database. */
-export interface StoredSigningKey {
+export type StoredSigningKey = {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
   /** The public key as a JWK without `kid`, `use` and `alg`. */
@@ -304,29 +305,29 @@ export interface StoredSigningKey {
   readonly secretId: number;
   /** From then on it signs, until a later one does. */
   readonly signsFromMs: number;
-}
+};
 
-export interface PublishedSigningKeys {
+export type PublishedSigningKeys = {
   /** In the order in which they sign. */
   readonly keys: readonly StoredSigningKey[];
   /** The database's clock at this reading. */
   readonly nowMs: number;
-}
+};
 
 /** What is to be different about the published keys. */
-export interface SigningKeyChange {
+export type SigningKeyChange = {
   readonly add: readonly StoredSigningKey[];
   /** Their `kid`s. */
   readonly remove: readonly string[];
-}
+};
 
-export interface SigningKeyStore {
+export type SigningKeyStore = {
   list(): Promise<PublishedSigningKeys>;
   /** Plans a change on what is there and makes it, under a lock: of several nodes one plans at a time. @returns the keys after it */
   change(plan: (published: PublishedSigningKeys) => SigningKeyChange): Promise<PublishedSigningKeys>;
   /** Stores the same private key as encrypted under another master secret. */
   updateEncryption(key: StoredSigningKey): Promise<void>;
-}
+};
 
 /** One row kept a statement from committing: held by another transaction, or a deadlock or serialization victim. */
 export class RowFault extends Error {

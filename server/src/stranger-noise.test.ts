@@ -1,15 +1,11 @@
 // Strangers can post for ever: what they post must not fill the database, nor hold up the news of what really happened.
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { createSoftAuthenticator } from './testing/authenticator.ts';
-import type { CeremonyOptions } from './testing/authenticator.ts';
-import { ISSUER, newVerifier, startTestServer } from './testing/client.ts';
-import type { Answer, TestServer, Tokens } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { createSoftAuthenticator, type CeremonyOptions } from './testing/authenticator.ts';
+import { ISSUER, newVerifier, startTestServer, type Answer, type TestServer, type Tokens } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,9 +1,7 @@
 // A `sub` is text: a host has user ids of its own, and nothing between sign-in and sign-out may take them for UUIDs.
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { startTestServer } from './testing/client.ts';
-import type { TestServer, Tokens } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { startTestServer, type TestServer, type Tokens } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -2,24 +2,24 @@ import type { ProofVerifier } from './dpop.ts';
 import { PROOF_ALGORITHMS } from './proof-key.ts';
 
 /** An access token as a request presents it. */
-export interface PresentedToken {
+export type PresentedToken = {
   readonly scheme: 'Bearer' | 'DPoP';
   readonly token: string;
-}
+};
 
 /** The request that carries an access token; what its DPoP proof must be about. */
-export interface ResourceRequest {
+export type ResourceRequest = {
   readonly method: string;
   /** Absolute URL as the client knows it; behind a proxy that is not what this host sees. */
   readonly url: string;
   /** The `DPoP` header. */
   readonly dpop: string | undefined;
-}
+};
 
 export type TokenRefusalError = 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce';
 
 /** A request is refused for want of a valid access token. */
-export interface TokenRefusal {
+export type TokenRefusal = {
   readonly ok: false;
   readonly status: 401;
   /** As in `wwwAuthenticate`; absent when the request held no token. */
@@ -30,7 +30,7 @@ export interface TokenRefusal {
   readonly wwwAuthenticate: string;
   /** Value for `DPoP-Nonce`, when the client is to use one. */
   readonly dpopNonce?: string;
-}
+};
 
 const AUTHORIZATION = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*) *$/i;
 const ALGORITHMS = `algs="${PROOF_ALGORITHMS.join(' ')}"`;

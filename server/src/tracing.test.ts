@@ -1,33 +1,34 @@
-import { context, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import type {
-  Context,
-  ContextManager,
-  Link,
-  Span,
-  SpanContext,
-  SpanOptions,
-  TextMapPropagator,
-  Tracer,
+import {
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  trace,
+  type Context,
+  type ContextManager,
+  type Link,
+  type Span,
+  type SpanContext,
+  type SpanOptions,
+  type TextMapPropagator,
+  type Tracer,
 } from '@opentelemetry/api';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { ISSUER, startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { ISSUER, startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** What an SDK would export. */
-interface RecordedSpan {
+type RecordedSpan = {
   readonly name: string;
   readonly spanContext: SpanContext;
   readonly parentTraceId: string | null;
   readonly links: readonly Link[];
   readonly attributes: Record<string, unknown>;
   isEnded: boolean;
-}
+};
 
 const spans: RecordedSpan[] = [];
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';

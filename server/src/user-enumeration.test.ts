@@ -4,15 +4,11 @@ import { createKeyRing } from './keys.ts';
 import { createPasswordLimits } from './password-limits.ts';
 import { createPasswords } from './passwords.ts';
 import { resolvePolicy } from './policy.ts';
-import { closeConnections, openConnections } from './postgres/connections.ts';
-import type { Connections } from './postgres/connections.ts';
+import { closeConnections, openConnections, type Connections } from './postgres/connections.ts';
 import { openStore } from './postgres/store.ts';
-import { newVerifier, SECRET, startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
-import { createUsers } from './users.ts';
-import type { PasswordSignIn } from './users.ts';
+import { newVerifier, SECRET, startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
+import { createUsers, type PasswordSignIn } from './users.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

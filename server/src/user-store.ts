@@ -1,7 +1,7 @@
 import type { SessionRevoked } from './events.ts';
 
 /** A user as the store keeps it. */
-export interface UserRecord {
+export type UserRecord = {
   readonly sub: string;
   readonly username: string;
   readonly name: string;
@@ -10,7 +10,7 @@ export interface UserRecord {
   readonly isDisabled: boolean;
   /** Moves when every sign-in under way is void: a credential was replaced or removed, or all sessions were ended. */
   readonly signInEpoch: number;
-}
+};
 
 export type NewUserRecord = Pick<UserRecord, 'sub' | 'username' | 'name' | 'passwordHash'>;
 
@@ -18,9 +18,9 @@ export type NewUserRecord = Pick<UserRecord, 'sub' | 'username' | 'name' | 'pass
 export type EndingCause = Pick<SessionRevoked, 'reason' | 'address'>;
 
 /** Which sessions end together with a change, and how that is explained. */
-export interface Ending extends EndingCause {
+export type Ending = {
   readonly sessions: 'all' | 'none' | { readonly allBut: string };
-}
+} & EndingCause;
 
 /**
  * What became of a change to a user.
@@ -37,7 +37,7 @@ export type UserChange =
  * A change, the end of the epoch and the intent to end sessions are one transaction: a session that was being made meanwhile
  * either ends with the others or is not made. Sessions end afterwards, in slices (`MassEndingStore`).
  */
-export interface UserStore {
+export type UserStore = {
   /** @returns false when the username is taken */
   insert(user: NewUserRecord, usernameKey: string): Promise<boolean>;
   findById(sub: string): Promise<UserRecord | null>;
@@ -50,10 +50,10 @@ export interface UserStore {
   setDisabled(sub: string, isDisabled: boolean, ending: Ending): Promise<UserChange>;
   /** Forgets a user and its passkeys. */
   delete(sub: string, ending: Ending): Promise<UserChange>;
-}
+};
 
 /** A passkey as the store keeps it. @see WebAuthn Level 3 §4, credential record */
-export interface PasskeyRecord {
+export type PasskeyRecord = {
   readonly credentialId: Buffer;
   readonly sub: string;
   /** The user handle that the authenticator keeps with it: random, and no `sub`. @see WebAuthn Level 3 §14.6.1 */
@@ -71,12 +71,12 @@ export interface PasskeyRecord {
   readonly createdAtMs: number;
   /** Null while it was never used. */
   readonly lastUsedAtMs: number | null;
-}
+};
 
 export type NewPasskeyRecord = Omit<PasskeyRecord, 'createdAtMs' | 'lastUsedAtMs'>;
 
 /** Passkeys, and the challenges that they have answered. Part of the storage port; its contract is {@link Store}'s. */
-export interface PasskeyStore {
+export type PasskeyStore = {
   /** @returns null when the credential is registered already, to whomever, or the user is gone, disabled or has `limit` of them */
   insert(passkey: NewPasskeyRecord, limit: number): Promise<PasskeyRecord | null>;
   /** The passkey and its user. */
@@ -99,26 +99,26 @@ export interface PasskeyStore {
    * @param expiresAtSeconds seconds since the epoch; judged by the database's clock alone
    */
   spendChallenge(challenge: Buffer, expiresAtSeconds: number): Promise<boolean>;
-}
+};
 
 /** A leaky bucket of attempts. */
-export interface AttemptBucket {
+export type AttemptBucket = {
   /** Names the bucket; a keyed hash, never what was typed. */
   readonly key: Buffer;
   /** Attempts that cost no delay. */
   readonly allowance: number;
   /** One attempt is forgotten each time so much has passed. */
   readonly leakSeconds: number;
-}
+};
 
 /** Growing delays after the allowance: the first, doubled each time, never more than the last. */
-export interface AttemptDelays {
+export type AttemptDelays = {
   readonly firstDelaySeconds: number;
   readonly maximumDelaySeconds: number;
-}
+};
 
 /** Counted attempts at passwords. Part of the storage port; its contract is {@link Store}'s. */
-export interface AttemptStore {
+export type AttemptStore = {
   /**
    * Counts an attempt in every bucket, or in none when one of them is blocked.
    *
@@ -129,19 +129,19 @@ export interface AttemptStore {
   isFamiliar(networkKey: Buffer): Promise<boolean>;
   /** After the right password, which was counted as an attempt before it was known to be right. */
   forgive(success: RightPassword): Promise<void>;
-}
+};
 
-export interface RightPassword {
+export type RightPassword = {
   /** Buckets to take the attempt back from. */
   readonly returned: readonly Buffer[];
   /** Buckets to empty. */
   readonly emptied: readonly Buffer[];
   /** The network that is familiar from now on; null when there is none. */
   readonly network: FamiliarNetwork | null;
-}
+};
 
 /** A network from which an account signs in. */
-export interface FamiliarNetwork {
+export type FamiliarNetwork = {
   /** Names the account and the network; a keyed hash. */
   readonly networkKey: Buffer;
   /** Names the account; a keyed hash. */
@@ -149,4 +149,4 @@ export interface FamiliarNetwork {
   readonly familiarSeconds: number;
   /** So many networks of the account are kept, the newest. */
   readonly limit: number;
-}
+};

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { CREDENTIALS, startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
+import { CREDENTIALS, startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -9,27 +9,27 @@ import type { Policy } from './policy.ts';
 import type { Ending, UserChange, UserRecord, UserStore } from './user-store.ts';
 
 /** A user, without any credential. */
-export interface User {
+export type User = {
   /** Subject: a UUID, the `sub` of every token. */
   readonly sub: string;
   readonly username: string;
   readonly name: string;
-}
+};
 
 /** A user, and whether he may sign in. */
-export interface ListedUser extends User {
+export type ListedUser = {
   readonly isDisabled: boolean;
-}
+} & User;
 
-export interface NewUser {
+export type NewUser = {
   /** 1 to 254 characters; compared without regard to case. */
   readonly username: string;
   readonly password: string;
   /** Display name. */
   readonly name: string;
-}
+};
 
-export interface Users {
+export type Users = {
   /**
    * Creates a user.
    *
@@ -76,7 +76,7 @@ export interface Users {
    * @throws HoldfastError `unavailable`
    */
   delete(sub: string): Promise<EndingProgress | null>;
-}
+};
 
 /** What a username and a password proved. */
 export type PasswordVerdict =
@@ -85,7 +85,7 @@ export type PasswordVerdict =
   | { readonly kind: 'delayed'; readonly retryAfterMs: number };
 
 /** What users do with their own passwords. */
-export interface PasswordSignIn {
+export type PasswordSignIn = {
   /**
    * The same steps, in the same time, for a user who exists and for one who does not, or is disabled.
    *
@@ -100,7 +100,7 @@ export interface PasswordSignIn {
   readonly change: (own: OwnPassword, password: string) => Promise<FinishedChange>;
   /** Removes the user's own password, while a passkey is left. @throws HoldfastError `unavailable` */
   readonly remove: (own: OwnPassword) => Promise<FinishedChange>;
-}
+};
 
 /** A change to a user, and how far the end of sessions that goes with it has got. */
 export type FinishedChange =
@@ -108,16 +108,16 @@ export type FinishedChange =
   | Exclude<UserChange, { readonly kind: 'changed' }>;
 
 /** Who changes an own password. */
-export interface OwnPassword {
+export type OwnPassword = {
   readonly sub: string;
   readonly sid: string;
   /** Where the request comes from. */
   readonly address: string;
   /** Whether the user's sessions other than `sid` end. */
   readonly endsOtherSessions: boolean;
-}
+};
 
-export interface UsersParts {
+export type UsersParts = {
   readonly store: UserStore;
   readonly passwords: Passwords;
   readonly passwordLimits: PasswordLimits;
@@ -126,7 +126,7 @@ export interface UsersParts {
   readonly isKnownPassword: (password: string) => boolean | Promise<boolean>;
   /** Ends the sessions of an intent. */
   readonly endMany: MassEndings['finish'];
-}
+};
 
 /** @returns the public face, and what the endpoints need */
 export function createUsers(parts: UsersParts): { readonly users: Users; readonly passwordSignIn: PasswordSignIn } {

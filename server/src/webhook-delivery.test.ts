@@ -1,15 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
-import type { IncomingHttpHeaders, Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import { startTestServer } from './testing/client.ts';
-import type { TestServer } from './testing/client.ts';
-import { createTestDatabase } from './testing/database.ts';
-import type { TestDatabase } from './testing/database.ts';
-import { createWebhookMessage, registerWebhooks } from './webhooks.ts';
-import type { WebhookRegistration } from './webhooks.ts';
+import { startTestServer, type TestServer } from './testing/client.ts';
+import { createTestDatabase, type TestDatabase } from './testing/database.ts';
+import { createWebhookMessage, registerWebhooks, type WebhookRegistration } from './webhooks.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -17,11 +13,11 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const secret = `whsec_${randomBytes(32).toString('base64')}`;
 const policy = { webhookPollMs: 20, webhookTimeoutMs: 2_000 };
 
-interface Received {
+type Received = {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
   readonly path: string;
-}
+};
 
 let database: TestDatabase;
 let receiver: Server;

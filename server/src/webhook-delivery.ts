@@ -3,16 +3,15 @@ import type { Report } from './events.ts';
 import { startLoop } from './loop.ts';
 import type { Policy } from './policy.ts';
 import type { Fetch } from './resource/fetch-json.ts';
-import { createWebhookMessage } from './webhooks.ts';
-import type { Webhook } from './webhooks.ts';
+import { createWebhookMessage, type Webhook } from './webhooks.ts';
 
 /** Delivers what is in the outbox. */
-export interface WebhookDelivery {
+export type WebhookDelivery = {
   /** Waits for deliveries under way and starts no more. */
   readonly close: () => Promise<void>;
-}
+};
 
-export interface WebhookDeliveryParts {
+export type WebhookDeliveryParts = {
   readonly store: WebhookStore;
   readonly webhooks: readonly Webhook[];
   readonly policy: Pick<Policy, 'webhookPollMs' | 'webhookTimeoutMs' | 'webhookMaxAttempts'>;
@@ -21,7 +20,7 @@ export interface WebhookDeliveryParts {
   readonly warnOf: (kind: string) => (message: string, failure: unknown) => void;
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch;
-}
+};
 
 /** Deliveries of one endpoint at once, from one node. */
 const BATCH_SIZE = 16;

@@ -4,7 +4,7 @@ import type { HoldfastEvent } from './events.ts';
 import { isSafeUrl } from './resource/fetch-json.ts';
 
 /** An endpoint that is told of events as they happen. */
-export interface WebhookRegistration {
+export type WebhookRegistration = {
   /** Names the endpoint in the outbox: keep it when the URL changes. 1 to 64 of `A-Z a-z 0-9 _ -`. */
   readonly id: string;
   /** https, or http on the loopback interface; without user name and password. Redirects are not followed. */
@@ -15,15 +15,15 @@ export interface WebhookRegistration {
   readonly previousSecret?: string;
   /** Kinds of events to deliver. Default: all that the audit log keeps. */
   readonly events?: readonly HoldfastEvent['type'][];
-}
+};
 
 /** A registration after its check. */
-export interface Webhook {
+export type Webhook = {
   readonly id: string;
   readonly url: string;
   readonly keys: readonly Buffer[];
   readonly isWanted: (type: StoredEvent['type']) => boolean;
-}
+};
 
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
@@ -66,10 +66,10 @@ function readSecret(secret: string, where: string): Buffer {
 }
 
 /** What is sent for an event. */
-export interface WebhookMessage {
+export type WebhookMessage = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-}
+};
 
 /**
  * Writes and signs the message of an event. The signature covers id and time: a receiver refuses what is old, and does once

@@ -2,8 +2,15 @@ import { createHash } from 'node:crypto';
 import { createAuthService, type AuthService } from '../../client/src/auth-service.ts';
 import { markedVault } from '../../client/src/marked-vault.ts';
 import { withoutRevocation, withRevocation } from '../../client/src/outbox.ts';
-import type { HttpAnswer, Platform, Revocation, Signal, Vault, VaultRecord } from '../../client/src/ports.ts';
-import type { HttpRequest } from '../../client/src/ports.ts';
+import {
+  type HttpAnswer,
+  type Platform,
+  type Revocation,
+  type Signal,
+  type Vault,
+  type VaultRecord,
+  type HttpRequest,
+} from '../../client/src/ports.ts';
 import type { SessionState } from '../../client/src/session-state.ts';
 import type { HttpResponse } from '../../server/src/http/message.ts';
 import { createServer } from './chain-server.ts';
@@ -102,7 +109,7 @@ type Store = {
 
 type Built = ChainWorld & { readonly stores: Readonly<Record<UserName, Store>>; readonly jar: Map<string, string> };
 
-const START_MS = Date.UTC(2030, 0, 1);
+const START_MS = Date.UTC(2_030, 0, 1);
 /** Time that passes at each step: less than anything waits for. */
 const STEP_MS = 20;
 

@@ -77,7 +77,7 @@ function writeText(field: string, value: string, rename: Rename): string {
   return value;
 }
 
-const START_MS = Date.UTC(2030, 0, 1);
+const START_MS = Date.UTC(2_030, 0, 1);
 
 /** A deadline of a tab: whether it is still to come. None is longer than a minute. */
 const isToCome = (monotonicMs: number, nowMs: number): boolean => monotonicMs > nowMs - START_MS + 1_000;

@@ -5,8 +5,7 @@ import { exploreWorlds } from './explore-command.ts';
 import { runMutants } from './mutant-run.ts';
 import { playOne } from './play-one.ts';
 import { playMany } from './play-many.ts';
-import type { Bundle } from './seeds.ts';
-import { say } from './seeds.ts';
+import { type Bundle, say } from './seeds.ts';
 
 const OPTIONS = [
   '--seeds',

@@ -17,9 +17,9 @@ export type Random = {
 };
 
 /** FNV-1a over a string, 32 bits. */
-export function hashText(text: string, start = 0x811c9dc5): number {
+export function hashText(text: string, start = 0x81_1c_9d_c5): number {
   let hash = start;
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01_00_01_93);
   return hash >>> 0;
 }
 

@@ -158,7 +158,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'server/src/http/token-endpoint.ts',
-        find: "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)) },",
+        find: "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1_000)) },",
         replace:
           "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)), ...(cookie && { 'set-cookie': [clearCookie(cookie.name)] }) },",
       },

@@ -72,7 +72,7 @@ export type SmallWorld = {
   readonly broken: string | null;
 };
 
-const START_MS = Date.UTC(2030, 0, 1);
+const START_MS = Date.UTC(2_030, 0, 1);
 const FAR_MS = 1e11;
 const SID = 'session';
 

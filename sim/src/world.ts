@@ -47,7 +47,7 @@ export type PlayOptions = {
 };
 
 /** The world begins at a moment of no meaning. */
-const START_MS = Date.UTC(2030, 0, 1);
+const START_MS = Date.UTC(2_030, 0, 1);
 /** How long after the last fault everything must be well, in ms: a longest back-off, an interval, and a request. */
 const AWAKENING_MS = 180_000;
 /** How long a request may take: one deadline for all its waits, and a moment for the network. */

@@ -224,7 +224,7 @@ describe.each(['light', 'dark'] as const)('every screen, %s', (colorScheme) => {
 });
 
 describe('by keyboard alone', () => {
-  beforeEach(() => openPage({ viewport: { width: 1280, height: 800 } }));
+  beforeEach(() => openPage({ viewport: { width: 1_280, height: 800 } }));
 
   it('signs in, and arrives at the page’s heading', async () => {
     await page.getByLabel('User name').waitFor();

@@ -17,7 +17,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 beforeEach(async () => {
-  await openProfile({ viewport: { width: 1280, height: 900 } });
+  await openProfile({ viewport: { width: 1_280, height: 900 } });
   await signIn();
 });
 

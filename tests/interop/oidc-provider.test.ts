@@ -20,7 +20,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 const MINUTE = 60_000;
 const DAY_MINUTES = 24 * 60;
-const startedAt = Date.UTC(2026, 0, 1);
+const startedAt = Date.UTC(2_026, 0, 1);
 
 const configuration: Configuration = {
   clients: [

@@ -30,7 +30,7 @@ export function problem(
 }
 
 /** How long a peer that still sends may take to read the answer, in milliseconds. */
-const graceMs = 1000;
+const graceMs = 1_000;
 
 /** Writes an answer; JSON unless its headers say otherwise, and never cached: every answer belongs to one user. */
 export function sendAnswer(response: ServerResponse, answer: Answer): void {

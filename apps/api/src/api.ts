@@ -24,13 +24,13 @@ const clients: HoldfastOptions['clients'] = [
 ];
 
 /** How many events are kept for {@link DemoApi.events}. */
-const maxEvents = 1000;
+const maxEvents = 1_000;
 
 /** Largest headers of a request. A browser keeps up to 180 cookies of a host, which are 25 kB when all are Holdfast's. */
-const headersBytes = 64 * 1024;
+const headersBytes = 64 * 1_024;
 
 /** How long requests under way may take to end when the server closes, in milliseconds. */
-const drainMs = 3000;
+const drainMs = 3_000;
 
 /** Options of {@link createDemoApi}. */
 export type DemoApiOptions = {

@@ -11,7 +11,7 @@ export function createExpiredTokens(): ExpiredTokens {
   return {
     has: (jti) => expByJti.has(jti),
     add(jti, exp) {
-      const nowSeconds = Date.now() / 1000;
+      const nowSeconds = Date.now() / 1_000;
       for (const [oldJti, oldExp] of expByJti) {
         // A minute more, for verifiers that tolerate a clock that is off.
         if (oldExp + 60 < nowSeconds) expByJti.delete(oldJti);

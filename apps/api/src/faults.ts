@@ -23,10 +23,10 @@ export type Faults = {
 };
 
 /** Fault or copy are forgotten when there are more: this is a demo. */
-const entriesMax = 1000;
+const entriesMax = 1_000;
 const longestSeconds = 120;
 /** How long an answer takes while the network is slow, in milliseconds. */
-const slowMs = 2500;
+const slowMs = 2_500;
 
 /** The endpoints that faults concern: those of the page's own requests, and not those that steer the demo. */
 const concerned = new Set(['/token', '/me', '/notes', '/sessions', '/passkeys', '/password']);
@@ -65,7 +65,7 @@ export function createFaults(issuer: string, database: Holdfast['database']): Fa
       const state = states.get(keyOf(sid)) ?? none;
       if (fault.kind === 'lost-answer') state.losesNextAnswer = true;
       else {
-        const untilMs = Date.now() + Math.min(fault.seconds, longestSeconds) * 1000;
+        const untilMs = Date.now() + Math.min(fault.seconds, longestSeconds) * 1_000;
         if (fault.kind === 'outage') state.outageUntilMs = untilMs;
         else state.slowUntilMs = untilMs;
       }

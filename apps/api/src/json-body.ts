@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { problem, type Answer } from './answer.ts';
 
 /** The largest request body, in bytes. The longest note, all of it escaped, fits. */
-const maxBodyBytes = 32 * 1024;
+const maxBodyBytes = 32 * 1_024;
 
 /** A body that was read, or the answer that refuses it. */
 export type JsonBody =

@@ -18,7 +18,7 @@ const migration = `
 /** Any number will do, as long as every node of the demo takes the same lock. */
 const migrationLock = 4_600_001;
 
-const maxTextLength = 2000;
+const maxTextLength = 2_000;
 const maxListed = 100;
 
 type Database = Holdfast['database'];

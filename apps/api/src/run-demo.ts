@@ -6,7 +6,7 @@ import { defaultDataFolder, readOrCreateSecret } from './data-folder.ts';
 import { requireFreePort, StartError, explainStartError } from './start-error.ts';
 
 /** The port when PORT does not say another. */
-const defaultPort = 4600;
+const defaultPort = 4_600;
 
 /** How soon a second signal is taken for the same one: a terminal and npm both deliver a Ctrl-C. */
 const sameSignalMs = 500;

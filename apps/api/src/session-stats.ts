@@ -1,7 +1,7 @@
 import type { HoldfastEvent } from '@holdfast/server';
 
 /** How many sessions are remembered; the one that was silent longest is forgotten first. */
-const maxSessions = 1000;
+const maxSessions = 1_000;
 
 /** One session's requests to the token endpoint since the server started, for the demo's page. */
 export type SessionStats = {

@@ -1,5 +1,13 @@
-import { AxiosError, AxiosHeaders, getAdapter, isAxiosError } from 'axios';
-import type { AxiosAdapter, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
+import {
+  AxiosError,
+  AxiosHeaders,
+  getAdapter,
+  isAxiosError,
+  type AxiosAdapter,
+  type AxiosInstance,
+  type AxiosResponse,
+  type InternalAxiosRequestConfig,
+} from 'axios';
 import { HoldfastError, type AuthService } from '../index.ts';
 import { waitAsAxios } from './patience.ts';
 import { withRepeatableForm } from './repeatable-form.ts';

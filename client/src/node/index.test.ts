@@ -171,9 +171,9 @@ describe('a place that is not safe is refused when the program starts', () => {
 
   it('what belongs to somebody else', () => {
     const refusal = expect.objectContaining({ code: 'storage-unavailable' });
-    expect(() => assertOwn('the folder', { uid: 1001 }, 1000)).toThrow(refusal);
-    expect(() => assertOwn('the folder', { uid: 1001 }, 0)).toThrow(refusal);
-    for (const uid of [1000, 0]) expect(() => assertOwn('the folder', { uid }, 1000)).not.toThrow();
+    expect(() => assertOwn('the folder', { uid: 1_001 }, 1_000)).toThrow(refusal);
+    expect(() => assertOwn('the folder', { uid: 1_001 }, 0)).toThrow(refusal);
+    for (const uid of [1_000, 0]) expect(() => assertOwn('the folder', { uid }, 1_000)).not.toThrow();
   });
 });
 

@@ -22,7 +22,7 @@ export const configOf = (delivery: Delivery): MachineConfig => ({
 });
 
 /** When every story begins. */
-export const START: Instant = { wallMs: Date.UTC(2026, 0, 1), monotonicMs: 1_000 };
+export const START: Instant = { wallMs: Date.UTC(2_026, 0, 1), monotonicMs: 1_000 };
 const LIFETIME_MS = 900_000;
 
 const after = (ms: number): Instant => ({ wallMs: START.wallMs + ms, monotonicMs: START.monotonicMs + ms });

@@ -20,7 +20,7 @@ function read(proof: string): Proof {
   return { header, claims: decode(body) as Proof['claims'], isSigned };
 }
 
-const nowMs = Date.UTC(2026, 0, 1, 12, 0, 0, 900);
+const nowMs = Date.UTC(2_026, 0, 1, 12, 0, 0, 900);
 const request = { method: 'POST', url: 'https://api.example.com/token', accessToken: null, nowMs };
 
 /** What every signer of DPoP proofs must do. `open` opens the store of one device, as a later start of the program would. */
@@ -48,7 +48,7 @@ export function proofSignerContract(
       const url = 'https://api.example.com/notes?secret=1#part';
       const { claims } = read(await signer.sign({ ...request, method: 'GET', url }));
       expect(claims).toMatchObject({ htm: 'GET', htu: 'https://api.example.com/notes' });
-      expect(claims['iat']).toBe(Date.UTC(2026, 0, 1, 12) / 1_000);
+      expect(claims['iat']).toBe(Date.UTC(2_026, 0, 1, 12) / 1_000);
       expect(claims).not.toHaveProperty('nonce');
       expect(claims).not.toHaveProperty('ath');
     });

@@ -21,7 +21,7 @@ export async function settle(): Promise<void> {
 }
 
 export function simulateTime(): SimulatedTime {
-  let now: Instant = { wallMs: Date.UTC(2026, 0, 1), monotonicMs: 0 };
+  let now: Instant = { wallMs: Date.UTC(2_026, 0, 1), monotonicMs: 0 };
   const alarms = new Map<number, { readonly at: number; readonly callback: () => void }>();
   let next = 1;
   const nextAlarm = (): [number, { readonly at: number; readonly callback: () => void }] | undefined =>

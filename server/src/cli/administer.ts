@@ -1,13 +1,11 @@
 import type { Configuration } from '../configuration.ts';
-import { createHoldfast } from '../holdfast.ts';
-import type { Holdfast } from '../holdfast.ts';
+import { createHoldfast, type Holdfast } from '../holdfast.ts';
 import { createKeyRing } from '../keys.ts';
 import { resolvePolicy } from '../policy.ts';
 import { closeConnections, openConnections } from '../postgres/connections.ts';
 import { migrate, MIGRATIONS } from '../postgres/migrations.ts';
 import { createSigningKeyStore } from '../postgres/signing-key-store.ts';
-import { rotateSigningKeys, statusOf } from '../signing-keys.ts';
-import type { SigningKeysParts, SigningKeyStatus } from '../signing-keys.ts';
+import { rotateSigningKeys, statusOf, type SigningKeysParts, type SigningKeyStatus } from '../signing-keys.ts';
 import { findUser } from './users.ts';
 
 /** What a command prints, line by line. */

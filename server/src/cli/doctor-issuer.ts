@@ -1,8 +1,6 @@
-import { connect } from 'node:tls';
-import type { PeerCertificate } from 'node:tls';
+import { connect, type PeerCertificate } from 'node:tls';
 import { isOrigin } from '../clients.ts';
-import { describeConnection, fail, ok, warn } from './finding.ts';
-import type { Finding } from './finding.ts';
+import { describeConnection, fail, ok, warn, type Finding } from './finding.ts';
 
 const WAIT_MS = 3_000;
 const CERTIFICATE_WARNING_DAYS = 14;

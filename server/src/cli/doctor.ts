@@ -4,14 +4,12 @@ import { HoldfastError } from '../errors.ts';
 import { readSettings } from '../holdfast.ts';
 import type { KeyRing } from '../keys.ts';
 import type { Policy } from '../policy.ts';
-import { closeConnections, openConnections, run, sqlStateOf } from '../postgres/connections.ts';
-import type { Connections } from '../postgres/connections.ts';
+import { closeConnections, openConnections, run, sqlStateOf, type Connections } from '../postgres/connections.ts';
 import { MIGRATIONS } from '../postgres/migrations.ts';
 import { createSigningKeyStore } from '../postgres/signing-key-store.ts';
 import { areReadable, statusOf } from '../signing-keys.ts';
 import { diagnoseIssuer } from './doctor-issuer.ts';
-import { describeConnection, fail, ok, warn } from './finding.ts';
-import type { Finding } from './finding.ts';
+import { describeConnection, fail, ok, warn, type Finding } from './finding.ts';
 
 /** Looks at everything that a server of this configuration would depend on, and changes nothing. */
 export async function diagnose({ options }: Configuration): Promise<readonly Finding[]> {
@@ -44,7 +42,7 @@ function diagnoseSecret(secret: string): Finding {
   return ok('secret', 'long enough');
 }
 
-interface ServerRow {
+type ServerRow = {
   readonly version: number;
   readonly version_name: string;
   readonly is_replica: boolean;
@@ -56,7 +54,7 @@ interface ServerRow {
   readonly is_encrypted: boolean | null;
   readonly replicas: number;
   readonly synchronous_standby_names: string;
-}
+};
 
 const SERVER = `
   SELECT current_setting('server_version_num')::int4 AS version, current_setting('server_version') AS version_name,
@@ -134,7 +132,7 @@ function diagnoseClock(differenceMs: number, roundTripMs: number, { clockToleran
   const found = `${Math.round(differenceMs)} ms from the database's, give or take ${Math.ceil(roundTripMs / 2)}`;
   const certainMs = Math.abs(differenceMs) - roundTripMs / 2;
   const mend = 'let NTP (chrony, systemd-timesyncd) set the clocks of both hosts';
-  if (certainMs > clockToleranceSeconds * 1000) return fail('clock', found, mend);
+  if (certainMs > clockToleranceSeconds * 1_000) return fail('clock', found, mend);
   return certainMs > 1_000 ? warn('clock', found, mend) : ok('clock', found);
 }
 
@@ -244,7 +242,7 @@ async function diagnoseKeys(connections: Connections, keyRing: KeyRing, policy: 
   const status = statusOf(published);
   const roles = status.map(({ role }) => role).join(', ');
   const signing = status.find(({ role }) => role === 'signing');
-  const dueMs = (signing?.signsFromMs ?? nowMs) + policy.signingKeyLifetimeSeconds * 1000;
+  const dueMs = (signing?.signsFromMs ?? nowMs) + policy.signingKeyLifetimeSeconds * 1_000;
   const isLate = nowMs > dueMs && !status.some(({ role }) => role === 'next');
   if (isLate)
     return [

@@ -1,13 +1,13 @@
 import { sqlStateOf } from '../postgres/connections.ts';
 
 /** One line of `holdfast doctor`. */
-export interface Finding {
+export type Finding = {
   readonly level: 'ok' | 'warn' | 'fail';
   readonly about: string;
   readonly found: string;
   /** What to do; only when something is wrong. */
   readonly mend?: string;
-}
+};
 
 /** @returns the lines to print */
 export function formatFindings(findings: readonly Finding[]): readonly string[] {

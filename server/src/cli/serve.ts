@@ -1,16 +1,14 @@
-import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Configuration } from '../configuration.ts';
-import { createHoldfast } from '../holdfast.ts';
-import type { Holdfast } from '../holdfast.ts';
+import { createHoldfast, type Holdfast } from '../holdfast.ts';
 
 /** Values that no log line may hold, wherever they turn up. */
 const REDACTED = ['secret', 'databaseUrl', 'password', 'metricsToken', 'authorization', 'cookie', 'refresh_token'];
 
 /** Largest headers of a request. A browser keeps up to 180 cookies of a host, which are 25 kB when all are ours. */
-const HEADERS_BYTES = 64 * 1024;
+const HEADERS_BYTES = 64 * 1_024;
 
 /** How long an ordinary request takes at most, in milliseconds. */
 const SOON_MS = 1_000;
@@ -49,7 +47,7 @@ export async function serve(configuration: Configuration): Promise<number> {
   logger.info({ signal, retireSeconds, drainSeconds }, 'stopping: a second signal ends at once');
   void nextSignal().then(() => process.exit(1));
   holdfast.retire();
-  await sleep(retireSeconds * 1000);
+  await sleep(retireSeconds * 1_000);
   const isDrained = await drain(server, holdfast, drainSeconds);
   if (isDrained) logger.info({}, 'stopped');
   else logger.error({ drainSeconds }, 'stopped with requests still under way: raise drainSeconds');
@@ -77,7 +75,7 @@ async function drain(server: Server, holdfast: Holdfast, drainSeconds: number): 
   const closed = new Promise<boolean>((resolve) => server.close(() => resolve(true)));
   // A connection that is busy now is idle later, and would be kept for a next request.
   const sweep = setInterval(() => server.closeIdleConnections(), 50);
-  const deadline = sleep(drainSeconds * 1000, false, { ref: false });
+  const deadline = sleep(drainSeconds * 1_000, false, { ref: false });
   const isSoon = await Promise.race([closed, deadline, sleep(SOON_MS, false)]);
   // Whoever still waits then, waits for news and not for an answer: this sends it.
   const isClosed = holdfast.close();

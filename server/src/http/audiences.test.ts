@@ -1,10 +1,17 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createHoldfast } from '../holdfast.ts';
 import { createResourceGuard } from '../resource/guard.ts';
-import { CREDENTIALS, ISSUER, newVerifier, serverOptions, startTestServer, toTokens } from '../testing/client.ts';
-import type { Answer, TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import {
+  CREDENTIALS,
+  ISSUER,
+  newVerifier,
+  serverOptions,
+  startTestServer,
+  toTokens,
+  type Answer,
+  type TestServer,
+} from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { athOf, createProver } from '../testing/proof.ts';
 import { ENDPOINTS } from './router.ts';
 

@@ -1,9 +1,7 @@
 // A proxy that keeps whatever it may keep: one user's tokens must not become the next one's answer, nor a 401 everybody's.
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { CREDENTIALS, startTestServer } from '../testing/client.ts';
-import type { TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import { ENDPOINTS } from './router.ts';
 

@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { createHoldfast } from '../holdfast.ts';
-import type { Holdfast } from '../holdfast.ts';
+import { createHoldfast, type Holdfast } from '../holdfast.ts';
 import { createKeyRing } from '../keys.ts';
 import { formatRefreshToken, newNonce, newSid } from '../refresh-token.ts';
-import { ISSUER, SECRET, serverOptions, startTestServer } from '../testing/client.ts';
-import type { TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { ISSUER, SECRET, serverOptions, startTestServer, type TestServer } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { createProver } from '../testing/proof.ts';
 import type { HttpRequest } from './message.ts';
 
@@ -17,22 +14,22 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
  * The checks of a refresh, in order. Each row is a request that fails at its check and would pass all before it; what fails a
  * later check may be added to it without a change in the answer.
  */
-interface Fault {
+type Fault = {
   readonly name: string;
   readonly status: number;
   readonly error: string;
   readonly reason?: string;
   readonly apply: (request: Draft) => void;
-}
+};
 
-interface Draft {
+type Draft = {
   method: string;
   address: string;
   readonly headers: Record<string, string>;
   readonly form: Record<string, string>;
   /** A parameter to give a second time. */
   duplicate: string;
-}
+};
 
 const OLD_SECRET = 'a master secret that was given up, 32 bytes';
 const FLOODER = '198.51.100.99';

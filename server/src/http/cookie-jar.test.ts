@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { openBrowser } from '../testing/browser.ts';
-import type { TestBrowser } from '../testing/browser.ts';
-import { startTestServer } from '../testing/client.ts';
-import type { TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { openBrowser, type TestBrowser } from '../testing/browser.ts';
+import { startTestServer, type TestServer } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });

@@ -4,13 +4,13 @@ import type { EndpointParts, FormRequest } from './endpoint.ts';
 import { requireParameter } from './form.ts';
 
 /** Who signed in, and how. */
-export interface Authentication {
+export type Authentication = {
   readonly user: User;
   readonly signInEpoch: number;
   /** RFC 8176 values. */
   readonly amr: readonly string[];
   readonly acr: string;
-}
+};
 
 /**
  * Checks the credential in a challenge request: a password, or a passkey's response.
@@ -74,7 +74,7 @@ async function checkPassword(
       report({ type: 'sign_in.delayed', clientId: client.clientId, address: remoteAddress, retryAfterMs });
       throw new OAuthError(429, 'temporarily_unavailable', 'Too many wrong passwords: try again later', {
         reason: 'password_attempts',
-        headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) },
+        headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1_000)) },
       });
     }
   }

@@ -22,7 +22,7 @@ import type { AddressLimit } from './rate-limit.ts';
 import type { ResourceEndpoint } from './resource.ts';
 
 /** The parts of the server that endpoints speak for. */
-export interface EndpointParts {
+export type EndpointParts = {
   readonly issuer: string;
   readonly clients: Clients;
   readonly policy: Policy;
@@ -45,18 +45,18 @@ export interface EndpointParts {
   readonly addressLimit: AddressLimit;
   readonly report: Report;
   readonly operation: Operation;
-}
+};
 
 /** A document that anybody may read. */
-export interface DocumentEndpoint {
+export type DocumentEndpoint = {
   readonly kind: 'document';
   readonly path: string;
   /** @throws OAuthError, HoldfastError */
   readonly answer: (parts: EndpointParts, request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
-}
+};
 
 /** What a client posts a form to. */
-export interface FormEndpoint {
+export type FormEndpoint = {
   readonly kind: 'form';
   readonly path: string;
   /** Whether it uses or sets cookies for clients that have them. */
@@ -65,32 +65,32 @@ export interface FormEndpoint {
   readonly isRepeatable: boolean;
   /** @throws OAuthError, HoldfastError */
   readonly answer: (form: FormRequest, parts: EndpointParts) => Promise<HttpResponse>;
-}
+};
 
 /** What a resource server posts a form to, as itself. */
-export interface ResourceServerEndpoint {
+export type ResourceServerEndpoint = {
   readonly kind: 'resource_server';
   readonly path: string;
   /** @throws OAuthError, HoldfastError */
   readonly answer: (form: ResourceServerRequest, parts: EndpointParts) => Promise<HttpResponse>;
-}
+};
 
 export type Endpoint = DocumentEndpoint | FormEndpoint | ResourceEndpoint | ResourceServerEndpoint;
 
 /** A form of a resource server that has authenticated. */
-export interface ResourceServerRequest {
+export type ResourceServerRequest = {
   readonly request: HttpRequest;
   readonly parameters: Parameters;
   /** Which one it is. */
   readonly id: string;
-}
+};
 
 /** A form that has passed the router's checks. */
-export interface FormRequest {
+export type FormRequest = {
   readonly request: HttpRequest;
   readonly parameters: Parameters;
   readonly client: Client;
-}
+};
 
 /** Longest user agent that the session list keeps, in UTF-16 code units. */
 const USER_AGENT_LENGTH = 256;

@@ -1,8 +1,14 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { CREDENTIALS, newVerifier, serverOptions, startTestServer } from '../testing/client.ts';
-import type { Answer, TestServer, Tokens } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import {
+  CREDENTIALS,
+  newVerifier,
+  serverOptions,
+  startTestServer,
+  type Answer,
+  type TestServer,
+  type Tokens,
+} from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

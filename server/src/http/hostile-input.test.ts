@@ -1,14 +1,11 @@
 // Text of strangers that PostgreSQL does not take, through every door: it costs nobody else an answer, and no event is lost to it.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { CREDENTIALS, newVerifier, startTestServer } from '../testing/client.ts';
-import type { TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { CREDENTIALS, newVerifier, startTestServer, type TestServer } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { ENDPOINTS } from './router.ts';
 
 // Generous: what runs beside the tests must not fail them.

@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createKeyRing } from '../keys.ts';
 import { formatRefreshToken, newNonce } from '../refresh-token.ts';
-import { ISSUER, SECRET, startTestServer, toTokens } from '../testing/client.ts';
-import type { Answer, TestServer, Tokens } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import {
+  ISSUER,
+  SECRET,
+  startTestServer,
+  toTokens,
+  type Answer,
+  type TestServer,
+  type Tokens,
+} from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { createProver } from '../testing/proof.ts';
 
 // Generous: what runs beside the tests must not fail them.

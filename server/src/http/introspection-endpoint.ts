@@ -47,7 +47,7 @@ function describe(answer: IntrospectionAnswer, issuer: string): object {
         client_id: clientId,
         sid,
         scope: scope.join(' '),
-        exp: Math.floor(Math.min(expiresAtMs, idleExpiresAtMs) / 1000),
+        exp: Math.floor(Math.min(expiresAtMs, idleExpiresAtMs) / 1_000),
         auth_time: authTimeSeconds,
         amr,
         acr,

@@ -1,5 +1,5 @@
 /** An HTTP request as plain data. Whoever receives requests builds one; see {@link createNodeListener}. */
-export interface HttpRequest {
+export type HttpRequest = {
   /** Upper case. */
   readonly method: string;
   /** The path alone, as sent: `/token`. */
@@ -11,12 +11,12 @@ export interface HttpRequest {
   readonly body: Uint8Array | string;
   /** Address of the peer, for the session list and rate limits; empty when unknown. */
   readonly remoteAddress: string;
-}
+};
 
 /** An HTTP answer as plain data. A header with several values (`set-cookie`) is an array, one field each. */
-export interface HttpResponse {
+export type HttpResponse = {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body: string;
-}
+};

@@ -1,5 +1,4 @@
-import { createServer, request as httpRequest } from 'node:http';
-import type { RequestListener, Server } from 'node:http';
+import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import { createNodeListener } from './node-listener.ts';

@@ -53,11 +53,11 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-interface ReadBody {
+type ReadBody = {
   readonly body: Buffer;
   /** False for a body beyond the limit: more of it may come, and is not read. */
   readonly isWhole: boolean;
-}
+};
 
 /** Reads up to one chunk beyond the limit, which is enough for `handle` to refuse, and stops there. */
 function readBody(incoming: IncomingMessage, limitBytes: number): Promise<ReadBody> {

@@ -3,10 +3,8 @@ import type { HttpResponse } from './message.ts';
 import { describeApi } from './openapi.ts';
 import { OPERATIONS } from './openapi-operations.ts';
 import { ENDPOINTS } from './router.ts';
-import { ISSUER, startTestServer } from '../testing/client.ts';
-import type { TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { ISSUER, startTestServer, type TestServer } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

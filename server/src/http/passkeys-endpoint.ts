@@ -2,10 +2,16 @@ import type { PasskeyHolder } from '../passkeys.ts';
 import type { PasskeyRecord } from '../user-store.ts';
 import { invalidRequest, json, OAuthError } from './answers.ts';
 import { invalidSession } from './credentials.ts';
-import { requireParameter } from './form.ts';
-import type { Parameters } from './form.ts';
-import { lastCredential, noContent, requireRecentAuthentication, toSeconds, unknownResource } from './resource.ts';
-import type { Access, ResourceEndpoint } from './resource.ts';
+import { requireParameter, type Parameters } from './form.ts';
+import {
+  lastCredential,
+  noContent,
+  requireRecentAuthentication,
+  toSeconds,
+  unknownResource,
+  type Access,
+  type ResourceEndpoint,
+} from './resource.ts';
 
 const DEFAULT_NAME = 'Passkey';
 /** Longest name of a passkey, in characters. */

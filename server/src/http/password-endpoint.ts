@@ -2,8 +2,15 @@ import { HoldfastError } from '../errors.ts';
 import type { OwnPassword } from '../users.ts';
 import { OAuthError } from './answers.ts';
 import { readFlag, requireParameter } from './form.ts';
-import { endedSessions, lastCredential, noContent, requireRecentAuthentication, unknownResource } from './resource.ts';
-import type { Access, ResourceEndpoint } from './resource.ts';
+import {
+  endedSessions,
+  lastCredential,
+  noContent,
+  requireRecentAuthentication,
+  unknownResource,
+  type Access,
+  type ResourceEndpoint,
+} from './resource.ts';
 
 /**
  * The user's own password. A recent authentication stands for the old one: it may have been by passkey, and the one who wants

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
 import { array, assert, asyncProperty, constantFrom, nat, record } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { ISSUER, startTestServer } from '../testing/client.ts';
-import type { Answer, TestServer, Tokens } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { ISSUER, startTestServer, type Answer, type TestServer, type Tokens } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

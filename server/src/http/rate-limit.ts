@@ -2,10 +2,10 @@ import { addressKeyOf } from './client-address.ts';
 import type { Policy } from '../policy.ts';
 
 /** Counts the requests of addresses. */
-export interface AddressLimit {
+export type AddressLimit = {
   /** Takes one request. @returns 0 when it may pass, otherwise how long to wait, in milliseconds */
   readonly take: (address: string) => number;
-}
+};
 
 /**
  * A limit by address, in this node's memory: it keeps one sender from taking the whole node, no more, so nodes need not
@@ -20,7 +20,7 @@ export function createAddressLimit(
 ): AddressLimit {
   const { requestsPerSecond, requestBurst, rateLimitedAddresses } = policy;
   if (requestsPerSecond === 0) return { take: () => 0 };
-  const intervalMs = 1000 / requestsPerSecond;
+  const intervalMs = 1_000 / requestsPerSecond;
   const allowanceMs = intervalMs * requestBurst;
   const wholeAtMs = new Map<string, number>();
   return {

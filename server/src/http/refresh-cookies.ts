@@ -13,10 +13,10 @@ const ISSUER_DIGITS = 8;
 const SID_DIGITS = 12;
 const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Strict';
 
-export interface RefreshCookie {
+export type RefreshCookie = {
   readonly name: string;
   readonly value: string;
-}
+};
 
 /** The name of a session's cookie: 48 bits of its id tell a browser's sessions apart. */
 export function cookieNameOf(sid: string, issuer: string): string {

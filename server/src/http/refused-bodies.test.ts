@@ -8,7 +8,7 @@ import { notFound } from './router.ts';
 
 const LIMIT_BYTES = 16_384;
 /** One read of a socket, and what streams keep before they stop reading. */
-const LITTLE_BYTES = 256 * 1024;
+const LITTLE_BYTES = 256 * 1_024;
 
 const server = createServer();
 beforeAll(async () => {

@@ -29,10 +29,10 @@ export function authenticateResourceServer(
   });
 }
 
-interface Credentials {
+type Credentials = {
   readonly id: string | null;
   readonly secret: string;
-}
+};
 
 function readCredentials(authorization: string | undefined, parameters: Parameters): Credentials | null {
   const secret = parameters.get('client_secret');

@@ -4,20 +4,19 @@ import type { EndingProgress } from '../mass-endings.ts';
 import { requireAuthentication } from '../step-up.ts';
 import { json, OAuthError } from './answers.ts';
 import type { EndpointParts } from './endpoint.ts';
-import { readForm } from './form.ts';
-import type { Parameters } from './form.ts';
+import { readForm, type Parameters } from './form.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 
 /** Of the account endpoints' metadata. @see RFC 9728 §3 */
 export const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource';
 
 /** What a signed-in user owns here: reached with an access token, never with a cookie. */
-export interface ResourceEndpoint {
+export type ResourceEndpoint = {
   readonly kind: 'resource';
   /** As registered: the last segment may be `{id}`. */
   readonly path: string;
   readonly methods: Readonly<Partial<Record<ResourceMethod, ResourceAnswer>>>;
-}
+};
 
 export type ResourceMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
@@ -25,7 +24,7 @@ export type ResourceMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 export type ResourceAnswer = (access: Access, parts: EndpointParts) => Promise<HttpResponse>;
 
 /** A request whose access token is valid and whose session is alive. */
-export interface Access {
+export type Access = {
   readonly request: HttpRequest;
   readonly claims: AccessTokenClaims;
   readonly client: Client;
@@ -33,7 +32,7 @@ export interface Access {
   readonly id: string;
   /** Of POST and PATCH; empty otherwise. */
   readonly parameters: Parameters;
-}
+};
 
 /**
  * Lets a request in.
@@ -117,5 +116,5 @@ export function noContent(): HttpResponse {
 
 /** NumericDate (RFC 7519 §2). */
 export function toSeconds(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000);
+  return Math.floor(milliseconds / 1_000);
 }

@@ -2,8 +2,7 @@ import { REFRESH_TOKEN_PREFIX } from '../refresh-token.ts';
 import type { SignOutRequest } from '../sessions.ts';
 import { invalidGrant, invalidRequest, json, OAuthError } from './answers.ts';
 import { clearingDead, findNamed, readJar } from './cookie-jar.ts';
-import { peerOf } from './endpoint.ts';
-import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
+import { peerOf, type EndpointParts, type FormEndpoint, type FormRequest } from './endpoint.ts';
 import { readFlag, requireParameter } from './form.ts';
 import type { HttpResponse } from './message.ts';
 import { proofMissing, verifyRequestProof } from './proof.ts';
@@ -61,7 +60,7 @@ async function signOut(
   if (outcome.kind === 'wait') {
     throw new OAuthError(429, 'temporarily_unavailable', 'The session is being refreshed elsewhere', {
       reason: 'wait',
-      headers: { 'retry-after': String(Math.ceil(outcome.retryAfterMs / 1000)) },
+      headers: { 'retry-after': String(Math.ceil(outcome.retryAfterMs / 1_000)) },
     });
   }
   if (outcome.kind === 'not_everywhere') throw invalidGrant('not_everywhere', headers);

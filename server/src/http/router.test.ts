@@ -1,10 +1,15 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createHoldfast } from '../holdfast.ts';
-import { ISSUER, newVerifier, serverOptions, startTestServer } from '../testing/client.ts';
-import type { Answer, TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import {
+  ISSUER,
+  newVerifier,
+  serverOptions,
+  startTestServer,
+  type Answer,
+  type TestServer,
+} from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import type { HttpRequest } from './message.ts';
 
 // Generous: what runs beside the tests must not fail them.

@@ -12,8 +12,7 @@ import { corsHeaders, isOriginOfAny, preflightHeaders, refuseForeignPage, refuse
 import { nonceHeaders } from './proof.ts';
 import { PASSKEY_ENDPOINT, PASSKEY_OPTIONS_ENDPOINT, PASSKEYS_ENDPOINT } from './passkeys-endpoint.ts';
 import { PASSWORD_ENDPOINT } from './password-endpoint.ts';
-import { admit } from './resource.ts';
-import type { ResourceEndpoint } from './resource.ts';
+import { admit, type ResourceEndpoint } from './resource.ts';
 import { authenticateResourceServer } from './resource-server.ts';
 import type { AddressLimit } from './rate-limit.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
@@ -70,11 +69,11 @@ function endpointOf(path: string): Endpoint | undefined {
 }
 
 /** What became of a request, and what an operator should know about it. */
-export interface Answered {
+export type Answered = {
   readonly response: HttpResponse;
   /** The failure behind an error answer; null when all went well. */
   readonly failure: OAuthError | null;
-}
+};
 
 /** Answers a request to one of our paths; null for any other. Never throws. */
 export function answerRequest(request: HttpRequest, parts: EndpointParts): Promise<Answered | null> {
@@ -213,7 +212,7 @@ function methodNotAllowed(allow: string): OAuthError {
 function tooManyRequests(waitMs: number): OAuthError {
   return new OAuthError(429, 'temporarily_unavailable', 'Too many requests come from this address', {
     reason: 'rate_limited',
-    headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) },
+    headers: { 'retry-after': String(Math.ceil(waitMs / 1_000)) },
   });
 }
 

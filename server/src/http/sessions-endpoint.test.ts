@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import { ISSUER, newVerifier, startTestServer, toTokens } from '../testing/client.ts';
-import type { TestServer, Tokens } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { ISSUER, newVerifier, startTestServer, toTokens, type TestServer, type Tokens } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -49,7 +47,7 @@ async function grownOld({ sid, refreshToken }: Tokens): Promise<string> {
 
 describe('the list of sessions', () => {
   test('names every device, when and where it was used, and which one asks', async () => {
-    const nowSeconds = Math.floor(Date.now() / 1000);
+    const nowSeconds = Math.floor(Date.now() / 1_000);
     const sessions = await list(phone.accessToken);
     expect(sessions).toHaveLength(2);
     expect(sessions).toContainEqual({
@@ -77,11 +75,11 @@ describe('the list of sessions', () => {
   test('shows the last use, not the sign-in, and never a token', async () => {
     await server.letTimePass(phone.sid, 3_600_000);
     const before = (await list(laptop.accessToken)).find(({ sid }) => sid === phone.sid);
-    expect(Number(before?.['last_used_at'])).toBeLessThan(Date.now() / 1000 - 3_000);
+    expect(Number(before?.['last_used_at'])).toBeLessThan(Date.now() / 1_000 - 3_000);
     await server.refresh(phone.refreshToken);
     const after = (await list(laptop.accessToken)).find(({ sid }) => sid === phone.sid);
-    expect(Number(after?.['last_used_at'])).toBeGreaterThan(Date.now() / 1000 - 60);
-    expect(Number(after?.['created_at'])).toBeLessThan(Date.now() / 1000 - 3_000);
+    expect(Number(after?.['last_used_at'])).toBeGreaterThan(Date.now() / 1_000 - 60);
+    expect(Number(after?.['created_at'])).toBeLessThan(Date.now() / 1_000 - 3_000);
     expect(JSON.stringify(await list(phone.accessToken))).not.toMatch(/hfrt_|eyJ/);
   });
 

@@ -1,10 +1,15 @@
 import { isSid } from '../refresh-token.ts';
 import type { DeviceCursor, ListedSession } from '../store.ts';
 import { invalidRequest, json } from './answers.ts';
-import { readQuery } from './form.ts';
-import type { Parameters } from './form.ts';
-import { endedSessions, noContent, requireRecentAuthentication, toSeconds, unknownResource } from './resource.ts';
-import type { ResourceEndpoint } from './resource.ts';
+import { readQuery, type Parameters } from './form.ts';
+import {
+  endedSessions,
+  noContent,
+  requireRecentAuthentication,
+  toSeconds,
+  unknownResource,
+  type ResourceEndpoint,
+} from './resource.ts';
 
 /** Longest name of a device, in characters. */
 const LABEL_LENGTH = 64;

@@ -6,17 +6,22 @@ import { isSid } from '../refresh-token.ts';
 import type { RefreshAnswer } from '../sessions.ts';
 import type { SessionRecord } from '../store.ts';
 import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from './answers.ts';
-import { chooseCookie, clearingDead, copiesOf, EMPTY_JAR, endSurplus, readJar, replaced } from './cookie-jar.ts';
-import type { CookieJar } from './cookie-jar.ts';
+import {
+  chooseCookie,
+  clearingDead,
+  copiesOf,
+  EMPTY_JAR,
+  endSurplus,
+  readJar,
+  replaced,
+  type CookieJar,
+} from './cookie-jar.ts';
 import { tooManySignIns } from './credentials.ts';
-import { peerOf } from './endpoint.ts';
-import type { EndpointParts, FormEndpoint, FormRequest } from './endpoint.ts';
-import { readFlag, requireParameter } from './form.ts';
-import type { Parameters } from './form.ts';
+import { peerOf, type EndpointParts, type FormEndpoint, type FormRequest } from './endpoint.ts';
+import { readFlag, requireParameter, type Parameters } from './form.ts';
 import type { HttpResponse } from './message.ts';
 import { proofMissing, verifyRequestProof } from './proof.ts';
-import { clearCookie, cookieNameOf, storeCookie } from './refresh-cookies.ts';
-import type { RefreshCookie } from './refresh-cookies.ts';
+import { clearCookie, cookieNameOf, storeCookie, type RefreshCookie } from './refresh-cookies.ts';
 
 /** @see RFC 6749 §4.1.3, §6 */
 export const TOKEN_ENDPOINT: FormEndpoint = {
@@ -138,7 +143,7 @@ function toError(answer: Exclude<RefreshAnswer, { kind: 'granted' }>, cookie: Re
   if (answer.kind === 'wait') {
     return new OAuthError(429, 'temporarily_unavailable', 'The session is being refreshed elsewhere', {
       reason: 'wait',
-      headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)) },
+      headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1_000)) },
     });
   }
   if (answer.error === 'invalid_scope') return invalidScope();
@@ -189,7 +194,7 @@ function tokenResponse(
 }
 
 function secondsUntil(atMs: number, { nowMs }: SessionRecord): number {
-  return Math.max(0, Math.floor((atMs - nowMs) / 1000));
+  return Math.max(0, Math.floor((atMs - nowMs) / 1_000));
 }
 
 /**

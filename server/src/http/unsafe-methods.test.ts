@@ -1,9 +1,7 @@
 // Changes take a POST with a form, or a method that no link and no form can send: the address of an image must not act.
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { CREDENTIALS, newVerifier, startTestServer } from '../testing/client.ts';
-import type { TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { CREDENTIALS, newVerifier, startTestServer, type TestServer } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,11 +1,10 @@
 import type { AttemptStore } from '../user-store.ts';
-import { run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, transact, type Connections } from './connections.ts';
 
-interface BucketRow {
+type BucketRow = {
   readonly bucket_key: Buffer;
   readonly blocked_ms: number;
-}
+};
 
 /** Reads and writes nothing: a blocked attempt must not make a row for each name that is tried. */
 const BLOCKED = `

@@ -4,19 +4,17 @@ import type { SessionRevoked } from '../events.ts';
 import type { SessionStore } from '../store.ts';
 import type { EndingCause } from '../user-store.ts';
 import * as statements from './chain-statements.ts';
-import { LIMIT_WAITS, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { LIMIT_WAITS, transact, type Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
 import type { IdRow } from './session-rows.ts';
 import { FIND_MEMBER } from './session-statements.ts';
-import { lockSubject, nextSequence } from './subject-store.ts';
-import type { BucketOf, LockedSubject } from './subject-store.ts';
+import { lockSubject, nextSequence, type BucketOf, type LockedSubject } from './subject-store.ts';
 
-interface EndedRow {
+type EndedRow = {
   readonly id: string;
   readonly user_id: string;
   readonly client_id: string;
-}
+};
 
 /**
  * Runs a statement that ends sessions, and records what it ended: the audit log and the webhooks have the end of a session
@@ -46,19 +44,19 @@ export function bucketOfId(id: string): number {
 }
 
 /** A session's place, which never changes. */
-interface MemberRow {
+type MemberRow = {
   readonly id: string;
   readonly user_id: string;
   readonly device_id: string;
   readonly device_sequence: number;
-}
+};
 
 /** A transaction that holds the subject's lock and ends sessions of a chain. */
-interface Scope {
+type Scope = {
   readonly client: PoolClient;
   readonly subject: LockedSubject;
   readonly member: MemberRow;
-}
+};
 
 type ChainEndings = Pick<SessionStore, 'endPredecessors' | 'revoke' | 'signOut' | 'endChain' | 'label'>;
 

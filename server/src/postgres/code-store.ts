@@ -1,21 +1,19 @@
 import type { Policy } from '../policy.ts';
 import type { AuthorizationCodeStore } from '../store.ts';
-import { run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, transact, type Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
-import { exchange } from './exchange.ts';
-import type { ExchangePolicy } from './exchange.ts';
+import { exchange, type ExchangePolicy } from './exchange.ts';
 import type { BucketOf } from './subject-store.ts';
 
 export type CodePolicy = ExchangePolicy & Pick<Policy, 'authorizationCodeLifetimeSeconds'>;
 
-interface CodeRow {
+type CodeRow = {
   readonly client_id: string;
   readonly code_challenge: string;
   readonly dpop_jkt: string | null;
   readonly is_expired: boolean;
   readonly session_id: string | null;
-}
+};
 
 /** A sign-out that this statement does not see yet voids the code: it takes the number as it is now. */
 const INSERT = `

@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { DEFAULT_POLICY } from '../policy.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
-import { closeConnections, longestTransactionMs, openConnections, run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import {
+  closeConnections,
+  longestTransactionMs,
+  openConnections,
+  run,
+  transact,
+  type Connections,
+} from './connections.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

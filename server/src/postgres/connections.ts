@@ -1,18 +1,17 @@
-import { DatabaseError, Pool } from 'pg';
-import type { PoolClient, QueryConfig, QueryResultRow } from 'pg';
+import { DatabaseError, Pool, type PoolClient, type QueryConfig, type QueryResultRow } from 'pg';
 import { HoldfastError } from '../errors.ts';
 import type { Policy } from '../policy.ts';
 import { RowFault } from '../store.ts';
 
 /** The ways to the database; {@link Store} says what goes which way. */
-export interface Connections {
+export type Connections = {
   /** Commits asynchronously, gives up early on locked rows, and only ever walks the primary key. */
   readonly rotations: Pool;
   /** Commits when the disk, and every synchronous replica, has it. */
   readonly durable: Pool;
   /** One connection that only asks whether the database is there, so that no amount of work makes a node look broken. */
   readonly probe: Pool;
-}
+};
 
 type ConnectionPolicy = Pick<
   Policy,

@@ -4,10 +4,8 @@ import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { createKeyRing } from '../keys.ts';
 import { DEFAULT_POLICY } from '../policy.ts';
 import { loadSigningKeys } from '../signing-keys.ts';
-import { CREDENTIALS, newVerifier, SECRET, startTestServer } from '../testing/client.ts';
-import type { TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { CREDENTIALS, newVerifier, SECRET, startTestServer, type TestServer } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { closeConnections, openConnections } from './connections.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
 

@@ -10,18 +10,18 @@ import { HoldfastError } from '../errors.ts';
 const run = promisify(execFile);
 
 /** The account that PostgreSQL runs as when we are root. */
-export interface Account {
+export type Account = {
   readonly uid: number;
   readonly gid: number;
-}
+};
 
-export interface Installation {
+export type Installation = {
   /** Folder with `bin`, `lib` and `share`. */
   readonly directory: string;
   readonly version: string;
   /** null: our own account. */
   readonly account: Account | null;
-}
+};
 
 const ACCOUNT = 'postgres';
 

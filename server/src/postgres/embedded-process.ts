@@ -1,5 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -28,22 +27,22 @@ kill "$watcher" 2>/dev/null
 wait "$watcher" 2>/dev/null
 exit "$code"`;
 
-export interface SupervisedServer {
+export type SupervisedServer = {
   /** Resolves when the server and its supervisor are gone. */
   stop(): Promise<void>;
-}
+};
 
 export type ServerStart =
   | { readonly kind: 'running'; readonly server: SupervisedServer }
   | { readonly kind: 'port_taken' | 'in_use' | 'failed'; readonly lastLines: string };
 
-export interface ServerCommand {
+export type ServerCommand = {
   readonly executable: string;
   readonly account: Account | null;
   readonly cluster: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly log: (line: string) => void;
-}
+};
 
 /** Starts a server and resolves when it accepts connections, or has failed to. */
 export function superviseServer({ executable, account, cluster, settings, log }: ServerCommand): Promise<ServerStart> {

@@ -3,30 +3,28 @@ import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { HoldfastError } from '../errors.ts';
-import { findInstallation, place } from './embedded-installation.ts';
-import type { Account, Installation } from './embedded-installation.ts';
+import { findInstallation, place, type Account, type Installation } from './embedded-installation.ts';
 import { claimOwnership, stopOrphan } from './embedded-ownership.ts';
-import { runToEnd, superviseServer } from './embedded-process.ts';
-import type { SupervisedServer } from './embedded-process.ts';
+import { runToEnd, superviseServer, type SupervisedServer } from './embedded-process.ts';
 
-export interface EmbeddedPostgresOptions {
+export type EmbeddedPostgresOptions = {
   /** Folder for the cluster and its password; created when missing. */
   readonly dataDirectory: string;
   /** Receives PostgreSQL's own log, line by line. */
   readonly log?: (line: string) => void;
   /** Server settings, such as `{ fsync: 'off' }` for tests. */
   readonly settings?: Readonly<Record<string, string>>;
-}
+};
 
 /** A real PostgreSQL that this process owns. It stops with the process, however the process ends. */
-export interface EmbeddedPostgres {
+export type EmbeddedPostgres = {
   /** Connection URL, password included: treat it as a secret. */
   readonly databaseUrl: string;
   /** The folder that holds the cluster: `dataDirectory`, or another where the server's user may not enter that one. */
   readonly directory: string;
   /** Stops the server and waits until nothing of it runs. Idempotent. */
   stop(): Promise<void>;
-}
+};
 
 const SUPERUSER = 'holdfast';
 /** Somebody else may take a port between our finding it free and PostgreSQL's binding it. */

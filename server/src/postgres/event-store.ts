@@ -2,8 +2,7 @@ import type { PoolClient } from 'pg';
 import type { EventStore, StoredEvent } from '../event-store.ts';
 import { isSid } from '../refresh-token.ts';
 import type { Webhook } from '../webhooks.ts';
-import { run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, transact, type Connections } from './connections.ts';
 
 /** Records events, and what the webhooks have to deliver of them, in a transaction of the caller's. */
 export type RecordEvents = (client: PoolClient, events: readonly StoredEvent[]) => Promise<void>;
@@ -65,10 +64,10 @@ function readUuid(event: object, name: 'sid'): string | null {
   return value !== null && isSid(value) ? value : null;
 }
 
-interface EventRow {
+type EventRow = {
   readonly id: string;
   readonly fact: Omit<StoredEvent, 'id'>;
-}
+};
 
 const DEFAULT_LIMIT = 100;
 

@@ -9,34 +9,32 @@ import { endSessions } from './chain-endings.ts';
 import * as statements from './chain-statements.ts';
 import type { RecordEvents } from './event-store.ts';
 import { CREATE } from './session-statements.ts';
-import { toDelivery } from './session-rows.ts';
-import type { DeliveryRow } from './session-rows.ts';
-import { lockSubject, nextSignIn } from './subject-store.ts';
-import type { BucketOf, LockedSubject } from './subject-store.ts';
+import { toDelivery, type DeliveryRow } from './session-rows.ts';
+import { lockSubject, nextSignIn, type BucketOf, type LockedSubject } from './subject-store.ts';
 
 export type ExchangePolicy = Pick<
   Policy,
   'maxDeviceChainsPerUser' | 'maxSessionsPerDeviceChain' | 'signInBurstPerAccount' | 'signInIntervalSeconds'
 >;
 
-export interface ExchangeParts {
+export type ExchangeParts = {
   readonly client: PoolClient;
   readonly policy: ExchangePolicy;
   readonly bucketOf: BucketOf;
   readonly recordEvents: RecordEvents;
-}
+};
 
-interface CodeRow {
+type CodeRow = {
   readonly user_id: string;
   readonly client_id: string;
   readonly acr: string;
   readonly sign_in_epoch: number;
   readonly issued_sequence: number;
   readonly is_live: boolean;
-}
+};
 
 /** A session that an exchange names or brings a copy of, of the same user and client. */
-interface KinRow {
+type KinRow = {
   readonly id: string;
   readonly device_id: string;
   readonly device_sequence: number;
@@ -44,22 +42,22 @@ interface KinRow {
   readonly last_used_at: Date | null;
   readonly acr: string;
   readonly is_live: boolean;
-}
+};
 
 /** One exchange, under the subject's lock. */
-interface Scope extends ExchangeParts {
+type Scope = {
   readonly code: CodeRow;
   readonly subject: LockedSubject;
   readonly session: NewSession;
-}
+} & ExchangeParts;
 
 /** The chain that a new session is put into. */
-interface Chain {
+type Chain = {
   readonly deviceId: string;
   readonly label: string | null;
   readonly named: KinRow | null;
   readonly kin: readonly KinRow[];
-}
+};
 
 /** One sign-in ends so many chains at most, should a limit have been lowered. */
 const MAX_EVICTED_CHAINS = 100;

@@ -4,13 +4,11 @@ import type { EndedSlice, MassEndingStore } from '../subject-store.ts';
 import type { Ending } from '../user-store.ts';
 import { bucketOfId, endSessions } from './chain-endings.ts';
 import { END_SESSIONS, LIST_SLICE } from './chain-statements.ts';
-import { LIMIT_WAITS, run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { LIMIT_WAITS, run, transact, type Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
-import { lockSubject } from './subject-store.ts';
-import type { BucketOf, LockedSubject } from './subject-store.ts';
+import { lockSubject, type BucketOf, type LockedSubject } from './subject-store.ts';
 
-interface IntentRow {
+type IntentRow = {
   readonly user_id: string;
   readonly up_to_sequence: number;
   readonly spared_session_id: string | null;
@@ -18,13 +16,13 @@ interface IntentRow {
   readonly address: string | null;
   readonly after_device_id: string;
   readonly after_sequence: number;
-}
+};
 
-interface SliceRow {
+type SliceRow = {
   readonly id: string;
   readonly device_id: string;
   readonly device_sequence: number;
-}
+};
 
 /** How long a node that goes on with an intent keeps others from it; a node that dies leaves it to them. */
 const CLAIM = "interval '15 seconds'";
@@ -83,12 +81,12 @@ export function createMassEndingStore(
   };
 }
 
-interface Slice {
+type Slice = {
   readonly key: readonly unknown[];
   readonly row: IntentRow;
   readonly subject: LockedSubject;
   readonly limit: number;
-}
+};
 
 async function endSlice(
   client: PoolClient,

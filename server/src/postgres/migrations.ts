@@ -10,11 +10,11 @@ import { DEVICE_CHAINS } from './migrations/0007-device-chains.ts';
 import { PASSKEY_USER_HANDLES } from './migrations/0008-passkey-user-handles.ts';
 import { FAMILIAR_NETWORKS_BY_ACCOUNT } from './migrations/0009-familiar-networks-by-account.ts';
 
-interface Migration {
+type Migration = {
   readonly version: number;
   readonly name: string;
   readonly sql: string;
-}
+};
 
 /** By rising version; a migration that was released never changes. */
 export const MIGRATIONS: readonly Migration[] = [

@@ -1,11 +1,9 @@
 import type { PasskeyRecord, PasskeyStore } from '../user-store.ts';
-import { run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, transact, type Connections } from './connections.ts';
 import type { BucketOf } from './subject-store.ts';
-import { countPasskeys, createUserChange, LOCK_USER, toUserRecord, USER_COLUMNS } from './user-store.ts';
-import type { UserRow } from './user-store.ts';
+import { countPasskeys, createUserChange, LOCK_USER, toUserRecord, USER_COLUMNS, type UserRow } from './user-store.ts';
 
-interface PasskeyRow {
+type PasskeyRow = {
   readonly credential_id: Buffer;
   readonly user_id: string;
   readonly user_handle: Buffer;
@@ -19,7 +17,7 @@ interface PasskeyRow {
   readonly passkey_name: string;
   readonly created_at_ms: number;
   readonly last_used_at_ms: number | null;
-}
+};
 
 /** What a {@link PasskeyRow} holds; `p` is the passkey. A counter has 32 bits, which a double holds exactly. */
 const PASSKEY_COLUMNS = `

@@ -1,6 +1,5 @@
 import type { RevocationFeedParts } from '../revocation-feed.ts';
-import { run } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, type Connections } from './connections.ts';
 
 /**
  * `now()` is taken before the snapshot that the statement sees, and `clock_timestamp()` after it: what was committed before
@@ -18,11 +17,11 @@ const READ_REVOKED = `
       AND s.revoked_at > greatest(to_timestamp($1::float8 / 1000000), now() - make_interval(secs => $2::float8))
   ) AS r`;
 
-interface ReadingRow {
+type ReadingRow = {
   readonly started_micros: number;
   readonly seen_micros: number;
   readonly sessions: readonly (readonly [string, number])[];
-}
+};
 
 /** Reads ended sessions for the revocation feed, from the primary. */
 export function createRevocationReading({ durable }: Connections): RevocationFeedParts['readRevoked'] {

@@ -1,7 +1,7 @@
 import type { Delivery, ListedSession, LiveSession, SessionRecord } from '../store.ts';
 
 /** A row as PostgreSQL returns it. */
-export interface SessionRow {
+export type SessionRow = {
   readonly id: string;
   readonly user_id: string;
   readonly client_id: string;
@@ -23,29 +23,29 @@ export interface SessionRow {
   readonly idle_expires_at_ms: number;
   readonly expires_at_ms: number;
   readonly now_ms: number;
-}
+};
 
-export interface DeliveryRow extends SessionRow {
+export type DeliveryRow = {
   readonly secret: Buffer;
-}
+} & SessionRow;
 
-export interface ReadingRow extends SessionRow {
+export type ReadingRow = {
   readonly position: number;
   readonly is_secret_genuine: boolean;
-}
+} & SessionRow;
 
-export interface IdRow {
+export type IdRow = {
   readonly id: string;
-}
+};
 
-export interface LiveRow extends IdRow {
+export type LiveRow = {
   readonly device_id: string;
   readonly device_sequence: number;
   readonly user_id: string;
   readonly client_id: string;
-}
+} & IdRow;
 
-export interface ListedRow extends IdRow {
+export type ListedRow = {
   readonly device_id: string;
   readonly is_current: boolean;
   readonly client_id: string;
@@ -58,7 +58,7 @@ export interface ListedRow extends IdRow {
   readonly auth_time_ms: number;
   readonly expires_at_ms: number;
   readonly last_used_at_ms: number;
-}
+} & IdRow;
 
 export function toRecord(row: SessionRow): SessionRecord {
   return {
@@ -68,7 +68,7 @@ export function toRecord(row: SessionRow): SessionRecord {
     scope: splitValues(row.scope),
     amr: splitValues(row.amr),
     acr: row.acr,
-    authTimeSeconds: Math.floor(row.auth_time_ms / 1000),
+    authTimeSeconds: Math.floor(row.auth_time_ms / 1_000),
     jkt: row.dpop_jkt,
     generation: row.generation,
     rotatedBy: row.rotated_by?.toString('hex') ?? null,
@@ -116,7 +116,7 @@ export function toListedSession(row: ListedRow): ListedSession {
     createdAtMs: row.created_at_ms,
     lastUsedAtMs: row.last_used_at_ms,
     expiresAtMs: row.expires_at_ms,
-    authTimeSeconds: Math.floor(row.auth_time_ms / 1000),
+    authTimeSeconds: Math.floor(row.auth_time_ms / 1_000),
     amr: splitValues(row.amr),
     acr: row.acr,
   };

@@ -1,18 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
-import { Client } from 'pg';
-import type { QueryConfig } from 'pg';
+import { Client, type QueryConfig } from 'pg';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { DEFAULT_POLICY } from '../policy.ts';
 import { newSid } from '../refresh-token.ts';
 import { decide, LAST_GENERATION } from '../rotation.ts';
 import type { RotationCandidate } from '../store.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { closeConnections, openConnections } from './connections.ts';
 import { migrate } from './migrations.ts';
-import { toRecord } from './session-rows.ts';
-import type { SessionRow } from './session-rows.ts';
+import { toRecord, type SessionRow } from './session-rows.ts';
 import { reading, rotation } from './session-store.ts';
 
 // Generous: what runs beside the tests must not fail them.
@@ -54,7 +51,7 @@ const anyOffsetMs = fc.oneof(
 const mostly = <Usual, Rare>(usual: Usual, rare: fc.Arbitrary<Rare>): fc.Arbitrary<Usual | Rare> =>
   fc.oneof({ weight: 9, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: rare });
 const anyNonce = fc.constantFrom(NONCES.a, NONCES.b, NONCES.c);
-interface Row {
+type Row = {
   readonly clientId: string;
   readonly scope: readonly string[];
   readonly jkt: string | null;
@@ -66,7 +63,7 @@ interface Row {
   readonly expiresMs: number;
   readonly revokedReason: string | null;
   readonly lastUsedMs: number | null;
-}
+};
 const anyRow: fc.Arbitrary<Row> = fc.record({
   clientId: mostly('app', fc.constant('stranger')),
   scope: mostly(['notes', 'profile'], fc.subarray(['notes', 'profile'])),
@@ -112,10 +109,10 @@ async function insert(sid: string, row: Row): Promise<void> {
       row.replays,
       row.revokedReason,
       row.jkt,
-      row.deliveredMs / 1000,
-      row.idleExpiresMs / 1000,
-      row.expiresMs / 1000,
-      row.lastUsedMs === null ? null : row.lastUsedMs / 1000,
+      row.deliveredMs / 1_000,
+      row.idleExpiresMs / 1_000,
+      row.expiresMs / 1_000,
+      row.lastUsedMs === null ? null : row.lastUsedMs / 1_000,
     ],
   );
 }
@@ -189,7 +186,7 @@ test('the rotating statement matches exactly the rows that `decide` rotates, and
         expect(rows.length).toBe(isRotation ? 1 : 0);
         rotations += rows.length;
         const slidToMs = Math.min(
-          (record?.nowMs ?? 0) + policy.inactivityTimeoutSeconds * 1000,
+          (record?.nowMs ?? 0) + policy.inactivityTimeoutSeconds * 1_000,
           record?.expiresAtMs ?? 0,
         );
         expect(rows.map(toRecord)).toEqual(

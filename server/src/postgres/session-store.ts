@@ -4,15 +4,24 @@ import type { Policy } from '../policy.ts';
 import type { Activity, CopyToVerify, Reading, RotationCandidate, RowVersion, SessionStore } from '../store.ts';
 import type { EndingCause } from '../user-store.ts';
 import { bucketOfId, createChainEndings, endSessions } from './chain-endings.ts';
-import { run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, transact, type Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
 import { intendEndings } from './mass-ending-store.ts';
-import { toDelivery, toListedSession, toLiveSession, toRecord, toRecordOrNull } from './session-rows.ts';
-import type { DeliveryRow, IdRow, ListedRow, LiveRow, ReadingRow, SessionRow } from './session-rows.ts';
+import {
+  toDelivery,
+  toListedSession,
+  toLiveSession,
+  toRecord,
+  toRecordOrNull,
+  type DeliveryRow,
+  type IdRow,
+  type ListedRow,
+  type LiveRow,
+  type ReadingRow,
+  type SessionRow,
+} from './session-rows.ts';
 import * as statements from './session-statements.ts';
-import { lockSubject, moveEpoch } from './subject-store.ts';
-import type { BucketOf } from './subject-store.ts';
+import { lockSubject, moveEpoch, type BucketOf } from './subject-store.ts';
 
 type SessionPolicy = Pick<Policy, 'rotationIntervalMs'>;
 
@@ -115,7 +124,7 @@ export function rotation(candidates: readonly RotationCandidate[], policy: Sessi
       candidates.map(({ address }) => address),
       candidates.map(({ userAgent }) => userAgent),
       candidates.map(({ inactivityTimeoutSeconds }) => inactivityTimeoutSeconds),
-      policy.rotationIntervalMs / 1000,
+      policy.rotationIntervalMs / 1_000,
     ],
   };
 }

@@ -3,7 +3,7 @@ import type { SigningAlgorithm } from '../jws.ts';
 import type { PublishedSigningKeys, SigningKeyStore, StoredSigningKey } from '../store.ts';
 import { run, transact } from './connections.ts';
 
-interface SigningKeyRow {
+type SigningKeyRow = {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
   readonly public_jwk: Readonly<Record<string, unknown>>;
@@ -11,7 +11,7 @@ interface SigningKeyRow {
   readonly secret_id: number;
   readonly signs_from_ms: number;
   readonly now_ms: number;
-}
+};
 
 /** Any constant but the migrations' own. */
 const SIGNING_KEY_LOCK = 0x48_4f_4c_45;

@@ -1,12 +1,9 @@
 import { afterAll, beforeAll, inject, vi } from 'vitest';
 import { DEFAULT_POLICY } from '../policy.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
-import { CONTRACT_POLICY } from '../testing/store-bench.ts';
-import type { StoreUnderTest } from '../testing/store-bench.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import { CONTRACT_POLICY, type StoreUnderTest } from '../testing/store-bench.ts';
 import { testStoreContract } from '../testing/store-contract.ts';
-import { closeConnections, openConnections } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { closeConnections, openConnections, type Connections } from './connections.ts';
 import { migrate } from './migrations.ts';
 import { openStore } from './store.ts';
 

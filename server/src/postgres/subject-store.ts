@@ -1,8 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import type { SubjectStore } from '../subject-store.ts';
-import { run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, transact, type Connections } from './connections.ts';
 
 /** The bucket of a user's rows. */
 export type BucketOf = (sub: string) => number;
@@ -15,20 +14,20 @@ export async function loadBuckets({ durable }: Connections): Promise<BucketOf> {
 }
 
 /** The subject's row, read under its lock. */
-export interface LockedSubject {
+export type LockedSubject = {
   readonly bucket: number;
   readonly sub: string;
   readonly epoch: number;
   readonly lastSequence: number;
   /** Completed sign-ins that the rate still counts. */
   readonly signInLevel: number;
-}
+};
 
-interface SubjectRow {
+type SubjectRow = {
   readonly epoch: number;
   readonly last_sequence: number;
   readonly sign_in_level: number;
-}
+};
 
 const NEW_HANDLE = 'sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))';
 const MAKE = `INSERT INTO holdfast.subjects (bucket, sub, user_handle) VALUES ($1, $2, ${NEW_HANDLE}) ON CONFLICT DO NOTHING`;

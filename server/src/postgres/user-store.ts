@@ -1,20 +1,18 @@
 import type { Pool, PoolClient } from 'pg';
 import type { Ending, UserChange, UserRecord, UserStore } from '../user-store.ts';
-import { run, transact } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, transact, type Connections } from './connections.ts';
 import { intendEndings } from './mass-ending-store.ts';
-import { lockSubject, moveEpoch } from './subject-store.ts';
-import type { BucketOf } from './subject-store.ts';
+import { lockSubject, moveEpoch, type BucketOf } from './subject-store.ts';
 
 /** A user's row as PostgreSQL returns it. */
-export interface UserRow {
+export type UserRow = {
   readonly id: string;
   readonly username: string;
   readonly name: string;
   readonly password_hash: string | null;
   readonly is_disabled: boolean;
   readonly sign_in_epoch: number;
-}
+};
 
 /** The columns of a {@link UserRow}; `u` is the user. Credential and epoch are read by one statement, so that they fit together. */
 export const USER_COLUMNS = `

@@ -1,6 +1,5 @@
 import type { AbandonedDelivery, StoredEvent, WebhookStore } from '../event-store.ts';
-import { run } from './connections.ts';
-import type { Connections } from './connections.ts';
+import { run, type Connections } from './connections.ts';
 
 /** Several nodes take at once and none waits for another. What is taken is left alone until its lease is over. */
 const TAKE = `
@@ -42,20 +41,20 @@ const REVIVE = `
   UPDATE holdfast.webhook_deliveries SET dead_at = NULL, attempts = 0, due_at = now()
   WHERE (event_id, endpoint) IN (SELECT event_id, endpoint FROM dead) RETURNING event_id`;
 
-interface EventRow {
+type EventRow = {
   readonly id: string;
   readonly fact: Omit<StoredEvent, 'id'>;
-}
+};
 
-interface TakenRow extends EventRow {
+type TakenRow = {
   readonly attempts: number;
-}
+} & EventRow;
 
-interface AbandonedRow extends TakenRow {
+type AbandonedRow = {
   readonly endpoint: string;
   readonly last_failure: string;
   readonly dead_at_ms: number;
-}
+} & TakenRow;
 
 /** The outbox in PostgreSQL. */
 export function createWebhookStore({ durable }: Connections): WebhookStore {

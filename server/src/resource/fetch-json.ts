@@ -6,10 +6,10 @@ export class AuthorizationServerUnavailable extends Error {
   override readonly name = 'AuthorizationServerUnavailable';
 }
 
-export interface JsonAnswer {
+export type JsonAnswer = {
   readonly body: Readonly<Record<string, unknown>>;
   readonly headers: Headers;
-}
+};
 
 /**
  * Gets a JSON object from the authorization server, or posts a form for one. Redirects are not followed: a key set from elsewhere is no key set.

@@ -4,11 +4,9 @@ import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { AUDIENCE, createTestIssuer, createTestProofKey, TOKEN_ISSUER } from '../testing/issuer.ts';
-import type { TestIssuer } from '../testing/issuer.ts';
+import { AUDIENCE, createTestIssuer, createTestProofKey, TOKEN_ISSUER, type TestIssuer } from '../testing/issuer.ts';
 import { claimsOf, expressGuard, fastifyGuard, honoGuard, refuseRequest } from './frameworks.ts';
-import { createResourceGuard } from './guard.ts';
-import type { ResourceGuard } from './guard.ts';
+import { createResourceGuard, type ResourceGuard } from './guard.ts';
 
 type Ask = (path: string, headers?: Readonly<Record<string, string>>) => Promise<Response>;
 

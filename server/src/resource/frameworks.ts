@@ -27,9 +27,9 @@ function headersOf({ headers }: Refusal): Readonly<Record<string, string>> {
 }
 
 /** The part of a `node:http` request that Express and Fastify share. */
-interface NodeHeaders {
+type NodeHeaders = {
   readonly [name: string]: string | string[] | undefined;
-}
+};
 
 function toResourceRequest(method: string, target: string, headers: NodeHeaders): ResourceRequest {
   const read = (name: string): string | undefined => {
@@ -39,16 +39,16 @@ function toResourceRequest(method: string, target: string, headers: NodeHeaders)
   return { method, target, authorization: read('authorization'), dpop: read('dpop') };
 }
 
-interface ExpressRequest {
+type ExpressRequest = {
   readonly method: string;
   readonly originalUrl: string;
   readonly headers: NodeHeaders;
-}
+};
 
-interface ExpressResponse {
+type ExpressResponse = {
   writeHead(status: number, headers: Readonly<Record<string, string>>): unknown;
   end(body: string): unknown;
-}
+};
 
 /** Express middleware: `app.get('/notes', expressGuard(guard, { scope: ['notes'] }), handler)`. */
 export function expressGuard(
@@ -75,17 +75,17 @@ export function expressGuard(
   };
 }
 
-interface FastifyRequest {
+type FastifyRequest = {
   readonly method: string;
   readonly originalUrl: string;
   readonly headers: NodeHeaders;
-}
+};
 
-interface FastifyReply {
+type FastifyReply = {
   code(status: number): FastifyReply;
   headers(headers: Readonly<Record<string, string>>): FastifyReply;
   send(body: string): FastifyReply;
-}
+};
 
 /** Fastify hook: `app.get('/notes', { onRequest: fastifyGuard(guard, { scope: ['notes'] }) }, handler)`. */
 export function fastifyGuard(
@@ -101,9 +101,9 @@ export function fastifyGuard(
   };
 }
 
-interface HonoContext {
+type HonoContext = {
   readonly req: { readonly raw: Request };
-}
+};
 
 /** Hono middleware: `app.get('/notes', honoGuard(guard, { scope: ['notes'] }), handler)`. */
 export function honoGuard(

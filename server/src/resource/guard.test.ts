@@ -1,12 +1,23 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { signJws } from '../jws.ts';
-import { AUDIENCE, createTestIssuer, createTestProofKey, encodeJwt, TOKEN_ISSUER } from '../testing/issuer.ts';
-import type { TestIssuer } from '../testing/issuer.ts';
-import { createResourceGuard } from './guard.ts';
-import type { ResourceGuard, ResourceGuardOptions, ResourceRequirement, ResourceVerdict } from './guard.ts';
+import {
+  AUDIENCE,
+  createTestIssuer,
+  createTestProofKey,
+  encodeJwt,
+  TOKEN_ISSUER,
+  type TestIssuer,
+} from '../testing/issuer.ts';
+import {
+  createResourceGuard,
+  type ResourceGuard,
+  type ResourceGuardOptions,
+  type ResourceRequirement,
+  type ResourceVerdict,
+} from './guard.ts';
 
-interface Fixture {
+type Fixture = {
   readonly issuer: TestIssuer;
   readonly guard: ResourceGuard;
   readonly judge: (
@@ -14,7 +25,7 @@ interface Fixture {
     requirement?: ResourceRequirement,
     dpop?: string,
   ) => Promise<ResourceVerdict>;
-}
+};
 
 function setUp(options: Partial<ResourceGuardOptions> = {}): Fixture {
   const issuer = createTestIssuer();
@@ -87,7 +98,7 @@ describe('says reason="audience" of a token for another audience, as the endpoin
   test('unless it is no good for them either', async () => {
     const { judge, issuer } = setUp();
     const aud = 'https://other.example';
-    const expired = issuer.token({ aud, exp: Math.floor(Date.now() / 1000) - 60 });
+    const expired = issuer.token({ aud, exp: Math.floor(Date.now() / 1_000) - 60 });
     const forged = `${issuer.token({ aud }).slice(0, -40)}${'A'.repeat(40)}`;
     for (const token of [
       expired,
@@ -104,7 +115,7 @@ describe('says reason="audience" of a token for another audience, as the endpoin
 });
 
 describe('refuses', () => {
-  const nowSeconds = Math.floor(Date.now() / 1000);
+  const nowSeconds = Math.floor(Date.now() / 1_000);
   const wrongClaims: readonly (readonly [string, Readonly<Record<string, unknown>>])[] = [
     ['no expiry', { exp: undefined }],
     ['an expiry that is no number', { exp: '9999999999' }],
@@ -235,7 +246,7 @@ describe('refuses', () => {
 
 test('gives two clocks the same few seconds', async () => {
   const { judge, issuer } = setUp();
-  const nowSeconds = Math.floor(Date.now() / 1000);
+  const nowSeconds = Math.floor(Date.now() / 1_000);
   expect(await judge(`Bearer ${issuer.token({ exp: nowSeconds - 3 })}`)).toMatchObject({ ok: true });
   for (const seconds of [4, 8, 10]) {
     expect(await judge(`Bearer ${issuer.token({ iat: nowSeconds + seconds })}`)).toMatchObject({ ok: true });

@@ -2,25 +2,21 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { isAudience, isSameAudience } from '../audiences.ts';
 import type { AccessTokenClaims } from '../access-token.ts';
 import { parseScope, isOrigin } from '../clients.ts';
-import { createProofVerifier } from '../dpop.ts';
-import type { ProofVerifier } from '../dpop.ts';
+import { createProofVerifier, type ProofVerifier } from '../dpop.ts';
 import { createDpopNonces } from '../dpop-nonce.ts';
 import { DEFAULT_POLICY } from '../policy.ts';
 import { PROOF_ALGORITHMS } from '../proof-key.ts';
-import { requireAuthentication } from '../step-up.ts';
+import { requireAuthentication, type AuthenticationRequirement } from '../step-up.ts';
 import { tokenForAnother } from '../token-binding.ts';
-import type { AuthenticationRequirement } from '../step-up.ts';
-import { AuthorizationServerUnavailable, isSafeUrl } from './fetch-json.ts';
-import type { Fetch } from './fetch-json.ts';
+import { AuthorizationServerUnavailable, isSafeUrl, type Fetch } from './fetch-json.ts';
 import { createKeySet } from './key-set.ts';
 import type { RevocationFollower } from './revocation-follower.ts';
-import { verifyToken } from './token.ts';
-import type { TokenExpectation } from './token.ts';
+import { verifyToken, type TokenExpectation } from './token.ts';
 
 /** Algorithms that Holdfast signs access tokens with. */
 export type TokenAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
 
-export interface ResourceGuardOptions {
+export type ResourceGuardOptions = {
   /** The authorization server, as its metadata names it: an origin such as `https://id.example`. */
   readonly issuer: string;
   /**
@@ -55,22 +51,22 @@ export interface ResourceGuardOptions {
   readonly dpopNonceScope?: 'shared' | 'node';
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch;
-}
+};
 
 /** What a request asks of its token. */
-export interface ResourceRequirement extends AuthenticationRequirement {
+export type ResourceRequirement = {
   /** Scope values that the token must have, all of them. */
   readonly scope?: readonly string[];
-}
+} & AuthenticationRequirement;
 
 /** A request to a resource server, as plain data. */
-export interface ResourceRequest {
+export type ResourceRequest = {
   readonly method: string;
   /** Path and query as sent, such as `/notes?page=2`. */
   readonly target: string;
   readonly authorization: string | undefined;
   readonly dpop: string | undefined;
-}
+};
 
 /** Whether a request may go on. */
 export type ResourceVerdict =
@@ -85,10 +81,10 @@ export type ResourceVerdict =
       readonly error: string | null;
     };
 
-export interface ResourceGuard {
+export type ResourceGuard = {
   /** Judges a request by its access token. Never throws for anything that a request can hold. */
   readonly check: (request: ResourceRequest, requirement?: ResourceRequirement) => Promise<ResourceVerdict>;
-}
+};
 
 type Scheme = 'Bearer' | 'DPoP';
 
@@ -110,7 +106,7 @@ export function createResourceGuard(options: ResourceGuardOptions): ResourceGuar
   const check = async (request: ResourceRequest, requirement: ResourceRequirement): Promise<ResourceVerdict> => {
     const [, scheme, token] = AUTHORIZATION.exec(request.authorization ?? '') ?? [];
     if (scheme === undefined || token === undefined) return refuse(isDpopRequired ? DPOP : `Bearer, ${DPOP}`);
-    const claims = await verifyToken(token, expectation, keys, Date.now() / 1000);
+    const claims = await verifyToken(token, expectation, keys, Date.now() / 1_000);
     if (claims === null) return invalidToken(toScheme(scheme));
     if (claims === 'other-audience') return refuse(tokenForAnother(toScheme(scheme)).wwwAuthenticate, 'invalid_token');
     const jkt = claims.cnf?.jkt ?? null;
@@ -141,12 +137,12 @@ const TOKEN_ALGORITHMS: readonly TokenAlgorithm[] = ['ES256', 'EdDSA', 'RS256'];
 const MINIMUM_SECRET_BYTES = 32;
 
 /** What the guard works with once its options are known to be sound. */
-interface CheckedOptions extends Pick<ResourceGuardOptions, 'issuer' | 'audience' | 'revocations'> {
+type CheckedOptions = {
   readonly origin: string;
   readonly jwksUri: string | null;
   readonly algorithms: ReadonlySet<string>;
   readonly isDpopRequired: boolean;
-}
+} & Pick<ResourceGuardOptions, 'issuer' | 'audience' | 'revocations'>;
 
 function checkOptions(options: ResourceGuardOptions): CheckedOptions {
   const {

@@ -1,9 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createTestIssuer, TOKEN_ISSUER } from '../testing/issuer.ts';
-import type { TestIssuer } from '../testing/issuer.ts';
-import { createKeySet } from './key-set.ts';
-import type { KeySet } from './key-set.ts';
+import { createTestIssuer, TOKEN_ISSUER, type TestIssuer } from '../testing/issuer.ts';
+import { createKeySet, type KeySet } from './key-set.ts';
 
 const HOUR_MS = 3_600_000;
 

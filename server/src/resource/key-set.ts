@@ -1,31 +1,29 @@
-import { isProofAlgorithm, readProofKey } from '../proof-key.ts';
-import type { ProofAlgorithm } from '../proof-key.ts';
-import { AuthorizationServerUnavailable, fetchJson, isSafeUrl } from './fetch-json.ts';
-import type { Fetch, JsonAnswer } from './fetch-json.ts';
+import { isProofAlgorithm, readProofKey, type ProofAlgorithm } from '../proof-key.ts';
+import { AuthorizationServerUnavailable, fetchJson, isSafeUrl, type Fetch, type JsonAnswer } from './fetch-json.ts';
 
 /** A published key that verifies access tokens. */
-export interface TokenKey {
+export type TokenKey = {
   readonly verify: (signed: string, signature: Buffer) => boolean;
-}
+};
 
 /** The authorization server's keys, fetched when needed. */
-export interface KeySet {
+export type KeySet = {
   /**
    * The key of this id, if it is one for this algorithm.
    *
    * @throws AuthorizationServerUnavailable when the key may exist and could not be fetched
    */
   readonly find: (kid: string, algorithm: ProofAlgorithm) => Promise<TokenKey | null>;
-}
+};
 
-export interface KeySetParts {
+export type KeySetParts = {
   readonly issuer: string;
   /** Default: what the metadata of the issuer says (RFC 8414). */
   readonly jwksUri: string | null;
   readonly fetch: Fetch;
   /** A clock that never steps. */
   readonly monotonicMs: () => number;
-}
+};
 
 /** Between these, the answer's own `max-age` says when keys are looked at again. */
 const FRESH_MS = { least: 60_000, most: 3_600_000 } as const;
@@ -36,11 +34,11 @@ const COOL_DOWN_MS = 5_000;
 const LIMITS = { timeoutMs: 5_000, bytes: 65_536 } as const;
 const MAXIMUM_KEYS = 64;
 
-interface Loaded {
+type Loaded = {
   readonly keys: ReadonlyMap<string, TokenKey>;
   readonly atMs: number;
   readonly freshMs: number;
-}
+};
 
 /**
  * Keys in memory, fetched again when they are no longer fresh, without anybody waiting for it; when that fails the old ones
@@ -113,5 +111,5 @@ function nameOf(kid: string, algorithm: ProofAlgorithm): string {
 
 function freshnessOf({ headers }: JsonAnswer): number {
   const [, seconds] = /(?:^|[\s,])max-age=(\d{1,9})/i.exec(headers.get('cache-control') ?? '') ?? [];
-  return Math.min(Math.max(Number(seconds ?? 0) * 1000, FRESH_MS.least), FRESH_MS.most);
+  return Math.min(Math.max(Number(seconds ?? 0) * 1_000, FRESH_MS.least), FRESH_MS.most);
 }

@@ -10,7 +10,7 @@ const guard = createResourceGuard({ issuer: TOKEN_ISSUER, audience: AUDIENCE, fe
 const isAdmitted = async (token: string): Promise<boolean> =>
   (await guard.check({ method: 'GET', target: '/', authorization: `Bearer ${token}`, dpop: undefined })).ok;
 
-const nowSeconds = Math.floor(Date.now() / 1000);
+const nowSeconds = Math.floor(Date.now() / 1_000);
 /** Values that are no string, with the sound value inside where they could pass for it. */
 const noString = (sound: string): readonly unknown[] => [
   null,

@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { CREDENTIALS, ISSUER, newVerifier, startTestServer, toTokens } from '../testing/client.ts';
-import type { TestServer } from '../testing/client.ts';
-import { createTestDatabase } from '../testing/database.ts';
-import type { TestDatabase } from '../testing/database.ts';
+import { CREDENTIALS, ISSUER, newVerifier, startTestServer, toTokens, type TestServer } from '../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { athOf, createProver } from '../testing/proof.ts';
-import { createResourceGuard } from './guard.ts';
-import type { ResourceGuard } from './guard.ts';
+import { createResourceGuard, type ResourceGuard } from './guard.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,14 +1,13 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { followRevocations } from './revocation-follower.ts';
-import type { RevocationFollower } from './revocation-follower.ts';
+import { followRevocations, type RevocationFollower } from './revocation-follower.ts';
 
-interface Asked {
+type Asked = {
   readonly after: string | null;
   readonly wait: string | null;
   readonly authorization: string | null;
-}
+};
 
-const FUTURE = Math.floor(Date.now() / 1000) + 900;
+const FUTURE = Math.floor(Date.now() / 1_000) + 900;
 const followers: RevocationFollower[] = [];
 
 afterEach(() => {

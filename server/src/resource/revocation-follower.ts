@@ -1,7 +1,6 @@
-import { AuthorizationServerUnavailable, fetchJson, isSafeUrl } from './fetch-json.ts';
-import type { Fetch } from './fetch-json.ts';
+import { AuthorizationServerUnavailable, fetchJson, isSafeUrl, type Fetch } from './fetch-json.ts';
 
-export interface RevocationFollowerOptions {
+export type RevocationFollowerOptions = {
   /** The authorization server: an origin such as `https://id.example`. https, or http on the loopback interface. */
   readonly issuer: string;
   /** This resource server, as registered there in `resourceServers`. */
@@ -13,10 +12,10 @@ export interface RevocationFollowerOptions {
   readonly onFailure?: (failure: Error) => void;
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch;
-}
+};
 
 /** What is known of sessions that ended, kept up to date in the background. */
-export interface RevocationFollower {
+export type RevocationFollower = {
   /** Whether a session is known to have ended. */
   readonly isRevoked: (sid: string) => boolean;
   /** Seconds since the feed last answered; Infinity before the first time. Rises to `waitSeconds` when all is well. */
@@ -25,18 +24,18 @@ export interface RevocationFollower {
   readonly ready: Promise<void>;
   /** Stops following. Idempotent. */
   readonly close: () => void;
-}
+};
 
 /** Beyond the server's own wait, for the network. */
 const GRACE_MS = 10_000;
 const BYTES = 4_194_304;
 const BACK_OFF_MS = { least: 1_000, most: 30_000 } as const;
 
-interface News {
+type News = {
   readonly revoked: readonly { readonly sid: string; readonly exp: number }[];
   readonly cursor: string;
   readonly isMore: boolean;
-}
+};
 
 /**
  * Follows the revocation feed of a Holdfast server, so that access tokens of an ended session stop within seconds.

@@ -5,12 +5,12 @@ import type { ProofAlgorithm } from '../proof-key.ts';
 import type { KeySet } from './key-set.ts';
 
 /** What an access token must be to count here. */
-export interface TokenExpectation {
+export type TokenExpectation = {
   readonly issuer: string;
   readonly audience: string;
   readonly algorithms: ReadonlySet<string>;
   readonly clockToleranceSeconds: number;
-}
+};
 
 /** Bounds what a stranger can make us decode: 8 KiB is more than HTTP servers take in one header. */
 const JWS = /^([A-Za-z0-9_-]{1,1024})\.([A-Za-z0-9_-]{1,8192})\.([A-Za-z0-9_-]{86,683})$/;

@@ -3,8 +3,16 @@ import type { SessionRevoked } from '../events.ts';
 import type { SessionStore } from '../store.ts';
 import type { MassEndingStore } from '../subject-store.ts';
 import type { EndingCause } from '../user-store.ts';
-import { bucketOf, endRows, isLive, liveOfUser, subjectOf } from './memory-tables.ts';
-import type { MemoryParts, MemorySession, MemoryTransaction } from './memory-tables.ts';
+import {
+  bucketOf,
+  endRows,
+  isLive,
+  liveOfUser,
+  subjectOf,
+  type MemoryParts,
+  type MemorySession,
+  type MemoryTransaction,
+} from './memory-tables.ts';
 
 /** How long a node that goes on with an intent keeps others from it. */
 const CLAIM_MS = 15_000;

@@ -1,8 +1,20 @@
 import { newSid } from '../refresh-token.ts';
 import type { SessionRevoked } from '../events.ts';
 import type { AuthorizationCodeStore, ExchangeResult, NewSession } from '../store.ts';
-import { bucketOf, endRows, isLive, liveOfUser, secretOf, subjectOf, toRecord } from './memory-tables.ts';
-import type { MemoryCode, MemoryParts, MemorySession, MemorySubject, MemoryTransaction } from './memory-tables.ts';
+import {
+  bucketOf,
+  endRows,
+  isLive,
+  liveOfUser,
+  secretOf,
+  subjectOf,
+  toRecord,
+  type MemoryCode,
+  type MemoryParts,
+  type MemorySession,
+  type MemorySubject,
+  type MemoryTransaction,
+} from './memory-tables.ts';
 
 /** A chain that was never used is ended before others once its newest session is as old as this. */
 const UNUSED_GRACE_MS = 15 * 60_000;
@@ -45,19 +57,19 @@ export function memoryCodes(parts: MemoryParts): AuthorizationCodeStore {
 }
 
 /** One exchange, under the subject's lock. */
-interface Scope {
+type Scope = {
   readonly parts: MemoryParts;
   readonly transaction: MemoryTransaction;
   readonly code: MemoryCode;
   readonly session: NewSession;
-}
+};
 
-interface Chain {
+type Chain = {
   readonly deviceId: string;
   readonly label: string | null;
   /** The named session, if the exchange proves that it comes from its device. */
   readonly named: MemorySession | null;
-}
+};
 
 function exchange(
   parts: MemoryParts,
@@ -140,13 +152,13 @@ function chooseEvicted({ parts, transaction, code }: Scope): readonly MemorySess
   return order.length < excess ? null : order.slice(0, excess).flatMap(({ rows }) => rows);
 }
 
-interface ChainSummary {
+type ChainSummary = {
   readonly rows: readonly MemorySession[];
   readonly acr: string;
   readonly sequence: number;
   readonly isForgotten: boolean;
   readonly usedAtMs: number;
-}
+};
 
 function describeChain(rows: readonly MemorySession[], nowMs: number): ChainSummary {
   const used = rows.flatMap(({ lastUsedAtMs }) => (lastUsedAtMs === null ? [] : [lastUsedAtMs]));

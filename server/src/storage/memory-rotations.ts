@@ -1,6 +1,13 @@
 import type { Activity, Delivery, RotationCandidate, RowVersion, SessionRecord, SessionStore } from '../store.ts';
-import { endRows, isLive, secretOf, toRecord } from './memory-tables.ts';
-import type { MemoryParts, MemorySession, MemoryTransaction } from './memory-tables.ts';
+import {
+  endRows,
+  isLive,
+  secretOf,
+  toRecord,
+  type MemoryParts,
+  type MemorySession,
+  type MemoryTransaction,
+} from './memory-tables.ts';
 
 const LAST_GENERATION = 2 ** 31 - 1;
 
@@ -52,10 +59,10 @@ function rotateOne(parts: MemoryParts, candidate: RotationCandidate, transaction
 const isObserved = (row: MemorySession | undefined, version: RowVersion): row is MemorySession =>
   row?.generation === version.generation && row.replays === version.replays && row.revokedReason === null;
 
-interface Swapped {
+type Swapped = {
   readonly row: MemorySession;
   readonly record: SessionRecord;
-}
+};
 
 /** A write by compare-and-swap on the version that was decided on. */
 function swap(

@@ -1,7 +1,6 @@
 import { beforeEach } from 'vitest';
 import { DEFAULT_POLICY } from '../policy.ts';
-import { CONTRACT_POLICY } from '../testing/store-bench.ts';
-import type { StoreUnderTest } from '../testing/store-bench.ts';
+import { CONTRACT_POLICY, type StoreUnderTest } from '../testing/store-bench.ts';
 import { testStoreContract } from '../testing/store-contract.ts';
 import { memoryStore } from './memory-store.ts';
 import { createMemoryTables } from './memory-tables.ts';

@@ -4,8 +4,14 @@ import type { ListedSession, SessionStore, Store } from '../store.ts';
 import { memoryChainEndings, memoryMassEndings } from './memory-chains.ts';
 import { memoryCodes } from './memory-exchange.ts';
 import { memoryRotations } from './memory-rotations.ts';
-import { createMemoryTables, isLive, liveOfUser, subjectOf } from './memory-tables.ts';
-import type { MemoryParts, MemorySession } from './memory-tables.ts';
+import {
+  createMemoryTables,
+  isLive,
+  liveOfUser,
+  subjectOf,
+  type MemoryParts,
+  type MemorySession,
+} from './memory-tables.ts';
 
 /** The part of the storage port that the memory store has: all that a session lives by. */
 export type MemoryStore = Pick<Store, 'subjects' | 'sessions' | 'codes' | 'endings'>;

@@ -17,14 +17,14 @@ export type MemorySession = Omit<SessionRecord, 'nowMs'> & {
   readonly userAgent: string;
 };
 
-export interface MemorySubject {
+export type MemorySubject = {
   readonly epoch: number;
   readonly lastSequence: number;
   readonly userHandle: Buffer;
   /** Completed sign-ins that the rate still counted at `signInAtMs`. */
   readonly signInLevel: number;
   readonly signInAtMs: number;
-}
+};
 
 export type MemoryCode = NewAuthorizationCode & {
   readonly expiresAtMs: number;
@@ -34,7 +34,7 @@ export type MemoryCode = NewAuthorizationCode & {
 };
 
 /** An intent to end many sessions. */
-export interface MemoryEnding {
+export type MemoryEnding = {
   readonly sub: string;
   readonly upToSequence: number;
   readonly sparedSid: string | null;
@@ -42,46 +42,46 @@ export interface MemoryEnding {
   /** Where the slice before ended. */
   readonly afterSequence: number;
   readonly claimedUntilMs: number;
-}
+};
 
 /** All that the database holds. Connections share it. */
-export interface MemoryTables {
+export type MemoryTables = {
   readonly sessions: Map<string, MemorySession>;
   readonly subjects: Map<string, MemorySubject>;
   /** By the hex of the code's hash. */
   readonly codes: Map<string, MemoryCode>;
   readonly endings: Map<string, MemoryEnding>;
-}
+};
 
 export function createMemoryTables(): MemoryTables {
   return { sessions: new Map(), subjects: new Map(), codes: new Map(), endings: new Map() };
 }
 
 /** A transaction at the moment of its commit. */
-export interface MemoryTransaction {
+export type MemoryTransaction = {
   /** `now()`: when the transaction began. */
   readonly nowMs: number;
   readonly put: <Value>(table: Map<string, Value>, key: string, value: Value) => void;
   readonly remove: <Value>(table: Map<string, Value>, key: string) => void;
-}
+};
 
 /** How a transaction commits. */
-export interface MemoryTerms {
+export type MemoryTerms = {
   /** Keys of the rows that it locks: a `sid`, the hex of a code's hash, a `sub`. */
   readonly rows: readonly string[];
   /** The commit waits for the disk; otherwise a crash may forget it. */
   readonly isDurable: boolean;
   /** A row that another transaction holds is named as the cause ({@link RowFault}). */
   readonly namesRow: boolean;
-}
+};
 
 /** Callbacks for tests and simulators: what each statement did. */
-export interface MemoryWatch {
+export type MemoryWatch = {
   readonly onCreated?: (row: MemorySession) => void;
   readonly onRotated?: (row: MemorySession, candidate: RotationCandidate) => void;
   readonly onWritten?: (row: MemorySession, how: 'healed' | 'replayed' | 'slid') => void;
   readonly onEnded?: (row: MemorySession, reason: string) => void;
-}
+};
 
 export type MemoryPolicy = Pick<
   Policy,
@@ -94,7 +94,7 @@ export type MemoryPolicy = Pick<
 >;
 
 /** The parts that all of the store works with. */
-export interface MemoryParts {
+export type MemoryParts = {
   readonly tables: MemoryTables;
   readonly policy: MemoryPolicy;
   readonly randomBytes: (size: number) => Buffer;
@@ -102,7 +102,7 @@ export interface MemoryParts {
   readonly transact: <Result>(terms: MemoryTerms, work: (transaction: MemoryTransaction) => Result) => Promise<Result>;
   readonly query: <Result>(work: (nowMs: number) => Result) => Promise<Result>;
   readonly watch: MemoryWatch;
-}
+};
 
 /** Row 1 of the decision, from the living side. */
 export const isLive = (row: Pick<MemorySession, 'revokedReason' | 'expiresAtMs' | 'idleExpiresAtMs'>, nowMs: number) =>

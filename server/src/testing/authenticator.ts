@@ -1,16 +1,16 @@
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 /** What `passkey_options` of either ceremony hold, as far as an authenticator looks. */
-export interface CeremonyOptions {
+export type CeremonyOptions = {
   readonly challenge: string;
   readonly rp?: { readonly id?: string };
   readonly user?: { readonly id: string };
   readonly rpId?: string;
   readonly allowCredentials?: readonly unknown[];
-}
+};
 
 /** What an authenticator or its browser may do differently. */
-export interface Deviation {
+export type Deviation = {
   readonly origin?: string;
   readonly rpId?: string;
   readonly type?: string;
@@ -27,16 +27,16 @@ export interface Deviation {
   readonly userHandle?: string | null;
   /** Signs with a key that nobody registered. */
   readonly isForged?: boolean;
-}
+};
 
 /** A passkey in software, for tests that no browser could run: it does whatever it is told. */
-export interface SoftAuthenticator {
+export type SoftAuthenticator = {
   readonly credentialId: string;
   /** `navigator.credentials.create`: JSON of a RegistrationResponseJSON. */
   create(options: CeremonyOptions, deviation?: Deviation): string;
   /** `navigator.credentials.get`: JSON of an AuthenticationResponseJSON. */
   get(options: CeremonyOptions, deviation?: Deviation): string;
-}
+};
 
 const FLAGS = { userPresent: 0x01, userVerified: 0x04, backupEligible: 0x08, backedUp: 0x10, attested: 0x40 };
 

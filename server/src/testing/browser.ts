@@ -2,8 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { cookieNameOf } from '../http/refresh-cookies.ts';
 import { createKeyRing } from '../keys.ts';
 import { formatRefreshToken, newNonce, newSid } from '../refresh-token.ts';
-import { CREDENTIALS, newVerifier, toTokens } from './client.ts';
-import type { Answer, TestServer, Tokens } from './client.ts';
+import { CREDENTIALS, newVerifier, toTokens, type Answer, type TestServer, type Tokens } from './client.ts';
 
 /** The cookie of a session that this server could have made, and of which it has no row any more. */
 export function mintDeadCookie(issuer: string, secret: string): { readonly name: string; readonly value: string } {
@@ -12,7 +11,7 @@ export function mintDeadCookie(issuer: string, secret: string): { readonly name:
 }
 
 /** A browser's cookies, as far as they are ours, and the device secret of its page. */
-export interface TestBrowser {
+export type TestBrowser = {
   readonly jar: Map<string, string>;
   readonly deviceSecret: string;
   /** Posts as the client `web`, with every cookie, and keeps what the answer sets. */
@@ -20,7 +19,7 @@ export interface TestBrowser {
   /** Signs in and exchanges the code, with `replaces` if the form has it and with the device secret unless it is null. */
   signIn(form?: Readonly<Record<string, string>>, deviceSecret?: string | null): Promise<Tokens>;
   refresh(form?: Readonly<Record<string, string>>): Promise<Answer>;
-}
+};
 
 export function openBrowser(server: TestServer): TestBrowser {
   const jar = new Map<string, string>();

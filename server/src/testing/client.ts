@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { HoldfastEvent } from '../events.ts';
-import { createHoldfast } from '../holdfast.ts';
-import type { Holdfast, HoldfastOptions } from '../holdfast.ts';
+import { createHoldfast, type Holdfast, type HoldfastOptions } from '../holdfast.ts';
 import type { HttpResponse } from '../http/message.ts';
 
 export const ISSUER = 'https://id.example';
@@ -9,7 +8,7 @@ export const SECRET = 'a master secret for tests, 32 bytes or more';
 export const CREDENTIALS = { username: 'ada@example.org', password: 'correct horse battery' };
 
 /** A server under test, and everything it reported. */
-export interface TestServer {
+export type TestServer = {
   readonly holdfast: Holdfast;
   readonly events: HoldfastEvent[];
   /** Posts a form; what a browser's page of the issuer would send along is there unless overridden. */
@@ -38,16 +37,16 @@ export interface TestServer {
   letTimePass(sid: string, milliseconds: number): Promise<void>;
   /** Changes columns of a session's row. */
   alter(sid: string, assignment: string): Promise<void>;
-}
+};
 
-export interface Answer {
+export type Answer = {
   readonly status: number;
   readonly headers: HttpResponse['headers'];
   readonly body: Readonly<Record<string, unknown>>;
   readonly cookies: readonly string[];
-}
+};
 
-export interface Tokens {
+export type Tokens = {
   readonly sid: string;
   readonly deviceId: string;
   readonly sequence: number;
@@ -55,7 +54,7 @@ export interface Tokens {
   readonly refreshToken: string;
   /** `name=value` of the cookie, for clients that have one. */
   readonly cookie: string;
-}
+};
 
 export function serverOptions(databaseUrl: string): HoldfastOptions {
   return {

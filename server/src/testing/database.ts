@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 
 /** An empty database for one test file. */
-export interface TestDatabase {
+export type TestDatabase = {
   readonly databaseUrl: string;
   /** Drops the database, and whoever is still connected to it. */
   drop(): Promise<void>;
-}
+};
 
 /**
  * Creates a database of its own for a test file on the server that `adminUrl` names.

@@ -3,12 +3,12 @@ import { connect } from 'node:net';
 const CHUNK = `10000\r\n${'a'.repeat(0x1_00_00)}\r\n`;
 
 /** The end of a connection on which a body was sent for as long as the server let it. */
-export interface Flood {
+export type Flood = {
   readonly answer: string;
   /** That the system took for sending: what the server's process read, and what was in buffers on the way to it. */
   readonly sentBytes: number;
   readonly closedAfterMs: number;
-}
+};
 
 /** Sends a head to a port of this machine, then chunks without end, and waits until the server closes the connection. */
 export async function flood(port: number, head: string): Promise<Flood> {

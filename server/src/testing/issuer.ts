@@ -1,5 +1,4 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import type { JsonWebKey, KeyObject } from 'node:crypto';
+import { generateKeyPairSync, randomUUID, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { signJws } from '../jws.ts';
 import type { Fetch } from '../resource/fetch-json.ts';
 import { athOf, createProver } from './proof.ts';
@@ -10,7 +9,7 @@ export const AUDIENCE = 'https://api.example';
 type Json = Readonly<Record<string, unknown>>;
 
 /** An authorization server in a few lines, which signs whatever a test asks for. */
-export interface TestIssuer {
+export type TestIssuer = {
   readonly fetch: Fetch;
   /** Paths that were fetched. */
   readonly fetched: string[];
@@ -22,7 +21,7 @@ export interface TestIssuer {
   token(claims?: Json, header?: Json): string;
   /** Whether the server answers. */
   setReachable(isReachable: boolean): void;
-}
+};
 
 export function createTestIssuer(): TestIssuer {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -60,7 +59,7 @@ export function createTestIssuer(): TestIssuer {
 }
 
 function soundClaims(): Json {
-  const nowSeconds = Math.floor(Date.now() / 1000);
+  const nowSeconds = Math.floor(Date.now() / 1_000);
   return {
     iss: TOKEN_ISSUER,
     aud: AUDIENCE,
@@ -84,10 +83,10 @@ export function encodeJwt(header: object, claims: object): string {
 }
 
 /** A client's key, and the proofs that it makes. */
-export interface TestProofKey {
+export type TestProofKey = {
   readonly jkt: string;
   prove(request: { readonly method: string; readonly url: string; readonly token: string }, claims?: Json): string;
-}
+};
 
 export function createTestProofKey(): TestProofKey {
   const prover = createProver();

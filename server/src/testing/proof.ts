@@ -1,20 +1,20 @@
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 
 /** A client's key, and DPoP proofs by it: right unless told otherwise. */
-export interface TestProver {
+export type TestProver = {
   /** RFC 7638 thumbprint. */
   readonly jkt: string;
   readonly publicJwk: Readonly<Record<string, unknown>>;
   readonly privateJwk: Readonly<Record<string, unknown>>;
   prove(claims: ProofClaims, header?: Readonly<Record<string, unknown>>): string;
-}
+};
 
 /** `undefined` leaves a claim out. */
-export interface ProofClaims {
+export type ProofClaims = {
   readonly htm?: string | undefined;
   readonly htu?: string | undefined;
   readonly [claim: string]: unknown;
-}
+};
 
 /** Makes a new ES256 key. */
 export function createProver(): TestProver {
@@ -27,7 +27,7 @@ export function createProver(): TestProver {
     jkt: createHash('sha256').update(`{"crv":"P-256","kty":"EC","x":"${x}","y":"${y}"}`).digest('base64url'),
     prove: (claims, header = {}) => {
       const protectedHeader = { typ: 'dpop+jwt', alg: 'ES256', jwk: publicJwk, ...header };
-      const payload = { jti: randomUUID(), iat: Math.floor(Date.now() / 1000), htm: 'POST', ...claims };
+      const payload = { jti: randomUUID(), iat: Math.floor(Date.now() / 1_000), htm: 'POST', ...claims };
       const signed = `${encode(protectedHeader)}.${encode(payload)}`;
       const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });
       return `${signed}.${signature.toString('base64url')}`;

@@ -1,11 +1,11 @@
 import type { SigningKeyStore, StoredSigningKey } from '../store.ts';
 
 /** A {@link SigningKeyStore} in memory, with a clock that tests turn, and a count of how often it was read. */
-export interface TestSigningKeyStore extends SigningKeyStore {
+export type TestSigningKeyStore = {
   keys: readonly StoredSigningKey[];
   nowMs: number;
   lists: number;
-}
+} & SigningKeyStore;
 
 export function signingKeyStore(): TestSigningKeyStore {
   return {

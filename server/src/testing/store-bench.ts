@@ -5,11 +5,11 @@ import type { Delivery, ExchangeResult, NewSession, SessionRecord, Store } from 
 export type TestedStore = Pick<Store, 'subjects' | 'sessions' | 'codes' | 'endings'>;
 
 /** A store under test, with the limits that {@link CONTRACT_POLICY} says. */
-export interface StoreUnderTest {
+export type StoreUnderTest = {
   readonly store: TestedStore;
   /** Moves every stored time of a session into the past, as if so much time had gone by. */
   readonly letTimePass: (sid: string, milliseconds: number) => Promise<void>;
-}
+};
 
 /** The policy that the store under test is made with. */
 export const CONTRACT_POLICY = {
@@ -25,26 +25,26 @@ const DAY_SECONDS = 86_400;
 
 type Evidence = Partial<NewSession['device']>;
 
-interface SignIn {
+type SignIn = {
   readonly sub: string;
   readonly acr?: string;
   readonly clientId?: string;
   readonly device?: Evidence;
-}
+};
 
 /** Sessions by their number. */
-interface Sessions {
+type Sessions = {
   readonly 1: readonly [SessionRecord];
   readonly 2: readonly [SessionRecord, SessionRecord];
   readonly 3: readonly [SessionRecord, SessionRecord, SessionRecord];
   readonly 4: readonly [SessionRecord, SessionRecord, SessionRecord, SessionRecord];
-}
+};
 
-interface Device<Count extends keyof Sessions> {
+type Device<Count extends keyof Sessions> = {
   readonly sub: string;
   readonly secretHash: Buffer;
   readonly chain: Sessions[Count];
-}
+};
 
 /** Steps of the tests: sign-ins, uses, and a look at what is alive. */
 export class Bench {

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { ADDRESS, CAUSE, newSecret } from './store-bench.ts';
-import type { Open } from './store-bench.ts';
+import { ADDRESS, CAUSE, newSecret, type Open } from './store-bench.ts';
 
 export function testJoining(open: Open): void {
   test('a device that signs in again without a named session stays one device, by its secret', async () => {

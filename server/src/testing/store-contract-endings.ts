@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { CAUSE } from './store-bench.ts';
-import type { Open, StoreUnderTest } from './store-bench.ts';
+import { CAUSE, type Open, type StoreUnderTest } from './store-bench.ts';
 
 export function testMassEndings(open: Open): void {
   test('ending all sessions goes on slice by slice to the last, spares one, and voids sign-ins under way', async () => {

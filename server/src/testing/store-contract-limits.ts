@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SessionRecord } from '../store.ts';
-import { CAUSE, CONTRACT_POLICY, newSecret } from './store-bench.ts';
-import type { Open, StoreUnderTest } from './store-bench.ts';
+import { CAUSE, CONTRACT_POLICY, newSecret, type Open, type StoreUnderTest } from './store-bench.ts';
 
 export function testLimitOfChains(open: Open, under: () => StoreUnderTest): void {
   test('beyond the limit of devices the one used least lately ends; a device that signs in again ends none', async () => {

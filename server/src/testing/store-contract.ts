@@ -1,5 +1,4 @@
-import { Bench } from './store-bench.ts';
-import type { StoreUnderTest } from './store-bench.ts';
+import { Bench, type StoreUnderTest } from './store-bench.ts';
 import { testFirstUse, testJoining, testSignOut, testWholeChains } from './store-contract-chains.ts';
 import { testDeviceList, testMassEndings } from './store-contract-endings.ts';
 import { testLimitOfChains, testLimitOfSessions, testReturningDevices } from './store-contract-limits.ts';

@@ -50,7 +50,7 @@ function whyFailed(cause: RefreshFailure['cause']): string {
 }
 
 function inSeconds(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
 /** Numbers of requests, as a subject: `Request 7`, `Requests 7 to 26`, `3 requests`. */

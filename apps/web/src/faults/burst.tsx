@@ -67,7 +67,7 @@ function times(count: number): string {
 
 function describeResult(result: BurstResult): ReactElement {
   const { done, durationMs } = result;
-  const duration = durationMs < 10_000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`;
+  const duration = durationMs < 10_000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1_000).toFixed(1)} s`;
   return (
     <>
       <strong>

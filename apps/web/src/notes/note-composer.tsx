@@ -1,7 +1,7 @@
 import { useId, useState, type ReactElement, type SubmitEvent } from 'react';
 
 /** As the API has it. */
-const maxLength = 2000;
+const maxLength = 2_000;
 
 /** A line to write a note in. */
 export function NoteComposer({ onAdd }: { readonly onAdd: (text: string) => void }): ReactElement {

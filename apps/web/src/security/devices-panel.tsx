@@ -35,7 +35,7 @@ function DeviceRow({ device, onEnded }: { readonly device: Device; readonly onEn
     (error) => explainChangeFailure(error, { 404: 'It was signed out already.' }),
   );
   const isPending = call.state === 'pending';
-  const use = current ? 'in use now' : `last used ${formatAgo(device.last_used_at * 1000, nowMs)}`;
+  const use = current ? 'in use now' : `last used ${formatAgo(device.last_used_at * 1_000, nowMs)}`;
   const where = address === null ? 'address unknown' : `from ${address}`;
   return (
     <li className="row">
@@ -49,7 +49,7 @@ function DeviceRow({ device, onEnded }: { readonly device: Device; readonly onEn
           {where} · {use}
         </p>
         <p className="row-meta">
-          Signed in {formatMoment(device.created_at * 1000)} by {device.signed_in_with}
+          Signed in {formatMoment(device.created_at * 1_000)} by {device.signed_in_with}
         </p>
         <p className="row-result" data-tone="bad" role="status">
           {call.failure}

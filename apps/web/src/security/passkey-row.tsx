@@ -53,8 +53,8 @@ export function PasskeyRow({ passkey, onChanged, onRemoved }: RowProps): ReactEl
 
 function describePasskey(passkey: Passkey): string {
   const { created_at: createdAt, last_used_at: lastUsedAt, backed_up: isSynced } = passkey;
-  const use = lastUsedAt === null ? 'never used' : `last used ${formatAgo(lastUsedAt * 1000, Date.now())}`;
-  return `Added ${formatDay(createdAt * 1000)} · ${use} · ${isSynced ? 'synced between devices' : 'on one device'}`;
+  const use = lastUsedAt === null ? 'never used' : `last used ${formatAgo(lastUsedAt * 1_000, Date.now())}`;
+  return `Added ${formatDay(createdAt * 1_000)} · ${use} · ${isSynced ? 'synced between devices' : 'on one device'}`;
 }
 
 type CloseProps = { readonly passkey: Passkey; readonly onClose: () => void };

@@ -36,10 +36,10 @@ const pad = (value: number): string => String(value).padStart(2, '0');
 
 /** The time left, as `4:05`, `2:04:05` or `13 d 02:04:05`; `0:00` when the time is up, and not before. */
 export function formatCountdown(leftMs: number): string {
-  const seconds = leftMs <= 0 ? 0 : Math.max(1, Math.round(leftMs / 1000));
+  const seconds = leftMs <= 0 ? 0 : Math.max(1, Math.round(leftMs / 1_000));
   const days = Math.floor(seconds / 86_400);
-  const hours = Math.floor((seconds % 86_400) / 3600);
-  const minutes = Math.floor((seconds % 3600) / 60);
+  const hours = Math.floor((seconds % 86_400) / 3_600);
+  const minutes = Math.floor((seconds % 3_600) / 60);
   if (days > 0) return `${days} d ${pad(hours)}:${pad(minutes)}:${pad(seconds % 60)}`;
   if (hours > 0) return `${hours}:${pad(minutes)}:${pad(seconds % 60)}`;
   return `${minutes}:${pad(seconds % 60)}`;

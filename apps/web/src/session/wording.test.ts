@@ -40,7 +40,7 @@ it('a session whose token lives is not called confirmed while the server cannot 
   expect(summarizeSession(ended, 'offline')).toMatchObject({ tone: 'bad', label: 'In doubt' });
 });
 
-const asked = { generation: 1, endsAtMs: Date.UTC(2026, 0, 1, 12) };
+const asked = { generation: 1, endsAtMs: Date.UTC(2_026, 0, 1, 12) };
 const laterMs = asked.endsAtMs + 60_000;
 const ending = { ...active, sessionExpiresAt: asked.endsAtMs, expiring: true };
 
