@@ -23,7 +23,7 @@ function stagePlugin() {
       compiler.onResolve({ filter: /^node:crypto$/ }, ({ importer }) =>
         importer.startsWith(path.join(root, 'server')) ? { path: path.join(folder, 'src/staged-crypto.ts') } : null,
       );
-      compiler.onResolve({ filter: /^\.\/snapshot\.ts$/ }, ({ importer }) =>
+      compiler.onResolve({ filter: /\/core\/snapshot\.ts$/ }, ({ importer }) =>
         importer.startsWith(path.join(root, 'client')) ? { path: path.join(folder, 'src/staged-snapshot.ts') } : null,
       );
     },

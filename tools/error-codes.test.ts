@@ -10,7 +10,7 @@ const rows = (text: string): readonly (string | undefined)[] =>
   [...text.matchAll(/^(?: \* )?\| `([a-z-]+)` \|/gmu)].map(([, code]) => code);
 
 it('the guide and the comment list the codes of HoldfastErrorCode, in its order', () => {
-  const source = read('client/src/errors.ts');
+  const source = read('client/src/core/errors.ts');
   const [, union = ''] = /export type HoldfastErrorCode =([^;]+);/u.exec(source) ?? [];
   const codes = [...union.matchAll(/'([a-z-]+)'/gu)].map(([, code]) => code);
   expect(codes).toContain('misconfigured');

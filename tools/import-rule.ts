@@ -70,7 +70,7 @@ function clientAreas(clientCore: ReadonlySet<string>): readonly Area[] {
       name: 'client shell',
       holds: (file) => file.startsWith('client/'),
       mayImport: (target) => isFileOf(target, 'client core', 'client shell'),
-      mend: 'the shell imports the core and itself; what a platform provides comes through a port (client/src/ports.ts)',
+      mend: 'the shell imports the core and itself; what a platform provides comes through a port (client/src/core/ports.ts)',
     },
   ];
 }
@@ -84,10 +84,10 @@ const serverAreas: readonly Area[] = [
   },
   {
     name: 'server decision',
-    holds: (file) => ['server/src/rotation.ts', 'server/src/policy.ts'].includes(file),
+    holds: (file) => ['server/src/rotation/rotation.ts', 'server/src/kernel/policy.ts'].includes(file),
     mayImport: (target, wanted) =>
       isFileUnder(target, 'server/') &&
-      (wanted.isTypeOnly || (target.kind === 'file' && target.path === 'server/src/policy.ts')),
+      (wanted.isTypeOnly || (target.kind === 'file' && target.path === 'server/src/kernel/policy.ts')),
     mend: 'the decision imports types and the policy alone; take what it needs as an argument',
   },
   {

@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 
 /** Imports of an app, their size in its bundle, and the limit: kB, gzip. @see docs/decisions/0037 */
 const parts: readonly (readonly [string, string, number])[] = [
-  ['the session machine alone', "export { transition, initialState } from './session.ts';", 7.5],
+  ['the session machine alone', "export { transition, initialState } from './core/session.ts';", 7.5],
   [
     'AuthService with `fetch`, and the ports for browsers',
     "export { createAuthService } from './index.ts'; export { web } from './web/index.ts';",

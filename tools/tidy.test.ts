@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = readSourceFiles(root);
 const paths = listFiles(root);
 const clientCore = readClientCore();
-const cores = new Set([...clientCore, 'server/src/rotation.ts', 'server/src/policy.ts']);
+const cores = new Set([...clientCore, 'server/src/rotation/rotation.ts', 'server/src/kernel/policy.ts']);
 
 function readClientCore(): ReadonlySet<string> {
   const config: { readonly files: readonly string[] } = JSON.parse(
@@ -73,43 +73,43 @@ describe('the repository', () => {
 });
 
 describe('the import rule finds', () => {
-  const core = new Set(['client/src/session.ts', 'client/src/policy.ts']);
+  const core = new Set(['client/src/core/session.ts', 'client/src/core/policy.ts']);
   const forbidden = (file: string, statement: string): number =>
     checkImports([parseSource(file, `\n${statement}`)], core).length;
 
   it.each([
-    ['a core that imports the shell', 'client/src/session.ts', "import { run } from './shell.ts';"],
-    ['a core that imports a package', 'client/src/session.ts', "import { z } from 'zod';"],
-    ['a core that imports Node', 'client/src/session.ts', "import { randomBytes } from 'node:crypto';"],
-    ['a core that imports at run time', 'client/src/session.ts', "await import('./shell.ts');"],
-    ['a core that exports from the shell', 'client/src/session.ts', "export { run } from './shell.ts';"],
+    ['a core that imports the shell', 'client/src/core/session.ts', "import { run } from './shell.ts';"],
+    ['a core that imports a package', 'client/src/core/session.ts', "import { z } from 'zod';"],
+    ['a core that imports Node', 'client/src/core/session.ts', "import { randomBytes } from 'node:crypto';"],
+    ['a core that imports at run time', 'client/src/core/session.ts', "await import('./shell.ts');"],
+    ['a core that exports from the shell', 'client/src/core/session.ts', "export { run } from './shell.ts';"],
     ['a shell that imports a platform', 'client/src/auth-service.ts', "import { web } from './web/index.ts';"],
     ['a platform that imports another', 'client/src/web/vault.ts', "import { file } from '../node/vault.ts';"],
     ['a browser platform that imports Node', 'client/src/web/vault.ts', "import fs from 'node:fs';"],
     ['React behind the facade', 'client/src/react/provider.ts', "import { transition } from '../session.ts';"],
     [
       'a client that imports the server',
-      'client/src/shell.ts',
-      "import { decide } from '../../server/src/rotation.ts';",
+      'client/src/runtime/effect-runner.ts',
+      "import { decide } from '../../server/src/rotation/rotation.ts';",
     ],
     ['a client test that does', 'client/src/shell.test.ts', "import { createHoldfast } from '@holdfast/server';"],
     ['a server that imports the client', 'server/src/holdfast.ts', "import { createAuthService } from 'holdfast';"],
     ['a server that imports its tests', 'server/src/holdfast.ts', "import { db } from './testing/database.ts';"],
-    ['a decision with I/O', 'server/src/rotation.ts', "import { query } from './store.ts';"],
+    ['a decision with I/O', 'server/src/rotation/rotation.ts', "import { query } from './store.ts';"],
     ['a page that imports the server', 'apps/web/src/main.tsx', "import { createHoldfast } from '@holdfast/server';"],
-    ['an app that reaches into a package', 'apps/web/src/main.tsx', "import '../../../client/src/session.ts';"],
-    ['a test across packages that does', 'tests/whole.test.ts', "import '../client/src/session.ts';"],
+    ['an app that reaches into a package', 'apps/web/src/main.tsx', "import '../../../client/src/core/session.ts';"],
+    ['a test across packages that does', 'tests/whole.test.ts', "import '../client/src/core/session.ts';"],
   ])('%s', (_case, file, statement) => {
     expect(forbidden(file, statement)).toBe(1);
   });
 
   it.each([
-    ['client/src/session.ts', "import { defaults } from './policy.ts';"],
-    ['client/src/shell.ts', "import { transition } from './session.ts';"],
+    ['client/src/core/session.ts', "import { defaults } from './policy.ts';"],
+    ['client/src/runtime/effect-runner.ts', "import { transition } from './session.ts';"],
     ['client/src/web/index.ts', "import { createShell } from '../shell.ts';"],
     ['client/src/node/vault.ts', "import fs from 'node:fs';"],
-    ['server/src/rotation.ts', "import type { Session } from './store.ts';"],
-    ['server/src/rotation.ts', "import { limits } from './policy.ts';"],
+    ['server/src/rotation/rotation.ts', "import type { Session } from './store.ts';"],
+    ['server/src/rotation/rotation.ts', "import { limits } from './policy.ts';"],
     ['server/src/holdfast.ts', "import { Pool } from 'pg';"],
     ['apps/web/src/main.tsx', "import { web } from 'holdfast/web';"],
     ['tests/whole.test.ts', "import { createTestDatabase } from '../server/src/testing/database.ts';"],
@@ -118,9 +118,9 @@ describe('the import rule finds', () => {
   });
 
   it('names the file, the line and the mend', () => {
-    const file = parseSource('client/src/session.ts', "\n\nimport { run } from './shell.ts';");
+    const file = parseSource('client/src/core/session.ts', "\n\nimport { run } from './shell.ts';");
     expect(lines(checkImports([file], core))).toEqual([
-      "client/src/session.ts:3 client core may not import './shell.ts': the core imports only the core " +
+      "client/src/core/session.ts:3 client core may not import './shell.ts': the core imports only the core " +
         '(client/tsconfig.core.json); take what it needs as an argument or a port',
     ]);
   });

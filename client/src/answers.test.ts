@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { adopt } from './adopt.ts';
-import { automaticStage } from './automatic-stage.ts';
-import { foreignAnswers } from './foreign-answers.ts';
-import type { HttpAnswer, Outbox, Vault } from './ports.ts';
-import { proofSigner } from './proof-signer.ts';
-import type { SignInMethod } from './sign-in.ts';
+import { adopt } from './optional/adopt.ts';
+import { automaticStage } from './optional/automatic-stage.ts';
+import { foreignAnswers } from './optional/foreign-answers.ts';
+import type { HttpAnswer, Outbox, Vault } from './core/ports.ts';
+import { proofSigner } from './runtime/dpop.ts';
+import type { SignInMethod } from './runtime/sign-in.ts';
 import { startResource } from './testing/resource.ts';
 import {
   ada,
@@ -22,7 +22,7 @@ import {
   watch,
 } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
-import type { TokenAnswer } from './token-answer.ts';
+import type { TokenAnswer } from './core/token-result.ts';
 
 // What callers are told, and the server: every promise settles and says what happened, whatever an app or a port does. Each was
 // seen to fail.

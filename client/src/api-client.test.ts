@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient, type ApiClient, type RetryPolicy } from './api-client.ts';
-import type { Signal } from './ports.ts';
+import type { Signal } from './core/ports.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';
 import { createWorld, settle } from './testing/world.ts';
 

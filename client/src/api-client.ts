@@ -1,10 +1,10 @@
 import type { AuthService } from './auth-service.ts';
 import { isOneShot, type AuthorizedInit } from './authorized-fetch.ts';
-import { HoldfastError } from './errors.ts';
-import type { TokenRequest } from './shell.ts';
+import { HoldfastError } from './core/errors.ts';
+import type { TokenRequest } from './runtime/effect-runner.ts';
 import { untilOnline } from './until-online.ts';
-import { readRetryAfterMs } from './wire.ts';
-import { unlessAborted } from './within.ts';
+import { readRetryAfterMs } from './core/wire.ts';
+import { unlessAborted } from './runtime/timeouts.ts';
 
 /** When and how often a request is repeated. Idempotent methods only, or with an `Idempotency-Key` (RFC 9110 §9.2.2). */
 export type RetryPolicy = {

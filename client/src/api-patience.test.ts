@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient } from './api-client.ts';
-import { sessionPolicy, type SessionPolicy } from './policy.ts';
+import { sessionPolicy, type SessionPolicy } from './core/policy.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';
 import { MINUTE, outcome, watch } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';

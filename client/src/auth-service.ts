@@ -1,16 +1,10 @@
-import type { AutomaticStage } from './automatic-stage.ts';
+import type { AutomaticStage } from './optional/automatic-stage.ts';
 import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.ts';
-import { HoldfastError } from './errors.ts';
-import { defaultPolicy, type CheckedPolicy } from './policy.ts';
-import type { Platform } from './ports.ts';
-import { postRevocation } from './revocation.ts';
-import type {
-  Held,
-  MachineConfig,
-  Observation,
-  ReauthenticationFailure,
-  ReauthenticationStage,
-} from './session-state.ts';
+import { HoldfastError } from './core/errors.ts';
+import { defaultPolicy, type CheckedPolicy } from './core/policy.ts';
+import type { Platform } from './core/ports.ts';
+import { postRevocation } from './runtime/revocation.ts';
+import type { Held, MachineConfig, Observation, ReauthenticationFailure, ReauthenticationStage } from './core/state.ts';
 import {
   disposed,
   disposeShell,
@@ -21,12 +15,12 @@ import {
   until,
   type Shell,
   type TokenRequest,
-} from './shell.ts';
-import { authenticate, type PasswordCredential, type SignInMethod } from './sign-in.ts';
-import type { SessionSnapshot } from './snapshot.ts';
-import type { TokenAnswerReader } from './token-answer.ts';
-import { readTokenAnswer, type WireConfig } from './wire.ts';
-import { within } from './within.ts';
+} from './runtime/effect-runner.ts';
+import { authenticate, type PasswordCredential, type SignInMethod } from './runtime/sign-in.ts';
+import type { SessionSnapshot } from './core/snapshot.ts';
+import type { TokenAnswerReader } from './core/token-result.ts';
+import { readTokenAnswer, type WireConfig } from './core/wire.ts';
+import { within } from './runtime/timeouts.ts';
 
 /** What `createAuthService` needs to know. */
 export type AuthServiceOptions = {

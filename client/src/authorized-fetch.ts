@@ -1,10 +1,10 @@
-import { HoldfastError } from './errors.ts';
-import { orNull } from './or-null.ts';
-import type { GrantedToken, Trial } from './session-state.ts';
-import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './shell.ts';
-import { hear, signProof } from './token-endpoint.ts';
-import { freshMs } from './turn.ts';
-import { claimsOf } from './wire.ts';
+import { HoldfastError } from './core/errors.ts';
+import { orNull } from './core/or-null.ts';
+import type { GrantedToken, Trial } from './core/state.ts';
+import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './runtime/effect-runner.ts';
+import { hear, signProof } from './runtime/authorization-server.ts';
+import { freshMs } from './core/turn.ts';
+import { claimsOf } from './core/wire.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { defaultPolicy } from './policy.ts';
-import type { HttpAnswer } from './ports.ts';
+import { defaultPolicy } from './core/policy.ts';
+import type { HttpAnswer } from './core/ports.ts';
 import { ada, asBob, bob, MINUTE, outcome, refreshes, trouble } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 

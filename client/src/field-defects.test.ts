@@ -1,8 +1,8 @@
 // Defects that were found in well-known client libraries, by running them or in what their users report. Each is a case
 // here, so that it stays ours never to have. Cases that other files hold already are named there by what a user would lose.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Platform } from './ports.ts';
-import { proofSigner } from './proof-signer.ts';
+import type { Platform } from './core/ports.ts';
+import { proofSigner } from './runtime/dpop.ts';
 import { startResource } from './testing/resource.ts';
 import { createWorld, json, settle } from './testing/world.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { adopt } from './adopt.ts';
-import { automaticStage } from './automatic-stage.ts';
-import { proofSigner } from './proof-signer.ts';
-import type { SignInMethod } from './sign-in.ts';
+import { adopt } from './optional/adopt.ts';
+import { automaticStage } from './optional/automatic-stage.ts';
+import { proofSigner } from './runtime/dpop.ts';
+import type { SignInMethod } from './runtime/sign-in.ts';
 import { DUE, MINUTE, never, trouble, watch } from './testing/trouble.ts';
 import { createWorld, json, settle } from './testing/world.ts';
 

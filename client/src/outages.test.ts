@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createApiClient } from './api-client.ts';
-import type { Platform } from './ports.ts';
+import type { Platform } from './core/ports.ts';
 import { MINUTE, never, outcome, watch } from './testing/trouble.ts';
 import { createWorld, json, settle } from './testing/world.ts';
 import { untilOnline } from './until-online.ts';

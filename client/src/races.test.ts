@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { adopt } from './adopt.ts';
-import { automaticStage } from './automatic-stage.ts';
-import { signOutEverywhere } from './everywhere.ts';
-import type { Vault } from './ports.ts';
-import type { SignInMethod } from './sign-in.ts';
+import { adopt } from './optional/adopt.ts';
+import { automaticStage } from './optional/automatic-stage.ts';
+import { signOutEverywhere } from './optional/everywhere.ts';
+import type { Vault } from './core/ports.ts';
+import type { SignInMethod } from './runtime/sign-in.ts';
 import {
   ada,
   asBob,

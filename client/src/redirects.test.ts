@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { proofSigner } from './proof-signer.ts';
+import { proofSigner } from './runtime/dpop.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';
 import { createWorld } from './testing/world.ts';
 

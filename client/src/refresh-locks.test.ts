@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { defaultPolicy } from './policy.ts';
-import type { Mutex } from './ports.ts';
+import { defaultPolicy } from './core/policy.ts';
+import type { Mutex } from './core/ports.ts';
 import { createWorld, type Tab, type World } from './testing/world.ts';
 
 // Many tabs and a token endpoint that is slower than tabs wait for their lock. Each request too many is counted at the server.

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { adopt } from './adopt.ts';
-import { automaticStage } from './automatic-stage.ts';
-import { defaultPolicy, sessionPolicy } from './policy.ts';
-import type { Platform } from './ports.ts';
-import { proofSigner } from './proof-signer.ts';
-import type { SignInMethod } from './sign-in.ts';
+import { adopt } from './optional/adopt.ts';
+import { automaticStage } from './optional/automatic-stage.ts';
+import { defaultPolicy, sessionPolicy } from './core/policy.ts';
+import type { Platform } from './core/ports.ts';
+import { proofSigner } from './runtime/dpop.ts';
+import type { SignInMethod } from './runtime/sign-in.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
 const MINUTE = 60_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Vault, VaultRecord } from './ports.ts';
+import type { Vault, VaultRecord } from './core/ports.ts';
 import { ada, DUE, MINUTE, trouble } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 

@@ -1,5 +1,5 @@
 import type { AuthService } from './auth-service.ts';
-import { requestToken, type Shell, type TokenRequest } from './shell.ts';
+import { requestToken, type Shell, type TokenRequest } from './runtime/effect-runner.ts';
 
 async function waitForNetwork(shell: Shell, request: TokenRequest): Promise<void> {
   await requestToken(shell, { ...request, isForNetwork: true });

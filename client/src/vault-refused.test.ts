@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HoldfastError } from './errors.ts';
-import type { Vault } from './ports.ts';
+import { HoldfastError } from './core/errors.ts';
+import type { Vault } from './core/ports.ts';
 import { ada, DUE, MINUTE } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 

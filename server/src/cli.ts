@@ -11,8 +11,8 @@ import { diagnose } from './cli/doctor.ts';
 import { fail, formatFindings } from './cli/finding.ts';
 import { serve } from './cli/serve.ts';
 import { createUser, deleteUser, disableUser, enableUser, listUsers, setPassword } from './cli/users.ts';
-import { FIELDS, readConfiguration, type Configuration } from './configuration.ts';
-import { HoldfastError } from './errors.ts';
+import { FIELDS, readConfiguration, type Configuration } from './cli/configuration.ts';
+import { HoldfastError } from './kernel/errors.ts';
 import type { Holdfast } from './holdfast.ts';
 import { sqlStateOf } from './postgres/connections.ts';
 

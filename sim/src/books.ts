@@ -1,5 +1,5 @@
-import type { HoldfastFact } from '../../server/src/events.ts';
-import type { RotationCandidate } from '../../server/src/store.ts';
+import type { HoldfastFact } from '../../server/src/kernel/events.ts';
+import type { RotationCandidate } from '../../server/src/storage/store.ts';
 import type { Scheduler } from './scheduler.ts';
 import { LIFE_MS } from './setup.ts';
 import type { SessionRow } from './session-table.ts';

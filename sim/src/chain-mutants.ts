@@ -2,7 +2,7 @@ import type { Mutant } from './mutants.ts';
 
 const EXCHANGE = 'server/src/storage/memory-exchange.ts';
 const CHAINS = 'server/src/storage/memory-chains.ts';
-const TURN = 'client/src/turn.ts';
+const TURN = 'client/src/core/turn.ts';
 
 /** Deliberate bugs in device chains: each leaves out one rule of section 6 of the protocol, and the small chain worlds catch it. */
 export const CHAIN_MUTANTS: readonly Mutant[] = [
@@ -70,7 +70,7 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
     what: 'a sign-in does not wait until the server knows of the sign-out before it',
     patches: [
       {
-        file: 'client/src/revocation.ts',
+        file: 'client/src/runtime/revocation.ts',
         find: 'if (shell.undelivered.length > 0) await deliverRevocations(shell);',
         replace: '',
       },
@@ -81,7 +81,7 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
     what: "a sign-out brings the device secret only where this page has signed in: without the session's cookie it proves nothing",
     patches: [
       {
-        file: 'client/src/shell.ts',
+        file: 'client/src/runtime/effect-runner.ts',
         find: "if (platform.delivery === 'cookie') void readDeviceSecret(shell);",
         replace: '',
       },
@@ -90,14 +90,16 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'store-asks-for-anybody',
     what: "a store without a marker asks the server for a session without a name, and is given another store's",
-    patches: [{ file: 'client/src/marked-vault.ts', find: 'if (mayHaveCookies) return', replace: 'if (true) return' }],
+    patches: [
+      { file: 'client/src/platform/marked-vault.ts', find: 'if (mayHaveCookies) return', replace: 'if (true) return' },
+    ],
   },
   {
     name: 'sign-out-by-any-cookie',
     what: "a sign-out ends the session of the browser's newest cookie, and not the session that is named",
     patches: [
       {
-        file: 'server/src/http/revocation-endpoint.ts',
+        file: 'server/src/http/endpoints/revocation-endpoint.ts',
         find: 'findNamed(jar, sid, parts.issuer)?.value',
         replace: '(findNamed(jar, sid, parts.issuer), jar.genuine.at(-1)?.cookie.value)',
       },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createAuthService, type AuthService } from '../../client/src/auth-service.ts';
-import { markedVault } from '../../client/src/marked-vault.ts';
-import { withoutRevocation, withRevocation } from '../../client/src/outbox.ts';
+import { markedVault } from '../../client/src/platform/marked-vault.ts';
+import { withoutRevocation, withRevocation } from '../../client/src/core/outbox.ts';
 import {
   type HttpAnswer,
   type Platform,
@@ -10,9 +10,9 @@ import {
   type Vault,
   type VaultRecord,
   type HttpRequest,
-} from '../../client/src/ports.ts';
-import type { SessionState } from '../../client/src/session-state.ts';
-import type { HttpResponse } from '../../server/src/http/message.ts';
+} from '../../client/src/core/ports.ts';
+import type { SessionState } from '../../client/src/core/state.ts';
+import type { HttpResponse } from '../../server/src/kernel/http-message.ts';
 import { createServer } from './chain-server.ts';
 import { CLIENTS, ISSUER, USERS, type Cluster, type UserName } from './cluster.ts';
 import { drain } from './drain.ts';

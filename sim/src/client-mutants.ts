@@ -1,16 +1,16 @@
 import type { Mutant } from './mutants.ts';
 
-const FLIGHT = 'client/src/refresh-flight.ts';
-const SESSION = 'client/src/session.ts';
-const TURN = 'client/src/turn.ts';
-const PACING = 'client/src/pacing.ts';
+const FLIGHT = 'client/src/core/refresh-flight.ts';
+const SESSION = 'client/src/core/session.ts';
+const TURN = 'client/src/core/turn.ts';
+const PACING = 'client/src/core/refresh-budget.ts';
 const SERVICE = 'client/src/auth-service.ts';
-const SHELL = 'client/src/shell.ts';
-const WIRE = 'client/src/wire.ts';
-const INSTANT = 'client/src/instant.ts';
+const SHELL = 'client/src/runtime/effect-runner.ts';
+const WIRE = 'client/src/core/wire.ts';
+const INSTANT = 'client/src/core/instant.ts';
 
-const FOREIGN = 'client/src/foreign-answers.ts';
-const VAULT = 'client/src/vault-replies.ts';
+const FOREIGN = 'client/src/optional/foreign-answers.ts';
+const VAULT = 'client/src/core/vault-replies.ts';
 
 const OAUTH_ERROR = "if (isRefusal && error === 'invalid_grant')";
 const OVERDUE = 'if (flight && hasPassed(flight.deadline, now))';
@@ -254,7 +254,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: 'extension-is-not-told',
     what: 'a refresh for a session that the user extends says no more than that the user is active',
-    patches: [{ file: 'client/src/wire.ts', find: "extend: isExtension ? 'true' : null,", replace: '' }],
+    patches: [{ file: 'client/src/core/wire.ts', find: "extend: isExtension ? 'true' : null,", replace: '' }],
   },
   {
     name: 'left-callers-wait',

@@ -1,5 +1,5 @@
 import process from 'node:process';
-import type { Policy } from '../../server/src/policy.ts';
+import type { Policy } from '../../server/src/kernel/policy.ts';
 import type { Arguments } from './arguments.ts';
 import { runSeeds, sumUp } from './crew.ts';
 import { writeSection } from './document.ts';
@@ -38,7 +38,7 @@ export async function compareRules(given: Arguments, bundle: Bundle, threads: nu
     '| --- | ---: | ---: | ---: |',
   ];
   for (const { name, decision, policy } of RULES) {
-    const alias = decision === null ? {} : { 'server/src/rotation.ts': `sim/src/rules/${decision}.ts` };
+    const alias = decision === null ? {} : { 'server/src/rotation/rotation.ts': `sim/src/rules/${decision}.ts` };
     const file = await bundle('worker.ts', `rule-${decision ?? 'ours'}`, { alias });
     const job = {
       kind: 'seeds',

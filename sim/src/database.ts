@@ -1,5 +1,5 @@
-import { HoldfastError } from '../../server/src/errors.ts';
-import { RowFault } from '../../server/src/store.ts';
+import { HoldfastError } from '../../server/src/kernel/errors.ts';
+import { RowFault } from '../../server/src/storage/store.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Setup } from './setup.ts';

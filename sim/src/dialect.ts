@@ -1,6 +1,6 @@
-import type { HttpAnswer, HttpRequest } from '../../client/src/ports.ts';
-import type { RejectionReason, TokenAnswer } from '../../client/src/token-answer.ts';
-import { parseObject, readTokenAnswer } from '../../client/src/wire.ts';
+import type { HttpAnswer, HttpRequest } from '../../client/src/core/ports.ts';
+import type { RejectionReason, TokenAnswer } from '../../client/src/core/token-result.ts';
+import { parseObject, readTokenAnswer } from '../../client/src/core/wire.ts';
 import type { Books } from './books.ts';
 import type { Ground } from './process.ts';
 import type { Random } from './random.ts';

@@ -1,4 +1,4 @@
-import type { SessionSnapshot } from '../../client/src/snapshot.ts';
+import type { SessionSnapshot } from '../../client/src/core/snapshot.ts';
 import type { SessionTruth } from './books.ts';
 import type { SessionRow } from './session-table.ts';
 

@@ -1,4 +1,4 @@
-import type { Observation } from '../../client/src/session-state.ts';
+import type { Observation } from '../../client/src/core/state.ts';
 import type { Books } from './books.ts';
 import type { Ground } from './process.ts';
 import type { SessionRow } from './session-table.ts';

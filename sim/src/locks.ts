@@ -1,4 +1,4 @@
-import type { Mutex } from '../../client/src/ports.ts';
+import type { Mutex } from '../../client/src/core/ports.ts';
 import { processClock, runTask, type DeviceClock, type Ground, type Process } from './process.ts';
 
 /** The locks that the tabs of a device share, as browsers give them: in order, kept by the frozen, released by the dead. */

@@ -1,5 +1,5 @@
-import type { HttpAnswer, HttpRequest } from '../../client/src/ports.ts';
-import type { HttpResponse } from '../../server/src/http/message.ts';
+import type { HttpAnswer, HttpRequest } from '../../client/src/core/ports.ts';
+import type { HttpResponse } from '../../server/src/kernel/http-message.ts';
 import type { Books, Call } from './books.ts';
 import { API, type Cluster } from './cluster.ts';
 import { createOutages, type Outages } from './outages.ts';

@@ -1,4 +1,4 @@
-import type { Observation } from '../../client/src/session-state.ts';
+import type { Observation } from '../../client/src/core/state.ts';
 import type { Books, Call } from './books.ts';
 import type { ResourceAnswer } from './network.ts';
 import type { OutageKind, Outages } from './outages.ts';

@@ -1,4 +1,4 @@
-import type { Clock, Signal } from '../../client/src/ports.ts';
+import type { Clock, Signal } from '../../client/src/core/ports.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Setup } from './setup.ts';

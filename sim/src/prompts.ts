@@ -1,4 +1,4 @@
-import type { PasswordCredential } from '../../client/src/sign-in.ts';
+import type { PasswordCredential } from '../../client/src/runtime/sign-in.ts';
 import { runTask } from './process.ts';
 import type { Tab } from './tab.ts';
 import type { User, UserParts } from './user.ts';

@@ -1,6 +1,6 @@
 import type { Mutant } from './mutants.ts';
 
-const REFUSALS = 'client/src/refusals.ts';
+const REFUSALS = 'client/src/core/refusals.ts';
 
 /** Deliberate bugs in the client's verdict on a 401: the token is to blame for it, or the endpoint. */
 export const REFUSAL_MUTANTS: readonly Mutant[] = [

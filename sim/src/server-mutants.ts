@@ -1,7 +1,7 @@
 import type { Mutant } from './mutants.ts';
 
-const ROTATION = 'server/src/rotation.ts';
-const SESSIONS = 'server/src/session-use.ts';
+const ROTATION = 'server/src/rotation/rotation.ts';
+const SESSIONS = 'server/src/sessions/session-use.ts';
 const TABLE = 'server/src/storage/memory-rotations.ts';
 const CHAINS = 'server/src/storage/memory-chains.ts';
 
@@ -45,7 +45,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     what: 'every copy of a generation has the same nonce',
     patches: [
       {
-        file: 'server/src/refresh-token.ts',
+        file: 'server/src/tokens/refresh-token.ts',
         find: 'return nonces.subarray(nonceAt - NONCE_BYTES, nonceAt);',
         replace: 'return Buffer.alloc(NONCE_BYTES);',
       },
@@ -93,13 +93,19 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-interval',
     what: 'every use rotates and every replay hands out a copy at once',
-    patches: [{ file: 'server/src/policy.ts', find: 'rotationIntervalMs: 60_000,', replace: 'rotationIntervalMs: 0,' }],
+    patches: [
+      { file: 'server/src/kernel/policy.ts', find: 'rotationIntervalMs: 60_000,', replace: 'rotationIntervalMs: 0,' },
+    ],
   },
   {
     name: 'interval-below-deadline',
     what: "the interval is shorter than the client's response deadline",
     patches: [
-      { file: 'server/src/policy.ts', find: 'rotationIntervalMs: 60_000,', replace: 'rotationIntervalMs: 5_000,' },
+      {
+        file: 'server/src/kernel/policy.ts',
+        find: 'rotationIntervalMs: 60_000,',
+        replace: 'rotationIntervalMs: 5_000,',
+      },
     ],
   },
   {
@@ -157,7 +163,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     what: 'the answer "wait" removes the refresh cookie',
     patches: [
       {
-        file: 'server/src/http/token-endpoint.ts',
+        file: 'server/src/http/endpoints/token-endpoint.ts',
         find: "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1_000)) },",
         replace:
           "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)), ...(cookie && { 'set-cookie': [clearCookie(cookie.name)] }) },",

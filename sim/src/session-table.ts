@@ -1,4 +1,4 @@
-import type { Policy } from '../../server/src/policy.ts';
+import type { Policy } from '../../server/src/kernel/policy.ts';
 import { memoryStore, type MemoryStore } from '../../server/src/storage/memory-store.ts';
 import { createMemoryTables, type MemorySession, type MemoryWatch } from '../../server/src/storage/memory-tables.ts';
 import type { Connection, Database } from './database.ts';

@@ -36,7 +36,7 @@ describe('a seed', () => {
   });
 
   it('gives the same trace with the stand-in for the snapshots as with the real ones', async () => {
-    const alias = { 'sim/src/staged-snapshot.ts': 'client/src/snapshot.ts' };
+    const alias = { 'sim/src/staged-snapshot.ts': 'client/src/core/snapshot.ts' };
     const real = await bundle('worker.ts', 'test-snapshots', { alias });
     const job = { kind: 'seeds', from: 60, count: 40, stopsAtFirst: false, options: {} } as const;
     expect((await runJob(real, job)).traceHash).toBe((await seeds(60, 40)).traceHash);

@@ -1,4 +1,4 @@
-import { DEFAULT_POLICY } from '../../server/src/policy.ts';
+import { DEFAULT_POLICY } from '../../server/src/kernel/policy.ts';
 import {
   feed,
   isAwaited,

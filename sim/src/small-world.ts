@@ -1,15 +1,10 @@
-import { defaultPolicy } from '../../client/src/policy.ts';
-import type { VaultRecord } from '../../client/src/ports.ts';
-import { initialState, transition } from '../../client/src/session.ts';
-import type {
-  Effect,
-  MachineConfig,
-  SessionEvent,
-  SessionState as ClientState,
-} from '../../client/src/session-state.ts';
-import type { TokenAnswer, Tokens } from '../../client/src/token-answer.ts';
-import { DEFAULT_POLICY } from '../../server/src/policy.ts';
-import { decide, type SessionState as Row } from '../../server/src/rotation.ts';
+import { defaultPolicy } from '../../client/src/core/policy.ts';
+import type { VaultRecord } from '../../client/src/core/ports.ts';
+import { initialState, transition } from '../../client/src/core/session.ts';
+import type { Effect, MachineConfig, SessionEvent, SessionState as ClientState } from '../../client/src/core/state.ts';
+import type { TokenAnswer, Tokens } from '../../client/src/core/token-result.ts';
+import { DEFAULT_POLICY } from '../../server/src/kernel/policy.ts';
+import { decide, type SessionState as Row } from '../../server/src/rotation/rotation.ts';
 
 // A world small enough to be explored whole: the real machine of each tab, the real decision, one row, one store, the
 // messages under way. Time is one fact: whether a minute has passed. Worlds are values; a step makes a new one.

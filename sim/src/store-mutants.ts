@@ -1,9 +1,9 @@
 import type { Mutant } from './mutants.ts';
 
-const FLIGHT = 'client/src/refresh-flight.ts';
-const SESSION = 'client/src/session.ts';
-const TURN = 'client/src/turn.ts';
-const VAULT = 'client/src/vault-replies.ts';
+const FLIGHT = 'client/src/core/refresh-flight.ts';
+const SESSION = 'client/src/core/session.ts';
+const TURN = 'client/src/core/turn.ts';
+const VAULT = 'client/src/core/vault-replies.ts';
 
 /** Deliberate bugs in how the client hands out tokens: by a store that refuses or has news, and by resource. */
 export const STORE_MUTANTS: readonly Mutant[] = [

@@ -1,4 +1,4 @@
-import { parseObject } from '../../client/src/wire.ts';
+import { parseObject } from '../../client/src/core/wire.ts';
 import { cookieNameOf } from '../../server/src/http/refresh-cookies.ts';
 import { THIEF, type Books } from './books.ts';
 import { CLIENTS, ISSUER } from './cluster.ts';

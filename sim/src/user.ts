@@ -1,4 +1,4 @@
-import type { PasswordCredential, SignInMethod } from '../../client/src/sign-in.ts';
+import type { PasswordCredential, SignInMethod } from '../../client/src/runtime/sign-in.ts';
 import type { Books } from './books.ts';
 import { USERS, type UserName } from './cluster.ts';
 import type { Device } from './device.ts';

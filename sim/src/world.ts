@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer';
-import { DEFAULT_POLICY, type Policy } from '../../server/src/policy.ts';
-import type { Observation } from '../../client/src/session-state.ts';
+import { DEFAULT_POLICY, type Policy } from '../../server/src/kernel/policy.ts';
+import type { Observation } from '../../client/src/core/state.ts';
 import { judgeSignOut } from './chains.ts';
 import { createBooks, type Books, type Violation } from './books.ts';
 import { createCluster, USERS, type Cluster } from './cluster.ts';

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../core/errors.ts';
 import type { AppState } from './modules.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Platform } from '../ports.ts';
+import type { Platform } from '../core/ports.ts';
 import type { Keychain, Protection } from './keychain.ts';
 
 const ITEM = 'device';

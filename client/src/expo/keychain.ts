@@ -1,4 +1,4 @@
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../core/errors.ts';
 import type { SecureStore, SecureStoreOptions } from './modules.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { Mutex } from '../ports.ts';
-import { timerClock } from '../timer-clock.ts';
+import type { Mutex } from '../core/ports.ts';
+import { timerClock } from '../platform/timer-clock.ts';
 
 /** Who is next at each lock: the promise settles when everybody before is done. */
 const tails = new Map<string, Promise<void>>();

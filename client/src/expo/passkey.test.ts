@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { ChallengeAnswer } from '../wire.ts';
+import type { ChallengeAnswer } from '../core/wire.ts';
 import { explainPasskeyError, passkey, registerPasskey, type Passkeys } from './passkey.ts';
 
 const credential = { id: 'Y3JlZA', rawId: 'Y3JlZA', type: 'public-key', response: {} };

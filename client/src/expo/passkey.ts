@@ -6,10 +6,10 @@ import {
   readCeremony,
   type RegisteredPasskey,
   type RegistrationOptions,
-} from '../passkey-ceremony.ts';
-import type { SignInMethod } from '../sign-in.ts';
+} from '../platform/passkey-ceremony.ts';
+import type { SignInMethod } from '../runtime/sign-in.ts';
 
-export { explainPasskeyError } from '../passkey-ceremony.ts';
+export { explainPasskeyError } from '../platform/passkey-ceremony.ts';
 
 // Passkeys on iOS: Face ID or Touch ID releases a key in the device's secure hardware, and the key signs what the server asks. A
 // local "yes" of the phone's would prove nothing to a server.

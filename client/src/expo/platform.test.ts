@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createAuthService, type AuthService, type AuthServiceOptions } from '../auth-service.ts';
-import type { Platform, Signal } from '../ports.ts';
+import type { Platform, Signal } from '../core/ports.ts';
 import { clockContract } from '../testing/clock-contract.ts';
 import { cryptoContract, localCrypto } from '../testing/crypto-contract.ts';
 import { createFakePhone, type FakePhone } from '../testing/fake-phone.ts';

@@ -1,8 +1,8 @@
-import { fetchTransport } from '../fetch-transport.ts';
-import type { Platform } from '../ports.ts';
-import { timerClock } from '../timer-clock.ts';
-import { warnOnce } from '../warn-once.ts';
-import { watchedSignals } from '../watched-signals.ts';
+import { fetchTransport } from '../platform/fetch-transport.ts';
+import type { Platform } from '../core/ports.ts';
+import { timerClock } from '../platform/timer-clock.ts';
+import { warnOnce } from '../platform/warn-once.ts';
+import { watchedSignals } from '../platform/watched-signals.ts';
 import { createBiometricGate } from './biometric-gate.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { keychainDeviceSecret } from './device-secret.ts';

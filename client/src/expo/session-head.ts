@@ -1,5 +1,5 @@
-import { HoldfastError } from '../errors.ts';
-import type { SignedOutReason, StoredSession, VaultRecord } from '../ports.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type { SignedOutReason, StoredSession, VaultRecord } from '../core/ports.ts';
 import type { Keychain, Protection } from './keychain.ts';
 import type { AppState, MarkerFile } from './modules.ts';
 

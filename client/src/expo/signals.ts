@@ -1,4 +1,4 @@
-import type { Signals } from '../ports.ts';
+import type { Signals } from '../core/ports.ts';
 import type { AppState, Network } from './modules.ts';
 
 /**

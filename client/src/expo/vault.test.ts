@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Platform, Vault } from '../ports.ts';
+import type { Platform, Vault } from '../core/ports.ts';
 import type { KeychainItem } from '../testing/fake-keychain.ts';
 import { createFakePhone, type FakePhone } from '../testing/fake-phone.ts';
 import { deviceSecretContract } from '../testing/device-secret-contract.ts';

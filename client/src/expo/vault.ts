@@ -1,4 +1,4 @@
-import type { Revocation, Vault, VaultRecord } from '../ports.ts';
+import type { Revocation, Vault, VaultRecord } from '../core/ports.ts';
 import type { BiometricGate } from './biometric-gate.ts';
 import type { Keychain, Protection } from './keychain.ts';
 import type { AppState, MarkerFile } from './modules.ts';

@@ -1,6 +1,6 @@
 import ky, { isHTTPError, isTimeoutError, type KyInstance } from 'ky';
 import { afterEach, describe, expect, it } from 'vitest';
-import { adopt } from '../adopt.ts';
+import { adopt } from '../optional/adopt.ts';
 import { startResource } from '../testing/resource.ts';
 import { createWorld, settle, type Tab, type World } from '../testing/world.ts';
 import { attach } from './index.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../ports.ts';
+import type { Clock } from '../core/ports.ts';
 
 /** `setTimeout` counts in 31 bits; a longer delay would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;

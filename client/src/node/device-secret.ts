@@ -1,4 +1,4 @@
-import type { Platform } from '../ports.ts';
+import type { Platform } from '../core/ports.ts';
 import { privateFile } from './private-file.ts';
 import type { Warn } from './private-path.ts';
 

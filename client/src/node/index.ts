@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
 import process from 'node:process';
-import type { Platform } from '../ports.ts';
-import { warnOnce } from '../warn-once.ts';
-import { watchedSignals } from '../watched-signals.ts';
+import type { Platform } from '../core/ports.ts';
+import { warnOnce } from '../platform/warn-once.ts';
+import { watchedSignals } from '../platform/watched-signals.ts';
 import { nodeClock } from './clock.ts';
 import { fileDeviceSecret } from './device-secret.ts';
 import { defaultFolder } from './folder.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AbortSignalLike } from '../ports.ts';
+import type { AbortSignalLike } from '../core/ports.ts';
 import { createOwnerName, parseOwnerName, stateOf } from './process-owner.ts';
 
 // A lock between processes, from what every file system does atomically. The lock is a folder that holds one file, named

@@ -1,4 +1,4 @@
-import type { Mutex } from '../ports.ts';
+import type { Mutex } from '../core/ports.ts';
 import { createLock, type Lock } from './lock.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { withoutRevocation, withRevocation } from '../outbox.ts';
-import type { Outbox, Revocation } from '../ports.ts';
+import { withoutRevocation, withRevocation } from '../core/outbox.ts';
+import type { Outbox, Revocation } from '../core/ports.ts';
 import { privateFile } from './private-file.ts';
 import type { Warn } from './private-path.ts';
 

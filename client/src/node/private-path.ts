@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../core/errors.ts';
 
 // Files that nobody else may read. Where a system has no owners and modes (Windows), the user's own folder has to do.
 

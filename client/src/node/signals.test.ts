@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Signal } from '../ports.ts';
+import type { Signal } from '../core/ports.ts';
 import { localListener, signalsContract } from '../testing/signals-contract.ts';
 import { simulateTime } from '../testing/world.ts';
 import { sleepSignals } from './signals.ts';

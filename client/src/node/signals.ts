@@ -1,4 +1,4 @@
-import type { Clock, Signals } from '../ports.ts';
+import type { Clock, Signals } from '../core/ports.ts';
 
 /** How often the clocks are looked at. */
 const INTERVAL_MS = 5_000;

@@ -1,4 +1,4 @@
-import type { Transport } from '../ports.ts';
+import type { Transport } from '../core/ports.ts';
 
 /**
  * One HTTP exchange by Node's `fetch`. A redirect is no answer: a token endpoint never redirects, but sign-in pages of

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { StoredSession, Vault, VaultRecord } from '../ports.ts';
+import type { StoredSession, Vault, VaultRecord } from '../core/ports.ts';
 import { privateFile } from './private-file.ts';
 import { assertWritable, type Warn } from './private-path.ts';
 

@@ -3,7 +3,7 @@
 import { act, type ReactElement } from 'react';
 import { describe, expect, it } from 'vitest';
 import type { HttpRequest, SignInMethod, Vault } from '../index.ts';
-import { sessionPolicy } from '../policy.ts';
+import { sessionPolicy } from '../core/policy.ts';
 import { mount } from '../testing/mount.tsx';
 import { createWorld, json, settle } from '../testing/world.ts';
 import { useExpiryWarning, useReauthentication, useSignIn, type Reauthentication, type SignIn } from './index.ts';

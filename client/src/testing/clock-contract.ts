@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Clock } from '../ports.ts';
+import type { Clock } from '../core/ports.ts';
 
 /** A browser's timers and its clock are rounded apart. */
 const RESOLUTION_MS = 1;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Platform } from '../ports.ts';
+import type { Platform } from '../core/ports.ts';
 
 /** Chance and hashes of a platform, here or in a page. */
 export type SignInCrypto = {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Platform } from '../ports.ts';
+import type { Platform } from '../core/ports.ts';
 
 type DeviceSecret = Platform['deviceSecret'];
 

@@ -1,4 +1,4 @@
-import type { HttpAnswer, Platform } from '../ports.ts';
+import type { HttpAnswer, Platform } from '../core/ports.ts';
 import { json, type World } from './world.ts';
 
 // Servers that nobody here wrote: an authorization server with habits of its own, and an API that takes its tokens.

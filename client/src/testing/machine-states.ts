@@ -1,10 +1,10 @@
-import type { Instant } from '../instant.ts';
-import { defaultPolicy } from '../policy.ts';
-import type { Signal, StoredSession, VaultRecord } from '../ports.ts';
-import { initialState, transition } from '../session.ts';
-import type { Effect, MachineConfig, SessionEvent, SessionState, Trial } from '../session-state.ts';
-import { beginSession } from '../sign-in.ts';
-import type { TokenAnswer, Tokens, TransientCause } from '../token-answer.ts';
+import type { Instant } from '../core/instant.ts';
+import { defaultPolicy } from '../core/policy.ts';
+import type { Signal, StoredSession, VaultRecord } from '../core/ports.ts';
+import { initialState, transition } from '../core/session.ts';
+import type { Effect, MachineConfig, SessionEvent, SessionState, Trial } from '../core/state.ts';
+import { beginSession } from '../runtime/sign-in.ts';
+import type { TokenAnswer, Tokens, TransientCause } from '../core/token-result.ts';
 
 // Every state of the machine, how it is come by, and every event that may come then.
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Mutex } from '../ports.ts';
+import type { Mutex } from '../core/ports.ts';
 
 /** A tab or process that uses the lock. */
 export type MutexHolder = {

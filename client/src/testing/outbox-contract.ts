@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Outbox, Revocation } from '../ports.ts';
+import type { Outbox, Revocation } from '../core/ports.ts';
 
 /** What every outbox must do. `create` makes an empty one; `open` opens it as a later start of the program would. */
 export function outboxContract(

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { fileMutex } from '../node/mutex.ts';
 import { fileVault } from '../node/vault.ts';
-import type { Vault } from '../ports.ts';
+import type { Vault } from '../core/ports.ts';
 import type { PortCall } from './processes.ts';
 import { storedSession } from './stored-session.ts';
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
-import type { Vault } from '../ports.ts';
+import type { Vault } from '../core/ports.ts';
 import type { MutexHolder } from './mutex-contract.ts';
 
 // Real processes that share files. They do what the test tells them over a channel.

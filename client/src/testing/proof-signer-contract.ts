@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, verify, type JsonWebKey } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ProofSigner } from '../ports.ts';
+import type { ProofSigner } from '../core/ports.ts';
 
 /** A proof, taken apart. */
 type Proof = {

@@ -1,7 +1,7 @@
 // A process of its own that holds a session, as a program on Node does. Bundled and forked by `processes.ts`.
 import process from 'node:process';
 import { createAuthService } from '../auth-service.ts';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../core/errors.ts';
 import { node } from '../node/index.ts';
 import type { SessionCall } from './processes.ts';
 

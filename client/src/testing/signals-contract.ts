@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Platform, Signal, Signals } from '../ports.ts';
+import type { Platform, Signal, Signals } from '../core/ports.ts';
 
 /** Somebody who listens to a platform's signals, here or in a page. */
 export type SignalsListener = {

@@ -1,4 +1,4 @@
-import type { StoredSession } from '../ports.ts';
+import type { StoredSession } from '../core/ports.ts';
 
 /** A session with something in every field. */
 export const storedSession = (change: Partial<StoredSession> = {}): StoredSession => ({

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AbortSignalLike, HttpRequest, Transport } from '../ports.ts';
+import type { AbortSignalLike, HttpRequest, Transport } from '../core/ports.ts';
 import { startResource, type SeenRequest } from './resource.ts';
 
 type Resource = Awaited<ReturnType<typeof startResource>>;

@@ -1,4 +1,4 @@
-import type { Vault } from '../ports.ts';
+import type { Vault } from '../core/ports.ts';
 import { json, type World } from './world.ts';
 
 // Trouble for a client in a simulated world, and what came of it.

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { StoredSession, Vault, VaultRecord } from '../ports.ts';
+import type { StoredSession, Vault, VaultRecord } from '../core/ports.ts';
 import { storedSession } from './stored-session.ts';
 
 // What every vault must do. Each platform runs it on its own: a test here is a promise to a user.

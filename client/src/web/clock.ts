@@ -1,2 +1,2 @@
 /** The browser's clocks. */
-export { timerClock as webClock } from '../timer-clock.ts';
+export { timerClock as webClock } from '../platform/timer-clock.ts';

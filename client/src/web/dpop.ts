@@ -1,5 +1,5 @@
-import type { ProofSigner } from '../ports.ts';
-import { proofSigner } from '../proof-signer.ts';
+import type { ProofSigner } from '../core/ports.ts';
+import { proofSigner } from '../runtime/dpop.ts';
 import { randomToken, sha256, toBase64Url } from './crypto.ts';
 import { sealedStore, type SealedStore } from './sealed-store.ts';
 import { openSlots } from './slots.ts';

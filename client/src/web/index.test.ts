@@ -2,11 +2,11 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { create } from 'axios';
 import ky from 'ky';
-import { adopt } from '../adopt.ts';
+import { adopt } from '../optional/adopt.ts';
 import { createApiClient } from '../api-client.ts';
 import { createAuthService } from '../auth-service.ts';
 import { attach as attachAxios } from '../axios/index.ts';
-import { signOutEverywhere } from '../everywhere.ts';
+import { signOutEverywhere } from '../optional/everywhere.ts';
 import { untilOnline } from '../until-online.ts';
 import { attach as attachKy } from '../ky/index.ts';
 import { web } from './index.ts';

@@ -1,6 +1,6 @@
-import { HoldfastError } from '../errors.ts';
-import { markedVault } from '../marked-vault.ts';
-import type { Platform, ProofSigner } from '../ports.ts';
+import { HoldfastError } from '../core/errors.ts';
+import { markedVault } from '../platform/marked-vault.ts';
+import type { Platform, ProofSigner } from '../core/ports.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { cookieMarker } from './marker.ts';

@@ -1,4 +1,4 @@
-import type { Mutex } from '../ports.ts';
+import type { Mutex } from '../core/ports.ts';
 
 /**
  * Exclusion across tabs by Web Locks: waits at most `waitMs`, never steals, and goes without where there are none.

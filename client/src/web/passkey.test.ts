@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HoldfastError } from '../errors.ts';
-import type { ChallengeAnswer } from '../wire.ts';
+import { HoldfastError } from '../core/errors.ts';
+import type { ChallengeAnswer } from '../core/wire.ts';
 import { explainPasskeyError, passkey, registerPasskey } from './passkey.ts';
 
 type Get = (options: CredentialRequestOptions) => Promise<unknown>;

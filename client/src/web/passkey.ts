@@ -1,5 +1,5 @@
 import type { AuthService } from '../auth-service.ts';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../core/errors.ts';
 import {
   BEGINNING,
   beginRegistration,
@@ -7,11 +7,11 @@ import {
   readCeremony,
   type RegisteredPasskey,
   type RegistrationOptions,
-} from '../passkey-ceremony.ts';
-import type { SignInMethod } from '../sign-in.ts';
+} from '../platform/passkey-ceremony.ts';
+import type { SignInMethod } from '../runtime/sign-in.ts';
 
-export { explainPasskeyError } from '../passkey-ceremony.ts';
-export type { PasskeyFailure, RegisteredPasskey } from '../passkey-ceremony.ts';
+export { explainPasskeyError } from '../platform/passkey-ceremony.ts';
+export type { PasskeyFailure, RegisteredPasskey } from '../platform/passkey-ceremony.ts';
 
 // Passkeys in browsers: the two ceremonies of WebAuthn between the page, the browser and the server.
 

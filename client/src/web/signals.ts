@@ -1,4 +1,4 @@
-import type { Signals } from '../ports.ts';
+import type { Signals } from '../core/ports.ts';
 
 /** Neither page nor worker: a server that renders the app, for whoever asks. Nobody's session is there. */
 export const isServer = typeof document === 'undefined' && typeof indexedDB === 'undefined';

@@ -1,6 +1,6 @@
 // Browsers without a database, or with one that does not open. A page goes on without, and says so where something is lost by it.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { VaultRecord } from '../ports.ts';
+import type { VaultRecord } from '../core/ports.ts';
 import { storedSession } from '../testing/stored-session.ts';
 import { sealedStore } from './sealed-store.ts';
 import type { openSlots, Slots } from './slots.ts';

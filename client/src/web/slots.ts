@@ -1,5 +1,5 @@
-import { orNull } from '../or-null.ts';
-import { within } from '../within.ts';
+import { orNull } from '../core/or-null.ts';
+import { within } from '../runtime/timeouts.ts';
 import { webClock } from './clock.ts';
 
 /** Values by name, as a browser keeps them. Every method rejects while the browser does not let them be used. */

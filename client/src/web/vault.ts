@@ -1,5 +1,5 @@
-import { withoutRevocation, withRevocation } from '../outbox.ts';
-import type { Outbox, Platform, Revocation, Vault, VaultRecord } from '../ports.ts';
+import { withoutRevocation, withRevocation } from '../core/outbox.ts';
+import type { Outbox, Platform, Revocation, Vault, VaultRecord } from '../core/ports.ts';
 import type { SealedStore, Stamped } from './sealed-store.ts';
 import { RECORD } from './slots.ts';
 

@@ -1,5 +1,5 @@
 import { connect, type PeerCertificate } from 'node:tls';
-import { isOrigin } from '../clients.ts';
+import { isOrigin } from '../registrations/clients.ts';
 import { describeConnection, fail, ok, warn, type Finding } from './finding.ts';
 
 const WAIT_MS = 3_000;

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import type { Configuration } from '../configuration.ts';
+import type { Configuration } from './configuration.ts';
 import { createHoldfast, type Holdfast } from '../holdfast.ts';
 
 /** Values that no log line may hold, wherever they turn up. */

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
-import type { HttpRequest, HttpResponse } from './message.ts';
+import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import { ENDPOINTS } from './router.ts';
 
 // Generous: what runs beside the tests must not fail them.

@@ -1,8 +1,8 @@
 // A browser drops a cookie of more than 4,096 bytes without a word, and its user is signed out: ours never comes near.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createKeyRing } from '../keys.ts';
-import { formatRefreshToken, parseRefreshToken } from '../refresh-token.ts';
+import { createKeyRing } from '../kernel/key-ring.ts';
+import { formatRefreshToken, parseRefreshToken } from '../tokens/refresh-token.ts';
 import { cookieNameOf, storeCookie } from './refresh-cookies.ts';
 
 const issuer = `https://${'long.'.repeat(40)}example`;

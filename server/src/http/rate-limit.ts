@@ -1,5 +1,5 @@
-import { addressKeyOf } from './client-address.ts';
-import type { Policy } from '../policy.ts';
+import { addressKeyOf } from '../kernel/client-address.ts';
+import type { Policy } from '../kernel/policy.ts';
 
 /** Counts the requests of addresses. */
 export type AddressLimit = {

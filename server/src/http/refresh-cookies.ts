@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { KeyRing } from '../keys.ts';
-import { parseRefreshToken } from '../refresh-token.ts';
+import type { KeyRing } from '../kernel/key-ring.ts';
+import { parseRefreshToken } from '../tokens/refresh-token.ts';
 import type { CookieJar } from './cookie-jar.ts';
 
 /**

@@ -10,7 +10,7 @@ import {
   type TestServer,
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
-import type { HttpRequest } from './message.ts';
+import type { HttpRequest } from '../kernel/http-message.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,4 +1,4 @@
-import type { AttemptStore } from '../user-store.ts';
+import type { AttemptStore } from '../storage/user-store.ts';
 import { run, transact, type Connections } from './connections.ts';
 
 type BucketRow = {

@@ -1,8 +1,8 @@
 import type { PoolClient, QueryConfig } from 'pg';
-import { toStoredEvent } from '../event-log.ts';
-import type { SessionRevoked } from '../events.ts';
-import type { SessionStore } from '../store.ts';
-import type { EndingCause } from '../user-store.ts';
+import { toStoredEvent } from '../audit/event-log.ts';
+import type { SessionRevoked } from '../kernel/events.ts';
+import type { SessionStore } from '../storage/store.ts';
+import type { EndingCause } from '../storage/user-store.ts';
 import * as statements from './chain-statements.ts';
 import { LIMIT_WAITS, transact, type Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';

@@ -1,5 +1,5 @@
-import type { Policy } from '../policy.ts';
-import type { AuthorizationCodeStore } from '../store.ts';
+import type { Policy } from '../kernel/policy.ts';
+import type { AuthorizationCodeStore } from '../storage/store.ts';
 import { run, transact, type Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';
 import { exchange, type ExchangePolicy } from './exchange.ts';

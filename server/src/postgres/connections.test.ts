@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { DEFAULT_POLICY } from '../policy.ts';
+import { DEFAULT_POLICY } from '../kernel/policy.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import {
   closeConnections,

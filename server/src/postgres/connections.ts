@@ -1,7 +1,7 @@
 import { DatabaseError, Pool, type PoolClient, type QueryConfig, type QueryResultRow } from 'pg';
-import { HoldfastError } from '../errors.ts';
-import type { Policy } from '../policy.ts';
-import { RowFault } from '../store.ts';
+import { HoldfastError } from '../kernel/errors.ts';
+import type { Policy } from '../kernel/policy.ts';
+import { RowFault } from '../storage/store.ts';
 
 /** The ways to the database; {@link Store} says what goes which way. */
 export type Connections = {

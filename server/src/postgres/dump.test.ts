@@ -1,9 +1,9 @@
 import { createPrivateKey } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { createKeyRing } from '../keys.ts';
-import { DEFAULT_POLICY } from '../policy.ts';
-import { loadSigningKeys } from '../signing-keys.ts';
+import { createKeyRing } from '../kernel/key-ring.ts';
+import { DEFAULT_POLICY } from '../kernel/policy.ts';
+import { loadSigningKeys } from '../keys/signing-keys.ts';
 import { CREDENTIALS, newVerifier, SECRET, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { closeConnections, openConnections } from './connections.ts';

@@ -4,7 +4,7 @@ import { link, readdir, readFile, readlink, realpath, rm, truncate, writeFile } 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../kernel/errors.ts';
 
 /** How long a server whose owner died may take to stop by itself, and then on request. */
 const ORPHAN_PATIENCE_MS = 10_000;

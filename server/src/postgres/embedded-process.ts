@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../kernel/errors.ts';
 import type { Account } from './embedded-installation.ts';
 
 /** How long crash recovery may take. */

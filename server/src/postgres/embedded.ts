@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../kernel/errors.ts';
 import { findInstallation, place, type Account, type Installation } from './embedded-installation.ts';
 import { claimOwnership, stopOrphan } from './embedded-ownership.ts';
 import { runToEnd, superviseServer, type SupervisedServer } from './embedded-process.ts';

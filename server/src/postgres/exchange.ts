@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
-import { toSessionCreated, toStoredEvent } from '../event-log.ts';
-import type { SessionRevoked } from '../events.ts';
-import type { Policy } from '../policy.ts';
-import { newSid } from '../refresh-token.ts';
-import type { Delivery, ExchangeResult, NewSession } from '../store.ts';
+import { toSessionCreated, toStoredEvent } from '../audit/event-log.ts';
+import type { SessionRevoked } from '../kernel/events.ts';
+import type { Policy } from '../kernel/policy.ts';
+import { newSid } from '../tokens/refresh-token.ts';
+import type { Delivery, ExchangeResult, NewSession } from '../storage/store.ts';
 import { endSessions } from './chain-endings.ts';
 import * as statements from './chain-statements.ts';
 import type { RecordEvents } from './event-store.ts';

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { HoldfastError } from '../errors.ts';
+import { HoldfastError } from '../kernel/errors.ts';
 import { INITIAL } from './migrations/0001-initial.ts';
 import { BOUND_CODES } from './migrations/0002-bound-codes.ts';
 import { PEOPLE } from './migrations/0003-people.ts';

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { DEFAULT_POLICY } from '../policy.ts';
-import type { Store } from '../store.ts';
+import { DEFAULT_POLICY } from '../kernel/policy.ts';
+import type { Store } from '../storage/store.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { closeConnections, openConnections, type Connections } from './connections.ts';
 import { deleteExpired } from './housekeeping.ts';

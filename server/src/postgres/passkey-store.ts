@@ -1,4 +1,4 @@
-import type { PasskeyRecord, PasskeyStore } from '../user-store.ts';
+import type { PasskeyRecord, PasskeyStore } from '../storage/user-store.ts';
 import { run, transact, type Connections } from './connections.ts';
 import type { BucketOf } from './subject-store.ts';
 import { countPasskeys, createUserChange, LOCK_USER, toUserRecord, USER_COLUMNS, type UserRow } from './user-store.ts';

@@ -1,4 +1,4 @@
-import type { RevocationFeedParts } from '../revocation-feed.ts';
+import type { RevocationFeedParts } from '../sessions/revocation-feed.ts';
 import { run, type Connections } from './connections.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Delivery, ListedSession, LiveSession, SessionRecord } from '../store.ts';
+import type { Delivery, ListedSession, LiveSession, SessionRecord } from '../storage/store.ts';
 
 /** A row as PostgreSQL returns it. */
 export type SessionRow = {

@@ -1,8 +1,8 @@
 import type { QueryConfig } from 'pg';
-import type { SessionRevoked } from '../events.ts';
-import type { Policy } from '../policy.ts';
-import type { Activity, CopyToVerify, Reading, RotationCandidate, RowVersion, SessionStore } from '../store.ts';
-import type { EndingCause } from '../user-store.ts';
+import type { SessionRevoked } from '../kernel/events.ts';
+import type { Policy } from '../kernel/policy.ts';
+import type { Activity, CopyToVerify, Reading, RotationCandidate, RowVersion, SessionStore } from '../storage/store.ts';
+import type { EndingCause } from '../storage/user-store.ts';
 import { bucketOfId, createChainEndings, endSessions } from './chain-endings.ts';
 import { run, transact, type Connections } from './connections.ts';
 import type { RecordEvents } from './event-store.ts';

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
-import type { SigningAlgorithm } from '../jws.ts';
-import type { PublishedSigningKeys, SigningKeyStore, StoredSigningKey } from '../store.ts';
+import type { SigningAlgorithm } from '../kernel/jws.ts';
+import type { PublishedSigningKeys, SigningKeyStore, StoredSigningKey } from '../storage/store.ts';
 import { run, transact } from './connections.ts';
 
 type SigningKeyRow = {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, inject, vi } from 'vitest';
-import { DEFAULT_POLICY } from '../policy.ts';
+import { DEFAULT_POLICY } from '../kernel/policy.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { CONTRACT_POLICY, type StoreUnderTest } from '../testing/store-bench.ts';
 import { testStoreContract } from '../testing/store-contract.ts';

@@ -1,5 +1,5 @@
-import type { Policy } from '../policy.ts';
-import type { Store } from '../store.ts';
+import type { Policy } from '../kernel/policy.ts';
+import type { Store } from '../storage/store.ts';
 import { createAttemptStore } from './attempt-store.ts';
 import { createAuthorizationCodeStore, type CodePolicy } from './code-store.ts';
 import type { Connections } from './connections.ts';

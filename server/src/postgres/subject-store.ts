@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { PoolClient } from 'pg';
-import type { SubjectStore } from '../subject-store.ts';
+import type { SubjectStore } from '../storage/subject-store.ts';
 import { run, transact, type Connections } from './connections.ts';
 
 /** The bucket of a user's rows. */

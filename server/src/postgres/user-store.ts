@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import type { Ending, UserChange, UserRecord, UserStore } from '../user-store.ts';
+import type { Ending, UserChange, UserRecord, UserStore } from '../storage/user-store.ts';
 import { run, transact, type Connections } from './connections.ts';
 import { intendEndings } from './mass-ending-store.ts';
 import { lockSubject, moveEpoch, type BucketOf } from './subject-store.ts';

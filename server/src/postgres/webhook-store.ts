@@ -1,4 +1,4 @@
-import type { AbandonedDelivery, StoredEvent, WebhookStore } from '../event-store.ts';
+import type { AbandonedDelivery, StoredEvent, WebhookStore } from '../storage/event-store.ts';
 import { run, type Connections } from './connections.ts';
 
 /** Several nodes take at once and none waits for another. What is taken is left alone until its lease is over. */

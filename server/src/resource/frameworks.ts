@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from '../access-token.ts';
+import type { AccessTokenClaims } from '../tokens/access-token.ts';
 import type { ResourceGuard, ResourceRequest, ResourceRequirement, ResourceVerdict } from './guard.ts';
 
 /** What let each request through; a request is the framework's own object, or a web-standard one. */

@@ -1,6 +1,6 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { signJws } from '../jws.ts';
+import { signJws } from '../kernel/jws.ts';
 import {
   AUDIENCE,
   createTestIssuer,

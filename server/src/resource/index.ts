@@ -3,8 +3,8 @@
  *
  * @packageDocumentation
  */
-export type { AccessTokenClaims } from '../access-token.ts';
-export type { AuthenticationRequirement } from '../step-up.ts';
+export type { AccessTokenClaims } from '../tokens/access-token.ts';
+export type { AuthenticationRequirement } from '../tokens/step-up.ts';
 export { claimsOf, expressGuard, fastifyGuard, honoGuard, refuseRequest } from './frameworks.ts';
 export { createResourceGuard } from './guard.ts';
 export type {

@@ -1,5 +1,11 @@
-import { isProofAlgorithm, readProofKey, type ProofAlgorithm } from '../proof-key.ts';
-import { AuthorizationServerUnavailable, fetchJson, isSafeUrl, type Fetch, type JsonAnswer } from './fetch-json.ts';
+import { isProofAlgorithm, readProofKey, type ProofAlgorithm } from '../dpop/proof-key.ts';
+import {
+  AuthorizationServerUnavailable,
+  fetchJson,
+  isSafeUrl,
+  type Fetch,
+  type JsonAnswer,
+} from '../kernel/fetch-json.ts';
 
 /** A published key that verifies access tokens. */
 export type TokenKey = {

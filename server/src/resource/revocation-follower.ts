@@ -1,4 +1,4 @@
-import { AuthorizationServerUnavailable, fetchJson, isSafeUrl, type Fetch } from './fetch-json.ts';
+import { AuthorizationServerUnavailable, fetchJson, isSafeUrl, type Fetch } from '../kernel/fetch-json.ts';
 
 export type RevocationFollowerOptions = {
   /** The authorization server: an origin such as `https://id.example`. https, or http on the loopback interface. */

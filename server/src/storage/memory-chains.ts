@@ -1,8 +1,8 @@
-import { newSid } from '../refresh-token.ts';
-import type { SessionRevoked } from '../events.ts';
-import type { SessionStore } from '../store.ts';
-import type { MassEndingStore } from '../subject-store.ts';
-import type { EndingCause } from '../user-store.ts';
+import { newSid } from '../tokens/refresh-token.ts';
+import type { SessionRevoked } from '../kernel/events.ts';
+import type { SessionStore } from './store.ts';
+import type { MassEndingStore } from './subject-store.ts';
+import type { EndingCause } from './user-store.ts';
 import {
   bucketOf,
   endRows,

@@ -1,6 +1,6 @@
-import { newSid } from '../refresh-token.ts';
-import type { SessionRevoked } from '../events.ts';
-import type { AuthorizationCodeStore, ExchangeResult, NewSession } from '../store.ts';
+import { newSid } from '../tokens/refresh-token.ts';
+import type { SessionRevoked } from '../kernel/events.ts';
+import type { AuthorizationCodeStore, ExchangeResult, NewSession } from './store.ts';
 import {
   bucketOf,
   endRows,

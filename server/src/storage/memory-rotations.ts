@@ -1,4 +1,4 @@
-import type { Activity, Delivery, RotationCandidate, RowVersion, SessionRecord, SessionStore } from '../store.ts';
+import type { Activity, Delivery, RotationCandidate, RowVersion, SessionRecord, SessionStore } from './store.ts';
 import {
   endRows,
   isLive,

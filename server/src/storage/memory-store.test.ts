@@ -1,5 +1,5 @@
 import { beforeEach } from 'vitest';
-import { DEFAULT_POLICY } from '../policy.ts';
+import { DEFAULT_POLICY } from '../kernel/policy.ts';
 import { CONTRACT_POLICY, type StoreUnderTest } from '../testing/store-bench.ts';
 import { testStoreContract } from '../testing/store-contract.ts';
 import { memoryStore } from './memory-store.ts';

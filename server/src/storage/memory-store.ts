@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { DEFAULT_POLICY } from '../policy.ts';
-import type { ListedSession, SessionStore, Store } from '../store.ts';
+import { DEFAULT_POLICY } from '../kernel/policy.ts';
+import type { ListedSession, SessionStore, Store } from './store.ts';
 import { memoryChainEndings, memoryMassEndings } from './memory-chains.ts';
 import { memoryCodes } from './memory-exchange.ts';
 import { memoryRotations } from './memory-rotations.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Policy } from '../policy.ts';
-import type { SessionRevoked } from '../events.ts';
-import type { NewAuthorizationCode, RotationCandidate, SessionRecord } from '../store.ts';
-import type { EndingCause } from '../user-store.ts';
+import type { Policy } from '../kernel/policy.ts';
+import type { SessionRevoked } from '../kernel/events.ts';
+import type { NewAuthorizationCode, RotationCandidate, SessionRecord } from './store.ts';
+import type { EndingCause } from './user-store.ts';
 
 /** A session's row. A row is never changed in place. */
 export type MemorySession = Omit<SessionRecord, 'nowMs'> & {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { HoldfastEvent } from '../events.ts';
+import type { HoldfastEvent } from '../kernel/events.ts';
 import { createHoldfast, type Holdfast, type HoldfastOptions } from '../holdfast.ts';
-import type { HttpResponse } from '../http/message.ts';
+import type { HttpResponse } from '../kernel/http-message.ts';
 
 export const ISSUER = 'https://id.example';
 export const SECRET = 'a master secret for tests, 32 bytes or more';

@@ -1,4 +1,4 @@
-import type { SigningKeyStore, StoredSigningKey } from '../store.ts';
+import type { SigningKeyStore, StoredSigningKey } from '../storage/store.ts';
 
 /** A {@link SigningKeyStore} in memory, with a clock that tests turn, and a count of how often it was read. */
 export type TestSigningKeyStore = {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Delivery, ExchangeResult, NewSession, SessionRecord, Store } from '../store.ts';
+import type { Delivery, ExchangeResult, NewSession, SessionRecord, Store } from '../storage/store.ts';
 
 /** The parts of the storage port that the suite tests. */
 export type TestedStore = Pick<Store, 'subjects' | 'sessions' | 'codes' | 'endings'>;

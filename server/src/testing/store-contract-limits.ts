@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SessionRecord } from '../store.ts';
+import type { SessionRecord } from '../storage/store.ts';
 import { CAUSE, CONTRACT_POLICY, newSecret, type Open, type StoreUnderTest } from './store-bench.ts';
 
 export function testLimitOfChains(open: Open, under: () => StoreUnderTest): void {

@@ -1,4 +1,4 @@
-import type { Outcome, PresentedCopy, SessionState } from '../../../server/src/rotation.ts';
+import type { Outcome, PresentedCopy, SessionState } from '../../../server/src/rotation/rotation.ts';
 
 // Rules that others rotate by, said in the terms of our decision: what becomes of a copy that is not the newest.
 

@@ -1,0 +1,78 @@
+import type { SignedOutReason } from './ports.ts';
+import type { Chain, Freshness, ReauthenticationReason, SessionState, StepUp } from './state.ts';
+
+/** The session as a user interface sees it. The same object until something changes; never holds a token. */
+export type SessionSnapshot =
+  | { readonly status: 'restoring' }
+  | { readonly status: 'signed-out'; readonly reason: SignedOutReason }
+  | {
+      readonly status: 'active';
+      /** Subject at the authorization server; `null` with servers that name none. */
+      readonly user: { readonly sub: string | null };
+      readonly sid: string | null;
+      readonly freshness: Freshness;
+      /** When the access token expires, ms since 1970 by this device's clock; `null` while there is none. */
+      readonly accessExpiresAt: number | null;
+      readonly sessionStartedAt: number;
+      /** When the session ends unless it is renewed, ms since 1970 by this device's clock; `null` if the server does not say. */
+      readonly sessionExpiresAt: number | null;
+      /** The session is about to end: `extend()` renews it where it is `extendable`. */
+      readonly expiring: boolean;
+      /** Whether `sessionExpiresAt` moves when the user does something; `false` at the end that no session of the server outlives. */
+      readonly extendable: boolean;
+      readonly refreshing: boolean;
+      /**
+       * The server has refused for a minute to renew the session, or for 5 s where no access token is left, in words that do not end
+       * it. The session stays and is tried again; the user can be asked to sign in, which cures it.
+       */
+      readonly isDoubtful: boolean;
+      /** The server's words, from its first refusal until the session is renewed; `null`: it does not refuse. */
+      readonly refusal: string | null;
+      /** A resource wants the user to authenticate again before it answers; everything else goes on. */
+      readonly stepUp: (StepUp & Chain) | null;
+      /** How many access tokens this tab has held. */
+      readonly generation: number;
+      readonly parkedRequests: number;
+    }
+  | ({
+      readonly status: 'reauth-required';
+      readonly user: { readonly sub: string | null };
+      readonly reason: ReauthenticationReason;
+      readonly parkedRequests: number;
+    } & Chain);
+
+/** No reauthentication is under way. Where one is required there is always a chain. */
+const NO_CHAIN = { stepUp: null } as Pick<NonNullable<SessionState['chain']>, 'stepUp'> & Chain;
+
+/** Derives the snapshot of a state. */
+export function takeSnapshot(state: SessionState): SessionSnapshot {
+  const { phase, chain, waiting, generation, refusal } = state;
+  if (phase.kind === 'restoring' || (phase.kind === 'active' && phase.probe)) return { status: 'restoring' };
+  if (phase.kind === 'signed-out') return { status: 'signed-out', reason: phase.reason };
+  const { stored } = phase;
+  const common = { user: { sub: stored.sub }, parkedRequests: waiting.length };
+  const { stepUp, ...walk } = chain ?? NO_CHAIN;
+  if (phase.kind === 'reauth-required') return { status: 'reauth-required', ...common, reason: phase.reason, ...walk };
+  const { freshness, access, isRefused, endsAt, warningsGiven } = phase;
+  return {
+    status: 'active',
+    ...common,
+    sid: stored.sid,
+    freshness,
+    accessExpiresAt: access && !isRefused ? access.expiresAt.wallMs : null,
+    sessionStartedAt: stored.startedAtMs,
+    sessionExpiresAt: endsAt && endsAt.wallMs,
+    expiring: warningsGiven > 0,
+    extendable: !stored.isEndFixed,
+    refreshing: state.flight !== null,
+    isDoubtful: refusal?.isDoubtful ?? false,
+    refusal: refusal && refusal.words,
+    stepUp: stepUp && { ...stepUp, ...walk },
+    generation,
+  };
+}
+
+/** The older snapshot if both say the same: subscribers compare by identity. */
+export function keepIfEqual(before: SessionSnapshot, now: SessionSnapshot): SessionSnapshot {
+  return JSON.stringify(before) === JSON.stringify(now) ? before : now;
+}

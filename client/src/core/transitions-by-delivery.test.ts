@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import { outcomesByEvent, states, type Delivery } from '../testing/machine-states.ts';
+
+// What becomes of a state by an event where the refresh token is in a cookie, and where there is none, as far as it is not what
+// transitions.test.ts says of one in the body. States and events that are not named do the same as there.
+
+type Table = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+
+const withCookie: Table = {
+  restoring: {
+    'active probe locking, new token, acquireLock': ['read: lost'],
+  },
+  reading: {
+    'active requesting, user told, sendRefresh': ['read: lost', 'read: nothing', 'vault unavailable'],
+  },
+  // An answer of the vault that comes so late is none of this step's.
+  requesting: { nothing: ['vault unavailable'] },
+  rereading: {
+    'reauth-required biometric, user noted, endRefresh, reauthenticate': ['vault unavailable'],
+  },
+  committing: {
+    'active, new token, endRefresh, 1 granted': ['vault unavailable', 'no answer'],
+  },
+  'restoring, storing a sign-in': {
+    'active probe storing, new token': ['read: lost'],
+  },
+  'a sign-in that could not be stored': {
+    'active locking unwritten sign-in, acquireLock': ['token refused', 'token doubted'],
+    'active locking unwritten sign-in, user noted, acquireLock': ['extend'],
+  },
+  'a sign-in that is stored late': {
+    'active locking unwritten sign-in, acquireLock': ['token refused', 'token doubted'],
+    'active locking unwritten sign-in, user noted, acquireLock': ['extend'],
+  },
+  'probing, locking': {
+    'active probe locking, readVault': ['foreground', 'resumed', 'store changed'],
+    'active probe locking': ['offline', 'token wanted', 'extend'],
+    'active probe locking, 2 user-changed': ['token of another owner wanted'],
+    'active probe locking biometric, reauthenticate': ['step-up wanted'],
+    'active probe storing, endRefresh, writeVault': ['signed in'],
+    'signed-out (user) burying, endRefresh, writeVault, revoke': ['sign-out wanted'],
+    'active probe reading, readVault': ['lock had', 'vault unavailable', 'no answer'],
+    'active probe locking, acquireLock': ['lock not had'],
+    'signed-out (user), endRefresh': ['read: signed out'],
+  },
+  'probing, reading': {
+    'active probe reading, readVault': ['foreground', 'resumed', 'store changed'],
+    'active probe reading': ['offline', 'token wanted', 'extend'],
+    'active probe reading, 2 user-changed': ['token of another owner wanted'],
+    'active probe reading biometric, reauthenticate': ['step-up wanted'],
+    'active probe storing, endRefresh, writeVault': ['signed in'],
+    'signed-out (user) burying, endRefresh, writeVault, revoke': ['sign-out wanted'],
+    'active, new token, endRefresh': ['read: as it was', 'read: newer'],
+    'signed-out (user), endRefresh': ['read: signed out'],
+    'active probe requesting, user told, sendRefresh': ['read: lost', 'read: nothing', 'vault unavailable'],
+    'active probe backing off, endRefresh': ['no answer'],
+  },
+  'probing, requesting': {
+    'active probe requesting, readVault': ['foreground', 'resumed', 'store changed'],
+    'active probe requesting, user noted': ['user active'],
+    'active probe requesting': ['offline', 'token wanted'],
+    'active probe requesting, 2 user-changed': ['token of another owner wanted'],
+    'active probe requesting biometric, reauthenticate': ['step-up wanted'],
+    'active probe requesting wanting extend, user noted': ['extend'],
+    'active probe storing, user noted, endRefresh, writeVault': ['signed in'],
+    'signed-out (user) burying, user noted, endRefresh, writeVault, revoke': ['sign-out wanted'],
+    'signed-out (user), user noted, endRefresh': ['read: signed out'],
+    'active probe backing off, user noted, endRefresh': ['answer: 503', 'no answer'],
+    'active probe committing, writeVault': ['answer: tokens'],
+    'active probe rereading, readVault': ['answer: invalid_grant', 'answer: 429'],
+    'active probe reading, readVault': ['answer: nonce'],
+  },
+  'probing, committing': {
+    'active probe committing, readVault': ['foreground', 'resumed', 'store changed'],
+    'active probe committing, user noted': ['user active'],
+    'active probe committing': ['offline', 'token wanted'],
+    'active probe committing, 2 user-changed': ['token of another owner wanted'],
+    'active probe committing biometric, reauthenticate': ['step-up wanted'],
+    'active probe committing wanting extend, user noted': ['extend'],
+    'active probe storing, endRefresh, writeVault': ['signed in'],
+    'signed-out (user) burying, endRefresh, writeVault, revoke': ['sign-out wanted'],
+    'signed-out (user), endRefresh': ['read: signed out', 'buried by another'],
+    'active, new token, endRefresh': ['written', 'written by another', 'vault unavailable', 'no answer'],
+    'active probe committing, writeVault': ['damaged meanwhile', 'emptied meanwhile'],
+  },
+  'probing, rereading': {
+    'active probe rereading, readVault': ['foreground', 'resumed', 'store changed'],
+    'active probe rereading, user noted': ['user active'],
+    'active probe rereading': ['offline', 'token wanted'],
+    'active probe rereading, 2 user-changed': ['token of another owner wanted'],
+    'active probe rereading biometric, reauthenticate': ['step-up wanted'],
+    'active probe rereading wanting extend, user noted': ['extend'],
+    'active probe storing, user noted, endRefresh, writeVault': ['signed in'],
+    'signed-out (user) burying, user noted, endRefresh, writeVault, revoke': ['sign-out wanted'],
+    'active, new token, user noted, endRefresh': ['read: as it was', 'read: newer'],
+    'signed-out (user), user noted, endRefresh': ['read: signed out'],
+    'signed-out (storage-lost) burying, user noted, endRefresh, writeVault': [
+      'read: lost',
+      'read: nothing',
+      'vault unavailable',
+    ],
+    'active probe backing off, user noted, endRefresh': ['no answer'],
+  },
+};
+
+const withoutRefreshToken: Table = {
+  active: {
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
+    'active wanting extend': ['extend'],
+  },
+  'active, parked': {
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
+    'active wanting extend': ['extend'],
+  },
+  'active, syncing': {
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
+    'active wanting extend': ['extend'],
+  },
+  'active, ending before its token': {
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
+    'active wanting extend': ['extend'],
+  },
+  'active, ending with its token, nobody there': {
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
+    'active wanting extend, user noted': ['extend'],
+  },
+  'active, step-up by biometric': {
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
+    'active biometric wanting extend': ['extend'],
+  },
+  'active, step-up by password': {
+    'reauth-required biometric, reauthenticate': ['token refused'],
+    nothing: ['token doubted'],
+    'active password wanting extend': ['extend'],
+  },
+};
+
+/** What differs from the body's: outcomes, each with its events. */
+function differencesOf(delivery: Delivery, name: string): Readonly<Record<string, readonly string[]>> {
+  const usual = states.body[name] ? outcomesByEvent('body', name) : {};
+  const own = outcomesByEvent(delivery, name);
+  const differences: Record<string, readonly string[]> = {};
+  for (const event of new Set([...Object.keys(own), ...Object.keys(usual)])) {
+    const outcome = own[event] ?? 'nothing';
+    if (outcome !== (usual[event] ?? 'nothing')) differences[outcome] = [...(differences[outcome] ?? []), event];
+  }
+  return differences;
+}
+
+describe.each([
+  ['with a cookie', 'cookie', withCookie],
+  ['without a refresh token', 'none', withoutRefreshToken],
+] as const)('%s', (_name, delivery, table) => {
+  it('no line is about a state that there is not', () => {
+    expect(Object.keys(table).filter((name) => !states[delivery][name])).toEqual([]);
+  });
+
+  it.each(Object.keys(states[delivery]))('%s', (name) => {
+    expect(differencesOf(delivery, name)).toEqual(table[name] ?? {});
+  });
+});

@@ -1,0 +1,130 @@
+import { after, hasPassed } from './instant.ts';
+import { knowStore } from './known-store.ts';
+import { backOff } from './refresh-budget.ts';
+import { adoptNews, onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
+import type { Event, Held } from './state.ts';
+import {
+  adopt,
+  changeOwner,
+  hold,
+  holdStored,
+  isOver,
+  leave,
+  lookAgain,
+  nameOf,
+  nothingStored,
+  observe,
+  orderOf,
+  overOf,
+  readable,
+  revokeReplaced,
+  settleWaiters,
+  waitForVault,
+  writeLater,
+  writeRecord,
+  writeVault,
+  type Turn,
+} from './turn.ts';
+
+// What the vault answered, and to whom: a restore, a sign-in, a sign-out, another tab's news, or a refresh.
+
+function finishSignIn(turn: Turn, held: Held, stamp: number): void {
+  const { phase, owner } = turn.state;
+  turn.state.storing = null;
+  turn.state.isUserActive = false;
+  // Requests that were parked before the user was known are not sent as this user.
+  if (phase.kind === 'restoring') changeOwner(turn, 'user-changed');
+  hold(turn, held, stamp, false);
+  turn.state.chain = null;
+  // Who signs in as somebody else leaves the session before for good.
+  if ('stored' in phase && turn.state.owner !== owner) revokeReplaced(turn, phase.stored);
+  observe(turn, { type: 'signed-in' });
+  settleWaiters(turn, true);
+}
+
+export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'>): void {
+  const { state, config, now } = turn;
+  const { flight } = state;
+  state.vaultError = null;
+  if (flight?.attempt === operation) return onFlightVaultRead(turn, flight, record);
+  if (state.syncing !== operation) return;
+  state.syncing = null;
+  // Unless others have written since, or may have: the answer is as old as this process was frozen.
+  if (!hasPassed(state.syncAt ?? now, now)) state.syncAt = null;
+  knowStore(turn);
+  const news = readable(turn, record);
+  if (state.phase.kind !== 'restoring') {
+    // A refresh that waits to be stored would lose its comparison: what is read says so also where storage takes no write.
+    const isKept = state.storing ?? state.unwritten?.isUsersWill;
+    if (news && news.stamp !== state.stamp && !isKept) adoptNews(turn, news);
+    return lookAgain(turn);
+  }
+  // A process that was frozen has read an old state: read again before showing a sign-out.
+  if (!news && state.syncAt) return;
+  const stamp = record?.stamp ?? 0;
+  const reason = record?.endedReason ?? 'never-signed-in';
+  const sid = record?.sid;
+  if (news) adopt(turn, news, 'restored');
+  // Browsers empty script storage and leave the refresh token's cookie: ask the server until its answer is definitive.
+  else if (config.delivery === 'cookie' && sid !== undefined) {
+    const named = holdStored({ ...nothingStored(config.scope, now.wallMs), sid }, 'restored', now);
+    hold(turn, { ...named, probe: reason }, stamp, false);
+  } else leave(turn, reason, stamp);
+}
+
+export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
+  const { state } = turn;
+  const { storing, flight, unwritten } = state;
+  const stamp = record?.stamp ?? 0;
+  if (storing?.operation === operation) {
+    if (isReplaced) return finishSignIn(turn, storing.held, stamp);
+    const { stored } = storing.held;
+    const isOvertaken =
+      record?.session && orderOf(turn, record.session, stored) > 0 && !overOf(turn).includes(nameOf(record.session));
+    // The newest sign-in is what stays: another one here, unless this tab was slow, or frozen, and somebody has signed in since.
+    if (!isOvertaken) return writeVault(turn, operation, stamp, stored);
+    revokeReplaced(turn, stored, 'discard');
+    state.storing = null;
+    adopt(turn, record);
+  } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
+  else if (unwritten?.operation === operation) {
+    state.stamp = stamp;
+    const news = readable(turn, record);
+    // Somebody else had written, or emptied the vault.
+    if (!isReplaced && isOver(turn, record)) writeRecord(turn, unwritten);
+    // An answer to a refresh may be as old as this tab was frozen: in a vault that was emptied it would pass for the newest.
+    else if (isReplaced || !news) state.unwritten = null;
+    else adopt(turn, news);
+  }
+}
+
+/** A locked keychain is not an empty one: whatever was asked of it is asked again. */
+export function onVaultUnavailable(turn: Turn, { operation, error = null }: Event<'vaultUnavailable'>): void {
+  const { state, now } = turn;
+  const { storing, unwritten, stamp } = state;
+  state.vaultError = error;
+  if (storing?.operation === operation) {
+    const over = overOf(turn);
+    finishSignIn(turn, storing.held, stamp);
+    writeLater(turn, storing.held.stored, { isUsersWill: true, over });
+  } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
+  else if (state.syncing === operation) {
+    state.syncing = null;
+    // News have come meanwhile, or this process was frozen and may have missed them: read again before a token is handed out.
+    if (hasPassed(state.syncAt ?? now, now)) return;
+    // A read costs no server anything, and requests may wait for it.
+    const { parkedMs } = backOff(turn);
+    state.syncAt = after(now, parkedMs);
+    // A valid token is handed out all the same, unless the next read is late: the store may have answered others meanwhile.
+    state.knownUntil = after(now, parkedMs * 2);
+    observe(turn, { type: 'vault.unavailable' });
+  } else onFlightUnavailable(turn, operation, 'vault-unavailable');
+}
+
+/** The session that waits to be written is there after all: what other tabs make of it from here on counts. */
+export function onVaultWrittenLate({ state }: Turn, { record }: Event<'vaultWrittenLate'>): void {
+  const { unwritten } = state;
+  if (!unwritten?.session || !record?.session || nameOf(record.session) !== nameOf(unwritten.session)) return;
+  state.stamp = record.stamp;
+  state.unwritten = { ...unwritten, isUsersWill: false };
+}

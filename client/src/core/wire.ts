@@ -1,0 +1,250 @@
+import { orNull } from './or-null.ts';
+import type { HttpAnswer, HttpRequest, Revocation } from './ports.ts';
+import type { NoAnswer, RejectionReason, TokenAnswer, Tokens, TransientCause } from './token-result.ts';
+
+/** How this client addresses its authorization server. */
+export type WireConfig = {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly tokenEndpoint: string;
+  readonly challengeEndpoint: string;
+  readonly revocationEndpoint: string;
+  readonly sessionsEndpoint: string;
+  readonly scope: string | null;
+  readonly delivery: 'cookie' | 'body';
+};
+
+/** Used when the server does not say how long a token lives: a 401 corrects it. */
+const ASSUMED_LIFETIME_SECONDS = 3_600;
+
+/** Half a surrogate pair cannot be encoded; it is sent as U+FFFD, as browsers do. */
+const encode = (text: string): string => encodeURIComponent(text.replaceAll(/\p{Surrogate}/gu, '\uFFFD'));
+
+/** `application/x-www-form-urlencoded`, leaving out what is null. */
+export function encodeForm(fields: Readonly<Record<string, string | null>>): string {
+  return Object.entries(fields)
+    .flatMap(([name, value]) => (value === null ? [] : `${encode(name)}=${encode(value)}`))
+    .join('&');
+}
+
+function post(url: string, config: WireConfig, fields: Readonly<Record<string, string | null>>): HttpRequest {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
+  return {
+    url,
+    method: 'POST',
+    // A header that a cross-site form cannot send: the server asks for it wherever a cookie counts.
+    headers: config.delivery === 'cookie' ? { ...headers, 'holdfast-request': '1' } : headers,
+    body: encodeForm({ client_id: config.clientId, ...fields }),
+  };
+}
+
+/** The contents of a refresh request. */
+export type Refresh = {
+  readonly session: { readonly refreshToken: string | null; readonly sid: string | null };
+  /** Default of our servers: true. */
+  readonly isUserActive: boolean;
+  /** The user asked to extend the session: the server then writes the inactivity timeout however little it moves. */
+  readonly isExtension: boolean;
+  /** Whom the access token is to be for; `null`: the server's default. @see RFC 8707 §2.2 */
+  readonly resource: string | null;
+};
+
+/**
+ * The refresh request. In cookie delivery the browser adds the refresh token and `sid` says which session is meant.
+ * @see RFC 6749 §6
+ */
+export function refreshRequest(
+  config: WireConfig,
+  { session, isUserActive, isExtension, resource }: Refresh,
+): HttpRequest {
+  return post(config.tokenEndpoint, config, {
+    grant_type: 'refresh_token',
+    refresh_token: session.refreshToken,
+    sid: session.refreshToken === null ? session.sid : null,
+    user_active: isUserActive ? null : 'false',
+    extend: isExtension ? 'true' : null,
+    resource,
+  });
+}
+
+/**
+ * The authorization code exchange. `replaced` is the session that this store holds: the new one joins its device chain, which
+ * the device secret or a copy of that session proves. Other servers ignore these parameters.
+ * @see RFC 6749 §4.1.3, RFC 7636 §4.5
+ */
+export const codeRequest = (
+  config: WireConfig,
+  code: string,
+  codeVerifier: string,
+  deviceSecret: string,
+  replaced: { readonly refreshToken: string | null; readonly sid: string | null } | null,
+): HttpRequest =>
+  post(config.tokenEndpoint, config, {
+    grant_type: 'authorization_code',
+    code,
+    code_verifier: codeVerifier,
+    device_secret: deviceSecret,
+    replaces: replaced && replaced.sid,
+    replaces_token: replaced && replaced.refreshToken,
+  });
+
+/** First-party sign-in with a credential. @see draft-ietf-oauth-first-party-apps */
+export const challengeRequest = (
+  config: WireConfig,
+  fields: Readonly<Record<string, string | null>>,
+  codeChallenge: string,
+): HttpRequest =>
+  post(config.challengeEndpoint, config, {
+    ...fields,
+    scope: config.scope,
+    code_challenge: codeChallenge,
+    code_challenge_method: 'S256',
+  });
+
+/** Ends the session at the server; with `everywhere`, which other servers than ours ignore, the user's others as well. @see RFC 7009 §2.1 */
+export const revocationRequest = (config: WireConfig, session: Revocation, deviceSecret: string): HttpRequest => ({
+  ...post(config.revocationEndpoint, config, {
+    token: session.refreshToken,
+    ...(session.refreshToken === null && { sid: session.sid, device_secret: deviceSecret }),
+    everywhere: session.everywhere ? 'true' : null,
+    discard: session.discard ? 'true' : null,
+  }),
+  keepalive: true,
+});
+
+/** Parses a JSON object; anything else is `null`. */
+export function parseObject(body: string): Readonly<Record<string, unknown>> | null {
+  const value: unknown = orNull(() => JSON.parse(body));
+  return typeof value === 'object' && value !== null ? { ...value } : null;
+}
+
+const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+
+/** Seconds on the wire; some servers send them as a string. */
+export function seconds(value: unknown): number | null {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof number === 'number' && number >= 0 && number < Infinity ? number : null;
+}
+
+declare const atob: (encoded: string) => string;
+
+/**
+ * The claims of a token that is a JWT; `null` for any other, and in an engine too old to decode it. Only its issuer can check
+ * them. @see RFC 7519 §4
+ */
+export function claimsOf(token: string): Readonly<Record<string, unknown>> | null {
+  try {
+    return parseObject(atob(token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? ''));
+  } catch {
+    return null;
+  }
+}
+
+/** A token answer's members in our units; `null` without an access token. @see RFC 6749 §5.1 */
+function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
+  const accessToken = text(json['access_token']);
+  if (accessToken === null) return null;
+  const inactivitySeconds = seconds(json['refresh_token_timeout']) ?? Infinity;
+  const authorizationSeconds = seconds(json['authorization_expires_in']) ?? Infinity;
+  const endSeconds = Math.min(inactivitySeconds, authorizationSeconds);
+  const lifetimeSeconds = seconds(json['expires_in']) ?? ASSUMED_LIFETIME_SECONDS;
+  return {
+    accessToken,
+    tokenType: text(json['token_type'])?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',
+    lifetimeMs: lifetimeSeconds * 1_000,
+    refreshToken: text(json['refresh_token']),
+    scope: text(json['scope']),
+    sid: text(json['sid']),
+    sub: text(json['sub']),
+    deviceId: text(json['device_id']),
+    deviceSequence: seconds(json['device_sequence']),
+    sessionLifetimeMs: endSeconds < Infinity ? endSeconds * 1_000 : null,
+    isEndFixed: authorizationSeconds === endSeconds && endSeconds < Infinity,
+  };
+}
+
+/** `Retry-After` in ms: seconds, or a date measured against the answer's own `Date`. @see RFC 9110 §10.2.3 */
+export function readRetryAfterMs(headers: Readonly<Record<string, string>>): number | null {
+  const value = headers['retry-after'];
+  if (value === undefined) return null;
+  const delay = seconds(value);
+  if (delay !== null) return delay * 1_000;
+  const wait = Date.parse(value) - Date.parse(headers['date'] ?? '');
+  return Number.isFinite(wait) ? Math.max(0, wait) : null;
+}
+
+function rejectionReason(reason: string | null): RejectionReason {
+  if (reason === 'reuse') return 'reuse-detected';
+  return reason === 'expired' || reason === 'idle_expired' ? 'expired' : 'revoked';
+}
+
+/**
+ * Classifies an answer of the token endpoint. A session ends only by an OAuth error object that says `invalid_grant`:
+ * a captive portal's page, a proxy's 401 or a server's bad minute says nothing about the session.
+ * @see RFC 6749 §5.1, §5.2
+ */
+export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAnswer {
+  const json = parseObject(body);
+  const error = text(json?.['error']);
+  const isRefusal = status >= 400 && status < 500;
+  const tokens = status >= 200 && status < 300 && json ? readTokens(json) : null;
+  if (tokens) return { kind: 'tokens', tokens };
+  if (isRefusal && error === 'invalid_grant')
+    return {
+      kind: 'rejected',
+      reason: rejectionReason(text(json?.['reason'])),
+      successor: text(json?.['successor']),
+    };
+  return {
+    kind: 'transient',
+    cause: transientCause(status, error, json !== null),
+    retryAfterMs: readRetryAfterMs(headers),
+    words:
+      json && status < 500 && status !== 429
+        ? quote(error ?? `status ${status}`, text(json['error_description']))
+        : null,
+  };
+}
+
+/**
+ * A server's words for people and logs. A run of 20 characters or more may be a token, so it is cut, unless it is a code such as
+ * `interaction_required`. @see RFC 6749 §5.2
+ */
+const quote = (code: string, description: string | null): string =>
+  (description ? `${code}: ${description}` : code)
+    .replaceAll(/[^ ]{20,}|[^ !#-[\]-~]/gu, (run) => (/^[a-z]+_[_a-z:]+$/u.test(run) ? run : '?'))
+    .slice(0, 200);
+
+function transientCause(status: number, error: string | null, isJson: boolean): TransientCause {
+  if (status === 429) return 'rate-limited';
+  if (status >= 500) return 'server-error';
+  if (error === 'use_dpop_nonce') return 'nonce-required';
+  // Any other error code: no retry of this client changes it.
+  if (error && error !== 'invalid_dpop_proof') return 'misconfigured';
+  return !isJson || status < 300 ? 'not-json' : 'server-error';
+}
+
+/** An answer of the sign-in endpoint, classified. */
+export type ChallengeAnswer =
+  | { readonly kind: 'code'; readonly code: string }
+  /** Not accepted, or not enough yet: `more` is what the server said, for methods that take several steps. */
+  | { readonly kind: 'rejected'; readonly more: Readonly<Record<string, unknown>> }
+  | NoAnswer;
+
+/** Answers that are about the credential, or about a ceremony that has to begin again. */
+const REFUSALS = /^(access_denied|insufficient_authorization|invalid_(grant|session))$/u;
+
+/** Classifies an answer of the authorization challenge endpoint. @see draft-ietf-oauth-first-party-apps */
+export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
+  const json = parseObject(answer.body);
+  const code = text(json?.['authorization_code']);
+  const isSuccess = answer.status >= 200 && answer.status < 300;
+  if (isSuccess && code !== null) return { kind: 'code', code };
+  const error = text(json?.['error']);
+  const isRefusal = error !== null && REFUSALS.test(error);
+  const isRejection = answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf';
+  // The first step of a ceremony that the client asked for is a success.
+  if (isSuccess ? text(json?.['auth_session']) : isRejection) return { kind: 'rejected', more: json ?? {} };
+  const classified = readTokenAnswer(answer);
+  return classified.kind === 'transient' ? classified : { kind: 'transient', cause: 'not-json', retryAfterMs: null };
+}

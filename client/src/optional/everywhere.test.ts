@@ -1,0 +1,247 @@
+import { describe, expect, it } from 'vitest';
+import type { AuthService } from '../auth-service.ts';
+import { signOutEverywhere } from './everywhere.ts';
+import { memoryOutbox } from '../platform/memory-vault.ts';
+import type { HttpAnswer, Platform, Revocation } from '../core/ports.ts';
+import { ada, asBob, bob, DUE, MINUTE, never, outcome, pass, revoked, watch } from '../testing/trouble.ts';
+import { createWorld, json, settle, type World } from '../testing/world.ts';
+
+// Who signs out everywhere wants to be gone here at once, and everywhere as soon as the server can be told.
+
+const offline = (): Promise<never> => Promise.reject(new TypeError('Failed to fetch'));
+const page = (status: number): Response => new Response('\n<!doctype html><title>Portal</title>', { status });
+const gone = { status: 'signed-out', reason: 'user' };
+
+/** What the server was told of sessions to end, as it was said. */
+const told = (world: World): unknown[] =>
+  world.server.requests
+    .filter((form) => form.has('token') || [...form.keys()].join().startsWith('client_id,sid'))
+    .map((form) => ({ token: form.get('token') ?? form.get('sid'), everywhere: form.get('everywhere') }));
+const EVERYWHERE = [{ token: 'refresh-1', everywhere: 'true' }];
+
+/** An authorization server out of reach while `isAway`. */
+function reachable(world: World) {
+  const control = { isAway: false, answer: null as HttpAnswer | null };
+  const transport: Platform['transport'] = (request, signal) => {
+    if (!control.isAway) return world.transport(request, signal);
+    return control.answer ? Promise.resolve(control.answer) : offline();
+  };
+  return Object.assign(control, { transport });
+}
+
+const isSignedIn = (auth: AuthService): boolean => auth.getSnapshot().status === 'active';
+
+describe('when the server can be asked', () => {
+  it('the others end, then this one, which is all that is left to tell', async () => {
+    const world = createWorld();
+    const asked: string[] = [];
+    const fetch: typeof globalThis.fetch = (input, init) => {
+      asked.push(`${init?.method} ${input as string} ${new Headers(init?.headers).get('authorization')}`);
+      return Promise.resolve(Response.json({ ended: 2 }));
+    };
+    const { auth } = await world.openSignedInTab({ fetch });
+    await signOutEverywhere(auth);
+    await settle();
+    expect(auth.getSnapshot()).toEqual(gone);
+    expect(asked).toEqual(['DELETE https://api.example.com/sessions Bearer access-1']);
+    expect(told(world)).toEqual([{ token: 'refresh-1', everywhere: null }]);
+  });
+
+  it.each([
+    [400, { error: 'invalid_request' }],
+    [403, { error: 'access_denied' }],
+    [404, { message: 'There is nothing at this path' }],
+    [405, null],
+  ])('and refuses with %d: still signed in, and the app can read why', async (status, body) => {
+    const world = createWorld();
+    const fetch = () => Promise.resolve(new Response(body && JSON.stringify(body), { status }));
+    const { auth } = await world.openSignedInTab({ fetch });
+    const error = await outcome(signOutEverywhere(auth));
+    expect(error).toMatchObject({ code: 'http-status', response: { status } });
+    expect(await (error as { response: Response }).response.text()).toBe(body === null ? '' : JSON.stringify(body));
+    await world.time.advance(10 * MINUTE);
+    expect([isSignedIn(auth), told(world), await auth.platform.outbox.list()]).toEqual([true, [], []]);
+  });
+
+  it('and wants a recent authentication that the user declines: still signed in, however long the prompt was open', async () => {
+    const world = createWorld();
+    const stale = { 'www-authenticate': 'Bearer error="insufficient_user_authentication", max_age="300"' };
+    const fetch = () => Promise.resolve(new Response('{}', { status: 401, headers: stale }));
+    const network = reachable(world);
+    const { auth } = await world.openSignedInTab({ fetch }, { transport: network.transport });
+    const left = outcome(signOutEverywhere(auth));
+    await settle();
+    expect(auth.getSnapshot()).toMatchObject({ stepUp: { maxAgeSeconds: 300 } });
+    // The network goes, and the token runs out while they think.
+    network.isAway = true;
+    await world.time.advance(30 * MINUTE);
+    expect(isSignedIn(auth)).toBe(true);
+    auth.declineReauthentication();
+    expect(await left).toMatchObject({ code: 'http-status', response: { status: 401 } });
+    expect([isSignedIn(auth), told(world)]).toEqual([true, []]);
+  });
+});
+
+describe('when the server cannot be asked, this device is signed out at once, and the server is told', () => {
+  it.each<[string, () => Promise<Response>]>([
+    ['there is no network', offline],
+    ['the server has a bad minute', () => Promise.resolve(Response.json({ error: 'server_error' }, { status: 500 }))],
+    ['the server is overloaded', () => Promise.resolve(Response.json({}, { status: 503 }))],
+    ['the server wants to be asked later', () => Promise.resolve(Response.json({}, { status: 429 }))],
+    ['a portal lets nothing pass', () => Promise.resolve(page(200))],
+    ['a proxy refuses', () => Promise.resolve(page(403))],
+    ['a proxy knows no such place', () => Promise.resolve(page(404))],
+  ])('because %s', async (_case, fetch) => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ fetch });
+    await signOutEverywhere(auth);
+    expect(auth.getSnapshot()).toEqual(gone);
+    expect((await world.vault.read())?.session).toBeNull();
+    await settle();
+    expect(told(world)).toEqual(EVERYWHERE);
+  });
+
+  it('because there is no answer', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ fetch: never });
+    const left = watch(signOutEverywhere(auth));
+    await world.time.advance(MINUTE);
+    expect([left.is, auth.getSnapshot()]).toEqual(['resolved', gone]);
+    expect(told(world)).toEqual(EVERYWHERE);
+  });
+
+  it('nor after its token has run out: nobody waits for a refresh that cannot be had', async () => {
+    const world = createWorld();
+    const network = reachable(world);
+    const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
+    network.isAway = true;
+    await world.time.advance(20 * MINUTE);
+    await signOutEverywhere(auth);
+    expect(auth.getSnapshot()).toEqual(gone);
+  });
+
+  it('nor while that is found out', async () => {
+    const world = createWorld();
+    const network = reachable(world);
+    const first = await world.openSignedInTab({}, { transport: network.transport });
+    first.auth.dispose();
+    world.time.jumpWall(20 * MINUTE);
+    network.isAway = true;
+    const { auth } = world.openTab({ fetch: offline }, { transport: network.transport });
+    const left = watch(signOutEverywhere(auth));
+    await world.time.advance(20_000);
+    expect([left.is, auth.getSnapshot()]).toEqual(['resolved', gone]);
+    network.isAway = false;
+    await world.time.advance(10 * MINUTE);
+    expect(told(world)).toEqual(EVERYWHERE);
+  });
+
+  it('with a cookie as well, which the session is named to', async () => {
+    const world = createWorld('cookie');
+    const { auth } = await world.openSignedInTab({ fetch: offline });
+    await signOutEverywhere(auth);
+    await settle();
+    expect(told(world)).toEqual([{ token: 'session-1', everywhere: 'true' }]);
+  });
+});
+
+describe('what is owed to the server', () => {
+  it('is told when the network is back, also after a relaunch, and once', async () => {
+    const world = createWorld();
+    const network = reachable(world);
+    const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
+    network.isAway = true;
+    await signOutEverywhere(auth);
+    await settle();
+    auth.dispose();
+    const relaunched = world.openTab({}, { transport: network.transport });
+    expect(await relaunched.auth.ready()).toEqual(gone);
+    expect(told(world)).toEqual([]);
+    network.isAway = false;
+    relaunched.signal('online');
+    await world.time.advance(10 * MINUTE);
+    expect(told(world)).toEqual(EVERYWHERE);
+    expect(await relaunched.auth.platform.outbox.list()).toEqual([]);
+  });
+
+  it('a page that a portal answers it with does not settle it', async () => {
+    const world = createWorld();
+    const network = reachable(world);
+    const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
+    Object.assign(network, { isAway: true, answer: { status: 200, headers: {}, body: '<html>' } });
+    await signOutEverywhere(auth);
+    await settle();
+    network.isAway = false;
+    await world.time.advance(10 * MINUTE);
+    expect(told(world)).toEqual(EVERYWHERE);
+  });
+
+  it.each([
+    ['minutes later', 20 * MINUTE],
+    ['at once, while storage is still busy', 0],
+  ])('is told before the next sign-in begins (%s), or it would end that one too', async (_case, laterMs) => {
+    const world = createWorld();
+    const network = reachable(world);
+    const { transport } = network;
+    const kept = memoryOutbox();
+    const outbox = { ...kept, add: (each: Revocation) => pass(world, 1_000).then(() => kept.add(each)) };
+    const { auth } = await world.openSignedInTab({ fetch: offline }, { transport, outbox });
+    network.isAway = true;
+    await signOutEverywhere(auth);
+    await world.time.advance(laterMs);
+    network.isAway = false;
+    world.server.requests.length = 0;
+    await auth.signIn(ada);
+    expect(world.server.requests.map((form) => form.get('token') ?? form.get('username') ?? form.get('code'))).toEqual([
+      'refresh-1',
+      'ada',
+      'code',
+    ]);
+    await world.time.advance(10 * MINUTE);
+    expect(isSignedIn(auth)).toBe(true);
+    expect(await outbox.list()).toEqual([]);
+  });
+});
+
+describe('nothing is promised that cannot be kept', () => {
+  it('somebody else has signed in meanwhile: they stay, and the caller is told that it did not work', async () => {
+    const world = createWorld();
+    let fail = (_error: Error): void => {};
+    const fetch = () => new Promise<Response>((_resolve, reject) => (fail = reject));
+    const { auth } = await world.openSignedInTab({ fetch });
+    const left = outcome(signOutEverywhere(auth));
+    await settle();
+    asBob(world);
+    await auth.signIn(bob);
+    fail(new TypeError('Failed to fetch'));
+    expect(await left).toMatchObject({ code: 'user-changed', isRetryable: false });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
+  });
+
+  it('nobody is signed in', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab({ fetch: offline });
+    expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'signed-out' });
+  });
+
+  it('the server has ended this session, and its token proves nothing any more', async () => {
+    const world = createWorld();
+    const { auth } = await world.openSignedInTab({ fetch: offline });
+    world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'expired' }));
+    await world.time.advance(DUE);
+    expect(auth.getSnapshot().status).toBe('reauth-required');
+    expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'signed-out', isRetryable: false });
+    expect(revoked(world)).toEqual([]);
+    // The user may still sign in, and then it works.
+    expect(auth.getSnapshot().status).toBe('reauth-required');
+    await auth.signIn(ada);
+    await signOutEverywhere(auth);
+    expect(auth.getSnapshot()).toEqual(gone);
+  });
+
+  it('the service was disposed of', async () => {
+    const { auth } = await createWorld().openSignedInTab({ fetch: offline });
+    auth.dispose();
+    expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'disposed' });
+  });
+});

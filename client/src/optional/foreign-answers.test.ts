@@ -1,0 +1,62 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { adopt } from './adopt.ts';
+import { foreignAnswers } from './foreign-answers.ts';
+import type { HttpAnswer } from '../core/ports.ts';
+import { createWorld } from '../testing/world.ts';
+
+const answer = (body: object): HttpAnswer => ({ status: 200, headers: {}, body: JSON.stringify(body) });
+
+const jwt = (claims: object): string => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.sig`;
+
+describe('the lifetime of a token', () => {
+  it.each([
+    ['a JWT that states it', { access_token: jwt({ iat: 1_000, exp: 1_300 }) }, 300_000],
+    [
+      'a JWT, beside an expires_in that is no number',
+      { access_token: jwt({ iat: 0, exp: 9 }), expires_in: 'soon' },
+      9_000,
+    ],
+    ['a server that says otherwise', { access_token: jwt({ iat: 0, exp: 9 }), expires_in: 60 }, 60_000],
+    ['a JWT without a beginning', { access_token: jwt({ exp: 1_300 }) }, 3_600_000],
+    ['a JWT that ends before it begins', { access_token: jwt({ iat: 9, exp: 1 }) }, 3_600_000],
+    ['a token that only looks like a JWT', { access_token: 'a.%.c' }, 3_600_000],
+  ])('%s', (_name, body, lifetimeMs) => {
+    expect(foreignAnswers()(answer(body))).toMatchObject({ kind: 'tokens', tokens: { lifetimeMs } });
+  });
+
+  it('of a JWT is read, no matter which other claims it has', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.integer({ min: 1, max: 1e6 }),
+        fc.dictionary(fc.string(), fc.string({ unit: 'grapheme' })),
+        (iat, life, others) => {
+          const token = jwt({ ...others, iat, exp: iat + life });
+          expect(foreignAnswers()(answer({ access_token: token }))).toMatchObject({
+            tokens: { lifetimeMs: life * 1_000 },
+          });
+        },
+      ),
+    );
+  });
+
+  it('is read from a token that another library has brought', async () => {
+    const world = createWorld();
+    const { auth } = world.openTab({ readAnswer: foreignAnswers() });
+    const startsAt = world.time.clock.now().wallMs;
+    await adopt(auth, { access_token: jwt({ iat: 0, exp: 300 }), refresh_token: 'r' });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active', accessExpiresAt: startsAt + 300_000 });
+  });
+});
+
+it('a reading whose words are no text is not used', () => {
+  const said = { status: 400, headers: {}, body: '{"error":"invalid_request"}' };
+  const read = foreignAnswers(() => ({
+    kind: 'transient',
+    cause: 'server-error',
+    retryAfterMs: null,
+    words: 7 as never,
+  }));
+  expect(read(said)).toMatchObject({ cause: 'misconfigured', words: 'invalid_request' });
+});

@@ -1,0 +1,50 @@
+import { HoldfastError } from '../core/errors.ts';
+import type { HeardHeaders, HttpAnswer, HttpRequest } from '../core/ports.ts';
+import type { Shell } from './effect-runner.ts';
+import { readTokenAnswer } from '../core/wire.ts';
+import { within } from './timeouts.ts';
+
+type Parts = Pick<Shell, 'platform' | 'policy'>;
+
+/** Tells the signer of proofs what an answer says: the clock of a resource is another one. */
+export const hear = ({ platform }: Parts, url: string, headers: HeardHeaders): void =>
+  platform.signProof?.hear({ url, headers, nowMs: platform.clock.now().wallMs });
+
+/** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */
+export const signProof = async (
+  { platform }: Parts,
+  method: string,
+  url: string,
+  accessToken: string | null,
+): Promise<string | null> =>
+  platform.signProof?.sign({ method, url, accessToken, nowMs: platform.clock.now().wallMs }) ?? null;
+
+/** The request with its proof. */
+export const withProof = (request: HttpRequest, proof: string | null): HttpRequest =>
+  proof ? { ...request, headers: { ...request.headers, dpop: proof } } : request;
+
+/**
+ * One exchange with the authorization server outside a refresh, with the client's response deadline, and a second try
+ * when the first proof lacked a nonce. Rejects with a retryable error when there was no answer.
+ */
+export async function exchange(parts: Parts, request: HttpRequest): Promise<HttpAnswer> {
+  const answer = await exchangeOnce(parts, request);
+  const read = readTokenAnswer(answer);
+  return read.kind === 'transient' && read.cause === 'nonce-required' ? exchangeOnce(parts, request) : answer;
+}
+
+async function exchangeOnce(parts: Parts, request: HttpRequest): Promise<HttpAnswer> {
+  const { clock, transport } = parts.platform;
+  const controller = new AbortController();
+  const send = async (): Promise<HttpAnswer> =>
+    transport(withProof(request, await signProof(parts, request.method, request.url, null)), controller.signal);
+  try {
+    const answer = await within(clock, parts.policy.responseDeadlineMs, send());
+    hear(parts, request.url, answer.headers);
+    return answer;
+  } catch (cause) {
+    throw new HoldfastError('server-unavailable', undefined, { cause });
+  } finally {
+    controller.abort();
+  }
+}

@@ -1,0 +1,322 @@
+import type { AutomaticStage } from '../optional/automatic-stage.ts';
+import { HoldfastError, type HoldfastErrorCode } from '../core/errors.ts';
+import type { SessionPolicy } from '../core/policy.ts';
+import type { HttpAnswer, HttpRequest, Platform, Revocation } from '../core/ports.ts';
+import { deliverRevocations, postRevocation, readDeviceSecret } from './revocation.ts';
+import { initialState, transition } from '../core/session.ts';
+import type {
+  Effect,
+  GrantedToken,
+  MachineConfig,
+  Observation,
+  SessionEvent,
+  SessionState,
+  StepUp,
+  Trial,
+} from '../core/state.ts';
+import { keepIfEqual, takeSnapshot, type SessionSnapshot } from '../core/snapshot.ts';
+import type { TokenAnswerReader } from '../core/token-result.ts';
+import { hear, signProof, withProof } from './authorization-server.ts';
+import { refreshRequest, type WireConfig } from '../core/wire.ts';
+import { unlessAborted, within } from './timeouts.ts';
+
+// The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
+
+type Caller = { readonly resolve: (token: GrantedToken | null) => void; readonly reject: (error: Error) => void };
+
+/** The running machine of one tab. */
+export type Shell = {
+  readonly config: MachineConfig;
+  readonly wire: WireConfig;
+  readonly readAnswer: TokenAnswerReader;
+  readonly policy: SessionPolicy;
+  readonly platform: Platform;
+  /** Sends the requests to resources. */
+  readonly send: typeof fetch;
+  state: SessionState;
+  snapshot: SessionSnapshot;
+  readonly queue: SessionEvent[];
+  isDispatching: boolean;
+  isDisposed: boolean;
+  /** How often a sign-out was asked for: a sign-in that began before one comes too late. */
+  signOuts: number;
+  /** `signOuts` when the newest sign-in was handed over: no sign-out up to that one is meant for it. */
+  newestAfter: number;
+  /** The store's device secret once it was read; before that, the one that the store is offered. */
+  deviceSecret: string;
+  readonly callers: Map<number, Caller>;
+  nextCaller: number;
+  /** The refreshes under way by attempt: what ends one gives up its lock, held or waited for, and its exchange. */
+  readonly attempts: Map<number, AbortController>;
+  /** What the next refresh request is signed with; made before the vault is read. */
+  proof: string | null;
+  readonly automaticStages: readonly AutomaticStage[];
+  /** Vault operations run one after the other, in the order in which the machine asked for them. */
+  vaultTail: Promise<void>;
+  cancelWake: () => void;
+  /** Sign-outs that the server has not taken yet, how often in a row it did not, and the next try. */
+  undelivered: readonly Revocation[];
+  deliveries: number;
+  cancelDelivery: () => void;
+  /** Settles when the outbox has noted all that it was given. */
+  noted: Promise<unknown>;
+  stopSignals: () => void;
+  readonly listeners: Set<() => void>;
+  readonly observers: Set<(observation: Observation) => void>;
+  /** Called after every turn. */
+  readonly lookouts: Set<() => void>;
+};
+
+/** What a shell is made of. */
+export type ShellParts = Pick<
+  Shell,
+  'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'automaticStages' | 'send'
+>;
+
+/** Creates the machine and starts to restore the session. */
+export function startShell(parts: ShellParts): Shell {
+  const { platform } = parts;
+  const state = initialState(platform.random(), platform.clock.now());
+  const shell: Shell = {
+    ...parts,
+    state,
+    snapshot: takeSnapshot(state),
+    queue: [],
+    isDispatching: false,
+    isDisposed: false,
+    signOuts: 0,
+    newestAfter: 0,
+    deviceSecret: platform.randomToken(),
+    callers: new Map(),
+    nextCaller: 1,
+    attempts: new Map(),
+    proof: null,
+    vaultTail: Promise.resolve(),
+    cancelWake: () => {},
+    undelivered: [],
+    deliveries: 0,
+    cancelDelivery: () => {},
+    noted: Promise.resolve(),
+    stopSignals: () => {},
+    listeners: new Set(),
+    lookouts: new Set(),
+  };
+  shell.stopSignals = platform.signals((signal) => {
+    for (const { hear } of shell.automaticStages) hear(shell, signal);
+    dispatch(shell, { type: 'signalled', signal });
+    if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
+  });
+  dispatch(shell, { type: 'woke' });
+  // A sign-out needs it in the same task, where the session's cookie is gone.
+  if (platform.delivery === 'cookie') void readDeviceSecret(shell);
+  void deliverRevocations(shell);
+  return shell;
+}
+
+/** Feeds one event to the machine and runs what it asks for. Safe to call from anywhere, also from within itself. */
+export function dispatch(shell: Shell, event: SessionEvent): void {
+  if (shell.isDisposed || shell.platform.isRenderingServer) return;
+  shell.queue.push(event);
+  if (shell.isDispatching) return;
+  shell.isDispatching = true;
+  let wakeInMs = Infinity;
+  try {
+    for (let next = shell.queue.shift(); next !== undefined; next = shell.queue.shift()) {
+      const now = shell.platform.clock.now();
+      let effects: readonly Effect[];
+      [shell.state, effects, wakeInMs] = transition(shell.state, next, now, shell.policy, shell.config);
+      for (const effect of effects) runEffect(shell, effect);
+    }
+  } finally {
+    shell.isDispatching = false;
+  }
+  armWake(shell, wakeInMs);
+  const snapshot = keepIfEqual(shell.snapshot, takeSnapshot(shell.state));
+  const isNews = snapshot !== shell.snapshot;
+  shell.snapshot = snapshot;
+  if (isNews) for (const listener of Array.from(shell.listeners)) void callSafely(listener);
+  for (const look of shell.lookouts) look();
+}
+
+/** A listener that throws must not stop the session; its error still surfaces as an uncaught one. */
+async function callSafely(listener: () => void): Promise<void> {
+  listener();
+}
+
+function armWake(shell: Shell, wakeInMs: number): void {
+  shell.cancelWake();
+  if (wakeInMs < Infinity)
+    shell.cancelWake = shell.platform.clock.wake(wakeInMs, () => dispatch(shell, { type: 'woke' }));
+}
+
+function runEffect(shell: Shell, effect: Effect): void {
+  switch (effect.type) {
+    case 'acquireLock':
+      return acquireLock(shell, effect);
+    case 'endRefresh':
+      return endRefresh(shell, effect.attempt);
+    case 'readVault':
+      return useVault(shell, effect.operation, async () => {
+        if (effect.isForRefresh) shell.proof = await signProof(shell, 'POST', shell.wire.tokenEndpoint, null);
+        const record = await shell.platform.vault.read();
+        return { type: 'vaultRead', operation: effect.operation, record };
+      });
+    case 'writeVault':
+      return useVault(shell, effect.operation, async () => {
+        const { operation, stamp, next } = effect;
+        const { replaced, record } = await shell.platform.vault.replace(stamp, next);
+        if (replaced) void callSafely(shell.platform.announce);
+        return { type: 'vaultWritten', operation, isReplaced: replaced, record };
+      });
+    case 'sendRefresh':
+      return sendRefresh(shell, effect.attempt, refreshRequest(shell.wire, effect));
+    case 'revoke':
+      return void postRevocation(shell, effect.session, effect.extent);
+    case 'reauthenticate':
+      return void shell.automaticStages.find(({ stage }) => stage === effect.stage)?.start(shell);
+    case 'settle':
+      return settle(shell, effect.caller, effect.settlement);
+    case 'observe':
+      return tellObservers(shell, effect.observation);
+  }
+}
+
+/** Tells whoever watches. */
+export function tellObservers(shell: Shell, observation: Observation): void {
+  for (const observer of Array.from(shell.observers)) void callSafely(() => observer(observation));
+}
+
+function acquireLock(shell: Shell, { attempt, waitMs, level }: Extract<Effect, { type: 'acquireLock' }>): void {
+  // One for all locks of an attempt: one that comes late is given up with the others.
+  const controller = shell.attempts.get(attempt) ?? new AbortController();
+  const { signal } = controller;
+  shell.attempts.set(attempt, controller);
+  const settleLock = (release: (() => void) | null): void => {
+    if (signal.aborted) return release?.();
+    // The next tab must find what this one wrote.
+    if (release) signal.addEventListener('abort', () => void shell.vaultTail.then(release).catch(() => {}));
+    dispatch(shell, { type: 'lockSettled', attempt, isHeld: !!release });
+  };
+  void (async () => shell.platform.mutex(waitMs, level, signal))().then(settleLock, () => settleLock(null));
+}
+
+function endRefresh({ attempts }: Shell, attempt: number): void {
+  attempts.get(attempt)?.abort();
+  attempts.delete(attempt);
+}
+
+function useVault(shell: Shell, operation: number, work: () => Promise<SessionEvent>): void {
+  const { clock, random } = shell.platform;
+  const use = async (): Promise<void> => {
+    const working = work();
+    const event = await within(clock, shell.policy.vaultWaitMs, working).catch((reason: unknown): SessionEvent => {
+      // Given up, and yet it may be done.
+      working.then(onLate, () => {});
+      const error = reason instanceof HoldfastError && !reason.isRetryable ? reason : null;
+      return { type: 'vaultUnavailable', operation, error, random: random() };
+    });
+    void callSafely(() => dispatch(shell, event));
+  };
+  const onLate = (event: SessionEvent): void => {
+    if (event.type === 'vaultWritten' && event.isReplaced)
+      dispatch(shell, { type: 'vaultWrittenLate', record: event.record });
+  };
+  shell.vaultTail = shell.vaultTail.then(use);
+}
+
+function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void {
+  const { random, transport } = shell.platform;
+  // No refresh is sent before its lock was asked for.
+  const { signal } = shell.attempts.get(attempt) ?? new AbortController();
+  const onAnswer = (httpAnswer: HttpAnswer): void => {
+    hear(shell, request.url, httpAnswer.headers);
+    dispatch(shell, { type: 'refreshAnswered', attempt, answer: shell.readAnswer(httpAnswer), random: random() });
+  };
+  const onFailure = (): void => dispatch(shell, { type: 'refreshFailed', attempt, random: random() });
+  void (async () => transport(withProof(request, shell.proof), signal))().then(onAnswer, onFailure);
+}
+
+function settle(shell: Shell, caller: number, settlement: GrantedToken | HoldfastErrorCode | null): void {
+  const waiting = shell.callers.get(caller);
+  shell.callers.delete(caller);
+  if (typeof settlement !== 'string') return waiting?.resolve(settlement);
+  const { vaultError, refusal } = shell.state;
+  waiting?.reject(settlement === vaultError?.code ? vaultError : new HoldfastError(settlement, refusal?.words));
+}
+
+/** What a caller waits for: a token newer than the one it has seen fail, or the sign-in that a resource asked for. */
+export type TokenRequest = {
+  readonly newerThan?: number;
+  /** Whom the token is to be for. Default: the session's ordinary token. @see RFC 8707 */
+  readonly resource?: string;
+  readonly stepUp?: StepUp;
+  /** Waits for a network as well, if the platform says that there is none. */
+  readonly isForNetwork?: boolean;
+  /** How long to wait for that at most, in ms: the platform may be wrong. Default: as long as for anything. */
+  readonly pauseMs?: number;
+  /** Whose request it is, once it was sent: under another owner it fails with `user-changed`. */
+  readonly owner?: number | null | undefined;
+  /** How long to wait, in ms. Default: `policy.parkDeadlineMs`. */
+  readonly deadlineMs?: number | undefined;
+  readonly signal?: AbortSignal | null | undefined;
+};
+
+/**
+ * Waits for a usable access token. The caller's abort ends its own wait, never the refresh. `null`, after a `refusal` only: no
+ * other token would help.
+ */
+export function requestToken(shell: Shell, request: TokenRequest & { refusal: Trial }): Promise<GrantedToken | null>;
+export function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken>;
+export async function requestToken(
+  shell: Shell,
+  request: TokenRequest & { refusal?: Trial },
+): Promise<GrantedToken | null> {
+  const { stepUp = null, owner = null, signal, deadlineMs = shell.policy.parkDeadlineMs } = request;
+  refuseUnusable(shell);
+  if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs is NaN');
+  const caller = shell.nextCaller++;
+  const granted = new Promise<GrantedToken | null>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
+  const defaults = { newerThan: 0, isForNetwork: false, pauseMs: Infinity, refusal: null, resource: null };
+  shell.platform.look?.();
+  dispatch(shell, { ...defaults, ...request, type: 'tokenRequested', caller, owner, deadlineMs, stepUp });
+  return unlessAborted(signal, granted, () => {
+    shell.callers.delete(caller);
+    dispatch(shell, { type: 'callerLeft', caller });
+  });
+}
+
+/** Resolves when `isTrue`, looking again after every turn, or when the service was disposed of. */
+export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (!isTrue() && !shell.isDisposed) return;
+      shell.lookouts.delete(look);
+      resolve();
+    };
+    shell.lookouts.add(look);
+    look();
+  });
+}
+
+/** The error of whoever asks too late. */
+export const disposed = (): HoldfastError => new HoldfastError('disposed');
+
+/** Throws where nothing can be done any more, or never could: what waits there would wait for ever. */
+export function refuseUnusable({ isDisposed, platform }: Shell): void {
+  if (isDisposed) throw disposed();
+  if (platform.isRenderingServer) throw new HoldfastError('server-rendering', 'call this in a browser');
+}
+
+/** Stops the machine: no timer, no listener, no exchange is left, and who waits is told. The session itself stays. */
+export function disposeShell(shell: Shell): void {
+  if (shell.isDisposed) return;
+  shell.isDisposed = true;
+  shell.cancelWake();
+  shell.cancelDelivery();
+  shell.stopSignals();
+  for (const attempt of shell.attempts.keys()) endRefresh(shell, attempt);
+  for (const { reject } of shell.callers.values()) reject(disposed());
+  shell.callers.clear();
+  for (const look of shell.lookouts) look();
+  shell.listeners.clear();
+}

@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import type { HttpAnswer, Outbox, Platform } from '../core/ports.ts';
+import { MINUTE, revoked } from '../testing/trouble.ts';
+import { createWorld, json, settle, type World } from '../testing/world.ts';
+
+// The server must hear of a sign-out, or a session that its user has left lives on there: for a thief, for the list of devices.
+
+/** A revocation endpoint that gives these answers first, then behaves. `null`: no answer. */
+function answeringRevocations(world: World, answers: (HttpAnswer | null)[]) {
+  const sentAtMs: number[] = [];
+  const transport: Platform['transport'] = async (request, signal) => {
+    if (!request.url.endsWith('/revoke')) return world.transport(request, signal);
+    sentAtMs.push(world.time.clock.now().monotonicMs);
+    const answer = answers.shift();
+    if (answer === null) throw new TypeError('Failed to fetch');
+    return answer ?? world.transport(request, signal);
+  };
+  return { transport, sentAtMs };
+}
+
+const unavailable = (retryAfter?: string): HttpAnswer =>
+  json(503, { error: 'temporarily_unavailable' }, retryAfter === undefined ? {} : { 'retry-after': retryAfter });
+
+const gaps = (timesMs: readonly number[]): number[] =>
+  timesMs.slice(1).map((timeMs, at) => timeMs - (timesMs[at] ?? NaN));
+
+describe('a sign-out that the server did not take is told again by itself', () => {
+  it.each([
+    ['the server had a bad minute', unavailable()],
+    ['the network was away for a moment, and the platform said nothing', null],
+    ['too many had asked', json(429, { error: 'temporarily_unavailable' })],
+    ['a portal had answered', { status: 404, headers: {}, body: '<html>' }],
+  ])('when %s: the tab stays in front, and nobody comes back to it', async (_case, answer) => {
+    const world = createWorld();
+    const { transport } = answeringRevocations(world, [answer]);
+    const { auth } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    await world.time.advance(MINUTE);
+    expect(revoked(world)).toEqual(['refresh-1']);
+    expect(await auth.platform.outbox.list()).toEqual([]);
+  });
+
+  it('ever more rarely, and within minutes all the same: a server that is down for hours is not asked all the time', async () => {
+    const world = createWorld();
+    const { transport, sentAtMs } = answeringRevocations(
+      world,
+      Array.from({ length: 1_000 }, () => null),
+    );
+    const { auth } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    await world.time.advance(6 * 60 * MINUTE);
+    const waitedMs = gaps(sentAtMs);
+    expect(waitedMs).toEqual(waitedMs.toSorted((a, b) => a - b));
+    expect(waitedMs[0]).toBeLessThan(1_000);
+    expect(waitedMs.at(-1)).toBeGreaterThan(MINUTE);
+    expect(waitedMs.at(-1)).toBeLessThanOrEqual(5 * MINUTE);
+    expect(sentAtMs.length).toBeLessThan(120);
+  });
+
+  it('when the server said, and not before; but a mistaken day does not last a day', async () => {
+    const world = createWorld();
+    const { transport, sentAtMs } = answeringRevocations(world, [unavailable('120'), unavailable('86400')]);
+    const { auth } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    await world.time.advance(10 * MINUTE);
+    expect(gaps(sentAtMs)).toEqual([2 * MINUTE, 5 * MINUTE]);
+  });
+
+  it('also where nothing can be kept', async () => {
+    const world = createWorld();
+    const locked = (): Promise<never> => Promise.reject(new Error('locked'));
+    const outbox: Outbox = { list: locked, add: locked, remove: locked };
+    const { transport } = answeringRevocations(world, [unavailable(), null]);
+    const { auth } = await world.openSignedInTab({}, { transport, outbox });
+    await auth.signOut();
+    await world.time.advance(10 * MINUTE);
+    expect(revoked(world)).toEqual(['refresh-1']);
+  });
+
+  it('one does not keep back another', async () => {
+    const world = createWorld();
+    const { transport } = answeringRevocations(world, [null, null, unavailable('300')]);
+    const { auth } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    await auth.signIn({ username: 'ada', password: 'secret' });
+    await auth.signOut();
+    await world.time.advance(MINUTE / 2);
+    expect(revoked(world)).toEqual([]);
+    await world.time.advance(5 * MINUTE);
+    expect(revoked(world).toSorted()).toEqual(['refresh-1', 'refresh-2']);
+  });
+});
+
+describe('a sign-in after a sign-out that was lost on its way', () => {
+  it('tells the sign-out first: told later, it would end the session that begins', async () => {
+    const world = createWorld();
+    const { transport } = answeringRevocations(world, [null]);
+    const { auth } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    await settle();
+    await auth.signIn({ username: 'ada', password: 'secret' });
+    const told = world.server.requests.findIndex((form) => form.get('token') === 'refresh-1');
+    const exchanged = world.server.requests.findLastIndex((form) => form.get('grant_type') === 'authorization_code');
+    expect(told).toBeGreaterThan(-1);
+    expect(told).toBeLessThan(exchanged);
+  });
+});
+
+describe('telling it again costs little', () => {
+  it('one timer, however often the network comes and goes; and none when all is told', async () => {
+    const world = createWorld();
+    const { transport, sentAtMs } = answeringRevocations(
+      world,
+      Array.from({ length: 21 }, () => null),
+    );
+    const { auth, signal } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    for (let turn = 0; turn < 20; turn++) {
+      signal('online');
+      await settle();
+    }
+    const before = sentAtMs.length;
+    await world.time.advance(60 * MINUTE);
+    expect(sentAtMs.length - before).toBe(1);
+  });
+
+  it('nothing is sent by a service that was disposed of, not even what was under way', async () => {
+    const world = createWorld();
+    const { transport, sentAtMs } = answeringRevocations(world, [null, null, null]);
+    const { auth } = await world.openSignedInTab({}, { transport });
+    await auth.signOut();
+    await settle();
+    auth.dispose();
+    await world.time.advance(60 * MINUTE);
+    expect(sentAtMs).toHaveLength(1);
+    const late = await world.openSignedInTab({}, { transport });
+    const left = late.auth.signOut();
+    late.auth.dispose();
+    await left.catch(() => {});
+    const before = sentAtMs.length;
+    await world.time.advance(60 * MINUTE);
+    expect(sentAtMs.length - before).toBeLessThanOrEqual(1);
+  });
+
+  it('no process goes on for it: a command that signs out without a network ends', async () => {
+    const world = createWorld();
+    const holding = new Set<number>();
+    let wakeUps = 0;
+    const wake: Platform['clock']['wake'] = (delayMs, callback, isIdle) => {
+      const id = ++wakeUps;
+      if (!isIdle) holding.add(id);
+      const end = (): boolean => holding.delete(id);
+      const cancel = world.time.clock.wake(delayMs, () => {
+        end();
+        callback();
+      });
+      return () => {
+        end();
+        cancel();
+      };
+    };
+    const { transport } = answeringRevocations(world, [null]);
+    const { auth } = await world.openSignedInTab({}, { transport, clock: { ...world.time.clock, wake } });
+    await auth.signOut();
+    await settle();
+    expect(holding.size).toBe(0);
+  });
+});

@@ -1,0 +1,76 @@
+import { isTransientStatus } from '../core/errors.ts';
+import { withoutRevocation, withRevocation } from '../core/outbox.ts';
+import type { HttpAnswer, Revocation } from '../core/ports.ts';
+import type { RevocationExtent } from '../core/state.ts';
+import type { Shell } from './effect-runner.ts';
+import { exchange } from './authorization-server.ts';
+import { parseObject, readRetryAfterMs, revocationRequest } from '../core/wire.ts';
+import { within } from './timeouts.ts';
+
+// Revocations are retried with back-off, on reconnect and after a relaunch. The local session is gone at once, whether they reach
+// the server or not.
+
+/** The store's device secret; while the store cannot be used, one of this page's own. */
+export async function readDeviceSecret(shell: Shell): Promise<string> {
+  const { platform, policy } = shell;
+  const kept = platform.deviceSecret(shell.deviceSecret);
+  return (shell.deviceSecret = await within(platform.clock, policy.vaultWaitMs, kept).catch(() => shell.deviceSecret));
+}
+
+/** Tells the server that a session has ended here: at once, for the page may be about to go; and notes it, for the network may be gone. */
+export async function postRevocation(
+  shell: Shell,
+  { sid, refreshToken }: Revocation,
+  extent?: RevocationExtent,
+): Promise<void> {
+  const revocation: Revocation = { sid, refreshToken, ...(extent && { [extent]: true }) };
+  // Not `Promise.allSettled`: engines of older phones lack it, and the sign-out would never be sent.
+  shell.noted = Promise.all([shell.noted, shell.platform.outbox.add(revocation).catch(() => {})]);
+  await deliver(shell, [revocation]);
+}
+
+/** Tells the server of every sign-out that it may not have heard of. */
+export async function deliverRevocations(shell: Shell): Promise<void> {
+  const { clock, outbox } = shell.platform;
+  const kept = await within(clock, shell.policy.vaultWaitMs, outbox.list()).catch(() => []);
+  // What could not be kept is known here alone.
+  await deliver(shell, shell.undelivered.reduce(withRevocation, kept));
+}
+
+/**
+ * Delivers pending sign-outs before a sign-in. Delivered later, they could end the new session, which is not used yet.
+ */
+export async function deliverBeforeSignIn(shell: Shell): Promise<void> {
+  if (shell.undelivered.length > 0) await deliverRevocations(shell);
+}
+
+/** True if the server itself has answered, definitively. HTML comes from a proxy or a captive portal. */
+export const isDefinite = ({ status }: { readonly status: number }, body: string): boolean =>
+  !isTransientStatus(status) && !/^\s*</u.test(body);
+
+/** Whether the server has understood: unknown and ended tokens are answered 200 (RFC 7009 §2.2). */
+const isSettled = (answer: HttpAnswer): boolean =>
+  isDefinite(answer, answer.body) && (answer.status < 300 || parseObject(answer.body)?.['error'] !== undefined);
+
+/** One try; what is not settled by it is tried again later, or at the next occasion. */
+async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
+  const { platform, wire, policy } = shell;
+  let askedMs = 0;
+  // Known before anything is waited for, to a sign-in that must not overtake it.
+  shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
+  for (const revocation of pending) {
+    const answer = await exchange(shell, revocationRequest(wire, revocation, shell.deviceSecret)).catch(() => null);
+    if (answer && isSettled(answer)) {
+      shell.undelivered = withoutRevocation(shell.undelivered, revocation);
+      // Noted late, it would be told again, perhaps after the next sign-in.
+      void shell.noted.then(() => platform.outbox.remove(revocation)).catch(() => {});
+    } else askedMs = Math.max(askedMs, readRetryAfterMs(answer?.headers ?? {}) ?? 0);
+  }
+  shell.cancelDelivery();
+  if (shell.undelivered.length === 0) shell.deliveries = 0;
+  else if (!shell.isDisposed) {
+    const stepMs = policy.backoffBaseMs * 2 ** shell.deliveries++ * (1 + platform.random());
+    const waitMs = Math.min(policy.retryAfterCapMs, Math.max(askedMs, stepMs));
+    shell.cancelDelivery = platform.clock.wake(waitMs, () => void deliverRevocations(shell), true);
+  }
+}

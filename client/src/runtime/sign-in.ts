@@ -1,0 +1,76 @@
+import { HoldfastError } from '../core/errors.ts';
+import type { Instant } from '../core/instant.ts';
+import { holdTokens } from '../core/refresh-flight.ts';
+import { deliverBeforeSignIn, readDeviceSecret } from './revocation.ts';
+import type { Held } from '../core/state.ts';
+import type { Shell } from './effect-runner.ts';
+import type { NoAnswer, Tokens } from '../core/token-result.ts';
+import { exchange } from './authorization-server.ts';
+import { nothingStored } from '../core/turn.ts';
+import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeAnswer } from '../core/wire.ts';
+
+/** A user name and a password, as the user typed them. Never stored, never logged. */
+export type PasswordCredential = { readonly username: string; readonly password: string };
+
+/**
+ * A way of signing in that takes several steps, such as a passkey: sends fields to the challenge endpoint by `ask` until an
+ * answer brings the code. May reject with anything; a `HoldfastError` reaches the caller as it is. `signal`: as a stage of the
+ * reauthentication chain it ends when it is not needed any more, for another tab was faster or the user gave up.
+ * @see draft-ietf-oauth-first-party-apps
+ */
+export type SignInMethod = (
+  ask: (fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>,
+  signal?: AbortSignal,
+) => Promise<ChallengeAnswer>;
+
+function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): HoldfastError {
+  if (answer.kind === 'rejected') return new HoldfastError('sign-in-rejected');
+  return new HoldfastError(
+    answer.cause === 'misconfigured' ? 'misconfigured' : 'server-unavailable',
+    answer.words ?? undefined,
+  );
+}
+
+/** Tokens that nobody held before, as a session. */
+export const beginSession = (tokens: Tokens, sentAt: Instant, scope: string | null): Held =>
+  holdTokens(tokens, nothingStored(scope, sentAt.wallMs), sentAt);
+
+/**
+ * Signs in: an authorization code from the challenge endpoint, exchanged with PKCE. Rejects with a `HoldfastError`.
+ * @see draft-ietf-oauth-first-party-apps, RFC 7636
+ */
+export async function authenticate(
+  shell: Shell,
+  credential: PasswordCredential | SignInMethod,
+  signal?: AbortSignal,
+): Promise<Held> {
+  const { platform, wire } = shell;
+  const { chain } = shell.state;
+  await deliverBeforeSignIn(shell);
+  const codeVerifier = platform.randomToken();
+  const codeChallenge = await platform.sha256(codeVerifier);
+  const deviceSecret = await readDeviceSecret(shell);
+  // What a resource asked for (RFC 9470 §4).
+  const wanted = {
+    acr_values: chain?.stepUp?.acrValues ?? null,
+    max_age: chain?.stepUp?.maxAgeSeconds?.toString() ?? null,
+  };
+  const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> =>
+    readChallengeAnswer(await exchange(shell, challengeRequest(wire, { ...wanted, ...fields }, codeChallenge)));
+  const challenge =
+    typeof credential === 'function'
+      ? await credential(ask, signal)
+      : await ask({ username: credential.username, password: credential.password });
+  if (challenge.kind !== 'code') throw refusalError(challenge);
+  const sentAt = platform.clock.now();
+  // The session of this moment: a prompt may have been open for hours, and another tab has signed in.
+  const { phase } = shell.state;
+  const replaced = 'stored' in phase ? phase.stored : null;
+  const request = codeRequest(wire, challenge.code, codeVerifier, deviceSecret, replaced);
+  const answer = shell.readAnswer(await exchange(shell, request));
+  if (answer.kind !== 'tokens') throw refusalError(answer);
+  // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
+  if (platform.signProof && answer.tokens.tokenType !== 'DPoP')
+    throw new HoldfastError('misconfigured', 'no DPoP token');
+  return beginSession(answer.tokens, sentAt, wire.scope);
+}

@@ -1,0 +1,14 @@
+import type { ReauthenticationFailure } from '../core/state.ts';
+
+const CANCELLED = /^(?:NotAllowed|Abort)Error$/u;
+const UNAVAILABLE = /^(?:NotSupported|Constraint)Error$/u;
+
+/**
+ * Why a means of authenticating did not help, from the name of its error: `auth.declineReauthentication(whyFailed(error))`.
+ * @see WebAuthn Level 3 §5.1.3, §5.1.4
+ */
+export function whyFailed(error: unknown): ReauthenticationFailure {
+  const name = error instanceof Error ? error.name : '';
+  if (CANCELLED.test(name)) return 'cancelled';
+  return UNAVAILABLE.test(name) ? 'unavailable' : 'failed';
+}

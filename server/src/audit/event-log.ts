@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import { isUnavailable } from '../kernel/errors.ts';
+import { createNoiseGate } from './event-noise.ts';
+import type { EventStore, StoredEvent } from '../storage/event-store.ts';
+import type { HoldfastEvent, HoldfastFact, RefreshRefused, SessionCreated } from '../kernel/events.ts';
+import { startLoop } from '../kernel/loop.ts';
+import type { Policy } from '../kernel/policy.ts';
+import type { SessionRecord } from '../storage/store.ts';
+
+/** Appends what was reported to the audit log, in batches, behind the requests that reported it. */
+export type EventLog = {
+  /** Takes an event in; never waits and never throws. */
+  readonly record: (event: HoldfastEvent) => void;
+  /** Writes what is left, once. */
+  readonly close: () => Promise<void>;
+};
+
+const BATCH_SIZE = 200;
+/** How long events that anybody can cause are counted before their sum is written, in milliseconds. */
+const NOISE_WINDOW_MS = 60_000;
+/** The part of the buffer that such events may fill: an outage must not lose news to them. */
+const NOISE_SHARE = 0.1;
+
+export type EventLogParts = {
+  readonly append: EventStore['append'];
+  readonly policy: Pick<Policy, 'eventBufferLimit' | 'eventRetryMs'>;
+  /** Tells the operator; no event is in what it is given. */
+  readonly warn: (message: string, failure: unknown) => void;
+  /** Default: a minute. */
+  readonly noiseWindowMs?: number;
+};
+
+/** Starts writing the audit log. News is written before noise. */
+export function startEventLog({ append, policy, warn, noiseWindowMs = NOISE_WINDOW_MS }: EventLogParts): EventLog {
+  const news: StoredEvent[] = [];
+  const noise: StoredEvent[] = [];
+  let lost = 0;
+  const writeBatch = async (): Promise<boolean> => {
+    const fresh = news.slice(0, BATCH_SIZE);
+    const batch = [...fresh, ...noise.slice(0, BATCH_SIZE - fresh.length)];
+    if (batch.length === 0) return false;
+    // Written twice after an answer in doubt, an event is still there once: its id is its key.
+    lost += await appendSound(append, batch);
+    news.splice(0, fresh.length);
+    noise.splice(0, batch.length - fresh.length);
+    return news.length + noise.length > 0;
+  };
+  const warnUnwritten = (failure: unknown): void =>
+    warn(`the audit log could not be written: ${news.length + noise.length} events wait, ${lost} were lost`, failure);
+  const writing = startLoop({ step: writeBatch, pauseMs: policy.eventRetryMs, onFailure: warnUnwritten });
+  const keep = (event: HoldfastFact | HoldfastEvent, queue: StoredEvent[], limit: number): void => {
+    if (queue.length < limit) queue.push(toStoredEvent(event));
+    else lost++;
+    writing.nudge();
+  };
+  const noiseLimit = Math.ceil(policy.eventBufferLimit * NOISE_SHARE);
+  const gate = createNoiseGate();
+  let window: NodeJS.Timeout | null = null;
+  const closeWindow = (): void => {
+    if (window !== null) clearTimeout(window);
+    window = null;
+    for (const sum of gate.closeWindow()) keep(sum, noise, noiseLimit);
+  };
+  return {
+    record: (event) => {
+      if (!isAppended(event)) return;
+      const queue = gate.admit(event);
+      if (gate.isOpen()) window ??= setTimeout(closeWindow, noiseWindowMs).unref();
+      if (queue === 'news') keep(event, news, policy.eventBufferLimit);
+      if (queue === 'noise') keep(event, noise, noiseLimit);
+    },
+    close: async () => {
+      closeWindow();
+      await writing.stop();
+      try {
+        while (await writeBatch());
+      } catch (failure) {
+        warnUnwritten(failure);
+      }
+    },
+  };
+}
+
+/**
+ * Appends a batch; when the database is there and does not take it, event by event, so that one which it cannot store holds
+ * up no other.
+ *
+ * @returns how many it did not take
+ * @throws what kept it from taking any: they are tried again
+ */
+async function appendSound(append: EventStore['append'], batch: readonly StoredEvent[]): Promise<number> {
+  try {
+    await append(batch);
+    return 0;
+  } catch (failure) {
+    if (isUnavailable(failure)) throw failure;
+    let refused = 0;
+    for (const event of batch) {
+      try {
+        await append([event]);
+      } catch (error) {
+        if (isUnavailable(error)) throw error;
+        refused++;
+      }
+    }
+    if (refused === batch.length) throw failure;
+    return refused;
+  }
+}
+
+/** Refusals that say something about a session that is alive: somebody holds what is not theirs. */
+const NOTABLE_REFUSALS: ReadonlySet<RefreshRefused['reason']> = new Set(['wrong_client', 'wrong_key', 'scope']);
+
+/**
+ * Whether an event is appended to the audit log by the writer. A new kind is, unless it is named here.
+ *
+ * Left out is what a stranger can cause without end (garbage, tokens of dead sessions), what happens all the time (rotations,
+ * requests), and what the store has recorded already, with the change itself.
+ */
+function isAppended(event: HoldfastEvent): boolean {
+  switch (event.type) {
+    case 'session.created':
+    case 'session.revoked':
+      return false;
+    case 'session.predecessors_kept':
+    case 'request.answered':
+    case 'sign_in.delayed':
+    case 'proof.refused':
+    case 'database.doubted':
+    case 'server_key.unknown':
+      return false;
+    case 'refresh.answered':
+      return event.outcome === 'healed';
+    case 'refresh.refused':
+      return event.sid !== null && NOTABLE_REFUSALS.has(event.reason);
+    default:
+      return true;
+  }
+}
+
+/** Gives an event its id and, to a fact that has none yet, the time. */
+export function toStoredEvent(event: HoldfastFact | HoldfastEvent): StoredEvent {
+  return { atMs: Date.now(), ...event, id: randomUUID() };
+}
+
+/** The fact that a session was created. */
+export function toSessionCreated({ sid, sub, clientId, replaces }: SessionRecord, address: string): SessionCreated {
+  return { type: 'session.created', sid, sub, clientId, replaces, address };
+}

@@ -1,0 +1,107 @@
+import { HoldfastError } from '../kernel/errors.ts';
+import { startEventLog } from './event-log.ts';
+import type { HoldfastEvent, Report } from '../kernel/events.ts';
+import type { FaultLog } from '../operations/fault-log.ts';
+import type { HttpRequest } from '../kernel/http-message.ts';
+import type { Answered } from '../http/router.ts';
+import type { Policy } from '../kernel/policy.ts';
+import { sqlStateOf } from '../postgres/connections.ts';
+import type { Store } from '../storage/store.ts';
+import { startWebhookDelivery } from './webhook-delivery.ts';
+import type { Webhook } from './webhooks.ts';
+
+/** Where facts go: to listeners at once, to the audit log and the webhooks soon after. */
+export type Reporting = {
+  readonly report: Report;
+  /** Ends deliveries and writes what is left. */
+  readonly close: () => Promise<void>;
+};
+
+export type ReportingParts = {
+  readonly store: Pick<Store, 'events' | 'webhooks'>;
+  readonly webhooks: readonly Webhook[];
+  readonly policy: Policy;
+  /** Called for every fact, in order; what one throws is noted and changes nothing. */
+  readonly listeners: readonly ((event: HoldfastEvent) => void)[];
+  readonly faults: FaultLog;
+};
+
+export function startReporting({ store, webhooks, policy, listeners, faults }: ReportingParts): Reporting {
+  const warnOf =
+    (kind: string) =>
+    (message: string, failure: unknown): void =>
+      faults.note({
+        kind,
+        level: 'warn',
+        message,
+        fields: { sqlState: sqlStateOf(failure), err: describeBug(failure) },
+      });
+  const log = startEventLog({ append: store.events.append, policy, warn: warnOf('audit log') });
+  const everybody = [...listeners, log.record];
+  const report: Report = (fact) => {
+    const event: HoldfastEvent = Object.assign({ atMs: Date.now() }, fact);
+    for (const listener of everybody) {
+      try {
+        listener(event);
+      } catch (err) {
+        faults.note({
+          kind: 'event listener',
+          level: 'error',
+          message: 'the event listener threw',
+          fields: { type: fact.type, err: describeBug(err) },
+        });
+      }
+    }
+  };
+  const delivery = startWebhookDelivery({ store: store.webhooks, webhooks, policy, report, warnOf });
+  return {
+    report,
+    close: async () => {
+      await delivery.close();
+      await log.close();
+    },
+  };
+}
+
+/** Tells the operator about answers that are the server's own fault, and everybody about every answer. */
+export function reportAnswer(
+  request: HttpRequest,
+  route: string,
+  { response, failure }: Answered,
+  report: Report,
+  faults: FaultLog,
+): void {
+  const { method, path } = request;
+  const { status } = response;
+  report({
+    type: 'request.answered',
+    method,
+    path,
+    status,
+    error: failure?.error ?? null,
+    reason: failure?.reason ?? null,
+  });
+  if (failure === null) return;
+  const { cause } = failure;
+  const sqlState = sqlStateOf(failure);
+  if (status === 500) {
+    const kind = `${route} ${cause instanceof Error ? cause.name : typeof cause} ${sqlState ?? ''}`.trim();
+    const fields = { route, sqlState, err: describeBug(cause) };
+    faults.note({ kind, level: 'error', message: 'a request failed unexpectedly', fields });
+  }
+  if (!(cause instanceof HoldfastError) || cause.code !== 'unavailable') return;
+  report({ type: 'database.doubted', sqlState });
+  faults.note({
+    kind: 'database',
+    level: 'warn',
+    message: 'the database is in doubt: requests are answered 503',
+    fields: { route, sqlState, cause: cause.message },
+  });
+}
+
+/** A bug's class and stack, without its message: a driver may quote what it was given. */
+function describeBug(cause: unknown): object {
+  if (!(cause instanceof Error)) return { type: typeof cause };
+  const frames = (cause.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  return { type: cause.name, stack: frames.join('\n') };
+}

@@ -1,0 +1,107 @@
+import { parseScope, type Client } from '../../registrations/clients.ts';
+import { invalidRequest, invalidScope, json, OAuthError } from '../answers.ts';
+import { beginPasskey, checkCredential, tooManySignIns } from '../credentials.ts';
+import type { FormEndpoint } from '../endpoint.ts';
+import { readFlag, requireParameter, type Parameters } from '../form.ts';
+import { verifyRequestProof } from '../proof.ts';
+import { ACR_VALUES, isKnownAcr, satisfiesAcr, type Acr } from '../../tokens/step-up.ts';
+
+/** RFC 7636 §4.2: the base64url of a SHA-256. */
+const CODE_CHALLENGE = /^[A-Za-z0-9_-]{43}$/;
+const THUMBPRINT = CODE_CHALLENGE;
+/** A password is one factor. */
+const PASSWORD_ACR: Acr = 'aal1';
+
+/**
+ * Sign-in by a first-party client without a browser redirect: a password or a passkey for an authorization code.
+ *
+ * A passkey takes two steps: asked without a credential, the answer holds `auth_session` and `passkey_options`; the browser's
+ * response goes back as `passkey_response` beside that `auth_session`. The first step is answered 403, as the draft demands, or
+ * 200 where the client asks for it by `passkey_options=true`: a page that offers passkeys has made no mistake.
+ *
+ * @see draft-ietf-oauth-first-party-apps-04 §5
+ */
+export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
+  kind: 'form',
+  path: '/authorize-challenge',
+  hasCookies: false,
+  isRepeatable: false,
+  answer: async (form, parts) => {
+    const { parameters, client, request } = form;
+    const codeChallenge = readCodeChallenge(parameters);
+    const scope = readScope(parameters, client);
+    const acrValues = readRequirement(parameters);
+    const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
+    const isBeginning = readFlag(parameters, 'passkey_options', false);
+    if (isBeginning) return json(200, await beginPasskey(form, codeChallenge, parts));
+    // Before the password is looked at: an attempt that cannot suffice must not tell whether it was right.
+    if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
+    const authentication = await checkCredential(form, codeChallenge, parts);
+    refuseInsufficientAcr(authentication.acr, acrValues);
+    const { sub } = authentication.user;
+    const retryAfterMs = await parts.signInRate(sub);
+    if (retryAfterMs > 0) throw tooManySignIns(form, { sub, retryAfterMs }, parts);
+    const code = await parts.codes.issue({ ...authentication, client, scope, codeChallenge, jkt });
+    return json(200, { authorization_code: code });
+  },
+};
+
+function readCodeChallenge(parameters: Parameters): string {
+  // The draft requires response_type, and there is one; a client that leaves it out means no other.
+  if ((parameters.get('response_type') ?? 'code') !== 'code') {
+    throw new OAuthError(400, 'unsupported_response_type', 'The response type is code');
+  }
+  const codeChallenge = requireParameter(parameters, 'code_challenge');
+  if (parameters.get('code_challenge_method') !== 'S256') throw invalidRequest('code_challenge_method is S256');
+  if (!CODE_CHALLENGE.test(codeChallenge)) throw invalidRequest('code_challenge is the base64url of a SHA-256');
+  return codeChallenge;
+}
+
+/**
+ * What the sign-in must be. `max_age` is met by any: each is an authentication of this moment.
+ *
+ * @returns the classes that will do; null for any
+ * @throws OAuthError `unmet_authentication_requirements` when no sign-in here could be of such a class
+ * @see RFC 9470 §4, §5
+ */
+function readRequirement(parameters: Parameters): readonly string[] | null {
+  const maxAge = parameters.get('max_age');
+  if (maxAge !== undefined && !/^\d{1,10}$/.test(maxAge)) throw invalidRequest('max_age is a number of seconds');
+  const acrValues = parameters.get('acr_values')?.split(' ').filter(Boolean);
+  if (acrValues === undefined) return null;
+  if (isKnownAcr(acrValues)) return acrValues;
+  throw new OAuthError(400, 'unmet_authentication_requirements', 'No sign-in here is of a class that was asked for', {
+    reason: 'acr',
+    members: { acr_values_supported: ACR_VALUES },
+  });
+}
+
+/** The credentials are not of a class that was asked for: the client can go on with stronger ones. */
+function refuseInsufficientAcr(acr: string, acrValues: readonly string[] | null): void {
+  if (acrValues === null || satisfiesAcr(acr, acrValues)) return;
+  throw new OAuthError(403, 'insufficient_authorization', 'A stronger authentication is needed', {
+    reason: 'acr',
+    members: { acr_values: acrValues.join(' ') },
+  });
+}
+
+/**
+ * The key that alone may exchange the code: named, shown by a proof, or both.
+ *
+ * @see RFC 9449 §10, §10.1
+ */
+function readKeyBinding(parameters: Parameters, jkt: string | null): string | null {
+  const named = parameters.get('dpop_jkt') ?? null;
+  if (named !== null && !THUMBPRINT.test(named)) throw invalidRequest('dpop_jkt is the base64url of a SHA-256');
+  if (named !== null && jkt !== null && named !== jkt)
+    throw invalidRequest('dpop_jkt names another key than the proof');
+  return jkt ?? named;
+}
+
+function readScope(parameters: Parameters, client: Client): readonly string[] {
+  const parameter = parameters.get('scope');
+  if (parameter === undefined) return [...client.scopes];
+  const scope = parseScope(parameter);
+  if (scope === null || !scope.every((value) => client.scopes.has(value))) throw invalidScope();
+  return scope;
+}

@@ -1,0 +1,75 @@
+import { PROOF_ALGORITHMS } from '../../dpop/proof-key.ts';
+import { ACR_VALUES } from '../../tokens/step-up.ts';
+import { json } from '../answers.ts';
+import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
+import type { DocumentEndpoint } from '../endpoint.ts';
+import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
+import type { HttpResponse } from '../../kernel/http-message.ts';
+import { RESOURCE_SERVER_AUTHENTICATION } from '../resource-server.ts';
+import { RESOURCE_METADATA_PATH } from '../resource.ts';
+import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
+import { TOKEN_ENDPOINT } from './token-endpoint.ts';
+
+/** Resource servers fetch these often and keys change rarely: a new key is published long before it signs. */
+const CACHEABLE: HttpResponse['headers'] = {
+  'cache-control': 'public, max-age=300',
+  'access-control-allow-origin': '*',
+};
+
+/** @see RFC 7517 */
+export const JWKS_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: '/.well-known/jwks.json',
+  answer: ({ signingKeys }) =>
+    json(200, signingKeys.jwks(), { ...CACHEABLE, 'content-type': 'application/jwk-set+json' }),
+};
+
+/** @see RFC 8414 */
+export const METADATA_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: '/.well-known/oauth-authorization-server',
+  answer: ({ issuer, clients, resourceServers }) => {
+    const metadata = {
+      issuer,
+      token_endpoint: issuer + TOKEN_ENDPOINT.path,
+      authorization_challenge_endpoint: issuer + AUTHORIZE_CHALLENGE_ENDPOINT.path,
+      revocation_endpoint: issuer + REVOCATION_ENDPOINT.path,
+      jwks_uri: issuer + JWKS_ENDPOINT.path,
+      scopes_supported: [...new Set([...clients.values()].flatMap(({ scopes }) => [...scopes]))].toSorted(),
+      response_types_supported: ['code'],
+      grant_types_supported: ['authorization_code', 'refresh_token'],
+      code_challenge_methods_supported: ['S256'],
+      token_endpoint_auth_methods_supported: ['none'],
+      revocation_endpoint_auth_methods_supported: ['none'],
+      ...(!resourceServers.isEmpty && {
+        introspection_endpoint: issuer + INTROSPECTION_ENDPOINT.path,
+        introspection_endpoint_auth_methods_supported: RESOURCE_SERVER_AUTHENTICATION,
+      }),
+      dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
+      acr_values_supported: ACR_VALUES,
+      protected_resources: [issuer],
+    };
+    return json(200, metadata, CACHEABLE);
+  },
+};
+
+/**
+ * The account endpoints as a protected resource: `resource` is the audience that their tokens are asked for with.
+ *
+ * @see RFC 9728
+ */
+export const RESOURCE_METADATA_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: RESOURCE_METADATA_PATH,
+  answer: ({ issuer }) =>
+    json(
+      200,
+      {
+        resource: issuer,
+        authorization_servers: [issuer],
+        bearer_methods_supported: ['header'],
+        dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
+      },
+      CACHEABLE,
+    ),
+};

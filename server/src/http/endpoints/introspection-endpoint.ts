@@ -1,0 +1,58 @@
+import type { IntrospectionAnswer } from '../../sessions/introspection.ts';
+import { json } from '../answers.ts';
+import type { ResourceServerEndpoint } from '../endpoint.ts';
+import { requireParameter } from '../form.ts';
+import { proofMissing, verifyRequestProof } from '../proof.ts';
+
+/**
+ * Tells a resource server what a token means now.
+ *
+ * @see RFC 7662
+ */
+export const INTROSPECTION_ENDPOINT: ResourceServerEndpoint = {
+  kind: 'resource_server',
+  path: '/introspect',
+  answer: async ({ request, parameters, id }, parts) => {
+    const token = requireParameter(parameters, 'token');
+    // With client_secret_post this is the resource server itself.
+    const clientId = parameters.get('client_id') ?? id;
+    const answer = await parts.introspect({
+      token,
+      clientId: clientId === id ? null : clientId,
+      audiences: parts.resourceServers.audiencesOf(id),
+      verifyProof: () => verifyRequestProof(request, parts),
+    });
+    return json(200, describe(answer, parts.issuer));
+  },
+};
+
+/** @see RFC 7662 §2.2; RFC 9449 §6.2 */
+function describe(answer: IntrospectionAnswer, issuer: string): object {
+  switch (answer.kind) {
+    case 'inactive':
+      return { active: false };
+    case 'proof_missing':
+      throw proofMissing();
+    case 'access_token': {
+      const { claims } = answer;
+      return { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', ...claims };
+    }
+    case 'refresh_token': {
+      const { sub, clientId, sid, scope, authTimeSeconds, amr, acr, jkt, expiresAtMs, idleExpiresAtMs } =
+        answer.session;
+      return {
+        active: true,
+        iss: issuer,
+        sub,
+        client_id: clientId,
+        sid,
+        scope: scope.join(' '),
+        exp: Math.floor(Math.min(expiresAtMs, idleExpiresAtMs) / 1_000),
+        auth_time: authTimeSeconds,
+        amr,
+        acr,
+        ...(jkt !== null && { cnf: { jkt } }),
+      };
+    }
+  }
+}

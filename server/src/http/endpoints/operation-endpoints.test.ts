@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import type { HttpResponse } from '../../kernel/http-message.ts';
+import { describeApi } from '../openapi.ts';
+import { OPERATIONS } from '../openapi-operations.ts';
+import { ENDPOINTS } from '../router.ts';
+import { ISSUER, startTestServer, type TestServer } from '../../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
+
+// Generous: what runs beside the tests must not fail them.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+let database: TestDatabase;
+let server: TestServer;
+
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresAdminUrl'));
+  server = await startTestServer(database.databaseUrl);
+});
+afterAll(async () => {
+  await server.holdfast.close();
+  await database.drop();
+});
+
+async function get(
+  path: string,
+  {
+    holdfast = server.holdfast,
+    headers = {},
+    remoteAddress = '127.0.0.1',
+  }: { holdfast?: TestServer['holdfast']; headers?: Record<string, string>; remoteAddress?: string } = {},
+): Promise<HttpResponse> {
+  const response = await holdfast.handle({ method: 'GET', path, headers, body: '', remoteAddress });
+  if (response === null) throw new Error('the path is not ours');
+  return response;
+}
+
+describe('/readyz', () => {
+  test('says yes while database and keys are there, and no as soon as the node retires', async () => {
+    const node = await startTestServer(database.databaseUrl);
+    const ready = await get('/readyz', { holdfast: node.holdfast });
+    expect([ready.status, JSON.parse(ready.body)]).toEqual([
+      200,
+      { status: 'ready', checks: { database: 'ok', signing_keys: 'ok', node: 'ok' } },
+    ]);
+    node.holdfast.retire();
+    expect((await get('/readyz', { holdfast: node.holdfast })).status).toBe(503);
+    // Whoever is sent here all the same is served.
+    expect((await node.signIn()).sid).not.toBe('');
+    expect((await get('/healthz', { holdfast: node.holdfast })).status).toBe(200);
+    await node.holdfast.close();
+  });
+
+  test('says yes while every other connection is busy, so that no balancer takes a loaded node out', async () => {
+    const node = await startTestServer(database.databaseUrl, { policy: { durableConnections: 2 } });
+    const held = [await node.holdfast.database.connect(), await node.holdfast.database.connect()];
+    try {
+      const waiting = node.holdfast.database.query('SELECT 1');
+      const ready = await get('/readyz', { holdfast: node.holdfast });
+      expect([ready.status, node.holdfast.database.waitingCount]).toEqual([200, 1]);
+      for (const connection of held) connection.release();
+      await waiting;
+    } finally {
+      await node.holdfast.close();
+    }
+  });
+
+  test('says no when the database is gone, and stays alive', async () => {
+    const gone = await createTestDatabase(inject('postgresAdminUrl'));
+    const node = await startTestServer(gone.databaseUrl);
+    await gone.drop();
+    const answer = await get('/readyz', { holdfast: node.holdfast });
+    expect([answer.status, JSON.parse(answer.body)]).toMatchObject([503, { checks: { database: 'failed' } }]);
+    expect((await get('/healthz', { holdfast: node.holdfast })).status).toBe(200);
+    await node.holdfast.close();
+  });
+});
+
+describe('/metrics', () => {
+  async function sample(name: string): Promise<number> {
+    const { body } = await get('/metrics');
+    const line = body.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+    return line === undefined ? 0 : Number(line.slice(name.length + 1));
+  }
+
+  test('counts rotations, replays, reuse, refusals and latencies, so that an alarm can be set on each', async () => {
+    const names = [
+      'holdfast_refreshes_total{outcome="rotated"}',
+      'holdfast_refreshes_total{outcome="access_token_alone"}',
+      'holdfast_sessions_revoked_total{reason="reuse"}',
+      'holdfast_refresh_refusals_total{error="invalid_grant",reason="reuse"}',
+      'holdfast_refresh_refusals_total{error="invalid_grant",reason="malformed"}',
+      'holdfast_http_request_duration_seconds_count{route="/token"}',
+      'holdfast_rotation_batch_size_count',
+    ];
+    const samples = (): Promise<readonly number[]> => Promise.all(names.map((name) => sample(name)));
+    const before = await samples();
+    const { sid, refreshToken } = await server.signIn();
+    await server.refresh(refreshToken);
+    let latest = refreshToken;
+    for (let rotation = 0; rotation < 3; rotation++) {
+      await server.letTimePass(sid, 61_000);
+      latest = String((await server.refresh(latest)).body['refresh_token']);
+    }
+    await server.letTimePass(sid, 61_000);
+    await server.refresh(refreshToken);
+    await server.refresh('hfrt_garbage');
+    const after = await samples();
+    expect(after.map((value, index) => value - (before[index] ?? 0))).toEqual([3, 1, 1, 1, 1, 7, 5]);
+    expect(await sample('holdfast_database_connections{pool="durable",state="idle"}')).toBeGreaterThan(0);
+  });
+
+  test('hold no id, address or input of anybody', async () => {
+    const { sid } = await server.signIn();
+    await server.holdfast.sessions.revoke(sid, 'a reason with a name in it: Ada');
+    await server.post('/token', {
+      client_id: 'native',
+      grant_type: 'refresh_token',
+      refresh_token: 'sent-by-somebody',
+    });
+    const { body } = await get('/metrics');
+    for (const given of [sid, 'Ada', 'sent-by-somebody', '192.0.2.1', 'native']) expect(body).not.toContain(given);
+  });
+
+  test('are read from this host alone, and not through a proxy on it', async () => {
+    expect((await get('/metrics', { remoteAddress: '::1' })).status).toBe(200);
+    expect((await get('/metrics', { remoteAddress: '192.0.2.7' })).status).toBe(403);
+    expect((await get('/metrics', { headers: { 'x-forwarded-for': '127.0.0.1' } })).status).toBe(403);
+    expect((await get('/metrics', { remoteAddress: '' })).status).toBe(403);
+  });
+
+  test('with a token, are read with it and only with it', async () => {
+    const { holdfast } = await startTestServer(database.databaseUrl, { metricsToken: 'scrape' });
+    const statusWith = async (headers: Record<string, string>): Promise<number> =>
+      (await get('/metrics', { holdfast, headers, remoteAddress: '192.0.2.7' })).status;
+    expect(await statusWith({ authorization: 'Bearer scrape' })).toBe(200);
+    expect(await statusWith({ authorization: 'Bearer scrap' })).toBe(403);
+    expect(await statusWith({})).toBe(403);
+    await holdfast.close();
+  });
+});
+
+describe('/openapi.json', () => {
+  test('describes every endpoint and no other', () => {
+    expect(Object.keys(OPERATIONS).toSorted()).toEqual(ENDPOINTS.map(({ path }) => path).toSorted());
+  });
+
+  test('names for every endpoint a method that it takes', async () => {
+    for (const [path, item] of Object.entries(OPERATIONS)) {
+      for (const method of Object.keys(item)) {
+        const request = { method: method.toUpperCase(), path, headers: {}, body: '', remoteAddress: '127.0.0.1' };
+        expect([path, method, (await server.holdfast.handle(request))?.status]).not.toContain(405);
+      }
+    }
+  });
+
+  test('refers to schemas that it holds, by operation ids that differ', async () => {
+    const { body } = await get('/openapi.json');
+    expect(JSON.parse(body)).toEqual(structuredClone(describeApi(ISSUER)));
+    const document = JSON.parse(body) as { components: { schemas: Record<string, unknown> } };
+    const references = [...body.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name ?? '');
+    expect(references.length).toBeGreaterThan(0);
+    for (const name of references) expect(document.components.schemas).toHaveProperty(name);
+    const ids = [...body.matchAll(/"operationId":"(\w+)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});

@@ -1,0 +1,54 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { json, OAuthError } from '../answers.ts';
+import type { DocumentEndpoint } from '../endpoint.ts';
+import type { HttpRequest } from '../../kernel/http-message.ts';
+
+/** Whether the process is alive: it answers. Restart it when it does not. */
+export const HEALTH_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: '/healthz',
+  answer: () => json(200, { status: 'ok' }),
+};
+
+/** Whether to send requests here: 503 while the database does not answer, the keys are stale, or the node is about to stop. */
+export const READINESS_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: '/readyz',
+  answer: async ({ operation }) => {
+    const { isReady, checks } = await operation.readiness();
+    return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', checks });
+  },
+};
+
+/** Prometheus metrics. Counts of refusals tell an attacker how he is doing, so they are not for everybody. */
+export const METRICS_ENDPOINT: DocumentEndpoint = {
+  kind: 'document',
+  path: '/metrics',
+  answer: async ({ operation }, request) => {
+    if (!mayReadMetrics(request, operation.metricsToken)) {
+      throw new OAuthError(403, 'access_denied', 'Metrics are read with the metrics token, or from this host', {
+        reason: 'metrics',
+      });
+    }
+    const { headers } = json(200, {});
+    return {
+      status: 200,
+      headers: { ...headers, 'content-type': operation.metrics.contentType },
+      body: await operation.metrics.expose(),
+    };
+  },
+};
+
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
+/** A request that a proxy on this host passes on comes from somewhere else. */
+const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+
+function mayReadMetrics({ headers, remoteAddress }: HttpRequest, token: string | null): boolean {
+  if (token !== null) return isEqual(headers['authorization'] ?? '', `Bearer ${token}`);
+  return LOOPBACK.has(remoteAddress) && FORWARDING_HEADERS.every((name) => headers[name] === undefined);
+}
+
+function isEqual(a: string, b: string): boolean {
+  const digest = (value: string): Buffer => createHash('sha256').update(value).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}

@@ -1,0 +1,119 @@
+import type { PasskeyHolder } from '../../users/passkeys.ts';
+import type { PasskeyRecord } from '../../storage/user-store.ts';
+import { invalidRequest, json, OAuthError } from '../answers.ts';
+import { invalidSession } from '../credentials.ts';
+import { requireParameter, type Parameters } from '../form.ts';
+import {
+  lastCredential,
+  noContent,
+  requireRecentAuthentication,
+  toSeconds,
+  unknownResource,
+  type Access,
+  type ResourceEndpoint,
+} from '../resource.ts';
+
+const DEFAULT_NAME = 'Passkey';
+/** Longest name of a passkey, in characters. */
+const NAME_LENGTH = 64;
+/** WebAuthn Level 3 §5.8.3: at most 1023 bytes. */
+const CREDENTIAL_ID = /^[A-Za-z0-9_-]{1,1364}$/;
+
+/** Begins a registration: what the browser's `navigator.credentials.create` takes. */
+export const PASSKEY_OPTIONS_ENDPOINT: ResourceEndpoint = {
+  kind: 'resource',
+  path: '/passkeys/options',
+  methods: {
+    POST: async (access, parts) => {
+      requireRecentAuthentication(access, parts);
+      const user = await parts.users.findById(access.claims.sub);
+      if (user === null) throw unknownResource();
+      const { session, options } = await parts.passkeys.creationOptions(holderOf(access), user);
+      return json(200, { auth_session: session, passkey_options: options });
+    },
+  },
+};
+
+/** The user's passkeys, and the end of a registration. */
+export const PASSKEYS_ENDPOINT: ResourceEndpoint = {
+  kind: 'resource',
+  path: '/passkeys',
+  methods: {
+    GET: async ({ claims }, { passkeys }) => json(200, { passkeys: (await passkeys.list(claims.sub)).map(describe) }),
+    POST: async (access, parts) => {
+      // The auth_session is the proof of a recent authentication: it was given to this session after one, and is short-lived.
+      // To ask again would end the session that it is bound to, in the middle of the ceremony.
+      const { parameters } = access;
+      const registration = await parts.passkeys.register(holderOf(access), {
+        session: requireParameter(parameters, 'auth_session'),
+        response: requireParameter(parameters, 'passkey_response'),
+        name: readName(parameters) ?? DEFAULT_NAME,
+      });
+      switch (registration.kind) {
+        case 'registered':
+          return json(201, describe(registration.passkey));
+        case 'invalid_session':
+          throw invalidSession();
+        case 'malformed':
+          throw invalidRequest('passkey_response is the JSON of a PublicKeyCredential');
+        case 'refused':
+          throw new OAuthError(400, 'access_denied', 'The passkey could not be verified', { reason: 'passkey' });
+        case 'taken':
+          throw new OAuthError(409, 'access_denied', 'The passkey is registered already, or there are too many', {
+            reason: 'passkey_taken',
+          });
+      }
+    },
+  },
+};
+
+/** One passkey: its name, and its removal. */
+export const PASSKEY_ENDPOINT: ResourceEndpoint = {
+  kind: 'resource',
+  path: '/passkeys/{id}',
+  methods: {
+    PATCH: async (access, { passkeys }) => {
+      const name = readName(access.parameters);
+      if (name === null) throw invalidRequest('The parameter name is missing');
+      const passkey = await passkeys.rename(holderOf(access), readCredentialId(access), name);
+      if (passkey === null) throw unknownResource();
+      return json(200, describe(passkey));
+    },
+    DELETE: async (access, parts) => {
+      requireRecentAuthentication(access, parts);
+      const change = await parts.passkeys.remove(holderOf(access), readCredentialId(access));
+      if (change.kind === 'unknown') throw unknownResource();
+      if (change.kind === 'last_credential') throw lastCredential();
+      return noContent();
+    },
+  },
+};
+
+function holderOf({ claims, client }: Access): PasskeyHolder {
+  return { sub: claims.sub, sid: claims.sid, client };
+}
+
+function readName(parameters: Parameters): string | null {
+  const name = parameters.get('name')?.trim() ?? '';
+  if (name.length > NAME_LENGTH) throw invalidRequest(`name is at most ${NAME_LENGTH} characters`);
+  return name === '' ? null : name;
+}
+
+function readCredentialId({ id }: Access): Buffer {
+  if (!CREDENTIAL_ID.test(id)) throw unknownResource();
+  return Buffer.from(id, 'base64url');
+}
+
+function describe(passkey: PasskeyRecord): object {
+  return {
+    id: passkey.credentialId.toString('base64url'),
+    name: passkey.name,
+    rp_id: passkey.rpId,
+    created_at: toSeconds(passkey.createdAtMs),
+    last_used_at: passkey.lastUsedAtMs === null ? null : toSeconds(passkey.lastUsedAtMs),
+    backup_eligible: passkey.isBackupEligible,
+    backed_up: passkey.isBackedUp,
+    transports: passkey.transports,
+    aaguid: passkey.aaguid,
+  };
+}

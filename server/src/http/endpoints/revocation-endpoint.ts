@@ -1,0 +1,83 @@
+import { REFRESH_TOKEN_PREFIX } from '../../tokens/refresh-token.ts';
+import type { SignOutRequest } from '../../sessions/sessions.ts';
+import { invalidGrant, invalidRequest, json, OAuthError } from '../answers.ts';
+import { clearingDead, findNamed, readJar } from '../cookie-jar.ts';
+import { peerOf, type EndpointParts, type FormEndpoint, type FormRequest } from '../endpoint.ts';
+import { readFlag, requireParameter } from '../form.ts';
+import type { HttpResponse } from '../../kernel/http-message.ts';
+import { proofMissing, verifyRequestProof } from '../proof.ts';
+import { clearCookie, cookieNameOf } from '../refresh-cookies.ts';
+import { readDeviceSecret, readSid } from './token-endpoint.ts';
+
+/**
+ * Signs a device out by a refresh token of its chain. `everywhere` ends every session of the user, for a device that was offline
+ * when they asked for it; `discard` ends that session alone, a sign-in that lost to another tab. A token that means nothing is
+ * answered like one that was revoked, and ends nothing. `everywhere` without a live session is refused, for the others go on.
+ *
+ * @see RFC 7009
+ */
+export const REVOCATION_ENDPOINT: FormEndpoint = {
+  kind: 'form',
+  path: '/revoke',
+  hasCookies: true,
+  isRepeatable: true,
+  answer: async (form, parts) => {
+    if (form.client.delivery !== 'cookie') {
+      const { parameters } = form;
+      return signOut(form, { refreshToken: requireParameter(parameters, 'token'), device: null }, parts);
+    }
+    const sid = readSid(form.parameters, 'sid');
+    if (sid === null) throw invalidRequest('The parameter sid is missing');
+    const jar = readJar(form.request, parts);
+    return clearingDead(jar, parts, async () => {
+      // Without a cookie of that session the device's secret may still prove that it is the same browser.
+      const refreshToken = findNamed(jar, sid, parts.issuer)?.value ?? null;
+      const secret = readDeviceSecret(form.parameters);
+      const proof = { refreshToken, device: secret === null ? null : { sid, secret } };
+      return signOut(form, proof, parts, { 'set-cookie': [clearCookie(cookieNameOf(sid, parts.issuer))] });
+    });
+  },
+};
+
+async function signOut(
+  { parameters, client, request }: FormRequest,
+  proof: Pick<SignOutRequest, 'refreshToken' | 'device'>,
+  parts: EndpointParts,
+  headers: HttpResponse['headers'] = {},
+): Promise<HttpResponse> {
+  // A value that is misread would be answered 200 for less than was asked (RFC 6749 §5.2: an unsupported parameter value).
+  const isEverywhere = readFlag(parameters, 'everywhere', false);
+  const isDiscard = readFlag(parameters, 'discard', false);
+  if (isEverywhere && isDiscard)
+    throw invalidRequest('discard ends one session, everywhere ends all: ask for one of them');
+  if (proof.refreshToken !== null) await refuseAccessToken(proof.refreshToken, parts);
+  const verifyProof = (): string | null => verifyRequestProof(request, parts);
+  const asked = { ...proof, client, isEverywhere, isDiscard, verifyProof, ...peerOf(request) };
+  const outcome = await parts.sessions.signOut(asked);
+  if (outcome.kind === 'wrong_holder') {
+    throw outcome.reason === 'proof_missing' ? proofMissing() : invalidGrant(outcome.reason);
+  }
+  if (outcome.kind === 'wait') {
+    throw new OAuthError(429, 'temporarily_unavailable', 'The session is being refreshed elsewhere', {
+      reason: 'wait',
+      headers: { 'retry-after': String(Math.ceil(outcome.retryAfterMs / 1_000)) },
+    });
+  }
+  if (outcome.kind === 'not_everywhere') throw invalidGrant('not_everywhere', headers);
+  return json(200, {}, headers);
+}
+
+/**
+ * "Revoked" would be a lie: an access token lives to its own expiry, or ends with its session.
+ *
+ * @throws OAuthError `unsupported_token_type`
+ * @see RFC 7009 §2.2.1
+ */
+async function refuseAccessToken(token: string, { accessTokens }: EndpointParts): Promise<void> {
+  if (token.startsWith(REFRESH_TOKEN_PREFIX) || (await accessTokens.read(token)) === null) return;
+  throw new OAuthError(
+    400,
+    'unsupported_token_type',
+    'An access token ends with its session: revoke the refresh token',
+  );
+}

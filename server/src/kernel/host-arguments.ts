@@ -1,0 +1,44 @@
+import { HoldfastError } from './errors.ts';
+import { isSid } from '../tokens/refresh-token.ts';
+import { isSubject } from '../storage/subject-store.ts';
+
+/**
+ * Checks of what a host passes in. PostgreSQL refuses some text (NUL, half a surrogate pair) and every id that is no UUID, and its
+ * driver's errors may quote what they were given: so these values are refused here, by name.
+ */
+
+const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
+/** Rows of one page. */
+const MAXIMUM_LIMIT = 10_000;
+
+/** @throws HoldfastError `invalid_argument` unless it is 1 to `length` characters, none of them a control character */
+export function checkText(name: string, value: unknown, length: number): void {
+  if (typeof value !== 'string' || value === '' || value.length > length || FORBIDDEN.test(value))
+    throw invalidArgument(`${name} is 1 to ${length} characters, none of them a control character`);
+}
+
+/** @throws HoldfastError `invalid_argument` unless it is a UUID */
+export function checkId(name: string, value: unknown): void {
+  if (typeof value !== 'string' || !isSid(value)) throw invalidArgument(`${name} is a UUID in lower case`);
+}
+
+/** @throws HoldfastError `invalid_argument` unless it is a subject */
+export function checkSubject(name: string, value: unknown): void {
+  if (!isSubject(value)) throw invalidArgument(`${name} is 1 to 255 printable ASCII characters without a space`);
+}
+
+/** @throws HoldfastError `invalid_argument` unless it is a whole number of rows */
+export function checkLimit(value: unknown): void {
+  if (!Number.isSafeInteger(value) || Number(value) < 1 || Number(value) > MAXIMUM_LIMIT)
+    throw invalidArgument(`limit is a whole number from 1 to ${MAXIMUM_LIMIT}`);
+}
+
+/** @throws HoldfastError `invalid_argument` unless it is a time */
+export function checkTime(name: string, value: unknown): void {
+  if (typeof value !== 'number' || !(Math.abs(value) <= 8.64e15))
+    throw invalidArgument(`${name} is milliseconds since 1970`);
+}
+
+function invalidArgument(message: string): HoldfastError {
+  return new HoldfastError('invalid_argument', message);
+}

@@ -1,0 +1,247 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  randomBytes,
+  type JsonWebKey,
+  type KeyObject,
+} from 'node:crypto';
+import { HoldfastError } from '../kernel/errors.ts';
+import { generateSigningKeyPair, type SigningAlgorithm } from '../kernel/jws.ts';
+import type { KeyRing, ServerKey } from '../kernel/key-ring.ts';
+import { planKeys, rolesAt, signingKeyAt, type KeyRole, type KeySchedulePolicy } from './signing-key-schedule.ts';
+import type { PublishedSigningKeys, SigningKeyStore, StoredSigningKey } from '../storage/store.ts';
+
+/** The key that signs. */
+export type SigningKey = {
+  readonly kid: string;
+  readonly algorithm: SigningAlgorithm;
+  readonly privateKey: KeyObject;
+};
+
+/** The keys that sign and verify access tokens. */
+export type SigningKeys = {
+  /** The key that signs now. It changes on time without a look at the database, once the next one has been seen. */
+  readonly current: () => SigningKey;
+  /** Looks an unknown key up in the database once in a while: another node may have published it. */
+  readonly find: (kid: string) => Promise<KeyObject | null>;
+  /** RFC 7517 key set with every published key: previous ones, the one that signs, the next. */
+  readonly jwks: () => { readonly keys: readonly JsonWebKey[] };
+  /**
+   * Reads the keys again and does what the schedule asks for: publishes the next key, drops expired ones.
+   *
+   * @throws HoldfastError `unavailable`, `secret_mismatch`; the keys stay as they were
+   */
+  readonly maintain: () => Promise<void>;
+  /** Milliseconds since the keys were last read. */
+  readonly ageMs: () => number;
+};
+
+/** A published key as an operator sees it. */
+export type SigningKeyStatus = {
+  readonly kid: string;
+  readonly algorithm: SigningAlgorithm;
+  readonly role: KeyRole;
+  readonly signsFromMs: number;
+};
+
+export type SigningKeysParts = {
+  readonly store: SigningKeyStore;
+  readonly keyRing: KeyRing;
+  readonly policy: KeySchedulePolicy;
+  /** A clock that never steps, for pacing look-ups and for the time since the database last told its own. */
+  readonly monotonicMs?: () => number;
+};
+
+/** A stranger can send any `kid`; the database is asked about unknown ones at most this often. */
+const RELOAD_INTERVAL_MS = 5_000;
+
+type LoadedKeys = {
+  /** In signing order, those that sign now or later. */
+  readonly signing: readonly (SigningKey & { readonly signsFromMs: number })[];
+  readonly verifying: ReadonlyMap<string, KeyObject>;
+  readonly jwks: { readonly keys: readonly JsonWebKey[] };
+  /** The database's clock and ours at the reading. */
+  readonly databaseMs: number;
+  readonly readAtMs: number;
+};
+
+/**
+ * Loads the signing keys, creating the first one on an empty database.
+ *
+ * @throws HoldfastError `secret_mismatch`, `unavailable`
+ */
+export async function loadSigningKeys(parts: SigningKeysParts): Promise<SigningKeys> {
+  const { store, keyRing, policy, monotonicMs = () => performance.now() } = parts;
+  await reencrypt(store, keyRing);
+  const load = (published: PublishedSigningKeys): LoadedKeys => decryptAll(published, keyRing, monotonicMs());
+  const maintained = async (): Promise<LoadedKeys> => load(await followSchedule(store, keyRing, policy));
+  let loaded = await maintained();
+  let lookedUpAtMs = monotonicMs();
+  return {
+    current: () => {
+      const key = signingKeyAt(loaded.signing, loaded.databaseMs + monotonicMs() - loaded.readAtMs);
+      if (key === null) throw new HoldfastError('unavailable', 'no signing key is loaded');
+      return key;
+    },
+    jwks: () => loaded.jwks,
+    find: async (kid) => {
+      const known = loaded.verifying.get(kid);
+      if (known !== undefined || monotonicMs() - lookedUpAtMs < RELOAD_INTERVAL_MS) return known ?? null;
+      lookedUpAtMs = monotonicMs();
+      loaded = load(await store.list());
+      return loaded.verifying.get(kid) ?? null;
+    },
+    maintain: async () => {
+      loaded = await maintained();
+    },
+    ageMs: () => monotonicMs() - loaded.readAtMs,
+  };
+}
+
+/** Reads the keys; changes them, under the lock and planned afresh, only when the schedule asks for it. */
+async function followSchedule(
+  store: SigningKeyStore,
+  ring: KeyRing,
+  policy: KeySchedulePolicy,
+): Promise<PublishedSigningKeys> {
+  const published = await store.list();
+  const { publishToSignFromMs, remove } = planKeys(published.keys, published.nowMs, policy);
+  if (publishToSignFromMs === null && remove.length === 0) return published;
+  return store.change(({ keys, nowMs }) => {
+    const plan = planKeys(keys, nowMs, policy);
+    const signsFromMs = plan.publishToSignFromMs;
+    return {
+      add: signsFromMs === null ? [] : [createSigningKey(policy.signingAlgorithm, signsFromMs, ring.minting)],
+      remove: plan.remove,
+    };
+  });
+}
+
+/**
+ * Publishes the next key now instead of by schedule; it signs after the usual lead. Is a next key published already, nothing
+ * changes.
+ *
+ * With `isCompromised` a new key signs at once and every other key goes: access tokens that they signed are refused as soon
+ * as a node or resource server reads the keys again, and their clients refresh. No session ends.
+ *
+ * @throws HoldfastError `unavailable`
+ */
+export async function rotateSigningKeys(
+  { store, keyRing, policy }: SigningKeysParts,
+  { isCompromised = false }: { readonly isCompromised?: boolean } = {},
+): Promise<readonly SigningKeyStatus[]> {
+  const create = (signsFromMs: number): StoredSigningKey =>
+    createSigningKey(policy.signingAlgorithm, signsFromMs, keyRing.minting);
+  const published = await store.change(({ keys, nowMs }) => {
+    if (isCompromised) return { add: [create(nowMs)], remove: keys.map(({ kid }) => kid) };
+    const hasNext = keys.some(({ signsFromMs }) => signsFromMs > nowMs);
+    return { add: hasNext ? [] : [create(nowMs + policy.signingKeyLeadSeconds * 1_000)], remove: [] };
+  });
+  return statusOf(published);
+}
+
+/** The published keys and what each does, in signing order. */
+export function statusOf({ keys, nowMs }: PublishedSigningKeys): readonly SigningKeyStatus[] {
+  const roles = rolesAt(keys, nowMs);
+  return keys.map(({ kid, algorithm, signsFromMs }) => ({
+    kid,
+    algorithm,
+    signsFromMs,
+    role: roles.get(kid) ?? 'previous',
+  }));
+}
+
+/** Whether every stored private key can be decrypted with the master secrets given. */
+export function areReadable({ keys }: PublishedSigningKeys, ring: KeyRing): boolean {
+  try {
+    for (const key of keys) decryptPrivateKey(key, ring);
+    return true;
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'secret_mismatch') return false;
+    throw error;
+  }
+}
+
+function decryptAll({ keys, nowMs }: PublishedSigningKeys, ring: KeyRing, readAtMs: number): LoadedKeys {
+  const roles = rolesAt(keys, nowMs);
+  return {
+    signing: keys
+      .filter(({ kid }) => roles.get(kid) !== 'previous')
+      .map((key) => ({ ...key, privateKey: decryptPrivateKey(key, ring) })),
+    verifying: new Map(
+      keys.map(({ kid, publicJwk }) => [kid, createPublicKey({ key: publicJwk as JsonWebKey, format: 'jwk' })]),
+    ),
+    jwks: { keys: keys.map(({ kid, algorithm, publicJwk }) => ({ ...publicJwk, kid, use: 'sig', alg: algorithm })) },
+    databaseMs: nowMs,
+    readAtMs,
+  };
+}
+
+const IV_BYTES = 12;
+const GCM_TAG_BYTES = 16;
+
+/** After a roll-over of the master secret, so that the old one can be dropped. */
+async function reencrypt(store: SigningKeyStore, ring: KeyRing): Promise<void> {
+  for (const stored of (await store.list()).keys) {
+    if (stored.secretId === ring.minting.id) continue;
+    const privateKey = decryptPrivateKey(stored, ring);
+    await store.updateEncryption({ ...stored, ...encryptPrivateKey(stored.kid, privateKey, ring.minting) });
+  }
+}
+
+/** A new key pair, its private half encrypted for storage. */
+function createSigningKey(algorithm: SigningAlgorithm, signsFromMs: number, key: ServerKey): StoredSigningKey {
+  const { privateKey, publicKey } = generateSigningKeyPair(algorithm);
+  const kid = randomBytes(16).toString('base64url');
+  return {
+    kid,
+    algorithm,
+    signsFromMs,
+    publicJwk: { ...publicKey.export({ format: 'jwk' }) },
+    ...encryptPrivateKey(kid, privateKey, key),
+  };
+}
+
+function encryptPrivateKey(
+  kid: string,
+  privateKey: KeyObject,
+  key: ServerKey,
+): Pick<StoredSigningKey, 'encryptedPrivateKey' | 'secretId'> {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key.encryptionKey, iv);
+  // Bound to its kid: a row cannot be passed off as another's.
+  cipher.setAAD(Buffer.from(kid));
+  const ciphertext = Buffer.concat([
+    cipher.update(privateKey.export({ type: 'pkcs8', format: 'der' })),
+    cipher.final(),
+  ]);
+  return { encryptedPrivateKey: Buffer.concat([iv, cipher.getAuthTag(), ciphertext]), secretId: key.id };
+}
+
+function decryptPrivateKey({ kid, encryptedPrivateKey, secretId }: StoredSigningKey, ring: KeyRing): KeyObject {
+  const key = ring.find(secretId);
+  if (key === 'unknown' || key === 'retired') throw secretMismatch();
+  const iv = encryptedPrivateKey.subarray(0, IV_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', key.encryptionKey, iv, { authTagLength: GCM_TAG_BYTES });
+  decipher.setAAD(Buffer.from(kid));
+  decipher.setAuthTag(encryptedPrivateKey.subarray(IV_BYTES, IV_BYTES + GCM_TAG_BYTES));
+  try {
+    const der = Buffer.concat([
+      decipher.update(encryptedPrivateKey.subarray(IV_BYTES + GCM_TAG_BYTES)),
+      decipher.final(),
+    ]);
+    return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  } catch (cause) {
+    throw secretMismatch(cause);
+  }
+}
+
+function secretMismatch(cause?: unknown): HoldfastError {
+  return new HoldfastError(
+    'secret_mismatch',
+    'the signing key in this database was encrypted under another master secret: give that one as options.secret, or add it to options.acceptedSecrets',
+    { cause },
+  );
+}

@@ -1,0 +1,123 @@
+import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookStore } from '../storage/event-store.ts';
+import type { RevocationReason } from '../kernel/events.ts';
+import type { FaultLog } from './fault-log.ts';
+import { checkId, checkLimit, checkSubject, checkText, checkTime } from '../kernel/host-arguments.ts';
+import {
+  startMassEndings,
+  type EndingProgress,
+  type MassEndings,
+  type MassEndingsParts,
+} from '../sessions/mass-endings.ts';
+import { sqlStateOf } from '../postgres/connections.ts';
+import { isSid } from '../tokens/refresh-token.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import { isSubject } from '../storage/subject-store.ts';
+
+export type SessionAdministration = {
+  /**
+   * Ends a session and its device chain: their refresh tokens are refused from now on; the last access token lives to its expiry.
+   *
+   * @returns false when nothing of the chain was alive
+   * @throws HoldfastError `invalid_argument`, `unavailable`
+   */
+  revoke(sid: string, reason?: RevocationReason): Promise<boolean>;
+  /**
+   * Ends every live session of a user, and voids sign-ins under way.
+   *
+   * @returns how many have ended; when they are so many that it takes long, `isComplete` is false and the rest ends soon
+   * @throws HoldfastError `invalid_argument`, `unavailable`
+   */
+  revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<EndingProgress>;
+};
+
+/** Events as the database keeps them: sign-ins, ended sessions, changes, and refusals that an operator should look at. */
+export type AuditLog = {
+  /**
+   * Lists events, newest first.
+   *
+   * @throws HoldfastError `invalid_argument`, `unavailable`
+   */
+  readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
+};
+
+/** Webhooks that could not be delivered. */
+export type Webhooks = {
+  /**
+   * Lists events that an endpoint did not get, after as many attempts as there are; newest first.
+   *
+   * @param endpoint default: every one
+   * @param limit default: 100
+   * @throws HoldfastError `invalid_argument`, `unavailable`
+   */
+  readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
+  /**
+   * Sends an endpoint everything again that it did not get.
+   *
+   * @returns how many events
+   * @throws HoldfastError `invalid_argument`, `unavailable`
+   */
+  readonly redeliver: (endpoint: string) => Promise<number>;
+};
+
+const REASON_LENGTH = 100;
+const ENDPOINT_LENGTH = 2_048;
+const EVENT_TYPE_LENGTH = 64;
+
+/** Ids that no session or user can have end nothing. */
+export function createSessionAdministration(sessions: Sessions): SessionAdministration {
+  return {
+    revoke: async (sid, reason = 'administrator') => {
+      checkText('reason', reason, REASON_LENGTH);
+      return isSid(sid) && sessions.endChain(sid, reason);
+    },
+    revokeAllOfUser: async (sub, reason = 'administrator') => {
+      checkText('reason', reason, REASON_LENGTH);
+      return isSubject(sub) ? sessions.revokeAllOfUser(sub, reason) : { count: 0, isComplete: true };
+    },
+  };
+}
+
+export function createAuditLog({ list }: Pick<EventStore, 'list'>): AuditLog {
+  return {
+    list: async (query) => {
+      const { sub, sid, type, before, limit } = query;
+      if (sub !== undefined) checkSubject('sub', sub);
+      if (sid !== undefined) checkId('sid', sid);
+      if (type !== undefined) checkText('type', type, EVENT_TYPE_LENGTH);
+      if (before !== undefined) {
+        checkId('before.id', before.id);
+        checkTime('before.atMs', before.atMs);
+      }
+      if (limit !== undefined) checkLimit(limit);
+      return list(query);
+    },
+  };
+}
+
+export function createWebhookAdministration(store: Pick<WebhookStore, 'listAbandoned' | 'revive'>): Webhooks {
+  return {
+    listAbandoned: async (endpoint, limit) => {
+      if (endpoint !== undefined) checkText('endpoint', endpoint, ENDPOINT_LENGTH);
+      if (limit !== undefined) checkLimit(limit);
+      return store.listAbandoned(endpoint, limit);
+    },
+    redeliver: async (endpoint) => {
+      checkText('endpoint', endpoint, ENDPOINT_LENGTH);
+      return store.revive(endpoint);
+    },
+  };
+}
+
+/** Starts ending sessions in slices; the operator hears of what holds it up. */
+export function startReportedEndings(parts: Omit<MassEndingsParts, 'onFailure'>, faults: FaultLog): MassEndings {
+  return startMassEndings({
+    ...parts,
+    onFailure: (error) =>
+      faults.note({
+        kind: 'session endings',
+        level: 'warn',
+        message: 'sessions that a user or an administrator has ended are still to be ended',
+        fields: { sqlState: sqlStateOf(error) },
+      }),
+  });
+}

@@ -1,0 +1,163 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Client } from '../registrations/clients.ts';
+import { toSessionCreated } from '../audit/event-log.ts';
+import type { Report } from '../kernel/events.ts';
+import type { KeyRing } from '../kernel/key-ring.ts';
+import { formatRefreshToken, newNonce } from '../tokens/refresh-token.ts';
+import type { Sessions } from './sessions.ts';
+import { hashDeviceSecret } from './sign-out.ts';
+import type { AuthorizationCodeStore, DeviceEvidence, SessionRecord, SessionStore } from '../storage/store.ts';
+import { readCopies } from './successor.ts';
+import type { User } from '../users/users.ts';
+
+/** What a sign-in established. */
+export type SignIn = {
+  readonly client: Client;
+  readonly user: User;
+  readonly scope: readonly string[];
+  /** PKCE, method S256. */
+  readonly codeChallenge: string;
+  /** The user's, as read with the credential. */
+  readonly signInEpoch: number;
+  /** The only key that may exchange the code (RFC 9449 §10); null when any may. */
+  readonly jkt: string | null;
+  /** RFC 8176 values. */
+  readonly amr: readonly string[];
+  readonly acr: string;
+};
+
+export type CodeExchange = {
+  readonly client: Client;
+  readonly code: string;
+  readonly codeVerifier: string;
+  /** Thumbprint of the key of a valid DPoP proof, to which the session is then bound; null when there was no proof. */
+  readonly jkt: string | null;
+  readonly address: string;
+  readonly userAgent: string;
+  /** The secret of the device, base64url of 32 random bytes; null when the exchange brings none. */
+  readonly deviceSecret: string | null;
+  /** The session that the new one replaces; null when none is named. */
+  readonly replaces: string | null;
+  /** Refresh tokens that the request brought, as cookies or as `replaces_token`. One of the chain proves that it is this device. */
+  readonly copies: readonly string[];
+};
+
+export type ExchangeAnswer =
+  | { readonly kind: 'exchanged'; readonly session: SessionRecord; readonly refreshToken: string }
+  /**
+   * `code`: unknown, expired, used, another client's, or the verifier is wrong. Only that may have ended anything.
+   * `signed_out`: the device was signed out after the code was issued.
+   */
+  | { readonly kind: 'refused'; readonly reason: 'code' | 'wrong_key' | 'proof_missing' | 'signed_out' }
+  /** The user has as many device chains as allowed, and this sign-in may end none of them. */
+  | { readonly kind: 'too_many_sessions' }
+  /** The account signs in too often. */
+  | { readonly kind: 'delayed'; readonly sub: string; readonly retryAfterMs: number };
+
+export type AuthorizationCodes = {
+  /** @throws HoldfastError `unavailable` */
+  issue(signIn: SignIn): Promise<string>;
+  /**
+   * Exchanges a code for a new session.
+   *
+   * @throws HoldfastError `unavailable`
+   */
+  exchange(request: CodeExchange): Promise<ExchangeAnswer>;
+};
+
+export type AuthorizationCodesParts = {
+  readonly codes: AuthorizationCodeStore;
+  readonly store: SessionStore;
+  readonly revoke: Sessions['revoke'];
+  readonly keyRing: KeyRing;
+  readonly report: Report;
+};
+
+const CODE_BYTES = 32;
+
+/**
+ * Authorization codes: random, stored as a hash, good for one exchange by the client that can show the verifier.
+ *
+ * @see RFC 6749 §4.1.2, RFC 7636
+ */
+export function createAuthorizationCodes(parts: AuthorizationCodesParts): AuthorizationCodes {
+  const { codes, revoke, keyRing, report } = parts;
+  return {
+    issue: async ({ client, user, signInEpoch, scope, codeChallenge, jkt, amr, acr }) => {
+      const code = randomBytes(CODE_BYTES).toString('base64url');
+      await codes.insert({
+        codeHash: sha256(code),
+        clientId: client.clientId,
+        sub: user.sub,
+        signInEpoch,
+        scope,
+        codeChallenge,
+        jkt,
+        amr,
+        acr,
+      });
+      return code;
+    },
+    exchange: async (request) => {
+      const { client, jkt, address, userAgent } = request;
+      const codeHash = sha256(request.code);
+      const record = await codes.find(codeHash);
+      if (record === null || record.clientId !== client.clientId) return refused('code');
+      // The verifier comes before everything that changes: who has the code alone can neither use it up nor end anything.
+      if (sha256(request.codeVerifier).toString('base64url') !== record.codeChallenge) return refused('code');
+      // So does the key: whoever lacks it changes nothing either.
+      if (record.jkt !== null && record.jkt !== jkt) return refused(jkt === null ? 'proof_missing' : 'wrong_key');
+      if (record.sid !== null) {
+        // Used twice by somebody who could: one of the two has no right to it (RFC 6749 §4.1.2).
+        await revoke(record.sid, 'code_reused', { address });
+        return refused('code');
+      }
+      if (record.isExpired) return refused('code');
+      const nonce = newNonce();
+      const device = await readDevice(request, parts);
+      const result = await codes.exchange(codeHash, {
+        jkt,
+        lifetimes: client.lifetimes,
+        nonce,
+        address,
+        userAgent,
+        device,
+      });
+      if (result.kind === 'refused' && result.reason === 'code') return endRacer(codeHash, address);
+      if (result.kind !== 'exchanged') return result;
+      for (const fact of result.ended) report(fact);
+      const { record: session, secret } = result.delivery;
+      const { sid, generation } = session;
+      report(toSessionCreated(session, address));
+      const refreshToken = formatRefreshToken({ sid, generation, nonce, secret }, keyRing);
+      return { kind: 'exchanged', session, refreshToken };
+    },
+  };
+
+  /** The code was consumed between our reading and our exchange: that is a second use as well. */
+  async function endRacer(codeHash: Buffer, address: string): Promise<ExchangeAnswer> {
+    const record = await codes.find(codeHash);
+    if (record?.sid) await revoke(record.sid, 'code_reused', { address });
+    return refused('code');
+  }
+}
+
+function refused(reason: 'code' | 'wrong_key' | 'proof_missing'): ExchangeAnswer {
+  return { kind: 'refused', reason };
+}
+
+async function readDevice(
+  { deviceSecret, replaces, copies }: CodeExchange,
+  parts: AuthorizationCodesParts,
+): Promise<DeviceEvidence> {
+  const genuine = await readCopies(copies, parts);
+  return {
+    secretHash: deviceSecret === null ? null : hashDeviceSecret(deviceSecret),
+    replaces,
+    copiesOf: genuine.map(({ sid }) => sid),
+  };
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

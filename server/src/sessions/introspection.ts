@@ -1,0 +1,105 @@
+import { audienceKey, type AudienceSet } from '../registrations/audiences.ts';
+import type { AccessTokenClaims, AccessTokens } from '../tokens/access-token.ts';
+import type { Client, Clients } from '../registrations/clients.ts';
+import { HoldfastError } from '../kernel/errors.ts';
+import type { KeyRing } from '../kernel/key-ring.ts';
+import type { Policy } from '../kernel/policy.ts';
+import { parseRefreshToken, REFRESH_TOKEN_PREFIX, type RefreshToken } from '../tokens/refresh-token.ts';
+import { decide } from '../rotation/rotation.ts';
+import type { SessionRecord, SessionStore } from '../storage/store.ts';
+
+export type IntrospectionRequest = {
+  readonly token: string;
+  /** The client that a refresh token is said to be of; null when nobody said. */
+  readonly clientId: string | null;
+  /** Audiences of the resource server that asks: it is told about tokens for these, and about sessions of clients that may ask for them. */
+  readonly audiences: AudienceSet;
+  /** Verifies the request's DPoP proof. @returns the thumbprint of its key; null when there is no proof */
+  readonly verifyProof: () => string | null;
+};
+
+/** What a token means now. */
+export type IntrospectionAnswer =
+  | { readonly kind: 'access_token'; readonly claims: AccessTokenClaims }
+  | { readonly kind: 'refresh_token'; readonly session: SessionRecord }
+  /** Unknown, expired, revoked, spent, or presented by somebody who may not use it: which of these is nobody's business. */
+  | { readonly kind: 'inactive' }
+  /** A bound refresh token is told about to the holder of its key alone. */
+  | { readonly kind: 'proof_missing' };
+
+export type IntrospectionParts = {
+  readonly store: Pick<SessionStore, 'read' | 'findLive'>;
+  readonly accessTokens: Pick<AccessTokens, 'read'>;
+  readonly clients: Clients;
+  readonly keyRing: KeyRing;
+  readonly policy: Policy;
+};
+
+/**
+ * Answers what a token means at this moment, by the database: an access token of an ended session is inactive at once.
+ *
+ * It only looks. A refresh token is judged by the same decision as its use, and whatever comes of it, the session stays as it
+ * is: a resource server that asks has not used the token, and must not be able to end a session by asking.
+ *
+ * @throws HoldfastError `unavailable`, `unknown_key`
+ * @see RFC 7662
+ */
+export function createIntrospection(
+  parts: IntrospectionParts,
+): (request: IntrospectionRequest) => Promise<IntrospectionAnswer> {
+  const { store, accessTokens, keyRing } = parts;
+  return async (request) => {
+    if (!request.token.startsWith(REFRESH_TOKEN_PREFIX)) {
+      const claims = await accessTokens.read(request.token);
+      const isItsOwn = claims !== null && request.audiences.has(audienceKey(claims.aud));
+      const isLive = isItsOwn && (await store.findLive([claims.sid])).length > 0;
+      return isLive ? { kind: 'access_token', claims } : { kind: 'inactive' };
+    }
+    const parsed = parseRefreshToken(request.token, keyRing);
+    if (parsed.kind === 'unknown_key') {
+      throw new HoldfastError('unknown_key', 'a refresh token names a server key that this node does not have');
+    }
+    return parsed.kind === 'genuine' ? judgeCopy(parsed.token, request, parts) : { kind: 'inactive' };
+  };
+}
+
+async function judgeCopy(
+  copy: RefreshToken,
+  { clientId, audiences, verifyProof }: IntrospectionRequest,
+  { store, clients, policy }: IntrospectionParts,
+): Promise<IntrospectionAnswer> {
+  const jkt = verifyProof();
+  const [reading] = await store.read([copy]);
+  if (!reading?.isSecretGenuine) return { kind: 'inactive' };
+  const session = reading.record;
+  const client: Client | undefined = clients.get(session.clientId);
+  if (!client || ![...client.audiences.keys()].some((key) => audiences.has(key))) return { kind: 'inactive' };
+  const outcome = decide(
+    session,
+    {
+      generation: copy.generation,
+      nonce: copy.nonce.toString('hex'),
+      clientId: clientId ?? session.clientId,
+      scope: null,
+      jkt,
+      isUserActive: false,
+      isExtension: false,
+    },
+    session.nowMs,
+    { ...policy, ...client.lifetimes },
+  );
+  switch (outcome.kind) {
+    case 'rotate':
+    case 'replay':
+    case 'answer':
+    case 'heal':
+      return { kind: 'refresh_token', session };
+    case 'refuse':
+      return { kind: outcome.reason === 'proof_missing' ? 'proof_missing' : 'inactive' };
+    case 'wait':
+    case 'end':
+      return { kind: 'inactive' };
+    case 'doubt':
+      throw new HoldfastError('unavailable', 'the database is behind a genuine token');
+  }
+}

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto';
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createKeyRing } from '../kernel/key-ring.ts';
+import { formatRefreshToken, newNonce, newSid, parseRefreshToken, REFRESH_TOKEN_PREFIX } from './refresh-token.ts';
+import { LAST_GENERATION } from '../rotation/rotation.ts';
+
+const SECRET = 'the secret of this test, long enough';
+const ring = createKeyRing(SECRET);
+const copy = { sid: newSid(), generation: 300, nonce: newNonce(), secret: randomBytes(16) };
+const token = formatRefreshToken(copy, ring);
+
+describe('refresh token', () => {
+  test('comes back as it was minted', () => {
+    const anyBytes = (length: number) =>
+      fc.uint8Array({ minLength: length, maxLength: length }).map((b) => Buffer.from(b));
+    fc.assert(
+      fc.property(
+        fc.record({
+          sid: fc.constant(null).map(() => newSid()),
+          generation: fc.integer({ min: 0, max: LAST_GENERATION }),
+          nonce: anyBytes(12),
+          secret: anyBytes(16),
+        }),
+        (minted) => {
+          const parsed = parseRefreshToken(formatRefreshToken(minted, ring), ring);
+          expect(parsed).toEqual({ kind: 'genuine', token: { ...minted, keyId: ring.minting.id } });
+        },
+      ),
+    );
+  });
+
+  test('is found by a secret scanner: fixed prefix, fixed length', () => {
+    expect(token).toMatch(/^hfrt_[A-Za-z0-9_-]{88}$/);
+  });
+
+  test('is refused with any bit changed', () => {
+    const bytes = Buffer.from(token.slice(REFRESH_TOKEN_PREFIX.length), 'base64url');
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const changed = Buffer.from(bytes);
+      changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      const { kind } = parseRefreshToken(REFRESH_TOKEN_PREFIX + changed.toString('base64url'), ring);
+      // A key id that nobody knows is no verdict on the token: another node may know it.
+      expect(kind).toBe(bit < 16 ? 'unknown_key' : 'malformed');
+    }
+  });
+
+  test('is refused cut short, drawn out, or with any character replaced by one outside the alphabet', () => {
+    for (let length = 0; length < token.length; length++) {
+      expect(parseRefreshToken(token.slice(0, length), ring).kind).toBe('malformed');
+      const foreign = `${token.slice(0, length)}+${token.slice(length + 1)}`;
+      expect(parseRefreshToken(foreign, ring).kind).toBe('malformed');
+    }
+    for (const longer of [`${token}A`, ` ${token}`, `${token}\n`, `${token}=`, token.toUpperCase()]) {
+      expect(parseRefreshToken(longer, ring).kind).toBe('malformed');
+    }
+  });
+
+  test('arbitrary strings never get through and never throw', () => {
+    const tokenLike = fc.stringMatching(/^hfrt_[A-Za-z0-9_-]{88}$/);
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), tokenLike), (presented) => {
+        expect(parseRefreshToken(presented, ring).kind).not.toBe('genuine');
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+describe('roll-over of the master secret', () => {
+  const next = 'the next secret of this test, also long';
+
+  test('signs nobody out: both secrets are accepted while both are configured', () => {
+    const before = createKeyRing(SECRET, [next]);
+    const after = createKeyRing(next, [SECRET]);
+    expect(parseRefreshToken(formatRefreshToken(copy, before), after).kind).toBe('genuine');
+    expect(parseRefreshToken(formatRefreshToken(copy, after), before).kind).toBe('genuine');
+  });
+
+  test('a node that was given another secret does not call a token invalid', () => {
+    expect(parseRefreshToken(token, createKeyRing(next)).kind).toBe('unknown_key');
+  });
+
+  test('a secret that was given up is known as such', () => {
+    expect(parseRefreshToken(token, createKeyRing(next, [], [SECRET])).kind).toBe('retired_key');
+  });
+
+  test('a short or repeated secret is refused by name', () => {
+    expect(() => createKeyRing('short')).toThrow(/options\.secret/);
+    expect(() => createKeyRing(SECRET, [SECRET])).toThrow(/options\.acceptedSecrets/);
+    expect(() => createKeyRing(SECRET, [], [SECRET])).toThrow(/options\.retiredSecrets/);
+  });
+});

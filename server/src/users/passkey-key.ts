@@ -1,0 +1,62 @@
+import { cose, decodeCredentialPublicKey } from '@simplewebauthn/server/helpers';
+import { readProofKey, type ProofAlgorithm } from '../dpop/proof-key.ts';
+
+/** The members of COSE keys as members of JWKs. @see RFC 9053 §7.1, RFC 8230 §4 */
+const KEY_TYPES: ReadonlyMap<
+  unknown,
+  { readonly algorithm: ProofAlgorithm; readonly toJwk: (key: CoseKey) => object }
+> = new Map([
+  [
+    cose.COSEALG.ES256,
+    {
+      algorithm: 'ES256',
+      toJwk: (key) => ({
+        kty: 'EC',
+        crv: curveOf(key),
+        x: textOf(key, cose.COSEKEYS.x),
+        y: textOf(key, cose.COSEKEYS.y),
+      }),
+    },
+  ],
+  [
+    cose.COSEALG.EdDSA,
+    { algorithm: 'EdDSA', toJwk: (key) => ({ kty: 'OKP', crv: curveOf(key), x: textOf(key, cose.COSEKEYS.x) }) },
+  ],
+  [
+    cose.COSEALG.RS256,
+    {
+      algorithm: 'RS256',
+      toJwk: (key) => ({ kty: 'RSA', n: textOf(key, cose.COSEKEYS.n), e: textOf(key, cose.COSEKEYS.e) }),
+    },
+  ],
+]);
+
+const CURVES: ReadonlyMap<unknown, string> = new Map([
+  [1, 'P-256'],
+  [6, 'Ed25519'],
+]);
+
+type CoseKey = {
+  readonly get: (member: number) => unknown;
+};
+
+/**
+ * Checks the public key of a new passkey: a point on its curve and not of small order, a large modulus and exponent. There is no
+ * attestation, and for a weak key anybody could sign. Algorithms without such keys pass.
+ *
+ * @param publicKey a COSE_Key, as the authenticator's data hold it
+ */
+export function isSoundPasskey(publicKey: Uint8Array): boolean {
+  const key = decodeCredentialPublicKey(new Uint8Array(publicKey)) as CoseKey;
+  const type = KEY_TYPES.get(key.get(cose.COSEKEYS.alg));
+  return type === undefined || readProofKey(type.toJwk(key), type.algorithm) !== null;
+}
+
+function curveOf(key: CoseKey): string | undefined {
+  return CURVES.get(key.get(cose.COSEKEYS.crv));
+}
+
+function textOf(key: CoseKey, member: number): string | undefined {
+  const bytes = key.get(member);
+  return bytes instanceof Uint8Array ? Buffer.from(bytes).toString('base64url') : undefined;
+}

@@ -1,0 +1,69 @@
+import { hash, verify } from '@node-rs/argon2';
+import { HoldfastError } from '../kernel/errors.ts';
+import type { Policy } from '../kernel/policy.ts';
+
+export type Passwords = {
+  /** @throws HoldfastError `overloaded` */
+  hash(password: string): Promise<string>;
+  /**
+   * Checks a password. A user without a hash, which is one that does not exist, costs the same time.
+   *
+   * @throws HoldfastError `overloaded`
+   */
+  verify(passwordHash: string | null, password: string): Promise<boolean>;
+};
+
+/**
+ * Argon2id, which is the library's default, with 19 MiB, 2 passes, 1 lane.
+ *
+ * @see OWASP Password Storage Cheat Sheet; RFC 9106
+ */
+const ARGON2ID = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+
+/** Hashes and checks passwords, a few at a time: each costs 19 MiB and a core, and strangers can ask for them. */
+export async function createPasswords({
+  passwordConcurrency,
+  passwordQueueLimit,
+}: Pick<Policy, 'passwordConcurrency' | 'passwordQueueLimit'>): Promise<Passwords> {
+  const limit = createLimit(passwordConcurrency, passwordQueueLimit);
+  // Checked in place of an unknown user's. No password has it: it is a hash of random bytes that nobody kept.
+  const decoy = await hash(crypto.getRandomValues(new Uint8Array(32)), ARGON2ID);
+  return {
+    hash: (password) => limit(() => hash(normalizePassword(password), ARGON2ID)),
+    verify: async (passwordHash, password) => {
+      const isMatch = await limit(() => verify(passwordHash ?? decoy, normalizePassword(password)));
+      return isMatch && passwordHash !== null;
+    },
+  };
+}
+
+/**
+ * One spelling for a password, whichever keyboard or device it was typed on.
+ *
+ * @see NIST SP 800-63B-4 §3.1.1.2
+ */
+function normalizePassword(password: string): string {
+  return password.normalize('NFKC');
+}
+
+/** Runs at most `concurrency` tasks at once, lets `queueLimit` more wait in order, and refuses the rest. */
+function createLimit(
+  concurrency: number,
+  queueLimit: number,
+): <Result>(task: () => Promise<Result>) => Promise<Result> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (task) => {
+    if (running < concurrency) running++;
+    else if (waiting.length < queueLimit) await new Promise<void>((resolve) => waiting.push(resolve));
+    else throw new HoldfastError('overloaded', 'too many passwords are being checked');
+    try {
+      return await task();
+    } finally {
+      // The place passes to the next one in line, if there is one.
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}
