@@ -1,19 +1,19 @@
-// The rule of imports: core <- shell <- platform <- app. The table is the rule; the first row that fits a file holds.
+// Apps and tests import packages by their names. The first row that fits a file holds. Inside a package: floors.ts.
 import path from 'node:path';
-import { isTestFile, type Finding, type Import, type SourceFile } from './source-file.ts';
+import { isTestFile, type Finding, type SourceFile } from './source-file.ts';
 
 /** A row of the table. */
 type Area = {
   readonly name: string;
   readonly holds: (file: string) => boolean;
-  readonly mayImport: (target: Target, wanted: Import, from: string) => boolean;
-  /** Advice for the message. */
+  readonly mayImport: (target: Target, from: string) => boolean;
+  /** What to do instead, for the message. */
   readonly mend: string;
 };
 
-/** The target of an import: a file of the repository, a module of Node, or a package. */
+/** What an import names: a file of the repository, a module of Node, or a package. */
 type Target =
-  | { readonly kind: 'file'; readonly path: string; readonly area: string }
+  | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'node' }
   | { readonly kind: 'package'; readonly name: string };
 
@@ -24,81 +24,23 @@ const clientPackage = /^holdfast$/;
 const isNpm = (target: Target): boolean => target.kind === 'package' && !ownPackage.test(target.name);
 const isNode = (target: Target): boolean => target.kind === 'node';
 const isPackage = (target: Target, name: RegExp): boolean => target.kind === 'package' && name.test(target.name);
-const isFileOf = (target: Target, ...areas: readonly string[]): boolean =>
-  target.kind === 'file' && areas.includes(target.area);
 const isFileUnder = (target: Target, folder: string): boolean =>
   target.kind === 'file' && target.path.startsWith(folder);
 const folderOf = (file: string, depth: number): string => `${file.split('/').slice(0, depth).join('/')}/`;
 
-const clientFacade = 'client/src/index.ts';
-
-/** @param clientCore the files of client/tsconfig.core.json */
-function clientAreas(clientCore: ReadonlySet<string>): readonly Area[] {
-  return [
-    {
-      name: 'client tests',
-      holds: (file) => file.startsWith('client/') && isTestFile(file),
-      mayImport: (target) => isFileUnder(target, 'client/') || isNode(target) || isNpm(target),
-      mend: 'a test of the client sees the client alone; what crosses packages goes to tests/',
-    },
-    {
-      name: 'client core',
-      holds: (file) => clientCore.has(file),
-      mayImport: (target) => isFileOf(target, 'client core'),
-      mend: 'the core imports only the core (client/tsconfig.core.json); take what it needs as an argument or a port',
-    },
-    {
-      name: 'client platform',
-      holds: (file) => /^client\/src\/(?:web|expo|node)\//.test(file),
-      mayImport: (target, _wanted, from) =>
-        isFileOf(target, 'client core', 'client shell') ||
-        isFileUnder(target, folderOf(from, 3)) ||
-        (from.startsWith('client/src/node/') && isNode(target)) ||
-        (from.startsWith('client/src/expo/') && isPackage(target, /^(?:expo|react-native)/)),
-      mend: 'a platform imports the core and the shell, never another platform; what two need goes to the shell',
-    },
-    {
-      name: 'client adapter',
-      holds: (file) => /^client\/src\/[^/]+\//.test(file),
-      mayImport: (target, _wanted, from) =>
-        (target.kind === 'file' && target.path === clientFacade) ||
-        isFileUnder(target, folderOf(from, 3)) ||
-        isNpm(target),
-      mend: `an adapter (react, axios ...) sees only the facade, ${clientFacade}: export there what it needs`,
-    },
-    {
-      name: 'client shell',
-      holds: (file) => file.startsWith('client/'),
-      mayImport: (target) => isFileOf(target, 'client core', 'client shell'),
-      mend: 'the shell imports the core and itself; what a platform provides comes through a port (client/src/core/ports.ts)',
-    },
-  ];
-}
-
-const serverAreas: readonly Area[] = [
+const AREAS: readonly Area[] = [
+  {
+    name: 'client tests',
+    holds: (file) => file.startsWith('client/') && isTestFile(file),
+    mayImport: (target) => isFileUnder(target, 'client/') || isNode(target) || isNpm(target),
+    mend: 'a test of the client sees the client alone; what crosses packages goes to tests/',
+  },
   {
     name: 'server tests',
     holds: (file) => file.startsWith('server/') && isTestFile(file),
     mayImport: (target) => isFileUnder(target, 'server/') || isNode(target) || isNpm(target),
     mend: 'a test of the server sees the server alone; what crosses packages goes to tests/',
   },
-  {
-    name: 'server decision',
-    holds: (file) => ['server/src/rotation/rotation.ts', 'server/src/kernel/policy.ts'].includes(file),
-    mayImport: (target, wanted) =>
-      isFileUnder(target, 'server/') &&
-      (wanted.isTypeOnly || (target.kind === 'file' && target.path === 'server/src/kernel/policy.ts')),
-    mend: 'the decision imports types and the policy alone; take what it needs as an argument',
-  },
-  {
-    name: 'server',
-    holds: (file) => file.startsWith('server/'),
-    mayImport: (target) => isFileOf(target, 'server', 'server decision') || isNode(target) || isNpm(target),
-    mend: 'the server never sees the client or its own tests; their contract is the JSON on the wire',
-  },
-];
-
-const otherAreas: readonly Area[] = [
   {
     name: 'web app',
     holds: (file) => file.startsWith('apps/web/'),
@@ -135,7 +77,7 @@ const otherAreas: readonly Area[] = [
   {
     name: 'app',
     holds: (file) => file.startsWith('apps/'),
-    mayImport: (target, _wanted, from) =>
+    mayImport: (target, from) =>
       isFileUnder(target, folderOf(from, 2)) || isNpm(target) || isNode(target) || isPackage(target, clientPackage),
     mend: "an app imports packages by their names ('holdfast', 'holdfast/expo')",
   },
@@ -154,31 +96,21 @@ const otherAreas: readonly Area[] = [
   },
 ];
 
-/**
- * Finds imports that the table forbids.
- *
- * @param clientCore the files of client/tsconfig.core.json, relative to the repository's root
- */
-export function checkImports(files: readonly SourceFile[], clientCore: ReadonlySet<string>): readonly Finding[] {
-  const table = [...clientAreas(clientCore), ...serverAreas, ...otherAreas];
-  const areaOf = (file: string): Area | undefined => table.find((area) => area.holds(file));
+/** Finds imports that the table forbids. */
+export function checkImports(files: readonly SourceFile[]): readonly Finding[] {
   return files.flatMap((file) => {
-    const area = areaOf(file.path);
+    const area = AREAS.find(({ holds }) => holds(file.path));
     if (area === undefined) return [];
     return file.imports.flatMap((wanted) => {
-      const target = resolve(file.path, wanted.specifier, (target) => areaOf(target)?.name ?? '');
-      if (area.mayImport(target, wanted, file.path)) return [];
+      if (area.mayImport(resolve(file.path, wanted.specifier), file.path)) return [];
       const message = `${area.name} may not import '${wanted.specifier}': ${area.mend}`;
       return [{ path: file.path, line: wanted.line, message }];
     });
   });
 }
 
-function resolve(from: string, specifier: string, areaOf: (file: string) => string): Target {
-  if (specifier.startsWith('.')) {
-    const file = path.posix.join(path.posix.dirname(from), specifier);
-    return { kind: 'file', path: file, area: areaOf(file) };
-  }
+function resolve(from: string, specifier: string): Target {
+  if (specifier.startsWith('.')) return { kind: 'file', path: path.posix.join(path.posix.dirname(from), specifier) };
   if (specifier.startsWith('node:')) return { kind: 'node' };
   const parts = specifier.split('/');
   return { kind: 'package', name: parts.slice(0, specifier.startsWith('@') ? 2 : 1).join('/') };

@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { checkCircles, checkFloors, FLOORS } from './floors.ts';
 import { checkImports } from './import-rule.ts';
-import { listFiles, parseSource, readSourceFiles, type Finding } from './source-file.ts';
+import { isTestFile, listFiles, parseSource, readSourceFiles, type Finding } from './source-file.ts';
 import {
   checkAny,
   checkDecisions,
@@ -21,15 +22,11 @@ import {
 const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = readSourceFiles(root);
 const paths = listFiles(root);
-const clientCore = readClientCore();
-const cores = new Set([...clientCore, 'server/src/rotation/rotation.ts', 'server/src/kernel/policy.ts']);
-
-function readClientCore(): ReadonlySet<string> {
-  const config: { readonly files: readonly string[] } = JSON.parse(
-    readFileSync(path.join(root, 'client/tsconfig.core.json'), 'utf8'),
-  );
-  return new Set(config.files.map((file) => `client/${file}`));
-}
+/** Pure: the client's machine, and the server's decision with the policy that it decides by. */
+const isCore = (file: string): boolean =>
+  (/^(?:client\/src\/core|server\/src\/rotation)\//.test(file) || file === 'server/src/kernel/policy.ts') &&
+  !isTestFile(file);
+const cores = new Set(paths.filter(isCore));
 
 /** As a terminal shows it, with a place to click on. */
 function lines(findings: readonly Finding[]): readonly string[] {
@@ -40,12 +37,21 @@ describe('the repository', () => {
   it('is looked at whole', () => {
     const seen = new Set(sources.map((source) => source.path));
     expect([...cores].filter((core) => !seen.has(core))).toEqual([]);
-    expect(clientCore.size).toBeGreaterThan(4);
+    expect(cores.size).toBeGreaterThan(15);
+    expect(FLOORS.filter((room) => !paths.some((file) => file.startsWith(room.path)))).toEqual([]);
     expect(seen).toContain('tools/tidy.test.ts');
   });
 
-  it('imports only inwards: core <- shell <- platform <- app', () => {
-    expect(lines(checkImports(sources, clientCore))).toEqual([]);
+  it('imports only lower floors and its own folder, types included', () => {
+    expect(lines(checkFloors(sources))).toEqual([]);
+  });
+
+  it('has no circle of imports, not even of types', () => {
+    expect(lines(checkCircles(sources))).toEqual([]);
+  });
+
+  it('has apps and tests that import packages by their names', () => {
+    expect(lines(checkImports(sources))).toEqual([]);
   });
 
   it('has no clock, chance or timer in its cores', () => {
@@ -72,30 +78,87 @@ describe('the repository', () => {
   });
 });
 
-describe('the import rule finds', () => {
-  const core = new Set(['client/src/core/session.ts', 'client/src/core/policy.ts']);
+describe('the floors forbid', () => {
   const forbidden = (file: string, statement: string): number =>
-    checkImports([parseSource(file, `\n${statement}`)], core).length;
+    checkFloors([parseSource(file, `\n${statement}`)]).length;
 
   it.each([
-    ['a core that imports the shell', 'client/src/core/session.ts', "import { run } from './shell.ts';"],
+    ['a core that imports the runtime', 'client/src/core/session.ts', "import { run } from '../runtime/shell.ts';"],
+    [
+      'a core that imports a type of it',
+      'client/src/core/turn.ts',
+      "import type { Shell } from '../runtime/shell.ts';",
+    ],
     ['a core that imports a package', 'client/src/core/session.ts', "import { z } from 'zod';"],
     ['a core that imports Node', 'client/src/core/session.ts', "import { randomBytes } from 'node:crypto';"],
-    ['a core that imports at run time', 'client/src/core/session.ts', "await import('./shell.ts');"],
-    ['a core that exports from the shell', 'client/src/core/session.ts', "export { run } from './shell.ts';"],
-    ['a shell that imports a platform', 'client/src/auth-service.ts', "import { web } from './web/index.ts';"],
+    ['a core that imports at run time', 'client/src/core/session.ts', "await import('../runtime/shell.ts');"],
+    ['a core that exports from the runtime', 'client/src/core/session.ts', "export * from '../runtime/shell.ts';"],
+    ['a service that imports a platform', 'client/src/auth-service.ts', "import { web } from './web/index.ts';"],
     ['a platform that imports another', 'client/src/web/vault.ts', "import { file } from '../node/vault.ts';"],
     ['a browser platform that imports Node', 'client/src/web/vault.ts', "import fs from 'node:fs';"],
-    ['React behind the facade', 'client/src/react/provider.ts', "import { transition } from '../session.ts';"],
-    [
-      'a client that imports the server',
-      'client/src/runtime/effect-runner.ts',
-      "import { decide } from '../../server/src/rotation/rotation.ts';",
-    ],
-    ['a client test that does', 'client/src/shell.test.ts', "import { createHoldfast } from '@holdfast/server';"],
+    ['React behind the public API', 'client/src/react/provider.ts', "import { x } from '../auth-service.ts';"],
+    ['a client that imports the server', 'client/src/api-client.ts', "import '../../server/src/holdfast.ts';"],
+    ['a client that imports its test parts', 'client/src/api-client.ts', "import './testing/world.ts';"],
     ['a server that imports the client', 'server/src/holdfast.ts', "import { createAuthService } from 'holdfast';"],
-    ['a server that imports its tests', 'server/src/holdfast.ts', "import { db } from './testing/database.ts';"],
-    ['a decision with I/O', 'server/src/rotation/rotation.ts', "import { query } from './store.ts';"],
+    ['a server that imports its test parts', 'server/src/holdfast.ts', "import { db } from './testing/database.ts';"],
+    ['a decision with I/O', 'server/src/rotation/rotation.ts', "import { query } from '../storage/store.ts';"],
+    ['a decision that imports Node', 'server/src/rotation/rotation.ts', "import { createHash } from 'node:crypto';"],
+    ['an endpoint that knows PostgreSQL', 'server/src/http/form.ts', "import '../postgres/store.ts';"],
+    ['PostgreSQL that knows the decision', 'server/src/postgres/store.ts', "import '../rotation/rotation.ts';"],
+    ['a folder without a floor', 'server/src/drawer/anything.ts', 'export {};'],
+  ])('%s', (_case, file, statement) => {
+    expect(forbidden(file, statement)).toBe(1);
+  });
+
+  it.each([
+    ['client/src/core/session.ts', "import { defaults } from './policy.ts';"],
+    ['client/src/runtime/effect-runner.ts', "import { transition } from '../core/session.ts';"],
+    ['client/src/web/index.ts', "import { memoryVault } from '../platform/memory-vault.ts';"],
+    ['client/src/node/vault.ts', "import fs from 'node:fs';"],
+    ['client/src/react/provider.ts', "import { useState } from 'react';"],
+    ['client/src/shell.test.ts', "import { world } from './testing/world.ts';"],
+    ['server/src/rotation/rotation.ts', "import { limits } from '../kernel/policy.ts';"],
+    ['server/src/holdfast.ts', "import { Pool } from 'pg';"],
+    ['apps/web/src/main.tsx', "import { web } from 'holdfast/web';"],
+  ])('and let %s have: %s', (file, statement) => {
+    expect(forbidden(file, statement)).toBe(0);
+  });
+
+  it('by a message that names the file, the line and the mend', () => {
+    const file = parseSource('client/src/core/session.ts', "\n\nimport { run } from '../runtime/shell.ts';");
+    expect(lines(checkFloors([file]))).toEqual([
+      "client/src/core/session.ts:3 client/src/core (floor 0) may not import '../runtime/shell.ts': a file imports its own " +
+        'folder and lower floors: move it, or take what it needs as an argument or a port',
+    ]);
+  });
+});
+
+describe('circles of imports', () => {
+  const circles = (...files: readonly (readonly [string, string])[]): readonly string[] =>
+    lines(checkCircles(files.map(([file, text]) => parseSource(file, text))));
+
+  it('are found through several files, and through types alone', () => {
+    const files = [
+      ['a.ts', "import { b } from './b.ts';"],
+      ['b.ts', "export { c } from './sub/c.ts';"],
+      ['sub/c.ts', "import type { A } from '../a.ts';"],
+    ] as const;
+    expect(circles(...files)).toEqual(['a.ts:1 a circle of imports: a.ts -> b.ts -> c.ts -> a.ts']);
+  });
+
+  it('are not seen where two files import a third', () => {
+    expect(circles(['a.ts', "import './c.ts';"], ['b.ts', "import './c.ts';\nimport './a.ts';"], ['c.ts', ''])).toEqual(
+      [],
+    );
+  });
+});
+
+describe('the import rule finds', () => {
+  const forbidden = (file: string, statement: string): number =>
+    checkImports([parseSource(file, `\n${statement}`)]).length;
+
+  it.each([
+    ['a client test that imports the server', 'client/src/x.test.ts', "import { x } from '@holdfast/server';"],
     ['a page that imports the server', 'apps/web/src/main.tsx', "import { createHoldfast } from '@holdfast/server';"],
     ['an app that reaches into a package', 'apps/web/src/main.tsx', "import '../../../client/src/core/session.ts';"],
     ['a test across packages that does', 'tests/whole.test.ts', "import '../client/src/core/session.ts';"],
@@ -104,25 +167,10 @@ describe('the import rule finds', () => {
   });
 
   it.each([
-    ['client/src/core/session.ts', "import { defaults } from './policy.ts';"],
-    ['client/src/runtime/effect-runner.ts', "import { transition } from './session.ts';"],
-    ['client/src/web/index.ts', "import { createShell } from '../shell.ts';"],
-    ['client/src/node/vault.ts', "import fs from 'node:fs';"],
-    ['server/src/rotation/rotation.ts', "import type { Session } from './store.ts';"],
-    ['server/src/rotation/rotation.ts', "import { limits } from './policy.ts';"],
-    ['server/src/holdfast.ts', "import { Pool } from 'pg';"],
     ['apps/web/src/main.tsx', "import { web } from 'holdfast/web';"],
     ['tests/whole.test.ts', "import { createTestDatabase } from '../server/src/testing/database.ts';"],
   ])('and lets %s have: %s', (file, statement) => {
     expect(forbidden(file, statement)).toBe(0);
-  });
-
-  it('names the file, the line and the mend', () => {
-    const file = parseSource('client/src/core/session.ts', "\n\nimport { run } from './shell.ts';");
-    expect(lines(checkImports([file], core))).toEqual([
-      "client/src/core/session.ts:3 client core may not import './shell.ts': the core imports only the core " +
-        '(client/tsconfig.core.json); take what it needs as an argument or a port',
-    ]);
   });
 });
 

@@ -1,4 +1,3 @@
-import type { AutomaticStage } from './optional/automatic-stage.ts';
 import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.ts';
 import { HoldfastError } from './core/errors.ts';
 import { defaultPolicy, type CheckedPolicy } from './core/policy.ts';
@@ -13,9 +12,9 @@ import {
   requestToken,
   startShell,
   until,
-  type Shell,
   type TokenRequest,
 } from './runtime/effect-runner.ts';
+import type { AutomaticStage, Shell } from './runtime/shell.ts';
 import { authenticate, type PasswordCredential, type SignInMethod } from './runtime/sign-in.ts';
 import type { SessionSnapshot } from './core/snapshot.ts';
 import type { TokenAnswerReader } from './core/token-result.ts';

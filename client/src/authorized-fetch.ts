@@ -1,7 +1,8 @@
 import { HoldfastError } from './core/errors.ts';
 import { orNull } from './core/or-null.ts';
 import type { GrantedToken, Trial } from './core/state.ts';
-import { dispatch, requestToken, tellObservers, type Shell, type TokenRequest } from './runtime/effect-runner.ts';
+import { dispatch, requestToken, tellObservers, type TokenRequest } from './runtime/effect-runner.ts';
+import type { Shell } from './runtime/shell.ts';
 import { hear, signProof } from './runtime/authorization-server.ts';
 import { freshMs } from './core/turn.ts';
 import { claimsOf } from './core/wire.ts';

@@ -4,7 +4,7 @@ export type { ApiClient, ApiClientOptions, ApiRequestOptions, ApiResponse, Retry
 export { createAuthService } from './auth-service.ts';
 export type { AuthService, AuthServiceOptions } from './auth-service.ts';
 export { automaticStage } from './optional/automatic-stage.ts';
-export type { AutomaticStage } from './optional/automatic-stage.ts';
+export type { AutomaticStage } from './runtime/shell.ts';
 export type { AuthorizedFetch, AuthorizedInit } from './authorized-fetch.ts';
 export { HoldfastError } from './core/errors.ts';
 export type { HoldfastErrorCode } from './core/errors.ts';

@@ -1,5 +1,6 @@
 import type { AuthService } from './auth-service.ts';
-import { requestToken, type Shell, type TokenRequest } from './runtime/effect-runner.ts';
+import { requestToken, type TokenRequest } from './runtime/effect-runner.ts';
+import type { Shell } from './runtime/shell.ts';
 
 async function waitForNetwork(shell: Shell, request: TokenRequest): Promise<void> {
   await requestToken(shell, { ...request, isForNetwork: true });

@@ -1,18 +1,9 @@
-import type { Signal } from '../core/ports.ts';
 import type { ReauthenticationStage } from '../core/state.ts';
-import { dispatch, until, type Shell } from '../runtime/effect-runner.ts';
+import { dispatch, until } from '../runtime/effect-runner.ts';
+import type { AutomaticStage, Shell } from '../runtime/shell.ts';
 import { postRevocation } from '../runtime/revocation.ts';
 import { authenticate, type SignInMethod } from '../runtime/sign-in.ts';
 import { whyFailed } from '../runtime/why-failed.ts';
-
-/** A stage of the reauthentication chain that needs no user interface of the app's: `automaticStage()` makes it. */
-export type AutomaticStage = {
-  readonly stage: ReauthenticationStage;
-  /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. Never rejects. */
-  readonly start: (shell: Shell) => Promise<void>;
-  /** Is told every signal of the platform. */
-  readonly hear: (shell: Shell, signal: Signal) => void;
-};
 
 /**
  * A stage that starts by itself when the session has ended or a resource asks for a newer authentication:

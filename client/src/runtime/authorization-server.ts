@@ -1,6 +1,6 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { HeardHeaders, HttpAnswer, HttpRequest } from '../core/ports.ts';
-import type { Shell } from './effect-runner.ts';
+import type { Shell } from './shell.ts';
 import { readTokenAnswer } from '../core/wire.ts';
 import { within } from './timeouts.ts';
 

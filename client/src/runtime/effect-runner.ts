@@ -1,77 +1,15 @@
-import type { AutomaticStage } from '../optional/automatic-stage.ts';
 import { HoldfastError, type HoldfastErrorCode } from '../core/errors.ts';
-import type { SessionPolicy } from '../core/policy.ts';
-import type { HttpAnswer, HttpRequest, Platform, Revocation } from '../core/ports.ts';
-import { deliverRevocations, postRevocation, readDeviceSecret } from './revocation.ts';
+import type { HttpAnswer, HttpRequest } from '../core/ports.ts';
 import { initialState, transition } from '../core/session.ts';
-import type {
-  Effect,
-  GrantedToken,
-  MachineConfig,
-  Observation,
-  SessionEvent,
-  SessionState,
-  StepUp,
-  Trial,
-} from '../core/state.ts';
-import { keepIfEqual, takeSnapshot, type SessionSnapshot } from '../core/snapshot.ts';
-import type { TokenAnswerReader } from '../core/token-result.ts';
+import { deliverRevocations, postRevocation, readDeviceSecret } from './revocation.ts';
+import { keepIfEqual, takeSnapshot } from '../core/snapshot.ts';
+import type { Effect, GrantedToken, Observation, SessionEvent, StepUp, Trial } from '../core/state.ts';
+import { refreshRequest } from '../core/wire.ts';
 import { hear, signProof, withProof } from './authorization-server.ts';
-import { refreshRequest, type WireConfig } from '../core/wire.ts';
+import type { Shell, ShellParts } from './shell.ts';
 import { unlessAborted, within } from './timeouts.ts';
 
 // The shell of the session machine: runs its effects against the ports and feeds the events back. It decides nothing.
-
-type Caller = { readonly resolve: (token: GrantedToken | null) => void; readonly reject: (error: Error) => void };
-
-/** The running machine of one tab. */
-export type Shell = {
-  readonly config: MachineConfig;
-  readonly wire: WireConfig;
-  readonly readAnswer: TokenAnswerReader;
-  readonly policy: SessionPolicy;
-  readonly platform: Platform;
-  /** Sends the requests to resources. */
-  readonly send: typeof fetch;
-  state: SessionState;
-  snapshot: SessionSnapshot;
-  readonly queue: SessionEvent[];
-  isDispatching: boolean;
-  isDisposed: boolean;
-  /** How often a sign-out was asked for: a sign-in that began before one comes too late. */
-  signOuts: number;
-  /** `signOuts` when the newest sign-in was handed over: no sign-out up to that one is meant for it. */
-  newestAfter: number;
-  /** The store's device secret once it was read; before that, the one that the store is offered. */
-  deviceSecret: string;
-  readonly callers: Map<number, Caller>;
-  nextCaller: number;
-  /** The refreshes under way by attempt: what ends one gives up its lock, held or waited for, and its exchange. */
-  readonly attempts: Map<number, AbortController>;
-  /** What the next refresh request is signed with; made before the vault is read. */
-  proof: string | null;
-  readonly automaticStages: readonly AutomaticStage[];
-  /** Vault operations run one after the other, in the order in which the machine asked for them. */
-  vaultTail: Promise<void>;
-  cancelWake: () => void;
-  /** Sign-outs that the server has not taken yet, how often in a row it did not, and the next try. */
-  undelivered: readonly Revocation[];
-  deliveries: number;
-  cancelDelivery: () => void;
-  /** Settles when the outbox has noted all that it was given. */
-  noted: Promise<unknown>;
-  stopSignals: () => void;
-  readonly listeners: Set<() => void>;
-  readonly observers: Set<(observation: Observation) => void>;
-  /** Called after every turn. */
-  readonly lookouts: Set<() => void>;
-};
-
-/** What a shell is made of. */
-export type ShellParts = Pick<
-  Shell,
-  'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'automaticStages' | 'send'
->;
 
 /** Creates the machine and starts to restore the session. */
 export function startShell(parts: ShellParts): Shell {

@@ -2,7 +2,7 @@ import { isTransientStatus } from '../core/errors.ts';
 import { withoutRevocation, withRevocation } from '../core/outbox.ts';
 import type { HttpAnswer, Revocation } from '../core/ports.ts';
 import type { RevocationExtent } from '../core/state.ts';
-import type { Shell } from './effect-runner.ts';
+import type { Shell } from './shell.ts';
 import { exchange } from './authorization-server.ts';
 import { parseObject, readRetryAfterMs, revocationRequest } from '../core/wire.ts';
 import { within } from './timeouts.ts';

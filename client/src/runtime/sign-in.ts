@@ -3,7 +3,7 @@ import type { Instant } from '../core/instant.ts';
 import { holdTokens } from '../core/refresh-flight.ts';
 import { deliverBeforeSignIn, readDeviceSecret } from './revocation.ts';
 import type { Held } from '../core/state.ts';
-import type { Shell } from './effect-runner.ts';
+import type { Shell } from './shell.ts';
 import type { NoAnswer, Tokens } from '../core/token-result.ts';
 import { exchange } from './authorization-server.ts';
 import { nothingStored } from '../core/turn.ts';

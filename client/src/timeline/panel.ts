@@ -7,7 +7,6 @@ import { createPlot, drawPlot, formatTime, type Plot } from './plot.ts';
 import { readRecording, writeRecording } from './recording.ts';
 import { isMoment, type Span, type SpanGroup } from './span.ts';
 import { adoptStyle } from './style.ts';
-import type { Timeline } from './timeline.ts';
 import { createToolbar, type Commands, type Toolbar } from './toolbar.ts';
 import { formatDuration } from './wording.ts';
 
@@ -44,9 +43,17 @@ function drawDetails(details: HTMLElement, model: Model, id: string | null): voi
   );
 }
 
+/** The recording that a panel shows. */
+export type ShownTimeline = {
+  readonly tab: string;
+  readonly getEntries: () => readonly TimelineEntry[];
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly clear: () => void;
+};
+
 /** A panel: what it shows, and with what. */
 type Panel = {
-  readonly timeline: Timeline;
+  readonly timeline: ShownTimeline;
   readonly plot: Plot;
   readonly notice: HTMLElement;
   readonly details: HTMLElement;
@@ -175,7 +182,7 @@ const commandsOf = (panel: Panel): Commands => ({
 });
 
 /** Shows a timeline in `container`, in a shadow tree of its own. Returns the function that removes it. */
-export function mountPanel(container: HTMLElement, timeline: Timeline): () => void {
+export function mountPanel(container: HTMLElement, timeline: ShownTimeline): () => void {
   const host = element('div');
   const shadow = host.attachShadow({ mode: 'open' });
   adoptStyle(shadow);
