@@ -7,11 +7,11 @@ type Area = {
   readonly name: string;
   readonly holds: (file: string) => boolean;
   readonly mayImport: (target: Target, from: string) => boolean;
-  /** What to do instead, for the message. */
+  /** Advice for the message. */
   readonly mend: string;
 };
 
-/** What an import names: a file of the repository, a module of Node, or a package. */
+/** The target of an import: a file of the repository, a module of Node, or a package. */
 type Target =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'node' }

@@ -2,7 +2,8 @@ import type { Mutant } from './mutants.ts';
 
 const EXCHANGE = 'server/src/storage/memory-exchange.ts';
 const CHAINS = 'server/src/storage/memory-chains.ts';
-const TURN = 'client/src/core/turn.ts';
+const LIFECYCLE = 'client/src/core/lifecycle.ts';
+const STORED_SESSION = 'client/src/core/stored-session.ts';
 
 /** Deliberate bugs in device chains: each leaves out one rule of section 6 of the protocol, and the small chain worlds catch it. */
 export const CHAIN_MUTANTS: readonly Mutant[] = [
@@ -22,7 +23,7 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
     what: "two sign-ins of a chain are ordered by the device's clock instead of by the server's sequence",
     patches: [
       {
-        file: TURN,
+        file: STORED_SESSION,
         find: 'if (a.deviceId && a.deviceId === b.deviceId) return (a.deviceSequence ?? 0) - (b.deviceSequence ?? 0);',
         replace: '',
       },
@@ -33,7 +34,7 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
     what: 'a sign-in that lost to another tab is signed out of instead of discarded',
     patches: [
       {
-        file: TURN,
+        file: LIFECYCLE,
         find: "run(turn, { type: 'revoke', session, extent });",
         replace: "run(turn, { type: 'revoke', session });",
       },

@@ -2,7 +2,9 @@ import type { Mutant } from './mutants.ts';
 
 const FLIGHT = 'client/src/core/refresh-flight.ts';
 const SESSION = 'client/src/core/session.ts';
-const TURN = 'client/src/core/turn.ts';
+const LIFECYCLE = 'client/src/core/lifecycle.ts';
+const STORED_SESSION = 'client/src/core/stored-session.ts';
+const VAULT_WRITES = 'client/src/core/vault-writes.ts';
 const PACING = 'client/src/core/refresh-budget.ts';
 const SERVICE = 'client/src/auth-service.ts';
 const SHELL = 'client/src/runtime/effect-runner.ts';
@@ -62,7 +64,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: 'an answer is written whatever the vault holds',
     patches: [
       {
-        file: TURN,
+        file: VAULT_WRITES,
         find: "run(turn, { type: 'writeVault', operation, stamp,",
         replace: "run(turn, { type: 'writeVault', operation, stamp: session ? null : stamp,",
       },
@@ -202,7 +204,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: 'the margin before expiry is as long as the life of the token',
     patches: [
       {
-        file: TURN,
+        file: STORED_SESSION,
         find: 'marginMs * (1 - policy.refreshMarginJitter * state.jitter);',
         replace: '(access.lifetimeMs + marginMs * state.jitter);',
       },
@@ -298,7 +300,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: 'step-up-waits-for-ever',
     what: 'a sign-in in another tab does not release the request that waits for a step-up',
-    patches: [{ file: TURN, find: "if ('stored' in phase && !isSameSession) settleWaiters(turn, true);", replace: '' }],
+    patches: [
+      { file: LIFECYCLE, find: "if ('stored' in phase && !isSameSession) settleWaiters(turn, true);", replace: '' },
+    ],
   },
   {
     name: 'given-up-in-an-outage',
@@ -333,7 +337,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     what: 'a tombstone is written whatever the vault holds by then',
     patches: [
       {
-        file: TURN,
+        file: VAULT_WRITES,
         find: 'writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason, writing.endedAtMs);',
         replace:
           'writeVault(turn, operation, writing.session ? turn.state.stamp : null, writing.session, writing.reason, writing.endedAtMs);',

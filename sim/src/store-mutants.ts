@@ -2,7 +2,7 @@ import type { Mutant } from './mutants.ts';
 
 const FLIGHT = 'client/src/core/refresh-flight.ts';
 const SESSION = 'client/src/core/session.ts';
-const TURN = 'client/src/core/turn.ts';
+const WAITERS = 'client/src/core/waiters.ts';
 const VAULT = 'client/src/core/vault-replies.ts';
 
 /** Deliberate bugs in how the client hands out tokens: by a store that refuses or has news, and by resource. */
@@ -50,7 +50,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     what: 'a token for one resource is handed to a request that names another',
     patches: [
       {
-        file: TURN,
+        file: WAITERS,
         find: '(resource ? resourceTokens[resource] : access)',
         replace: '(resource ? Object.values(resourceTokens)[0] : access)',
       },

@@ -1,19 +1,19 @@
 import { untilEither } from './instant.ts';
-import type { Turn } from './turn.ts';
+import type { Transition } from './transition.ts';
 
 // How often a refresh may be tried: the allowance, which no answer can exceed, and the back-off after failures.
 
 /** How far ahead of one refresh every `refreshRefillMs` this tab is, in ms: a burst may be so long, and no longer. */
-const aheadMs = ({ state, now }: Turn): number => Math.max(0, state.paidUntilMs - now.monotonicMs);
+const aheadMs = ({ state, now }: Transition): number => Math.max(0, state.paidUntilMs - now.monotonicMs);
 
 /** Counts a refresh as sent. In a long outage this alone paces the refreshes: clients that began together drift apart. */
-export function payForRefresh(turn: Turn): void {
+export function payForRefresh(turn: Transition): void {
   const { state, now, policy } = turn;
   state.paidUntilMs = now.monotonicMs + aheadMs(turn) + policy.refreshRefillMs * (1 + state.jitter / 4);
 }
 
 /** Milliseconds until a refresh may start: 0 now, more while backing off or over the cap. */
-export function refreshAllowedInMs(turn: Turn): number {
+export function refreshAllowedInMs(turn: Transition): number {
   const { state, now, policy } = turn;
   const isParked = state.waiting.some(({ newerThan }) => newerThan < Infinity);
   const until = isParked ? state.backoff?.parkedUntil : state.backoff?.until;
@@ -27,7 +27,7 @@ export function refreshAllowedInMs(turn: Turn): number {
  * `parkedMs`: the same draw from the shorter step that holds while requests are parked.
  */
 export function backOff(
-  { state, policy, random }: Turn,
+  { state, policy, random }: Transition,
   hasFullJitter = false,
 ): { readonly ms: number; readonly parkedMs: number } {
   const stepMs = policy.backoffBaseMs * 2 ** state.failures++;

@@ -4,27 +4,12 @@ import { backOff, payForRefresh, refreshAllowedInMs } from './refresh-budget.ts'
 import type { StoredSession, VaultRecord } from './ports.ts';
 import type { Active, Event, Flight, FlightStep, Held, Observation, RefreshCause } from './state.ts';
 import type { NoAnswer, Tokens } from './token-result.ts';
-import {
-  activePhase,
-  adopt,
-  canRefresh,
-  endFlight,
-  failWaiters,
-  freshMs,
-  hold,
-  holdStored,
-  isOver,
-  isSameMoment,
-  observe,
-  readable,
-  requireReauthentication,
-  run,
-  settleWaiters,
-  usableAccess,
-  writeLater,
-  writeVault,
-  type Turn,
-} from './turn.ts';
+import { adopt, endFlight, hold } from './lifecycle.ts';
+import { requireReauthentication } from './reauthentication.ts';
+import { canRefresh, freshMs, holdStored, isSameMoment, usableAccess } from './stored-session.ts';
+import { activePhase, observe, run, type Transition } from './transition.ts';
+import { isOver, readable, writeLater, writeVault } from './vault-writes.ts';
+import { failWaiters, settleWaiters } from './waiters.ts';
 
 // One refresh, step by step: locking, reading, requesting, then committing or rereading. Every step waits for one event;
 // what comes for an attempt that is over is dropped here and nowhere else.
@@ -45,18 +30,18 @@ const MISMATCH: Failure = { cause: 'answer-mismatch', words: 'answer-mismatch' }
 /** Failures that say nothing of the server: it was not reached. */
 const OUT_OF_REACH: readonly FailureCause[] = ['network', 'timeout', 'not-json'];
 
-function enter(turn: Turn, flight: Omit<Flight, 'step' | 'deadline'>, step: FlightStep, waitMs: number): void {
+function enter(turn: Transition, flight: Omit<Flight, 'step' | 'deadline'>, step: FlightStep, waitMs: number): void {
   turn.state.flight = { ...flight, step, deadline: after(turn.now, waitMs) };
 }
 
-function read(turn: Turn, flight: Flight, step: FlightStep): void {
+function read(turn: Transition, flight: Flight, step: FlightStep): void {
   // The port bounds the wait. A deadline that passes first means that this process was frozen.
   enter(turn, flight, step, turn.policy.vaultWaitMs * 2);
   run(turn, { type: 'readVault', operation: flight.attempt, isForRefresh: true });
 }
 
 /** Starts a refresh. Whoever waits at this moment joins it. */
-export function startFlight(turn: Turn, cause: RefreshCause, wanted: string | null = null): void {
+export function startFlight(turn: Transition, cause: RefreshCause, wanted: string | null = null): void {
   const { state } = turn;
   const attempt = ++state.attempts;
   const { generation } = state;
@@ -71,7 +56,7 @@ export function startFlight(turn: Turn, cause: RefreshCause, wanted: string | nu
  * Waits for one of the locks. A tab that has waited for the first lock in vain goes on to the second, and so on. So a slow or
  * frozen holder costs one more refresh, and not one more in every tab that waits.
  */
-function lock(turn: Turn, flight: Omit<Flight, 'step' | 'deadline'>, level: number): void {
+function lock(turn: Transition, flight: Omit<Flight, 'step' | 'deadline'>, level: number): void {
   const { lockWaitMs, responseDeadlineMs } = turn.policy;
   // The second refresh begins soon. The third one begins when the first and the second have had time for their answers.
   const waitMs = level ? responseDeadlineMs : lockWaitMs;
@@ -81,7 +66,7 @@ function lock(turn: Turn, flight: Omit<Flight, 'step' | 'deadline'>, level: numb
 }
 
 /** The lock was acquired, or it was not. Without any lock the refresh goes ahead, because the server makes that safe. */
-export function onLockSettled(turn: Turn, { attempt, isHeld }: Omit<Event<'lockSettled'>, 'type'>): void {
+export function onLockSettled(turn: Transition, { attempt, isHeld }: Omit<Event<'lockSettled'>, 'type'>): void {
   const { flight } = turn.state;
   if (flight?.attempt !== attempt) run(turn, { type: 'endRefresh', attempt });
   else if (flight.step.kind === 'locking')
@@ -93,7 +78,7 @@ export function onLockSettled(turn: Turn, { attempt, isHeld }: Omit<Event<'lockS
 }
 
 /** The vault was read for this flight: before the request, or again after the server said no. */
-export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecord | null): void {
+export function onFlightVaultRead(turn: Transition, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
   knowStore(turn);
@@ -119,7 +104,7 @@ export function onFlightVaultRead(turn: Turn, flight: Flight, record: VaultRecor
   requireReauthentication(turn, held.stored, answer.reason);
 }
 
-function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultRecord | null): void {
+function sendOrAdopt(turn: Transition, flight: Flight, held: Active, record: VaultRecord | null): void {
   const session = record?.session;
   // What is stored is older than what this tab holds; the cookie is not.
   if (turn.state.unwritten) return send(turn, flight, held, held.stored, turn.state.stamp);
@@ -134,7 +119,7 @@ function sendOrAdopt(turn: Turn, flight: Flight, held: Active, record: VaultReco
 }
 
 /** Another tab has refreshed while this one waited for the lock or slept, or another session is stored. */
-function isDone(turn: Turn, flight: Flight, held: Active, session: StoredSession): boolean {
+function isDone(turn: Transition, flight: Flight, held: Active, session: StoredSession): boolean {
   const isAnother = session.sid !== held.stored.sid || session.sub !== held.stored.sub;
   const { access } = holdStored(session, 'verified', turn.now);
   const isToBeReplaced = flight.generation === turn.state.generation;
@@ -144,7 +129,7 @@ function isDone(turn: Turn, flight: Flight, held: Active, session: StoredSession
 }
 
 /** Takes over what another tab has written. A refresh that still waits for a lock ends if that is what it would read. */
-export function adoptNews(turn: Turn, news: VaultRecord): void {
+export function adoptNews(turn: Transition, news: VaultRecord): void {
   const { flight } = turn.state;
   const held = activePhase(turn);
   if (held && news.session && flight?.step.kind === 'locking' && isDone(turn, flight, held, news.session))
@@ -152,13 +137,13 @@ export function adoptNews(turn: Turn, news: VaultRecord): void {
   else adopt(turn, news);
 }
 
-function adoptAndLand(turn: Turn, flight: Flight, record: VaultRecord): void {
+function adoptAndLand(turn: Transition, flight: Flight, record: VaultRecord): void {
   endFlight(turn);
   observe(turn, { type: 'refresh.adopted', attempt: flight.attempt });
   adopt(turn, record);
 }
 
-function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, stamp: number): void {
+function send(turn: Transition, flight: Flight, held: Active, stored: StoredSession, stamp: number): void {
   const { state, now, policy, config } = turn;
   const { attempt } = flight;
   const isUserActive = config.isUserActive || state.isUserActive || flight.isUserActive;
@@ -177,7 +162,7 @@ function send(turn: Turn, flight: Flight, held: Active, stored: StoredSession, s
 }
 
 /** The token endpoint answered. */
-export function onAnswered(turn: Turn, { attempt, answer }: Event<'refreshAnswered'>): void {
+export function onAnswered(turn: Transition, { attempt, answer }: Event<'refreshAnswered'>): void {
   const { flight } = turn.state;
   const held = activePhase(turn);
   if (!held || flight?.attempt !== attempt || flight.step.kind !== 'requesting') return;
@@ -196,7 +181,7 @@ export function onAnswered(turn: Turn, { attempt, answer }: Event<'refreshAnswer
 const differs = (a: string | null, b: string | null): boolean => Boolean(a && b) && a !== b;
 
 function commit(
-  turn: Turn,
+  turn: Transition,
   flight: Flight,
   { sentAt, stamp, sent }: Extract<FlightStep, { kind: 'requesting' }>,
   stored: StoredSession,
@@ -240,7 +225,7 @@ export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instan
 
 /** The answer was written, or somebody else had written first. */
 export function onFlightVaultWritten(
-  turn: Turn,
+  turn: Transition,
   flight: Flight,
   isReplaced: boolean,
   record: VaultRecord | null,
@@ -259,7 +244,7 @@ export function onFlightVaultWritten(
 }
 
 /** Answers whether the refresh token is a new one. */
-function land(turn: Turn, flight: Flight, { held, access }: Committing, stamp: number): boolean {
+function land(turn: Transition, flight: Flight, { held, access }: Committing, stamp: number): boolean {
   const isRotated = activePhase(turn)?.stored.refreshToken !== held.stored.refreshToken;
   const durationMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
   endFlight(turn);
@@ -271,7 +256,7 @@ function land(turn: Turn, flight: Flight, { held, access }: Committing, stamp: n
 }
 
 /** There was no answer, or the vault or the lock did not answer: the session stays, and the refresh goes on or is tried later. */
-export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureCause): void {
+export function onFlightUnavailable(turn: Transition, attempt: number, cause: FailureCause): void {
   const { flight, stamp } = turn.state;
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
@@ -296,7 +281,7 @@ export function onFlightUnavailable(turn: Turn, attempt: number, cause: FailureC
 const DOUBTFUL_MS = 60_000;
 const DOUBTFUL_WITHOUT_TOKEN_MS = 5_000;
 
-function failFlight(turn: Turn, flight: Flight, { cause, retryAfterMs = null, words }: Failure): void {
+function failFlight(turn: Transition, flight: Flight, { cause, retryAfterMs = null, words }: Failure): void {
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   const isOutOfReach = OUT_OF_REACH.includes(cause);

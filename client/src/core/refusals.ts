@@ -1,5 +1,6 @@
 import type { Trial } from './state.ts';
-import { activePhase, canRefresh, observe, type Turn } from './turn.ts';
+import { canRefresh } from './stored-session.ts';
+import { activePhase, observe, type Transition } from './transition.ts';
 
 // A 401 is the token's, so that a newer one helps, or the endpoint's own, which no refresh cures.
 
@@ -19,7 +20,7 @@ const BEHIND_ASSUMED_MS = 3_000;
 const VERDICTS_MAX = 99;
 
 /** For how long the token is too young for the API's clock, in ms; 0: it is not. */
-function tooYoungMs({ state, now }: Turn, aheadMs: number | null): number {
+function tooYoungMs({ state, now }: Transition, aheadMs: number | null): number {
   const youngMs = aheadMs ?? BEHIND_ASSUMED_MS + state.tokenSinceMs - now.monotonicMs;
   return youngMs > 0 && youngMs <= BEHIND_MAX_MS ? youngMs : 0;
 }
@@ -28,7 +29,10 @@ function tooYoungMs({ state, now }: Turn, aheadMs: number | null): number {
  * Judges what became of a request. `null`: it is the caller's, for no other token would help. Else after how many ms the same token
  * is to be tried again; 0: only a newer one helps.
  */
-export function judgeTrial(turn: Turn, { generation, before, origin, url, verdict, aheadMs }: Trial): number | null {
+export function judgeTrial(
+  turn: Transition,
+  { generation, before, origin, url, verdict, aheadMs }: Trial,
+): number | null {
   const { state, now } = turn;
   const held = activePhase(turn);
   const isBare = verdict === 'bare';

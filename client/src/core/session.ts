@@ -16,31 +16,12 @@ import type {
   Trial,
   Waiter,
 } from './state.ts';
-import {
-  activePhase,
-  askForStage,
-  canRefresh,
-  endFlight,
-  failWaiters,
-  freshMs,
-  grant,
-  observe,
-  orderOf,
-  overOf,
-  refuse,
-  requireReauthentication,
-  revokeReplaced,
-  run,
-  settleWaiters,
-  sidOf,
-  signOut,
-  takeNumber,
-  takeWaiters,
-  usableAccess,
-  writeRecord,
-  writeVault,
-  type Turn,
-} from './turn.ts';
+import { endFlight, revokeReplaced, signOut } from './lifecycle.ts';
+import { askForStage, requireReauthentication } from './reauthentication.ts';
+import { canRefresh, freshMs, orderOf, sidOf, usableAccess } from './stored-session.ts';
+import { activePhase, observe, run, takeNumber, type Transition } from './transition.ts';
+import { overOf, writeRecord, writeVault } from './vault-writes.ts';
+import { failWaiters, grant, refuse, settleWaiters, takeWaiters } from './waiters.ts';
 import { onVaultRead, onVaultUnavailable, onVaultWritten, onVaultWrittenLate } from './vault-replies.ts';
 
 // The session machine. `transition` is the only way in which a session changes: no clock, no I/O, no promise, no randomness
@@ -92,16 +73,16 @@ export function transition(
   config: MachineConfig,
 ): readonly [state: SessionState, effects: readonly Effect[], wakeInMs: number] {
   const random = 'random' in event ? event.random : state.jitter;
-  const turn: Turn = { state: { ...state }, effects: [], now, random, policy, config };
+  const turn: Transition = { state: { ...state }, effects: [], now, random, policy, config };
   const { flight } = state;
   // Discard results that arrive after the deadline: the server's rotation interval relies on it.
   if (flight && hasPassed(flight.deadline, now)) onFlightUnavailable(turn, flight.attempt, 'timeout');
-  (reactions[event.type] as (turn: Turn, event: SessionEvent) => void)(turn, event);
+  (reactions[event.type] as (turn: Transition, event: SessionEvent) => void)(turn, event);
   return [turn.state, turn.effects, advance(turn)];
 }
 
 /** What each kind of event changes. */
-const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: Event<Type>) => void } = {
+const reactions: { readonly [Type in SessionEvent['type']]: (turn: Transition, event: Event<Type>) => void } = {
   woke: () => {},
   signalled: onSignal,
   tokenRequested: onTokenRequested,
@@ -121,7 +102,7 @@ const reactions: { readonly [Type in SessionEvent['type']]: (turn: Turn, event: 
   refreshFailed: (turn, { attempt }) => onFlightUnavailable(turn, attempt, 'network'),
 };
 
-function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
+function onSignal({ state, now }: Transition, { signal }: Event<'signalled'>): void {
   if (signal === 'user-active') state.isUserActive = true;
   else if (signal === 'offline') {
     state.isOffline = true;
@@ -141,7 +122,7 @@ function onSignal({ state, now }: Turn, { signal }: Event<'signalled'>): void {
   }
 }
 
-function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
+function onTokenRequested(turn: Transition, event: Event<'tokenRequested'>): void {
   const { caller, refusal } = event;
   const { state, now } = turn;
   const { owner } = state;
@@ -161,7 +142,7 @@ function onTokenRequested(turn: Turn, event: Event<'tokenRequested'>): void {
 }
 
 /** Hands a token to one caller, or parks its request. */
-function admit(turn: Turn, waiter: Waiter): void {
+function admit(turn: Transition, waiter: Waiter): void {
   const { state, now, policy } = turn;
   const { phase, flight, generation } = state;
   const { caller, newerThan, isForNetwork, stepUp, resource } = waiter;
@@ -183,7 +164,7 @@ const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
  * Something has answered: there is a network, and the outage may be over. Once only: while an API answers and the token endpoint
  * does not, the back-off is what keeps that from being asked all the time.
  */
-function judge(turn: Turn, trial: Trial): number | null {
+function judge(turn: Transition, trial: Trial): number | null {
   const { state } = turn;
   state.isOffline = false;
   if (state.isUnreached && !state.backoff?.isServerAsked) state.backoff = null;
@@ -191,7 +172,7 @@ function judge(turn: Turn, trial: Trial): number | null {
   return judgeTrial(turn, trial);
 }
 
-function onExtendRequested({ state }: Turn): void {
+function onExtendRequested({ state }: Transition): void {
   const { phase, flight } = state;
   if (phase.kind !== 'active') return;
   state.isUserActive = true;
@@ -203,7 +184,7 @@ function onExtendRequested({ state }: Turn): void {
   else if (flight?.cause !== 'extend') state.wanted = 'extend';
 }
 
-function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
+function onSignedIn(turn: Transition, { held }: Event<'signedIn'>): void {
   const { storing } = turn.state;
   const other = storing?.held ?? activePhase(turn);
   // Two sign-ins at once: the server counted this one first, and the later one stays.
@@ -218,7 +199,7 @@ function onSignedIn(turn: Turn, { held }: Event<'signedIn'>): void {
   writeVault(turn, operation, turn.state.stamp, held.stored);
 }
 
-function onSignOutRequested(turn: Turn, { extent }: Event<'signOutRequested'>): void {
+function onSignOutRequested(turn: Transition, { extent }: Event<'signOutRequested'>): void {
   const { phase, storing } = turn.state;
   if (phase.kind === 'signed-out' && !storing) return;
   signOut(turn, 'user');
@@ -226,7 +207,7 @@ function onSignOutRequested(turn: Turn, { extent }: Event<'signOutRequested'>): 
   if (storing) run(turn, { type: 'revoke', session: storing.held.stored });
 }
 
-function onReauthenticationFailed(turn: Turn, { stage, why }: Event<'reauthenticationFailed'>): void {
+function onReauthenticationFailed(turn: Transition, { stage, why }: Event<'reauthenticationFailed'>): void {
   const { state } = turn;
   const { phase, chain } = state;
   // Whoever is being signed in has succeeded in another way.
@@ -242,7 +223,7 @@ function onReauthenticationFailed(turn: Turn, { stage, why }: Event<'reauthentic
 type Due = readonly [inMs: number, act: () => void];
 
 /** Does what the facts call for, until nothing more is due; then says in how many ms something will be. */
-function advance(turn: Turn): number {
+function advance(turn: Transition): number {
   for (;;) {
     serveWaiters(turn);
     const agenda = agendaOf(turn);
@@ -253,7 +234,7 @@ function advance(turn: Turn): number {
   }
 }
 
-function serveWaiters(turn: Turn): void {
+function serveWaiters(turn: Transition): void {
   const { state, now } = turn;
   const { phase, asking, waiting } = state;
   if (!isStoreKnown(turn) && phase.kind !== 'restoring') {
@@ -270,7 +251,7 @@ function serveWaiters(turn: Turn): void {
 }
 
 /** Every deadline there is, in the order in which those that have passed are seen to. */
-function agendaOf(turn: Turn): readonly Due[] {
+function agendaOf(turn: Transition): readonly Due[] {
   const { state, now } = turn;
   const { phase, flight, unwritten } = state;
   const agenda: Due[] = [];
@@ -297,7 +278,7 @@ function agendaOf(turn: Turn): readonly Due[] {
 }
 
 /** A request that has waited long enough for a network, or for its token to be old enough, tries again. */
-function endPauses({ state, now }: Turn): void {
+function endPauses({ state, now }: Transition): void {
   state.waiting = state.waiting.map((waiter) =>
     waiter.pauseUntilMs > now.monotonicMs
       ? waiter
@@ -306,7 +287,7 @@ function endPauses({ state, now }: Turn): void {
 }
 
 /** The next warning that the session ends, or else the next look at the clocks: timers stand still while a device sleeps. */
-function warning(turn: Turn, held: Active): Due {
+function warning(turn: Transition, held: Active): Due {
   const { expiryWarningsMs, tickMs } = turn.policy;
   const leftMs = held.endsAt ? untilEither(held.endsAt, turn.now) : Infinity;
   const warn = (): void => {
@@ -317,7 +298,7 @@ function warning(turn: Turn, held: Active): Due {
 }
 
 /** The next refresh, as soon as it is allowed, or when there will be a reason for one. */
-function renewal(turn: Turn, held: Active): readonly Due[] {
+function renewal(turn: Transition, held: Active): readonly Due[] {
   const { state, now } = turn;
   if (state.flight || state.storing) return [];
   if (!canRefresh(turn, held.stored)) {

@@ -3,32 +3,16 @@ import { knowStore } from './known-store.ts';
 import { backOff } from './refresh-budget.ts';
 import { adoptNews, onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
 import type { Event, Held } from './state.ts';
-import {
-  adopt,
-  changeOwner,
-  hold,
-  holdStored,
-  isOver,
-  leave,
-  lookAgain,
-  nameOf,
-  nothingStored,
-  observe,
-  orderOf,
-  overOf,
-  readable,
-  revokeReplaced,
-  settleWaiters,
-  waitForVault,
-  writeLater,
-  writeRecord,
-  writeVault,
-  type Turn,
-} from './turn.ts';
+import { adopt, changeOwner, hold, leave, revokeReplaced } from './lifecycle.ts';
+import { lookAgain } from './reauthentication.ts';
+import { holdStored, nameOf, nothingStored, orderOf } from './stored-session.ts';
+import { observe, type Transition } from './transition.ts';
+import { isOver, overOf, readable, waitForVault, writeLater, writeRecord, writeVault } from './vault-writes.ts';
+import { settleWaiters } from './waiters.ts';
 
 // What the vault answered, and to whom: a restore, a sign-in, a sign-out, another tab's news, or a refresh.
 
-function finishSignIn(turn: Turn, held: Held, stamp: number): void {
+function finishSignIn(turn: Transition, held: Held, stamp: number): void {
   const { phase, owner } = turn.state;
   turn.state.storing = null;
   turn.state.isUserActive = false;
@@ -42,7 +26,7 @@ function finishSignIn(turn: Turn, held: Held, stamp: number): void {
   settleWaiters(turn, true);
 }
 
-export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'>): void {
+export function onVaultRead(turn: Transition, { operation, record }: Event<'vaultRead'>): void {
   const { state, config, now } = turn;
   const { flight } = state;
   state.vaultError = null;
@@ -72,7 +56,7 @@ export function onVaultRead(turn: Turn, { operation, record }: Event<'vaultRead'
   } else leave(turn, reason, stamp);
 }
 
-export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
+export function onVaultWritten(turn: Transition, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
   const { state } = turn;
   const { storing, flight, unwritten } = state;
   const stamp = record?.stamp ?? 0;
@@ -99,7 +83,7 @@ export function onVaultWritten(turn: Turn, { operation, isReplaced, record }: Ev
 }
 
 /** A locked keychain is not an empty one: whatever was asked of it is asked again. */
-export function onVaultUnavailable(turn: Turn, { operation, error = null }: Event<'vaultUnavailable'>): void {
+export function onVaultUnavailable(turn: Transition, { operation, error = null }: Event<'vaultUnavailable'>): void {
   const { state, now } = turn;
   const { storing, unwritten, stamp } = state;
   state.vaultError = error;
@@ -122,7 +106,7 @@ export function onVaultUnavailable(turn: Turn, { operation, error = null }: Even
 }
 
 /** The session that waits to be written is there after all: what other tabs make of it from here on counts. */
-export function onVaultWrittenLate({ state }: Turn, { record }: Event<'vaultWrittenLate'>): void {
+export function onVaultWrittenLate({ state }: Transition, { record }: Event<'vaultWrittenLate'>): void {
   const { unwritten } = state;
   if (!unwritten?.session || !record?.session || nameOf(record.session) !== nameOf(unwritten.session)) return;
   state.stamp = record.stamp;

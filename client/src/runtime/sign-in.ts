@@ -6,7 +6,7 @@ import type { Held } from '../core/state.ts';
 import type { Shell } from './shell.ts';
 import type { NoAnswer, Tokens } from '../core/token-result.ts';
 import { exchange } from './authorization-server.ts';
-import { nothingStored } from '../core/turn.ts';
+import { nothingStored } from '../core/stored-session.ts';
 import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeAnswer } from '../core/wire.ts';
 
 /** A user name and a password, as the user typed them. Never stored, never logged. */

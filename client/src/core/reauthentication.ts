@@ -1,0 +1,40 @@
+import { after } from './instant.ts';
+import { signOut, settleDown, leave, endFlight } from './lifecycle.ts';
+import type { StoredSession } from './ports.ts';
+import type { Chain, ReauthenticationReason, ReauthenticationStage, StepUp } from './state.ts';
+import { run, observe, activePhase, type Transition } from './transition.ts';
+
+// The stages by which the user authenticates again, when the session has ended or a resource asks for more.
+
+/** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */
+export function askForStage(
+  turn: Transition,
+  [stage, ...laterStages]: readonly ReauthenticationStage[],
+  failed: Chain['failed'],
+  stepUp: StepUp | null,
+): void {
+  const { state, config } = turn;
+  state.chain = stage ? { stage, laterStages, failed, stepUp } : null;
+  if (!stage) return;
+  const reason = state.phase.kind === 'reauth-required' ? state.phase.reason : 'step-up';
+  observe(turn, { type: 'reauthentication.required', stage, reason });
+  if (config.automaticStages.includes(stage)) run(turn, { type: 'reauthenticate', stage });
+}
+
+/** Another tab or process may be where the user signs in, and its news may not come: they never do between processes. */
+export function lookAgain({ state, now, policy }: Transition): void {
+  if (state.phase.kind === 'reauth-required') state.syncAt ??= after(now, policy.tickMs);
+}
+
+/** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
+export function requireReauthentication(turn: Transition, stored: StoredSession, reason: ReauthenticationReason): void {
+  // No session was ever shown. The server is not asked for the lost one again; for one that was only hoped for it is.
+  const probe = activePhase(turn)?.probe;
+  if (probe) return probe === 'never-signed-in' ? leave(turn, probe) : signOut(turn, probe);
+  turn.state.phase = { kind: 'reauth-required', stored, reason };
+  lookAgain(turn);
+  settleDown(turn);
+  endFlight(turn);
+  askForStage(turn, turn.config.stages, [], null);
+  if (!turn.state.chain) signOut(turn, reason);
+}

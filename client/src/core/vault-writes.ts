@@ -1,0 +1,87 @@
+import { after } from './instant.ts';
+import type { SignedOutReason, StoredSession, VaultRecord } from './ports.ts';
+import { backOff } from './refresh-budget.ts';
+import type { Unwritten } from './state.ts';
+import { orderOf, nameOf } from './stored-session.ts';
+import { takeNumber, run, observe, type Transition } from './transition.ts';
+
+// What this tab writes to the vault, and what it makes of the records that it finds there.
+
+export function writeVault(
+  turn: Transition,
+  operation: number,
+  stamp: number,
+  session: StoredSession | null,
+  endedReason: SignedOutReason | null = null,
+  endedAtMs: number | null = null,
+): void {
+  run(turn, { type: 'writeVault', operation, stamp, next: { session, endedReason, endedAtMs } });
+}
+
+/**
+ * A record as this tab understands it. One that cannot be opened says no more than an emptied vault; nor does a tombstone that was
+ * written late, for a sign-out before this tab's session began.
+ */
+export function readable({ state: { phase }, now }: Transition, record: VaultRecord | null): VaultRecord | null {
+  // The session of a probe has no known beginning.
+  const isKnown = 'stored' in phase && !('probe' in phase && phase.probe);
+  const startedAtMs = isKnown ? phase.stored.startedAtMs : 0;
+  const isLate = record?.session === null && startedAtMs > (record.endedAtMs ?? Infinity) && startedAtMs <= now.wallMs;
+  const isLost = record?.endedReason === 'storage-lost' || record?.sid !== undefined;
+  return isLate || isLost ? null : record;
+}
+
+/** The sessions that the user leaves here by signing out or in, and has left before, as far as the vault does not know. */
+export function overOf(turn: Transition): readonly string[] {
+  const { storing, unwritten } = turn.state;
+  const before = unwritten?.isUsersWill ? unwritten.over : [];
+  return [...before, ...(storing?.over ?? []), ...leftIn(turn).map(nameOf)];
+}
+
+/** The sessions of this tab: the one that is shown, and the sign-in that is still being stored. */
+export const leftIn = ({ state: { phase, storing } }: Transition): readonly StoredSession[] =>
+  [phase, storing?.held].flatMap((each) => (each && 'stored' in each ? each.stored : []));
+
+/**
+ * Whether what is stored is over: the user has signed in or out here since, and what other tabs make of the sessions before does
+ * not matter. A session that began here was never in the vault, so it cannot have been ended, nor lost, with what is there. And a
+ * sign-out holds for what cannot be read: a cookie may be left.
+ */
+export function isOver(turn: Transition, record: VaultRecord | null): boolean {
+  const { unwritten } = turn.state;
+  if (!unwritten?.isUsersWill) return false;
+  const { session, over } = unwritten;
+  if (!record?.session) return session !== null || !readable(turn, record);
+  const name = nameOf(record.session);
+  if (session && nameOf(session) === name) return false;
+  // Of two sign-ins the newer stays.
+  return over.includes(name) || (session !== null && orderOf(turn, record.session, session) < 0);
+}
+
+/** What is written. */
+export type Writing = Omit<Unwritten, 'operation' | 'retryAt'>;
+
+/**
+ * Writes by compare-and-swap on what this tab knew: a tombstone buries the session that was signed out of, not one that
+ * somebody began in another tab meanwhile.
+ */
+export function writeRecord(turn: Transition, writing: Writing): void {
+  const operation = takeNumber(turn);
+  turn.state.unwritten = { ...writing, operation, retryAt: null };
+  writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason, writing.endedAtMs);
+}
+
+/** The vault is not available now: writes when it is. */
+export function waitForVault(turn: Transition, writing: Writing): void {
+  turn.state.unwritten = { ...writing, operation: null, retryAt: after(turn.now, backOff(turn).parkedMs) };
+  observe(turn, { type: 'vault.unavailable' });
+}
+
+/** A session of which the vault knows nothing yet; `before`: what else it did not know. */
+export function writeLater(
+  turn: Transition,
+  session: StoredSession,
+  before: Pick<Unwritten, 'isUsersWill' | 'over'> | null,
+): void {
+  waitForVault(turn, { isUsersWill: false, over: [], ...before, session, reason: null, endedAtMs: null });
+}
