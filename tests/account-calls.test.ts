@@ -1,9 +1,9 @@
-// Account calls at a server whose tokens are for another API by default: with the real client and the real server.
-import { createAuthService, type AuthService } from 'holdfast';
-import { node } from 'holdfast/node';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+// Account calls at a server whose tokens are for another API by default: with the real client and the real server.
+import { createAuthService, type AuthService } from 'holdfast';
+import { node } from 'holdfast/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiServer, startRealServer, type RealServer } from './interop/real-server.ts';
 

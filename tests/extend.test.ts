@@ -1,9 +1,9 @@
-// "Extend", with the real client and the real server: a press moves the end of the session, however little it gains.
-import { createAuthService, type AuthService } from 'holdfast';
-import { node } from 'holdfast/node';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+// "Extend", with the real client and the real server: a press moves the end of the session, however little it gains.
+import { createAuthService, type AuthService } from 'holdfast';
+import { node } from 'holdfast/node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startRealServer, type RealServer } from './interop/real-server.ts';
 

@@ -6,8 +6,8 @@ import { foreignAnswers, type HttpAnswer } from 'holdfast';
 import { passkey, web } from 'holdfast/web';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createWorld, json } from '../client/src/testing/world.ts';
-import { createTestIssuer, TOKEN_ISSUER } from '../server/src/testing/issuer.ts';
 import { startTestServer, type TestServer } from '../server/src/testing/client.ts';
+import { createTestIssuer, TOKEN_ISSUER } from '../server/src/testing/issuer.ts';
 import { startStepCounter, type StepCounter } from './step-counter.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 

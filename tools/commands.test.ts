@@ -4,8 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { provideEngines, engineProjects } from './engines.mjs';
-import { root } from './steps.mjs';
 import { providePackages, requireNode } from './setup.mjs';
+import { root } from './steps.mjs';
 import { missingOnCi, parts, planRun, shortOmissions, slowBrowserFiles, tellOmissions, worlds } from './test-plan.mjs';
 import { countTests } from './vitest-report.mjs';
 

@@ -4,8 +4,8 @@
 // are the real ones. A change in the server needs a restart.
 import path from 'node:path';
 import process from 'node:process';
-import { endOnSignals, endWithNpm, reportFailure, root } from './steps.mjs';
 import { setup } from './setup.mjs';
+import { endOnSignals, endWithNpm, reportFailure, root } from './steps.mjs';
 
 endWithNpm();
 const stopListening = endOnSignals();

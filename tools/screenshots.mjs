@@ -6,8 +6,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { chromium } from 'playwright-core';
 import { provideChromium } from './chromium.mjs';
-import { CommandError, reportFailure, root, step } from './steps.mjs';
 import { setup } from './setup.mjs';
+import { CommandError, reportFailure, root, step } from './steps.mjs';
 
 /** @typedef {import('playwright-core').Browser} Browser @typedef {import('playwright-core').Page} Page */
 

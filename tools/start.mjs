@@ -2,8 +2,8 @@
 // `npm start`: makes the working tree ready, then runs the demo: PostgreSQL, the server and the web app, as one
 // process that ends as one.
 import process from 'node:process';
-import { endOnSignals, endWithNpm, reportFailure } from './steps.mjs';
 import { setup } from './setup.mjs';
+import { endOnSignals, endWithNpm, reportFailure } from './steps.mjs';
 
 endWithNpm();
 const stopListening = endOnSignals();

@@ -9,6 +9,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { provideChromium } from './chromium.mjs';
 import { provideEngines } from './engines.mjs';
+import { fingerprint, passedBefore, rememberPassed } from './passed-before.mjs';
+import { setup } from './setup.mjs';
 import {
   CommandError,
   endOnSignals,
@@ -19,8 +21,6 @@ import {
   runInstalled,
   secondsSince,
 } from './steps.mjs';
-import { setup } from './setup.mjs';
-import { fingerprint, passedBefore, rememberPassed } from './passed-before.mjs';
 import { checkIos } from './test-ios.mjs';
 import { checkNames, listOfNames, missingOnCi, planRun, projects, tellOmissions } from './test-plan.mjs';
 import { countTests } from './vitest-report.mjs';

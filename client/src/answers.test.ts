@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { HttpAnswer, Outbox, Vault } from './core/ports.ts';
+import type { TokenAnswer } from './core/token-result.ts';
 import { adopt } from './optional/adopt.ts';
 import { automaticStage } from './optional/automatic-stage.ts';
 import { foreignAnswers } from './optional/foreign-answers.ts';
-import type { HttpAnswer, Outbox, Vault } from './core/ports.ts';
 import { proofSigner } from './runtime/dpop.ts';
 import type { SignInMethod } from './runtime/sign-in.ts';
 import { startResource } from './testing/resource.ts';
@@ -22,7 +23,6 @@ import {
   watch,
 } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
-import type { TokenAnswer } from './core/token-result.ts';
 
 // What callers are told, and the server: every promise settles and says what happened, whatever an app or a port does. Each was
 // seen to fail.

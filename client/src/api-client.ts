@@ -1,10 +1,10 @@
 import type { AuthService } from './auth-service.ts';
 import { isOneShot, type AuthorizedInit } from './authorized-fetch.ts';
 import { HoldfastError } from './core/errors.ts';
-import type { TokenRequest } from './runtime/effect-runner.ts';
-import { untilOnline } from './until-online.ts';
 import { readRetryAfterMs } from './core/wire.ts';
+import type { TokenRequest } from './runtime/effect-runner.ts';
 import { unlessAborted } from './runtime/timeouts.ts';
+import { untilOnline } from './until-online.ts';
 
 /** When and how often a request is repeated. Idempotent methods only, or with an `Idempotency-Key` (RFC 9110 §9.2.2). */
 export type RetryPolicy = {

@@ -2,10 +2,10 @@
 // before it was mended.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient } from './api-client.ts';
-import { automaticStage } from './optional/automatic-stage.ts';
-import { foreignAnswers } from './optional/foreign-answers.ts';
 import { sessionPolicy } from './core/policy.ts';
 import type { Platform, Vault } from './core/ports.ts';
+import { automaticStage } from './optional/automatic-stage.ts';
+import { foreignAnswers } from './optional/foreign-answers.ts';
 import { proofSigner } from './runtime/dpop.ts';
 import type { SignInMethod } from './runtime/sign-in.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';

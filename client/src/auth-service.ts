@@ -2,8 +2,10 @@ import { createAuthorizedFetch, type AuthorizedFetch } from './authorized-fetch.
 import { HoldfastError } from './core/errors.ts';
 import { defaultPolicy, type CheckedPolicy } from './core/policy.ts';
 import type { Platform } from './core/ports.ts';
-import { postRevocation } from './runtime/revocation.ts';
+import type { SessionSnapshot } from './core/snapshot.ts';
 import type { Held, MachineConfig, Observation, ReauthenticationFailure, ReauthenticationStage } from './core/state.ts';
+import type { TokenAnswerReader } from './core/token-result.ts';
+import { readTokenAnswer, type WireConfig } from './core/wire.ts';
 import {
   disposed,
   disposeShell,
@@ -14,11 +16,9 @@ import {
   until,
   type TokenRequest,
 } from './runtime/effect-runner.ts';
+import { postRevocation } from './runtime/revocation.ts';
 import type { AutomaticStage, Shell } from './runtime/shell.ts';
 import { authenticate, type PasswordCredential, type SignInMethod } from './runtime/sign-in.ts';
-import type { SessionSnapshot } from './core/snapshot.ts';
-import type { TokenAnswerReader } from './core/token-result.ts';
-import { readTokenAnswer, type WireConfig } from './core/wire.ts';
 import { within } from './runtime/timeouts.ts';
 
 /** What `createAuthService` needs to know. */

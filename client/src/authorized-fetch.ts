@@ -1,11 +1,11 @@
 import { HoldfastError } from './core/errors.ts';
 import { orNull } from './core/or-null.ts';
 import type { GrantedToken, Trial } from './core/state.ts';
-import { dispatch, requestToken, tellObservers, type TokenRequest } from './runtime/effect-runner.ts';
-import type { Shell } from './runtime/shell.ts';
-import { hear, signProof } from './runtime/authorization-server.ts';
 import { freshMs } from './core/stored-session.ts';
 import { claimsOf } from './core/wire.ts';
+import { hear, signProof } from './runtime/authorization-server.ts';
+import { dispatch, requestToken, tellObservers, type TokenRequest } from './runtime/effect-runner.ts';
+import type { Shell } from './runtime/shell.ts';
 
 // A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
 

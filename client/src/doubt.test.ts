@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthServiceOptions } from './auth-service.ts';
-import { foreignAnswers } from './optional/foreign-answers.ts';
 import type { HttpAnswer, Platform } from './core/ports.ts';
+import { foreignAnswers } from './optional/foreign-answers.ts';
 import { ada, DUE, MINUTE, outcome, used, watch } from './testing/trouble.ts';
 import { createWorld, json, settle, type Tab, type World } from './testing/world.ts';
 

@@ -1,16 +1,16 @@
 // Authorization servers that nobody here wrote, with the whole AuthService: whoever has one keeps it, and nobody is signed out
 // for its habits.
 import { describe, expect, it } from 'vitest';
-import { adopt } from './optional/adopt.ts';
 import type { AuthServiceOptions } from './auth-service.ts';
+import type { HttpAnswer } from './core/ports.ts';
+import type { TokenAnswer, Tokens } from './core/token-result.ts';
+import { parseObject } from './core/wire.ts';
+import { adopt } from './optional/adopt.ts';
 import { signOutEverywhere } from './optional/everywhere.ts';
 import { foreignAnswers } from './optional/foreign-answers.ts';
-import type { HttpAnswer } from './core/ports.ts';
 import { FIRST_REFRESH_TOKEN, playForeignServer, type ForeignServer, type Habits } from './testing/foreign-server.ts';
 import { MINUTE } from './testing/trouble.ts';
 import { createWorld, json, type Tab, type World } from './testing/world.ts';
-import type { TokenAnswer, Tokens } from './core/token-result.ts';
-import { parseObject } from './core/wire.ts';
 
 const issuer = 'https://id.example/realms/notes';
 const tokenEndpoint = `${issuer}/token`;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { readTokenAnswer } from './core/wire.ts';
 import { foreignAnswers } from './optional/foreign-answers.ts';
 import { ada, asBob, bob, DUE, MINUTE, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
-import { readTokenAnswer } from './core/wire.ts';
 
 // A sign-out can reach storage late: storage was locked, or the tab was frozen. Whoever has signed in since stays signed in.
 

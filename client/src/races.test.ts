@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Vault } from './core/ports.ts';
 import { adopt } from './optional/adopt.ts';
 import { automaticStage } from './optional/automatic-stage.ts';
 import { signOutEverywhere } from './optional/everywhere.ts';
-import type { Vault } from './core/ports.ts';
 import type { SignInMethod } from './runtime/sign-in.ts';
 import {
   ada,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthServiceOptions } from './auth-service.ts';
 import { HoldfastError } from './core/errors.ts';
-import { signOutEverywhere } from './optional/everywhere.ts';
 import type { Platform, Vault } from './core/ports.ts';
+import { signOutEverywhere } from './optional/everywhere.ts';
 import { ada, asBob, bob, MINUTE, outcome, pass, refreshes, watch } from './testing/trouble.ts';
 import { createWorld, json, settle, type Answer, type Tab, type World } from './testing/world.ts';
 

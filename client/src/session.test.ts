@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { adopt } from './optional/adopt.ts';
-import { automaticStage } from './optional/automatic-stage.ts';
 import { defaultPolicy, sessionPolicy } from './core/policy.ts';
 import type { Platform } from './core/ports.ts';
+import { adopt } from './optional/adopt.ts';
+import { automaticStage } from './optional/automatic-stage.ts';
 import { proofSigner } from './runtime/dpop.ts';
 import type { SignInMethod } from './runtime/sign-in.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { AuthService } from './auth-service.ts';
 import { sessionPolicy } from './core/policy.ts';
 import type { Vault } from './core/ports.ts';
+import { watchedSignals } from './platform/watched-signals.ts';
 import { proofSigner } from './runtime/dpop.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
-import { watchedSignals } from './platform/watched-signals.ts';
 
 // A tab, a worker or a second process holds the session. Another one signs out, and the next user signs in. Once the news has
 // arrived, or after a pause of a second, nothing of the first user leaves.

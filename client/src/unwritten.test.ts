@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { adopt } from './optional/adopt.ts';
 import type { HttpRequest, Outbox, Transport, Vault } from './core/ports.ts';
+import { adopt } from './optional/adopt.ts';
 import { ada, MINUTE, never, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
 

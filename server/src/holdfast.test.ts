@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createHoldfast } from './holdfast.ts';
 import { MIGRATIONS } from './postgres/migrations.ts';
 import { ISSUER, serverOptions, startTestServer, toTokens, type TestServer } from './testing/client.ts';

@@ -2,6 +2,26 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
 import { pino } from 'pino';
+import { reportAnswer, startReporting, type Reporting } from './audit/reporting.ts';
+import { registerWebhooks, type WebhookRegistration } from './audit/webhooks.ts';
+import { createDpopNonces } from './dpop/dpop-nonce.ts';
+import { createProofVerifier, type ProofVerifier } from './dpop/dpop.ts';
+import type { ResourceRequest } from './dpop/token-binding.ts';
+import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
+import type { EndpointParts } from './http/endpoint.ts';
+import { createFetchHandler } from './http/fetch-handler.ts';
+import { createNodeListener } from './http/node-listener.ts';
+import { createAddressLimit } from './http/rate-limit.ts';
+import { answerRequest, answerUnknownPath, routeOf } from './http/router.ts';
+import { clientAddressOf } from './kernel/client-address.ts';
+import { createDrain } from './kernel/drain.ts';
+import { HoldfastError } from './kernel/errors.ts';
+import type { HoldfastEvent } from './kernel/events.ts';
+import type { HttpRequest, HttpResponse } from './kernel/http-message.ts';
+import { createKeyRing, type KeyRing } from './kernel/key-ring.ts';
+import { resolvePolicy, type Policy } from './kernel/policy.ts';
+import { traceRequest } from './kernel/tracing.ts';
+import { loadSigningKeys } from './keys/signing-keys.ts';
 import {
   createAuditLog,
   createSessionAdministration,
@@ -11,32 +31,10 @@ import {
   type SessionAdministration,
   type Webhooks,
 } from './operations/administration.ts';
-import { createAccessTokens, type AccessTokenVerdict } from './tokens/access-token.ts';
-import { isAudience } from './registrations/audiences.ts';
-import { createAuthorizationCodes } from './sessions/authorization-codes.ts';
-import { isOrigin, registerClients, type ClientRegistration } from './registrations/clients.ts';
-import { createProofVerifier, type ProofVerifier } from './dpop/dpop.ts';
-import { createDpopNonces } from './dpop/dpop-nonce.ts';
-import { createDrain } from './kernel/drain.ts';
-import { HoldfastError } from './kernel/errors.ts';
-import type { HoldfastEvent } from './kernel/events.ts';
 import { createFaultLog, type FaultLog } from './operations/fault-log.ts';
-import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
-import type { EndpointParts } from './http/endpoint.ts';
-import { createFetchHandler } from './http/fetch-handler.ts';
-import type { HttpRequest, HttpResponse } from './kernel/http-message.ts';
-import { createNodeListener } from './http/node-listener.ts';
-import { clientAddressOf } from './kernel/client-address.ts';
-import { createAddressLimit } from './http/rate-limit.ts';
-import { answerRequest, answerUnknownPath, routeOf } from './http/router.ts';
-import { createIntrospection } from './sessions/introspection.ts';
-import { createKeyRing, type KeyRing } from './kernel/key-ring.ts';
 import { startMaintenance } from './operations/maintenance.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { createOperation } from './operations/operation.ts';
-import { createPasswords } from './users/passwords.ts';
-import { createPeople } from './users/people.ts';
-import { resolvePolicy, type Policy } from './kernel/policy.ts';
 import {
   closeConnections,
   longestTransactionMs,
@@ -48,17 +46,19 @@ import { deleteExpired } from './postgres/housekeeping.ts';
 import { migrate } from './postgres/migrations.ts';
 import { createRevocationReading } from './postgres/revocation-reading.ts';
 import { openStore } from './postgres/store.ts';
-import type { MassEndings } from './sessions/mass-endings.ts';
-import { reportAnswer, startReporting, type Reporting } from './audit/reporting.ts';
+import { isAudience } from './registrations/audiences.ts';
+import { isOrigin, registerClients, type ClientRegistration } from './registrations/clients.ts';
 import { registerResourceServers, type ResourceServerRegistration } from './registrations/resource-servers.ts';
+import { createAuthorizationCodes } from './sessions/authorization-codes.ts';
+import { createIntrospection } from './sessions/introspection.ts';
+import type { MassEndings } from './sessions/mass-endings.ts';
 import { createRevocationFeed } from './sessions/revocation-feed.ts';
 import { createSessions } from './sessions/sessions.ts';
-import { loadSigningKeys } from './keys/signing-keys.ts';
-import type { ResourceRequest } from './dpop/token-binding.ts';
-import { traceRequest } from './kernel/tracing.ts';
 import type { Store } from './storage/store.ts';
+import { createAccessTokens, type AccessTokenVerdict } from './tokens/access-token.ts';
+import { createPasswords } from './users/passwords.ts';
+import { createPeople } from './users/people.ts';
 import type { Users } from './users/users.ts';
-import { registerWebhooks, type WebhookRegistration } from './audit/webhooks.ts';
 
 /** Where messages for operators go. pino fits as it is. */
 export type Logger = {

@@ -1,8 +1,8 @@
 import type { HoldfastFact } from '../../server/src/kernel/events.ts';
 import type { RotationCandidate } from '../../server/src/storage/store.ts';
 import type { Scheduler } from './scheduler.ts';
-import { LIFE_MS } from './setup.ts';
 import type { SessionRow } from './session-table.ts';
+import { LIFE_MS } from './setup.ts';
 import type { StateName } from './states.ts';
 
 /** A promise of the system that a run has seen broken. */

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { createAuthService, type AuthService } from '../../client/src/auth-service.ts';
-import { markedVault } from '../../client/src/platform/marked-vault.ts';
 import { withoutRevocation, withRevocation } from '../../client/src/core/outbox.ts';
 import {
   type HttpAnswer,
@@ -12,6 +11,7 @@ import {
   type HttpRequest,
 } from '../../client/src/core/ports.ts';
 import type { SessionState } from '../../client/src/core/state.ts';
+import { markedVault } from '../../client/src/platform/marked-vault.ts';
 import type { HttpResponse } from '../../server/src/kernel/http-message.ts';
 import { createServer } from './chain-server.ts';
 import { CLIENTS, ISSUER, USERS, type Cluster, type UserName } from './cluster.ts';

@@ -1,17 +1,17 @@
-import type { AccessTokens } from '../../server/src/tokens/access-token.ts';
-import { createAuthorizationCodes } from '../../server/src/sessions/authorization-codes.ts';
-import { registerClients, type Clients } from '../../server/src/registrations/clients.ts';
-import type { HoldfastFact } from '../../server/src/kernel/events.ts';
 import type { EndpointParts } from '../../server/src/http/endpoint.ts';
+import type { HoldfastFact } from '../../server/src/kernel/events.ts';
 import type { HttpRequest, HttpResponse } from '../../server/src/kernel/http-message.ts';
 import { createKeyRing, type KeyRing } from '../../server/src/kernel/key-ring.ts';
 import type { Policy, SessionLifetimes } from '../../server/src/kernel/policy.ts';
+import { registerClients, type Clients } from '../../server/src/registrations/clients.ts';
+import { createAuthorizationCodes } from '../../server/src/sessions/authorization-codes.ts';
 import type { MassEndings } from '../../server/src/sessions/mass-endings.ts';
 import { createSessions } from '../../server/src/sessions/sessions.ts';
 import type { MassEndingStore } from '../../server/src/storage/subject-store.ts';
+import type { AccessTokens } from '../../server/src/tokens/access-token.ts';
 import type { Connection } from './database.ts';
-import type { Random } from './random.ts';
 import { answer, type Authenticate } from './gateway.ts';
+import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Tables } from './session-table.ts';
 

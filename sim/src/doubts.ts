@@ -1,5 +1,5 @@
-import type { Observation } from '../../client/src/core/state.ts';
 import type { SessionSnapshot } from '../../client/src/core/snapshot.ts';
+import type { Observation } from '../../client/src/core/state.ts';
 import type { Books } from './books.ts';
 import type { Ground } from './process.ts';
 import type { Tab } from './tab.ts';

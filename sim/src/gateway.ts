@@ -1,12 +1,12 @@
-import type { Client } from '../../server/src/registrations/clients.ts';
-import type { SignIn } from '../../server/src/sessions/authorization-codes.ts';
 import { errorResponse, json, OAuthError, toOAuthError } from '../../server/src/http/answers.ts';
 import type { EndpointParts, FormEndpoint, FormRequest } from '../../server/src/http/endpoint.ts';
-import { readForm, requireParameter } from '../../server/src/http/form.ts';
-import type { HttpRequest, HttpResponse } from '../../server/src/kernel/http-message.ts';
-import { refuseForgery } from '../../server/src/http/origin.ts';
 import { REVOCATION_ENDPOINT } from '../../server/src/http/endpoints/revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from '../../server/src/http/endpoints/token-endpoint.ts';
+import { readForm, requireParameter } from '../../server/src/http/form.ts';
+import { refuseForgery } from '../../server/src/http/origin.ts';
+import type { HttpRequest, HttpResponse } from '../../server/src/kernel/http-message.ts';
+import type { Client } from '../../server/src/registrations/clients.ts';
+import type { SignIn } from '../../server/src/sessions/authorization-codes.ts';
 
 /** Whether a user name and a password go together; `null` if not. */
 export type Authenticate = (username: string, password: string) => { readonly sub: string } | null;

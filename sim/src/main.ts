@@ -3,8 +3,8 @@ import { readArguments } from './arguments.ts';
 import { compareRules } from './compare.ts';
 import { exploreWorlds } from './explore-command.ts';
 import { runMutants } from './mutant-run.ts';
-import { playOne } from './play-one.ts';
 import { playMany } from './play-many.ts';
+import { playOne } from './play-one.ts';
 import { type Bundle, say } from './seeds.ts';
 
 const OPTIONS = [

@@ -1,8 +1,8 @@
 import fs from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../bundle.mjs';
-import { runJob, runSeeds, sumUp } from './crew.ts';
 import { CHAIN_MUTANTS } from './chain-mutants.ts';
+import { runJob, runSeeds, sumUp } from './crew.ts';
 import { CHAIN_WORLDS, exploreApart } from './explore-command.ts';
 import { explore } from './explore.ts';
 import { MUTANTS } from './mutants.ts';

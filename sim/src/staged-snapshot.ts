@@ -1,5 +1,5 @@
-import type { SessionState } from '../../client/src/core/state.ts';
 import { takeSnapshot as take, type SessionSnapshot } from '../../client/src/core/snapshot.ts';
+import type { SessionState } from '../../client/src/core/state.ts';
 
 // Stands in for the client's snapshots in the bundle: the same verdict without writing both down as JSON after every event,
 // which took an eighth of a run. It also remembers of which state a snapshot was taken, where a world is explored.

@@ -1,7 +1,7 @@
 import { HoldfastError } from '../../client/src/core/errors.ts';
-import { markedVault, type Marker } from '../../client/src/platform/marked-vault.ts';
 import { withoutRevocation, withRevocation } from '../../client/src/core/outbox.ts';
 import type { Outbox, Platform, Revocation, StoredSession, Vault, VaultRecord } from '../../client/src/core/ports.ts';
+import { markedVault, type Marker } from '../../client/src/platform/marked-vault.ts';
 import { runTask, type Ground, type Process } from './process.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
 import type { StoreKind } from './setup.ts';

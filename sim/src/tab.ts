@@ -1,22 +1,22 @@
 import { createHash } from 'node:crypto';
 import { createApiClient, type ApiClient } from '../../client/src/api-client.ts';
 import { createAuthService, type AuthService } from '../../client/src/auth-service.ts';
-import { automaticStage } from '../../client/src/optional/automatic-stage.ts';
 import { HoldfastError } from '../../client/src/core/errors.ts';
-import { foreignAnswers } from '../../client/src/optional/foreign-answers.ts';
 import type { HttpAnswer, Platform, Transport } from '../../client/src/core/ports.ts';
-import type { Observation } from '../../client/src/core/state.ts';
-import type { SignInMethod } from '../../client/src/runtime/sign-in.ts';
 import type { SessionSnapshot } from '../../client/src/core/snapshot.ts';
+import type { Observation } from '../../client/src/core/state.ts';
+import { automaticStage } from '../../client/src/optional/automatic-stage.ts';
+import { foreignAnswers } from '../../client/src/optional/foreign-answers.ts';
+import type { SignInMethod } from '../../client/src/runtime/sign-in.ts';
 import type { Books, Call } from './books.ts';
 import { CLIENTS, FILES, ISSUER } from './cluster.ts';
 import type { Dialect } from './dialect.ts';
 import type { Extension } from './extensions.ts';
 import type { Locks } from './locks.ts';
-import type { Prices } from './prices.ts';
 import type { Network } from './network.ts';
-import { followRefusals, type RefusalWatch } from './refused-store.ts';
+import type { Prices } from './prices.ts';
 import { processClock, runTask, type DeviceClock, type Ground, type Process } from './process.ts';
+import { followRefusals, type RefusalWatch } from './refused-store.ts';
 import type { Storage } from './storage.ts';
 
 /** A running tab: a process with the real client in it. */

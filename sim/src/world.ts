@@ -1,14 +1,14 @@
 import type { Buffer } from 'node:buffer';
-import { DEFAULT_POLICY, type Policy } from '../../server/src/kernel/policy.ts';
 import type { Observation } from '../../client/src/core/state.ts';
-import { judgeSignOut } from './chains.ts';
+import { DEFAULT_POLICY, type Policy } from '../../server/src/kernel/policy.ts';
 import { createBooks, type Books, type Violation } from './books.ts';
+import { judgeSignOut } from './chains.ts';
 import { createCluster, USERS, type Cluster } from './cluster.ts';
 import { createDatabase, type Connection, type Database, type DatabaseWatch } from './database.ts';
 import { createDevice, type Device } from './device.ts';
+import { extend, judgeExtension } from './extensions.ts';
 import { judgeAwakening, judgeCalls, judgeRefreshes } from './judgement.ts';
 import { revokeSome, startMishaps } from './mishaps.ts';
-import { extend, judgeExtension } from './extensions.ts';
 import { createNetwork } from './network.ts';
 import { createPrices } from './prices.ts';
 import { runTask, type Ground } from './process.ts';

@@ -1,8 +1,8 @@
+import { create, isAxiosError, type AxiosInstance, type AxiosRequestConfig } from 'axios';
+import { createAuthService } from 'holdfast';
 // Runs in the page: axios alone and axios with a session, within reach of a test.
 import { attach } from 'holdfast/axios';
-import { createAuthService } from 'holdfast';
 import { web } from 'holdfast/web';
-import { create, isAxiosError, type AxiosInstance, type AxiosRequestConfig } from 'axios';
 
 /** The functions of a page with axios that a test can call. */
 export type AxiosPage = {

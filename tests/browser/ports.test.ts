@@ -3,8 +3,8 @@ import type { Signal, Transport } from 'holdfast';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cryptoContract } from '../../client/src/testing/crypto-contract.ts';
-import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
 import { deviceSecretContract } from '../../client/src/testing/device-secret-contract.ts';
+import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
 import { outboxContract } from '../../client/src/testing/outbox-contract.ts';
 import { proofSignerContract } from '../../client/src/testing/proof-signer-contract.ts';
 import { announceContract, signalsContract } from '../../client/src/testing/signals-contract.ts';
@@ -12,7 +12,6 @@ import { transportContract } from '../../client/src/testing/transport-contract.t
 import { sharedVaultContract, vaultContract } from '../../client/src/testing/vault-contract.ts';
 import { launchBareChromium, type BareChromium } from './chromium.ts';
 import { launchProfiles, type Profiles } from './profiles.ts';
-import { sealingContract } from './sealing-contract.ts';
 import {
   announcerOf,
   cryptoOf,
@@ -25,6 +24,7 @@ import {
   vaultOf,
   type PortsPage,
 } from './remote-ports.ts';
+import { sealingContract } from './sealing-contract.ts';
 
 /** Everything that a platform can notice. */
 const NOTICED = [

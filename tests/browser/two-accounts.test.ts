@@ -3,8 +3,8 @@
 import type { SessionSnapshot } from 'holdfast';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { user as ada } from './stage.ts';
 import type { StageMode } from './stage-page.ts';
+import { user as ada } from './stage.ts';
 import { inContext, pageUrl, passDeviceTime } from './tabs.ts';
 import { context, emptyStorage, stage, useStage } from './use-stage.ts';
 

@@ -1,6 +1,6 @@
-import type { ReactElement } from 'react';
 import { StatusBar } from 'expo-status-bar';
 import { AuthProvider, SessionGate } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { SafeAreaProvider } from 'react-native-safe-area-context';
 import { Brand } from './design/brand.tsx';
 import { Panel } from './design/panel.tsx';

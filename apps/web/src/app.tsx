@@ -1,5 +1,5 @@
-import type { ReactElement } from 'react';
 import { AuthProvider, SessionGate } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { RestoringPage } from './page/restoring-page.tsx';
 import { SignedInPage } from './page/signed-in-page.tsx';
 import { auth } from './session/session.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { defaultPolicy, sessionPolicy, type CheckedPolicy } from './policy.ts';
 import { createWorld } from '../testing/world.ts';
+import { defaultPolicy, sessionPolicy, type CheckedPolicy } from './policy.ts';
 
 describe('a policy', () => {
   it('keeps the default of what it does not name', () => {

@@ -1,12 +1,12 @@
-import { isStoreKnown, knowStore } from './known-store.ts';
 import { after, type Instant } from './instant.ts';
-import { backOff, payForRefresh, refreshAllowedInMs } from './refresh-budget.ts';
-import type { StoredSession, VaultRecord } from './ports.ts';
-import type { Active, Event, Flight, FlightStep, Held, Observation, RefreshCause } from './state.ts';
-import type { NoAnswer, Tokens } from './token-result.ts';
+import { isStoreKnown, knowStore } from './known-store.ts';
 import { adopt, endFlight, hold } from './lifecycle.ts';
+import type { StoredSession, VaultRecord } from './ports.ts';
 import { requireReauthentication } from './reauthentication.ts';
+import { backOff, payForRefresh, refreshAllowedInMs } from './refresh-budget.ts';
+import type { Active, Event, Flight, FlightStep, Held, Observation, RefreshCause } from './state.ts';
 import { canRefresh, freshMs, holdStored, isSameMoment, usableAccess } from './stored-session.ts';
+import type { NoAnswer, Tokens } from './token-result.ts';
 import { activePhase, observe, run, type Transition } from './transition.ts';
 import { isOver, readable, writeLater, writeVault } from './vault-writes.ts';
 import { failWaiters, settleWaiters } from './waiters.ts';

@@ -1,7 +1,9 @@
 import { after, hasPassed, untilBoth, untilEither, type Instant } from './instant.ts';
 import { isStoreKnown } from './known-store.ts';
-import { refreshAllowedInMs } from './refresh-budget.ts';
+import { endFlight, revokeReplaced, signOut } from './lifecycle.ts';
 import type { SessionPolicy } from './policy.ts';
+import { askForStage, requireReauthentication } from './reauthentication.ts';
+import { refreshAllowedInMs } from './refresh-budget.ts';
 import { onAnswered, onFlightUnavailable, onLockSettled, startFlight } from './refresh-flight.ts';
 import { judgeTrial } from './refusals.ts';
 import type {
@@ -16,13 +18,11 @@ import type {
   Trial,
   Waiter,
 } from './state.ts';
-import { endFlight, revokeReplaced, signOut } from './lifecycle.ts';
-import { askForStage, requireReauthentication } from './reauthentication.ts';
 import { canRefresh, freshMs, orderOf, sidOf, usableAccess } from './stored-session.ts';
 import { activePhase, observe, run, takeNumber, type Transition } from './transition.ts';
+import { onVaultRead, onVaultUnavailable, onVaultWritten, onVaultWrittenLate } from './vault-replies.ts';
 import { overOf, writeRecord, writeVault } from './vault-writes.ts';
 import { failWaiters, grant, refuse, settleWaiters, takeWaiters } from './waiters.ts';
-import { onVaultRead, onVaultUnavailable, onVaultWritten, onVaultWrittenLate } from './vault-replies.ts';
 
 // The session machine. `transition` is the only way in which a session changes: no clock, no I/O, no promise, no randomness
 // of its own. Events change the facts; `advance` then does whatever the facts call for, so that no event can forget to.

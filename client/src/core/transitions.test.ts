@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { configOf, outcomesOf, START, states } from '../testing/machine-states.ts';
 import { defaultPolicy } from './policy.ts';
 import { describe as describeState, initialState, transition } from './session.ts';
 import type { SessionEvent, SessionState } from './state.ts';
-import { configOf, outcomesOf, START, states } from '../testing/machine-states.ts';
 
 // Every state of the machine against every event, for a session whose refresh token is handed out in the body; what differs with
 // a cookie or without a refresh token is in transitions-by-delivery.test.ts, and what time does by itself in

@@ -1,10 +1,10 @@
 import { after, hasPassed } from './instant.ts';
 import { knowStore } from './known-store.ts';
+import { adopt, changeOwner, hold, leave, revokeReplaced } from './lifecycle.ts';
+import { lookAgain } from './reauthentication.ts';
 import { backOff } from './refresh-budget.ts';
 import { adoptNews, onFlightUnavailable, onFlightVaultRead, onFlightVaultWritten } from './refresh-flight.ts';
 import type { Event, Held } from './state.ts';
-import { adopt, changeOwner, hold, leave, revokeReplaced } from './lifecycle.ts';
-import { lookAgain } from './reauthentication.ts';
 import { holdStored, nameOf, nothingStored, orderOf } from './stored-session.ts';
 import { observe, type Transition } from './transition.ts';
 import { isOver, overOf, readable, waitForVault, writeLater, writeRecord, writeVault } from './vault-writes.ts';

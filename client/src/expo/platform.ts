@@ -1,5 +1,5 @@
-import { fetchTransport } from '../platform/fetch-transport.ts';
 import type { Platform } from '../core/ports.ts';
+import { fetchTransport } from '../platform/fetch-transport.ts';
 import { timerClock } from '../platform/timer-clock.ts';
 import { warnOnce } from '../platform/warn-once.ts';
 import { watchedSignals } from '../platform/watched-signals.ts';

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Platform, Vault } from '../core/ports.ts';
+import { deviceSecretContract } from '../testing/device-secret-contract.ts';
 import type { KeychainItem } from '../testing/fake-keychain.ts';
 import { createFakePhone, type FakePhone } from '../testing/fake-phone.ts';
-import { deviceSecretContract } from '../testing/device-secret-contract.ts';
 import { outboxContract } from '../testing/outbox-contract.ts';
 import { storedSession } from '../testing/stored-session.ts';
-import { settle } from '../testing/world.ts';
 import { sharedVaultContract, vaultContract } from '../testing/vault-contract.ts';
+import { settle } from '../testing/world.ts';
 import type { Protection } from './keychain.ts';
 import { createExpoPlatform, type ExpoOptions, type ExpoPlatform } from './platform.ts';
 

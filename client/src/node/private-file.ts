@@ -1,5 +1,5 @@
-import { open, rename } from 'node:fs/promises';
 import { renameSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { createLock, type HeldLock } from './lock.ts';
 import { readPrivateFile, storageError, type Warn } from './private-path.ts';

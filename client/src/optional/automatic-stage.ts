@@ -1,7 +1,7 @@
 import type { ReauthenticationStage } from '../core/state.ts';
 import { dispatch, until } from '../runtime/effect-runner.ts';
-import type { AutomaticStage, Shell } from '../runtime/shell.ts';
 import { postRevocation } from '../runtime/revocation.ts';
+import type { AutomaticStage, Shell } from '../runtime/shell.ts';
 import { authenticate, type SignInMethod } from '../runtime/sign-in.ts';
 import { whyFailed } from '../runtime/why-failed.ts';
 

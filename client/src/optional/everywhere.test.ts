@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthService } from '../auth-service.ts';
-import { signOutEverywhere } from './everywhere.ts';
-import { memoryOutbox } from '../platform/memory-vault.ts';
 import type { HttpAnswer, Platform, Revocation } from '../core/ports.ts';
+import { memoryOutbox } from '../platform/memory-vault.ts';
 import { ada, asBob, bob, DUE, MINUTE, never, outcome, pass, revoked, watch } from '../testing/trouble.ts';
 import { createWorld, json, settle, type World } from '../testing/world.ts';
+import { signOutEverywhere } from './everywhere.ts';
 
 // Who signs out everywhere wants to be gone here at once, and everywhere as soon as the server can be told.
 

@@ -1,7 +1,7 @@
 import { signOut, type AuthService } from '../auth-service.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { isDefinite } from '../runtime/revocation.ts';
 import { requestToken } from '../runtime/effect-runner.ts';
+import { isDefinite } from '../runtime/revocation.ts';
 import type { Shell } from '../runtime/shell.ts';
 import { within } from '../runtime/timeouts.ts';
 

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { adopt } from './adopt.ts';
-import { foreignAnswers } from './foreign-answers.ts';
 import type { HttpAnswer } from '../core/ports.ts';
 import { createWorld } from '../testing/world.ts';
+import { adopt } from './adopt.ts';
+import { foreignAnswers } from './foreign-answers.ts';
 
 const answer = (body: object): HttpAnswer => ({ status: 200, headers: {}, body: JSON.stringify(body) });
 

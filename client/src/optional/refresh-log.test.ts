@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createRefreshLog } from './refresh-log.ts';
 import { createWorld, json, type Tab, type World } from '../testing/world.ts';
+import { createRefreshLog } from './refresh-log.ts';
 
 /** A signed-in tab whose log starts after the sign-in. */
 async function setUp(): Promise<{ world: World; tab: Tab; lines: string[] }> {

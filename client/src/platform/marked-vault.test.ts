@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { markedVault, type Marker } from './marked-vault.ts';
-import { memoryVault } from './memory-vault.ts';
 import type { Vault } from '../core/ports.ts';
 import { storedSession } from '../testing/stored-session.ts';
 import { ada } from '../testing/trouble.ts';
 import { createWorld, json, type World } from '../testing/world.ts';
+import { markedVault, type Marker } from './marked-vault.ts';
+import { memoryVault } from './memory-vault.ts';
 
 // Where the refresh token is in a cookie, only the server can say whether there is a session. It is asked where there may be one,
 // and not where there cannot be: a first visit would else begin with an error in the console.

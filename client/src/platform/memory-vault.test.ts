@@ -1,7 +1,7 @@
-import { memoryDeviceSecret, memoryOutbox, memoryVault } from './memory-vault.ts';
 import { deviceSecretContract } from '../testing/device-secret-contract.ts';
 import { outboxContract } from '../testing/outbox-contract.ts';
 import { vaultContract } from '../testing/vault-contract.ts';
+import { memoryDeviceSecret, memoryOutbox, memoryVault } from './memory-vault.ts';
 
 const close = (): Promise<void> => Promise.resolve();
 

@@ -1,7 +1,7 @@
 import type { AuthService } from '../auth-service.ts';
 import { HoldfastError } from '../core/errors.ts';
-import { whyFailed } from '../runtime/why-failed.ts';
 import { encodeForm } from '../core/wire.ts';
+import { whyFailed } from '../runtime/why-failed.ts';
 
 // What the two ceremonies of WebAuthn are made of wherever they run: what the server says, what it is told, how it is put.
 

@@ -2,8 +2,8 @@
 // What would be lost: a user who mistyped a password, or has no finger free, and is signed out for it.
 import { act, type ReactElement } from 'react';
 import { describe, expect, it } from 'vitest';
-import type { HttpRequest, SignInMethod, Vault } from '../index.ts';
 import { sessionPolicy } from '../core/policy.ts';
+import type { HttpRequest, SignInMethod, Vault } from '../index.ts';
 import { mount } from '../testing/mount.tsx';
 import { createWorld, json, settle } from '../testing/world.ts';
 import { useExpiryWarning, useReauthentication, useSignIn, type Reauthentication, type SignIn } from './index.ts';

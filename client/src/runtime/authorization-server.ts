@@ -1,7 +1,7 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { HeardHeaders, HttpAnswer, HttpRequest } from '../core/ports.ts';
-import type { Shell } from './shell.ts';
 import { readTokenAnswer } from '../core/wire.ts';
+import type { Shell } from './shell.ts';
 import { within } from './timeouts.ts';
 
 type Parts = Pick<Shell, 'platform' | 'policy'>;

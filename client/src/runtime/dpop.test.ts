@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Platform } from '../core/ports.ts';
-import { proofSigner } from './dpop.ts';
 import { createWorld } from '../testing/world.ts';
+import { proofSigner } from './dpop.ts';
 
 const HOUR = 3_600_000;
 

@@ -1,11 +1,11 @@
 import { HoldfastError, type HoldfastErrorCode } from '../core/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../core/ports.ts';
 import { initialState, transition } from '../core/session.ts';
-import { deliverRevocations, postRevocation, readDeviceSecret } from './revocation.ts';
 import { keepIfEqual, takeSnapshot } from '../core/snapshot.ts';
 import type { Effect, GrantedToken, Observation, SessionEvent, StepUp, Trial } from '../core/state.ts';
 import { refreshRequest } from '../core/wire.ts';
 import { hear, signProof, withProof } from './authorization-server.ts';
+import { deliverRevocations, postRevocation, readDeviceSecret } from './revocation.ts';
 import type { Shell, ShellParts } from './shell.ts';
 import { unlessAborted, within } from './timeouts.ts';
 

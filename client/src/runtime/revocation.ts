@@ -2,9 +2,9 @@ import { isTransientStatus } from '../core/errors.ts';
 import { withoutRevocation, withRevocation } from '../core/outbox.ts';
 import type { HttpAnswer, Revocation } from '../core/ports.ts';
 import type { RevocationExtent } from '../core/state.ts';
-import type { Shell } from './shell.ts';
-import { exchange } from './authorization-server.ts';
 import { parseObject, readRetryAfterMs, revocationRequest } from '../core/wire.ts';
+import { exchange } from './authorization-server.ts';
+import type { Shell } from './shell.ts';
 import { within } from './timeouts.ts';
 
 // Revocations are retried with back-off, on reconnect and after a relaunch. The local session is gone at once, whether they reach

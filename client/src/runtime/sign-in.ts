@@ -1,13 +1,13 @@
 import { HoldfastError } from '../core/errors.ts';
 import type { Instant } from '../core/instant.ts';
 import { holdTokens } from '../core/refresh-flight.ts';
-import { deliverBeforeSignIn, readDeviceSecret } from './revocation.ts';
 import type { Held } from '../core/state.ts';
-import type { Shell } from './shell.ts';
-import type { NoAnswer, Tokens } from '../core/token-result.ts';
-import { exchange } from './authorization-server.ts';
 import { nothingStored } from '../core/stored-session.ts';
+import type { NoAnswer, Tokens } from '../core/token-result.ts';
 import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeAnswer } from '../core/wire.ts';
+import { exchange } from './authorization-server.ts';
+import { deliverBeforeSignIn, readDeviceSecret } from './revocation.ts';
+import type { Shell } from './shell.ts';
 
 /** A user name and a password, as the user typed them. Never stored, never logged. */
 export type PasswordCredential = { readonly username: string; readonly password: string };

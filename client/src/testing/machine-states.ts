@@ -3,8 +3,8 @@ import { defaultPolicy } from '../core/policy.ts';
 import type { Signal, StoredSession, VaultRecord } from '../core/ports.ts';
 import { initialState, transition } from '../core/session.ts';
 import type { Effect, MachineConfig, SessionEvent, SessionState, Trial } from '../core/state.ts';
-import { beginSession } from '../runtime/sign-in.ts';
 import type { TokenAnswer, Tokens, TransientCause } from '../core/token-result.ts';
+import { beginSession } from '../runtime/sign-in.ts';
 
 // Every state of the machine, how it is come by, and every event that may come then.
 

@@ -1,8 +1,8 @@
 // A process of its own that uses Node's ports as it is told. Bundled and forked by `processes.ts`.
 import process from 'node:process';
+import type { Vault } from '../core/ports.ts';
 import { fileMutex } from '../node/mutex.ts';
 import { fileVault } from '../node/vault.ts';
-import type { Vault } from '../core/ports.ts';
 import type { PortCall } from './processes.ts';
 import { storedSession } from './stored-session.ts';
 

@@ -1,8 +1,8 @@
 import { createAuthService, type AuthService, type AuthServiceOptions } from '../auth-service.ts';
 import type { Instant } from '../core/instant.ts';
-import { memoryDeviceSecret, memoryOutbox, memoryVault } from '../platform/memory-vault.ts';
 import type { HttpAnswer, HttpRequest, Platform, Signal, Vault } from '../core/ports.ts';
 import type { Observation } from '../core/state.ts';
+import { memoryDeviceSecret, memoryOutbox, memoryVault } from '../platform/memory-vault.ts';
 
 // A world in which time passes only when a test says so. The client in it is the real one: machine, shell and facade.
 

@@ -1,5 +1,5 @@
-import type { TimelineEntry } from './entry.ts';
 import { button, element } from './element.ts';
+import type { TimelineEntry } from './entry.ts';
 import { moveView, zoomView } from './fold.ts';
 import { lengthOf, readModel, type Choices, type Model } from './model.ts';
 import { listenToKeys, listenToPointer } from './navigation.ts';

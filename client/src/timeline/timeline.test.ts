@@ -1,8 +1,8 @@
 // A timeline is attached to bug reports: nothing in it may open a session.
 import { describe, expect, it } from 'vitest';
 import { createWorld, json } from '../testing/world.ts';
-import { createTimeline } from './index.ts';
 import { readEntry } from './entry.ts';
+import { createTimeline } from './index.ts';
 import { readRecording, writeRecording } from './recording.ts';
 
 const entry = { tab: 'tab1', seq: 1, atMs: 5, observation: { type: 'refresh.started', attempt: 1, cause: 'expired' } };

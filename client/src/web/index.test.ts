@@ -1,14 +1,14 @@
-// On a server that renders an app, its modules run too: a session there would be one for everybody.
-import { afterEach, expect, it, vi } from 'vitest';
 import { create } from 'axios';
 import ky from 'ky';
-import { adopt } from '../optional/adopt.ts';
+// On a server that renders an app, its modules run too: a session there would be one for everybody.
+import { afterEach, expect, it, vi } from 'vitest';
 import { createApiClient } from '../api-client.ts';
 import { createAuthService } from '../auth-service.ts';
 import { attach as attachAxios } from '../axios/index.ts';
+import { attach as attachKy } from '../ky/index.ts';
+import { adopt } from '../optional/adopt.ts';
 import { signOutEverywhere } from '../optional/everywhere.ts';
 import { untilOnline } from '../until-online.ts';
-import { attach as attachKy } from '../ky/index.ts';
 import { web } from './index.ts';
 
 afterEach(() => {

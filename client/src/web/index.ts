@@ -1,14 +1,14 @@
 import { HoldfastError } from '../core/errors.ts';
-import { markedVault } from '../platform/marked-vault.ts';
 import type { Platform, ProofSigner } from '../core/ports.ts';
+import { markedVault } from '../platform/marked-vault.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { cookieMarker } from './marker.ts';
 import { webMutex } from './mutex.ts';
-import { createTabChannel, isServer, webSignals } from './signals.ts';
-import { webTransport } from './transport.ts';
 import { sealedStore } from './sealed-store.ts';
+import { createTabChannel, isServer, webSignals } from './signals.ts';
 import { openSlots } from './slots.ts';
+import { webTransport } from './transport.ts';
 import { sealedOutbox, sealedVault, storedDeviceSecret } from './vault.ts';
 
 export { webProofSigner } from './dpop.ts';

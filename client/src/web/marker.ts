@@ -1,5 +1,5 @@
-import type { Marker } from '../platform/marked-vault.ts';
 import { orNull } from '../core/or-null.ts';
+import type { Marker } from '../platform/marked-vault.ts';
 
 /** Browsers keep no cookie for longer. */
 const LIFETIME_SECONDS = 34_560_000;

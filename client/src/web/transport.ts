@@ -1,5 +1,5 @@
-import { fetchTransport } from '../platform/fetch-transport.ts';
 import type { Transport } from '../core/ports.ts';
+import { fetchTransport } from '../platform/fetch-transport.ts';
 
 /**
  * One HTTP exchange by `fetch`: with the site's cookies where one of them is the refresh token, without any elsewhere, as

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { HoldfastError } from '../kernel/errors.ts';
-import { startEventLog, type EventLogParts } from './event-log.ts';
 import type { EventStore, StoredEvent } from '../storage/event-store.ts';
 import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import { startEventLog, type EventLogParts } from './event-log.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { isUnavailable } from '../kernel/errors.ts';
-import { createNoiseGate } from './event-noise.ts';
-import type { EventStore, StoredEvent } from '../storage/event-store.ts';
 import type { HoldfastEvent, HoldfastFact, RefreshRefused, SessionCreated } from '../kernel/events.ts';
 import { startLoop } from '../kernel/loop.ts';
 import type { Policy } from '../kernel/policy.ts';
+import type { EventStore, StoredEvent } from '../storage/event-store.ts';
 import type { SessionRecord } from '../storage/store.ts';
+import { createNoiseGate } from './event-noise.ts';
 
 /** Appends what was reported to the audit log, in batches, behind the requests that reported it. */
 export type EventLog = {

@@ -1,5 +1,5 @@
-import type { EventsCounted, HoldfastEvent } from '../kernel/events.ts';
 import { addressKeyOf } from '../kernel/client-address.ts';
+import type { EventsCounted, HoldfastEvent } from '../kernel/events.ts';
 
 /** Keeps the events that strangers and signed-in users can cause without end from filling the audit log. */
 export type NoiseGate = {

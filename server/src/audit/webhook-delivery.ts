@@ -1,8 +1,8 @@
-import type { Delivery, WebhookStore } from '../storage/event-store.ts';
 import type { Report } from '../kernel/events.ts';
+import type { Fetch } from '../kernel/fetch-json.ts';
 import { startLoop } from '../kernel/loop.ts';
 import type { Policy } from '../kernel/policy.ts';
-import type { Fetch } from '../kernel/fetch-json.ts';
+import type { Delivery, WebhookStore } from '../storage/event-store.ts';
 import { createWebhookMessage, type Webhook } from './webhooks.ts';
 
 /** Delivers what is in the outbox. */

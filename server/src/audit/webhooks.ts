@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
-import type { StoredEvent } from '../storage/event-store.ts';
 import type { HoldfastEvent } from '../kernel/events.ts';
 import { isSafeUrl } from '../kernel/fetch-json.ts';
+import type { StoredEvent } from '../storage/event-store.ts';
 
 /** An endpoint that is told of events as they happen. */
 export type WebhookRegistration = {

@@ -1,11 +1,11 @@
-import type { Configuration } from './configuration.ts';
 import { createHoldfast, type Holdfast } from '../holdfast.ts';
 import { createKeyRing } from '../kernel/key-ring.ts';
 import { resolvePolicy } from '../kernel/policy.ts';
+import { rotateSigningKeys, statusOf, type SigningKeysParts, type SigningKeyStatus } from '../keys/signing-keys.ts';
 import { closeConnections, openConnections } from '../postgres/connections.ts';
 import { migrate, MIGRATIONS } from '../postgres/migrations.ts';
 import { createSigningKeyStore } from '../postgres/signing-key-store.ts';
-import { rotateSigningKeys, statusOf, type SigningKeysParts, type SigningKeyStatus } from '../keys/signing-keys.ts';
+import type { Configuration } from './configuration.ts';
 import { findUser } from './users.ts';
 
 /** What a command prints, line by line. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { HoldfastError } from '../kernel/errors.ts';
 import type { HoldfastOptions } from '../holdfast.ts';
+import { HoldfastError } from '../kernel/errors.ts';
 
 /** Everything that `holdfast serve` needs to know. */
 export type Configuration = {

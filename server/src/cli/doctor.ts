@@ -1,13 +1,13 @@
 import { Client } from 'pg';
-import type { Configuration } from './configuration.ts';
-import { HoldfastError } from '../kernel/errors.ts';
 import { readSettings } from '../holdfast.ts';
+import { HoldfastError } from '../kernel/errors.ts';
 import type { KeyRing } from '../kernel/key-ring.ts';
 import type { Policy } from '../kernel/policy.ts';
+import { areReadable, statusOf } from '../keys/signing-keys.ts';
 import { closeConnections, openConnections, run, sqlStateOf, type Connections } from '../postgres/connections.ts';
 import { MIGRATIONS } from '../postgres/migrations.ts';
 import { createSigningKeyStore } from '../postgres/signing-key-store.ts';
-import { areReadable, statusOf } from '../keys/signing-keys.ts';
+import type { Configuration } from './configuration.ts';
 import { diagnoseIssuer } from './doctor-issuer.ts';
 import { describeConnection, fail, ok, warn, type Finding } from './finding.ts';
 

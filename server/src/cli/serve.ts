@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import type { Configuration } from './configuration.ts';
 import { createHoldfast, type Holdfast } from '../holdfast.ts';
+import type { Configuration } from './configuration.ts';
 
 /** Values that no log line may hold, wherever they turn up. */
 const REDACTED = ['secret', 'databaseUrl', 'password', 'metricsToken', 'authorization', 'cookie', 'refresh_token'];

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline';
-import { HoldfastError } from '../kernel/errors.ts';
 import type { Holdfast } from '../holdfast.ts';
-import type { User, Users } from '../users/users.ts';
+import { HoldfastError } from '../kernel/errors.ts';
 import type { EndingProgress } from '../sessions/mass-endings.ts';
+import type { User, Users } from '../users/users.ts';
 import type { Lines } from './administer.ts';
 
 /** Users that are read at once. */

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { createProofVerifier, type ProofVerdict, type ProofVerifier, type ProofVerifierParts } from './dpop.ts';
-import { createDpopNonces } from './dpop-nonce.ts';
-import { PROOF_ALGORITHMS } from './proof-key.ts';
 import { athOf, createProver, type ProofClaims } from '../testing/proof.ts';
+import { createDpopNonces } from './dpop-nonce.ts';
+import { createProofVerifier, type ProofVerdict, type ProofVerifier, type ProofVerifierParts } from './dpop.ts';
+import { PROOF_ALGORITHMS } from './proof-key.ts';
 
 const URL_OF_TOKEN = 'https://id.example/token';
 const EXPECTED = { method: 'POST', url: URL_OF_TOKEN, accessToken: null };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { DpopNonces } from './dpop-nonce.ts';
 import { CLOCK_AHEAD_SECONDS, type Policy } from '../kernel/policy.ts';
+import type { DpopNonces } from './dpop-nonce.ts';
 import { isProofAlgorithm, readProofKey } from './proof-key.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { createResourceGuard } from '../resource/guard.ts';
 import { createHoldfast } from '../holdfast.ts';
+import { createResourceGuard } from '../resource/guard.ts';
 import { ISSUER, serverOptions, startTestServer, toTokens, type Answer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { AUDIENCE, createTestIssuer, createTestProofKey, TOKEN_ISSUER } from '../testing/issuer.ts';

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../kernel/errors.ts';
-import { RowFault } from '../storage/store.ts';
 import type { HttpResponse } from '../kernel/http-message.ts';
+import { RowFault } from '../storage/store.ts';
 
 /**
  * An error answer of the protocol. Endpoints throw it; the router turns it into a response.

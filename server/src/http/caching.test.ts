@@ -1,8 +1,8 @@
 // A proxy that keeps whatever it may keep: one user's tokens must not become the next one's answer, nor a 401 everybody's.
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
-import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import { ENDPOINTS } from './router.ts';
 
 // Generous: what runs beside the tests must not fail them.

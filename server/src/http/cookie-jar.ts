@@ -1,9 +1,9 @@
+import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import type { Client } from '../registrations/clients.ts';
 import type { InspectedCopy, Sessions } from '../sessions/sessions.ts';
 import type { SessionRecord } from '../storage/store.ts';
 import { invalidGrant, OAuthError, withErrorHeaders } from './answers.ts';
 import type { EndpointParts } from './endpoint.ts';
-import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import { clearCookie, cookieNameOf, readRefreshCookies, sortOut, type RefreshCookie } from './refresh-cookies.ts';
 
 /** The refresh cookies that a request brought. What cannot be ours is not among them. */

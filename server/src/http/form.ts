@@ -1,5 +1,5 @@
-import { invalidRequest, invalidTarget, OAuthError } from './answers.ts';
 import type { HttpRequest } from '../kernel/http-message.ts';
+import { invalidRequest, invalidTarget, OAuthError } from './answers.ts';
 
 /** Parameters of a request, each given once and not empty (RFC 6749 §3.2: an empty one counts as omitted). */
 export type Parameters = ReadonlyMap<string, string>;

@@ -1,6 +1,6 @@
+import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import type { Client, Clients } from '../registrations/clients.ts';
 import { OAuthError } from './answers.ts';
-import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 
 /** A header that no form and no image can send: a page of another origin needs a preflight for it. */
 const CSRF_HEADER = 'holdfast-request';

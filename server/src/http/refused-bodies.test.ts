@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { flood } from '../testing/flood.ts';
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
+import { flood } from '../testing/flood.ts';
 import { createNodeListener } from './node-listener.ts';
 import { notFound } from './router.ts';
 

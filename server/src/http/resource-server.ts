@@ -1,7 +1,7 @@
+import type { HttpRequest } from '../kernel/http-message.ts';
 import type { ResourceServers } from '../registrations/resource-servers.ts';
 import { OAuthError } from './answers.ts';
 import type { Parameters } from './form.ts';
-import type { HttpRequest } from '../kernel/http-message.ts';
 
 /** How resource servers authenticate; the metadata says so (RFC 8414 §2). */
 export const RESOURCE_SERVER_AUTHENTICATION = ['client_secret_basic', 'client_secret_post', 'Bearer'] as const;

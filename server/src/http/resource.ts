@@ -1,11 +1,11 @@
-import type { AccessTokenClaims } from '../tokens/access-token.ts';
+import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import type { Client } from '../registrations/clients.ts';
 import type { EndingProgress } from '../sessions/mass-endings.ts';
+import type { AccessTokenClaims } from '../tokens/access-token.ts';
 import { requireAuthentication } from '../tokens/step-up.ts';
 import { json, OAuthError } from './answers.ts';
 import type { EndpointParts } from './endpoint.ts';
 import { readForm, type Parameters } from './form.ts';
-import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 
 /** Of the account endpoints' metadata. @see RFC 9728 §3 */
 export const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource';

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createHoldfast } from '../holdfast.ts';
+import type { HttpRequest } from '../kernel/http-message.ts';
 import {
   ISSUER,
   newVerifier,
@@ -10,7 +11,6 @@ import {
   type TestServer,
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
-import type { HttpRequest } from '../kernel/http-message.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

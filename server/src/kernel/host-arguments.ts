@@ -1,6 +1,6 @@
-import { HoldfastError } from './errors.ts';
-import { isSid } from '../tokens/refresh-token.ts';
 import { isSubject } from '../storage/subject-store.ts';
+import { isSid } from '../tokens/refresh-token.ts';
+import { HoldfastError } from './errors.ts';
 
 /**
  * Checks of what a host passes in. PostgreSQL refuses some text (NUL, half a surrogate pair) and every id that is no UUID, and its

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   context,
   propagation,
@@ -12,7 +13,6 @@ import {
   type TextMapPropagator,
   type Tracer,
 } from '@opentelemetry/api';
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { ISSUER, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';

@@ -1,12 +1,12 @@
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { createAccessTokens, type AccessTokens } from '../tokens/access-token.ts';
 import { createKeyRing } from '../kernel/key-ring.ts';
 import { DEFAULT_POLICY } from '../kernel/policy.ts';
-import { planKeys, rolesAt } from './signing-key-schedule.ts';
-import { loadSigningKeys, rotateSigningKeys, statusOf, type SigningKeys } from './signing-keys.ts';
 import type { SessionRecord } from '../storage/store.ts';
 import { signingKeyStore, type TestSigningKeyStore } from '../testing/signing-key-store.ts';
+import { createAccessTokens, type AccessTokens } from '../tokens/access-token.ts';
+import { planKeys, rolesAt } from './signing-key-schedule.ts';
+import { loadSigningKeys, rotateSigningKeys, statusOf, type SigningKeys } from './signing-keys.ts';
 
 const ISSUER = 'https://id.example';
 const SECRET = 'a master secret for tests, 32 bytes or more';

@@ -10,8 +10,8 @@ import {
 import { HoldfastError } from '../kernel/errors.ts';
 import { generateSigningKeyPair, type SigningAlgorithm } from '../kernel/jws.ts';
 import type { KeyRing, ServerKey } from '../kernel/key-ring.ts';
-import { planKeys, rolesAt, signingKeyAt, type KeyRole, type KeySchedulePolicy } from './signing-key-schedule.ts';
 import type { PublishedSigningKeys, SigningKeyStore, StoredSigningKey } from '../storage/store.ts';
+import { planKeys, rolesAt, signingKeyAt, type KeyRole, type KeySchedulePolicy } from './signing-key-schedule.ts';
 
 /** The key that signs. */
 export type SigningKey = {

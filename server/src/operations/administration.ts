@@ -1,17 +1,17 @@
-import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookStore } from '../storage/event-store.ts';
 import type { RevocationReason } from '../kernel/events.ts';
-import type { FaultLog } from './fault-log.ts';
 import { checkId, checkLimit, checkSubject, checkText, checkTime } from '../kernel/host-arguments.ts';
+import { sqlStateOf } from '../postgres/connections.ts';
 import {
   startMassEndings,
   type EndingProgress,
   type MassEndings,
   type MassEndingsParts,
 } from '../sessions/mass-endings.ts';
-import { sqlStateOf } from '../postgres/connections.ts';
-import { isSid } from '../tokens/refresh-token.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookStore } from '../storage/event-store.ts';
 import { isSubject } from '../storage/subject-store.ts';
+import { isSid } from '../tokens/refresh-token.ts';
+import type { FaultLog } from './fault-log.ts';
 
 export type SessionAdministration = {
   /**

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
-import { startMaintenance } from './maintenance.ts';
 import { deleteExpired } from '../postgres/housekeeping.ts';
 import { startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import { startMaintenance } from './maintenance.ts';
 
 describe('rounds', () => {
   beforeEach(() => {

@@ -1,8 +1,8 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Pool } from 'pg';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { HoldfastFact } from '../kernel/events.ts';
-import type { Connections } from '../postgres/connections.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
+import type { Connections } from '../postgres/connections.ts';
 
 /** What this node counts, in Prometheus' text format. Labels come from closed sets: no id, address or input of anybody. */
 export type Metrics = {

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
-import type { Metrics } from './metrics.ts';
-import { run } from '../postgres/connections.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
+import { run } from '../postgres/connections.ts';
+import type { Metrics } from './metrics.ts';
 
 /** Whether this node should be sent requests, and what keeps it from them. */
 export type Readiness = {

@@ -3,13 +3,13 @@ import type { PoolClient } from 'pg';
 import { toSessionCreated, toStoredEvent } from '../audit/event-log.ts';
 import type { SessionRevoked } from '../kernel/events.ts';
 import type { Policy } from '../kernel/policy.ts';
-import { newSid } from '../tokens/refresh-token.ts';
 import type { Delivery, ExchangeResult, NewSession } from '../storage/store.ts';
+import { newSid } from '../tokens/refresh-token.ts';
 import { endSessions } from './chain-endings.ts';
 import * as statements from './chain-statements.ts';
 import type { RecordEvents } from './event-store.ts';
-import { CREATE } from './session-statements.ts';
 import { toDelivery, type DeliveryRow } from './session-rows.ts';
+import { CREATE } from './session-statements.ts';
 import { lockSubject, nextSignIn, type BucketOf, type LockedSubject } from './subject-store.ts';
 
 export type ExchangePolicy = Pick<

@@ -1,5 +1,5 @@
-import { audienceKey, readAudiences, type AudienceSet, type ServerAudiences } from './audiences.ts';
 import { SESSION_LIFETIMES, type SessionLifetimes } from '../kernel/policy.ts';
+import { audienceKey, readAudiences, type AudienceSet, type ServerAudiences } from './audiences.ts';
 
 /**
  * How a client receives its refresh token.

@@ -1,7 +1,7 @@
+import type { ProofAlgorithm } from '../dpop/proof-key.ts';
+import { CLOCK_AHEAD_SECONDS } from '../kernel/policy.ts';
 import { isSameAudience } from '../registrations/audiences.ts';
 import type { AccessTokenClaims } from '../tokens/access-token.ts';
-import { CLOCK_AHEAD_SECONDS } from '../kernel/policy.ts';
-import type { ProofAlgorithm } from '../dpop/proof-key.ts';
 import type { KeySet } from './key-set.ts';
 
 /** What an access token must be to count here. */

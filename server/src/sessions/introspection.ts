@@ -1,12 +1,12 @@
-import { audienceKey, type AudienceSet } from '../registrations/audiences.ts';
-import type { AccessTokenClaims, AccessTokens } from '../tokens/access-token.ts';
-import type { Client, Clients } from '../registrations/clients.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 import type { KeyRing } from '../kernel/key-ring.ts';
 import type { Policy } from '../kernel/policy.ts';
-import { parseRefreshToken, REFRESH_TOKEN_PREFIX, type RefreshToken } from '../tokens/refresh-token.ts';
+import { audienceKey, type AudienceSet } from '../registrations/audiences.ts';
+import type { Client, Clients } from '../registrations/clients.ts';
 import { decide } from '../rotation/rotation.ts';
 import type { SessionRecord, SessionStore } from '../storage/store.ts';
+import type { AccessTokenClaims, AccessTokens } from '../tokens/access-token.ts';
+import { parseRefreshToken, REFRESH_TOKEN_PREFIX, type RefreshToken } from '../tokens/refresh-token.ts';
 
 export type IntrospectionRequest = {
   readonly token: string;

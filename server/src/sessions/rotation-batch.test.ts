@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../kernel/errors.ts';
-import { createRotationBatches, type Attempt } from './rotation-batch.ts';
 import { type Delivery, type RotationCandidate, type SessionStore, RowFault } from '../storage/store.ts';
+import { createRotationBatches, type Attempt } from './rotation-batch.ts';
 
 function candidate(sid: string): RotationCandidate {
   const bytes = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 import { HoldfastError, isUnavailable } from '../kernel/errors.ts';
 import type { Policy } from '../kernel/policy.ts';
-import { type Delivery, type Reading, type RotationCandidate, type SessionStore, RowFault } from '../storage/store.ts';
 import { activeSpanContext, traceBatch } from '../kernel/tracing.ts';
+import { type Delivery, type Reading, type RotationCandidate, type SessionStore, RowFault } from '../storage/store.ts';
 
 /** What a batch found out about one candidate. */
 export type Attempt =

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { registerClients, type ClientRegistration } from '../registrations/clients.ts';
 import { DEFAULT_POLICY, SESSION_LIFETIMES } from '../kernel/policy.ts';
+import { registerClients, type ClientRegistration } from '../registrations/clients.ts';
 import { ISSUER, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 

@@ -1,16 +1,7 @@
 import { HoldfastError } from '../kernel/errors.ts';
 import type { Report, TokenRefreshed } from '../kernel/events.ts';
 import type { Policy } from '../kernel/policy.ts';
-import {
-  formatRefreshToken,
-  newNonce,
-  parseRefreshToken,
-  type ParsedRefreshToken,
-  type RefreshToken,
-} from '../tokens/refresh-token.ts';
 import { decide, type Outcome, type PresentedCopy, type Refusal, type RotationPolicy } from '../rotation/rotation.ts';
-import type { RotationBatches } from './rotation-batch.ts';
-import type { RefreshAnswer, RefreshRequest, SessionsParts } from './sessions.ts';
 import {
   type Activity,
   type Delivery,
@@ -20,6 +11,15 @@ import {
   type SessionRecord,
   RowFault,
 } from '../storage/store.ts';
+import {
+  formatRefreshToken,
+  newNonce,
+  parseRefreshToken,
+  type ParsedRefreshToken,
+  type RefreshToken,
+} from '../tokens/refresh-token.ts';
+import type { RotationBatches } from './rotation-batch.ts';
+import type { RefreshAnswer, RefreshRequest, SessionsParts } from './sessions.ts';
 
 /** @throws HoldfastError `unknown_key` */
 export function parseKnown(

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { createKeyRing } from '../kernel/key-ring.ts';
-import { formatRefreshToken, newNonce, parseRefreshToken } from '../tokens/refresh-token.ts';
 import { SECRET, startTestServer, toTokens, type TestServer, type Tokens } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import { formatRefreshToken, newNonce, parseRefreshToken } from '../tokens/refresh-token.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,14 +1,14 @@
-import type { Client } from '../registrations/clients.ts';
 import type { Report, RevocationReason, SessionRevoked } from '../kernel/events.ts';
 import type { KeyRing } from '../kernel/key-ring.ts';
-import type { EndingProgress, MassEndings } from './mass-endings.ts';
 import type { Policy } from '../kernel/policy.ts';
+import type { Client } from '../registrations/clients.ts';
 import type { Refusal } from '../rotation/rotation.ts';
+import type { SessionRecord, SessionStore } from '../storage/store.ts';
+import type { EndingProgress, MassEndings } from './mass-endings.ts';
 import { createRotationBatches } from './rotation-batch.ts';
 import { parseKnown, toUse, useCopy } from './session-use.ts';
 import { signOut } from './sign-out.ts';
 import { findSuccessor, inspectCopies } from './successor.ts';
-import type { SessionRecord, SessionStore } from '../storage/store.ts';
 
 export type RefreshRequest = {
   readonly refreshToken: string;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { HoldfastError } from '../kernel/errors.ts';
 import { decide, type Outcome, type Refusal } from '../rotation/rotation.ts';
+import type { SessionRecord } from '../storage/store.ts';
 import { parseKnown, toUse, type Use } from './session-use.ts';
 import type { Sessions, SessionsParts, SignOutAnswer, SignOutRequest } from './sessions.ts';
-import type { SessionRecord } from '../storage/store.ts';
 
 /** Answers a client that signs its user out. */
 export async function signOut(

@@ -1,8 +1,5 @@
-import { newSid } from '../tokens/refresh-token.ts';
 import type { SessionRevoked } from '../kernel/events.ts';
-import type { SessionStore } from './store.ts';
-import type { MassEndingStore } from './subject-store.ts';
-import type { EndingCause } from './user-store.ts';
+import { newSid } from '../tokens/refresh-token.ts';
 import {
   bucketOf,
   endRows,
@@ -13,6 +10,9 @@ import {
   type MemorySession,
   type MemoryTransaction,
 } from './memory-tables.ts';
+import type { SessionStore } from './store.ts';
+import type { MassEndingStore } from './subject-store.ts';
+import type { EndingCause } from './user-store.ts';
 
 /** How long a node that goes on with an intent keeps others from it. */
 const CLAIM_MS = 15_000;

@@ -1,6 +1,5 @@
-import { newSid } from '../tokens/refresh-token.ts';
 import type { SessionRevoked } from '../kernel/events.ts';
-import type { AuthorizationCodeStore, ExchangeResult, NewSession } from './store.ts';
+import { newSid } from '../tokens/refresh-token.ts';
 import {
   bucketOf,
   endRows,
@@ -15,6 +14,7 @@ import {
   type MemorySubject,
   type MemoryTransaction,
 } from './memory-tables.ts';
+import type { AuthorizationCodeStore, ExchangeResult, NewSession } from './store.ts';
 
 /** A chain that was never used is ended before others once its newest session is as old as this. */
 const UNUSED_GRACE_MS = 15 * 60_000;

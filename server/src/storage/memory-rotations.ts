@@ -1,4 +1,3 @@
-import type { Activity, Delivery, RotationCandidate, RowVersion, SessionRecord, SessionStore } from './store.ts';
 import {
   endRows,
   isLive,
@@ -8,6 +7,7 @@ import {
   type MemorySession,
   type MemoryTransaction,
 } from './memory-tables.ts';
+import type { Activity, Delivery, RotationCandidate, RowVersion, SessionRecord, SessionStore } from './store.ts';
 
 const LAST_GENERATION = 2 ** 31 - 1;
 

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { DEFAULT_POLICY } from '../kernel/policy.ts';
-import type { ListedSession, SessionStore, Store } from './store.ts';
 import { memoryChainEndings, memoryMassEndings } from './memory-chains.ts';
 import { memoryCodes } from './memory-exchange.ts';
 import { memoryRotations } from './memory-rotations.ts';
@@ -12,6 +11,7 @@ import {
   type MemoryParts,
   type MemorySession,
 } from './memory-tables.ts';
+import type { ListedSession, SessionStore, Store } from './store.ts';
 
 /** The part of the storage port that the memory store has: all that a session lives by. */
 export type MemoryStore = Pick<Store, 'subjects' | 'sessions' | 'codes' | 'endings'>;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Policy } from '../kernel/policy.ts';
 import type { SessionRevoked } from '../kernel/events.ts';
+import type { Policy } from '../kernel/policy.ts';
 import type { NewAuthorizationCode, RotationCandidate, SessionRecord } from './store.ts';
 import type { EndingCause } from './user-store.ts';
 

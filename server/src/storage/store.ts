@@ -1,10 +1,10 @@
-import type { EventStore, WebhookStore } from './event-store.ts';
 import type { SessionRevoked } from '../kernel/events.ts';
 import type { SigningAlgorithm } from '../kernel/jws.ts';
 import type { SessionLifetimes } from '../kernel/policy.ts';
 import type { SessionState } from '../rotation/rotation.ts';
-import type { AttemptStore, Ending, EndingCause, PasskeyStore, UserStore } from './user-store.ts';
+import type { EventStore, WebhookStore } from './event-store.ts';
 import type { MassEndingStore, SubjectStore } from './subject-store.ts';
+import type { AttemptStore, Ending, EndingCause, PasskeyStore, UserStore } from './user-store.ts';
 
 /**
  * The storage port, and its contract.

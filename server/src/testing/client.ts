@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { HoldfastEvent } from '../kernel/events.ts';
 import { createHoldfast, type Holdfast, type HoldfastOptions } from '../holdfast.ts';
+import type { HoldfastEvent } from '../kernel/events.ts';
 import type { HttpResponse } from '../kernel/http-message.ts';
 
 export const ISSUER = 'https://id.example';

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomUUID, type JsonWebKey, type KeyObject } from 'node:crypto';
-import { signJws } from '../kernel/jws.ts';
 import type { Fetch } from '../kernel/fetch-json.ts';
+import { signJws } from '../kernel/jws.ts';
 import { athOf, createProver } from './proof.ts';
 
 export const TOKEN_ISSUER = 'https://id.example';

@@ -1,6 +1,5 @@
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { createAccessTokens } from './access-token.ts';
 import { createHoldfast } from '../holdfast.ts';
 import { createKeyRing } from '../kernel/key-ring.ts';
 import { DEFAULT_POLICY } from '../kernel/policy.ts';
@@ -9,6 +8,7 @@ import type { SessionRecord } from '../storage/store.ts';
 import { ISSUER, SECRET, serverOptions, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { signingKeyStore } from '../testing/signing-key-store.ts';
+import { createAccessTokens } from './access-token.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,11 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isSameAudience } from '../registrations/audiences.ts';
 import type { ProofVerifier } from '../dpop/dpop.ts';
-import { HoldfastError } from '../kernel/errors.ts';
-import { algorithmOf, signJws, verifyJws } from '../kernel/jws.ts';
-import { CLOCK_AHEAD_SECONDS, type Policy } from '../kernel/policy.ts';
-import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts';
-import type { SessionRecord } from '../storage/store.ts';
 import {
   readAuthorization,
   refuseUnbound,
@@ -15,6 +9,12 @@ import {
   type ResourceRequest,
   type TokenRefusal,
 } from '../dpop/token-binding.ts';
+import { HoldfastError } from '../kernel/errors.ts';
+import { algorithmOf, signJws, verifyJws } from '../kernel/jws.ts';
+import { CLOCK_AHEAD_SECONDS, type Policy } from '../kernel/policy.ts';
+import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts';
+import { isSameAudience } from '../registrations/audiences.ts';
+import type { SessionRecord } from '../storage/store.ts';
 
 /**
  * Claims of an access token.

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { requireAuthentication, satisfiesAcr } from './step-up.ts';
 import { CREDENTIALS, newVerifier, startTestServer, type Answer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import { requireAuthentication, satisfiesAcr } from './step-up.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

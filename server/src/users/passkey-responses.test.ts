@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { readAssertion, readAttestation, verifyAssertion, verifyAttestation } from './passkey-responses.ts';
 import { createSoftAuthenticator, type Deviation } from '../testing/authenticator.ts';
+import { readAssertion, readAttestation, verifyAssertion, verifyAttestation } from './passkey-responses.ts';
 
 const ORIGIN = 'https://id.example';
 const RELYING_PARTY = { rpId: 'id.example', origins: new Set([ORIGIN]) };

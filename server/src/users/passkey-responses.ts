@@ -5,8 +5,8 @@ import {
   type RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import type { PasskeyRelyingParty } from '../registrations/clients.ts';
-import { isSoundPasskey } from './passkey-key.ts';
 import type { NewPasskeyRecord, PasskeyRecord } from '../storage/user-store.ts';
+import { isSoundPasskey } from './passkey-key.ts';
 
 /** A browser's response whose form is right; nothing in it is verified. */
 export type PasskeyResponse<Json> = {

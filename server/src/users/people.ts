@@ -1,12 +1,12 @@
+import type { Report } from '../kernel/events.ts';
 import type { KeyRing } from '../kernel/key-ring.ts';
+import type { Policy } from '../kernel/policy.ts';
 import type { MassEndings } from '../sessions/mass-endings.ts';
+import type { Store } from '../storage/store.ts';
 import { createPasskeyChallenges } from './passkey-challenges.ts';
 import { createPasskeys, type Passkeys } from './passkeys.ts';
 import { createPasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
-import type { Policy } from '../kernel/policy.ts';
-import type { Report } from '../kernel/events.ts';
-import type { Store } from '../storage/store.ts';
 import { createSignInRate, type SignInRate } from './sign-in-rate.ts';
 import { createUsers, type PasswordSignIn, type Users } from './users.ts';
 

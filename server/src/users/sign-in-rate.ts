@@ -1,7 +1,7 @@
 import type { KeyRing } from '../kernel/key-ring.ts';
-import { attemptKeyOf } from './password-limits.ts';
 import type { Policy } from '../kernel/policy.ts';
 import type { AttemptStore } from '../storage/user-store.ts';
+import { attemptKeyOf } from './password-limits.ts';
 
 /**
  * Counts a sign-in whose credential was right, so that one account cannot write codes and networks without end.

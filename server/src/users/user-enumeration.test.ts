@@ -1,13 +1,13 @@
 // A sign-in page must not tell who has an account: neither by what it answers, nor by the work that it does before.
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createKeyRing } from '../kernel/key-ring.ts';
-import { createPasswordLimits } from './password-limits.ts';
-import { createPasswords } from './passwords.ts';
 import { resolvePolicy } from '../kernel/policy.ts';
 import { closeConnections, openConnections, type Connections } from '../postgres/connections.ts';
 import { openStore } from '../postgres/store.ts';
 import { newVerifier, SECRET, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+import { createPasswordLimits } from './password-limits.ts';
+import { createPasswords } from './passwords.ts';
 import { createUsers, type PasswordSignIn } from './users.ts';
 
 // Generous: what runs beside the tests must not fail them.

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from '../kernel/errors.ts';
 import type { CredentialChanged, Report } from '../kernel/events.ts';
-import type { EndingProgress, MassEndings } from '../sessions/mass-endings.ts';
 import { checkLimit, checkText } from '../kernel/host-arguments.ts';
+import type { Policy } from '../kernel/policy.ts';
+import type { EndingProgress, MassEndings } from '../sessions/mass-endings.ts';
+import type { Ending, UserChange, UserRecord, UserStore } from '../storage/user-store.ts';
 import type { PasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
-import type { Policy } from '../kernel/policy.ts';
-import type { Ending, UserChange, UserRecord, UserStore } from '../storage/user-store.ts';
 
 /** A user, without any credential. */
 export type User = {

@@ -1,5 +1,5 @@
-import { useSyncExternalStore } from 'react';
 import type { Observation } from 'holdfast';
+import { useSyncExternalStore } from 'react';
 
 /** One observation, and when this app heard of it. */
 export type LogEntry = { readonly id: number; readonly atMs: number; readonly observation: Observation };

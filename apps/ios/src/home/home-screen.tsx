@@ -1,6 +1,6 @@
+import { useAuth, type SignedInSession } from 'holdfast/react';
 import { useState, type ReactElement } from 'react';
 import { StyleSheet, View } from 'react-native';
-import { useAuth, type SignedInSession } from 'holdfast/react';
 import { Brand } from '../design/brand.tsx';
 import { Button } from '../design/button.tsx';
 import { Pill } from '../design/notice.tsx';

@@ -1,6 +1,6 @@
+import type { SignedInSession } from 'holdfast/react';
 import { useState, type ReactElement } from 'react';
 import { StyleSheet, View } from 'react-native';
-import type { SignedInSession } from 'holdfast/react';
 import { Button } from '../design/button.tsx';
 import { Field } from '../design/field.tsx';
 import { Notice } from '../design/notice.tsx';

@@ -1,5 +1,5 @@
-import { useState } from 'react';
 import { randomUUID } from 'expo-crypto';
+import { useState } from 'react';
 import { useLoaded } from '../session/call.ts';
 import { api } from '../session/session.ts';
 import { explainRequestFailure } from '../session/wording.ts';

@@ -1,6 +1,6 @@
+import { useReauthentication, type Reauthentication } from 'holdfast/react';
 import { useEffect, useState, type ReactElement } from 'react';
 import { Modal, StyleSheet, View } from 'react-native';
-import { useReauthentication, type Reauthentication } from 'holdfast/react';
 import { Button } from '../design/button.tsx';
 import { Notice, useAnnouncement } from '../design/notice.tsx';
 import { Screen } from '../design/screen.tsx';

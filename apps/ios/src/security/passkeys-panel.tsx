@@ -1,7 +1,7 @@
-import { useState, type ReactElement } from 'react';
-import { StyleSheet, View } from 'react-native';
 import { HoldfastError } from 'holdfast';
 import { useAuth } from 'holdfast/react';
+import { useState, type ReactElement } from 'react';
+import { StyleSheet, View } from 'react-native';
 import { Button } from '../design/button.tsx';
 import { Field } from '../design/field.tsx';
 import { Outcome } from '../design/notice.tsx';

@@ -1,6 +1,6 @@
+import { useExpiryWarning, type SignedInSession } from 'holdfast/react';
 import type { ReactElement } from 'react';
 import { StyleSheet, View } from 'react-native';
-import { useExpiryWarning, type SignedInSession } from 'holdfast/react';
 import { Button } from '../design/button.tsx';
 import { Notice, Outcome } from '../design/notice.tsx';
 import { Words } from '../design/text.tsx';

@@ -1,7 +1,7 @@
-import type { AuthService, Platform, SignInMethod } from 'holdfast';
-import { expo, explainPasskeyError, passkey, registerPasskey, runBackgroundRefresh } from 'holdfast/expo';
 import * as BackgroundTask from 'expo-background-task';
 import * as TaskManager from 'expo-task-manager';
+import type { AuthService, Platform, SignInMethod } from 'holdfast';
+import { expo, explainPasskeyError, passkey, registerPasskey, runBackgroundRefresh } from 'holdfast/expo';
 import * as passkeys from 'react-native-passkeys';
 import { serverUrl } from './server.ts';
 

@@ -1,7 +1,7 @@
-import { useEffect, type ReactElement } from 'react';
-import { StyleSheet, View } from 'react-native';
 import type { SignedOutReason } from 'holdfast';
 import { useSignIn } from 'holdfast/react';
+import { useEffect, type ReactElement } from 'react';
+import { StyleSheet, View } from 'react-native';
 import { Brand } from '../design/brand.tsx';
 import { Button } from '../design/button.tsx';
 import { Notice } from '../design/notice.tsx';

@@ -1,6 +1,6 @@
+import type { SignIn } from 'holdfast/react';
 import { useState, type ReactElement } from 'react';
 import { StyleSheet, View } from 'react-native';
-import type { SignIn } from 'holdfast/react';
 import { Button } from '../design/button.tsx';
 import { Notice } from '../design/notice.tsx';
 import { Words } from '../design/text.tsx';

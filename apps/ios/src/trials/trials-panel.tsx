@@ -1,6 +1,6 @@
+import { useAuth, type SignedInSession } from 'holdfast/react';
 import { useState, type ReactElement, type ReactNode } from 'react';
 import { StyleSheet, View } from 'react-native';
-import { useAuth, type SignedInSession } from 'holdfast/react';
 import { Button } from '../design/button.tsx';
 import { Outcome } from '../design/notice.tsx';
 import { Panel } from '../design/panel.tsx';

@@ -1,5 +1,5 @@
-import type { ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { FaultRow } from './fault.tsx';
 import { burstSize, useBurst, type BurstResult, type CellState } from './use-burst.ts';
 

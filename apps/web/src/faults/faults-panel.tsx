@@ -1,5 +1,5 @@
-import type { ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { Panel } from '../design/panel.tsx';
 import { Burst } from './burst.tsx';
 import './faults.css';

@@ -1,5 +1,5 @@
-import type { ReactElement } from 'react';
 import { useSession } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { useCall } from '../page/use-call.ts';
 import { auth } from '../session/session.ts';
 import { startFault } from './demo-api.ts';

@@ -1,5 +1,5 @@
-import { useSyncExternalStore } from 'react';
 import type { Platform } from 'holdfast';
+import { useSyncExternalStore } from 'react';
 import { forgetSilence, hearAnswer, useSilence, type Reach } from '../session/silence.ts';
 
 /** The page was told to do without a network. */

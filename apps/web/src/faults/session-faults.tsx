@@ -1,5 +1,5 @@
-import { useState, type ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
+import { useState, type ReactElement } from 'react';
 import { useCall } from '../page/use-call.ts';
 import { auth } from '../session/session.ts';
 import { endSessionSoon, expireAccessToken, revokeSession, stealSession } from './demo-api.ts';

@@ -1,5 +1,5 @@
-import { useState, type ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
+import { useState, type ReactElement } from 'react';
 import { Panel } from '../design/panel.tsx';
 import { useReach } from '../faults/network.ts';
 import { formatMoment } from '../session/clock.ts';

@@ -1,5 +1,5 @@
-import { useEffect, useState } from 'react';
 import { HoldfastError } from 'holdfast';
+import { useEffect, useState } from 'react';
 import { api } from '../session/session.ts';
 import { explainRequestFailure } from '../session/wording.ts';
 import { recallDrafts, rememberDrafts, type StoredDraft } from './stored-drafts.ts';

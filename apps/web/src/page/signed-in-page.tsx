@@ -1,6 +1,7 @@
-import type { ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { EventLogPanel } from '../event-log/event-log-panel.tsx';
+import { FaultsPanel } from '../faults/faults-panel.tsx';
 import { NotesPanel } from '../notes/notes-panel.tsx';
 import { ReauthenticationSheet } from '../reauthentication/reauthentication-sheet.tsx';
 import { SecurityView } from '../security/security-view.tsx';
@@ -8,7 +9,6 @@ import { ExpiryWarning } from '../session/expiry-warning.tsx';
 import { useProfile } from '../session/profile.ts';
 import { SessionPanel } from '../session/session-panel.tsx';
 import { TimelinePanel } from '../timeline/timeline-panel.tsx';
-import { FaultsPanel } from '../faults/faults-panel.tsx';
 import { PageHeader } from './page-header.tsx';
 import './page.css';
 import { useView, type View } from './view.ts';

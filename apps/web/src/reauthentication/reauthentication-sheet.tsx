@@ -1,6 +1,6 @@
-import { useEffect, useId, useState, type ReactElement } from 'react';
 import { useReauthentication, type Reauthentication } from 'holdfast/react';
 import { isPasskeySupported } from 'holdfast/web';
+import { useEffect, useId, useState, type ReactElement } from 'react';
 import { knowsPasskey } from '../session/known-passkey.ts';
 import { explainReauthentication } from '../session/wording.ts';
 import { FailureNotice } from '../sign-in/failure-notice.tsx';

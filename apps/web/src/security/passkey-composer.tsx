@@ -1,6 +1,6 @@
-import { useId, useState, type ReactElement, type SubmitEvent } from 'react';
 import { HoldfastError } from 'holdfast';
 import { explainPasskeyError, registerPasskey } from 'holdfast/web';
+import { useId, useState, type ReactElement, type SubmitEvent } from 'react';
 import { useCall } from '../page/use-call.ts';
 import { auth } from '../session/session.ts';
 import { nameDevice } from './device-name.ts';

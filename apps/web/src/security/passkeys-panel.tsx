@@ -1,5 +1,5 @@
-import type { ReactElement } from 'react';
 import { isPasskeySupported } from 'holdfast/web';
+import type { ReactElement } from 'react';
 import { Panel } from '../design/panel.tsx';
 import { rememberPasskey } from '../session/known-passkey.ts';
 import { LoadedList } from './loaded-list.tsx';

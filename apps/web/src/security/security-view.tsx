@@ -1,5 +1,5 @@
-import type { ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { DevicesPanel } from './devices-panel.tsx';
 import { PasskeysPanel } from './passkeys-panel.tsx';
 import { PasswordPanel } from './password-panel.tsx';

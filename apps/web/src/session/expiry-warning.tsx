@@ -1,5 +1,5 @@
-import type { ReactElement } from 'react';
 import { useExpiryWarning, type ExpiryWarning as ExpiryWarningState, type SignedInSession } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { formatCountdown } from './clock.ts';
 import { useExtension } from './use-extension.ts';
 

@@ -1,8 +1,8 @@
 import { createApiClient, createAuthService } from 'holdfast';
 import { createTimeline } from 'holdfast/timeline';
 import { web } from 'holdfast/web';
-import { fetchUnlessCutOff, unlessCutOff } from '../faults/network.ts';
 import { recordObservation } from '../event-log/event-log.ts';
+import { fetchUnlessCutOff, unlessCutOff } from '../faults/network.ts';
 
 /** The session's events in all tabs of this page. For developers: an app that shows them to no one leaves it out. */
 export const timeline = createTimeline();

@@ -1,5 +1,5 @@
-import type { ReactElement } from 'react';
 import type { SignedInSession } from 'holdfast/react';
+import type { ReactElement } from 'react';
 import { useReach } from '../faults/network.ts';
 import { summarizeSession } from './wording.ts';
 

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
 import type { SignedInSession } from 'holdfast/react';
+import { describe, expect, it } from 'vitest';
 import { formatMoment } from './clock.ts';
 import { reportExtension, summarizeSession } from './wording.ts';
 

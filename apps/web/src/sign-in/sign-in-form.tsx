@@ -1,6 +1,6 @@
-import { useEffect, useId, useRef, useState, type ReactElement, type SubmitEvent } from 'react';
 import { useSignIn } from 'holdfast/react';
 import { isPasskeySupported } from 'holdfast/web';
+import { useEffect, useId, useRef, useState, type ReactElement, type SubmitEvent } from 'react';
 import { PasswordField } from '../design/password-field.tsx';
 import { UsernameField } from '../design/username-field.tsx';
 import { focusHeadingIfLost } from '../page/focus-heading.ts';

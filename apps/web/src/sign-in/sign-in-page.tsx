@@ -1,5 +1,5 @@
-import { useEffect, type ReactElement } from 'react';
 import type { SignedOutReason } from 'holdfast';
+import { useEffect, type ReactElement } from 'react';
 import { Brand } from '../design/brand.tsx';
 import { rememberDrafts } from '../notes/stored-drafts.ts';
 import { rememberProfile } from '../session/profile.ts';

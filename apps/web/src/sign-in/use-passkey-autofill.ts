@@ -1,6 +1,6 @@
-import { useEffect, useState } from 'react';
 import { HoldfastError, type SignInMethod } from 'holdfast';
 import { isPasskeyAutofillSupported, passkey, type PasskeyOptions } from 'holdfast/web';
+import { useEffect, useState } from 'react';
 import { rememberPasskey } from '../session/known-passkey.ts';
 import { auth } from '../session/session.ts';
 import { explainPasskeyFailure, type SignInFailure } from './sign-in-failure.ts';

@@ -1,10 +1,10 @@
 import { parseScope, type Client } from '../../registrations/clients.ts';
+import { ACR_VALUES, isKnownAcr, satisfiesAcr, type Acr } from '../../tokens/step-up.ts';
 import { invalidRequest, invalidScope, json, OAuthError } from '../answers.ts';
 import { beginPasskey, checkCredential, tooManySignIns } from '../credentials.ts';
 import type { FormEndpoint } from '../endpoint.ts';
 import { readFlag, requireParameter, type Parameters } from '../form.ts';
 import { verifyRequestProof } from '../proof.ts';
-import { ACR_VALUES, isKnownAcr, satisfiesAcr, type Acr } from '../../tokens/step-up.ts';
 
 /** RFC 7636 §4.2: the base64url of a SHA-256. */
 const CODE_CHALLENGE = /^[A-Za-z0-9_-]{43}$/;

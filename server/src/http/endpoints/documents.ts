@@ -1,12 +1,12 @@
 import { PROOF_ALGORITHMS } from '../../dpop/proof-key.ts';
+import type { HttpResponse } from '../../kernel/http-message.ts';
 import { ACR_VALUES } from '../../tokens/step-up.ts';
 import { json } from '../answers.ts';
-import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
 import type { DocumentEndpoint } from '../endpoint.ts';
-import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
-import type { HttpResponse } from '../../kernel/http-message.ts';
 import { RESOURCE_SERVER_AUTHENTICATION } from '../resource-server.ts';
 import { RESOURCE_METADATA_PATH } from '../resource.ts';
+import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
+import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
 

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createKeyRing } from '../../kernel/key-ring.ts';
-import { formatRefreshToken, newNonce } from '../../tokens/refresh-token.ts';
 import {
   ISSUER,
   SECRET,
@@ -12,6 +11,7 @@ import {
 } from '../../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
 import { createProver } from '../../testing/proof.ts';
+import { formatRefreshToken, newNonce } from '../../tokens/refresh-token.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

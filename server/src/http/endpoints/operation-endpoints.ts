@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { HttpRequest } from '../../kernel/http-message.ts';
 import { json, OAuthError } from '../answers.ts';
 import type { DocumentEndpoint } from '../endpoint.ts';
-import type { HttpRequest } from '../../kernel/http-message.ts';
 
 /** Whether the process is alive: it answers. Restart it when it does not. */
 export const HEALTH_ENDPOINT: DocumentEndpoint = {

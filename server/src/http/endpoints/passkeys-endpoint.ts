@@ -1,5 +1,5 @@
-import type { PasskeyHolder } from '../../users/passkeys.ts';
 import type { PasskeyRecord } from '../../storage/user-store.ts';
+import type { PasskeyHolder } from '../../users/passkeys.ts';
 import { invalidRequest, json, OAuthError } from '../answers.ts';
 import { invalidSession } from '../credentials.ts';
 import { requireParameter, type Parameters } from '../form.ts';

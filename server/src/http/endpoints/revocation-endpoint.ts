@@ -1,10 +1,10 @@
-import { REFRESH_TOKEN_PREFIX } from '../../tokens/refresh-token.ts';
+import type { HttpResponse } from '../../kernel/http-message.ts';
 import type { SignOutRequest } from '../../sessions/sessions.ts';
+import { REFRESH_TOKEN_PREFIX } from '../../tokens/refresh-token.ts';
 import { invalidGrant, invalidRequest, json, OAuthError } from '../answers.ts';
 import { clearingDead, findNamed, readJar } from '../cookie-jar.ts';
 import { peerOf, type EndpointParts, type FormEndpoint, type FormRequest } from '../endpoint.ts';
 import { readFlag, requireParameter } from '../form.ts';
-import type { HttpResponse } from '../../kernel/http-message.ts';
 import { proofMissing, verifyRequestProof } from '../proof.ts';
 import { clearCookie, cookieNameOf } from '../refresh-cookies.ts';
 import { readDeviceSecret, readSid } from './token-endpoint.ts';

@@ -1,10 +1,11 @@
-import type { AccessTokenIssuer } from '../../tokens/access-token.ts';
+import type { HttpResponse } from '../../kernel/http-message.ts';
 import { audienceKey } from '../../registrations/audiences.ts';
-import type { CodeExchange } from '../../sessions/authorization-codes.ts';
 import { parseScope } from '../../registrations/clients.ts';
-import { isSid } from '../../tokens/refresh-token.ts';
+import type { CodeExchange } from '../../sessions/authorization-codes.ts';
 import type { RefreshAnswer } from '../../sessions/sessions.ts';
 import type { SessionRecord } from '../../storage/store.ts';
+import type { AccessTokenIssuer } from '../../tokens/access-token.ts';
+import { isSid } from '../../tokens/refresh-token.ts';
 import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from '../answers.ts';
 import {
   chooseCookie,
@@ -19,7 +20,6 @@ import {
 import { tooManySignIns } from '../credentials.ts';
 import { peerOf, type EndpointParts, type FormEndpoint, type FormRequest } from '../endpoint.ts';
 import { readFlag, requireParameter, type Parameters } from '../form.ts';
-import type { HttpResponse } from '../../kernel/http-message.ts';
 import { proofMissing, verifyRequestProof } from '../proof.ts';
 import { clearCookie, cookieNameOf, storeCookie, type RefreshCookie } from '../refresh-cookies.ts';
 
