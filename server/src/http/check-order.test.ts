@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { createHoldfast, type Holdfast } from '../holdfast.ts';
 import type { HttpRequest } from '../kernel/http-message.ts';
+import { newSid } from '../kernel/ids.ts';
 import { createKeyRing } from '../kernel/key-ring.ts';
 import { ISSUER, SECRET, serverOptions, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { createProver } from '../testing/proof.ts';
-import { formatRefreshToken, newNonce, newSid } from '../tokens/refresh-token.ts';
+import { formatRefreshToken, newNonce } from '../tokens/refresh-token.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

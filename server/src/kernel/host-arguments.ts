@@ -1,6 +1,5 @@
-import { isSubject } from '../storage/subject-store.ts';
-import { isSid } from '../tokens/refresh-token.ts';
 import { HoldfastError } from './errors.ts';
+import { isSid, isSubject } from './ids.ts';
 
 /**
  * Checks of what a host passes in. PostgreSQL refuses some text (NUL, half a surrogate pair) and every id that is no UUID, and its

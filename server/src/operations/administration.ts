@@ -1,5 +1,6 @@
 import type { RevocationReason } from '../kernel/events.ts';
 import { checkId, checkLimit, checkSubject, checkText, checkTime } from '../kernel/host-arguments.ts';
+import { isSid, isSubject } from '../kernel/ids.ts';
 import { sqlStateOf } from '../postgres/connections.ts';
 import {
   startMassEndings,
@@ -9,8 +10,6 @@ import {
 } from '../sessions/mass-endings.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookStore } from '../storage/event-store.ts';
-import { isSubject } from '../storage/subject-store.ts';
-import { isSid } from '../tokens/refresh-token.ts';
 import type { FaultLog } from './fault-log.ts';
 
 export type SessionAdministration = {

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { Webhook } from '../audit/webhooks.ts';
+import { isSid } from '../kernel/ids.ts';
 import type { EventStore, StoredEvent } from '../storage/event-store.ts';
-import { isSid } from '../tokens/refresh-token.ts';
 import { run, transact, type Connections } from './connections.ts';
 
 /** Records events, and what the webhooks have to deliver of them, in a transaction of the caller's. */

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
+import { newSid } from '../kernel/ids.ts';
 import { DEFAULT_POLICY } from '../kernel/policy.ts';
 import type { Store } from '../storage/store.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
-import { newSid } from '../tokens/refresh-token.ts';
 import { closeConnections, openConnections, type Connections } from './connections.ts';
 import { deleteExpired } from './housekeeping.ts';
 import { migrate } from './migrations.ts';

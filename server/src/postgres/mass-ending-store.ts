@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
+import { newSid } from '../kernel/ids.ts';
 import type { EndedSlice, MassEndingStore } from '../storage/subject-store.ts';
 import type { Ending } from '../storage/user-store.ts';
-import { newSid } from '../tokens/refresh-token.ts';
 import { bucketOfId, endSessions } from './chain-endings.ts';
 import { END_SESSIONS, LIST_SLICE } from './chain-statements.ts';
 import { LIMIT_WAITS, run, transact, type Connections } from './connections.ts';

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { newSid } from '../kernel/ids.ts';
 import { openBrowser } from '../testing/browser.ts';
 import { CREDENTIALS, newVerifier, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
-import { newNonce, newSid } from '../tokens/refresh-token.ts';
+import { newNonce } from '../tokens/refresh-token.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,5 +1,5 @@
 import type { SessionRevoked } from '../kernel/events.ts';
-import { newSid } from '../tokens/refresh-token.ts';
+import { newSid } from '../kernel/ids.ts';
 import {
   bucketOf,
   endRows,

@@ -1,10 +1,5 @@
 import type { SessionRevoked } from '../kernel/events.ts';
 
-/** A `sub`: 1 to 255 printable ASCII characters without a space, compared byte by byte. */
-export function isSubject(sub: unknown): sub is string {
-  return typeof sub === 'string' && /^[\x21-\x7e]{1,255}$/.test(sub);
-}
-
 /**
  * One row per `sub`, whether its user is in the built-in table or the host's own. Part of the storage port; its contract is
  * {@link Store}'s.

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { cookieNameOf } from '../http/refresh-cookies.ts';
+import { newSid } from '../kernel/ids.ts';
 import { createKeyRing } from '../kernel/key-ring.ts';
-import { formatRefreshToken, newNonce, newSid } from '../tokens/refresh-token.ts';
+import { formatRefreshToken, newNonce } from '../tokens/refresh-token.ts';
 import { CREDENTIALS, newVerifier, toTokens, type Answer, type TestServer, type Tokens } from './client.ts';
 
 /** The cookie of a session that this server could have made, and of which it has no row any more. */

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { newSid } from '../kernel/ids.ts';
 import { createKeyRing } from '../kernel/key-ring.ts';
 import { LAST_GENERATION } from '../rotation/rotation.ts';
-import { formatRefreshToken, newNonce, newSid, parseRefreshToken, REFRESH_TOKEN_PREFIX } from './refresh-token.ts';
+import { formatRefreshToken, newNonce, parseRefreshToken, REFRESH_TOKEN_PREFIX } from './refresh-token.ts';
 
 const SECRET = 'the secret of this test, long enough';
 const ring = createKeyRing(SECRET);

@@ -1,4 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { formatId } from '../kernel/ids.ts';
 import type { KeyRing, ServerKey } from '../kernel/key-ring.ts';
 import { createMac } from '../kernel/mac.ts';
 import { LAST_GENERATION } from '../rotation/rotation.ts';
@@ -92,22 +93,6 @@ export function parseRefreshToken(presented: string, ring: KeyRing): ParsedRefre
       secret: bytes.subarray(SECRET_AT, TAG_AT),
     },
   };
-}
-
-/** A session id: its bucket, which is the user's, and 120 random bits. @param random 15 bytes */
-export function newSid(bucket: number = randomBytes(1).readUInt8(0), random: Buffer = randomBytes(15)): string {
-  return formatId(Buffer.concat([Buffer.of(bucket), random]));
-}
-
-/** The text form of a UUID, in lower case. */
-export function isSid(value: string): boolean {
-  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(value);
-}
-
-/** The text form of 16 bytes. */
-export function formatId(bytes: Buffer): string {
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 const macs = new WeakMap<ServerKey, (covered: Buffer) => Buffer>();

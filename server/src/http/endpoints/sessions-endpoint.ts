@@ -1,5 +1,5 @@
+import { isSid } from '../../kernel/ids.ts';
 import type { DeviceCursor, ListedSession } from '../../storage/store.ts';
-import { isSid } from '../../tokens/refresh-token.ts';
 import { invalidRequest, json } from '../answers.ts';
 import { readQuery, type Parameters } from '../form.ts';
 import {

@@ -1,11 +1,11 @@
 import type { HttpResponse } from '../../kernel/http-message.ts';
+import { isSid } from '../../kernel/ids.ts';
 import { audienceKey } from '../../registrations/audiences.ts';
 import { parseScope } from '../../registrations/clients.ts';
 import type { CodeExchange } from '../../sessions/authorization-codes.ts';
 import type { RefreshAnswer } from '../../sessions/sessions.ts';
 import type { SessionRecord } from '../../storage/store.ts';
 import type { AccessTokenIssuer } from '../../tokens/access-token.ts';
-import { isSid } from '../../tokens/refresh-token.ts';
 import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from '../answers.ts';
 import {
   chooseCookie,
