@@ -17,8 +17,10 @@ import { clientAddressOf } from './kernel/client-address.ts';
 import { createDrain } from './kernel/drain.ts';
 import { HoldfastError } from './kernel/errors.ts';
 import type { HoldfastEvent } from './kernel/events.ts';
+import { createFaultLog, type FaultLog } from './kernel/fault-log.ts';
 import type { HttpRequest, HttpResponse } from './kernel/http-message.ts';
 import { createKeyRing, type KeyRing } from './kernel/key-ring.ts';
+import type { Logger } from './kernel/logger.ts';
 import { resolvePolicy, type Policy } from './kernel/policy.ts';
 import { traceRequest } from './kernel/tracing.ts';
 import { loadSigningKeys } from './keys/signing-keys.ts';
@@ -31,7 +33,6 @@ import {
   type SessionAdministration,
   type Webhooks,
 } from './operations/administration.ts';
-import { createFaultLog, type FaultLog } from './operations/fault-log.ts';
 import { startMaintenance } from './operations/maintenance.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { createOperation } from './operations/operation.ts';
@@ -59,13 +60,6 @@ import { createAccessTokens, type AccessTokenVerdict } from './tokens/access-tok
 import { createPasswords } from './users/passwords.ts';
 import { createPeople } from './users/people.ts';
 import type { Users } from './users/users.ts';
-
-/** Where messages for operators go. pino fits as it is. */
-export type Logger = {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-};
 
 export type HoldfastOptions = {
   /** Where clients reach this server: an origin without a path, such as `https://id.example`. */

@@ -1,6 +1,7 @@
 export { createHoldfast } from './holdfast.ts';
+export type { Logger } from './kernel/logger.ts';
 export type { AuditLog, SessionAdministration, Webhooks } from './operations/administration.ts';
-export type { Holdfast, HoldfastOptions, Logger } from './holdfast.ts';
+export type { Holdfast, HoldfastOptions } from './holdfast.ts';
 export type { EndingProgress } from './sessions/mass-endings.ts';
 export { startEmbeddedPostgres } from './postgres/embedded.ts';
 export type { EmbeddedPostgres, EmbeddedPostgresOptions } from './postgres/embedded.ts';

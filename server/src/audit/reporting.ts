@@ -1,9 +1,9 @@
 import type { Answered } from '../http/router.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 import type { HoldfastEvent, Report } from '../kernel/events.ts';
+import type { FaultLog } from '../kernel/fault-log.ts';
 import type { HttpRequest } from '../kernel/http-message.ts';
 import type { Policy } from '../kernel/policy.ts';
-import type { FaultLog } from '../operations/fault-log.ts';
 import { sqlStateOf } from '../postgres/connections.ts';
 import type { Store } from '../storage/store.ts';
 import { startEventLog } from './event-log.ts';

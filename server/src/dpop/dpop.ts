@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ProofFault } from '../kernel/events.ts';
 import { CLOCK_AHEAD_SECONDS, type Policy } from '../kernel/policy.ts';
 import type { DpopNonces } from './dpop-nonce.ts';
 import { isProofAlgorithm, readProofKey } from './proof-key.ts';
@@ -24,23 +25,6 @@ export type ExpectedProof = {
   /** The access token that the request carries; null when it carries none. */
   readonly accessToken: string | null;
 };
-
-/** Why a proof was refused; for logs, the answer says `invalid_dpop_proof` alone. */
-export type ProofFault =
-  | 'not_a_jwt'
-  | 'typ'
-  | 'alg'
-  | 'crit'
-  | 'jwk'
-  | 'signature'
-  | 'claims'
-  | 'htm'
-  | 'htu'
-  | 'ath'
-  | 'iat'
-  | 'exp'
-  | 'nbf'
-  | 'replayed';
 
 export type ProofVerdict =
   | {

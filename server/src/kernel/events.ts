@@ -1,5 +1,3 @@
-import type { ProofFault } from '../dpop/dpop.ts';
-
 /**
  * What happened, as typed facts for logs, metrics, alarms, webhooks and the audit log. Ids, reasons, counts and addresses;
  * never a token, a password or a key.
@@ -205,6 +203,23 @@ export type SecretMismatched = {
   readonly sid: string;
   readonly address: string;
 };
+
+/** Why a DPoP proof was refused. The answer only says `invalid_dpop_proof`. */
+export type ProofFault =
+  | 'not_a_jwt'
+  | 'typ'
+  | 'alg'
+  | 'crit'
+  | 'jwk'
+  | 'signature'
+  | 'claims'
+  | 'htm'
+  | 'htu'
+  | 'ath'
+  | 'iat'
+  | 'exp'
+  | 'nbf'
+  | 'replayed';
 
 /** A DPoP proof was invalid: a faulty client, or somebody who repeats or alters proofs. Nothing changed. */
 export type ProofRefused = {

@@ -1,4 +1,5 @@
 import type { RevocationReason } from '../kernel/events.ts';
+import type { FaultLog } from '../kernel/fault-log.ts';
 import { checkId, checkLimit, checkSubject, checkText, checkTime } from '../kernel/host-arguments.ts';
 import { isSid, isSubject } from '../kernel/ids.ts';
 import { sqlStateOf } from '../postgres/connections.ts';
@@ -10,7 +11,6 @@ import {
 } from '../sessions/mass-endings.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookStore } from '../storage/event-store.ts';
-import type { FaultLog } from './fault-log.ts';
 
 export type SessionAdministration = {
   /**

@@ -1,0 +1,6 @@
+/** Where messages for operators go. pino fits as it is. */
+export type Logger = {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+};
