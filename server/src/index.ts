@@ -1,4 +1,5 @@
 export { createHoldfast } from './holdfast.ts';
+export type { User } from './storage/user-store.ts';
 export type { Logger } from './kernel/logger.ts';
 export type { AuditLog, SessionAdministration, Webhooks } from './operations/administration.ts';
 export type { Holdfast, HoldfastOptions } from './holdfast.ts';
@@ -18,5 +19,5 @@ export type { Policy, SessionLifetimes } from './kernel/policy.ts';
 export type { ResourceServerRegistration } from './registrations/resource-servers.ts';
 export { ACR_VALUES, requireAuthentication } from './tokens/step-up.ts';
 export type { Acr, AuthenticationChallenge, AuthenticationRequirement } from './tokens/step-up.ts';
-export type { ListedUser, NewUser, User, Users } from './users/users.ts';
+export type { ListedUser, NewUser, Users } from './users/users.ts';
 export type { WebhookRegistration } from './audit/webhooks.ts';

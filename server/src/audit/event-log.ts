@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { isUnavailable } from '../kernel/errors.ts';
-import type { HoldfastEvent, HoldfastFact, RefreshRefused, SessionCreated } from '../kernel/events.ts';
+import type { HoldfastEvent, HoldfastFact, RefreshRefused } from '../kernel/events.ts';
 import { startLoop } from '../kernel/loop.ts';
 import type { Policy } from '../kernel/policy.ts';
-import type { EventStore, StoredEvent } from '../storage/event-store.ts';
-import type { SessionRecord } from '../storage/store.ts';
+import { toStoredEvent, type EventStore, type StoredEvent } from '../storage/event-store.ts';
 import { createNoiseGate } from './event-noise.ts';
 
 /** Appends what was reported to the audit log, in batches, behind the requests that reported it. */
@@ -136,14 +134,4 @@ function isAppended(event: HoldfastEvent): boolean {
     default:
       return true;
   }
-}
-
-/** Gives an event its id and, to a fact that has none yet, the time. */
-export function toStoredEvent(event: HoldfastFact | HoldfastEvent): StoredEvent {
-  return { atMs: Date.now(), ...event, id: randomUUID() };
-}
-
-/** The fact that a session was created. */
-export function toSessionCreated({ sid, sub, clientId, replaces }: SessionRecord, address: string): SessionCreated {
-  return { type: 'session.created', sid, sub, clientId, replaces, address };
 }

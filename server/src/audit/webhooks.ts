@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { HoldfastEvent } from '../kernel/events.ts';
 import { isSafeUrl } from '../kernel/fetch-json.ts';
-import type { StoredEvent } from '../storage/event-store.ts';
+import type { StoredEvent, Subscriber } from '../storage/event-store.ts';
 
 /** An endpoint that is told of events as they happen. */
 export type WebhookRegistration = {
@@ -19,11 +19,9 @@ export type WebhookRegistration = {
 
 /** A registration after its check. */
 export type Webhook = {
-  readonly id: string;
   readonly url: string;
   readonly keys: readonly Buffer[];
-  readonly isWanted: (type: StoredEvent['type']) => boolean;
-};
+} & Subscriber;
 
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;

@@ -2,7 +2,8 @@ import { createInterface } from 'node:readline';
 import type { Holdfast } from '../holdfast.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 import type { EndingProgress } from '../sessions/mass-endings.ts';
-import type { User, Users } from '../users/users.ts';
+import type { User } from '../storage/user-store.ts';
+import type { Users } from '../users/users.ts';
 import type { Lines } from './administer.ts';
 
 /** Users that are read at once. */

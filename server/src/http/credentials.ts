@@ -1,4 +1,4 @@
-import type { User } from '../users/users.ts';
+import type { User } from '../storage/user-store.ts';
 import { invalidRequest, OAuthError } from './answers.ts';
 import type { EndpointParts, FormRequest } from './endpoint.ts';
 import { requireParameter } from './form.ts';

@@ -1,6 +1,6 @@
 import type { PoolClient, QueryConfig } from 'pg';
-import { toStoredEvent } from '../audit/event-log.ts';
 import type { SessionRevoked } from '../kernel/events.ts';
+import { toStoredEvent } from '../storage/event-store.ts';
 import type { SessionStore } from '../storage/store.ts';
 import type { EndingCause } from '../storage/user-store.ts';
 import * as statements from './chain-statements.ts';

@@ -1,14 +1,10 @@
 import type { PoolClient } from 'pg';
-import type { Webhook } from '../audit/webhooks.ts';
 import { isSid } from '../kernel/ids.ts';
-import type { EventStore, StoredEvent } from '../storage/event-store.ts';
+import type { EventStore, StoredEvent, Subscriber } from '../storage/event-store.ts';
 import { run, transact, type Connections } from './connections.ts';
 
 /** Records events, and what the webhooks have to deliver of them, in a transaction of the caller's. */
 export type RecordEvents = (client: PoolClient, events: readonly StoredEvent[]) => Promise<void>;
-
-/** A webhook endpoint, as far as the outbox has to know it. */
-export type Subscriber = Pick<Webhook, 'id' | 'isWanted'>;
 
 /** @param subscribers who gets a row in the outbox for each event that it wants */
 export function createEventRecorder(subscribers: readonly Subscriber[]): RecordEvents {

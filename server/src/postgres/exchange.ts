@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
-import { toSessionCreated, toStoredEvent } from '../audit/event-log.ts';
 import type { SessionRevoked } from '../kernel/events.ts';
 import { newSid } from '../kernel/ids.ts';
 import type { Policy } from '../kernel/policy.ts';
+import { toSessionCreated, toStoredEvent } from '../storage/event-store.ts';
 import type { Delivery, ExchangeResult, NewSession } from '../storage/store.ts';
 import { endSessions } from './chain-endings.ts';
 import * as statements from './chain-statements.ts';

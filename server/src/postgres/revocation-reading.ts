@@ -1,4 +1,4 @@
-import type { RevocationFeedParts } from '../sessions/revocation-feed.ts';
+import type { ReadRevoked } from '../storage/revocation-reading.ts';
 import { run, type Connections } from './connections.ts';
 
 /**
@@ -24,7 +24,7 @@ type ReadingRow = {
 };
 
 /** Reads ended sessions for the revocation feed, from the primary. */
-export function createRevocationReading({ durable }: Connections): RevocationFeedParts['readRevoked'] {
+export function createRevocationReading({ durable }: Connections): ReadRevoked {
   return async (afterMicros, windowSeconds) => {
     const [row] = await run<ReadingRow>(durable, { text: READ_REVOKED, values: [afterMicros, windowSeconds] });
     if (row === undefined) throw new TypeError('an aggregate without GROUP BY has one row');

@@ -1,9 +1,10 @@
 import type { Policy } from '../kernel/policy.ts';
+import type { Subscriber } from '../storage/event-store.ts';
 import type { Store } from '../storage/store.ts';
 import { createAttemptStore } from './attempt-store.ts';
 import { createAuthorizationCodeStore, type CodePolicy } from './code-store.ts';
 import type { Connections } from './connections.ts';
-import { createEventRecorder, createEventStore, type Subscriber } from './event-store.ts';
+import { createEventRecorder, createEventStore } from './event-store.ts';
 import { createMassEndingStore } from './mass-ending-store.ts';
 import { createPasskeyStore } from './passkey-store.ts';
 import { createSessionStore } from './session-store.ts';

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { toSessionCreated } from '../audit/event-log.ts';
 import type { Report } from '../kernel/events.ts';
 import type { KeyRing } from '../kernel/key-ring.ts';
 import type { Client } from '../registrations/clients.ts';
+import { toSessionCreated } from '../storage/event-store.ts';
 import type { AuthorizationCodeStore, DeviceEvidence, SessionRecord, SessionStore } from '../storage/store.ts';
+import type { User } from '../storage/user-store.ts';
 import { formatRefreshToken, newNonce } from '../tokens/refresh-token.ts';
-import type { User } from '../users/users.ts';
 import type { Sessions } from './sessions.ts';
 import { hashDeviceSecret } from './sign-out.ts';
 import { readCopies } from './successor.ts';

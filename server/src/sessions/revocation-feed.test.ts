@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  createRevocationFeed,
-  type RevocationFeed,
-  type RevocationNews,
-  type RevocationReading,
-} from './revocation-feed.ts';
+import type { RevocationReading } from '../storage/revocation-reading.ts';
+import { createRevocationFeed, type RevocationFeed, type RevocationNews } from './revocation-feed.ts';
 
 const policy = {
   accessTokenLifetimeSeconds: 900,

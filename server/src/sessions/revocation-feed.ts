@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { HoldfastError } from '../kernel/errors.ts';
 import type { Policy } from '../kernel/policy.ts';
+import type { ReadRevoked, RevocationReading } from '../storage/revocation-reading.ts';
 
 /** A session that has ended while access tokens of it may live. */
 export type Revocation = {
@@ -32,17 +33,8 @@ export type RevocationFeed = {
   readonly close: () => void;
 };
 
-/** One look at the sessions that ended. */
-export type RevocationReading = {
-  /** The database's clock before and after it looked, in microseconds: what was committed before the first is in. */
-  readonly startedMicros: number;
-  readonly seenMicros: number;
-  readonly sessions: readonly { readonly sid: string; readonly revokedAtMs: number }[];
-};
-
 export type RevocationFeedParts = {
-  /** Sessions that ended after a time of the database's clock, or null: in the last so many seconds; never further back. */
-  readonly readRevoked: (afterMicros: number | null, windowSeconds: number) => Promise<RevocationReading>;
+  readonly readRevoked: ReadRevoked;
   readonly policy: Pick<Policy, 'accessTokenLifetimeSeconds' | 'clockToleranceSeconds' | 'revocationPollMs'>;
   /** So much later than its `now()` a transaction that ends sessions may commit, in milliseconds: its rows appear only then. */
   readonly longestTransactionMs: number;

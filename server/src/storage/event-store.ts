@@ -1,10 +1,24 @@
-import type { HoldfastEvent } from '../kernel/events.ts';
+import { randomUUID } from 'node:crypto';
+import type { HoldfastEvent, HoldfastFact, SessionCreated } from '../kernel/events.ts';
 
 /** An event as the audit log keeps it. */
 export type StoredEvent = HoldfastEvent & {
   /** A UUID, the same in every webhook delivery of this event. */
   readonly id: string;
 };
+
+/** Gives an event its id. A fact also gets the time. */
+export function toStoredEvent(event: HoldfastFact | HoldfastEvent): StoredEvent {
+  return { atMs: Date.now(), ...event, id: randomUUID() };
+}
+
+/** The fact that a session was created. */
+export function toSessionCreated(
+  { sid, sub, clientId, replaces }: Omit<SessionCreated, 'type' | 'address'>,
+  address: string,
+): SessionCreated {
+  return { type: 'session.created', sid, sub, clientId, replaces, address };
+}
 
 /** Which events to list. */
 export type EventQuery = {
@@ -47,6 +61,12 @@ export type AbandonedDelivery = {
   readonly failure: string;
   readonly abandonedAtMs: number;
 } & Delivery;
+
+/** A webhook endpoint, as far as the outbox knows it. */
+export type Subscriber = {
+  readonly id: string;
+  readonly isWanted: (type: StoredEvent['type']) => boolean;
+};
 
 /** The outbox of the webhooks. Part of the {@link Store}; rows come with the events that are recorded. */
 export type WebhookStore = {

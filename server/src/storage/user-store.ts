@@ -1,10 +1,15 @@
 import type { SessionRevoked } from '../kernel/events.ts';
 
-/** A user as the store keeps it. */
-export type UserRecord = {
+/** A user, without any credential. */
+export type User = {
+  /** Subject: a UUID, the `sub` of every token. */
   readonly sub: string;
   readonly username: string;
   readonly name: string;
+};
+
+/** A user as the store keeps it. */
+export type UserRecord = User & {
   /** Null: the user signs in with passkeys alone. */
   readonly passwordHash: string | null;
   readonly isDisabled: boolean;

@@ -8,10 +8,10 @@ import type { CredentialChanged, Report } from '../kernel/events.ts';
 import type { Policy } from '../kernel/policy.ts';
 import type { Client } from '../registrations/clients.ts';
 import type { SubjectStore } from '../storage/subject-store.ts';
-import type { PasskeyRecord, PasskeyStore, UserChange } from '../storage/user-store.ts';
+import type { PasskeyRecord, PasskeyStore, UserChange, User } from '../storage/user-store.ts';
 import type { PasskeyChallenge, PasskeyChallenges } from './passkey-challenges.ts';
 import { readAssertion, readAttestation, verifyAssertion, verifyAttestation } from './passkey-responses.ts';
-import { toUser, type User } from './users.ts';
+import { toUser } from './users.ts';
 
 /** What begins a ceremony: options for the browser, and the session that its response belongs to. */
 export type CeremonyStart<Options> = {

@@ -4,17 +4,9 @@ import type { CredentialChanged, Report } from '../kernel/events.ts';
 import { checkLimit, checkText } from '../kernel/host-arguments.ts';
 import type { Policy } from '../kernel/policy.ts';
 import type { EndingProgress, MassEndings } from '../sessions/mass-endings.ts';
-import type { Ending, UserChange, UserRecord, UserStore } from '../storage/user-store.ts';
+import type { Ending, User, UserChange, UserRecord, UserStore } from '../storage/user-store.ts';
 import type { PasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
-
-/** A user, without any credential. */
-export type User = {
-  /** Subject: a UUID, the `sub` of every token. */
-  readonly sub: string;
-  readonly username: string;
-  readonly name: string;
-};
 
 /** A user, and whether he may sign in. */
 export type ListedUser = {
