@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Pool } from 'pg';
 import { pino } from 'pino';
-import { reportAnswer, startReporting, type Reporting } from './audit/reporting.ts';
+import { startReporting, type Reporting } from './audit/reporting.ts';
 import { registerWebhooks, type WebhookRegistration } from './audit/webhooks.ts';
 import { createDpopNonces } from './dpop/dpop-nonce.ts';
 import { createProofVerifier, type ProofVerifier } from './dpop/dpop.ts';
@@ -40,6 +40,7 @@ import {
   closeConnections,
   longestTransactionMs,
   openConnections,
+  run,
   sqlStateOf,
   type Connections,
 } from './postgres/connections.ts';
@@ -169,15 +170,19 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     await migrate(databaseUrl, policy.connectTimeoutMs);
     const store = await openStore(connections, policy, settings.webhooks);
     const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
-    const metrics = createMetrics({ connections, signingKeys, hasProcessMetrics: options.hasProcessMetrics ?? false });
+    const metrics = createMetrics({
+      pools: connections,
+      signingKeys,
+      hasProcessMetrics: options.hasProcessMetrics ?? false,
+    });
     const passwords = await createPasswords(policy);
     // The last that needs stopping: from here on nothing fails.
     const listeners = [metrics.observe, options.onEvent ?? (() => {})];
-    const reporting = startReporting({ ...settings, store, listeners, faults });
+    const reporting = startReporting({ ...settings, store, listeners, faults, sqlStateOf });
     const { report } = reporting;
     const { proofs, resourceProofs } = createProofVerifiers(keyRing, policy);
     const accessTokens = createAccessTokens({ ...settings, signingKeys, proofs: resourceProofs, now: Date.now });
-    const endings = startReportedEndings({ store: store.endings, policy, report }, faults);
+    const endings = startReportedEndings({ store: store.endings, policy, report }, faults, sqlStateOf);
     const { finish: endMany } = endings;
     const { observeBatch: onBatch } = metrics;
     const sessions = createSessions({ store: store.sessions, endMany, keyRing, policy, report, onBatch });
@@ -206,7 +211,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
         report,
         operation: createOperation({
           metrics,
-          probe: connections.probe,
+          probe: () => run(connections.probe, { text: 'SELECT 1' }),
           signingKeys,
           maxKeyAgeMs: (policy.signingKeyLeadSeconds * 1_000) / 2,
           metricsToken: options.metricsToken ?? null,
@@ -272,7 +277,7 @@ function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
       const answered = await traceRequest(seen, route, () => answerRequest(seen, parts));
       if (answered === null) return null;
       operation.metrics.observeRequest(route, answered.response.status, performance.now() - startedAtMs);
-      reportAnswer(request, route, answered, parts.report, faults);
+      reporting.reportAnswer(request, route, answered);
       return answered.response;
     } finally {
       drain.leave();

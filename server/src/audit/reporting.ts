@@ -1,10 +1,8 @@
-import type { Answered } from '../http/router.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 import type { HoldfastEvent, Report } from '../kernel/events.ts';
-import type { FaultLog } from '../kernel/fault-log.ts';
-import type { HttpRequest } from '../kernel/http-message.ts';
+import type { FaultLog, SqlStateOf } from '../kernel/fault-log.ts';
+import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import type { Policy } from '../kernel/policy.ts';
-import { sqlStateOf } from '../postgres/connections.ts';
 import type { Store } from '../storage/store.ts';
 import { startEventLog } from './event-log.ts';
 import { startWebhookDelivery } from './webhook-delivery.ts';
@@ -13,8 +11,21 @@ import type { Webhook } from './webhooks.ts';
 /** Where facts go: to listeners at once, to the audit log and the webhooks soon after. */
 export type Reporting = {
   readonly report: Report;
+  /**
+   * Tells the operator about answers that are the server's own fault, and everybody about every answer.
+   *
+   * @param route the endpoint's path as registered, never as sent
+   */
+  readonly reportAnswer: (request: HttpRequest, route: string, answered: ReportedAnswer) => void;
   /** Ends deliveries and writes what is left. */
   readonly close: () => Promise<void>;
+};
+
+/** The part of an answer that reports name. */
+export type ReportedAnswer = {
+  readonly response: Pick<HttpResponse, 'status'>;
+  /** The failure behind an error answer; null when all went well. */
+  readonly failure: (Error & { readonly error: string; readonly reason: string | null }) | null;
 };
 
 export type ReportingParts = {
@@ -24,9 +35,11 @@ export type ReportingParts = {
   /** Called for every fact, in order; what one throws is noted and changes nothing. */
   readonly listeners: readonly ((event: HoldfastEvent) => void)[];
   readonly faults: FaultLog;
+  readonly sqlStateOf: SqlStateOf;
 };
 
-export function startReporting({ store, webhooks, policy, listeners, faults }: ReportingParts): Reporting {
+export function startReporting(parts: ReportingParts): Reporting {
+  const { store, webhooks, policy, listeners, faults, sqlStateOf } = parts;
   const warnOf =
     (kind: string) =>
     (message: string, failure: unknown): void =>
@@ -56,6 +69,7 @@ export function startReporting({ store, webhooks, policy, listeners, faults }: R
   const delivery = startWebhookDelivery({ store: store.webhooks, webhooks, policy, report, warnOf });
   return {
     report,
+    reportAnswer: (request, route, answered) => reportAnswer(request, route, answered, { report, faults, sqlStateOf }),
     close: async () => {
       await delivery.close();
       await log.close();
@@ -63,13 +77,11 @@ export function startReporting({ store, webhooks, policy, listeners, faults }: R
   };
 }
 
-/** Tells the operator about answers that are the server's own fault, and everybody about every answer. */
-export function reportAnswer(
+function reportAnswer(
   request: HttpRequest,
   route: string,
-  { response, failure }: Answered,
-  report: Report,
-  faults: FaultLog,
+  { response, failure }: ReportedAnswer,
+  { report, faults, sqlStateOf }: Pick<Reporting, 'report'> & Pick<ReportingParts, 'faults' | 'sqlStateOf'>,
 ): void {
   const { method, path } = request;
   const { status } = response;

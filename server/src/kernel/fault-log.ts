@@ -19,6 +19,9 @@ export type Fault = {
   readonly quietMs?: number;
 };
 
+/** Reads PostgreSQL's code from an error; null when PostgreSQL did not answer. */
+export type SqlStateOf = (error: unknown) => string | null;
+
 /** A fault that is not over. */
 type Standing = {
   /** The last occurrence. */

@@ -1,8 +1,7 @@
 import type { RevocationReason } from '../kernel/events.ts';
-import type { FaultLog } from '../kernel/fault-log.ts';
+import type { FaultLog, SqlStateOf } from '../kernel/fault-log.ts';
 import { checkId, checkLimit, checkSubject, checkText, checkTime } from '../kernel/host-arguments.ts';
 import { isSid, isSubject } from '../kernel/ids.ts';
-import { sqlStateOf } from '../postgres/connections.ts';
 import {
   startMassEndings,
   type EndingProgress,
@@ -108,7 +107,11 @@ export function createWebhookAdministration(store: Pick<WebhookStore, 'listAband
 }
 
 /** Starts ending sessions in slices; the operator hears of what holds it up. */
-export function startReportedEndings(parts: Omit<MassEndingsParts, 'onFailure'>, faults: FaultLog): MassEndings {
+export function startReportedEndings(
+  parts: Omit<MassEndingsParts, 'onFailure'>,
+  faults: FaultLog,
+  sqlStateOf: SqlStateOf,
+): MassEndings {
   return startMassEndings({
     ...parts,
     onFailure: (error) =>

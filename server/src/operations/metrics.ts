@@ -1,8 +1,6 @@
-import type { Pool } from 'pg';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { HoldfastFact } from '../kernel/events.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
-import type { Connections } from '../postgres/connections.ts';
 
 /** What this node counts, in Prometheus' text format. Labels come from closed sets: no id, address or input of anybody. */
 export type Metrics = {
@@ -16,8 +14,18 @@ export type Metrics = {
   readonly observeBatch: (size: number) => void;
 };
 
+/** How many connections a pool has, and how many callers wait for one. */
+export type PoolCounts = {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+};
+
+/** The pools that are counted, by name. */
+export type CountedPools = Readonly<Record<'rotations' | 'durable', PoolCounts>>;
+
 export type MetricsParts = {
-  readonly connections: Connections;
+  readonly pools: CountedPools;
   readonly signingKeys: Pick<SigningKeys, 'ageMs'>;
   /** Adds CPU, memory, event loop and garbage collection of the process; for a process that is ours alone. */
   readonly hasProcessMetrics: boolean;
@@ -27,7 +35,7 @@ export type MetricsParts = {
 const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const LATENCY_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-export function createMetrics({ connections, signingKeys, hasProcessMetrics }: MetricsParts): Metrics {
+export function createMetrics({ pools, signingKeys, hasProcessMetrics }: MetricsParts): Metrics {
   const registry = new Registry();
   const registers = [registry];
   if (hasProcessMetrics) collectDefaultMetrics({ register: registry });
@@ -50,7 +58,7 @@ export function createMetrics({ connections, signingKeys, hasProcessMetrics }: M
     buckets: BATCH_BUCKETS,
     registers,
   });
-  registerConnections(connections, registry);
+  registerPools(pools, registry);
   registry.registerMetric(
     new Gauge({
       name: 'holdfast_signing_keys_age_seconds',
@@ -145,8 +153,8 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
   };
 }
 
-function registerConnections(connections: Connections, registry: Registry): void {
-  const states: readonly (readonly [state: string, count: (pool: Pool) => number])[] = [
+function registerPools(pools: CountedPools, registry: Registry): void {
+  const states: readonly (readonly [state: string, count: (pool: PoolCounts) => number])[] = [
     ['idle', (pool) => pool.idleCount],
     ['busy', (pool) => pool.totalCount - pool.idleCount],
     ['waited_for', (pool) => pool.waitingCount],
@@ -159,7 +167,7 @@ function registerConnections(connections: Connections, registry: Registry): void
       registers: [],
       collect() {
         for (const name of ['rotations', 'durable'] as const) {
-          for (const [state, count] of states) this.set({ pool: name, state }, count(connections[name]));
+          for (const [state, count] of states) this.set({ pool: name, state }, count(pools[name]));
         }
       },
     }),

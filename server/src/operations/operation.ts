@@ -1,6 +1,4 @@
-import type { Pool } from 'pg';
 import type { SigningKeys } from '../keys/signing-keys.ts';
-import { run } from '../postgres/connections.ts';
 import type { Metrics } from './metrics.ts';
 
 /** Whether this node should be sent requests, and what keeps it from them. */
@@ -25,8 +23,11 @@ export type Operation = {
 
 export type OperationParts = {
   readonly metrics: Metrics;
-  /** A connection of its own: work that waits for others must not make the node look broken. */
-  readonly probe: Pool;
+  /**
+   * Asks the database whether it is there, on a connection of its own: work that waits for others must not make the node look
+   * broken.
+   */
+  readonly probe: () => Promise<unknown>;
   readonly signingKeys: Pick<SigningKeys, 'ageMs'>;
   /** Keys older than this could miss the change to the next one. */
   readonly maxKeyAgeMs: number;
@@ -59,7 +60,7 @@ export function createOperation(parts: OperationParts): Operation {
   };
 }
 
-function createDatabaseCheck(probe: Pool): () => Promise<boolean> {
+function createDatabaseCheck(probe: OperationParts['probe']): () => Promise<boolean> {
   let last: Promise<boolean> = Promise.resolve(false);
   let askedAtMs = Number.NEGATIVE_INFINITY;
   const ask = async (): Promise<boolean> => {
@@ -67,7 +68,7 @@ function createDatabaseCheck(probe: Pool): () => Promise<boolean> {
     const tooLate = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), DATABASE_WAIT_MS);
     });
-    const answered = run(probe, { text: 'SELECT 1' }).then(
+    const answered = probe().then(
       () => true,
       () => false,
     );
