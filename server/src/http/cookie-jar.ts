@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import type { Client } from '../registrations/clients.ts';
-import type { InspectedCopy, Sessions } from '../sessions/sessions.ts';
+import type { InspectedCopy } from '../sessions/requests.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import type { SessionRecord } from '../storage/store.ts';
 import { invalidGrant, OAuthError, withErrorHeaders } from './answers.ts';
 import type { EndpointParts } from './endpoint.ts';

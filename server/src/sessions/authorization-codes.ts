@@ -6,7 +6,7 @@ import { toSessionCreated } from '../storage/event-store.ts';
 import type { AuthorizationCodeStore, DeviceEvidence, SessionRecord, SessionStore } from '../storage/store.ts';
 import type { User } from '../storage/user-store.ts';
 import { formatRefreshToken, newNonce } from '../tokens/refresh-token.ts';
-import type { Sessions } from './sessions.ts';
+import type { SessionEndings } from './requests.ts';
 import { hashDeviceSecret } from './sign-out.ts';
 import { readCopies } from './successor.ts';
 
@@ -68,7 +68,7 @@ export type AuthorizationCodes = {
 export type AuthorizationCodesParts = {
   readonly codes: AuthorizationCodeStore;
   readonly store: SessionStore;
-  readonly revoke: Sessions['revoke'];
+  readonly revoke: SessionEndings['revoke'];
   readonly keyRing: KeyRing;
   readonly report: Report;
 };

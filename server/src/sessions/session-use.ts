@@ -18,8 +18,8 @@ import {
   type ParsedRefreshToken,
   type RefreshToken,
 } from '../tokens/refresh-token.ts';
+import type { RefreshAnswer, RefreshRequest, SessionsParts } from './requests.ts';
 import type { RotationBatches } from './rotation-batch.ts';
-import type { RefreshAnswer, RefreshRequest, SessionsParts } from './sessions.ts';
 
 /** @throws HoldfastError `unknown_key` */
 export function parseKnown(

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { HoldfastError } from '../kernel/errors.ts';
 import { decide, type Outcome, type Refusal } from '../rotation/rotation.ts';
 import type { SessionRecord } from '../storage/store.ts';
+import type { SessionEndings, SessionsParts, SignOutAnswer, SignOutRequest } from './requests.ts';
 import { parseKnown, toUse, type Use } from './session-use.ts';
-import type { Sessions, SessionsParts, SignOutAnswer, SignOutRequest } from './sessions.ts';
 
 /** Answers a client that signs its user out. */
 export async function signOut(
   request: SignOutRequest,
   parts: SessionsParts,
-  { revoke, signOutOf, revokeAllOfUser }: Pick<Sessions, 'revoke' | 'signOutOf' | 'revokeAllOfUser'>,
+  { revoke, signOutOf, revokeAllOfUser }: Pick<SessionEndings, 'revoke' | 'signOutOf' | 'revokeAllOfUser'>,
 ): Promise<SignOutAnswer> {
   const { refreshToken, address, client, isEverywhere, isDiscard = false } = request;
   let areOthersEnded = false;

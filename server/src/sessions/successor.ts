@@ -1,7 +1,7 @@
 import type { Client } from '../registrations/clients.ts';
 import type { SessionRecord } from '../storage/store.ts';
 import { parseRefreshToken } from '../tokens/refresh-token.ts';
-import type { InspectedCopy, SessionsParts } from './sessions.ts';
+import type { InspectedCopy, SessionsParts } from './requests.ts';
 
 /** A browser has no more cookies of ours than this; further copies are not looked at. */
 export const MAX_COPIES = 256;

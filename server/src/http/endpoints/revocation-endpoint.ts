@@ -1,5 +1,5 @@
 import type { HttpResponse } from '../../kernel/http-message.ts';
-import type { SignOutRequest } from '../../sessions/sessions.ts';
+import type { SignOutRequest } from '../../sessions/requests.ts';
 import { REFRESH_TOKEN_PREFIX } from '../../tokens/refresh-token.ts';
 import { invalidGrant, invalidRequest, json, OAuthError } from '../answers.ts';
 import { clearingDead, findNamed, readJar } from '../cookie-jar.ts';

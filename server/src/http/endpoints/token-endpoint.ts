@@ -3,7 +3,7 @@ import { isSid } from '../../kernel/ids.ts';
 import { audienceKey } from '../../registrations/audiences.ts';
 import { parseScope } from '../../registrations/clients.ts';
 import type { CodeExchange } from '../../sessions/authorization-codes.ts';
-import type { RefreshAnswer } from '../../sessions/sessions.ts';
+import type { RefreshAnswer } from '../../sessions/requests.ts';
 import type { SessionRecord } from '../../storage/store.ts';
 import type { AccessTokenIssuer } from '../../tokens/access-token.ts';
 import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from '../answers.ts';
