@@ -8,7 +8,7 @@ import { createDpopNonces } from './dpop/dpop-nonce.ts';
 import { createProofVerifier, type ProofVerifier } from './dpop/dpop.ts';
 import type { ResourceRequest } from './dpop/token-binding.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
-import type { EndpointParts } from './http/endpoint.ts';
+import type { EndpointParts } from './http/endpoint-parts.ts';
 import { createFetchHandler } from './http/fetch-handler.ts';
 import { createNodeListener } from './http/node-listener.ts';
 import { createAddressLimit } from './http/rate-limit.ts';

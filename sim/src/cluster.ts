@@ -1,4 +1,4 @@
-import type { EndpointParts } from '../../server/src/http/endpoint.ts';
+import type { EndpointParts } from '../../server/src/http/endpoint-parts.ts';
 import type { HoldfastFact } from '../../server/src/kernel/events.ts';
 import type { HttpRequest, HttpResponse } from '../../server/src/kernel/http-message.ts';
 import { createKeyRing, type KeyRing } from '../../server/src/kernel/key-ring.ts';

@@ -1,5 +1,6 @@
 import { errorResponse, json, OAuthError, toOAuthError } from '../../server/src/http/answers.ts';
-import type { EndpointParts, FormEndpoint, FormRequest } from '../../server/src/http/endpoint.ts';
+import type { EndpointParts } from '../../server/src/http/endpoint-parts.ts';
+import type { FormEndpoint, FormRequest } from '../../server/src/http/endpoint.ts';
 import { REVOCATION_ENDPOINT } from '../../server/src/http/endpoints/revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from '../../server/src/http/endpoints/token-endpoint.ts';
 import { readForm, requireParameter } from '../../server/src/http/form.ts';

@@ -6,10 +6,7 @@ import { closeConnections, openConnections } from '../postgres/connections.ts';
 import { migrate, MIGRATIONS } from '../postgres/migrations.ts';
 import { createSigningKeyStore } from '../postgres/signing-key-store.ts';
 import type { Configuration } from './configuration.ts';
-import { findUser } from './users.ts';
-
-/** What a command prints, line by line. */
-export type Lines = readonly string[];
+import { findUser, type Lines } from './users.ts';
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 

@@ -4,7 +4,9 @@ import { HoldfastError } from '../kernel/errors.ts';
 import type { EndingProgress } from '../sessions/mass-endings.ts';
 import type { User } from '../storage/user-store.ts';
 import type { Users } from '../users/users.ts';
-import type { Lines } from './administer.ts';
+
+/** What a command prints, line by line. */
+export type Lines = readonly string[];
 
 /** Users that are read at once. */
 const PAGE_SIZE = 500;

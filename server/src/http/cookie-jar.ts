@@ -4,16 +4,15 @@ import type { InspectedCopy } from '../sessions/requests.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { SessionRecord } from '../storage/store.ts';
 import { invalidGrant, OAuthError, withErrorHeaders } from './answers.ts';
-import type { EndpointParts } from './endpoint.ts';
-import { clearCookie, cookieNameOf, readRefreshCookies, sortOut, type RefreshCookie } from './refresh-cookies.ts';
-
-/** The refresh cookies that a request brought. What cannot be ours is not among them. */
-export type CookieJar = {
-  /** Cookies with a genuine tag, each under the name of its own session. */
-  readonly genuine: readonly { readonly cookie: RefreshCookie; readonly sid: string }[];
-  /** Of a key that is not on this node yet, or was given up: they get the answer of their own that the key gives. */
-  readonly undecided: readonly RefreshCookie[];
-};
+import type { EndpointParts } from './endpoint-parts.ts';
+import {
+  clearCookie,
+  cookieNameOf,
+  readRefreshCookies,
+  sortOut,
+  type CookieJar,
+  type RefreshCookie,
+} from './refresh-cookies.ts';
 
 /** Of clients that have no cookies. */
 export const EMPTY_JAR: CookieJar = { genuine: [], undecided: [] };

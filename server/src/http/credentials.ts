@@ -1,6 +1,7 @@
 import type { User } from '../storage/user-store.ts';
 import { invalidRequest, OAuthError } from './answers.ts';
-import type { EndpointParts, FormRequest } from './endpoint.ts';
+import type { EndpointParts } from './endpoint-parts.ts';
+import type { FormRequest } from './endpoint.ts';
 import { requireParameter } from './form.ts';
 
 /** Who signed in, and how. */

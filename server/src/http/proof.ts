@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import { OAuthError } from './answers.ts';
-import type { EndpointParts } from './endpoint.ts';
+import type { EndpointParts } from './endpoint-parts.ts';
 
 type ProofParts = Pick<EndpointParts, 'issuer' | 'proofs' | 'report'>;
 

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { KeyRing } from '../kernel/key-ring.ts';
 import { parseRefreshToken } from '../tokens/refresh-token.ts';
-import type { CookieJar } from './cookie-jar.ts';
 
 /**
  * The cookies that carry refresh tokens. Each session has one of its own, so a late answer for one user never overwrites
@@ -16,6 +15,14 @@ const ATTRIBUTES = 'Path=/; Secure; HttpOnly; SameSite=Strict';
 export type RefreshCookie = {
   readonly name: string;
   readonly value: string;
+};
+
+/** The refresh cookies that a request brought. What cannot be ours is not among them. */
+export type CookieJar = {
+  /** Cookies with a genuine tag, each under the name of its own session. */
+  readonly genuine: readonly { readonly cookie: RefreshCookie; readonly sid: string }[];
+  /** Of a key that is not on this node yet, or was given up: they get the answer of their own that the key gives. */
+  readonly undecided: readonly RefreshCookie[];
 };
 
 /** The name of a session's cookie: 48 bits of its id tell a browser's sessions apart. */

@@ -4,7 +4,7 @@ import type { EndingProgress } from '../sessions/mass-endings.ts';
 import type { AccessTokenClaims } from '../tokens/access-token.ts';
 import { requireAuthentication } from '../tokens/step-up.ts';
 import { json, OAuthError } from './answers.ts';
-import type { EndpointParts } from './endpoint.ts';
+import type { EndpointParts } from './endpoint-parts.ts';
 import { readForm, type Parameters } from './form.ts';
 
 /** Of the account endpoints' metadata. @see RFC 9728 §3 */

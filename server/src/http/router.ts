@@ -1,7 +1,8 @@
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import type { Client } from '../registrations/clients.ts';
 import { errorResponse, json, OAuthError, toOAuthError } from './answers.ts';
-import type { DocumentEndpoint, Endpoint, EndpointParts, FormEndpoint, ResourceServerEndpoint } from './endpoint.ts';
+import type { EndpointParts } from './endpoint-parts.ts';
+import type { DocumentEndpoint, Endpoint, FormEndpoint, ResourceServerEndpoint } from './endpoint.ts';
 import { AUTHORIZE_CHALLENGE_ENDPOINT } from './endpoints/authorize-challenge-endpoint.ts';
 import { JWKS_ENDPOINT, METADATA_ENDPOINT, RESOURCE_METADATA_ENDPOINT } from './endpoints/documents.ts';
 import { INTROSPECTION_ENDPOINT } from './endpoints/introspection-endpoint.ts';

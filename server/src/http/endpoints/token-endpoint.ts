@@ -7,21 +7,13 @@ import type { RefreshAnswer } from '../../sessions/requests.ts';
 import type { SessionRecord } from '../../storage/store.ts';
 import type { AccessTokenIssuer } from '../../tokens/access-token.ts';
 import { invalidGrant, invalidRequest, invalidScope, invalidTarget, jsonText, OAuthError } from '../answers.ts';
-import {
-  chooseCookie,
-  clearingDead,
-  copiesOf,
-  EMPTY_JAR,
-  endSurplus,
-  readJar,
-  replaced,
-  type CookieJar,
-} from '../cookie-jar.ts';
+import { chooseCookie, clearingDead, copiesOf, EMPTY_JAR, endSurplus, readJar, replaced } from '../cookie-jar.ts';
 import { tooManySignIns } from '../credentials.ts';
-import { peerOf, type EndpointParts, type FormEndpoint, type FormRequest } from '../endpoint.ts';
+import type { EndpointParts } from '../endpoint-parts.ts';
+import { peerOf, type FormEndpoint, type FormRequest } from '../endpoint.ts';
 import { readFlag, requireParameter, type Parameters } from '../form.ts';
 import { proofMissing, verifyRequestProof } from '../proof.ts';
-import { clearCookie, cookieNameOf, storeCookie, type RefreshCookie } from '../refresh-cookies.ts';
+import { clearCookie, cookieNameOf, storeCookie, type RefreshCookie, type CookieJar } from '../refresh-cookies.ts';
 
 /** @see RFC 6749 §4.1.3, §6 */
 export const TOKEN_ENDPOINT: FormEndpoint = {

@@ -1,0 +1,44 @@
+import type { ProofVerifier } from '../dpop/dpop.ts';
+import type { Report } from '../kernel/events.ts';
+import type { KeyRing } from '../kernel/key-ring.ts';
+import type { Policy } from '../kernel/policy.ts';
+import type { SigningKeys } from '../keys/signing-keys.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Clients } from '../registrations/clients.ts';
+import type { ResourceServers } from '../registrations/resource-servers.ts';
+import type { AuthorizationCodes } from '../sessions/authorization-codes.ts';
+import type { IntrospectionAnswer, IntrospectionRequest } from '../sessions/introspection.ts';
+import type { RevocationFeed } from '../sessions/revocation-feed.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { SessionStore } from '../storage/store.ts';
+import type { AccessTokens } from '../tokens/access-token.ts';
+import type { Passkeys } from '../users/passkeys.ts';
+import type { SignInRate } from '../users/sign-in-rate.ts';
+import type { PasswordSignIn, Users } from '../users/users.ts';
+import type { AddressLimit } from './rate-limit.ts';
+
+/** The parts of the server that endpoints speak for. */
+export type EndpointParts = {
+  readonly issuer: string;
+  readonly clients: Clients;
+  readonly policy: Policy;
+  readonly keyRing: KeyRing;
+  readonly signingKeys: SigningKeys;
+  readonly accessTokens: AccessTokens;
+  readonly proofs: ProofVerifier;
+  readonly codes: AuthorizationCodes;
+  readonly sessions: Sessions;
+  readonly resourceServers: ResourceServers;
+  readonly introspect: (request: IntrospectionRequest) => Promise<IntrospectionAnswer>;
+  readonly revocations: RevocationFeed;
+  readonly findLive: SessionStore['findLive'];
+  readonly listSessions: SessionStore['listOfUser'];
+  readonly labelSession: SessionStore['label'];
+  readonly users: Users;
+  readonly passwordSignIn: PasswordSignIn;
+  readonly passkeys: Passkeys;
+  readonly signInRate: SignInRate;
+  readonly addressLimit: AddressLimit;
+  readonly report: Report;
+  readonly operation: Operation;
+};
