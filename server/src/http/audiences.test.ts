@@ -13,7 +13,7 @@ import {
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { athOf, createProver } from '../testing/proof.ts';
-import { ENDPOINTS } from './router.ts';
+import { ENDPOINTS } from './doors/router.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

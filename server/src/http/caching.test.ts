@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
-import { ENDPOINTS } from './router.ts';
+import { ENDPOINTS } from './doors/router.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

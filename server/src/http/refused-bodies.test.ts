@@ -3,8 +3,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import { flood } from '../testing/flood.ts';
-import { createNodeListener } from './node-listener.ts';
-import { notFound } from './router.ts';
+import { createNodeListener } from './doors/node-listener.ts';
+import { notFound } from './doors/router.ts';
 
 const LIMIT_BYTES = 16_384;
 /** One read of a socket, and what streams keep before they stop reading. */

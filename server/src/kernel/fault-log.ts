@@ -1,4 +1,4 @@
-import type { Logger } from '../kernel/logger.ts';
+import type { Logger } from './logger.ts';
 
 /** Tells the operator of faults by changes of state: a line when a fault begins, and one with a count when it is over. */
 export type FaultLog = {

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import type { HttpResponse } from '../../kernel/http-message.ts';
 import { ISSUER, startTestServer, type TestServer } from '../../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
-import { OPERATIONS } from '../openapi-operations.ts';
-import { describeApi } from '../openapi.ts';
-import { ENDPOINTS } from '../router.ts';
+import { OPERATIONS } from '../doors/openapi-operations.ts';
+import { describeApi } from '../doors/openapi.ts';
+import { ENDPOINTS } from '../doors/router.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { createHoldfast } from '../holdfast.ts';
-import type { HttpRequest } from '../kernel/http-message.ts';
+import { createHoldfast } from '../../holdfast.ts';
+import type { HttpRequest } from '../../kernel/http-message.ts';
 import {
   ISSUER,
   newVerifier,
@@ -9,8 +9,8 @@ import {
   startTestServer,
   type Answer,
   type TestServer,
-} from '../testing/client.ts';
-import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
+} from '../../testing/client.ts';
+import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
 
 // Generous: what runs beside the tests must not fail them.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
+import type { HttpRequest, HttpResponse } from '../../kernel/http-message.ts';
 import type { AnswerUnknown } from './node-listener.ts';
 import { isOurPath } from './router.ts';
 

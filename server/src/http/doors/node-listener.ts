@@ -1,5 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
+import type { HttpRequest, HttpResponse } from '../../kernel/http-message.ts';
 import { isOurPath } from './router.ts';
 
 type Handle = (request: HttpRequest) => Promise<HttpResponse | null>;

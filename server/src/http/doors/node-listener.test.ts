@@ -1,6 +1,6 @@
 import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
-import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
+import type { HttpRequest, HttpResponse } from '../../kernel/http-message.ts';
 import { createNodeListener } from './node-listener.ts';
 import { notFound } from './router.ts';
 

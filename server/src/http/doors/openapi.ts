@@ -1,5 +1,5 @@
-import { json } from './answers.ts';
-import type { DocumentEndpoint } from './endpoint.ts';
+import { json } from '../answers.ts';
+import type { DocumentEndpoint } from '../endpoint.ts';
 import { OPERATIONS, SCHEMAS } from './openapi-operations.ts';
 
 /**

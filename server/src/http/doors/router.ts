@@ -1,25 +1,25 @@
-import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
-import type { Client } from '../registrations/clients.ts';
-import { errorResponse, json, OAuthError, toOAuthError } from './answers.ts';
-import type { EndpointParts } from './endpoint-parts.ts';
-import type { DocumentEndpoint, Endpoint, FormEndpoint, ResourceServerEndpoint } from './endpoint.ts';
-import { AUTHORIZE_CHALLENGE_ENDPOINT } from './endpoints/authorize-challenge-endpoint.ts';
-import { JWKS_ENDPOINT, METADATA_ENDPOINT, RESOURCE_METADATA_ENDPOINT } from './endpoints/documents.ts';
-import { INTROSPECTION_ENDPOINT } from './endpoints/introspection-endpoint.ts';
-import { HEALTH_ENDPOINT, METRICS_ENDPOINT, READINESS_ENDPOINT } from './endpoints/operation-endpoints.ts';
-import { PASSKEY_ENDPOINT, PASSKEY_OPTIONS_ENDPOINT, PASSKEYS_ENDPOINT } from './endpoints/passkeys-endpoint.ts';
-import { PASSWORD_ENDPOINT } from './endpoints/password-endpoint.ts';
-import { REVOCATION_ENDPOINT } from './endpoints/revocation-endpoint.ts';
-import { REVOCATIONS_ENDPOINT } from './endpoints/revocations-endpoint.ts';
-import { SESSION_ENDPOINT, SESSIONS_ENDPOINT } from './endpoints/sessions-endpoint.ts';
-import { TOKEN_ENDPOINT } from './endpoints/token-endpoint.ts';
-import { readForm, requireParameter } from './form.ts';
+import type { HttpRequest, HttpResponse } from '../../kernel/http-message.ts';
+import type { Client } from '../../registrations/clients.ts';
+import { errorResponse, json, OAuthError, toOAuthError } from '../answers.ts';
+import type { EndpointParts } from '../endpoint-parts.ts';
+import type { DocumentEndpoint, Endpoint, FormEndpoint, ResourceServerEndpoint } from '../endpoint.ts';
+import { AUTHORIZE_CHALLENGE_ENDPOINT } from '../endpoints/authorize-challenge-endpoint.ts';
+import { JWKS_ENDPOINT, METADATA_ENDPOINT, RESOURCE_METADATA_ENDPOINT } from '../endpoints/documents.ts';
+import { INTROSPECTION_ENDPOINT } from '../endpoints/introspection-endpoint.ts';
+import { HEALTH_ENDPOINT, METRICS_ENDPOINT, READINESS_ENDPOINT } from '../endpoints/operation-endpoints.ts';
+import { PASSKEY_ENDPOINT, PASSKEY_OPTIONS_ENDPOINT, PASSKEYS_ENDPOINT } from '../endpoints/passkeys-endpoint.ts';
+import { PASSWORD_ENDPOINT } from '../endpoints/password-endpoint.ts';
+import { REVOCATION_ENDPOINT } from '../endpoints/revocation-endpoint.ts';
+import { REVOCATIONS_ENDPOINT } from '../endpoints/revocations-endpoint.ts';
+import { SESSION_ENDPOINT, SESSIONS_ENDPOINT } from '../endpoints/sessions-endpoint.ts';
+import { TOKEN_ENDPOINT } from '../endpoints/token-endpoint.ts';
+import { readForm, requireParameter } from '../form.ts';
+import { corsHeaders, isOriginOfAny, preflightHeaders, refuseForeignPage, refuseForgery } from '../origin.ts';
+import { nonceHeaders } from '../proof.ts';
+import type { AddressLimit } from '../rate-limit.ts';
+import { authenticateResourceServer } from '../resource-server.ts';
+import { admit, type ResourceEndpoint } from '../resource.ts';
 import { OPENAPI_ENDPOINT } from './openapi.ts';
-import { corsHeaders, isOriginOfAny, preflightHeaders, refuseForeignPage, refuseForgery } from './origin.ts';
-import { nonceHeaders } from './proof.ts';
-import type { AddressLimit } from './rate-limit.ts';
-import { authenticateResourceServer } from './resource-server.ts';
-import { admit, type ResourceEndpoint } from './resource.ts';
 
 /** Every endpoint; `openapi.ts` describes each. */
 export const ENDPOINTS: readonly Endpoint[] = [
