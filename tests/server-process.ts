@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { NativeSession } from './native-session.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const command = path.join(root, 'server/dist/cli.js');
+const command = path.join(root, 'server/dist/cli/main.js');
 
 export const user = { username: 'ada@example.org', password: 'correct horse battery' };
 export const secret = 'a master secret for tests, 32 bytes or more';

@@ -6,15 +6,15 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { listKeys, revokeSessions, rotateKeys, runMigrations, withHoldfast } from './cli/administer.ts';
-import { FIELDS, readConfiguration, type Configuration } from './cli/configuration.ts';
-import { diagnose } from './cli/doctor.ts';
-import { fail, formatFindings } from './cli/finding.ts';
-import { serve } from './cli/serve.ts';
-import { createUser, deleteUser, disableUser, enableUser, listUsers, setPassword } from './cli/users.ts';
-import type { Holdfast } from './holdfast.ts';
-import { HoldfastError } from './kernel/errors.ts';
-import { sqlStateOf } from './postgres/connections.ts';
+import type { Holdfast } from '../holdfast.ts';
+import { HoldfastError } from '../kernel/errors.ts';
+import { sqlStateOf } from '../postgres/connections.ts';
+import { listKeys, revokeSessions, rotateKeys, runMigrations, withHoldfast } from './administer.ts';
+import { FIELDS, readConfiguration, type Configuration } from './configuration.ts';
+import { diagnose } from './doctor.ts';
+import { fail, formatFindings } from './finding.ts';
+import { serve } from './serve.ts';
+import { createUser, deleteUser, disableUser, enableUser, listUsers, setPassword } from './users.ts';
 
 const OPTIONS = {
   config: { type: 'string' },
