@@ -153,7 +153,7 @@ export type Holdfast = {
  * @throws HoldfastError `unavailable`, `secret_mismatch`, `schema_too_new`
  */
 export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast> {
-  const { databaseUrl, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
+  const { databaseUrl, hasProcessMetrics = false, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
   const settings = readSettings(options);
   const { policy, keyRing } = settings;
   const faults = createFaultLog(logger);
@@ -170,11 +170,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     await migrate(databaseUrl, policy.connectTimeoutMs);
     const store = await openStore(connections, policy, settings.webhooks);
     const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
-    const metrics = createMetrics({
-      pools: connections,
-      signingKeys,
-      hasProcessMetrics: options.hasProcessMetrics ?? false,
-    });
+    const metrics = createMetrics({ pools: connections, signingKeys, hasProcessMetrics });
     const passwords = await createPasswords(policy);
     // The last that needs stopping: from here on nothing fails.
     const listeners = [metrics.observe, options.onEvent ?? (() => {})];
