@@ -245,7 +245,7 @@ export function readSettings(options: HoldfastOptions) {
 }
 
 /** What is behind the endpoints. */
-type Backstage = {
+type ServerInternals = {
   readonly trustedProxies: number;
   readonly connections: Connections;
   readonly faults: FaultLog;
@@ -256,7 +256,7 @@ type Backstage = {
 
 type Peer = Pick<HttpRequest, 'headers' | 'remoteAddress'>;
 
-function assemble(parts: EndpointParts, backstage: Backstage): Holdfast {
+function assemble(parts: EndpointParts, backstage: ServerInternals): Holdfast {
   const { trustedProxies, connections, faults, store, reporting, endings } = backstage;
   const { policy, users, sessions, accessTokens, signingKeys, operation } = parts;
   const drain = createDrain();

@@ -74,12 +74,16 @@ export function toUse(
   };
 }
 
-export async function useCopy(use: Use, batches: RotationBatches, parts: SessionsParts): Promise<RefreshAnswer> {
+export async function presentRefreshToken(
+  use: Use,
+  batches: RotationBatches,
+  parts: SessionsParts,
+): Promise<RefreshAnswer> {
   const attempt = await batches.join(use.candidate, use.presented.jkt === null ? 'rotate' : 'read');
   if (attempt.kind === 'rotated') return grant('rotated', attempt.delivery, use, parts);
   let reading = attempt.reading;
   for (let attempts = 0; attempts < parts.policy.maxDecisionAttempts; attempts++) {
-    const answer = await act(reading, use, parts);
+    const answer = await applyDecision(reading, use, parts);
     if (answer !== null) return answer;
     // Another request wrote first: read again, decide again.
     reading = await withoutRowFault(async () => (await parts.store.read([use.candidate]))[0] ?? null);
@@ -88,7 +92,7 @@ export async function useCopy(use: Use, batches: RotationBatches, parts: Session
 }
 
 /** The slow path: decides on a reading and carries the outcome out. Null: the row has changed since the reading. */
-async function act(reading: Reading | null, use: Use, parts: SessionsParts): Promise<RefreshAnswer | null> {
+async function applyDecision(reading: Reading | null, use: Use, parts: SessionsParts): Promise<RefreshAnswer | null> {
   const { report } = parts;
   const { sid, clientId, address } = use.candidate;
   if (reading !== null && !reading.isSecretGenuine) {

@@ -12,7 +12,7 @@ import type {
   SignOutRequest,
 } from './requests.ts';
 import { createRotationBatches } from './rotation-batch.ts';
-import { parseKnown, toUse, useCopy } from './session-use.ts';
+import { parseKnown, toUse, presentRefreshToken } from './session-use.ts';
 import { signOut } from './sign-out.ts';
 import { findSuccessor, inspectCopies } from './successor.ts';
 
@@ -75,7 +75,7 @@ export function createSessions(parts: SessionsParts): Sessions {
     refresh: async (request) => {
       const parsed = parseKnown(request.refreshToken, parts);
       if (parsed.kind !== 'genuine') return refuseUnseen(parsed.kind, request, report);
-      const answer = await useCopy(toUse(parsed.token, request, parts.policy), batches, parts);
+      const answer = await presentRefreshToken(toUse(parsed.token, request, parts.policy), batches, parts);
       if (answer.kind === 'granted') {
         await endPredecessors(answer.session, request.address, parts, reportEnded);
         return answer;

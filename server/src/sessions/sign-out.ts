@@ -64,7 +64,7 @@ async function judge(
     const outcome = decide(isOver ? revive(record) : record, presented, record.nowMs, rotationPolicy);
     switch (outcome.kind) {
       case 'refuse':
-        return isDeadOrBeyond(outcome.reason)
+        return isSessionRefusal(outcome.reason)
           ? { kind: 'signed_out' }
           : { kind: 'wrong_holder', reason: outcome.reason };
       case 'wait':
@@ -89,7 +89,7 @@ async function judge(
 }
 
 function isDead(outcome: Outcome): boolean {
-  return outcome.kind === 'refuse' && isDeadOrBeyond(outcome.reason) && outcome.error === 'invalid_grant';
+  return outcome.kind === 'refuse' && isSessionRefusal(outcome.reason) && outcome.error === 'invalid_grant';
 }
 
 /** Of a session that is over: its later, unused ones still end with a sign-out. */
@@ -99,7 +99,7 @@ function revive(record: SessionRecord): SessionRecord {
 
 const WRONG_HOLDER: ReadonlySet<string> = new Set(['wrong_client', 'wrong_key', 'proof_missing']);
 
-function isDeadOrBeyond(
+function isSessionRefusal(
   reason: Refusal['reason'],
 ): reason is Exclude<Refusal['reason'], 'wrong_client' | 'wrong_key' | 'proof_missing'> {
   return !WRONG_HOLDER.has(reason);
