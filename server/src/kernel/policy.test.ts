@@ -24,7 +24,7 @@ test('the guide tells auditors the lifetimes that the code has', () => {
     row('default', DEFAULT_POLICY),
     ...Object.entries(SESSION_LIFETIMES).map(([name, lifetimes]) => row(`\`${name}\``, lifetimes)),
   ].join('\n');
-  const guide = readFileSync(new URL('../../docs/guides/operation.md', import.meta.url), 'utf8');
+  const guide = readFileSync(new URL('../../../docs/guides/operation.md', import.meta.url), 'utf8');
   expect(guide).toContain(table);
   expect(guide).toContain(`An access token lives for ${tell(DEFAULT_POLICY.accessTokenLifetimeSeconds)}`);
 });

@@ -15,7 +15,7 @@ const client = path.join(app, '../../client/src');
 const require = createRequire(import.meta.url);
 
 /** Tests of what runs on any engine: the machine, its shell and facade in a simulated world, the vault in the keychain. */
-const files = ['session.test.ts', 'transitions.test.ts', 'memory-vault.test.ts', 'expo/vault.test.ts'];
+const files = ['session.test.ts', 'core/transitions.test.ts', 'platform/memory-vault.test.ts', 'expo/vault.test.ts'];
 
 const contents = `
   import '${folder}/globals.ts';
