@@ -23,6 +23,8 @@ const ENDS: ReadonlySet<Observation['type']> = new Set([
 export function noteRefusals({ scheduler, books }: Parts, tab: Tab, observation: Observation): void {
   if (ENDS.has(observation.type)) tab.refusedSinceMs = null;
   if (observation.type !== 'refresh.failed' || observation.cause !== 'misconfigured') return;
+  // A refusal of a token for a resource says nothing of the session.
+  if (tab.cause === 'resource') return;
   const sinceMs = (tab.refusedSinceMs ??= tab.monotonicMs());
   const refusedMs = tab.monotonicMs() - sinceMs;
   if (refusedMs <= SHOWN_AFTER_MS) return;
