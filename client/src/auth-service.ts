@@ -106,7 +106,7 @@ export type AuthService = {
   readonly resources: ReadonlySet<string>;
   /** The ports in use. */
   readonly platform: Platform;
-  /** For the functions of this package that take a service, such as `signOutEverywhere`. Not for apps. */
+  /** For this package's own functions that take a service, such as `signOutEverywhere`. @internal */
   readonly internals: () => Shell;
   /** Stops timers and listeners. The session stays stored. */
   readonly dispose: () => void;

@@ -62,6 +62,7 @@ import { createPasswords } from './users/passwords.ts';
 import { createPeople } from './users/people.ts';
 import type { Users } from './users/users.ts';
 
+/** Options of {@link createHoldfast}: issuer, database, secret and clients are required. */
 export type HoldfastOptions = {
   /** Where clients reach this server: an origin without a path, such as `https://id.example`. */
   readonly issuer: string;

@@ -15,9 +15,9 @@ import type { WireConfig } from '../core/wire.ts';
 /** A stage of the reauthentication chain that needs no user interface of the app's: `automaticStage()` makes it. */
 export type AutomaticStage = {
   readonly stage: ReauthenticationStage;
-  /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. Never rejects. */
+  /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. Never rejects. @internal */
   readonly start: (shell: Shell) => Promise<void>;
-  /** Is told every signal of the platform. */
+  /** Is told every signal of the platform. @internal */
   readonly hear: (shell: Shell, signal: Signal) => void;
 };
 

@@ -24,6 +24,7 @@ export type RevocationReason =
   | 'user_deleted'
   | (string & {});
 
+/** Facts that the server reports, told apart by `type`. {@link HoldfastEvent} adds the time. */
 export type HoldfastFact =
   | SessionCreated
   | TokenRefreshed
@@ -178,6 +179,7 @@ export type CredentialChanged = {
   readonly change: 'password_changed' | 'password_removed' | 'passkey_added' | 'passkey_renamed' | 'passkey_removed';
 };
 
+/** An account was created, disabled, enabled or deleted. */
 export type UserChanged = {
   readonly type: 'user.changed';
   readonly sub: string;

@@ -174,6 +174,7 @@ export type Policy = {
   readonly passkeysPerUser: number;
 };
 
+/** The values of every {@link Policy} option that a server does not set. */
 export const DEFAULT_POLICY: Policy = {
   rotationIntervalMs: 60_000,
   promptRedeliveries: 32,

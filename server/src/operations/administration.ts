@@ -11,6 +11,7 @@ import {
 import type { Sessions } from '../sessions/sessions.ts';
 import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookStore } from '../storage/event-store.ts';
 
+/** Ends sessions on the operator's behalf. */
 export type SessionAdministration = {
   /**
    * Ends a session and its device chain: their refresh tokens are refused from now on; the last access token lives to its expiry.

@@ -7,6 +7,7 @@ import { findInstallation, place, type Account, type Installation } from './embe
 import { claimOwnership, stopOrphan } from './embedded-ownership.ts';
 import { runToEnd, superviseServer, type SupervisedServer } from './embedded-process.ts';
 
+/** Options of {@link startEmbeddedPostgres}. */
 export type EmbeddedPostgresOptions = {
   /** Folder for the cluster and its password; created when missing. */
   readonly dataDirectory: string;

@@ -16,6 +16,7 @@ import { verifyToken, type TokenExpectation } from './token.ts';
 /** Algorithms that Holdfast signs access tokens with. */
 export type TokenAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
 
+/** Options of {@link createResourceGuard}: issuer and audience are required. */
 export type ResourceGuardOptions = {
   /** The authorization server, as its metadata names it: an origin such as `https://id.example`. */
   readonly issuer: string;
@@ -81,6 +82,11 @@ export type ResourceVerdict =
       readonly error: string | null;
     };
 
+/**
+ * Protects the endpoints of a resource server.
+ *
+ * @see RFC 6750, RFC 9449 §7, RFC 9470
+ */
 export type ResourceGuard = {
   /** Judges a request by its access token. Never throws for anything that a request can hold. */
   readonly check: (request: ResourceRequest, requirement?: ResourceRequirement) => Promise<ResourceVerdict>;

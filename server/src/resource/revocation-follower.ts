@@ -1,5 +1,6 @@
 import { AuthorizationServerUnavailable, fetchJson, isSafeUrl, type Fetch } from '../kernel/fetch-json.ts';
 
+/** Options of {@link followRevocations}: the server to ask, and the credentials to ask with. */
 export type RevocationFollowerOptions = {
   /** The authorization server: an origin such as `https://id.example`. https, or http on the loopback interface. */
   readonly issuer: string;

@@ -10,6 +10,7 @@ import type { AccessTokenClaims } from './access-token.ts';
  * @see NIST SP 800-63B-4 §2; RFC 9470 §4
  */
 export const ACR_VALUES = ['aal1', 'aal2', 'aal3'] as const;
+/** An assurance level of {@link ACR_VALUES}, as the `acr` of an access token names it. */
 export type Acr = (typeof ACR_VALUES)[number];
 
 /** What an action asks of the user's last authentication. */

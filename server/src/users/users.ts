@@ -13,6 +13,7 @@ export type ListedUser = {
   readonly isDisabled: boolean;
 } & User;
 
+/** A user to be created, with a password that the policy must allow. */
 export type NewUser = {
   /** 1 to 254 characters; compared without regard to case. */
   readonly username: string;
@@ -21,6 +22,7 @@ export type NewUser = {
   readonly name: string;
 };
 
+/** The users that sign in with a password or a passkey, for an administrator. */
 export type Users = {
   /**
    * Creates a user.
