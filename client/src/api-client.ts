@@ -1,5 +1,5 @@
 import type { AuthService } from './auth-service.ts';
-import { isOneShot, type AuthorizedInit } from './authorized-fetch.ts';
+import { isOneShot, type AuthorizedInit, type RequestBody } from './authorized-fetch.ts';
 import { HoldfastError } from './core/errors.ts';
 import { readRetryAfterMs } from './core/wire.ts';
 import type { TokenRequest } from './runtime/effect-runner.ts';
@@ -40,9 +40,9 @@ export type ApiRequestOptions = {
   /** Sent as JSON. */
   readonly json?: unknown;
   /** Sent as it is. A stream can be sent only once; a function is called for each try, and makes one that can be repeated. */
-  readonly body?: BodyInit | (() => BodyInit);
+  readonly body?: RequestBody | (() => RequestBody);
   readonly searchParams?: Readonly<Record<string, string | number | boolean>>;
-  readonly headers?: HeadersInit;
+  readonly headers?: NonNullable<RequestInit['headers']>;
   readonly signal?: AbortSignal;
   /** Instead of the client's `deadlineMs`. */
   readonly deadlineMs?: number;

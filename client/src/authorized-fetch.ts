@@ -11,6 +11,9 @@ import type { Shell } from './runtime/shell.ts';
 
 type Fetch = typeof globalThis.fetch;
 
+/** `BodyInit` of the DOM, under a name that Node's declarations know as well. */
+export type RequestBody = NonNullable<RequestInit['body']>;
+
 /** `RequestInit`, and how long the request may be parked, in ms, all its waits together. Default: `policy.parkDeadlineMs`. */
 export type AuthorizedInit = RequestInit & {
   readonly parkDeadlineMs?: number;
@@ -24,13 +27,13 @@ export type AuthorizedInit = RequestInit & {
    */
   readonly resource?: string;
   /** Makes the body anew for each try, in place of `body`: so a stream can be sent again as well. */
-  readonly makeBody?: () => BodyInit;
+  readonly makeBody?: () => RequestBody;
   /** Sends the tries of this request, in place of the service's `fetch`. For HTTP libraries that have a way of sending of their own. */
   readonly fetch?: Fetch;
 };
 
 /** A drop-in for `fetch` that carries the session. */
-export type AuthorizedFetch = (input: RequestInfo | URL, init?: AuthorizedInit) => Promise<Response>;
+export type AuthorizedFetch = (input: string | URL | Request, init?: AuthorizedInit) => Promise<Response>;
 
 /** How one request is sent, as often as it may be. */
 type Plan = {
