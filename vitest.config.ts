@@ -36,11 +36,13 @@ export default defineConfig({
         test: {
           name: 'whole',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/browser/**', 'tests/engines/**', 'tests/proxy/**'],
+          exclude: ['tests/browser/**', 'tests/engines/**', 'tests/packed/**', 'tests/proxy/**'],
           globalSetup,
           ...slow,
         },
       },
+      // Installs the packed packages from npm's registry.
+      { resolve, ssr, test: { name: 'packed', include: ['tests/packed/**/*.test.ts'], ...slow } },
       // A real caching proxy, named by NGINX_PATH.
       { resolve, ssr, test: { name: 'proxy', include: ['tests/proxy/**/*.test.ts'], globalSetup, ...slow } },
       // Real Chromium, named by CHROMIUM_PATH.

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { provideEngines, engineProjects } from './engines.mjs';
-import { providePackages, requireNode } from './setup.mjs';
+import { isRegistryReachable, providePackages, requireNode } from './setup.mjs';
 import { root } from './steps.mjs';
 import { missingOnCi, parts, planRun, shortOmissions, slowBrowserFiles, tellOmissions, worlds } from './test-plan.mjs';
 import { countTests } from './vitest-report.mjs';
@@ -34,6 +34,11 @@ it('an install that fails is an error with the words of npm: no check is skipped
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}, 60_000);
+
+it('a registry that cannot be reached is noticed: the tests that need it are listed as not run', async () => {
+  const env = { ...process.env, npm_config_registry: 'http://127.0.0.1:9/' };
+  expect(await isRegistryReachable(env)).toBe(false);
 }, 60_000);
 
 describe('the count of tests', () => {

@@ -41,6 +41,15 @@ export async function providePackages(folder, title) {
   if (!packagesAreInstalled(folder)) await step(title, () => installPackages(folder));
 }
 
+/** Asks npm's registry for one package, once. @param {NodeJS.ProcessEnv} [env] */
+export function isRegistryReachable(env = process.env) {
+  const args = ['view', 'pg', 'version', '--fetch-retries=0', '--fetch-timeout=10000'];
+  return run('npm', args, { quiet: true, env, timeoutMs: 30_000 }).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Compiles the demo's backend and all that it uses. The compiler knows by itself what is up to date. */
 async function compile() {
   const missing = !fs.existsSync(path.join(root, 'apps', 'api', 'dist', 'main.js'));

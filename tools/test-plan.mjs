@@ -6,8 +6,8 @@ import { CommandError } from './steps.mjs';
 /** Checks of the repository itself, in their order. `worlds` plays simulated worlds. */
 export const checkNames = /** @type {const} */ (['types', 'lint', 'format', 'unused', 'build', 'worlds']);
 
-/** Vitest's projects; `browser` needs Chromium, and the last ones a program of their own. */
-export const projects = ['tools', 'client', 'server', 'web', 'sim', 'whole', 'browser', ...engineProjects];
+/** Vitest's projects: `packed` needs npm's registry, `browser` Chromium, and the last ones a program of their own. */
+export const projects = ['tools', 'client', 'server', 'web', 'sim', 'whole', 'packed', 'browser', ...engineProjects];
 
 /** Every part of the whole check; `ios` is the command `npm run test:ios`. */
 export const parts = [...checkNames, ...projects, 'ios'];

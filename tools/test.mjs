@@ -10,7 +10,7 @@ import process from 'node:process';
 import { provideChromium } from './chromium.mjs';
 import { provideEngines } from './engines.mjs';
 import { fingerprint, passedBefore, rememberPassed } from './passed-before.mjs';
-import { setup } from './setup.mjs';
+import { isRegistryReachable, setup } from './setup.mjs';
 import {
   CommandError,
   endOnSignals,
@@ -100,13 +100,17 @@ async function runVitest(names, excludedFiles, env) {
 }
 
 /**
- * Finds the browsers and the proxy that some projects need.
+ * Finds what some projects need from outside: browsers, a proxy, and npm's registry.
  *
  * @param {readonly string[]} wanted projects
  * @returns {Promise<{ env: NodeJS.ProcessEnv, missing: readonly { project: string, message: string }[] }>}
  */
-async function providePrograms(wanted) {
-  const { env, missing } = await provideEngines(wanted);
+async function provideOutside(wanted) {
+  const engines = await provideEngines(wanted);
+  const { env } = engines;
+  const missing = [...engines.missing];
+  if (wanted.includes('packed') && !(await isRegistryReachable()))
+    missing.push({ project: 'packed', message: "npm's registry cannot be reached." });
   if (!wanted.includes('browser')) return { env, missing };
   const chromium = await provideChromium();
   if ('path' in chromium) return { env: { ...env, CHROMIUM_PATH: chromium.path }, missing };
@@ -133,7 +137,7 @@ async function runAll({ names, worlds, excludedFiles, omissions }) {
     add({ passed: isPassed ? 1 : 0, failed: isPassed ? 0 : 1 });
   }
   const wanted = projects.filter((name) => names.includes(name));
-  const { env, missing } = await providePrograms(wanted);
+  const { env, missing } = await provideOutside(wanted);
   const failures = missingOnCi(missing, isCi);
   for (const line of failures) console.log(line);
   add({ passed: 0, failed: failures.length });

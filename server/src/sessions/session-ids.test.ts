@@ -23,7 +23,11 @@ afterAll(async () => {
 });
 
 /** Pauses that spread nodes out, and no more. */
-const PREDICTABLE_BY_INTENT = ['audit/webhook-delivery.ts', 'operations/maintenance.ts', 'resource/revocation-follower.ts'];
+const PREDICTABLE_BY_INTENT = [
+  'audit/webhook-delivery.ts',
+  'operations/maintenance.ts',
+  'resource/revocation-follower.ts',
+];
 
 // ASVS 5.0 7.2.3
 describe('what stands for a session cannot be guessed', () => {
