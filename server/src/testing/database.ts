@@ -4,14 +4,16 @@ import { Client } from 'pg';
 /** An empty database for one test file. */
 export type TestDatabase = {
   readonly databaseUrl: string;
-  /** Drops the database, and whoever is still connected to it. */
+  /** Drops the database and its open connections. */
   drop(): Promise<void>;
 };
 
 /**
- * Creates a database of its own for a test file on the server that `adminUrl` names.
+ * Creates an empty database for one test file, on the PostgreSQL server that `adminUrl` names. Rejects with the error of `pg`
+ * if the server cannot be reached, or if the role of the URL may not create databases.
  *
- * The vitest global setup of this package provides that URL: `createTestDatabase(inject('postgresAdminUrl'))`.
+ * @example
+ * const { databaseUrl, drop } = await createTestDatabase('postgres://postgres:secret@127.0.0.1:5432/postgres')
  */
 export async function createTestDatabase(adminUrl: string): Promise<TestDatabase> {
   const name = `holdfast_test_${randomBytes(8).toString('hex')}`;
