@@ -1,7 +1,7 @@
 import type { HoldfastFact } from '../../server/src/kernel/events.ts';
+import type { MemorySession as SessionRow } from '../../server/src/storage/memory-tables.ts';
 import type { RotationCandidate } from '../../server/src/storage/store.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { SessionRow } from './session-table.ts';
 import { LIFE_MS } from './setup.ts';
 import type { StateName } from './states.ts';
 
@@ -33,6 +33,9 @@ export type SessionTruth = {
   readonly answered: { readonly newest: Set<number>; readonly thief: Set<number> };
   stolenAtMs: number;
 };
+
+/** What a resource says to a request. */
+export type ResourceAnswer = { readonly status: number; readonly challenge: string | null };
 
 /** A request that the app made, from its beginning to its one end. */
 export type Call = {

@@ -1,4 +1,4 @@
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 
 const EXCHANGE = 'server/src/storage/memory-exchange.ts';
 const CHAINS = 'server/src/storage/memory-chains.ts';

@@ -1,14 +1,18 @@
 import { DEFAULT_POLICY } from '../../server/src/kernel/policy.ts';
-import type { ChainWorld } from './chain-world.ts';
-import { createCluster } from './cluster.ts';
+import { createCluster, type Cluster } from './cluster.ts';
 import type { Database } from './database.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
-import { createTables } from './session-table.ts';
+import { createTables, type SessionRow } from './session-table.ts';
+
+/** What the server takes from its world, and tells it. */
+export type ServerHost = { readonly nowMs: number; broken: string | null };
+
+export type ChainServer = { readonly cluster: Cluster; readonly rows: ReadonlyMap<string, SessionRow> };
 
 /** One node over the memory store, without delays and faults. */
-export function createServer(world: () => ChainWorld, random: Random): Pick<ChainWorld, 'cluster' | 'rows'> {
-  const nowMs = (): number => world().nowMs;
+export function createServer(host: () => ServerHost, random: Random): ChainServer {
+  const nowMs = (): number => host().nowMs;
   const database: Database = {
     query: async (_, work) => work(nowMs()),
     transact: async (_, __, work) =>
@@ -41,7 +45,7 @@ export function createServer(world: () => ChainWorld, random: Random): Pick<Chai
     nodes: 1,
     onFact: nothing,
     onTokens: nothing,
-    onBug: (text) => (world().broken = `the server fails: ${text}`),
+    onBug: (text) => (host().broken = `the server fails: ${text}`),
   });
   return { cluster, rows: tables.sessions };
 }

@@ -13,8 +13,8 @@ import {
 import type { SessionState } from '../../client/src/core/state.ts';
 import { markedVault } from '../../client/src/platform/marked-vault.ts';
 import type { HttpResponse } from '../../server/src/kernel/http-message.ts';
-import { createServer } from './chain-server.ts';
-import { CLIENTS, ISSUER, USERS, type Cluster, type UserName } from './cluster.ts';
+import { createServer, type ChainServer } from './chain-server.ts';
+import { CLIENTS, ISSUER, USERS, type UserName } from './cluster.ts';
 import { drain } from './drain.ts';
 import { createRandom, type Random } from './random.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
@@ -81,15 +81,13 @@ export type ChainTab = {
   isWaiting: boolean;
 };
 
-export type ChainWorld = {
+export type ChainWorld = ChainServer & {
   readonly setup: ChainSetup;
   readonly tabs: readonly ChainTab[];
   readonly letters: Letter[];
   readonly writings: Writing[];
-  readonly rows: ReadonlyMap<string, SessionRow>;
   readonly jar: ReadonlyMap<string, string>;
   readonly stores: Readonly<Record<UserName, Readonly<Store>>>;
-  readonly cluster: Cluster;
   nowMs: number;
   signIns: number;
   faults: number;

@@ -1,5 +1,5 @@
+import { isLive, type MemorySession as SessionRow } from '../../server/src/storage/memory-tables.ts';
 import type { Books } from './books.ts';
-import { isLive, type SessionRow } from './session-table.ts';
 
 /**
  * I2: a sign-out ends the session, every larger sequence of its chain that was never used, and every sequence below the

@@ -1,4 +1,4 @@
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 
 const FLIGHT = 'client/src/core/refresh-flight.ts';
 const SESSION = 'client/src/core/session.ts';

@@ -1,8 +1,8 @@
 import type { SessionSnapshot } from '../../client/src/core/snapshot.ts';
 import type { Observation } from '../../client/src/core/state.ts';
 import type { Books } from './books.ts';
+import type { CheckedTab } from './checked-tab.ts';
 import type { Ground } from './process.ts';
-import type { Tab } from './tab.ts';
 
 /** Refusals that have lasted for so long are shown, in ms. */
 const SHOWN_AFTER_MS = 60_000;
@@ -20,7 +20,7 @@ const ENDS: ReadonlySet<Observation['type']> = new Set([
 ]);
 
 /** I11: a tab shows that its session is in doubt once the server has refused for a minute to renew it. */
-export function noteRefusals({ scheduler, books }: Parts, tab: Tab, observation: Observation): void {
+export function noteRefusals({ scheduler, books }: Parts, tab: CheckedTab, observation: Observation): void {
   if (ENDS.has(observation.type)) tab.refusedSinceMs = null;
   if (observation.type !== 'refresh.failed' || observation.cause !== 'misconfigured') return;
   // A refusal of a token for a resource says nothing of the session.
@@ -40,7 +40,7 @@ export function noteRefusals({ scheduler, books }: Parts, tab: Tab, observation:
 const BY_SERVER: ReadonlySet<string> = new Set(['expired', 'revoked', 'reuse-detected']);
 
 /** I11: words that end no session sign nobody out. */
-export function judgeRefusalShown({ books, setup }: Parts, tab: Tab, now: SessionSnapshot): void {
+export function judgeRefusalShown({ books, setup }: Parts, tab: CheckedTab, now: SessionSnapshot): void {
   if (now.status === 'active' && now.isDoubtful) books.reach('session in doubt');
   if (
     now.status === 'reauth-required' &&

@@ -1,6 +1,6 @@
 import type { SessionSnapshot } from '../../client/src/core/snapshot.ts';
+import type { MemorySession as SessionRow } from '../../server/src/storage/memory-tables.ts';
 import type { SessionTruth } from './books.ts';
-import type { SessionRow } from './session-table.ts';
 
 /** What the device's owner did, and what was done to its store; ms of the world, `null` for never. */
 export type DeviceHistory = {

@@ -4,7 +4,8 @@ import { CHAIN_MUTANTS } from './chain-mutants.ts';
 import type { ChainSetup } from './chain-world.ts';
 import { writeSection } from './document.ts';
 import type { Exploration } from './explore.ts';
-import { MUTANTS, type Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
+import { MUTANTS } from './mutants.ts';
 import { say, type Bundle } from './seeds.ts';
 import type { SmallSetup } from './small-world.ts';
 

@@ -1,24 +1,14 @@
 import type { Observation } from '../../client/src/core/state.ts';
+import type { MemorySession as SessionRow } from '../../server/src/storage/memory-tables.ts';
 import type { Books } from './books.ts';
+import type { CheckedTab } from './checked-tab.ts';
 import type { Ground } from './process.ts';
-import type { SessionRow } from './session-table.ts';
-import type { Tab } from './tab.ts';
-
-/** The user's wish to extend a session, until the server has answered it. */
-export type Extension = {
-  readonly sid: string;
-  readonly askedAtMs: number;
-  /** How often the database had forgotten a write to the session by then. */
-  readonly fallbacks: number;
-  /** A refresh has left since. */
-  isSent: boolean;
-};
 
 /** Clocks of two databases, and an answer in whole seconds. */
 const GRACE_MS = 3_500;
 
 /** The user presses "Extend". A press while one is still to be answered adds nothing to it. */
-export function extend(tab: Tab, { scheduler }: Ground, books: Books): void {
+export function extend(tab: CheckedTab, { scheduler }: Ground, books: Books): void {
   const { sid, auth } = tab;
   const isPending = tab.extension?.sid === sid;
   if (sid !== null && auth.getSnapshot().status === 'active' && !isPending)
@@ -37,7 +27,7 @@ type Witnesses = Pick<Ground, 'setup'> & {
 };
 
 /** I10: once a refresh that was sent after the press has succeeded, the session lasts for the whole inactivity timeout. */
-export function judgeExtension(tab: Tab, observation: Observation, { books, rowOf, setup }: Witnesses): void {
+export function judgeExtension(tab: CheckedTab, observation: Observation, { books, rowOf, setup }: Witnesses): void {
   const { extension } = tab;
   if (extension === null) return;
   // A refresh for a resource extends nothing: the one after it does.

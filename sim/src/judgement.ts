@@ -1,17 +1,16 @@
 import type { Books } from './books.ts';
-import type { Device } from './device.ts';
+import type { CheckedDevice, CheckedTab } from './checked-tab.ts';
 import type { Ground } from './process.ts';
-import type { Tab } from './tab.ts';
 
 /** What is judged when the faults are over. */
 export type Judged = Ground & {
   readonly books: Books;
-  readonly device: Device;
+  readonly device: CheckedDevice;
   /** Whether the server would answer for a session now. */
   readonly isLive: (sid: string) => boolean;
 };
 
-type LastCall = { readonly tab: Tab; readonly ended: Promise<string> };
+type LastCall = { readonly tab: CheckedTab; readonly ended: Promise<string> };
 
 const STILL_OPEN = 'still open';
 

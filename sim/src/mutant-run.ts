@@ -2,7 +2,8 @@ import process from 'node:process';
 import type { Arguments } from './arguments.ts';
 import { runJob } from './crew.ts';
 import { writeSection } from './document.ts';
-import { HARMLESS, MUTANTS, UNSEEN, type Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
+import { HARMLESS, MUTANTS, UNSEEN } from './mutants.ts';
 import { readCases, say, type Bundle } from './seeds.ts';
 
 /** `caughtAt`: the first seed that broke a promise, or that a known case did; `null`: none did. */

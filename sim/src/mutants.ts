@@ -1,11 +1,8 @@
 import { CLIENT_MUTANTS } from './client-mutants.ts';
+import type { Mutant } from './mutant.ts';
 import { REFUSAL_MUTANTS } from './refusal-mutants.ts';
-import type { Patch } from './seeds.ts';
 import { SERVER_MUTANTS } from './server-mutants.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
-
-/** A deliberate bug, as changes to the sources. It lives here only: production code has no switch for it. */
-export type Mutant = { readonly name: string; readonly what: string; readonly patches: readonly Patch[] };
 
 /** Bugs that the simulator must catch. */
 export const MUTANTS: readonly Mutant[] = [...CLIENT_MUTANTS, ...STORE_MUTANTS, ...REFUSAL_MUTANTS, ...SERVER_MUTANTS];

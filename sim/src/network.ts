@@ -1,6 +1,6 @@
 import type { HttpAnswer, HttpRequest } from '../../client/src/core/ports.ts';
 import type { HttpResponse } from '../../server/src/kernel/http-message.ts';
-import type { Books, Call } from './books.ts';
+import type { Books, Call, ResourceAnswer } from './books.ts';
 import { API, type Cluster } from './cluster.ts';
 import { createOutages, type Outages } from './outages.ts';
 import type { Ground } from './process.ts';
@@ -32,7 +32,6 @@ export type Network = {
 };
 
 export type Sender = { readonly address: string; readonly userAgent: string };
-export type ResourceAnswer = { readonly status: number; readonly challenge: string | null };
 
 export type NetworkParts = Ground & {
   readonly cluster: Cluster;

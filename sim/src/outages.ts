@@ -1,7 +1,5 @@
 import type { Ground } from './process.ts';
-
-/** How servers are out of reach: connections are refused, a gateway answers 503, or nothing answers. */
-export type OutageKind = 'refused' | 'unavailable' | 'silent';
+import type { OutageKind } from './setup.ts';
 
 /** Reach and speed of the servers. */
 export type Outages = {

@@ -1,10 +1,8 @@
 import type { Observation } from '../../client/src/core/state.ts';
-import type { Books, Call } from './books.ts';
-import type { ResourceAnswer } from './network.ts';
-import type { OutageKind, Outages } from './outages.ts';
+import type { Books, Call, ResourceAnswer } from './books.ts';
+import type { CheckedTab } from './checked-tab.ts';
 import type { Ground, Process } from './process.ts';
-import { loneFaultOf } from './setup.ts';
-import type { CallKind, Tab } from './tab.ts';
+import { loneFaultOf, type OutageKind } from './setup.ts';
 
 /**
  * What one fault may cost where nothing else goes wrong: how long a request waits, whether it is given up, and how many refreshes
@@ -13,12 +11,15 @@ import type { CallKind, Tab } from './tab.ts';
 export type Prices = {
   /** A resource has answered a call that carried this token. */
   onTried(call: Call, token: string, answer: ResourceAnswer): void;
-  onObserved(tab: Tab, observation: Observation): void;
+  onObserved(tab: CheckedTab, observation: Observation): void;
   /** The process that holds a lock between tabs was killed or frozen. */
   readonly onHolderStopped: (process: Process) => void;
   /** A request has ended. `isSteady`: its tab was active with one session from its beginning to its end. */
-  onEnded(call: Call, kind: CallKind, how: string, isSteady: boolean): void;
+  onEnded(call: Call, how: string, isSteady: boolean): void;
 };
+
+/** The outage under way or the one before, and when the last trouble was over, in ms of the world; now, if there is some. */
+type Troubles = { lastKind(): OutageKind; troubledMs(): number };
 
 /** How much longer than an outage a request waits at most: 10 s, or 15 s more where nothing answers; and a moment to be answered. */
 const WAIT_MS: Readonly<Record<OutageKind, number>> = { refused: 12_000, unavailable: 12_000, silent: 27_000 };
@@ -29,7 +30,7 @@ const REFRESHES = 2;
 /** A token that was accepted a moment ago, or as good as that, is not to blame for the next 401. */
 const ACCEPTED_MS = 9_000;
 
-export function createPrices({ scheduler, setup }: Ground, books: Books, outages: Outages): Prices {
+export function createPrices({ scheduler, setup }: Ground, books: Books, outages: Troubles): Prices {
   const lone = loneFaultOf(setup);
   const accepted = new Map<string, { readonly token: string; readonly atMs: number }>();
   const refused = new Map<string, string>();
@@ -44,11 +45,11 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
     const good = accepted.get(name);
     return good?.token === refusals.get(name) && scheduler.nowMs() - (good?.atMs ?? 0) < ACCEPTED_MS;
   };
-  const isAccepted = ({ process }: Tab): boolean => wasAccepted(process.name, refusedLast);
+  const isAccepted = ({ process }: CheckedTab): boolean => wasAccepted(process.name, refusedLast);
   // Requests of refused items wait for the refresh that they cause. The others go on, unless no answer speaks for the token.
   const toBeParked = new Map<string, number>();
   const doubted = new Set<string>();
-  const judgeParking = (tab: Tab, { type }: Observation): void => {
+  const judgeParking = (tab: CheckedTab, { type }: Observation): void => {
     const { name } = tab.process;
     const awaited = toBeParked.get(name) ?? 0;
     if (type === 'refresh.succeeded' || type === 'refresh.adopted') doubted.delete(name);
@@ -86,13 +87,12 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
         books.violate('I7', `${process.name} refreshes a token that was accepted a moment ago`);
     },
     onHolderStopped: (process) => void stopped.add(process),
-    onEnded: (call, kind, how, isSteady) => {
+    onEnded: (call, how, isSteady) => {
       if (!isSteady || (lone !== 'outage' && lone !== 'offlineWrongly')) return;
       const waitedMs = scheduler.nowMs() - Math.max(call.beganAtMs, outages.troubledMs());
       if (waitedMs > WAIT_MS[outages.lastKind()])
         books.violate('I3', `request ${call.id} waited ${waitedMs} ms longer than the outage`);
-      const isPatient = kind === 'get' || kind === 'post-with-key';
-      if (isPatient && how !== '200' && scheduler.nowMs() - call.beganAtMs < DEADLINE_MS)
+      if (call.mayRepeat && how !== '200' && scheduler.nowMs() - call.beganAtMs < DEADLINE_MS)
         books.violate('I3', `request ${call.id} was given up: ${how}`);
     },
   };

@@ -1,14 +1,21 @@
-import type { PasswordCredential } from '../../client/src/runtime/sign-in.ts';
-import { runTask } from './process.ts';
+import type { PasswordCredential, SignInMethod } from '../../client/src/runtime/sign-in.ts';
+import type { Books } from './books.ts';
+import type { Device } from './device.ts';
+import { runTask, type Ground, type Process } from './process.ts';
 import type { Tab } from './tab.ts';
-import type { User, UserParts } from './user.ts';
+
+/** What the user and the prompts take from the world. */
+export type UserParts = Ground & { readonly books: Books; readonly device: Device };
+
+/** Answers a prompt that has come up by itself, or dismisses it. */
+export type AnswerPrompt = (process: Process, ask: Parameters<SignInMethod>[0]) => ReturnType<SignInMethod>;
 
 /** Prompts to authenticate again: people leave them open, and come back to them whatever has happened meanwhile. */
 export type Prompts = {
   /** Whether the user lets the prompt of this tab be for now. */
   isLeftOpen(tab: Tab): boolean;
   /** What becomes of a prompt that has come up by itself. */
-  readonly answer: User['answerPrompt'];
+  readonly answer: AnswerPrompt;
 };
 
 /** What the user can do about a prompt. */

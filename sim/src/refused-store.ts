@@ -1,17 +1,17 @@
 import type { Books, Call } from './books.ts';
+import type { CheckedTab } from './checked-tab.ts';
 import type { DeviceClock, Ground } from './process.ts';
-import type { Storage } from './storage.ts';
-import type { Tab } from './tab.ts';
 
 /** Follows the requests of a tab while its store refuses. */
 export type RefusalWatch = {
   /** A request begins. @returns what judges its end */
-  begin(tab: Tab, call: Call): (ended: string) => void;
+  begin(tab: CheckedTab, call: Call): (ended: string) => void;
 };
 
 type Witnesses = Ground & {
   readonly books: Books;
-  readonly storage: Storage;
+  /** `refusesSinceMs`: since when the store refuses, in ms of the world; `null`: it does not. */
+  readonly storage: { refusesSinceMs(): number | null };
   readonly clock: DeviceClock;
 };
 
@@ -20,11 +20,11 @@ type Witnesses = Ground & {
  * fails at once, and does not wait for its deadline. With a cookie the session goes on without the store.
  */
 export function followRefusals({ storage, scheduler, clock, setup, books }: Witnesses): RefusalWatch {
-  const hasToken = ({ auth }: Tab): boolean => {
+  const hasToken = ({ auth }: CheckedTab): boolean => {
     const snapshot = auth.getSnapshot();
     return snapshot.status === 'active' && (snapshot.accessExpiresAt ?? 0) > scheduler.nowMs() + clock.offsetMs;
   };
-  const isInUse = ({ auth }: Tab): boolean => ['active', 'restoring'].includes(auth.getSnapshot().status);
+  const isInUse = ({ auth }: CheckedTab): boolean => ['active', 'restoring'].includes(auth.getSnapshot().status);
   return {
     begin: (tab, call) => {
       const sinceMs = storage.refusesSinceMs();

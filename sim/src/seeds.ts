@@ -1,10 +1,8 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
+import type { Patch } from './mutant.ts';
 import { withoutFaults, type Setup } from './setup.ts';
-
-/** A change to one source file; what it looks for must be there exactly once. `file` is relative to the repository. */
-export type Patch = { readonly file: string; readonly find: string; readonly replace: string };
 
 /** Builds a file of `sim/src` with the code under test in it. Resolves with the bundle's path. */
 export type Bundle = (

@@ -1,4 +1,4 @@
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 
 const ROTATION = 'server/src/rotation/rotation.ts';
 const SESSIONS = 'server/src/sessions/session-use.ts';

@@ -1,5 +1,8 @@
 import { createRandom, type Random } from './random.ts';
 
+/** How servers are out of reach: connections are refused, a gateway answers 503, or nothing answers. */
+export type OutageKind = 'refused' | 'unavailable' | 'silent';
+
 /** Everything that can go wrong, with the most that a seed may draw; see {@link Setup.faults} for the units. */
 const FAULTS = {
   /** A message is lost, on its way there or back. Probability. */

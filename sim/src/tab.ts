@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createApiClient, type ApiClient } from '../../client/src/api-client.ts';
-import { createAuthService, type AuthService } from '../../client/src/auth-service.ts';
+import { createAuthService } from '../../client/src/auth-service.ts';
 import { HoldfastError } from '../../client/src/core/errors.ts';
 import type { HttpAnswer, Platform, Transport } from '../../client/src/core/ports.ts';
 import type { SessionSnapshot } from '../../client/src/core/snapshot.ts';
@@ -9,9 +9,9 @@ import { automaticStage } from '../../client/src/optional/automatic-stage.ts';
 import { foreignAnswers } from '../../client/src/optional/foreign-answers.ts';
 import type { SignInMethod } from '../../client/src/runtime/sign-in.ts';
 import type { Books, Call } from './books.ts';
+import type { CheckedTab } from './checked-tab.ts';
 import { CLIENTS, FILES, ISSUER } from './cluster.ts';
 import type { Dialect } from './dialect.ts';
-import type { Extension } from './extensions.ts';
 import type { Locks } from './locks.ts';
 import type { Network } from './network.ts';
 import type { Prices } from './prices.ts';
@@ -20,33 +20,12 @@ import { followRefusals, type RefusalWatch } from './refused-store.ts';
 import type { Storage } from './storage.ts';
 
 /** A running tab: a process with the real client in it. */
-export type Tab = {
-  readonly process: Process;
-  readonly auth: AuthService;
+export type Tab = CheckedTab & {
   readonly api: ApiClient;
   readonly prices: Prices;
   readonly refusals: RefusalWatch;
-  /** When the service began. */
-  readonly openedAtMs: number;
-  /** The service was disposed of; another tab object takes this one's place in the same process. */
-  isUnmounted: boolean;
-  /** The session that the tab showed last; `null` before the first. */
-  sid: string | null;
-  /** Refreshes that the tab has sent. */
-  refreshes: number;
-  /** Those of them that nobody asked for: the token was about to expire. */
-  dueRefreshes: number;
-  /** Why the refresh under way was started. */
-  cause: string;
-  /** The attempt that sent the last of them. */
+  /** The attempt that sent the last refresh. */
   lastAttempt: number;
-  /** The user has asked to extend the session; `null`: the server has answered. */
-  extension: Extension | null;
-  /** The server ends sessions in words that no app can read. */
-  readonly hearsOtherWords: boolean;
-  /** Since when the server refuses to renew the session, by the clock that the tab measures with, in ms; `null`: it does not. */
-  refusedSinceMs: number | null;
-  readonly monotonicMs: () => number;
 };
 
 /** What a tab needs from its device and the world. */
@@ -249,7 +228,7 @@ export async function call(tab: Tab, kind: CallKind, books: Books, signal?: Abor
   judgeRefusal(ended);
   const after = tab.auth.getSnapshot();
   const isSteady = snapshot.status === 'active' && after.status === 'active' && snapshot.sid === after.sid;
-  tab.prices.onEnded(opened, kind, ended, isSteady && !signal?.aborted);
+  tab.prices.onEnded(opened, ended, isSteady && !signal?.aborted);
   if (ended === 'user-changed') books.reach('request of the first user failed, not sent');
   if (ended === 'deadline-exceeded') books.reach('request parked past its deadline');
   return ended;

@@ -1,10 +1,8 @@
-import type { PasswordCredential, SignInMethod } from '../../client/src/runtime/sign-in.ts';
-import type { Books } from './books.ts';
+import type { PasswordCredential } from '../../client/src/runtime/sign-in.ts';
 import { USERS, type UserName } from './cluster.ts';
-import type { Device } from './device.ts';
 import { extend } from './extensions.ts';
-import { emitSignal, type Ground, type Process } from './process.ts';
-import { createPrompts, type Prompts } from './prompts.ts';
+import { emitSignal, type Ground } from './process.ts';
+import { createPrompts, type AnswerPrompt, type Prompts, type UserParts } from './prompts.ts';
 import { call, type CallKind, type Tab } from './tab.ts';
 
 /** The person in front of the device. */
@@ -15,11 +13,8 @@ export type User = {
   change(): void;
   /** Signs in again wherever the app asks for it; used when all faults are over. */
   mend(): void;
-  /** Answers a prompt that has come up by itself, or dismisses it. */
-  answerPrompt(process: Process, ask: Parameters<SignInMethod>[0]): ReturnType<SignInMethod>;
+  readonly answerPrompt: AnswerPrompt;
 };
-
-export type UserParts = Ground & { readonly books: Books; readonly device: Device };
 
 const KINDS: readonly CallKind[] = ['get', 'get', 'post', 'post-with-key', 'fetch-post'];
 
