@@ -21,10 +21,14 @@ function stagePlugin() {
     name: 'stage',
     setup: (compiler) => {
       compiler.onResolve({ filter: /^node:crypto$/ }, ({ importer }) =>
-        importer.startsWith(path.join(root, 'server')) ? { path: path.join(folder, 'src/staged-crypto.ts') } : null,
+        importer.startsWith(path.join(root, 'server'))
+          ? { path: path.join(folder, 'src/sandbox/staged-crypto.ts') }
+          : null,
       );
       compiler.onResolve({ filter: /\/core\/snapshot\.ts$/ }, ({ importer }) =>
-        importer.startsWith(path.join(root, 'client')) ? { path: path.join(folder, 'src/staged-snapshot.ts') } : null,
+        importer.startsWith(path.join(root, 'client'))
+          ? { path: path.join(folder, 'src/sandbox/staged-snapshot.ts') }
+          : null,
       );
     },
   };
@@ -52,7 +56,7 @@ function patchPlugin(patches) {
           contents = parts.join(replace);
         }
         if (isServer && contents.includes('setImmediate(')) {
-          const staged = JSON.stringify(path.join(folder, 'src/staged-timers.ts'));
+          const staged = JSON.stringify(path.join(folder, 'src/sandbox/staged-timers.ts'));
           contents = `import { setImmediate } from ${staged};\n${contents}`;
         }
         return { contents, loader: 'ts' };

@@ -7,5 +7,5 @@ import { bundle } from './bundle.mjs';
 
 process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 /** @type {{ readonly run: (args: readonly string[], bundleOf: typeof bundle) => Promise<number> }} */
-const { run } = await import(pathToFileURL(await bundle('main.ts', 'main')).href);
+const { run } = await import(pathToFileURL(await bundle('runner/main.ts', 'main')).href);
 process.exitCode = await run(process.argv.slice(2), bundle);

@@ -1,21 +1,21 @@
 import fs from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../bundle.mjs';
-import { CHAIN_MUTANTS } from './chain-mutants.ts';
-import { runJob, runSeeds, sumUp } from './crew.ts';
-import { CHAIN_WORLDS, exploreApart } from './explore-command.ts';
-import { explore } from './explore.ts';
-import { MUTANTS } from './mutants.ts';
-import { readCases } from './seeds.ts';
-import { drawSetup, withoutFaults } from './setup.ts';
-import { printTimeline } from './timeline.ts';
+import { explore } from './explore/explore.ts';
+import { CHAIN_MUTANTS } from './mutants/chain-mutants.ts';
+import { MUTANTS } from './mutants/mutants.ts';
+import { CHAIN_WORLDS, exploreApart } from './runner/explore-command.ts';
+import { readCases } from './runner/seeds.ts';
+import { printTimeline } from './runner/timeline.ts';
+import { runJob, runSeeds, sumUp } from './runner/worker-pool.ts';
+import { drawSetup, withoutFaults } from './sandbox/setup.ts';
 
 // Whoever reads "no violation in 20,000 worlds" trusts that a seed is replayed exactly, and that a bug would be seen.
 
 let worker: string;
 
 beforeAll(async () => {
-  worker = await bundle('worker.ts', 'test-worker');
+  worker = await bundle('runner/worker.ts', 'test-worker');
 });
 
 const seeds = (from: number, count: number) =>
@@ -36,8 +36,8 @@ describe('a seed', () => {
   });
 
   it('gives the same trace with the stand-in for the snapshots as with the real ones', async () => {
-    const alias = { 'sim/src/staged-snapshot.ts': 'client/src/core/snapshot.ts' };
-    const real = await bundle('worker.ts', 'test-snapshots', { alias });
+    const alias = { 'sim/src/sandbox/staged-snapshot.ts': 'client/src/core/snapshot.ts' };
+    const real = await bundle('runner/worker.ts', 'test-snapshots', { alias });
     const job = { kind: 'seeds', from: 60, count: 40, stopsAtFirst: false, options: {} } as const;
     expect((await runJob(real, job)).traceHash).toBe((await seeds(60, 40)).traceHash);
   });
@@ -86,7 +86,7 @@ describe('the promises hold', () => {
 
 describe('device chains', () => {
   it.each(CHAIN_WORLDS.slice(0, 4))('keep every promise in every order of messages: $title', async (setup) => {
-    const found = await exploreApart(await bundle('explore-worker.ts', 'test-chains'), setup);
+    const found = await exploreApart(await bundle('runner/explore-worker.ts', 'test-chains'), setup);
     expect(found.broken).toBeNull();
     expect(found.isComplete).toBe(true);
     expect(found.states).toBeGreaterThan(30);
@@ -94,7 +94,7 @@ describe('device chains', () => {
 
   it('are seen to break where a sign-out voids no exchange', async () => {
     const patches = CHAIN_MUTANTS.find(({ name }) => name === 'sign-out-voids-nothing')?.patches ?? [];
-    const file = await bundle('explore-worker.ts', 'test-void', { patches });
+    const file = await bundle('runner/explore-worker.ts', 'test-void', { patches });
     const setup = { title: '', begins: 'active', tabs: 1, signIns: 1, signOuts: 1, faults: 1 } as const;
     const { broken } = await exploreApart(file, setup);
     expect(broken?.what).toBe('after the sign-out the cookie of B is still good');
@@ -111,7 +111,7 @@ describe('device chains', () => {
   it('have a deliberate bug for each of their rules, and each still fits the code', async () => {
     const page = await fs.readFile('docs/simulation.md', 'utf8');
     for (const { name, patches } of CHAIN_MUTANTS) {
-      const fits = await bundle('explore-worker.ts', 'test-fit', { patches }).then(() => name, String);
+      const fits = await bundle('runner/explore-worker.ts', 'test-fit', { patches }).then(() => name, String);
       expect(fits).toBe(name);
       expect(page).toContain(`With \`${name}\` (`);
     }
@@ -127,14 +127,14 @@ describe('the simulator can fail', () => {
     'token-in-event',
   ])('on %s', async (name) => {
     const mutant = MUTANTS.find((each) => each.name === name);
-    const file = await bundle('worker.ts', `test-${name}`, { patches: mutant?.patches ?? [] });
+    const file = await bundle('runner/worker.ts', `test-${name}`, { patches: mutant?.patches ?? [] });
     const done = await runJob(file, { kind: 'seeds', from: 1, count: 100, stopsAtFirst: true, options: {} });
     expect(done.told).toHaveLength(1);
   });
 
   it('by the shortest way, in small worlds', async () => {
     const mutant = MUTANTS.find(({ name }) => name === 'strict-rotation');
-    const file = await bundle('explore-worker.ts', 'test-explore', { patches: mutant?.patches ?? [] });
+    const file = await bundle('runner/explore-worker.ts', 'test-explore', { patches: mutant?.patches ?? [] });
     const setup = { title: '', store: 'vault', tabs: 2, faults: 1, sends: 2, thiefUses: 0 } as const;
     const { broken } = await exploreApart(file, setup);
     expect(broken?.what).toBe('an honest session was ended');
@@ -158,7 +158,7 @@ describe('the simulator can fail', () => {
     expect(MUTANTS.length).toBeGreaterThanOrEqual(30);
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
     for (const { name, patches } of MUTANTS) {
-      const fits = await bundle('worker.ts', 'test-fit', { patches }).then(() => name, String);
+      const fits = await bundle('runner/worker.ts', 'test-fit', { patches }).then(() => name, String);
       expect(fits).toBe(name);
     }
   });

@@ -1,26 +1,26 @@
 import type { Buffer } from 'node:buffer';
 import type { Observation } from '../../client/src/core/state.ts';
 import { DEFAULT_POLICY, type Policy } from '../../server/src/kernel/policy.ts';
-import { createBooks, type Books, type Violation } from './books.ts';
-import { judgeSignOut } from './chains.ts';
-import { createCluster, USERS, type Cluster } from './cluster.ts';
-import { createDatabase, type Connection, type Database, type DatabaseWatch } from './database.ts';
-import { createDevice, type Device } from './device.ts';
-import { extend, judgeExtension } from './extensions.ts';
-import { judgeAwakening, judgeCalls, judgeRefreshes } from './judgement.ts';
-import { revokeSome, startMishaps } from './mishaps.ts';
-import { createNetwork } from './network.ts';
-import { createPrices } from './prices.ts';
-import { runTask, type Ground } from './process.ts';
-import { createRandom } from './random.ts';
-import { readRefreshCopy } from './refresh-copy.ts';
-import { createScheduler, type Note } from './scheduler.ts';
-import { createTables, isLive, type SessionRow, type Tables } from './session-table.ts';
-import type { AimName, FaultName, Setup } from './setup.ts';
-import { enterStage } from './stage.ts';
-import { call, type Tab } from './tab.ts';
-import { createThief, type Thief } from './thief.ts';
-import { createUser, type User } from './user.ts';
+import { judgeSignOut } from './checkers/chains.ts';
+import { extend, judgeExtension } from './checkers/extensions.ts';
+import { judgeAwakening, judgeCalls, judgeRefreshes } from './checkers/judgement.ts';
+import { createBooks, type Books, type Violation } from './checkers/ledger.ts';
+import { createPrices } from './checkers/prices.ts';
+import { revokeSome, startMishaps } from './faults/mishaps.ts';
+import { createThief, type Thief } from './faults/thief.ts';
+import { runTask, type Ground } from './sandbox/process.ts';
+import { createRandom } from './sandbox/random.ts';
+import { createScheduler, type Note } from './sandbox/scheduler.ts';
+import type { AimName, FaultName, Setup } from './sandbox/setup.ts';
+import { enterStage } from './sandbox/stage.ts';
+import { createCluster, USERS, type Cluster } from './world/cluster.ts';
+import { createDatabase, type Connection, type Database, type DatabaseWatch } from './world/database.ts';
+import { createDevice, type Device } from './world/device.ts';
+import { createNetwork } from './world/network.ts';
+import { readRefreshCopy } from './world/refresh-copy.ts';
+import { createTables, isLive, type SessionRow, type Tables } from './world/session-table.ts';
+import { call, type Tab } from './world/tab.ts';
+import { createUser, type User } from './world/user.ts';
 
 /** How a seed ended. */
 export type Outcome = {

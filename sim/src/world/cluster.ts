@@ -1,0 +1,259 @@
+import type { EndpointParts } from '../../../server/src/http/endpoint-parts.ts';
+import type { HoldfastFact } from '../../../server/src/kernel/events.ts';
+import type { HttpRequest, HttpResponse } from '../../../server/src/kernel/http-message.ts';
+import { createKeyRing, type KeyRing } from '../../../server/src/kernel/key-ring.ts';
+import type { Policy, SessionLifetimes } from '../../../server/src/kernel/policy.ts';
+import { registerClients, type Clients } from '../../../server/src/registrations/clients.ts';
+import { createAuthorizationCodes } from '../../../server/src/sessions/authorization-codes.ts';
+import type { MassEndings } from '../../../server/src/sessions/mass-endings.ts';
+import { createSessions } from '../../../server/src/sessions/sessions.ts';
+import type { MassEndingStore } from '../../../server/src/storage/subject-store.ts';
+import type { AccessTokens } from '../../../server/src/tokens/access-token.ts';
+import type { Random } from '../sandbox/random.ts';
+import type { Scheduler } from '../sandbox/scheduler.ts';
+import type { Connection } from './database.ts';
+import { answer, type Authenticate } from './gateway.ts';
+import type { Tables } from './session-table.ts';
+
+export const ISSUER = 'https://id.example';
+/** The audience of ordinary tokens, and of another API. Account endpoints take tokens for the issuer alone. */
+export const API = 'https://api.example';
+export const FILES = 'https://files.example';
+export const CLIENTS = { cookie: 'web', body: 'app' } as const;
+
+/** Users of the world, by the name they sign in with. Passwords are marked so that one in a log is found. */
+export const USERS = {
+  ada: { sub: '00000000-0000-4000-8000-00000000000a', password: 'secret-password-of-ada' },
+  bob: { sub: '00000000-0000-4000-8000-00000000000b', password: 'secret-password-of-bob' },
+} as const;
+export type UserName = keyof typeof USERS;
+
+/** What an access token stands for. In the simulator it is a name in a table: signatures prove nothing here. */
+export type AccessGrant = {
+  readonly sub: string;
+  readonly sid: string;
+  readonly expiresAtMs: number;
+  readonly audience: string;
+  /** When its user authenticated. */
+  readonly authTimeMs: number;
+};
+
+/** Marks every access token of the world. */
+const ACCESS_TOKEN_PREFIX = 'secret-access-';
+
+/** Several server nodes, each with the real router, decision and batches. */
+export type Cluster = {
+  /** Answers, or never does when the node dies; `null` when no node lives. */
+  handle(request: HttpRequest): Promise<HttpResponse> | null;
+  /** Kills a node; it comes back after a while. */
+  kill(): void;
+  /** Kills the node of a connection. */
+  killOwner(by: Connection): void;
+  rollOverKeys(): void;
+  /** Ends a session from outside, as an administrator does. */
+  revoke(sid: string): void;
+  /** What a resource server learns from an access token; `null` when it is unknown or has expired. */
+  verify(accessToken: string): AccessGrant | null;
+};
+
+export type ClusterParts = {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly policy: Policy;
+  readonly tables: Tables;
+  readonly nodes: number;
+  readonly onFact: (fact: HoldfastFact) => void;
+  readonly onTokens: (request: HttpRequest, response: HttpResponse) => void;
+  /** The server has failed in a way that it did not foresee. */
+  readonly onBug: (text: string) => void;
+};
+
+type Node = {
+  readonly name: string;
+  /** The running process; another one after every restart. */
+  connection: { alive: boolean } & Connection;
+  parts: EndpointParts;
+  minting: number;
+  accepting: number;
+};
+
+const masterSecret = (serial: number): string => `master secret ${serial} of the simulated servers`;
+
+const rings = new Map<string, KeyRing>();
+
+/** Deriving keys is slow and the same for every world. */
+function ringOf(minting: number, accepting: number): KeyRing {
+  const name = `${minting}/${accepting}`;
+  const known = rings.get(name);
+  if (known !== undefined) return known;
+  const others = Array.from({ length: Math.max(minting, accepting) + 1 }, (_, serial) => serial);
+  const ring = createKeyRing(masterSecret(minting), others.filter((serial) => serial !== minting).map(masterSecret));
+  rings.set(name, ring);
+  return ring;
+}
+
+function simulateAccessTokens({ scheduler, policy }: ClusterParts, grants: Map<string, AccessGrant>): AccessTokens {
+  const played: Partial<AccessTokens> = {
+    prepare: (audience = API) => ({
+      audience,
+      issue: (session) => {
+        const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1_000);
+        const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
+        const accessToken = `${ACCESS_TOKEN_PREFIX}${grants.size + 1}`;
+        const expiresAtMs = scheduler.nowMs() + expiresInSeconds * 1_000;
+        const authTimeMs = session.authTimeSeconds * 1_000;
+        grants.set(accessToken, { sub: session.sub, sid: session.sid, expiresAtMs, audience, authTimeMs });
+        return { accessToken, expiresInSeconds };
+      },
+    }),
+  };
+  return played as AccessTokens;
+}
+
+function startProcess(node: Node, parts: ClusterParts, accessTokens: AccessTokens): void {
+  const connection = { alive: true, isAlive: () => connection.alive };
+  node.connection = connection;
+  const { policy, tables, onFact } = parts;
+  const store = tables.connect(connection);
+  const keyRing = ringOf(node.minting, node.accepting);
+  const report = (fact: HoldfastFact): void => {
+    if (connection.alive) onFact(fact);
+  };
+  const endMany = endManyBy(store.endings, report);
+  const sessions = createSessions({ store: store.sessions, endMany, keyRing, policy, report });
+  const { findLive } = store.sessions;
+  // Keys that sign and what goes with them are not played: access tokens are names here.
+  const played: Partial<EndpointParts> = {
+    issuer: ISSUER,
+    clients: clientsOf(policy),
+    policy,
+    keyRing,
+    accessTokens,
+    codes: createAuthorizationCodes({
+      codes: store.codes,
+      store: store.sessions,
+      revoke: sessions.revoke,
+      keyRing,
+      report,
+    }),
+    sessions,
+    findLive,
+    report,
+  };
+  node.parts = played as EndpointParts;
+}
+
+/** Ends all slices of an intent. No other node goes on with what a dying node leaves: the small number of sessions needs one. */
+function endManyBy(store: MassEndingStore, report: (fact: HoldfastFact) => void): MassEndings['finish'] {
+  return async (intent) => {
+    if (intent === null) return { count: 0, isComplete: true };
+    let count = 0;
+    for (let isComplete = false; !isComplete;) {
+      const slice = await store.endSlice(intent, SLICE);
+      for (const fact of slice.ended) report(fact);
+      count += slice.ended.length;
+      ({ isComplete } = slice);
+    }
+    return { count, isComplete: true };
+  };
+}
+
+const SLICE = 100;
+
+const authenticate: Authenticate = (username, password) => {
+  const user = Object.hasOwn(USERS, username) ? USERS[username as UserName] : undefined;
+  return user?.password === password ? user : null;
+};
+
+const clientsOf = (lifetimes: SessionLifetimes): Clients =>
+  registerClients(
+    [
+      { clientId: CLIENTS.cookie, delivery: 'cookie', scopes: ['notes'], audiences: [FILES] },
+      { clientId: CLIENTS.body, delivery: 'body', scopes: ['notes'], audiences: [FILES] },
+    ],
+    { issuer: ISSUER, audience: API },
+    lifetimes,
+  );
+
+export function createCluster(parts: ClusterParts): Cluster {
+  const { scheduler, random } = parts;
+  const grants = new Map<string, AccessGrant>();
+  const accessTokens = simulateAccessTokens(parts, grants);
+  const nodes = Array.from({ length: parts.nodes }, (_, index): Node => {
+    const node = { name: `node ${index}`, minting: 0, accepting: 0 } as Node;
+    startProcess(node, parts, accessTokens);
+    return node;
+  });
+  const living = (): readonly Node[] => nodes.filter(({ connection }) => connection.alive);
+  const kill = (node: Node): void => {
+    if (!node.connection.alive) return;
+    node.connection.alive = false;
+    scheduler.note(node.name, 'dies');
+    scheduler.after(random.int(200, 20_000), () => startProcess(node, parts, accessTokens));
+  };
+  let newestKey = 0;
+  return {
+    handle: (request) => {
+      const up = living();
+      if (up.length === 0) return null;
+      const node = random.pick(up);
+      const { connection } = node;
+      return new Promise((resolve) => {
+        void answer(request, node.parts, authenticate).then((response) => {
+          if (response.status === 500) parts.onBug(response.body);
+          if (response.status === 200 && request.path === '/token') parts.onTokens(request, response);
+          return connection.alive && resolve(response);
+        });
+      });
+    },
+    kill: () => {
+      const up = living();
+      if (up.length > 0) kill(random.pick(up));
+    },
+    killOwner: (by) => {
+      const node = nodes.find(({ connection }) => connection === by);
+      if (node) kill(node);
+    },
+    rollOverKeys: () => {
+      newestKey++;
+      rollOver(nodes, newestKey, parts, accessTokens);
+    },
+    revoke: (sid) => {
+      const node = living()[0];
+      void node?.parts.sessions.endChain(sid, 'administrator').catch(() => {});
+    },
+    verify: (accessToken) => {
+      const grant = grants.get(accessToken);
+      return grant && grant.expiresAtMs > scheduler.nowMs() - parts.policy.clockToleranceSeconds * 1_000 ? grant : null;
+    },
+  };
+}
+
+/** A new key reaches every node before one mints with it: each node is restarted twice, one after the other. */
+function rollOver(nodes: readonly Node[], key: number, parts: ClusterParts, accessTokens: AccessTokens): void {
+  const { scheduler, random } = parts;
+  const restart = (node: Node, change: () => void): void => {
+    change();
+    if (!node.connection.alive) return;
+    node.connection.alive = false;
+    startProcess(node, parts, accessTokens);
+  };
+  let delayMs = 0;
+  const later = (text: string, change: () => void): void => {
+    delayMs += random.int(1_000, 40_000);
+    scheduler.after(delayMs, () => {
+      scheduler.note('cluster', text);
+      change();
+    });
+  };
+  for (const node of nodes) {
+    later(`${node.name} accepts key ${key}`, () =>
+      restart(node, () => (node.accepting = Math.max(node.accepting, key))),
+    );
+  }
+  for (const node of nodes) {
+    later(`${node.name} mints with key ${key}`, () =>
+      restart(node, () => (node.minting = Math.max(node.minting, key))),
+    );
+  }
+}

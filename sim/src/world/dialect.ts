@@ -1,0 +1,132 @@
+import type { HttpAnswer, HttpRequest } from '../../../client/src/core/ports.ts';
+import type { RejectionReason, TokenAnswer } from '../../../client/src/core/token-result.ts';
+import { parseObject, readTokenAnswer } from '../../../client/src/core/wire.ts';
+import type { Books } from '../checkers/ledger.ts';
+import type { Ground } from '../sandbox/process.ts';
+import type { Random } from '../sandbox/random.ts';
+
+/** A server that does not say no as RFC 6749 wants it, and the app's own reading of its answers (`classify`). */
+export type Dialect = {
+  /** What arrives in place of the server's answer. */
+  readonly translate: (answer: HttpAnswer, request: HttpRequest) => HttpAnswer;
+  /** `null`: the app cannot read them. */
+  readonly classify: ((answer: HttpAnswer) => TokenAnswer | null) | null;
+};
+
+const OVER_STATUS = 440;
+
+/** Marks what ends a sign-in: what an app makes of those tokens is the session, so it is always right about them. */
+const BEGINS = 'x-begins';
+
+/** The standard words, where the dialect has its own. Nobody but the app knows what these mean. */
+function translate(answer: HttpAnswer, { body }: HttpRequest): HttpAnswer {
+  const json = parseObject(answer.body);
+  if (body?.includes('grant_type=authorization_code'))
+    return { ...answer, headers: { ...answer.headers, [BEGINS]: '1' } };
+  if (json?.['error'] === 'invalid_grant')
+    return { ...answer, status: OVER_STATUS, body: JSON.stringify({ over: json['reason'] ?? 'revoked' }) };
+  return answer.status === 429 ? { ...answer, status: 400, body: '{"later":true}' } : answer;
+}
+
+/** The dialect's words, read as the standard ones; `null` for what it says like everybody. */
+function read({ status, headers, body }: HttpAnswer): TokenAnswer | null {
+  const json = parseObject(body);
+  if (status === OVER_STATUS)
+    return readTokenAnswer({
+      status: 400,
+      headers,
+      body: JSON.stringify({ error: 'invalid_grant', reason: json?.['over'] }),
+    });
+  return json?.['later'] === true ? readTokenAnswer({ status: 429, headers, body }) : null;
+}
+
+/** What no app should say. */
+const NONSENSE: readonly unknown[] = [
+  7,
+  'rejected',
+  [],
+  {},
+  { kind: 'nonsense' },
+  { kind: 'nonsense', retryAfterMs: null },
+  { kind: 'tokens' },
+  { kind: 'tokens', tokens: {} },
+  { kind: 'tokens', tokens: { accessToken: 'nonsense', lifetimeMs: NaN } },
+  { kind: 'transient' },
+  { kind: 'transient', cause: 'nonsense', retryAfterMs: null },
+  { kind: 'transient', cause: 'rate-limited', retryAfterMs: NaN },
+  { kind: 'transient', cause: 'rate-limited', retryAfterMs: 'soon' },
+  { kind: 'transient', cause: 'nonce-required', retryAfterMs: -1 },
+];
+
+/** What an app can make of tokens that are there. It makes none where there are none: no client could tell that from a session. */
+const DAMAGES: readonly Readonly<Record<string, unknown>>[] = [
+  { accessToken: 'nonsense' },
+  { accessToken: undefined },
+  { refreshToken: null },
+  { refreshToken: undefined, sid: undefined, sub: undefined, scope: undefined },
+  { sid: 'nonsense' },
+  { lifetimeMs: '300' },
+  { lifetimeMs: 0 },
+  { lifetimeMs: Infinity },
+  { sessionLifetimeMs: undefined },
+  { sessionLifetimeMs: 'nonsense' },
+];
+
+function speakNonsense(answer: HttpAnswer, random: Random): TokenAnswer {
+  const meant = read(answer) ?? readTokenAnswer(answer);
+  if (meant.kind === 'rejected') return { kind: 'rejected', reason: 'nonsense' as RejectionReason };
+  if (meant.kind !== 'tokens' || random.chance(0.5)) return random.pick(NONSENSE) as TokenAnswer;
+  return { kind: 'tokens', tokens: { ...meant.tokens, ...random.pick(DAMAGES) } };
+}
+
+/** An app that knows the dialect, but is not always right. */
+export function createDialect({ random, setup }: Ground, books: Books): Dialect {
+  const chance = random.fork('dialect');
+  const misread = (answer: HttpAnswer): TokenAnswer | null => {
+    books.struck('answer misread');
+    books.reach('answer misread by the app');
+    const how = chance.pick(['nothing', 'throw', 'nonsense', 'nonsense'] as const);
+    if (how === 'throw') throw new TypeError('an app that did not expect this answer');
+    return how === 'nothing' ? null : speakNonsense(answer, chance);
+  };
+  return {
+    translate,
+    classify: (answer) => {
+      if (answer.headers[BEGINS]) return null;
+      if (chance.chance(setup.faults.answerMisread)) return misread(answer);
+      const said = read(answer);
+      if (said?.kind === 'rejected') books.reach('end of a session told by the app');
+      return said;
+    },
+  };
+}
+
+/** Words in which servers refuse a dead refresh token, none of which ends a session. */
+const OTHER_WORDS = [
+  'invalid_request',
+  'invalid_client',
+  'invalid_token',
+  'unauthorized_client',
+  'access_denied',
+  'interaction_required',
+  'login_required',
+  'consent_required',
+  'token_expired',
+] as const;
+
+/** A server whose words for the end of a session no app can read, until the faults are over; `null`: it speaks as it should. */
+export function createOtherWords({ random, setup }: Ground): Dialect | null {
+  const chance = random.fork('other words');
+  if (!chance.chance(setup.faults.otherWords)) return null;
+  const error = chance.pick(OTHER_WORDS);
+  return {
+    translate: (answer, { body }) => {
+      const isRefresh = body?.includes('grant_type=refresh_token');
+      const isEnd = isRefresh && parseObject(answer.body)?.['error'] === 'invalid_grant';
+      return isEnd && setup.faults.otherWords > 0
+        ? { ...answer, status: 400, body: JSON.stringify({ error }) }
+        : answer;
+    },
+    classify: null,
+  };
+}
