@@ -76,8 +76,29 @@ const SERVER: readonly Room[] = [
   server('testing', 13),
 ];
 
+/** The simulator stands on both packages: its floors are above all of theirs. */
+const SIM_GROUND = 20;
+
+const sim = (folder: string, floor: number, hasNode = false): Room => ({
+  path: `sim/src/${folder}`,
+  floor: SIM_GROUND + floor,
+  hasNode,
+});
+
+const SIM: readonly Room[] = [
+  sim('sandbox', 0, true),
+  sim('rules', 0),
+  sim('mutants', 0),
+  sim('checkers', 1),
+  sim('world', 2, true),
+  sim('faults', 3),
+  sim('explore', 3, true),
+  { path: 'sim/src', isFlat: true, floor: SIM_GROUND + 4, hasNode: true },
+  sim('runner', 5, true),
+];
+
 /** Every room of the packages that have floors, from the ground up. */
-export const FLOORS: readonly Room[] = [...CLIENT, ...SERVER];
+export const FLOORS: readonly Room[] = [...CLIENT, ...SERVER, ...SIM];
 
 const isIn = (file: string, { path: folder, isFlat }: Room): boolean =>
   file === folder || (isFlat ? path.posix.dirname(file) === folder : file.startsWith(`${folder}/`));

@@ -105,6 +105,9 @@ describe('the floors forbid', () => {
     ['a decision that imports Node', 'server/src/rotation/rotation.ts', "import { createHash } from 'node:crypto';"],
     ['an endpoint that knows PostgreSQL', 'server/src/http/form.ts', "import '../postgres/store.ts';"],
     ['PostgreSQL that knows the decision', 'server/src/postgres/store.ts', "import '../rotation/rotation.ts';"],
+    ['a checker that imports the world', 'sim/src/checkers/prices.ts', "import type { Tab } from '../world/tab.ts';"],
+    ['a world that imports its faults', 'sim/src/world/device.ts', "import { strike } from '../faults/mishaps.ts';"],
+    ['a server that imports the simulator', 'server/src/cli/main.ts', "import '../../../sim/src/world/cluster.ts';"],
     ['a folder without a floor', 'server/src/drawer/anything.ts', 'export {};'],
   ])('%s', (_case, file, statement) => {
     expect(forbidden(file, statement)).toBe(1);
@@ -119,6 +122,7 @@ describe('the floors forbid', () => {
     ['client/src/shell.test.ts', "import { world } from './testing/world.ts';"],
     ['server/src/rotation/rotation.ts', "import { limits } from '../kernel/policy.ts';"],
     ['server/src/holdfast.ts', "import { Pool } from 'pg';"],
+    ['sim/src/sandbox/process.ts', "import type { Clock } from '../../../client/src/core/ports.ts';"],
     ['apps/web/src/main.tsx', "import { web } from 'holdfast/web';"],
   ])('and let %s have: %s', (file, statement) => {
     expect(forbidden(file, statement)).toBe(0);
@@ -167,6 +171,7 @@ describe('the import rule finds', () => {
   });
 
   it.each([
+    ['sim/src/sandbox/process.ts', "import type { Clock } from '../../../client/src/core/ports.ts';"],
     ['apps/web/src/main.tsx', "import { web } from 'holdfast/web';"],
     ['tests/whole.test.ts', "import { createTestDatabase } from '../server/src/testing/database.ts';"],
   ])('and lets %s have: %s', (file, statement) => {
