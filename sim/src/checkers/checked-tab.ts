@@ -45,10 +45,20 @@ export type CheckedDevice = {
   tabs(): readonly CheckedTab[];
 };
 
-/** What the checkers read of a store. */
+/** What the checkers read of a store. Times are in ms of the world. */
 export type CheckedStorage = {
-  /** The session that the store holds. */
+  record(): { readonly session: { readonly sid: string | null } | null } | null;
+  /** The session that a tab can use; none if its cookie is gone. */
   session(): { readonly sid: string | null } | null;
-  /** When that session was stored, in ms of the world. */
+  /** The session that a tab must find by its cookie, for nothing else is left of it; `null`: there is none. */
+  findable(): string | null;
+  /** When the record was written last, and since when it holds the session that it holds. */
+  writtenAtMs(): number;
   heldSinceMs(): number;
+  /** Since when the user of a session is not signed in here any more; `null`: still is, or never was. */
+  goneSinceMs(sid: string): number | null;
+  /** When the store last refused; now, if it does. */
+  refusedMs(): number;
+  /** Since when the store refuses everything; `null`: it does not. */
+  refusesSinceMs(): number | null;
 };

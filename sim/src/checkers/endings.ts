@@ -36,7 +36,8 @@ export type Evidence = {
   readonly nowMs: number;
 };
 
-type Ending = Extract<SessionSnapshot, { readonly reason: string }>;
+/** A snapshot that says why there is no session. */
+export type Ending = Extract<SessionSnapshot, { readonly reason: string }>;
 
 /** Whether something happened to the device while the session existed. */
 function isSince(atMs: number | null, truth: SessionTruth | undefined): boolean {

@@ -1,5 +1,5 @@
 import type { DeviceClock, Ground } from '../sandbox/process.ts';
-import type { CheckedTab } from './checked-tab.ts';
+import type { CheckedStorage, CheckedTab } from './checked-tab.ts';
 import type { Books, Call } from './ledger.ts';
 
 /** Follows the requests of a tab while its store refuses. */
@@ -10,8 +10,7 @@ export type RefusalWatch = {
 
 type Witnesses = Ground & {
   readonly books: Books;
-  /** `refusesSinceMs`: since when the store refuses, in ms of the world; `null`: it does not. */
-  readonly storage: { refusesSinceMs(): number | null };
+  readonly storage: CheckedStorage;
   readonly clock: DeviceClock;
 };
 

@@ -1,9 +1,10 @@
 import type { SessionSnapshot } from '../../../client/src/core/snapshot.ts';
 import type { Observation } from '../../../client/src/core/state.ts';
 import { judgeRefusalShown, noteRefusals } from '../checkers/doubts.ts';
-import { judgeEnding, newHistory, type DeviceHistory } from '../checkers/endings.ts';
+import { newHistory, type DeviceHistory } from '../checkers/endings.ts';
 import type { Books } from '../checkers/ledger.ts';
 import type { Prices } from '../checkers/prices.ts';
+import { judgeShown } from '../checkers/shown-endings.ts';
 import {
   createProcess,
   emitSignal,
@@ -279,44 +280,8 @@ function onChanged(
   }
   if (now.status === 'restoring' || (before.status === now.status && before.reason === now.reason)) return;
   parts.scheduler.note(tab.process.name, `shows ${now.status}: ${now.reason}`);
-  judgeSearch(parts, storage, before, now);
-  const row = tab.sid === null ? undefined : parts.rowOf(tab.sid);
-  const truth = tab.sid === null ? undefined : parts.books.sessions.get(tab.sid);
-  const complaint = judgeEnding(now, { row, truth, history, nowMs: parts.databaseNowMs() });
-  if (complaint !== null) {
-    if (truth) truth.isLost = true;
-    parts.books.violate('I1', complaint);
-  }
-  if (now.status !== 'reauth-required') return;
-  const stored = storage.record()?.session?.sid ?? null;
-  // While the store refuses, a tab with a cookie goes by the server's words alone.
-  const knowableMs = Math.max(storage.writtenAtMs(), tab.process.thawedAtMs, storage.refusedMs());
-  const settledMs = parts.scheduler.nowMs() - knowableMs;
-  const longestLookMs = parts.setup.faults.vaultSlow > 0 ? SLOW_LOOK_MS : LOOK_MS;
-  if (stored === null || stored === tab.sid) return;
-  // Its user has signed in again since: the session that is stored was left, and only the new one could not be stored.
-  const isLeft = (parts.rowOf(stored)?.deviceSequence ?? Infinity) < (row?.deviceSequence ?? 0);
-  if (!isLeft && settledMs > longestLookMs && parts.isLive(stored))
-    parts.books.violate('I1', 'a tab shows the end of its session while the store holds another that lives');
+  judgeShown(parts, { history, storage }, tab, before, now);
 }
-
-/** I1: a tab whose store was lost looks for its session until the server has said for good that there is none. */
-function judgeSearch(
-  { books, isLive }: DeviceParts,
-  storage: Storage,
-  before: SessionSnapshot,
-  now: SessionSnapshot,
-): void {
-  const sid = storage.findable();
-  if (sid !== null) books.reach('store lost, and a cookie left');
-  const isGivenUp = now.status === 'signed-out' && (now.reason === 'storage-lost' || now.reason === 'never-signed-in');
-  if (isGivenUp && before.status === 'restoring' && sid !== null && isLive(sid))
-    books.violate('I1', 'a tab gives up a session to which a cookie leads');
-}
-
-/** How long a look into the store takes at most: what was written before that, a tab that looks has seen. */
-const LOOK_MS = 100;
-const SLOW_LOOK_MS = 15_000;
 
 /** How long a freeze lasts that was aimed at a critical window: a moment, or far beyond every deadline. */
 const aimedFreezeMs = ({ random }: Ground): number =>

@@ -12,6 +12,7 @@ import type { CheckedTab } from '../checkers/checked-tab.ts';
 import type { Books, Call } from '../checkers/ledger.ts';
 import type { Prices } from '../checkers/prices.ts';
 import { followRefusals, type RefusalWatch } from '../checkers/refused-store.ts';
+import { judgeSender } from '../checkers/senders.ts';
 import { processClock, runTask, type DeviceClock, type Ground, type Process } from '../sandbox/process.ts';
 import { CLIENTS, FILES, ISSUER } from './cluster.ts';
 import type { Dialect } from './dialect.ts';
@@ -158,26 +159,6 @@ function transportOf(process: Process, { network, storage, setup, dialect }: Tab
 
 const CALL = /\/calls\/(\d+)$/;
 
-/** How long a process may count on what it has seen in the store, and how long a look takes, in ms. */
-const KNOWN_MS = 1_000;
-const LOOK_MS = 100;
-
-/** I9: once the news of a sign-out has arrived, or after a pause, no request carries the user who was signed out. */
-function judgeSender(
-  process: Process,
-  accessToken: string,
-  { network, storage, books, scheduler, setup }: TabParts,
-): void {
-  const sid = network.sidOf(accessToken);
-  const goneSinceMs = sid === null ? null : storage.goneSinceMs(sid);
-  // A store that cannot be read, or not in time, tells nobody anything.
-  if (goneSinceMs === null || setup.faults.vaultSlow > 0 || storage.refusedMs() >= goneSinceMs) return;
-  const nowMs = scheduler.nowMs();
-  const hasHeard = process.newsAtMs >= goneSinceMs && nowMs > process.newsAtMs;
-  if (hasHeard || nowMs - goneSinceMs > KNOWN_MS + LOOK_MS)
-    books.violate('I9', `${process.name} sends a request as somebody who was signed out ${nowMs - goneSinceMs} ms ago`);
-}
-
 /** The `fetch` that the client sends requests to resources with. */
 function fetchOf(process: Process, parts: TabParts): typeof fetch {
   const { network, books, prices } = parts;
@@ -185,7 +166,7 @@ function fetchOf(process: Process, parts: TabParts): typeof fetch {
     const call = books.calls.get(Number(CALL.exec(input instanceof Request ? input.url : input.toString())?.[1]));
     const authorization = new Headers(init?.headers).get('authorization') ?? '';
     if (call === undefined) return Promise.reject(networkError());
-    judgeSender(process, authorization.replace('Bearer ', ''), parts);
+    judgeSender(process, network.sidOf(authorization.replace('Bearer ', '')), parts);
     return new Promise((resolve, reject) => {
       const onAbort = (): void => reject(init?.signal?.reason as Error);
       init?.signal?.addEventListener('abort', onAbort);

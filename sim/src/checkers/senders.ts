@@ -1,0 +1,28 @@
+import type { Ground, Process } from '../sandbox/process.ts';
+import type { CheckedStorage } from './checked-tab.ts';
+import type { Books } from './ledger.ts';
+
+type Witnesses = Pick<Ground, 'scheduler' | 'setup'> & { readonly books: Books; readonly storage: CheckedStorage };
+
+/** How long a process may count on what it has seen in the store, and how long a look takes, in ms. */
+const KNOWN_MS = 1_000;
+const LOOK_MS = 100;
+
+/**
+ * I9: once the news of a sign-out has arrived, or after a pause, no request carries the user who was signed out.
+ *
+ * @param sid the session of the request's access token; `null`: it has none
+ */
+export function judgeSender(
+  process: Process,
+  sid: string | null,
+  { storage, books, scheduler, setup }: Witnesses,
+): void {
+  const goneSinceMs = sid === null ? null : storage.goneSinceMs(sid);
+  // A store that cannot be read, or not in time, tells nobody anything.
+  if (goneSinceMs === null || setup.faults.vaultSlow > 0 || storage.refusedMs() >= goneSinceMs) return;
+  const nowMs = scheduler.nowMs();
+  const hasHeard = process.newsAtMs >= goneSinceMs && nowMs > process.newsAtMs;
+  if (hasHeard || nowMs - goneSinceMs > KNOWN_MS + LOOK_MS)
+    books.violate('I9', `${process.name} sends a request as somebody who was signed out ${nowMs - goneSinceMs} ms ago`);
+}
