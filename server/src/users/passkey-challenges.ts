@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { KeyRing } from '../kernel/key-ring.ts';
 
-/** A challenge that is waiting for its answer. */
+/** A challenge that awaits its response. */
 export type PasskeyChallenge = {
   readonly challenge: Buffer;
   /** Seconds since the epoch. */
@@ -12,19 +12,19 @@ export type PasskeyChallenges = {
   /**
    * Makes a challenge for one ceremony.
    *
-   * @param binding what the ceremony belongs to: only with the same binding does the session open again
-   * @returns the challenge, and what the client gives back with the answer (`auth_session`)
+   * @param binding the ceremony's context; `open` accepts the session only with the same binding
+   * @returns the challenge, and the `auth_session` that the client sends with its response
    */
   issue(binding: readonly string[]): PasskeyChallenge & { readonly session: string };
-  /** @returns null when it is not ours, has expired, or belongs to something else */
+  /** @returns null if the session is not ours, has expired, or has another binding */
   open(session: string, binding: readonly string[]): PasskeyChallenge | null;
   /**
-   * Takes a challenge for one answer, right or wrong.
+   * Claims a challenge for one response, valid or not.
    *
-   * @returns false when this node has seen an answer to it
+   * @returns false if this node has already seen a response to the challenge
    */
   claim(challenge: Buffer): boolean;
-  /** Gives a challenge back whose answer could not be judged. */
+  /** Releases a claimed challenge after a failure on our side. */
   release(challenge: Buffer): void;
 };
 
@@ -35,15 +35,16 @@ const HEAD_BYTES = 2 + 6 + CHALLENGE_BYTES;
 /** Exactly 72 bytes, unpadded: one spelling for one session. */
 const SESSION = /^[A-Za-z0-9_-]{96}$/;
 
-/** Answered challenges that a node remembers, twice so many at most: some 100 bytes each. */
+/** Answered challenges in one set. A node keeps two sets; a challenge takes about 100 bytes. */
 const MEMORY = 50_000;
 
 /**
- * Challenges that carry their own proof, so that one which is never answered costs the database nothing: every visitor of a
- * sign-in page can have one for its autofill. An answer of any kind spends its challenge in this node's memory, and only a right
- * one in the database, for all nodes ({@link PasskeyStore.spendChallenge}): strangers can give wrong ones without end.
+ * Creates stateless challenges: an HMAC authenticates each one, so unanswered challenges cost the database nothing. A
+ * sign-in page requests one for autofill on every visit. Any response spends its challenge in this node's memory. Only
+ * a valid response spends it in the database, for all nodes ({@link PasskeyStore.spendChallenge}), because attackers
+ * can send invalid responses without limit.
  *
- * @param nowMs this host's wall clock; of a right answer the database judges the expiry as well
+ * @param nowMs this host's wall clock; the database also checks the expiry of a valid response's challenge
  * @see WebAuthn Level 3 §13.4.3
  */
 export function createPasskeyChallenges(
@@ -53,7 +54,7 @@ export function createPasskeyChallenges(
 ): PasskeyChallenges {
   const tagOf = (key: Buffer, head: Buffer, binding: readonly string[]): Buffer =>
     createHmac('sha256', key).update(head).update(JSON.stringify(binding)).digest();
-  // Two sets take turns, so an answer is remembered for one to two lifetimes; a set that is full gives way early.
+  // The two sets rotate, so the node remembers a response for one to two lifetimes. A full set rotates early.
   let recent = new Set<string>();
   let previous = new Set<string>();
   let turnedAtMs = nowMs();
@@ -90,7 +91,7 @@ export function createPasskeyChallenges(
       const bytes = Buffer.from(session, 'base64url');
       const head = bytes.subarray(0, HEAD_BYTES);
       const key = keyRing.find(head.readUInt16BE(0));
-      // Of another node's key as well: the ceremony is begun anew, nothing is lost.
+      // Also reached for another node's key. The client starts the ceremony again and loses nothing.
       if (key === 'unknown' || key === 'retired') return null;
       const tag = bytes.subarray(HEAD_BYTES, HEAD_BYTES + TAG_BYTES);
       if (!timingSafeEqual(tag, tagOf(key.challengeKey, head, binding))) return null;

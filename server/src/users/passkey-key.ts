@@ -1,7 +1,7 @@
 import { cose, decodeCredentialPublicKey } from '@simplewebauthn/server/helpers';
 import { readProofKey, type ProofAlgorithm } from '../dpop/proof-key.ts';
 
-/** The members of COSE keys as members of JWKs. @see RFC 9053 §7.1, RFC 8230 §4 */
+/** Maps the members of COSE keys to members of JWKs. @see RFC 9053 §7.1, RFC 8230 §4 */
 const KEY_TYPES: ReadonlyMap<
   unknown,
   { readonly algorithm: ProofAlgorithm; readonly toJwk: (key: CoseKey) => object }
@@ -41,10 +41,11 @@ type CoseKey = {
 };
 
 /**
- * Checks the public key of a new passkey: a point on its curve and not of small order, a large modulus and exponent. There is no
- * attestation, and for a weak key anybody could sign. Algorithms without such keys pass.
+ * Checks the public key of a new passkey. EC points must lie on the curve and not have a small order; RSA needs a large
+ * modulus and exponent. Registration requests no attestation, and anyone could sign for a weak key. Other algorithms
+ * pass unchecked.
  *
- * @param publicKey a COSE_Key, as the authenticator's data hold it
+ * @param publicKey a COSE_Key from the authenticator data
  */
 export function isSoundPasskey(publicKey: Uint8Array): boolean {
   const key = decodeCredentialPublicKey(new Uint8Array(publicKey)) as CoseKey;

@@ -8,29 +8,29 @@ import type { PasskeyRelyingParty } from '../registrations/clients.ts';
 import type { NewPasskeyRecord, PasskeyRecord } from '../storage/user-store.ts';
 import { isSoundPasskey } from './passkey-key.ts';
 
-/** A browser's response whose form is right; nothing in it is verified. */
+/** A well-formed browser response, not yet verified. */
 export type PasskeyResponse<Json> = {
   readonly json: Json;
   readonly credentialId: Buffer;
 };
 
-/** What an authenticator's signature vouches for. */
+/** Facts that the authenticator's signature covers. */
 export type VerifiedUse = Pick<PasskeyRecord, 'signCount' | 'isBackedUp'>;
 export type VerifiedCredential = Omit<NewPasskeyRecord, 'sub' | 'userHandle' | 'rpId' | 'name'>;
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 /** WebAuthn Level 3 §5.8.3: an id is at most 1023 bytes. */
 const MAXIMUM_ID_BYTES = 1_023;
-/** What WebAuthn knows and what may come has this form; the browser tells them, nobody vouches for them. */
+/** The form of every WebAuthn transport, known or future. The browser reports transports without a signature. */
 const TRANSPORT = /^[a-z-]{1,32}$/;
 const MAXIMUM_TRANSPORTS = 8;
 
-/** @returns null when it is not the JSON of an assertion */
+/** @returns null unless the text is the JSON of an assertion */
 export function readAssertion(text: string): PasskeyResponse<AuthenticationResponseJSON> | null {
   return readResponse(text, ['clientDataJSON', 'authenticatorData', 'signature']);
 }
 
-/** @returns null when it is not the JSON of an attestation */
+/** @returns null unless the text is the JSON of an attestation */
 export function readAttestation(text: string): PasskeyResponse<RegistrationResponseJSON> | null {
   return readResponse(text, ['clientDataJSON', 'attestationObject']);
 }
@@ -47,12 +47,12 @@ function readResponse<Json extends AuthenticationResponseJSON | RegistrationResp
   const isComplete = members.every((name) => typeof response[name] === 'string' && BASE64URL.test(response[name]));
   const credentialId = Buffer.from(id, 'base64url');
   if (!isComplete || credentialId.byteLength > MAXIMUM_ID_BYTES) return null;
-  // The members that verification reads are strings; the rest it ignores or checks itself.
+  // The members that verification reads are strings. The library ignores or checks the others.
   return { json: json as unknown as Json, credentialId };
 }
 
 /**
- * Verifies a sign-in's response, user verification required.
+ * Verifies a sign-in's response and requires user verification.
  *
  * @returns null unless every step of the procedure holds
  * @see WebAuthn Level 3 §7.2
@@ -63,7 +63,7 @@ export async function verifyAssertion(
   passkey: PasskeyRecord,
   relyingParty: PasskeyRelyingParty,
 ): Promise<VerifiedUse | null> {
-  // The user was not identified before, so the authenticator has to say whose the credential is (step 6).
+  // The user is not yet identified, so the authenticator must name the credential's owner (step 6).
   if (json.response.userHandle !== passkey.userHandle.toString('base64url')) return null;
   if (passkey.rpId !== relyingParty.rpId || isFramed(json.response.clientDataJSON)) return null;
   try {
@@ -73,21 +73,21 @@ export async function verifyAssertion(
       expectedOrigin: [...relyingParty.origins],
       expectedRPID: relyingParty.rpId,
       requireUserVerification: true,
-      // 0 keeps the library from refusing a counter that does not grow: that is a signal, judged by the caller.
+      // A counter of 0 stops the library from refusing a counter that does not grow. The caller reports that signal.
       credential: { id: json.id, publicKey: new Uint8Array(passkey.publicKey), counter: 0 },
     });
     const { credentialDeviceType, credentialBackedUp, newCounter } = authenticationInfo;
-    // Eligibility for backup never changes in the life of a credential (step 19).
+    // Backup eligibility never changes during the life of a credential (step 19).
     const isSameKind = (credentialDeviceType === 'multiDevice') === passkey.isBackupEligible;
     return verified && isSameKind ? { signCount: newCounter, isBackedUp: credentialBackedUp } : null;
   } catch {
-    // Whatever the library finds wrong, the response is refused; its message may quote the response.
+    // Refuse the response on any library error. Drop the message, because it may quote the response.
     return null;
   }
 }
 
 /**
- * Verifies a registration's response, user verification required. Attestation is not asked for.
+ * Verifies a registration's response and requires user verification. Requests no attestation.
  *
  * @returns null unless every step of the procedure holds
  * @see WebAuthn Level 3 §7.1
@@ -108,7 +108,7 @@ export async function verifyAttestation(
     });
     if (!verified) return null;
     const { credential, credentialDeviceType, credentialBackedUp, aaguid } = registrationInfo;
-    // The id that counts is the one in the authenticator's data.
+    // Trust only the id in the authenticator data.
     if (credential.id !== json.id || !isSoundPasskey(credential.publicKey)) return null;
     return {
       credentialId,
@@ -125,8 +125,8 @@ export async function verifyAttestation(
 }
 
 /**
- * Finds ceremonies that a page inside a frame ran: none of ours does. `crossOrigin` is false or absent, and `topOrigin` absent; any
- * other value is not what a browser writes at the top of a window.
+ * Detects a ceremony that ran inside a frame; our pages never do that. In a top-level window `crossOrigin` is false or
+ * absent, and `topOrigin` is absent.
  *
  * @see WebAuthn Level 3 §5.8.1, §7.1 steps 10 and 11
  */

@@ -13,7 +13,7 @@ import type { PasskeyChallenge, PasskeyChallenges } from './passkey-challenges.t
 import { readAssertion, readAttestation, verifyAssertion, verifyAttestation } from './passkey-responses.ts';
 import { toUser } from './users.ts';
 
-/** What begins a ceremony: options for the browser, and the session that its response belongs to. */
+/** Starts a ceremony: the options for the browser, and the session that its response belongs to. */
 export type CeremonyStart<Options> = {
   readonly session: string;
   readonly options: Options;
@@ -29,8 +29,8 @@ export type PasskeySignIn = {
 };
 
 /**
- * - `unknown`: no such passkey, or no longer.
- * - `invalid_session`: the challenge is spent, expired, or was made for something else. A new ceremony helps.
+ * - `unknown`: the passkey does not exist or was removed.
+ * - `invalid_session`: the challenge is spent, has expired, or has another binding. A new ceremony helps.
  */
 export type PasskeyVerdict =
   | { readonly kind: 'authenticated'; readonly user: User; readonly signInEpoch: number }
@@ -45,12 +45,12 @@ export type PasskeyHolder = {
 
 export type PasskeyRegistration =
   | { readonly kind: 'registered'; readonly passkey: PasskeyRecord }
-  /** `taken`: the credential is registered already, or the user has as many as allowed. */
+  /** `taken`: the credential is already registered, or the user has reached the limit of passkeys. */
   | { readonly kind: 'malformed' | 'invalid_session' | 'refused' | 'taken' };
 
-/** Passkeys: discoverable credentials with user verification. Everything may throw HoldfastError `unavailable`. */
+/** Passkeys: discoverable credentials with user verification. Every method may throw HoldfastError `unavailable`. */
 export type Passkeys = {
-  /** Begins a sign-in, by autofill or button. Touches no database and tells nothing about any user. */
+  /** Starts a sign-in by autofill or button. Reads no database and reveals nothing about any user. */
   requestOptions(client: Client, codeChallenge: string): Promise<CeremonyStart<PublicKeyCredentialRequestOptionsJSON>>;
   authenticate(signIn: PasskeySignIn): Promise<PasskeyVerdict>;
   creationOptions(holder: PasskeyHolder, user: User): Promise<CeremonyStart<PublicKeyCredentialCreationOptionsJSON>>;
@@ -59,7 +59,7 @@ export type Passkeys = {
     answer: { readonly session: string; readonly response: string; readonly name: string },
   ): Promise<PasskeyRegistration>;
   list(sub: string): Promise<readonly PasskeyRecord[]>;
-  /** @returns null when the user has no such passkey */
+  /** @returns null if the user has no such passkey */
   rename(holder: PasskeyHolder, credentialId: Buffer, name: string): Promise<PasskeyRecord | null>;
   remove(holder: PasskeyHolder, credentialId: Buffer): Promise<UserChange>;
 };
@@ -152,10 +152,11 @@ function registrationBinding({ sub, sid, client }: PasskeyHolder): readonly stri
 }
 
 /**
- * Judges one answer to a challenge. Every answer spends its challenge, right, wrong or malformed, before it is looked at:
- * of one response that is sent many times at most one gets further. A failure on our side gives it back.
+ * Judges one response to a challenge. Each response spends its challenge before it is read, whether it is valid or not.
+ * If one response is sent many times, at most one request proceeds. A failure on our side releases the challenge.
  *
- * @param judge calls `spend` once the answer has proved right; false: another node has seen a right one, or the time is over
+ * @param judge calls `spend` once the response proved valid; `spend` returns false if another node has accepted a valid
+ *   response to the challenge, or the challenge has expired
  */
 async function answerOnce<Verdict>(
   { challenge, expiresAtSeconds }: PasskeyChallenge,
@@ -193,7 +194,7 @@ async function authenticate(
       const { sub } = passkey;
       report({ type: 'passkey.counter_regressed', sub, credentialId: credentialId.toString('base64url') });
     }
-    // It may have been removed meanwhile.
+    // The passkey may have been removed meanwhile.
     if (!(await store.noteUse(credentialId, verified))) return { kind: 'unknown' };
     return { kind: 'authenticated', user: toUser(user), signInEpoch: user.signInEpoch };
   });

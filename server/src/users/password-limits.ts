@@ -16,14 +16,14 @@ type LimitPolicy = Pick<
   | 'passwordFamiliarNetworks'
 >;
 
-/** One attempt at a password, counted before it is checked: guesses that arrive together cannot all pass. */
+/** One password attempt. It is counted before the password is checked, so that parallel guesses cannot all pass. */
 export type PasswordAttempt =
   | { readonly kind: 'counted'; /** The password was right. */ readonly forgive: () => Promise<void> }
   | { readonly kind: 'delayed'; readonly retryAfterMs: number };
 
 /**
- * The key of the bucket that counts the attempts at `parts`. A keyed hash: people type passwords where the username belongs, and
- * addresses are personal data.
+ * Computes the key of the bucket that counts the attempts at `parts`. The hash is keyed because users type passwords
+ * into the username field, and addresses are personal data.
  */
 export function attemptKeyOf(keyRing: KeyRing, parts: readonly string[]): Buffer {
   return createHmac('sha256', keyRing.minting.attemptKey).update(JSON.stringify(parts)).digest();
@@ -33,11 +33,11 @@ export function attemptKeyOf(keyRing: KeyRing, parts: readonly string[]): Buffer
 export type PasswordLimits = (usernameKey: string, address: string) => Promise<PasswordAttempt>;
 
 /**
- * Limits guesses by account, whether or not it exists, and by address. An attempt while one of them is delayed is refused and
- * counts nowhere, so that a blocked guesser cannot prolong anybody's delay. Passkeys and live sessions pass by here.
+ * Limits guesses per account, existing or not, and per address. An attempt during a delay is refused and not counted,
+ * so that a delayed attacker cannot prolong anyone's delay. Passkeys and live sessions are not limited here.
  *
- * A network from which the account signed in lately has a count of its own: what strangers do elsewhere neither delays the
- * owner there, nor does the owner's success give them new guesses.
+ * A network from which the account recently signed in has its own count. Attempts from other networks do not delay the
+ * owner there. The owner's success there gives attackers elsewhere no new guesses.
  *
  * @see NIST SP 800-63B-4 §3.2.2; OWASP ASVS 5.0 6.3.1
  */
@@ -49,7 +49,7 @@ export function createPasswordLimits(store: AttemptStore, keyRing: KeyRing, poli
   };
   return async (usernameKey, address) => {
     const addressKey = addressKeyOf(address);
-    // Without an address there is nothing that strangers would not share.
+    // Without an address, all attempts share one network, so none can be familiar.
     const networkKey = addressKey === '' ? null : keyOf('familiar', usernameKey, addressKey);
     const isFamiliar = networkKey !== null && (await store.isFamiliar(networkKey));
     const account: AttemptBucket = {

@@ -6,7 +6,7 @@ export type Passwords = {
   /** @throws HoldfastError `overloaded` */
   hash(password: string): Promise<string>;
   /**
-   * Checks a password. A user without a hash, which is one that does not exist, costs the same time.
+   * Checks a password. Takes the same time for a user who does not exist or has no password.
    *
    * @throws HoldfastError `overloaded`
    */
@@ -14,19 +14,22 @@ export type Passwords = {
 };
 
 /**
- * Argon2id, which is the library's default, with 19 MiB, 2 passes, 1 lane.
+ * Argon2id, the library's default, with 19 MiB, 2 passes, 1 lane.
  *
  * @see OWASP Password Storage Cheat Sheet; RFC 9106
  */
 const ARGON2ID = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-/** Hashes and checks passwords, a few at a time: each costs 19 MiB and a core, and strangers can ask for them. */
+/**
+ * Hashes and checks passwords with limited concurrency. Each hash costs 19 MiB and a core, and needs no authentication.
+ */
 export async function createPasswords({
   passwordConcurrency,
   passwordQueueLimit,
 }: Pick<Policy, 'passwordConcurrency' | 'passwordQueueLimit'>): Promise<Passwords> {
   const limit = createLimit(passwordConcurrency, passwordQueueLimit);
-  // Checked in place of an unknown user's. No password has it: it is a hash of random bytes that nobody kept.
+  // Stands in for the missing hash of an unknown user. No password matches it: it hashes random bytes that are
+  // discarded.
   const decoy = await hash(crypto.getRandomValues(new Uint8Array(32)), ARGON2ID);
   return {
     hash: (password) => limit(() => hash(normalizePassword(password), ARGON2ID)),
@@ -38,7 +41,7 @@ export async function createPasswords({
 }
 
 /**
- * One spelling for a password, whichever keyboard or device it was typed on.
+ * Normalizes a password, so that every keyboard and device yields one spelling.
  *
  * @see NIST SP 800-63B-4 §3.1.1.2
  */
@@ -60,7 +63,7 @@ function createLimit(
     try {
       return await task();
     } finally {
-      // The place passes to the next one in line, if there is one.
+      // Pass the slot to the next task in the queue, if there is one.
       const next = waiting.shift();
       if (next === undefined) running--;
       else next();

@@ -16,7 +16,7 @@ export type PeopleParts = {
   readonly policy: Policy;
   readonly passwords: Passwords;
   readonly report: Report;
-  /** Whether a password is too well known to be chosen. */
+  /** True if a password is too well known to be chosen. */
   readonly isKnownPassword: (password: string) => boolean | Promise<boolean>;
   /** Ends the sessions of an intent. */
   readonly endMany: MassEndings['finish'];

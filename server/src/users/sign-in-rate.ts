@@ -4,16 +4,16 @@ import type { AttemptStore } from '../storage/user-store.ts';
 import { attemptKeyOf } from './password-limits.ts';
 
 /**
- * Counts a sign-in whose credential was right, so that one account cannot write codes and networks without end.
+ * Counts a sign-in with a valid credential. Limits how many codes and networks one account can make us store.
  *
- * @returns for how long the account has to wait, in milliseconds; 0 when the sign-in goes on
+ * @returns the delay for the account in milliseconds; 0 if the sign-in may proceed
  * @throws HoldfastError `unavailable`
  */
 export type SignInRate = (sub: string) => Promise<number>;
 
 /**
- * The same burst and interval as for exchanges, counted apart: a code that was issued within the rate is never refused
- * because of a code that nobody exchanged.
+ * Uses the burst and interval of exchanges but counts apart. A code issued within the rate is thus never refused
+ * because of other codes that were not exchanged.
  */
 export function createSignInRate(
   store: AttemptStore,

@@ -8,12 +8,12 @@ import type { Ending, User, UserChange, UserRecord, UserStore } from '../storage
 import type { PasswordLimits } from './password-limits.ts';
 import type { Passwords } from './passwords.ts';
 
-/** A user, and whether he may sign in. */
+/** A user as an administrator lists them. */
 export type ListedUser = {
   readonly isDisabled: boolean;
 } & User;
 
-/** A user to be created, with a password that the policy must allow. */
+/** A user to create. The policy must allow the password. */
 export type NewUser = {
   /** 1 to 254 characters; compared without regard to case. */
   readonly username: string;
@@ -22,7 +22,7 @@ export type NewUser = {
   readonly name: string;
 };
 
-/** The users that sign in with a password or a passkey, for an administrator. */
+/** Administers the users that sign in with a password or a passkey. */
 export type Users = {
   /**
    * Creates a user.
@@ -43,10 +43,10 @@ export type Users = {
    */
   readonly list: (page?: { readonly after?: string; readonly limit?: number }) => Promise<readonly ListedUser[]>;
   /**
-   * Sets a user's password, as an administrator. Sign-ins under way are void.
+   * Sets a user's password, as an administrator. Voids sign-ins under way.
    *
-   * @param options `endSessions`, default true: every session of the user ends
-   * @returns how many sessions have ended, and whether all of them have; null when there is no such user
+   * @param options `endSessions`, default true: end every session of the user
+   * @returns how many sessions have ended, and whether all of them have; null if there is no such user
    * @throws HoldfastError `invalid_password`, `unavailable`, `overloaded`
    */
   setPassword(
@@ -55,59 +55,59 @@ export type Users = {
     options?: { readonly endSessions?: boolean },
   ): Promise<EndingProgress | null>;
   /**
-   * Keeps a user from signing in, by any credential, and ends every session; idempotent.
+   * Blocks every sign-in of a user and ends every session. Idempotent.
    *
-   * @returns how many sessions have ended, and whether all of them have; null when there is no such user
+   * @returns how many sessions have ended, and whether all of them have; null if there is no such user
    * @throws HoldfastError `unavailable`
    */
   disable(sub: string): Promise<EndingProgress | null>;
-  /** Lets a disabled user sign in again. Ended sessions stay ended. @returns false when there is no such user */
+  /** Lets a disabled user sign in again. Ended sessions stay ended. @returns false if there is no such user */
   enable(sub: string): Promise<boolean>;
   /**
-   * Forgets a user with every credential, and ends every session. The audit log keeps what it has.
+   * Deletes a user with every credential and ends every session. The audit log keeps its entries.
    *
-   * @returns how many sessions have ended, and whether all of them have; null when there is no such user
+   * @returns how many sessions have ended, and whether all of them have; null if there is no such user
    * @throws HoldfastError `unavailable`
    */
   delete(sub: string): Promise<EndingProgress | null>;
 };
 
-/** What a username and a password proved. */
+/** The result of checking a username and a password. */
 export type PasswordVerdict =
   | { readonly kind: 'authenticated'; readonly user: User; readonly signInEpoch: number }
   | { readonly kind: 'refused' }
   | { readonly kind: 'delayed'; readonly retryAfterMs: number };
 
-/** What users do with their own passwords. */
+/** Operations of users on their own passwords. */
 export type PasswordSignIn = {
   /**
-   * The same steps, in the same time, for a user who exists and for one who does not, or is disabled.
+   * Checks a username and a password. Takes the same steps and the same time for unknown and disabled users.
    *
    * @throws HoldfastError `unavailable`, `overloaded`
    */
   readonly authenticate: (username: string, password: string, address: string) => Promise<PasswordVerdict>;
   /**
-   * Changes or sets the user's own password. Sign-ins under way are void.
+   * Changes or sets the user's own password. Voids sign-ins under way.
    *
    * @throws HoldfastError `invalid_password`, `unavailable`, `overloaded`
    */
   readonly change: (own: OwnPassword, password: string) => Promise<FinishedChange>;
-  /** Removes the user's own password, while a passkey is left. @throws HoldfastError `unavailable` */
+  /** Removes the user's own password if a passkey remains. @throws HoldfastError `unavailable` */
   readonly remove: (own: OwnPassword) => Promise<FinishedChange>;
 };
 
-/** A change to a user, and how far the end of sessions that goes with it has got. */
+/** A change to a user, and the progress of ending the user's sessions. */
 export type FinishedChange =
   | { readonly kind: 'changed'; readonly progress: EndingProgress }
   | Exclude<UserChange, { readonly kind: 'changed' }>;
 
-/** Who changes an own password. */
+/** The session that changes its own user's password. */
 export type OwnPassword = {
   readonly sub: string;
   readonly sid: string;
-  /** Where the request comes from. */
+  /** The address that the request comes from. */
   readonly address: string;
-  /** Whether the user's sessions other than `sid` end. */
+  /** True to end the user's sessions other than `sid`. */
   readonly endsOtherSessions: boolean;
 };
 
@@ -122,7 +122,7 @@ export type UsersParts = {
   readonly endMany: MassEndings['finish'];
 };
 
-/** @returns the public face, and what the endpoints need */
+/** @returns the public users API, and the password operations for the endpoints */
 export function createUsers(parts: UsersParts): { readonly users: Users; readonly passwordSignIn: PasswordSignIn } {
   const { store, passwords, report, endMany } = parts;
   const finish = async (change: UserChange): Promise<FinishedChange> =>
@@ -207,7 +207,7 @@ async function authenticate(
   return { kind: 'authenticated', user: toUser(record), signInEpoch: record.signInEpoch };
 }
 
-/** @see NIST SP 800-63B-4 §3.1.1.2: length and known passwords count, and no rule about kinds of characters */
+/** @see NIST SP 800-63B-4 §3.1.1.2: check length and known passwords, require no kinds of characters */
 async function checkPassword(
   password: string,
   username: string | null,
@@ -237,9 +237,9 @@ async function createUser({ username, password, name }: NewUser, parts: UsersPar
   return user;
 }
 
-/** No control character, and no half of a surrogate pair, which would be stored as another character. */
+/** No control characters and no lone surrogates. A lone surrogate would be stored as another character. */
 const USERNAME = /^[^\p{Cc}\p{Cs}]{1,254}$/u;
-/** In UTF-16 units: a character has two at most. */
+/** In UTF-16 units; a character takes two at most. */
 const USERNAME_LENGTH = 2 * 254;
 /** Longest display name, in characters. */
 const NAME_LENGTH = 1_000;
@@ -249,12 +249,12 @@ function isUuid(value: string): boolean {
   return UUID.test(value);
 }
 
-/** What usernames are compared by: one spelling for what looks or reads the same. */
+/** Normalizes a username for comparison: names that look or read the same get one key. */
 function usernameKey(username: string): string {
   return username.normalize('NFKC').toLowerCase();
 }
 
-/** A user's public face. */
+/** Reduces a record to the public user. */
 export function toUser({ sub, username, name }: UserRecord): User {
   return { sub, username, name };
 }
