@@ -1,14 +1,14 @@
 import type { AccessTokenClaims } from '../tokens/access-token.ts';
 import type { ResourceGuard, ResourceRequest, ResourceRequirement, ResourceVerdict } from './guard.ts';
 
-/** What let each request through; a request is the framework's own object, or a web-standard one. */
+/** The claims of each admitted request. The key is the framework's request object, or a web-standard request. */
 const admitted = new WeakMap<object, AccessTokenClaims>();
 
 /**
- * The claims of the access token that let a request through.
+ * Returns the claims of the access token that admitted a request.
  *
  * @param request Express's or Fastify's request, or a `Request` (Hono: `c.req.raw`)
- * @throws TypeError when no guard has let this request through: the handler would otherwise serve anybody
+ * @throws TypeError if no guard has admitted the request: the handler would otherwise serve unauthenticated requests
  */
 export function claimsOf(request: object): AccessTokenClaims {
   const claims = admitted.get(request);
@@ -61,7 +61,7 @@ export function expressGuard(
     try {
       verdict = await guard.check(toResourceRequest(method, originalUrl, headers), requirement);
     } catch (error) {
-      // Express 4 does not look at what a middleware returns.
+      // Express 4 ignores the promise that a middleware returns.
       next(error);
       return;
     }
@@ -119,9 +119,9 @@ export function honoGuard(
 }
 
 /**
- * For web-standard hosts.
+ * Guards a request on web-standard hosts.
  *
- * @returns the answer to give instead, or null when the request may go on; {@link claimsOf} then has its claims
+ * @returns the response to a refused request, or null if the request may proceed; {@link claimsOf} then has its claims
  */
 export async function refuseRequest(
   guard: ResourceGuard,

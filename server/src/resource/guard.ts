@@ -18,43 +18,49 @@ export type TokenAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
 
 /** Options of {@link createResourceGuard}: issuer and audience are required. */
 export type ResourceGuardOptions = {
-  /** The authorization server, as its metadata names it: an origin such as `https://id.example`. */
+  /** The authorization server's issuer identifier from its metadata: an origin such as `https://id.example`. */
   readonly issuer: string;
   /**
-   * What the tokens must be for: the `audience` option of the server, or one that its clients ask for with `resource`. Never the
-   * issuer: tokens for it open the user's account, and no API is to receive them.
+   * The audience that tokens must have: the `audience` option of the server, or one that its clients request with
+   * `resource`. Never the issuer: tokens for it open the user's account, and no API may receive them.
    */
   readonly audience: string;
-  /** This resource server's origin as clients know it, whatever stands before it. Default: the audience's, if it is a URL. */
+  /**
+   * The origin of this resource server as clients see it, behind any proxy. Default: the audience's origin, if it is a
+   * URL.
+   */
   readonly origin?: string;
-  /** Where the issuer's keys are. Default: where its metadata says. https, or http on the loopback interface. */
+  /** URL of the issuer's keys. Default: `jwks_uri` of its metadata. https, or http on the loopback interface. */
   readonly jwksUri?: string;
-  /** Signature algorithms that count. Default: all that Holdfast signs with. */
+  /** Accepted signature algorithms. Default: all that Holdfast signs with. */
   readonly algorithms?: readonly TokenAlgorithm[];
-  /** How long a token is accepted past its expiry, because clocks differ. Default: 5 seconds. */
+  /** Seconds that a token is accepted past its expiry, because clocks differ. Default: 5. */
   readonly clockToleranceSeconds?: number;
-  /** Knows the sessions that ended; see {@link followRevocations}. Without it a token counts until it expires. */
+  /** Knows the ended sessions; see {@link followRevocations}. Without it a token is valid until it expires. */
   readonly revocations?: Pick<RevocationFollower, 'isRevoked' | 'ageSeconds'>;
   /**
-   * How old the last news of ended sessions may be before requests are answered 503. Default: any age, because an outage of
-   * the feed would then be one of everything, and tokens expire anyway.
+   * Maximum age in seconds of the last feed response; older news make every request fail with 503. Default: no maximum,
+   * because an outage of the feed would otherwise stop everything, and tokens expire anyway.
    */
   readonly maximumRevocationAgeSeconds?: number;
-  /** Whether every token must be bound to a key. Default: false; those that are bound need their proof in any case. */
+  /** True if every token must be bound to a key. Default: false. A bound token needs its proof in any case. */
   readonly isDpopRequired?: boolean;
-  /** At least 32 random bytes, the same on every node: proofs must then carry a nonce of ours. Default: `iat` tells the time. */
+  /**
+   * At least 32 random bytes, the same on every node. Proofs must then carry our nonce. Default: `iat` proves
+   * freshness.
+   */
   readonly dpopNonceSecret?: string;
   /**
-   * `shared`: nonces, if there are any, count at every node that has the secret, and a proof that was used at one can be replayed at
-   * another, or after a restart, while its nonce or `iat` lasts. `node`: proofs must carry a nonce of this very process, with no
-   * secret, so that none is used twice; a load balancer must then keep a client at its node. Default: `shared`.
+   * `shared`: a nonce is valid at every node that has the secret. A proof used at one node can be replayed at another,
+   * or after a restart, while its nonce or `iat` is valid. `node`: proofs must carry a nonce of this process, without a
+   * secret. No proof is then used twice, but a load balancer must keep each client at its node. Default: `shared`.
    */
   readonly dpopNonceScope?: 'shared' | 'node';
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch;
 };
 
-/** What a request asks of its token. */
+/** The requirements of an endpoint for a request's access token. */
 export type ResourceRequirement = {
   /** Scope values that the token must have, all of them. */
   readonly scope?: readonly string[];
@@ -69,16 +75,16 @@ export type ResourceRequest = {
   readonly dpop: string | undefined;
 };
 
-/** Whether a request may go on. */
+/** The guard's verdict on a request. */
 export type ResourceVerdict =
   | { readonly ok: true; readonly claims: AccessTokenClaims }
   | {
       readonly ok: false;
-      /** 401: another token, or another authentication. 403: a token with more scope. 503: ask again. */
+      /** 401: a new token or authentication is needed. 403: the token needs more scope. 503: try again. */
       readonly status: 401 | 403 | 503;
       /** `WWW-Authenticate`, `DPoP-Nonce`, `Retry-After`; names in lower case. */
       readonly headers: Readonly<Record<string, string>>;
-      /** RFC 6750 §3.1, RFC 9449 §12.2, RFC 9470 §3; null when the request had no token. */
+      /** RFC 6750 §3.1, RFC 9449 §12.2, RFC 9470 §3; null if the request had no token. */
       readonly error: string | null;
     };
 
@@ -88,7 +94,7 @@ export type ResourceVerdict =
  * @see RFC 6750, RFC 9449 §7, RFC 9470
  */
 export type ResourceGuard = {
-  /** Judges a request by its access token. Never throws for anything that a request can hold. */
+  /** Judges a request by its access token. No request content makes it throw. */
   readonly check: (request: ResourceRequest, requirement?: ResourceRequirement) => Promise<ResourceVerdict>;
 };
 
@@ -97,7 +103,7 @@ type Scheme = 'Bearer' | 'DPoP';
 /**
  * Guards the endpoints of a resource server: RFC 9068 access tokens, DPoP, scope, step-up and ended sessions.
  *
- * Needs no database. Keys are fetched with the first token; many requests share one fetch.
+ * Needs no database. The first token triggers the fetch of the keys; concurrent requests share one fetch.
  *
  * @throws TypeError for a wrong option
  */
@@ -117,7 +123,7 @@ export function createResourceGuard(options: ResourceGuardOptions): ResourceGuar
     if (claims === 'other-audience') return refuse(tokenForAnother(toScheme(scheme)).wwwAuthenticate, 'invalid_token');
     const jkt = claims.cnf?.jkt ?? null;
     if (jkt === null && isDpopRequired) return invalidToken('DPoP');
-    // A bound token without its proof is a stolen one, and an unbound one has no proof (RFC 9449 §7.1, §7.2).
+    // A bound token without a proof may be stolen. An unbound token comes without a proof (RFC 9449 §7.1, §7.2).
     if ((jkt === null) !== (toScheme(scheme) === 'Bearer')) return invalidToken(jkt === null ? 'Bearer' : 'DPoP');
     const fault = jkt === null ? null : checkProof(request, origin, { token, jkt }, proofs);
     if (fault !== null) return fault;
@@ -142,7 +148,7 @@ const DPOP = `DPoP algs="${PROOF_ALGORITHMS.join(' ')}"`;
 const TOKEN_ALGORITHMS: readonly TokenAlgorithm[] = ['ES256', 'EdDSA', 'RS256'];
 const MINIMUM_SECRET_BYTES = 32;
 
-/** What the guard works with once its options are known to be sound. */
+/** The checked options with their defaults. */
 type CheckedOptions = {
   readonly origin: string;
   readonly jwksUri: string | null;
@@ -269,7 +275,7 @@ function refuse(
   return { ok: false, status: 401, headers: { ...headers, 'www-authenticate': wwwAuthenticate }, error };
 }
 
-/** Nothing is known to be wrong with the token: it must not be thrown away. */
+/** Answers 503: the token may be valid, so the client must keep it. */
 function unavailable(): ResourceVerdict {
   return { ok: false, status: 503, headers: { 'retry-after': '1' }, error: 'temporarily_unavailable' };
 }

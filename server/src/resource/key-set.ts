@@ -15,27 +15,27 @@ export type TokenKey = {
 /** The authorization server's keys, fetched when needed. */
 export type KeySet = {
   /**
-   * The key of this id, if it is one for this algorithm.
+   * Finds the key with this id for this algorithm.
    *
-   * @throws AuthorizationServerUnavailable when the key may exist and could not be fetched
+   * @throws AuthorizationServerUnavailable if the key may exist and could not be fetched
    */
   readonly find: (kid: string, algorithm: ProofAlgorithm) => Promise<TokenKey | null>;
 };
 
 export type KeySetParts = {
   readonly issuer: string;
-  /** Default: what the metadata of the issuer says (RFC 8414). */
+  /** Default: `jwks_uri` of the issuer's metadata (RFC 8414). */
   readonly jwksUri: string | null;
   readonly fetch: Fetch;
-  /** A clock that never steps. */
+  /** A monotonic clock in milliseconds. */
   readonly monotonicMs: () => number;
 };
 
-/** Between these, the answer's own `max-age` says when keys are looked at again. */
+/** Bounds on the response's own `max-age`, after which keys are fetched again. */
 const FRESH_MS = { least: 60_000, most: 3_600_000 } as const;
-/** How long keys are trusted while the authorization server does not answer. */
+/** Trust fetched keys for so long while the authorization server does not answer. */
 const STALE_LIMIT_MS = 86_400_000;
-/** Strangers can send any `kid`, and an outage must not be hammered: fetches are at least so far apart. */
+/** Minimum interval between fetches. Anyone can send an unknown `kid`, and retries must not prolong an outage. */
 const COOL_DOWN_MS = 5_000;
 const LIMITS = { timeoutMs: 5_000, bytes: 65_536 } as const;
 const MAXIMUM_KEYS = 64;
@@ -47,8 +47,8 @@ type Loaded = {
 };
 
 /**
- * Keys in memory, fetched again when they are no longer fresh, without anybody waiting for it; when that fails the old ones
- * serve on. An unknown key id is looked up at once, but only now and then.
+ * Keeps keys in memory and refreshes stale ones in the background. If a refresh fails, the old keys stay in use. An
+ * unknown key id triggers a fetch at once, within the minimum interval.
  *
  * @see RFC 7517 §5
  */
@@ -64,12 +64,12 @@ export function createKeySet({ issuer, jwksUri, fetch, monotonicMs }: KeySetPart
     loaded = { keys: readKeys(answer.body['keys']), atMs: monotonicMs(), freshMs: freshnessOf(answer) };
     return loaded;
   };
-  /** Joins the attempt under way, or one so recent that another would be no wiser. */
+  /** Joins the attempt under way or a recent one; a new attempt would learn nothing more. */
   const refresh = (): Promise<Loaded> => {
     const nowMs = monotonicMs();
     if (attempt === null || nowMs - attempt.atMs >= COOL_DOWN_MS) {
       attempt = { atMs: nowMs, result: load() };
-      // Whoever needs the result awaits it; a refresh that nobody waits for may fail in silence.
+      // Callers await the result. A background refresh has no caller and fails silently.
       attempt.result.catch(() => {});
     }
     return attempt.result;
@@ -90,14 +90,14 @@ export function createKeySet({ issuer, jwksUri, fetch, monotonicMs }: KeySetPart
 async function discover(issuer: string, fetch: Fetch): Promise<string> {
   const { body } = await fetchJson(fetch, `${issuer}/.well-known/oauth-authorization-server`, LIMITS);
   const { jwks_uri: jwksUri } = body;
-  // RFC 8414 §3.3: otherwise this is the metadata of somebody else.
+  // RFC 8414 §3.3: metadata with another `issuer` belongs to another server.
   if (body['issuer'] !== issuer || typeof jwksUri !== 'string' || !isSafeUrl(jwksUri)) {
     throw new AuthorizationServerUnavailable('the metadata is not that of the issuer');
   }
   return jwksUri;
 }
 
-/** A key serves for the one algorithm that it names. What is no sound signature key is passed over. */
+/** Reads the keys, each for the one algorithm that it names. Skips entries that are no sound signature key. */
 function readKeys(keys: unknown): ReadonlyMap<string, TokenKey> {
   if (!Array.isArray(keys)) throw new AuthorizationServerUnavailable('the answer is no key set');
   const read = new Map<string, TokenKey>();

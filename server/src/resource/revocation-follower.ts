@@ -1,33 +1,35 @@
 import { AuthorizationServerUnavailable, fetchJson, isSafeUrl, type Fetch } from '../kernel/fetch-json.ts';
 
-/** Options of {@link followRevocations}: the server to ask, and the credentials to ask with. */
+/** Options of {@link followRevocations}: the server and the credentials. */
 export type RevocationFollowerOptions = {
   /** The authorization server: an origin such as `https://id.example`. https, or http on the loopback interface. */
   readonly issuer: string;
-  /** This resource server, as registered there in `resourceServers`. */
+  /** The id of this resource server, as registered in `resourceServers`. */
   readonly id: string;
   readonly secret: string;
-  /** How long the server may keep a request waiting for news. Default: 25 seconds, less than most proxies allow. */
+  /** Maximum seconds that the server may hold a request open. Default: 25, less than most proxies allow. */
   readonly waitSeconds?: number;
-  /** Told whenever the feed could not be read; the follower tries again. */
+  /** Called after each failed read of the feed; the follower then tries again. */
   readonly onFailure?: (failure: Error) => void;
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch;
 };
 
-/** What is known of sessions that ended, kept up to date in the background. */
+/** Known ended sessions, kept up to date in the background. */
 export type RevocationFollower = {
-  /** Whether a session is known to have ended. */
+  /** True if the session is known to have ended. */
   readonly isRevoked: (sid: string) => boolean;
-  /** Seconds since the feed last answered; Infinity before the first time. Rises to `waitSeconds` when all is well. */
+  /**
+   * Seconds since the last answer of the feed; Infinity before the first. Rises to `waitSeconds` in normal operation.
+   */
   readonly ageSeconds: () => number;
-  /** Resolves once everything that matters now is known. Await it before the first request is taken. */
+  /** Resolves once the follower knows every ended session with a live access token. Await it before taking requests. */
   readonly ready: Promise<void>;
   /** Stops following. Idempotent. */
   readonly close: () => void;
 };
 
-/** Beyond the server's own wait, for the network. */
+/** Network allowance beyond the server's own wait. */
 const GRACE_MS = 10_000;
 const BYTES = 4_194_304;
 const BACK_OFF_MS = { least: 1_000, most: 30_000 } as const;
@@ -41,7 +43,7 @@ type News = {
 /**
  * Follows the revocation feed of a Holdfast server, so that access tokens of an ended session stop within seconds.
  *
- * It holds only sessions whose access tokens may still live: after a restart one request brings them back.
+ * Keeps only sessions whose access tokens may still be valid. After a restart the first reads of the feed restore them.
  *
  * @throws TypeError for a wrong option
  */
@@ -80,7 +82,7 @@ export function followRevocations(options: RevocationFollowerOptions): Revocatio
       } catch (failure) {
         if (closing.signal.aborted) return;
         onFailure(failure instanceof Error ? failure : new Error('the feed could not be read'));
-        // Another primary may have taken over, whose clock and order the cursor knows nothing of.
+        // Drop the cursor: another primary with its own clock and order may have taken over.
         cursor = null;
         await pause(backOffMs(failures++), closing.signal);
       }
@@ -111,7 +113,10 @@ function readNews(body: Readonly<Record<string, unknown>>): News {
   return { revoked: entries, cursor, isMore: more === true };
 }
 
-/** `exp` has a margin for clocks that differ. Entries come nearly in the order of time: looking from the oldest on is enough. */
+/**
+ * Drops expired entries. `exp` has a margin for clocks that differ. Entries come nearly in order of time, so the search
+ * stops at the first live one.
+ */
 function forgetExpired(expiries: Map<string, number>): void {
   const nowSeconds = Date.now() / 1_000;
   for (const [sid, exp] of expiries) {
@@ -120,7 +125,7 @@ function forgetExpired(expiries: Map<string, number>): void {
   }
 }
 
-/** Doubles with every failure, and spreads those who were cut off together. */
+/** Doubles with every failure. The jitter spreads followers that were cut off together. */
 function backOffMs(failures: number): number {
   const longest = Math.min(BACK_OFF_MS.least * 2 ** failures, BACK_OFF_MS.most);
   return longest * (0.5 + Math.random() / 2);

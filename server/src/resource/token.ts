@@ -4,7 +4,7 @@ import { isSameAudience } from '../registrations/audiences.ts';
 import type { AccessTokenClaims } from '../tokens/access-token.ts';
 import type { KeySet } from './key-set.ts';
 
-/** What an access token must be to count here. */
+/** The requirements on an access token. */
 export type TokenExpectation = {
   readonly issuer: string;
   readonly audience: string;
@@ -12,16 +12,16 @@ export type TokenExpectation = {
   readonly clockToleranceSeconds: number;
 };
 
-/** Bounds what a stranger can make us decode: 8 KiB is more than HTTP servers take in one header. */
+/** Bounds the input that is decoded: 8 KiB is more than HTTP servers accept in one header. */
 const JWS = /^([A-Za-z0-9_-]{1,1024})\.([A-Za-z0-9_-]{1,8192})\.([A-Za-z0-9_-]{86,683})$/;
-/** RFC 9068 §2.1: any case, with or without the prefix. */
+/** RFC 9068 §2.1: in any case, with or without the prefix. */
 const TYPE = /^(application\/)?at\+jwt$/i;
 
 /**
- * Verifies a JWT access token. Nothing in its header leads to a key but `kid`, which is looked up among the issuer's own:
- * `jwk`, `jku`, `x5c` and `x5u` are never read.
+ * Verifies a JWT access token. Only `kid` of its header selects a key, from the issuer's own keys. `jwk`, `jku`, `x5c`
+ * and `x5u` are never read.
  *
- * @returns null when it is not a valid access token; `other-audience` when it is one, and not for this audience
+ * @returns null if the token is invalid; `other-audience` if it is valid for another audience
  * @throws AuthorizationServerUnavailable
  * @see RFC 9068 §4, RFC 8725
  */
@@ -35,10 +35,10 @@ export async function verifyToken(
   if (encodedHeader === undefined || encodedClaims === undefined || encodedSignature === undefined) return null;
   const { typ, alg, kid, crit } = decode(encodedHeader);
   if (typeof typ !== 'string' || !TYPE.test(typ)) return null;
-  // No extension is understood here, so a critical one must not be passed over (RFC 7515 §4.1.11).
+  // We support no extension, so a critical one must not be ignored (RFC 7515 §4.1.11).
   if (crit !== undefined || typeof kid !== 'string') return null;
   if (typeof alg !== 'string' || !expectation.algorithms.has(alg)) return null;
-  // Before the key: a stranger's stale or foreign token costs no look-up and no signature.
+  // Check the claims before the key: an expired or foreign token costs no look-up and no signature check.
   const claims = readClaims(decode(encodedClaims), expectation, nowSeconds);
   if (claims === null) return null;
   const key = await keys.find(kid, alg as ProofAlgorithm);
@@ -50,7 +50,10 @@ export async function verifyToken(
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Every claim that RFC 9068 §2.2 requires and that our server writes, of the right type, for now; `aud` may name any audience. */
+/**
+ * Reads the claims. Requires every claim of RFC 9068 §2.2 that our server writes, with its type, valid now; `aud` may
+ * name any audience.
+ */
 function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: number): AccessTokenClaims | null {
   const {
     iss,
@@ -75,7 +78,7 @@ function readClaims(claims: Json, expectation: TokenExpectation, nowSeconds: num
   if (exp <= earliest || iat > latest || (nbf !== undefined && nbf > latest)) return null;
   if (![sub, sid, jti, clientId, scope, acr].every((claim) => typeof claim === 'string')) return null;
   if (!Array.isArray(amr) || !amr.every((value) => typeof value === 'string')) return null;
-  // A token that is bound in a way that is not understood here must not pass as one that is not bound.
+  // Reject an unknown confirmation method: the token must not pass as an unbound one.
   if (cnf !== undefined && !isJkt(cnf)) return null;
   return claims as unknown as AccessTokenClaims;
 }
@@ -86,7 +89,7 @@ function isAudienceClaim(aud: unknown): boolean {
   );
 }
 
-/** A token that is for the issuer as well opens the user's account, so no other resource server takes it. */
+/** Rejects tokens that also name the issuer: they open the user's account. */
 function isForAudience(aud: unknown, { issuer, audience }: TokenExpectation): boolean {
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
   const includes = (wanted: string): boolean =>
@@ -108,7 +111,7 @@ function isJkt(cnf: unknown): boolean {
   );
 }
 
-/** A JSON object; an empty one for anything else, which lacks everything that is required. */
+/** Decodes a JSON object. Anything else yields an empty object, which lacks every required claim. */
 function decode(encoded: string): Json {
   try {
     const value: unknown = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'));
