@@ -14,22 +14,23 @@ import type { AbandonedDelivery, EventQuery, EventStore, StoredEvent, WebhookSto
 /** Ends sessions on the operator's behalf. */
 export type SessionAdministration = {
   /**
-   * Ends a session and its device chain: their refresh tokens are refused from now on; the last access token lives to its expiry.
+   * Ends a session and its device chain. Their refresh tokens are refused from now on; the last access token stays
+   * valid until it expires.
    *
-   * @returns false when nothing of the chain was alive
+   * @returns false if no session of the chain was live
    * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   revoke(sid: string, reason?: RevocationReason): Promise<boolean>;
   /**
    * Ends every live session of a user, and voids sign-ins under way.
    *
-   * @returns how many have ended; when they are so many that it takes long, `isComplete` is false and the rest ends soon
+   * @returns how many have ended; `isComplete` is false if there are too many to end at once, and the rest ends soon
    * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<EndingProgress>;
 };
 
-/** Events as the database keeps them: sign-ins, ended sessions, changes, and refusals that an operator should look at. */
+/** Events in the database: sign-ins, ended sessions, changes, and refusals that an operator should see. */
 export type AuditLog = {
   /**
    * Lists events, newest first.
@@ -42,17 +43,17 @@ export type AuditLog = {
 /** Webhooks that could not be delivered. */
 export type Webhooks = {
   /**
-   * Lists events that an endpoint did not get, after as many attempts as there are; newest first.
+   * Lists events that an endpoint did not receive within the maximum number of attempts, newest first.
    *
-   * @param endpoint default: every one
+   * @param endpoint default: every endpoint
    * @param limit default: 100
    * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
   /**
-   * Sends an endpoint everything again that it did not get.
+   * Sends an endpoint all its abandoned events again.
    *
-   * @returns how many events
+   * @returns the number of events
    * @throws HoldfastError `invalid_argument`, `unavailable`
    */
   readonly redeliver: (endpoint: string) => Promise<number>;
@@ -107,7 +108,7 @@ export function createWebhookAdministration(store: Pick<WebhookStore, 'listAband
   };
 }
 
-/** Starts ending sessions in slices; the operator hears of what holds it up. */
+/** Starts to end sessions in slices, and logs failures for the operator. */
 export function startReportedEndings(
   parts: Omit<MassEndingsParts, 'onFailure'>,
   faults: FaultLog,

@@ -1,23 +1,25 @@
-/** Work that every node does now and then. It must be harmless when several nodes do it at once, or when none does for a day. */
+/**
+ * A periodic task that every node runs. It must be harmless if several nodes run it at once, or if none does for a day.
+ */
 export type MaintenanceTask = {
   readonly name: string;
-  /** @throws whatever kept it from being done; it is tried again at the next round */
+  /** @throws the reason of a failure; the next round tries again */
   readonly run: () => Promise<void>;
 };
 
 export type Maintenance = {
-  /** Ends the rounds and waits for the one under way. Idempotent. */
+  /** Stops the rounds and waits for the one under way. Idempotent. */
   readonly stop: () => Promise<void>;
 };
 
-/** How much of the interval is left to chance, so that nodes that start together do not work together for ever. */
+/** Random part of the interval, so that nodes which start together do not stay in step. */
 const JITTER = 0.2;
 
 /**
- * Runs tasks one after the other, round after round. Nothing here keeps the process alive.
+ * Runs tasks in sequence, round after round. Does not keep the process alive.
  *
- * @param intervalMs between the end of a round and the start of the next
- * @param onFailure told about a task that failed; the round goes on
+ * @param intervalMs from the end of a round to the start of the next
+ * @param onFailure called with each task that failed; the round continues
  */
 export function startMaintenance(
   tasks: readonly MaintenanceTask[],

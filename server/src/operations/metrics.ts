@@ -2,32 +2,35 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { HoldfastFact } from '../kernel/events.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 
-/** What this node counts, in Prometheus' text format. Labels come from closed sets: no id, address or input of anybody. */
+/**
+ * Counts of this node in Prometheus' text format. Labels come from closed sets and never hold an id, an address or
+ * input.
+ */
 export type Metrics = {
   readonly contentType: string;
-  /** Every metric, as `/metrics` answers them. */
+  /** Returns every metric as the body of `/metrics`. */
   readonly expose: () => Promise<string>;
   readonly observe: (fact: HoldfastFact) => void;
-  /** @param route the endpoint's path as registered, never as sent */
+  /** @param route the registered path of the endpoint, never the path as sent */
   readonly observeRequest: (route: string, status: number, durationMs: number) => void;
-  /** @param size how many refreshes one statement served */
+  /** @param size number of refreshes that one statement served */
   readonly observeBatch: (size: number) => void;
 };
 
-/** How many connections a pool has, and how many callers wait for one. */
+/** Number of connections in a pool, and of callers that wait for one. */
 export type PoolCounts = {
   readonly totalCount: number;
   readonly idleCount: number;
   readonly waitingCount: number;
 };
 
-/** The pools that are counted, by name. */
+/** The counted pools, by name. */
 export type CountedPools = Readonly<Record<'rotations' | 'durable', PoolCounts>>;
 
 export type MetricsParts = {
   readonly pools: CountedPools;
   readonly signingKeys: Pick<SigningKeys, 'ageMs'>;
-  /** Adds CPU, memory, event loop and garbage collection of the process; for a process that is ours alone. */
+  /** Adds CPU, memory, event loop and garbage collection of the process, for a process that runs only this server. */
   readonly hasProcessMetrics: boolean;
 };
 
@@ -81,7 +84,7 @@ export function createMetrics({ pools, signingKeys, hasProcessMetrics }: Metrics
   };
 }
 
-/** Administrators may name any reason: those that are not the protocol's share one label. */
+/** Reasons with a label of their own. All others share one label, because administrators may name any reason. */
 const REVOCATION_REASONS: ReadonlySet<string> = new Set([
   'reuse',
   'replaced',
@@ -116,7 +119,7 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
     'webhooks_abandoned',
     'Events that a webhook did not get, after as many attempts as there are',
   );
-  // From the start, so that a rate over the first one is not lost.
+  // Start at 0, so that a rate includes the first increment.
   for (const outcome of ['rotated', 'replayed', 'access_token_alone', 'healed']) refreshes.inc({ outcome }, 0);
   revoked.inc({ reason: 'reuse' }, 0);
   return (fact) => {

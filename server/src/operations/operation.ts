@@ -1,7 +1,7 @@
 import type { SigningKeys } from '../keys/signing-keys.ts';
 import type { Metrics } from './metrics.ts';
 
-/** Whether this node should be sent requests, and what keeps it from them. */
+/** Readiness of this node, and the checks behind it. */
 export type Readiness = {
   readonly isReady: boolean;
   readonly checks: {
@@ -11,32 +11,29 @@ export type Readiness = {
   };
 };
 
-/** What the endpoints of operation speak for. */
+/** The parts that the operation endpoints use. */
 export type Operation = {
   readonly metrics: Metrics;
   readonly readiness: () => Promise<Readiness>;
-  /** From now on not ready; requests go on being answered. */
+  /** Makes the node not ready. Requests are still answered. */
   readonly retire: () => void;
-  /** Bearer token that opens `/metrics`; null opens it to this host alone. */
+  /** Bearer token that opens `/metrics`; null allows only requests from this host. */
   readonly metricsToken: string | null;
 };
 
 export type OperationParts = {
   readonly metrics: Metrics;
-  /**
-   * Asks the database whether it is there, on a connection of its own: work that waits for others must not make the node look
-   * broken.
-   */
+  /** Queries the database on a separate connection, so that a busy pool does not make the node look broken. */
   readonly probe: () => Promise<unknown>;
   readonly signingKeys: Pick<SigningKeys, 'ageMs'>;
-  /** Keys older than this could miss the change to the next one. */
+  /** Older keys could miss the switch to the next signing key. */
   readonly maxKeyAgeMs: number;
   readonly metricsToken: string | null;
 };
 
-/** A database that takes longer than this to say that it is there, is not ready. */
+/** A database that takes longer to answer the probe is not ready. */
 const DATABASE_WAIT_MS = 2_000;
-/** However often anybody asks, the database is asked once in this time. */
+/** Minimum interval between probes of the database, however often readiness is requested. */
 const DATABASE_INTERVAL_MS = 1_000;
 
 export function createOperation(parts: OperationParts): Operation {
