@@ -3,9 +3,9 @@ import type { HttpResponse } from '../kernel/http-message.ts';
 import { RowFault } from '../storage/store.ts';
 
 /**
- * An error answer of the protocol. Endpoints throw it; the router turns it into a response.
+ * An OAuth error response. Endpoints throw it; the router turns it into a response.
  *
- * The description is fixed text: nothing that was sent is ever sent back.
+ * The description is fixed text and never echoes input.
  *
  * @see RFC 6749 §5.2
  */
@@ -15,7 +15,7 @@ export class OAuthError extends Error {
   readonly error: string;
   readonly reason: string | null;
   readonly headers: HttpResponse['headers'];
-  /** Further members of the JSON. */
+  /** Additional members of the JSON body. */
   readonly members: Readonly<Record<string, unknown>>;
 
   constructor(
@@ -48,14 +48,14 @@ export function invalidScope(): OAuthError {
   });
 }
 
-/** A `resource` that this client may not ask for, or more than one. @see RFC 8707 §2 */
+/** The client may not request this `resource`, or requested more than one. @see RFC 8707 §2 */
 export function invalidTarget(): OAuthError {
   return new OAuthError(400, 'invalid_target', 'The resource is none that this client may ask for, or not one alone', {
     reason: 'resource',
   });
 }
 
-/** `invalid_grant` with its machine-readable reason; clients tell from it why to sign in again. */
+/** `invalid_grant` with a machine-readable reason, which tells clients why the user must sign in again. */
 export function invalidGrant(
   reason: string,
   headers: HttpResponse['headers'] = {},
@@ -68,14 +68,14 @@ export function invalidGrant(
   });
 }
 
-/** The same error with further headers. */
+/** Copies the error with additional headers. */
 export function withErrorHeaders(failure: OAuthError, headers: HttpResponse['headers']): OAuthError {
   const { status, error, message, reason, members, cause } = failure;
   const extras = { ...(reason !== null && { reason }), members, cause, headers: { ...failure.headers, ...headers } };
   return new OAuthError(status, error, message, extras);
 }
 
-/** 503: nothing is known to be wrong with the request, so it must be repeated and nobody be signed out. */
+/** 503: the request may be valid, so the client must repeat it and sign no user out. */
 export function temporarilyUnavailable(retryAfterSeconds: number, cause?: unknown): OAuthError {
   return new OAuthError(503, 'temporarily_unavailable', 'The server cannot answer now', {
     reason: 'unavailable',
@@ -90,12 +90,12 @@ const JSON_HEADERS: HttpResponse['headers'] = {
   'x-content-type-options': 'nosniff',
 };
 
-/** A JSON answer that no cache keeps. */
+/** A JSON response with `no-store`. */
 export function json(status: number, body: object, headers?: HttpResponse['headers']): HttpResponse {
   return jsonText(status, JSON.stringify(body), headers);
 }
 
-/** The same for JSON that is text already. */
+/** A JSON response whose body is already serialized. */
 export function jsonText(status: number, body: string, headers?: HttpResponse['headers']): HttpResponse {
   return { status, headers: headers ? { ...JSON_HEADERS, ...headers } : JSON_HEADERS, body };
 }
@@ -106,10 +106,10 @@ export function errorResponse(error: OAuthError): HttpResponse {
   return json(status, body, headers);
 }
 
-/** What a thrown value means to the one who asked. Anything that is not expected is a 500 without details. */
+/** Maps a thrown value to an OAuth error. An unexpected value becomes a 500 without details. */
 export function toOAuthError(thrown: unknown, retryAfterSeconds: number): OAuthError {
   if (thrown instanceof OAuthError) return thrown;
-  // A row that is held or contended says nothing about the request.
+  // A locked or contended row reveals no fault of the request.
   if (thrown instanceof RowFault) {
     const cause = new HoldfastError('unavailable', 'a row is held by another transaction', { cause: thrown });
     return temporarilyUnavailable(retryAfterSeconds, cause);

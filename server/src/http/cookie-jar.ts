@@ -14,7 +14,7 @@ import {
   type RefreshCookie,
 } from './refresh-cookies.ts';
 
-/** Of clients that have no cookies. */
+/** The jar of clients without cookies. */
 export const EMPTY_JAR: CookieJar = { genuine: [], undecided: [] };
 
 type JarParts = Pick<EndpointParts, 'issuer' | 'keyRing'> & {
@@ -25,12 +25,12 @@ export function readJar({ headers }: HttpRequest, { issuer, keyRing }: JarParts)
   return sortOut(readRefreshCookies(headers['cookie'], issuer), issuer, keyRing);
 }
 
-/** Every refresh token of the jar. */
+/** Returns every genuine refresh token of the jar. */
 export function copiesOf({ genuine }: CookieJar): readonly string[] {
   return genuine.map(({ cookie }) => cookie.value);
 }
 
-/** The cookie of a session; null when the jar holds none. */
+/** Finds the cookie of a session; null if the jar has none. */
 export function findNamed({ genuine, undecided }: CookieJar, sid: string, issuer: string): RefreshCookie | null {
   const name = cookieNameOf(sid, issuer);
   const named = genuine.find((copy) => copy.sid === sid)?.cookie;
@@ -38,12 +38,12 @@ export function findNamed({ genuine, undecided }: CookieJar, sid: string, issuer
 }
 
 /**
- * Chooses the cookie that a request means: the named session's, otherwise the only live one. Of one device chain, the session with
- * the largest sequence stands for all.
+ * Chooses the cookie that a request refers to: the named session's, else the only live one. In each device chain only
+ * the live session with the largest sequence counts.
  *
- * @param sid the session that the client means; null when it names none
- * @throws OAuthError `invalid_grant` when there is none, with the `successor` that has taken the named session's place;
- *   `invalid_request` with `sessions` when several are alive
+ * @param sid the session that the client names; null if it names none
+ * @throws OAuthError `invalid_grant` if there is no such cookie, with the `successor` that took the named session's
+ *   place; `invalid_request` with `sessions` if several are live
  */
 export async function chooseCookie(
   jar: CookieJar,
@@ -74,12 +74,12 @@ export async function chooseCookie(
   return chosen.cookie;
 }
 
-/** The client goes on with the named session of the same chain, and asks no user. */
+/** The named session has a successor in its chain: the client continues with it and does not ask the user. */
 export function replaced(successor: string, headers: HttpResponse['headers'] = {}): OAuthError {
   return invalidGrant('replaced', headers, { successor });
 }
 
-/** Of each of a client's chains, the live session with the largest sequence. */
+/** Returns the live session with the largest sequence in each of the client's chains. */
 function newestOfChains(copies: readonly InspectedCopy[], { clientId }: Client): readonly string[] {
   const newest = new Map<string, { readonly sid: string; readonly sequence: number }>();
   for (const { record, isAlive } of copies) {
@@ -91,15 +91,15 @@ function newestOfChains(copies: readonly InspectedCopy[], { clientId }: Client):
   return [...newest.values()].map(({ sid }) => sid);
 }
 
-/** How many cookies one answer clears at most: proxies limit the headers of answers. */
+/** Maximum number of cookies that one response clears, because proxies limit the size of response headers. */
 const CLEARED_AT_ONCE = 20;
 
 /**
- * Adds to an answer what removes the cookies of sessions that are over, also of those that this request has ended. Answers that
- * ask to come back are left as they are.
+ * Adds `Set-Cookie` headers that clear the cookies of ended sessions, including those that this request ended.
+ * Responses that ask the client to retry are left unchanged.
  *
- * @param answer makes it, or throws an OAuthError
- * @param isUse whether success shows that the session of a cookie is alive: then a single one needs no look
+ * @param answer produces the response or throws an OAuthError
+ * @param isUse true if success shows that the cookie's session is live; a single cookie then needs no look-up
  */
 export async function clearingDead(
   jar: CookieJar,
@@ -135,17 +135,18 @@ async function clearDead(
     const cleared = [...names].slice(0, room).map(clearCookie);
     return cleared.length === 0 ? headers : { ...headers, 'set-cookie': [...set, ...cleared] };
   } catch {
-    // The answer is right without it, and the next one clears them.
+    // The response is correct without the clearing; the next response clears the cookies.
     return headers;
   }
 }
 
-/** Live sessions of one user and client that a browser may have, the newest included. */
+/** Maximum number of live sessions of one user and client in one browser, including the newest. */
 const SESSIONS_OF_BROWSER = 8;
 
 /**
- * Ends what a browser has too many of: all but the sessions of the highest `acr`, and of those the ones used last. The new session
- * counts among them. The one that it replaces is never ended, nor a session of another device with a higher `acr`. The exchange has happened: should this fail, it is answered all the same, and the next one tries again.
+ * Ends a browser's surplus sessions. Keeps those with the highest `acr`, and among equals the most recently used. The
+ * new session counts towards the limit. Never ends the replaced session, nor a session of another device with a higher
+ * `acr`. The code is already exchanged, so a failure here does not fail the response; the next exchange tries again.
  */
 export async function endSurplus(
   jar: CookieJar,
@@ -154,7 +155,7 @@ export async function endSurplus(
   address: string,
   parts: JarParts,
 ): Promise<void> {
-  // As many cookies as there may be sessions beside the new one: there is nothing to end, whatever became of them.
+  // Each session has one cookie, so a jar this small has no surplus, live or not.
   if (jar.genuine.length < SESSIONS_OF_BROWSER) return;
   try {
     const { sub } = session;
@@ -168,7 +169,7 @@ export async function endSurplus(
     // Too many sessions are no reason to lose the new one.
   }
 
-  /** 2: named; 1: of another device with a higher `acr`; 0: may be ended. */
+  /** 2: the replaced session; 1: a session of another device with a higher `acr`; 0: may be ended. */
   function keptBecause({ sid, acr, deviceId }: SessionRecord): number {
     if (sid === replaces) return 2;
     return acr > session.acr && deviceId !== session.deviceId ? 1 : 0;

@@ -4,7 +4,7 @@ import type { EndpointParts } from './endpoint-parts.ts';
 import type { FormRequest } from './endpoint.ts';
 import { requireParameter } from './form.ts';
 
-/** Who signed in, and how. */
+/** The user who signed in, and the means of authentication. */
 export type Authentication = {
   readonly user: User;
   readonly signInEpoch: number;
@@ -14,11 +14,10 @@ export type Authentication = {
 };
 
 /**
- * Checks the credential in a challenge request: a password, or a passkey's response.
+ * Checks the credential in a challenge request: a password or a passkey's response.
  *
- * @param codeChallenge of this sign-in; a passkey's challenge is bound to it, so that a response which somebody else got
- *   hold of signs nobody in
- * @throws OAuthError `insufficient_authorization` with what is needed, `access_denied`, `invalid_session`, 429
+ * @param codeChallenge of this sign-in; a passkey's challenge is bound to it, so a stolen response signs no attacker in
+ * @throws OAuthError `insufficient_authorization` with the missing credentials, `access_denied`, `invalid_session`, 429
  */
 export async function checkCredential(
   form: FormRequest,
@@ -33,7 +32,7 @@ export async function checkCredential(
   throw await insufficientAuthorization(form, codeChallenge, parts);
 }
 
-/** Whoever asks without a credential is told what would do: everybody the same, so it gives no user away. */
+/** Answers a request without a credential: it lists the accepted ones. The answer is the same for every user. */
 async function insufficientAuthorization(
   form: FormRequest,
   codeChallenge: string,
@@ -46,7 +45,7 @@ async function insufficientAuthorization(
   });
 }
 
-/** The first step of a sign-in with a passkey: the members of an answer. */
+/** Starts a sign-in with a passkey. @returns members of the response */
 export async function beginPasskey(
   { client }: FormRequest,
   codeChallenge: string,
@@ -91,7 +90,8 @@ async function checkPasskey(
   const verdict = await passkeys.authenticate({ client, codeChallenge, session, response });
   switch (verdict.kind) {
     case 'authenticated':
-      // The user verified by the authenticator holds its key: two factors. Without attestation nothing shows hardware.
+      // The authenticator verified the user and holds the key: two factors. Without attestation, hardware stays
+      // unproven.
       return { user: verdict.user, signInEpoch: verdict.signInEpoch, amr: ['swk', 'user', 'mfa'], acr: 'aal2' };
     case 'malformed':
       throw invalidRequest('passkey_response is the JSON of a PublicKeyCredential');
@@ -100,7 +100,8 @@ async function checkPasskey(
     case 'unknown':
     case 'refused':
       report({ type: 'sign_in.failed', clientId: client.clientId, address: request.remoteAddress });
-      // An id is as random as a key: saying that it is unknown lets the client tell the passkey's provider to drop it.
+      // A credential id is as random as a key. `passkey_unknown` lets the client tell the passkey provider to remove
+      // it.
       throw verdict.kind === 'unknown' ? wrongCredentials('passkey_unknown') : wrongCredentials();
   }
 }
@@ -121,7 +122,7 @@ export function invalidSession(): OAuthError {
   );
 }
 
-/** Reports that the account signs in too often. @returns the answer */
+/** Reports an account that signs in too often. @returns the error response */
 export function tooManySignIns(
   { client, request }: FormRequest,
   { sub, retryAfterMs }: { readonly sub: string; readonly retryAfterMs: number },

@@ -17,7 +17,7 @@ import type { SignInRate } from '../users/sign-in-rate.ts';
 import type { PasswordSignIn, Users } from '../users/users.ts';
 import type { AddressLimit } from './rate-limit.ts';
 
-/** The parts of the server that endpoints speak for. */
+/** The parts of the server that endpoints use. */
 export type EndpointParts = {
   readonly issuer: string;
   readonly clients: Clients;

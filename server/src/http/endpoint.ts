@@ -5,7 +5,7 @@ import type { EndpointParts } from './endpoint-parts.ts';
 import type { Parameters } from './form.ts';
 import type { ResourceEndpoint } from './resource.ts';
 
-/** A document that anybody may read. */
+/** A public document. */
 export type DocumentEndpoint = {
   readonly kind: 'document';
   readonly path: string;
@@ -13,19 +13,19 @@ export type DocumentEndpoint = {
   readonly answer: (parts: EndpointParts, request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 };
 
-/** What a client posts a form to. */
+/** An endpoint that takes a form from a client. */
 export type FormEndpoint = {
   readonly kind: 'form';
   readonly path: string;
-  /** Whether it uses or sets cookies for clients that have them. */
+  /** True if the endpoint uses or sets cookies, for clients that use cookies. */
   readonly hasCookies: boolean;
-  /** Whether a request may arrive as TLS early data, which anybody on the path can repeat (RFC 8470). */
+  /** True if the request may arrive as TLS early data, which anyone on the network path can replay (RFC 8470). */
   readonly isRepeatable: boolean;
   /** @throws OAuthError, HoldfastError */
   readonly answer: (form: FormRequest, parts: EndpointParts) => Promise<HttpResponse>;
 };
 
-/** What a resource server posts a form to, as itself. */
+/** An endpoint that takes a form from an authenticated resource server. */
 export type ResourceServerEndpoint = {
   readonly kind: 'resource_server';
   readonly path: string;
@@ -35,11 +35,11 @@ export type ResourceServerEndpoint = {
 
 export type Endpoint = DocumentEndpoint | FormEndpoint | ResourceEndpoint | ResourceServerEndpoint;
 
-/** A form of a resource server that has authenticated. */
+/** A form from an authenticated resource server. */
 export type ResourceServerRequest = {
   readonly request: HttpRequest;
   readonly parameters: Parameters;
-  /** Which one it is. */
+  /** Id of the resource server. */
   readonly id: string;
 };
 
@@ -53,7 +53,7 @@ export type FormRequest = {
 /** Longest user agent that the session list keeps, in UTF-16 code units. */
 const USER_AGENT_LENGTH = 256;
 
-/** Who is at the other end, for the session list. */
+/** Reads the peer's address and user agent for the session list. */
 export function peerOf({ headers, remoteAddress }: HttpRequest): {
   readonly address: string;
   readonly userAgent: string;

@@ -1,19 +1,19 @@
 import type { HttpRequest } from '../kernel/http-message.ts';
 import { invalidRequest, invalidTarget, OAuthError } from './answers.ts';
 
-/** Parameters of a request, each given once and not empty (RFC 6749 §3.2: an empty one counts as omitted). */
+/** Parameters of a request. Each appears once and has a value (RFC 6749 §3.2: an empty one counts as omitted). */
 export type Parameters = ReadonlyMap<string, string>;
 
 const FORM = /^application\/x-www-form-urlencoded[\t ]*(;|$)/i;
-/** What most parameters consist of: nothing to unescape, nothing forbidden. */
+/** Fast path for most names and values: no escapes and no forbidden characters. */
 const PLAIN = /^[\w.~-]*$/;
-/** Control characters, and halves of surrogate pairs. */
+/** Control characters and lone surrogates. */
 const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * Reads the form in a request's body, strictly: a parameter given twice, a broken escape or a control character is refused.
+ * Reads the form in a request's body. Refuses a repeated parameter, a malformed escape and a control character.
  *
- * @throws OAuthError `invalid_request`, 400 or 413
+ * @throws OAuthError `invalid_request`, 400 or 413; `invalid_target` for a repeated `resource`
  */
 export function readForm(request: HttpRequest, bodyLimitBytes: number): Parameters {
   const { body, headers } = request;
@@ -26,7 +26,7 @@ export function readForm(request: HttpRequest, bodyLimitBytes: number): Paramete
   return readPairs(decodeUtf8(body));
 }
 
-/** Reads the parameters in a request's query as strictly as those in a form. No secret belongs there: queries end up in logs. */
+/** Reads the parameters of a request's query as strictly as a form. Queries end up in logs, so put no secrets there. */
 export function readQuery({ query = '' }: HttpRequest): Parameters {
   return readPairs(query);
 }
@@ -80,7 +80,7 @@ export function requireParameter(parameters: Parameters, name: string): string {
   return value;
 }
 
-/** @throws OAuthError `invalid_request` when the parameter is there and neither `true` nor `false` */
+/** @throws OAuthError `invalid_request` if the parameter is present and neither `true` nor `false` */
 export function readFlag(parameters: Parameters, name: string, otherwise: boolean): boolean {
   const parameter = parameters.get(name) ?? String(otherwise);
   if (parameter !== 'true' && parameter !== 'false') throw invalidRequest(`${name} is true or false`);

@@ -2,13 +2,13 @@ import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import type { Client, Clients } from '../registrations/clients.ts';
 import { OAuthError } from './answers.ts';
 
-/** A header that no form and no image can send: a page of another origin needs a preflight for it. */
+/** Forms and images cannot send this header: a page of another origin needs a preflight for it. */
 const CSRF_HEADER = 'holdfast-request';
 const HARMLESS_SITES: ReadonlySet<string> = new Set(['same-origin', 'same-site', 'none']);
 
 /**
- * Refuses what a browser marks as sent by another page than those of the given origins. What is no browser sends neither `Origin`
- * nor `Sec-Fetch-Site` and passes.
+ * Refuses a request that a browser marks as sent by a page outside the given origins. Clients other than browsers send
+ * neither `Origin` nor `Sec-Fetch-Site`, and pass.
  *
  * @throws OAuthError 403 `access_denied`, reason `csrf`
  * @see OWASP ASVS 5.0 3.5.1; https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
@@ -19,15 +19,15 @@ export function refuseForeignPage({ headers }: HttpRequest, isRegistered: (origi
   if (isForeign) throw forgery();
 }
 
-/** True if pages of an origin may call as any client: no more is known before the client is. */
+/** True if any client registered the origin. Used until the request's own client is known. */
 export function isOriginOfAny(clients: Clients): (origin: string) => boolean {
   return (origin) => [...clients.values()].some(({ origins }) => origins.has(origin));
 }
 
 /**
- * Refuses a form that a page of another site sent, or could have sent.
+ * Refuses a form that a page of another site sent or could have sent.
  *
- * @param usesCookies whether the endpoint uses or sets cookies, for clients that have them
+ * @param usesCookies true if the endpoint uses or sets cookies, for clients that use cookies
  * @throws OAuthError 403 `access_denied`, reason `csrf`
  */
 export function refuseForgery(request: HttpRequest, client: Client, usesCookies = true): void {
@@ -44,10 +44,10 @@ function forgery(): OAuthError {
   });
 }
 
-/** Both headers decide about an answer. */
+/** The response depends on both headers. */
 const VARY: HttpResponse['headers'] = { vary: 'Origin, Sec-Fetch-Site' };
 
-/** Which pages may read an answer: those of the client's origins, or of any client's while none is known. */
+/** Allows pages of the client's origins to read the response. Before the client is known, any registered origin may. */
 export function corsHeaders(
   { headers }: HttpRequest,
   client: Client | null,
@@ -61,12 +61,12 @@ export function corsHeaders(
     ...VARY,
     'access-control-allow-origin': origin,
     'access-control-allow-credentials': 'true',
-    // Date lets a client learn how far its clock is off.
+    // `Date` lets a client measure its clock's offset.
     'access-control-expose-headers': 'Date, DPoP-Nonce, Retry-After, WWW-Authenticate',
   };
 }
 
-/** What a browser asks before it sends a request that a plain form could not. */
+/** Answers the preflight that browsers send before a request that a plain form could not make. */
 export function preflightHeaders(methods: string, maxAgeSeconds: number): HttpResponse['headers'] {
   return {
     'access-control-allow-methods': methods,

@@ -5,10 +5,10 @@ import type { EndpointParts } from './endpoint-parts.ts';
 type ProofParts = Pick<EndpointParts, 'issuer' | 'proofs' | 'report'>;
 
 /**
- * Verifies the DPoP proof of a request to one of our endpoints. The URL it must name is the one that the metadata names,
- * whatever a `Host` header says.
+ * Verifies the DPoP proof of a request to one of our endpoints. The proof must name the endpoint's URL from the
+ * metadata; the `Host` header is ignored.
  *
- * @returns the thumbprint of the proof's key; null when there is no proof
+ * @returns the thumbprint of the proof's key; null if there is no proof
  * @throws OAuthError `invalid_dpop_proof`, `use_dpop_nonce`: neither says anything about a session
  * @see RFC 9449 §5, §8
  */
@@ -28,12 +28,12 @@ export function verifyRequestProof({ headers, method, path }: HttpRequest, parts
   }
 }
 
-/** A bound session, code or client was used without a proof. */
+/** The request uses a bound session, code or client without a proof. */
 export function proofMissing(): OAuthError {
   return new OAuthError(400, 'invalid_dpop_proof', 'A DPoP proof is needed', { reason: 'proof_missing' });
 }
 
-/** The nonce for the next proof: with every answer to a request that had one, or should have had. */
+/** Sends the nonce for the next proof with every response to a request that had a proof or lacked a required one. */
 export function nonceHeaders(
   { headers }: HttpRequest,
   failure: OAuthError | null,

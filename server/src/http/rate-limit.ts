@@ -1,18 +1,18 @@
 import { addressKeyOf } from '../kernel/client-address.ts';
 import type { Policy } from '../kernel/policy.ts';
 
-/** Counts the requests of addresses. */
+/** Limits the request rate of each address. */
 export type AddressLimit = {
-  /** Takes one request. @returns 0 when it may pass, otherwise how long to wait, in milliseconds */
+  /** Counts one request. @returns 0 if the request may pass, else the wait in milliseconds */
   readonly take: (address: string) => number;
 };
 
 /**
- * A limit by address, in this node's memory: it keeps one sender from taking the whole node, no more, so nodes need not
- * agree on it. Per address one number is kept (generic cell rate algorithm: the time at which its budget is whole again),
- * and of at most `rateLimitedAddresses` addresses, those heard of last.
+ * Creates a rate limit per address in this node's memory. It only keeps one sender from using up the node, so nodes
+ * need not agree. It stores one number per address (generic cell rate algorithm: the time at which the budget is whole
+ * again), for at most `rateLimitedAddresses` addresses: those whose requests passed last.
  *
- * @param monotonicMs a clock that never steps
+ * @param monotonicMs a monotonic clock
  */
 export function createAddressLimit(
   policy: Pick<Policy, 'requestsPerSecond' | 'requestBurst' | 'rateLimitedAddresses'>,
@@ -30,7 +30,7 @@ export function createAddressLimit(
       const nextMs = Math.max(wholeAtMs.get(key) ?? 0, nowMs) + intervalMs;
       const waitMs = nextMs - nowMs - allowanceMs;
       if (waitMs > 0) return waitMs;
-      // Heard of last: to the end of the line.
+      // Delete first, so that the address moves to the end of the eviction order.
       wholeAtMs.delete(key);
       wholeAtMs.set(key, nextMs);
       const [oldest] = wholeAtMs.size > rateLimitedAddresses ? wholeAtMs.keys() : [];

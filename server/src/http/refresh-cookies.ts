@@ -3,9 +3,9 @@ import type { KeyRing } from '../kernel/key-ring.ts';
 import { parseRefreshToken } from '../tokens/refresh-token.ts';
 
 /**
- * The cookies that carry refresh tokens. Each session has one of its own, so a late answer for one user never overwrites
- * the next user's, and one browser can hold several accounts. The issuer is in the name because browsers share cookies between
- * the ports of a host: two projects on localhost must not collide.
+ * Prefix of the cookies that carry refresh tokens. Each session has its own cookie. A late response for one user thus
+ * never overwrites the next user's cookie, and one browser can hold several accounts. The name contains the issuer,
+ * because browsers share cookies between the ports of a host: two projects on localhost must not collide.
  */
 const PREFIX = '__Host-holdfast-';
 const ISSUER_DIGITS = 8;
@@ -17,15 +17,15 @@ export type RefreshCookie = {
   readonly value: string;
 };
 
-/** The refresh cookies that a request brought. What cannot be ours is not among them. */
+/** The refresh cookies of a request, without those that cannot be ours. */
 export type CookieJar = {
-  /** Cookies with a genuine tag, each under the name of its own session. */
+  /** Cookies with a genuine tag under their own session's name. */
   readonly genuine: readonly { readonly cookie: RefreshCookie; readonly sid: string }[];
-  /** Of a key that is not on this node yet, or was given up: they get the answer of their own that the key gives. */
+  /** Cookies of a key that this node does not have yet or that is retired; the token parser answers each case. */
   readonly undecided: readonly RefreshCookie[];
 };
 
-/** The name of a session's cookie: 48 bits of its id tell a browser's sessions apart. */
+/** Names a session's cookie. 48 bits of the `sid` distinguish a browser's sessions. */
 export function cookieNameOf(sid: string, issuer: string): string {
   return prefixOf(issuer) + sid.replaceAll('-', '').slice(0, SID_DIGITS);
 }
@@ -34,7 +34,7 @@ function prefixOf(issuer: string): string {
   return `${PREFIX}${createHash('sha256').update(issuer).digest('hex').slice(0, ISSUER_DIGITS)}-`;
 }
 
-/** `Set-Cookie` that stores a copy until the session's absolute lifetime ends. */
+/** `Set-Cookie` that stores a refresh token until the session's absolute lifetime ends. */
 export function storeCookie(name: string, refreshToken: string, maxAgeSeconds: number): string {
   return `${name}=${refreshToken}; Max-Age=${maxAgeSeconds}; ${ATTRIBUTES}`;
 }
@@ -45,10 +45,10 @@ export function clearCookie(name: string): string {
 }
 
 /**
- * Every cookie of a request whose name is one of ours, byte by byte.
+ * Reads every cookie of a request whose name is byte for byte one of ours.
  *
- * Other white space than SP and HTAB belongs to the name: a sibling domain can plant a cookie named U+00A0 and ours, which
- * Chromium does not take for one with the prefix `__Host-`.
+ * Trims only SP and HTAB; other white space belongs to the name. A sibling domain can plant a cookie whose name is
+ * U+00A0 followed by ours; Chromium does not apply the rules of the prefix `__Host-` to it.
  *
  * @see RFC 6265 §5.2, RFC 9110 §5.6.3
  */
@@ -78,7 +78,7 @@ function isBlank(character: string | undefined): boolean {
   return character === ' ' || character === '\t';
 }
 
-/** Drops what has the name of another session than its own, and what this server did not mint. */
+/** Drops cookies under another session's name, and cookies that this server did not mint. */
 export function sortOut(cookies: readonly RefreshCookie[], issuer: string, keyRing: KeyRing): CookieJar {
   const genuine: { readonly cookie: RefreshCookie; readonly sid: string }[] = [];
   const undecided: RefreshCookie[] = [];

@@ -3,7 +3,7 @@ import type { ResourceServers } from '../registrations/resource-servers.ts';
 import { OAuthError } from './answers.ts';
 import type { Parameters } from './form.ts';
 
-/** How resource servers authenticate; the metadata says so (RFC 8414 §2). */
+/** Authentication methods of resource servers, as published in the metadata (RFC 8414 §2). */
 export const RESOURCE_SERVER_AUTHENTICATION = ['client_secret_basic', 'client_secret_post', 'Bearer'] as const;
 
 const AUTHORIZATION = /^(Basic|Bearer) +([A-Za-z0-9._~+/-]+=*) *$/i;
@@ -11,8 +11,8 @@ const AUTHORIZATION = /^(Basic|Bearer) +([A-Za-z0-9._~+/-]+=*) *$/i;
 /**
  * Authenticates a resource server by its secret: with HTTP Basic, in the form, or as a bearer token.
  *
- * @param parameters of the form; an empty map when there is none
- * @returns its id
+ * @param parameters of the form; an empty map if there is none
+ * @returns the resource server's id
  * @throws OAuthError 401 `invalid_client`
  * @see RFC 7662 §2.1, RFC 6749 §2.3.1
  */
@@ -41,12 +41,12 @@ function readCredentials(authorization: string | undefined, parameters: Paramete
     return id === undefined || secret === undefined ? null : { id, secret };
   }
   const [, scheme, encoded] = AUTHORIZATION.exec(authorization) ?? [];
-  // Two ways at once are one too many (RFC 6749 §2.3).
+  // Refuse two authentication methods in one request (RFC 6749 §2.3).
   if (scheme === undefined || encoded === undefined || secret !== undefined) return null;
   return scheme.toLowerCase() === 'bearer' ? { id: null, secret: encoded } : readBasic(encoded);
 }
 
-/** RFC 6749 §2.3.1: both halves are form-encoded before they are joined. */
+/** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined. */
 function readBasic(encoded: string): Credentials | null {
   const joined = Buffer.from(encoded, 'base64').toString('utf8');
   const at = joined.indexOf(':');

@@ -7,13 +7,13 @@ import { json, OAuthError } from './answers.ts';
 import type { EndpointParts } from './endpoint-parts.ts';
 import { readForm, type Parameters } from './form.ts';
 
-/** Of the account endpoints' metadata. @see RFC 9728 §3 */
+/** Path of the account endpoints' resource metadata. @see RFC 9728 §3 */
 export const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource';
 
-/** What a signed-in user owns here: reached with an access token, never with a cookie. */
+/** An account endpoint of a signed-in user. It takes an access token and never a cookie. */
 export type ResourceEndpoint = {
   readonly kind: 'resource';
-  /** As registered: the last segment may be `{id}`. */
+  /** The registered path; its last segment may be `{id}`. */
   readonly path: string;
   readonly methods: Readonly<Partial<Record<ResourceMethod, ResourceAnswer>>>;
 };
@@ -23,29 +23,29 @@ export type ResourceMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 /** @throws OAuthError, HoldfastError */
 export type ResourceAnswer = (access: Access, parts: EndpointParts) => Promise<HttpResponse>;
 
-/** A request whose access token is valid and whose session is alive. */
+/** A request with a valid access token and a live session. */
 export type Access = {
   readonly request: HttpRequest;
   readonly claims: AccessTokenClaims;
   readonly client: Client;
-  /** What stands for `{id}` in the path; empty when nothing does. */
+  /** The path's `{id}`; empty if the endpoint has none. */
   readonly id: string;
-  /** Of POST and PATCH; empty otherwise. */
+  /** Form parameters of POST and PATCH; empty for other methods. */
   readonly parameters: Parameters;
 };
 
 /**
- * Lets a request in.
+ * Admits a request to an account endpoint.
  *
- * The session is looked up: whoever was signed out could otherwise use the rest of an access token's life to add a passkey.
+ * Looks the session up: after a sign-out, the rest of the access token's life must not suffice to add a passkey.
  *
- * @throws OAuthError 401 `invalid_token`, 405, what {@link readForm} throws
+ * @throws OAuthError 401 with an error of RFC 6750 or RFC 9449, and the errors of {@link readForm}
  * @see RFC 6750 §3
  */
 export async function admit(request: HttpRequest, id: string, parts: EndpointParts): Promise<Access> {
   const { authorization, dpop } = request.headers;
   const url = parts.issuer + request.path;
-  // A token for any other audience is known to an API, which must not act on the account with it (RFC 9700 §2.3).
+  // APIs receive tokens of the other audiences and must not act on the account with them (RFC 9700 §2.3).
   const verdict = await parts.accessTokens.verify(authorization, { method: request.method, url, dpop }, parts.issuer);
   if (!verdict.ok) throw unauthorized(withMetadata(verdict.wwwAuthenticate, parts), verdict.error, verdict.reason);
   const { claims } = verdict;
@@ -60,7 +60,7 @@ export async function admit(request: HttpRequest, id: string, parts: EndpointPar
   return { request, claims, client, id, parameters };
 }
 
-/** Names the document that says which audience tokens must have here. @see RFC 9728 §5.1 */
+/** Points to the metadata with the required audience. @see RFC 9728 §5.1 */
 function withMetadata(wwwAuthenticate: string, { issuer }: EndpointParts): string {
   const scheme = /^(?:Bearer|DPoP)$/.test(wwwAuthenticate) ? ' ' : ', ';
   return `${wwwAuthenticate}${scheme}resource_metadata="${issuer}${RESOURCE_METADATA_PATH}"`;
@@ -74,7 +74,7 @@ function unauthorized(wwwAuthenticate: string, error = 'invalid_token', reason =
 }
 
 /**
- * Lets only a user who authenticated lately change credentials or end other sessions.
+ * Requires a recent authentication to change credentials or end other sessions.
  *
  * @throws OAuthError 401 `insufficient_user_authentication` with `max_age`
  * @see RFC 9470 §3
@@ -92,19 +92,19 @@ export function requireRecentAuthentication({ claims }: Access, { policy }: Endp
   });
 }
 
-/** 404 for what is not there and for what is somebody else's, which look the same. */
+/** 404 for a missing resource and for another user's resource: the two must look alike. */
 export function unknownResource(): OAuthError {
   return new OAuthError(404, 'not_found', 'There is no such thing of this user');
 }
 
-/** 409: a user must keep a way to sign in. */
+/** 409: a user must keep a credential to sign in with. */
 export function lastCredential(): OAuthError {
   return new OAuthError(409, 'access_denied', 'This is the only way to sign in that is left', {
     reason: 'last_credential',
   });
 }
 
-/** Says how many sessions have ended. `is_complete: false`: the rest ends soon, without the caller. */
+/** Returns how many sessions have ended. With `is_complete: false` the server ends the rest soon. */
 export function endedSessions({ count, isComplete }: EndingProgress): HttpResponse {
   return json(200, { ended: count, is_complete: isComplete });
 }

@@ -29,7 +29,7 @@ export function createFetchHandler(
   };
 }
 
-/** Reads until the limit is passed, which is enough for `handle` to refuse. */
+/** Reads just beyond the limit, so that `handle` can refuse the body. */
 async function readBody(request: Request, limitBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;

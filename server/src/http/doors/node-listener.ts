@@ -4,16 +4,19 @@ import { isOurPath } from './router.ts';
 
 type Handle = (request: HttpRequest) => Promise<HttpResponse | null>;
 
-/** The answer to a path that is not ours, where there is nobody else to answer it. */
+/** Answers a path that is not ours when no other handler does. */
 export type AnswerUnknown = (request: Pick<HttpRequest, 'headers' | 'remoteAddress'>) => HttpResponse;
 
-/** How long a peer that still sends may take to read a refusal, in milliseconds. Whoever has read it hangs up. */
+/**
+ * How long a peer that is still sending may take to read a refusal, in milliseconds. A peer hangs up once it has read
+ * it.
+ */
 const GRACE_MS = 1_000;
 
 /**
- * Adapts `handle` to node:http and everything that speaks its `(request, response, next)`.
+ * Adapts `handle` to node:http and frameworks with its `(request, response, next)`.
  *
- * @param answerUnknown answers a path that is not ours when there is no `next`
+ * @param answerUnknown answers a path that is not ours if there is no `next`
  */
 export function createNodeListener(
   handle: Handle,
@@ -23,7 +26,7 @@ export function createNodeListener(
   return (incoming, response, next) => {
     const { path, query } = splitTarget(incoming.url ?? '/');
     const peer = {
-      // The one field that node:http gives as an array is `set-cookie`, which no request has a use for.
+      // node:http gives only `set-cookie` as an array, and we never read it from a request.
       headers: incoming.headers as HttpRequest['headers'],
       remoteAddress: incoming.socket.remoteAddress ?? '',
     };
@@ -39,7 +42,7 @@ export function createNodeListener(
       if (isWhole) send(answered ?? answerUnknown(peer), response);
       else sendAndClose(answered ?? answerUnknown(peer), incoming, response);
     };
-    // Only a peer that hung up gets here: there is nobody to answer.
+    // The request fails only if the peer hung up, so there is no one to answer.
     answer().catch(() => response.destroy());
   };
 }
@@ -55,13 +58,13 @@ function hasBody({ headers }: IncomingMessage): boolean {
 
 type ReadBody = {
   readonly body: Buffer;
-  /** False for a body beyond the limit: more of it may come, and is not read. */
+  /** False for a body beyond the limit: the rest is not read. */
   readonly isWhole: boolean;
 };
 
-/** Reads up to one chunk beyond the limit, which is enough for `handle` to refuse, and stops there. */
+/** Reads up to one chunk beyond the limit, so that `handle` can refuse the body, and stops there. */
 function readBody(incoming: IncomingMessage, limitBytes: number): Promise<ReadBody> {
-  // Somebody before us has read the body already: there is nothing left to wait for.
+  // An earlier handler has read the body, so no events would follow.
   if (incoming.readableEnded) return Promise.resolve({ body: Buffer.alloc(0), isWhole: true });
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -86,10 +89,10 @@ function readBody(incoming: IncomingMessage, limitBytes: number): Promise<ReadBo
 }
 
 /**
- * Sends an answer to a peer that still sends its request, reads no more of it, and closes the connection.
+ * Sends a response to a peer that is still sending its request, reads no more, and closes the connection.
  *
- * The answer is complete at once. The connection stays for a moment: closing it while bytes are unread resets it, and the peer
- * would lose the answer.
+ * The response is complete at once. The connection stays open for a moment: closing it with unread bytes resets it, and
+ * the peer would lose the response.
  *
  * @see RFC 9112 §9.6
  */
@@ -107,15 +110,15 @@ function sendAndClose(
 }
 
 function send({ status, headers, body }: HttpResponse, response: ServerResponse): void {
-  // HEAD and 204 have no body, and their own idea of its length.
+  // HEAD and 204 responses have no body and must not get a `content-length` of 0.
   if (body === '') {
     response.writeHead(status, headers as OutgoingHttpHeaders).end();
     return;
   }
   const length = Buffer.byteLength(body);
   response.writeHead(status, Object.assign({ 'content-length': length }, headers as OutgoingHttpHeaders));
-  // A string that is written before the end goes out in one piece with the head; handed to `end` it becomes a second one. ASCII
-  // spares the encoder a look at every character.
+  // `write` before `end` sends head and body in one piece; `end(body)` would send two. `latin1` spares the encoder a
+  // look at every character of an ASCII body.
   response.write(body, length === body.length ? 'latin1' : 'utf8');
   response.end();
 }

@@ -1,6 +1,6 @@
 import { RESOURCE_OPERATIONS, RESOURCE_SCHEMAS } from './openapi-resource-operations.ts';
 
-/** One entry of OpenAPI's `paths`: by method in lower case. */
+/** One entry of OpenAPI's `paths`: operations by lower-case method. */
 type PathItem = Readonly<Record<string, object>>;
 
 const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
@@ -17,7 +17,7 @@ const form = (required: readonly string[], properties: Readonly<Record<string, o
 
 const text = (description: string): object => ({ type: 'string', description });
 
-/** What any form endpoint may answer. */
+/** Error responses of every form endpoint. */
 const ERRORS = {
   400: jsonBody('Refused; `error` and `reason` say why', ref('Error')),
   403: jsonBody('A request that uses cookies came from a place that may not send it', ref('Error')),

@@ -18,7 +18,7 @@ const seconds = (description: string): object => ({
 
 const SECURITY = [{ accessToken: [] }];
 
-/** What anything reached with an access token may answer. */
+/** Error responses of every endpoint that takes an access token. */
 const ERRORS = {
   400: json('Refused; `error` and `reason` say why', ref('Error')),
   401: json(
@@ -48,7 +48,7 @@ const CEREMONY = {
   },
 };
 
-/** What signed-in users do with their own sessions and credentials. */
+/** Operations of signed-in users on their own sessions and credentials. */
 export const RESOURCE_OPERATIONS = {
   '/sessions': {
     get: {

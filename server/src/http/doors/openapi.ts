@@ -3,7 +3,7 @@ import type { DocumentEndpoint } from '../endpoint.ts';
 import { OPERATIONS, SCHEMAS } from './openapi-operations.ts';
 
 /**
- * The description of every endpoint, for people and for code generators.
+ * Serves the description of every endpoint, for readers and code generators.
  *
  * @see OpenAPI 3.1
  */

@@ -21,7 +21,7 @@ import { authenticateResourceServer } from '../resource-server.ts';
 import { admit, type ResourceEndpoint } from '../resource.ts';
 import { OPENAPI_ENDPOINT } from './openapi.ts';
 
-/** Every endpoint; `openapi.ts` describes each. */
+/** Every endpoint. `openapi.ts` describes each one. */
 export const ENDPOINTS: readonly Endpoint[] = [
   TOKEN_ENDPOINT,
   AUTHORIZE_CHALLENGE_ENDPOINT,
@@ -45,23 +45,27 @@ export const ENDPOINTS: readonly Endpoint[] = [
 
 const BY_PATH: ReadonlyMap<string, Endpoint> = new Map(ENDPOINTS.map((endpoint) => [endpoint.path, endpoint]));
 
-/** Whether a path is one of ours; what is not must be left untouched for somebody else. */
+/** True if a path is one of ours. Other paths must be left untouched for the host. */
 export function isOurPath(path: string): boolean {
   return routeOf(path) !== null;
 }
 
-/** The path of the endpoint that answers, as registered: for metrics and traces, which must not grow with what is sent. */
+/**
+ * Returns the registered path of the endpoint. Metrics and traces use it, because their labels must not grow with
+ * input.
+ */
 export function routeOf(path: string): string | null {
   return endpointOf(path)?.path ?? null;
 }
 
-/** In characters. Longer than any path of ours: the longest id is a passkey's, of 1364. */
+/** In characters. Longer than any path of ours: the longest id is a passkey's, with 1364. */
 const LONGEST_PATH = 2_048;
 
 /**
- * The endpoint of exactly this path, otherwise the one that takes its last segment as an id.
+ * Finds the endpoint with exactly this path, else the one that takes the last segment as an id.
  *
- * This runs before every limit, also for paths of the host: it looks at the path once, and not at all if that is too long.
+ * Runs before every limit, also for paths of the host. It therefore scans the path once, and skips one that is too
+ * long.
  */
 function endpointOf(path: string): Endpoint | undefined {
   if (path.length > LONGEST_PATH) return undefined;
@@ -69,10 +73,10 @@ function endpointOf(path: string): Endpoint | undefined {
   return BY_PATH.get(path) ?? (idAt < path.length ? BY_PATH.get(`${path.slice(0, idAt)}{id}`) : undefined);
 }
 
-/** What became of a request, and what an operator should know about it. */
+/** The result of a request, with the failure that an operator should see. */
 export type Answered = {
   readonly response: HttpResponse;
-  /** The failure behind an error answer; null when all went well. */
+  /** The failure behind an error response; null if the request succeeded. */
   readonly failure: OAuthError | null;
 };
 
@@ -156,7 +160,7 @@ async function answerResource(
   return withHeaders(answered, nonceHeaders(request, answered.failure, parts), corsHeaders(request, client, clients));
 }
 
-/** Servers call this, and from few addresses: no limit by address, no CORS. */
+/** Answers servers, which call from few addresses: no limit per address, no CORS. */
 async function answerResourceServer(
   endpoint: ResourceServerEndpoint,
   request: HttpRequest,
@@ -186,9 +190,9 @@ function preflight(methods: string, request: HttpRequest, { clients, policy }: E
 }
 
 /**
- * Finds the client. Ours are public: one that tries to authenticate has another server in mind.
+ * Finds the client. Our clients are public; reject client authentication.
  *
- * @throws OAuthError `invalid_client`; 401 when the `Authorization` header was used (RFC 6749 §5.2)
+ * @throws OAuthError `invalid_client`; 401 if the request has an `Authorization` header (RFC 6749 §5.2)
  */
 function identifyClient({ headers }: HttpRequest, clientId: string, { clients }: EndpointParts): Client {
   const client = clients.get(clientId);
@@ -209,7 +213,7 @@ function methodNotAllowed(allow: string): OAuthError {
   return new OAuthError(405, 'invalid_request', 'The method is not allowed here', { headers: { allow } });
 }
 
-/** RFC 6585 §4 */
+/** @see RFC 6585 §4 */
 function tooManyRequests(waitMs: number): OAuthError {
   return new OAuthError(429, 'temporarily_unavailable', 'Too many requests come from this address', {
     reason: 'rate_limited',
@@ -217,7 +221,7 @@ function tooManyRequests(waitMs: number): OAuthError {
   });
 }
 
-/** RFC 8470 §5.2: the client repeats the request once the handshake is complete. */
+/** RFC 8470 §5.2: the client repeats the request after the handshake is complete. */
 function tooEarly(): OAuthError {
   return new OAuthError(425, 'temporarily_unavailable', 'The request must not be sent as early data', {
     reason: 'early_data',
@@ -233,7 +237,9 @@ function failed(failure: OAuthError): Answered {
   return { response: errorResponse(failure), failure };
 }
 
-/** Answers a path that is not ours. It counts towards the address's limit, as every path of ours does. */
+/**
+ * Answers a path that is not ours. Counts the request towards the address's limit, as form and account endpoints do.
+ */
 export function answerUnknownPath(remoteAddress: string, addressLimit: AddressLimit): HttpResponse {
   const waitMs = addressLimit.take(remoteAddress);
   return waitMs > 0 ? errorResponse(tooManyRequests(waitMs)) : notFound();

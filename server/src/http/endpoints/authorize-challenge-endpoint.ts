@@ -13,11 +13,12 @@ const THUMBPRINT = CODE_CHALLENGE;
 const PASSWORD_ACR: Acr = 'aal1';
 
 /**
- * Sign-in by a first-party client without a browser redirect: a password or a passkey for an authorization code.
+ * Signs a first-party client in without a browser redirect: exchanges a password or a passkey for an authorization
+ * code.
  *
- * A passkey takes two steps: asked without a credential, the answer holds `auth_session` and `passkey_options`; the browser's
- * response goes back as `passkey_response` beside that `auth_session`. The first step is answered 403, as the draft demands, or
- * 200 where the client asks for it by `passkey_options=true`: a page that offers passkeys has made no mistake.
+ * A passkey takes two steps. A request without a credential returns `auth_session` and `passkey_options`. The next
+ * request sends the browser's `passkey_response` with that `auth_session`. The first step is answered 403, as the draft
+ * requires, or 200 if the client sends `passkey_options=true`, because a page that offers passkeys has made no mistake.
  *
  * @see draft-ietf-oauth-first-party-apps-04 §5
  */
@@ -34,7 +35,7 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
     const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
     const isBeginning = readFlag(parameters, 'passkey_options', false);
     if (isBeginning) return json(200, await beginPasskey(form, codeChallenge, parts));
-    // Before the password is looked at: an attempt that cannot suffice must not tell whether it was right.
+    // Refuse before the password check: an attempt that cannot suffice must not reveal whether the password was right.
     if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
     const authentication = await checkCredential(form, codeChallenge, parts);
     refuseInsufficientAcr(authentication.acr, acrValues);
@@ -47,7 +48,7 @@ export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
 };
 
 function readCodeChallenge(parameters: Parameters): string {
-  // The draft requires response_type, and there is one; a client that leaves it out means no other.
+  // The draft requires response_type, but it has only one value, so its absence is accepted.
   if ((parameters.get('response_type') ?? 'code') !== 'code') {
     throw new OAuthError(400, 'unsupported_response_type', 'The response type is code');
   }
@@ -58,10 +59,10 @@ function readCodeChallenge(parameters: Parameters): string {
 }
 
 /**
- * What the sign-in must be. `max_age` is met by any: each is an authentication of this moment.
+ * Reads the required authentication. Any sign-in meets `max_age`, because it authenticates the user now.
  *
- * @returns the classes that will do; null for any
- * @throws OAuthError `unmet_authentication_requirements` when no sign-in here could be of such a class
+ * @returns the accepted `acr` values; null if any is accepted
+ * @throws OAuthError `unmet_authentication_requirements` if no sign-in here can have a requested `acr`
  * @see RFC 9470 §4, §5
  */
 function readRequirement(parameters: Parameters): readonly string[] | null {
@@ -76,7 +77,7 @@ function readRequirement(parameters: Parameters): readonly string[] | null {
   });
 }
 
-/** The credentials are not of a class that was asked for: the client can go on with stronger ones. */
+/** Refuses credentials below the requested `acr`. The client can continue with stronger ones. */
 function refuseInsufficientAcr(acr: string, acrValues: readonly string[] | null): void {
   if (acrValues === null || satisfiesAcr(acr, acrValues)) return;
   throw new OAuthError(403, 'insufficient_authorization', 'A stronger authentication is needed', {
@@ -86,7 +87,7 @@ function refuseInsufficientAcr(acr: string, acrValues: readonly string[] | null)
 }
 
 /**
- * The key that alone may exchange the code: named, shown by a proof, or both.
+ * Reads the key that may exchange the code: named by `dpop_jkt`, shown by a proof, or both.
  *
  * @see RFC 9449 §10, §10.1
  */

@@ -10,7 +10,9 @@ import { INTROSPECTION_ENDPOINT } from './introspection-endpoint.ts';
 import { REVOCATION_ENDPOINT } from './revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from './token-endpoint.ts';
 
-/** Resource servers fetch these often and keys change rarely: a new key is published long before it signs. */
+/**
+ * Resource servers fetch these documents often. Keys change rarely, and a new key is published long before it signs.
+ */
 const CACHEABLE: HttpResponse['headers'] = {
   'cache-control': 'public, max-age=300',
   'access-control-allow-origin': '*',
@@ -54,7 +56,7 @@ export const METADATA_ENDPOINT: DocumentEndpoint = {
 };
 
 /**
- * The account endpoints as a protected resource: `resource` is the audience that their tokens are asked for with.
+ * Describes the account endpoints as a protected resource. Clients request their tokens with `resource`.
  *
  * @see RFC 9728
  */

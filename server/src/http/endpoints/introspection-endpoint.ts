@@ -5,7 +5,7 @@ import { requireParameter } from '../form.ts';
 import { proofMissing, verifyRequestProof } from '../proof.ts';
 
 /**
- * Tells a resource server what a token means now.
+ * Tells a resource server the current state of a token.
  *
  * @see RFC 7662
  */
@@ -14,7 +14,7 @@ export const INTROSPECTION_ENDPOINT: ResourceServerEndpoint = {
   path: '/introspect',
   answer: async ({ request, parameters, id }, parts) => {
     const token = requireParameter(parameters, 'token');
-    // With client_secret_post this is the resource server itself.
+    // With client_secret_post, `client_id` is the resource server itself.
     const clientId = parameters.get('client_id') ?? id;
     const answer = await parts.introspect({
       token,

@@ -3,14 +3,14 @@ import type { HttpRequest } from '../../kernel/http-message.ts';
 import { json, OAuthError } from '../answers.ts';
 import type { DocumentEndpoint } from '../endpoint.ts';
 
-/** Whether the process is alive: it answers. Restart it when it does not. */
+/** Liveness: answers while the process is alive. Restart the process when it does not answer. */
 export const HEALTH_ENDPOINT: DocumentEndpoint = {
   kind: 'document',
   path: '/healthz',
   answer: () => json(200, { status: 'ok' }),
 };
 
-/** Whether to send requests here: 503 while the database does not answer, the keys are stale, or the node is about to stop. */
+/** Readiness: 503 while the database does not answer, the keys are stale, or the node is about to stop. */
 export const READINESS_ENDPOINT: DocumentEndpoint = {
   kind: 'document',
   path: '/readyz',
@@ -20,7 +20,7 @@ export const READINESS_ENDPOINT: DocumentEndpoint = {
   },
 };
 
-/** Prometheus metrics. Counts of refusals tell an attacker how he is doing, so they are not for everybody. */
+/** Prometheus metrics. Counts of refusals would help an attacker, so they are not public. */
 export const METRICS_ENDPOINT: DocumentEndpoint = {
   kind: 'document',
   path: '/metrics',
@@ -40,7 +40,7 @@ export const METRICS_ENDPOINT: DocumentEndpoint = {
 };
 
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
-/** A request that a proxy on this host passes on comes from somewhere else. */
+/** A request that a proxy on this host forwards comes from another host. */
 const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
 
 function mayReadMetrics({ headers, remoteAddress }: HttpRequest, token: string | null): boolean {

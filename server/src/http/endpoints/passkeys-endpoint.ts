@@ -19,7 +19,7 @@ const NAME_LENGTH = 64;
 /** WebAuthn Level 3 §5.8.3: at most 1023 bytes. */
 const CREDENTIAL_ID = /^[A-Za-z0-9_-]{1,1364}$/;
 
-/** Begins a registration: what the browser's `navigator.credentials.create` takes. */
+/** Starts a registration: returns the options for the browser's `navigator.credentials.create`. */
 export const PASSKEY_OPTIONS_ENDPOINT: ResourceEndpoint = {
   kind: 'resource',
   path: '/passkeys/options',
@@ -34,15 +34,15 @@ export const PASSKEY_OPTIONS_ENDPOINT: ResourceEndpoint = {
   },
 };
 
-/** The user's passkeys, and the end of a registration. */
+/** Lists the user's passkeys, and completes a registration. */
 export const PASSKEYS_ENDPOINT: ResourceEndpoint = {
   kind: 'resource',
   path: '/passkeys',
   methods: {
     GET: async ({ claims }, { passkeys }) => json(200, { passkeys: (await passkeys.list(claims.sub)).map(describe) }),
     POST: async (access, parts) => {
-      // The auth_session is the proof of a recent authentication: it was given to this session after one, and is short-lived.
-      // To ask again would end the session that it is bound to, in the middle of the ceremony.
+      // The auth_session proves a recent authentication: this session received it after one, and it expires soon. A new
+      // authentication would end the session that it is bound to, in the middle of the ceremony.
       const { parameters } = access;
       const registration = await parts.passkeys.register(holderOf(access), {
         session: requireParameter(parameters, 'auth_session'),
@@ -67,7 +67,7 @@ export const PASSKEYS_ENDPOINT: ResourceEndpoint = {
   },
 };
 
-/** One passkey: its name, and its removal. */
+/** Renames or removes one passkey. */
 export const PASSKEY_ENDPOINT: ResourceEndpoint = {
   kind: 'resource',
   path: '/passkeys/{id}',

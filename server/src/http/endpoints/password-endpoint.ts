@@ -13,8 +13,8 @@ import {
 } from '../resource.ts';
 
 /**
- * The user's own password. A recent authentication stands for the old one: it may have been by passkey, and the one who wants
- * rid of a password that leaked should not have to type it.
+ * Changes the user's own password. Requires a recent authentication instead of the old password: the user may have
+ * authenticated with a passkey, and should not have to type a leaked password to remove it.
  */
 export const PASSWORD_ENDPOINT: ResourceEndpoint = {
   kind: 'resource',

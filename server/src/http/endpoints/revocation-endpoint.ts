@@ -11,9 +11,10 @@ import { clearCookie, cookieNameOf } from '../refresh-cookies.ts';
 import { readDeviceSecret, readSid } from './token-endpoint.ts';
 
 /**
- * Signs a device out by a refresh token of its chain. `everywhere` ends every session of the user, for a device that was offline
- * when they asked for it; `discard` ends that session alone, a sign-in that lost to another tab. A token that means nothing is
- * answered like one that was revoked, and ends nothing. `everywhere` without a live session is refused, for the others go on.
+ * Signs a device out by a refresh token of its chain. `everywhere` ends every session of the user; a device that was
+ * offline at the user's request sends it later. `discard` ends only the session of a sign-in that lost to another tab.
+ * An unknown token is answered like a revoked one and ends nothing. `everywhere` without a live session is refused,
+ * because the other sessions continue.
  *
  * @see RFC 7009
  */
@@ -31,7 +32,7 @@ export const REVOCATION_ENDPOINT: FormEndpoint = {
     if (sid === null) throw invalidRequest('The parameter sid is missing');
     const jar = readJar(form.request, parts);
     return clearingDead(jar, parts, async () => {
-      // Without a cookie of that session the device's secret may still prove that it is the same browser.
+      // If the session's cookie is missing, the device secret may still prove that this is the same browser.
       const refreshToken = findNamed(jar, sid, parts.issuer)?.value ?? null;
       const secret = readDeviceSecret(form.parameters);
       const proof = { refreshToken, device: secret === null ? null : { sid, secret } };
@@ -46,7 +47,7 @@ async function signOut(
   parts: EndpointParts,
   headers: HttpResponse['headers'] = {},
 ): Promise<HttpResponse> {
-  // A value that is misread would be answered 200 for less than was asked (RFC 6749 §5.2: an unsupported parameter value).
+  // Refuse malformed flags: a misread value would get 200 for less than was requested (RFC 6749 §5.2).
   const isEverywhere = readFlag(parameters, 'everywhere', false);
   const isDiscard = readFlag(parameters, 'discard', false);
   if (isEverywhere && isDiscard)
@@ -69,7 +70,8 @@ async function signOut(
 }
 
 /**
- * "Revoked" would be a lie: an access token lives to its own expiry, or ends with its session.
+ * Refuses access tokens. To report success would be false: an access token lives to its expiry, or ends with its
+ * session.
  *
  * @throws OAuthError `unsupported_token_type`
  * @see RFC 7009 §2.2.1

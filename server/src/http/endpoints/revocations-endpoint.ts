@@ -1,12 +1,12 @@
 import { invalidRequest, json } from '../answers.ts';
 import type { ResourceServerEndpoint } from '../endpoint.ts';
 
-/** Longest wait that a caller may ask for: proxies cut longer ones off. */
+/** Longest wait that a caller may request. Proxies cut longer ones off. */
 const LONGEST_WAIT_SECONDS = 60;
 
 /**
- * Tells a resource server which sessions have ended, so that it stops their access tokens before they expire. Waits for news
- * for as long as the caller asks for (a long poll).
+ * Tells a resource server which sessions have ended, so that it can refuse their access tokens before they expire.
+ * Waits for news for as long as the caller requests (a long poll).
  */
 export const REVOCATIONS_ENDPOINT: ResourceServerEndpoint = {
   kind: 'resource_server',

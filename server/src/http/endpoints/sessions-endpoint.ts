@@ -14,7 +14,7 @@ import {
 /** Longest name of a device, in characters. */
 const LABEL_LENGTH = 64;
 
-/** The user's devices, and the end of all the others. */
+/** Lists the user's devices, and ends all other sessions. */
 export const SESSIONS_ENDPOINT: ResourceEndpoint = {
   kind: 'resource',
   path: '/sessions',
@@ -34,7 +34,7 @@ export const SESSIONS_ENDPOINT: ResourceEndpoint = {
   },
 };
 
-/** One session: its device's name, and its end. One's own can always be ended. */
+/** Names the device of one session, or ends the session. The caller's own session needs no recent authentication. */
 export const SESSION_ENDPOINT: ResourceEndpoint = {
   kind: 'resource',
   path: '/sessions/{id}',
@@ -60,7 +60,7 @@ export const SESSION_ENDPOINT: ResourceEndpoint = {
   },
 };
 
-/** Devices of one page at most, and unless fewer are asked for. */
+/** Devices per page: the maximum and the default. */
 const PAGE_SIZE = 100;
 
 function readLimit(parameters: Parameters): number {
@@ -70,7 +70,7 @@ function readLimit(parameters: Parameters): number {
   return limit;
 }
 
-/** `after` is a page's `next`: opaque to clients. */
+/** Parses `after`: the `next` of an earlier page, opaque to clients. */
 function readCursor(parameters: Parameters): DeviceCursor | null {
   const text = parameters.get('after');
   if (text === undefined) return null;

@@ -40,7 +40,7 @@ async function answerGrant(form: FormRequest, jar: CookieJar, parts: EndpointPar
   }
 }
 
-/** RFC 7636 §4.1, and the form of our codes: anything else cannot match and need not be looked up. */
+/** RFC 7636 §4.1, and the form of our codes. Other values cannot match, so they need no look-up. */
 const CODE_VERIFIER = /^[A-Za-z0-9._~-]{43,128}$/;
 const CODE = /^[A-Za-z0-9_-]{43}$/;
 
@@ -76,7 +76,10 @@ async function exchangeCode(form: FormRequest, jar: CookieJar, parts: EndpointPa
 /** The base64url of 32 bytes. */
 const DEVICE_SECRET = CODE;
 
-/** Proofs of the device that an exchange brings: a secret, the session that it replaces, and copies of sessions. */
+/**
+ * Reads the device's proofs in an exchange: its secret, the session that it replaces, and refresh tokens of its
+ * sessions.
+ */
 function readDevice({ client, parameters }: FormRequest, jar: CookieJar): DeviceParameters {
   const deviceSecret = readDeviceSecret(parameters);
   const token = parameters.get('replaces_token');
@@ -85,7 +88,7 @@ function readDevice({ client, parameters }: FormRequest, jar: CookieJar): Device
   return { deviceSecret, replaces: readSid(parameters, 'replaces'), copies };
 }
 
-/** @throws OAuthError `invalid_request` when it is there and has another form */
+/** @throws OAuthError `invalid_request` if the parameter is present and malformed */
 export function readDeviceSecret(parameters: Parameters): string | null {
   const secret = parameters.get('device_secret') ?? null;
   if (secret !== null && !DEVICE_SECRET.test(secret))
@@ -128,7 +131,7 @@ function readCookie({ client, parameters }: FormRequest, jar: CookieJar, parts: 
   return chooseCookie(jar, readSid(parameters, 'sid'), client, parts);
 }
 
-/** Reasons that end the session for good. Another client's token, or another key's, may still serve its owner. */
+/** Reasons that do not end the session: its owner may still use a token that another client or key presented. */
 const NOT_TERMINAL: ReadonlySet<string> = new Set(['wrong_client', 'wrong_key']);
 
 function toError(answer: Exclude<RefreshAnswer, { kind: 'granted' }>, cookie: RefreshCookie | null): OAuthError {
@@ -145,14 +148,16 @@ function toError(answer: Exclude<RefreshAnswer, { kind: 'granted' }>, cookie: Re
   return answer.successor === null ? invalidGrant(answer.reason, headers) : replaced(answer.successor, headers);
 }
 
-/** What was granted: a session, the copy to hand out if there is one, and the key that the access token is bound to. */
+/**
+ * A granted request: the session, the refresh token to hand out if any, and the key that the access token is bound to.
+ */
 type Grant = Pick<Extract<RefreshAnswer, { readonly kind: 'granted' }>, 'session' | 'refreshToken' | 'jkt'>;
 
 /**
- * The answer with tokens.
+ * Builds the token response.
  *
- * `sid` and `sub` are ours: they let a client discard an answer that is not about the session it asked for. Of two sessions of one
- * `device_id`, a client keeps the one with the larger `device_sequence`.
+ * `sid` and `sub` are our additions: with them a client discards a response about another session than it asked for. Of
+ * two sessions with one `device_id`, a client keeps the one with the larger `device_sequence`.
  *
  * @see RFC 6749 §5.1; draft-ietf-oauth-refresh-token-expiration
  */
@@ -178,7 +183,7 @@ function tokenResponse(
     device_id: session.deviceId,
     device_sequence: session.deviceSequence,
   });
-  // A JWT needs no escapes, and is most of the answer.
+  // A JWT needs no JSON escapes and is most of the response, so it skips the serializer.
   const body = `{"access_token":"${accessToken}",${members.slice(1)}`;
   if (refreshToken === null || !isCookie) return jsonText(200, body);
   const cookie = storeCookie(cookieNameOf(session.sid, issuer), refreshToken, authorizationExpiresIn);
@@ -190,7 +195,7 @@ function secondsUntil(atMs: number, { nowMs }: SessionRecord): number {
 }
 
 /**
- * Chooses the audience and the signing key. Both can fail, so this comes before the row of a session is looked at.
+ * Chooses the audience and the signing key. Both can fail, so this runs before the session's row is read.
  *
  * @throws OAuthError `invalid_target`; HoldfastError `unavailable`
  * @see RFC 8707 §2.2
@@ -211,7 +216,7 @@ function readScope(parameters: Parameters): readonly string[] | null {
   return scope;
 }
 
-/** @throws OAuthError `invalid_request` when the parameter is there and no UUID */
+/** @throws OAuthError `invalid_request` if the parameter is present and not a UUID */
 export function readSid(parameters: Parameters, name: string): string | null {
   const parameter = parameters.get(name)?.toLowerCase();
   if (parameter === undefined) return null;
