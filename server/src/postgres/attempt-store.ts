@@ -6,18 +6,20 @@ type BucketRow = {
   readonly blocked_ms: number;
 };
 
-/** Reads and writes nothing: a blocked attempt must not make a row for each name that is tried. */
+/** Reads without writing: a blocked attempt must not create a row for each username that is tried. */
 const BLOCKED = `
   SELECT coalesce(max(extract(epoch FROM blocked_until - clock_timestamp()) * 1000), 0)::float8 AS blocked_ms
   FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[])`;
 
-/** Deletes the rows of an attempt that was blocked while it waited for the lock. A bucket at level 0 means the same as none. */
+/**
+ * Deletes the rows of an attempt that was blocked while it waited for the lock. A bucket at level 0 equals no bucket.
+ */
 const CLEAN = 'DELETE FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[]) AND level = 0';
 
-/** The clock, not the transaction's start: an attempt that waited for a row has to see the time that passed. */
+/** The clock, not the transaction's start: an attempt that waited for a row must see the time that passed. */
 const CLOCK = 'clock_timestamp()';
 
-/** Makes the rows that are missing and locks all of them, in one order on every node. */
+/** Creates missing rows and locks all of them, in the same order on every node. */
 const LOCK = `
   INSERT INTO holdfast.password_attempts AS a (bucket_key, level, updated_at, blocked_until, expires_at)
   SELECT k, 0, ${CLOCK}, ${CLOCK}, ${CLOCK} FROM unnest($1::bytea[]) AS k ORDER BY k
@@ -25,9 +27,10 @@ const LOCK = `
   RETURNING a.bucket_key, (extract(epoch FROM a.blocked_until - ${CLOCK}) * 1000)::float8 AS blocked_ms`;
 
 /**
- * Rounded, because a bucket leaks all the time: three attempts within a minute are three and not a little less.
+ * Counts one attempt. Rounds the level, because a bucket leaks continuously: three attempts within a minute must count
+ * as three, not slightly less.
  *
- * $2 allowance and $3 leak of each, $4 first and $5 longest delay; all in seconds.
+ * $2 allowance and $3 leak of each bucket, $4 first and $5 longest delay; all delays and leaks in seconds.
  */
 const COUNT = `
   UPDATE holdfast.password_attempts AS a
@@ -42,7 +45,7 @@ const COUNT = `
   ) AS n
   WHERE a.bucket_key = c.bucket_key`;
 
-/** Buckets, locked in the order in which {@link LOCK} locks them. */
+/** Locks buckets in the order of {@link LOCK}. */
 const LOCKED = `
   WITH locked AS MATERIALIZED (
     SELECT bucket_key FROM holdfast.password_attempts WHERE bucket_key = ANY ($1::bytea[]) ORDER BY bucket_key FOR UPDATE
@@ -58,8 +61,9 @@ const EMPTY = `${LOCKED}
 const IS_FAMILIAR = 'SELECT 1 FROM holdfast.familiar_networks WHERE network_key = $1 AND expires_at > now()';
 
 /**
- * $3 seconds. Put off for a day at most, so that not every sign-in writes. Returns a row if it wrote: is the account now over its
- * $4 networks? Sign-ins that count at once may miss each other; the account's next new network deletes what they left over.
+ * Remembers a network. $3 seconds; renews at most once a day, so that not every sign-in writes. Returns a row only if
+ * it wrote, which tells if the account now exceeds its $4 networks. Concurrent sign-ins may miss each other's count;
+ * the account's next new network deletes the surplus.
  */
 const REMEMBER = `
   INSERT INTO holdfast.familiar_networks AS f (network_key, account_key, expires_at)
@@ -70,7 +74,9 @@ const REMEMBER = `
     SELECT count(*) FROM holdfast.familiar_networks AS o WHERE o.account_key = $2 AND o.network_key <> $1
   ) >= $4 AS is_over_limit`;
 
-/** All but the newest $2 networks of an account. A row that is locked is being deleted or renewed, and is not waited for. */
+/**
+ * Deletes all but the newest $2 networks of an account. Skips a locked row: another transaction deletes or renews it.
+ */
 const FORGET_OLDEST = `
   WITH surplus AS MATERIALIZED (
     SELECT network_key FROM holdfast.familiar_networks WHERE network_key = ANY (ARRAY(
@@ -80,7 +86,7 @@ const FORGET_OLDEST = `
   )
   DELETE FROM holdfast.familiar_networks WHERE network_key IN (SELECT network_key FROM surplus)`;
 
-/** Counted attempts at passwords in PostgreSQL, so that they hold whichever node is asked. */
+/** Counts password attempts in PostgreSQL, so that the limits hold across nodes. */
 export function createAttemptStore({ durable }: Connections): AttemptStore {
   return {
     take: async (buckets, { firstDelaySeconds, maximumDelaySeconds }) => {

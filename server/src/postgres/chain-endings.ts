@@ -17,8 +17,8 @@ type EndedRow = {
 };
 
 /**
- * Runs a statement that ends sessions, and records what it ended: the audit log and the webhooks have the end of a session
- * exactly when it has ended.
+ * Runs a statement that ends sessions, and records the ends in the same transaction. The audit log and the outbox then
+ * have the end of a session exactly when the session has ended.
  */
 export async function endSessions(
   client: PoolClient,
@@ -38,12 +38,12 @@ export async function endSessions(
   return ended;
 }
 
-/** The first byte of the id: how rows spread over partitions and shards. */
+/** Reads the bucket: the first byte of the id, which spreads rows over partitions and shards. */
 export function bucketOfId(id: string): number {
   return Number.parseInt(id.slice(0, 2), 16);
 }
 
-/** A session's place, which never changes. */
+/** The columns of a session that never change. */
 type MemberRow = {
   readonly id: string;
   readonly user_id: string;
@@ -51,7 +51,7 @@ type MemberRow = {
   readonly device_sequence: number;
 };
 
-/** A transaction that holds the subject's lock and ends sessions of a chain. */
+/** A transaction that holds the subject's lock and changes sessions of a chain. */
 type Scope = {
   readonly client: PoolClient;
   readonly subject: LockedSubject;
@@ -60,7 +60,7 @@ type Scope = {
 
 type ChainEndings = Pick<SessionStore, 'endPredecessors' | 'revoke' | 'signOut' | 'endChain' | 'label'>;
 
-/** Ends sessions one by one and by chain, and names a chain, each in one durable transaction. */
+/** Ends sessions one by one and by chain, and labels chains, each in one durable transaction. */
 export function createChainEndings(
   { durable }: Connections,
   bucketOf: BucketOf,

@@ -15,7 +15,10 @@ type CodeRow = {
   readonly session_id: string | null;
 };
 
-/** A sign-out that this statement does not see yet voids the code: it takes the number as it is now. */
+/**
+ * Stores a code with the subject's sequence as this statement sees it. A sign-out that commits later thus voids the
+ * code.
+ */
 const INSERT = `
   INSERT INTO holdfast.authorization_codes
     (code_hash, client_id, user_id, scope, code_challenge, amr, acr, dpop_jkt, sign_in_epoch, auth_time, expires_at,

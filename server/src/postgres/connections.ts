@@ -3,13 +3,13 @@ import { HoldfastError } from '../kernel/errors.ts';
 import type { Policy } from '../kernel/policy.ts';
 import { RowFault } from '../storage/store.ts';
 
-/** The ways to the database; {@link Store} says what goes which way. */
+/** The connection pools; {@link Store} says which statements use which. */
 export type Connections = {
   /** Commits asynchronously, gives up early on locked rows, and only ever walks the primary key. */
   readonly rotations: Pool;
-  /** Commits when the disk, and every synchronous replica, has it. */
+  /** A commit returns once the disk and every synchronous replica have it. */
   readonly durable: Pool;
-  /** One connection that only asks whether the database is there, so that no amount of work makes a node look broken. */
+  /** One connection for readiness probes, so that a busy pool does not make a node look broken. */
   readonly probe: Pool;
 };
 
@@ -19,9 +19,9 @@ type ConnectionPolicy = Pick<
 >;
 
 /**
- * Opens both pools. Nothing connects before the first statement.
+ * Opens the pools. Each connects with its first statement.
  *
- * @param onIdleError told about connections that broke while nobody used them; the pool has dropped them already
+ * @param onIdleError called for connections that broke while idle; the pool has already dropped them
  */
 export function openConnections(
   databaseUrl: string,
@@ -38,11 +38,11 @@ export function openConnections(
       max,
       connectionTimeoutMillis: policy.connectTimeoutMs,
       statement_timeout: policy.statementTimeoutMs,
-      // The server's own time-out comes first; this one is for a network that swallows packets.
+      // The server's own timeout comes first; this one covers a network that drops packets.
       query_timeout: policy.statementTimeoutMs + 1_000,
       keepAlive: true,
     });
-    // While the pool closes, the server may well close first.
+    // While the pool closes, the server may close its side first.
     pool.on('error', (error) => {
       if (!pool.ending) onIdleError(error);
     });
@@ -52,18 +52,18 @@ export function openConnections(
     rotations: open('rotations', policy.rotationConnections, {
       synchronous_commit: 'off',
       lock_timeout: policy.lockTimeoutMs,
-      // Row by row through the primary key, in the order of the batch, whatever the planner thinks of the statistics: of all
-      // scans only the bitmap scan is left, the one that cannot walk an index without a condition on it.
+      // Force a bitmap scan on the primary key, in the order of the batch, whatever the statistics say. It is the only
+      // scan that cannot walk an index without a condition on it.
       enable_hashjoin: 'off',
       enable_mergejoin: 'off',
       enable_seqscan: 'off',
       enable_indexscan: 'off',
       enable_indexonlyscan: 'off',
       enable_bitmapscan: 'on',
-      // For few rows PostgreSQL would plan the statement anew each time, which takes nearly as long as to execute it.
+      // For few rows PostgreSQL would plan the statement each time, which takes nearly as long as executing it.
       plan_cache_mode: 'force_generic_plan',
     }),
-    // Without synchronous replicas this is a plain local flush.
+    // Without synchronous replicas this is a local flush.
     durable: open('durable', policy.durableConnections, { synchronous_commit: 'remote_apply' }),
     probe: open('probe', 1, {}),
   };
@@ -74,12 +74,12 @@ export async function closeConnections({ rotations, durable, probe }: Connection
 }
 
 /**
- * For a transaction that holds the subject's lock, or whose request can be answered without it: it waits no longer than this for a
- * row that another transaction holds.
+ * Limits the wait for a row that another transaction holds. For transactions that hold the subject's lock, and for
+ * those whose request can be answered without them.
  */
 export const LIMIT_WAITS = "SET LOCAL lock_timeout = '500ms'";
 
-/** Adds settings to the `options` of a connection URL, keeping those that are there. */
+/** Adds settings to the `options` of a connection URL and keeps the existing ones. */
 function withSettings(databaseUrl: string, settings: Readonly<Record<string, string | number>>): string {
   if (!URL.canParse(databaseUrl))
     throw new TypeError('options.databaseUrl is a URL: postgres://user:password@host/name');
@@ -92,29 +92,29 @@ function withSettings(databaseUrl: string, settings: Readonly<Record<string, str
 /**
  * Runs one statement in a transaction of its own.
  *
- * @throws what {@link translateFault} makes of it
+ * @throws the errors of {@link translateFault}
  */
 export async function run<Row extends QueryResultRow>(pool: Pool, statement: QueryConfig): Promise<readonly Row[]> {
   return withClient(pool, async (client) => (await client.query<Row>(statement)).rows);
 }
 
-/** So many times as long as one statement may a transaction take, whatever the number of its statements. */
+/** Limit of a transaction's duration in statement timeouts, regardless of its number of statements. */
 const TRANSACTION_STATEMENTS = 6;
 
 /**
- * After how long at most a transaction is over, in milliseconds: it is committed before, or not at all. Whatever happened at its
- * `now()` is visible so much later.
+ * The maximum duration of a transaction in milliseconds. Each transaction commits within it or not at all, so its
+ * changes are visible at most so long after its `now()`.
  */
 export function longestTransactionMs({ statementTimeoutMs }: Pick<Policy, 'statementTimeoutMs'>): number {
-  // The last statement is the commit, which begins in time and takes as long as any.
+  // The last statement is the commit. It starts in time and takes at most one statement timeout.
   return (TRANSACTION_STATEMENTS + 1) * statementTimeoutMs;
 }
 
 /**
- * Runs several statements in one transaction; what `work` throws rolls it back. A transaction that takes longer than
+ * Runs several statements in one transaction. An error from `work` rolls it back. A transaction that takes longer than
  * {@link longestTransactionMs} is not committed.
  *
- * @throws what {@link translateFault} makes of it
+ * @throws the errors of {@link translateFault}
  */
 export async function transact<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
   return withClient(pool, async (client) => {
@@ -141,7 +141,7 @@ async function withClient<Result>(pool: Pool, work: (client: PoolClient) => Prom
   } catch (error) {
     throw translateFault(error);
   }
-  // A connection that breaks rejects the statement under way; without a listener it would end the process as well.
+  // A connection that breaks rejects the statement under way. Without a listener it would also end the process.
   client.on('error', ignore);
   let isBroken = false;
   try {
@@ -157,19 +157,19 @@ async function withClient<Result>(pool: Pool, work: (client: PoolClient) => Prom
 
 function ignore(): void {}
 
-/** Whether the server refused a statement and the connection itself is sound. */
+/** True if the server refused a statement and the connection is sound. */
 function isStatementError(error: unknown): error is DatabaseError {
   return error instanceof DatabaseError && error.severity === 'ERROR';
 }
 
 /** SQLSTATE: serialization failure, deadlock, lock not available. */
 const ROW_FAULTS: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
-/** SQLSTATE classes that mean a mistake in this program: data, constraint, syntax or access rule. */
+/** SQLSTATE classes of mistakes in this program: data, constraint, syntax or access rule. */
 const MISTAKES: ReadonlySet<string> = new Set(['22', '23', '42']);
 
 /**
- * Sorts what the driver throws: {@link RowFault} when one row is to blame; the error itself when this program is; otherwise
- * `unavailable`, because whatever keeps a healthy database from answering may pass, and may have happened after a commit.
+ * Classifies a driver's error: {@link RowFault} for a row fault; the error itself for a mistake in this program;
+ * otherwise `unavailable`, because the cause may pass, and may have come after a commit.
  */
 function translateFault(error: unknown): unknown {
   const sqlState = sqlStateOf(error);
@@ -179,7 +179,7 @@ function translateFault(error: unknown): unknown {
   return new HoldfastError('unavailable', 'the database did not answer, or its answer is in doubt', { cause: error });
 }
 
-/** PostgreSQL's code for an error, looking through the errors that wrap it; null when PostgreSQL did not speak. */
+/** PostgreSQL's code for an error or its causes; null if PostgreSQL reported no error. */
 export function sqlStateOf(error: unknown): string | null {
   if (error instanceof DatabaseError) return error.code ?? null;
   return error instanceof Error && error.cause !== undefined ? sqlStateOf(error.cause) : null;

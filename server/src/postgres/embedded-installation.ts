@@ -9,7 +9,7 @@ import { HoldfastError } from '../kernel/errors.ts';
 
 const run = promisify(execFile);
 
-/** The account that PostgreSQL runs as when we are root. */
+/** The account that PostgreSQL runs as if we are root. */
 export type Account = {
   readonly uid: number;
   readonly gid: number;
@@ -26,9 +26,9 @@ export type Installation = {
 const ACCOUNT = 'postgres';
 
 /**
- * Finds PostgreSQL's programs, mends what the package manager left undone, and finds the account to run them as.
+ * Finds PostgreSQL's programs, completes the package's installation, and finds the account to run them as.
  *
- * @throws HoldfastError `postgres_failed` that names the mend
+ * @throws HoldfastError `postgres_failed` that names the fix
  */
 export async function findInstallation(): Promise<Installation> {
   const packageDirectory = locatePackage();
@@ -54,7 +54,7 @@ function locatePackage(): string {
   }
 }
 
-/** The package makes its symbolic links in an install script, which npm may not have run. */
+/** Creates the package's symbolic links. Its install script does so too, but npm may not have run it. */
 async function createSymlinks(packageDirectory: string): Promise<void> {
   const list = await readFile(join(packageDirectory, 'native/pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as readonly { source: string; target: string }[]) {
@@ -102,12 +102,12 @@ async function findAccount(): Promise<Account | null> {
   }
 }
 
-/** Where a cluster lives whose own folder is closed to PostgreSQL's account, as everything below /root usually is. */
+/** Holds clusters whose own folder is closed to PostgreSQL's account, as everything below /root usually is. */
 const SYSTEM_DIRECTORY = '/var/lib/holdfast';
 
 /**
- * Finds a home for the cluster, and programs to run it, that PostgreSQL's account can reach: the data directory and the
- * installed package where possible; otherwise, as root, places below /var/lib/holdfast.
+ * Finds a home for the cluster, and programs to run it, that PostgreSQL's account can reach. Uses the data directory
+ * and the installed package if possible; otherwise, as root, places below /var/lib/holdfast.
  */
 export async function place(
   dataDirectory: string,
@@ -116,7 +116,7 @@ export async function place(
 ): Promise<{ readonly installation: Installation; readonly home: string }> {
   const { account, directory } = installation;
   if (account === null) return { installation, home: dataDirectory };
-  // The account has to pass through; only root can look inside.
+  // The account must pass through the folder; only root can list it.
   await chmod(dataDirectory, 0o711);
   const reachable = (await canReach(join(directory, 'bin/postgres'), account))
     ? installation
@@ -127,7 +127,7 @@ export async function place(
   return { installation: reachable, home };
 }
 
-/** Whether an account may pass every folder on the way and execute (or enter) what is at its end. */
+/** True if the account may enter every folder of the path, and execute or enter its last part. */
 async function canReach(path: string, account: Account): Promise<boolean> {
   const { uid, gid, mode } = await stat(path);
   const execute = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
@@ -156,8 +156,8 @@ async function copyPrograms({ directory, version }: Installation): Promise<strin
 }
 
 /**
- * A home elsewhere, tied to the data directory by a mark on both sides: whoever removes the data directory to start afresh
- * gets a fresh cluster.
+ * Places the home elsewhere and ties it to the data directory by a mark in both. If a user removes the data directory
+ * to start afresh, the cluster is fresh as well.
  */
 async function relocate(dataDirectory: string): Promise<string> {
   const home = join(SYSTEM_DIRECTORY, createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16));
@@ -176,7 +176,9 @@ async function relocate(dataDirectory: string): Promise<string> {
   return home;
 }
 
-/** Removes homes whose data directory was a temporary folder and is gone. Any other may be on a disk that is away. */
+/**
+ * Removes homes whose data directory was a temporary folder and is gone. Other directories may be on an unmounted disk.
+ */
 async function sweepTemporaryHomes(): Promise<void> {
   for (const name of await readdir(SYSTEM_DIRECTORY).catch(() => [])) {
     const home = join(SYSTEM_DIRECTORY, name);

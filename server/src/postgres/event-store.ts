@@ -3,10 +3,10 @@ import { isSid } from '../kernel/ids.ts';
 import type { EventStore, StoredEvent, Subscriber } from '../storage/event-store.ts';
 import { run, transact, type Connections } from './connections.ts';
 
-/** Records events, and what the webhooks have to deliver of them, in a transaction of the caller's. */
+/** Records events and their webhook deliveries in the caller's transaction. */
 export type RecordEvents = (client: PoolClient, events: readonly StoredEvent[]) => Promise<void>;
 
-/** @param subscribers who gets a row in the outbox for each event that it wants */
+/** @param subscribers endpoints that get an outbox row for each event that they want */
 export function createEventRecorder(subscribers: readonly Subscriber[]): RecordEvents {
   return async (client, events) => {
     if (events.length === 0) return;
@@ -20,7 +20,7 @@ export function createEventRecorder(subscribers: readonly Subscriber[]): RecordE
       values: columnsOf(events),
     });
     const deliveries = subscribers.flatMap(({ id: endpoint, isWanted }) =>
-      // A subscriber of a kind also gets the sum of the events that were not kept one by one.
+      // A subscriber of an event type also gets the summary of events that were counted instead of stored.
       events
         .filter((event) => isWanted(event.type) || (event.type === 'events.counted' && isWanted(event.counted)))
         .map(({ id }) => ({ id, endpoint })),
@@ -49,7 +49,7 @@ function columnsOf(events: readonly StoredEvent[]): unknown[] {
   ];
 }
 
-/** What kinds of events have in common, they have under one name. */
+/** Reads a column that events of several types share. */
 function readText(event: object, name: 'sub' | 'sid' | 'clientId' | 'address'): string | null {
   const value = (event as Readonly<Record<string, unknown>>)[name];
   return typeof value === 'string' ? value : null;
@@ -95,7 +95,7 @@ export function createEventStore({ durable }: Connections, recordEvents: RecordE
   };
 }
 
-/** Events that one statement deletes at most, and statements in one round. */
+/** Maximum number of events that one statement deletes; maximum number of statements in one round. */
 const SLICE = 5_000;
 const MAX_SLICES = 20;
 

@@ -33,7 +33,7 @@ type CodeRow = {
   readonly is_live: boolean;
 };
 
-/** A session that an exchange names or brings a copy of, of the same user and client. */
+/** A session of the same user and client that an exchange names or brings a refresh token of. */
 type KinRow = {
   readonly id: string;
   readonly device_id: string;
@@ -51,7 +51,7 @@ type Scope = {
   readonly session: NewSession;
 } & ExchangeParts;
 
-/** The chain that a new session is put into. */
+/** The chain of the new session. */
 type Chain = {
   readonly deviceId: string;
   readonly label: string | null;
@@ -59,7 +59,7 @@ type Chain = {
   readonly kin: readonly KinRow[];
 };
 
-/** One sign-in ends so many chains at most, should a limit have been lowered. */
+/** Maximum number of chains that one sign-in ends, for the case that a limit was lowered. */
 const MAX_EVICTED_CHAINS = 100;
 
 const FIND_CODE = `
@@ -67,7 +67,7 @@ const FIND_CODE = `
   FROM holdfast.authorization_codes WHERE code_hash = $1`;
 const CONSUME = 'UPDATE holdfast.authorization_codes SET session_id = $2 WHERE code_hash = $1';
 
-/** Consumes a code and creates its session, within a transaction. What is not exchanged has changed nothing. */
+/** Exchanges a code for a new session, within a transaction. Changes nothing if the exchange is refused. */
 export async function exchange(parts: ExchangeParts, codeHash: Buffer, session: NewSession): Promise<ExchangeResult> {
   const { client, policy, bucketOf } = parts;
   const find = async (text: string): Promise<CodeRow | undefined> =>
@@ -92,15 +92,18 @@ export async function exchange(parts: ExchangeParts, codeHash: Buffer, session: 
   if (beyond > 0)
     return { kind: 'delayed', sub, retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
   const living = await listChain(scope, chain);
-  // A chain whose sessions are over is one chain more when it comes back to life.
+  // A chain without live sessions counts as a new chain when it becomes live again.
   const evicted = living.length === 0 ? await chooseEvicted(scope) : [];
   if (evicted === null || isBrowserFull(scope, chain)) return { kind: 'too_many_sessions' };
-  // The device's name is that of its live sessions: those that are over may never have had it.
+  // Use the device label of the live sessions, because ended ones may never have had it.
   const label = living.length === 0 ? chain.label : (living[0]?.device_label ?? null);
   return create(scope, { ...chain, label }, evicted, codeHash);
 }
 
-/** The named session's chain, if the exchange proves that it comes from that device; else its secret's; else a new one. */
+/**
+ * Finds the named session's chain if the exchange proves that device; else the chain of the secret; else makes a new
+ * one.
+ */
 async function findChain(scope: Scope): Promise<Chain> {
   const { client, code, subject, session } = scope;
   const { bucket, sub } = subject;
@@ -138,7 +141,7 @@ async function findKin({ client, code, subject }: Scope, ids: readonly string[])
   return (await client.query<KinRow>(statements.FIND_KIN, values)).rows;
 }
 
-/** The live sessions of a chain, those first that are ended first. */
+/** Lists the live sessions of a chain, in the order in which they are ended. */
 async function listChain(
   { client, subject }: Scope,
   { deviceId }: Chain,
@@ -147,7 +150,7 @@ async function listChain(
   return (await client.query<Pick<KinRow, 'id' | 'device_label'>>(statements.LIST_CHAIN, values)).rows;
 }
 
-/** @returns chains to end, so that there is room for one more; null when the sign-in is refused */
+/** @returns chains to end, so that there is room for one more; null if the sign-in is refused */
 async function chooseEvicted({ client, code, subject, policy }: Scope): Promise<readonly string[] | null> {
   const values = [subject.bucket, subject.sub, code.acr, policy.maxDeviceChainsPerUser, MAX_EVICTED_CHAINS];
   const { rows } = await client.query<{ excess: number; evicted: string[] }>(statements.CHOOSE_EVICTED, values);
@@ -204,7 +207,9 @@ function end(
   return endSessions(client, { text, values }, { reason, address: session.address }, recordEvents);
 }
 
-/** An exchange that names a live session and brings that session's own copy is its first use. */
+/**
+ * Notes the first use of the named session: an exchange that names a live session and brings its refresh token uses it.
+ */
 async function noteFirstUse(scope: Scope, { named, kin }: Chain): Promise<readonly SessionRevoked[]> {
   if (named === null || !named.is_live || !kin.includes(named)) return [];
   const { client, subject } = scope;
@@ -213,7 +218,10 @@ async function noteFirstUse(scope: Scope, { named, kin }: Chain): Promise<readon
   return end(scope, 'replaced', statements.END_SMALLER, named.device_id, named.device_sequence);
 }
 
-/** Sessions beyond those that a chain, or a browser with cookies of several chains, may have; never the named one. */
+/**
+ * Chooses the sessions beyond the limit of a chain, or of a browser with cookies of several chains. Never chooses the
+ * named session.
+ */
 async function chooseOverflow(scope: Scope, chain: Chain): Promise<readonly string[]> {
   const { maxSessionsPerDeviceChain: most } = scope.policy;
   const alive = (await listChain(scope, chain)).map(({ id }) => id);
@@ -237,19 +245,19 @@ async function chooseOverflow(scope: Scope, chain: Chain): Promise<readonly stri
   return [...new Set([...ofChain, ...ofBrowser.filter(isSpare)])];
 }
 
-/** A session of another device, of a higher `acr` than the sign-in: a sign-in never ends one. */
+/** True for a session of another device with a higher `acr` than the sign-in. A sign-in never ends such a session. */
 function isStrongerDevice(row: KinRow, { code }: Scope, { deviceId }: Chain): boolean {
   return row.device_id !== deviceId && compareAcr(row, code) > 0;
 }
 
-/** So many live sessions of other devices with a higher `acr` does the browser bring that there is no room for one more. */
+/** True if the browser's live sessions of other devices with a higher `acr` leave no room for one more. */
 function isBrowserFull(scope: Scope, chain: Chain): boolean {
   const stronger = chain.kin.filter((row) => row.is_live && isStrongerDevice(row, scope, chain));
   const kept = stronger.length + (chain.named?.is_live ? 1 : 0);
   return kept >= scope.policy.maxSessionsPerDeviceChain;
 }
 
-/** Byte by byte, as the database compares them. */
+/** Compares byte by byte, as the database does. */
 function compareAcr(a: Pick<KinRow, 'acr'>, b: Pick<KinRow, 'acr'>): number {
   return a.acr === b.acr ? 0 : a.acr < b.acr ? -1 : 1;
 }

@@ -2,16 +2,17 @@ import type { Pool } from 'pg';
 import { run } from './connections.ts';
 
 /**
- * How much of the past one statement deletes at most, so that a long backlog neither runs into the statement's time limit nor
- * holds many rows. At 10^8 sessions of 30 days this is 35 000 rows.
+ * Expiry span that one statement deletes at most, so that a backlog exceeds no statement timeout and holds few rows.
+ * With 10^8 sessions of 30 days this is 35 000 rows.
  */
 const SLICE = "interval '15 minutes'";
-/** Statements in one round: enough to catch up an hour's backlog a minute. */
+/** Statements per table in one round: a round can catch up one hour of backlog. */
 const MAX_SLICES = 4;
 
 /**
- * Tables with their own expiry and their primary keys. What strangers fill goes as soon as it has expired: nobody asks for it
- * again. Sessions come last: an engine that distributes them may refuse the statement, and the other rows go all the same.
+ * Tables with an expiry and their primary keys. Rows that unauthenticated requests create are deleted as soon as they
+ * expire, because nothing reads them again. Sessions come last: a distributed engine may refuse that statement, and the
+ * other rows are then already deleted.
  */
 const TABLES: readonly { readonly table: string; readonly key: string; readonly isRetained: boolean }[] = [
   { table: 'authorization_codes', key: 'code_hash', isRetained: true },
@@ -22,10 +23,10 @@ const TABLES: readonly { readonly table: string; readonly key: string; readonly 
 ];
 
 /**
- * Deletes rows that expired longer than the retention ago, or at all where nothing is retained. A row's absolute lifetime never
- * moves, so nothing that is deleted could ever be refreshed. Rows are locked in the order of their keys, as everywhere, and those
- * that another transaction holds are left to a later round: nodes that do this at once neither wait for each other nor for a user.
- * Rows are found again by their primary key: a `ctid` names a row of each partition.
+ * Deletes rows after their expiry and the retention time, if the table has one. A row's absolute lifetime never moves,
+ * so no deleted session could be refreshed. Locks rows in the order of their keys, as everywhere, and skips locked rows
+ * until a later round, so that concurrent nodes wait neither for each other nor for a user. Finds the rows again by
+ * primary key, because a `ctid` is unique only within a partition.
  *
  * @throws HoldfastError `unavailable`; the rest stays for the next round
  */

@@ -24,7 +24,7 @@ type SliceRow = {
   readonly device_sequence: number;
 };
 
-/** How long a node that goes on with an intent keeps others from it; a node that dies leaves it to them. */
+/** How long a node's claim on an intent excludes other nodes. If the node dies, another takes over after this. */
 const CLAIM = "interval '15 seconds'";
 
 const INSERT = `
@@ -44,7 +44,10 @@ const CLAIM_DUE = `
     ORDER BY claimed_until LIMIT 1 FOR UPDATE SKIP LOCKED
   ) RETURNING id`;
 
-/** Writes the intent to end sessions, in the transaction that moved the subject's epoch. @returns its id; null when none ends */
+/**
+ * Records the intent to end sessions, in the transaction that moved the subject's epoch. @returns its id; null if none
+ * ends
+ */
 export async function intendEndings(
   client: PoolClient,
   { bucket, sub, epoch, lastSequence }: LockedSubject,
@@ -57,7 +60,7 @@ export async function intendEndings(
   return id;
 }
 
-/** Endings of many sessions in PostgreSQL. */
+/** Ends many sessions in PostgreSQL. */
 export function createMassEndingStore(
   { durable }: Connections,
   bucketOf: BucketOf,
@@ -71,9 +74,9 @@ export function createMassEndingStore(
         const found = (await client.query<IntentRow>(FIND, key)).rows[0];
         if (found === undefined) return { ended: [], isComplete: true };
         const subject = await lockSubject(client, bucketOf, found.user_id);
-        // A session row that another transaction holds must not keep the user's other requests waiting for the subject.
+        // A locked session row must not keep the user's other requests waiting for the subject.
         await client.query(LIMIT_WAITS);
-        // Another node may have gone on with it meanwhile.
+        // Another node may have advanced the intent meanwhile.
         const row = (await client.query<IntentRow>(`${FIND} FOR UPDATE`, key)).rows[0];
         if (row === undefined) return { ended: [], isComplete: true };
         return endSlice(client, { key, row, subject, limit }, recordEvents);

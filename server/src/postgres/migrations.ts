@@ -16,7 +16,7 @@ type Migration = {
   readonly sql: string;
 };
 
-/** By rising version; a migration that was released never changes. */
+/** In order of version. Never change a released migration. */
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'initial', sql: INITIAL },
   { version: 2, name: 'bound codes', sql: BOUND_CODES },
@@ -29,15 +29,16 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 9, name: 'familiar networks by account', sql: FAMILIAR_NETWORKS_BY_ACCOUNT },
 ];
 
-/** Any constant will do, as long as nobody else's advisory lock on this database has the same. */
+/** An arbitrary key; no other advisory lock on this database may use it. */
 const MIGRATION_LOCK = 0x48_4f_4c_44;
-/** How long a node waits for another one's migration. */
+/** Milliseconds that a node waits for another node's migration. */
 const LOCK_TIMEOUT_MS = 60_000;
 
 /**
- * Brings the schema `holdfast` up to date, in one transaction, under a lock: several nodes may start at once.
+ * Migrates the schema `holdfast` to this release in one transaction, under a lock, because several nodes may start at
+ * once.
  *
- * @throws HoldfastError `schema_too_new` when a newer release has migrated this database; `unavailable`
+ * @throws HoldfastError `schema_too_new` if a newer release has migrated this database; `unavailable`
  */
 export async function migrate(databaseUrl: string, connectTimeoutMs: number): Promise<void> {
   const client = new Client({
@@ -45,7 +46,7 @@ export async function migrate(databaseUrl: string, connectTimeoutMs: number): Pr
     application_name: 'holdfast migrations',
     connectionTimeoutMillis: connectTimeoutMs,
   });
-  // A break while no statement is under way rejects the next one.
+  // A connection that breaks between statements rejects the next one.
   client.on('error', () => {});
   try {
     await client.connect();
@@ -58,7 +59,7 @@ export async function migrate(databaseUrl: string, connectTimeoutMs: number): Pr
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError('unavailable', 'the database could not be reached or migrated', { cause: error });
   } finally {
-    // Ends an open transaction as well.
+    // Ending the connection also rolls back an open transaction.
     await client.end();
   }
 }

@@ -19,7 +19,7 @@ type PasskeyRow = {
   readonly last_used_at_ms: number | null;
 };
 
-/** What a {@link PasskeyRow} holds; `p` is the passkey. A counter has 32 bits, which a double holds exactly. */
+/** The columns of a {@link PasskeyRow}; `p` is the passkey. A counter has 32 bits, which a double holds exactly. */
 const PASSKEY_COLUMNS = `
   p.credential_id, p.user_id, p.user_handle, p.rp_id, p.public_key, p.sign_count::float8 AS sign_count, p.transports, p.aaguid,
   p.is_backup_eligible, p.is_backed_up, p.name AS passkey_name,
@@ -47,7 +47,10 @@ const NOTE_USE = `
 const RENAME = `
   UPDATE holdfast.passkeys AS p SET name = $3 WHERE p.user_id = $1 AND p.credential_id = $2 RETURNING ${PASSKEY_COLUMNS}`;
 
-/** Of any number of these for one challenge, one inserts a row. What is expired inserts none, so old rows may be deleted. */
+/**
+ * Inserts one row per challenge, however often it runs. Inserts none for an expired challenge, so old rows may be
+ * deleted.
+ */
 const SPEND = `
   INSERT INTO holdfast.spent_challenges (challenge, expires_at)
   SELECT $1, to_timestamp($2) WHERE to_timestamp($2) > now()

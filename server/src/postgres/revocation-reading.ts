@@ -2,8 +2,8 @@ import type { ReadRevoked } from '../storage/revocation-reading.ts';
 import { run, type Connections } from './connections.ts';
 
 /**
- * `now()` is taken before the snapshot that the statement sees, and `clock_timestamp()` after it: what was committed before
- * the first is in the result, and what is in the result was committed before the second.
+ * Reads ended sessions. PostgreSQL takes `now()` before the statement's snapshot, and `clock_timestamp()` after it. The
+ * result has all commits before the first, and all its commits come before the second.
  */
 const READ_REVOKED = `
   SELECT (extract(epoch FROM now()) * 1000000)::float8 AS started_micros,

@@ -122,7 +122,7 @@ export function toListedSession(row: ListedRow): ListedSession {
   };
 }
 
-/** Space-delimited values, as RFC 6749 writes a scope; the empty string holds none. */
+/** Splits space-delimited values, as RFC 6749 writes a scope. The empty string holds none. */
 function splitValues(joined: string): readonly string[] {
   return joined === '' ? [] : joined.split(' ');
 }

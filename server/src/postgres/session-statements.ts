@@ -1,17 +1,21 @@
 /**
- * The statements of the session store. Rows are addressed by primary key `(bucket, id)`, and a rotation changes columns
- * without an index only, so PostgreSQL updates them in place (HOT).
+ * The statements of the session store. They address rows by primary key `(bucket, id)`. A rotation changes only columns
+ * without an index, so PostgreSQL updates them in place (HOT).
  *
- * Columns and clock are whole milliseconds (`timestamptz(3)`), so that the conditions here and `decide` see the same numbers.
+ * Columns and clock are whole milliseconds (`timestamptz(3)`), so that the conditions here and `decide` see the same
+ * numbers.
  */
 
 /** The database's clock. */
 export const NOW = 'now()::timestamptz(3)';
 
-/** Whole ones, which a double holds exactly. `extract` would reckon in `numeric`, which takes several times as long. */
+/**
+ * Whole milliseconds, which a double holds exactly. `extract` would compute in `numeric`, which is several times
+ * slower.
+ */
 const milliseconds = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
 
-/** What a `SessionRow` holds; `s` is the session. */
+/** The columns of a `SessionRow`; `s` is the session. */
 export const RECORD = `
   s.id, s.user_id, s.client_id, s.scope, s.amr, s.acr, s.generation, s.rotated_by, s.replays, s.revoked_reason,
   s.dpop_jkt, s.replaces, s.device_id, s.device_sequence, s.has_predecessors,
@@ -20,29 +24,29 @@ export const RECORD = `
   ${milliseconds('s.idle_expires_at')} AS idle_expires_at_ms, ${milliseconds('s.expires_at')} AS expires_at_ms,
   ${milliseconds(NOW)} AS now_ms`;
 
-/** The secret that a session's seed gives for a generation and a nonce; protocol section 1. */
+/** The secret that a session's seed yields for a generation and a nonce; protocol section 1. */
 const secretOf = (generation: string, nonce: string): string =>
   `substring(sha256(s.seed || int4send(${generation}) || ${nonce}) FROM 1 FOR 16)`;
 
 const slidIdleExpiry = (isUserActive: string, timeoutSeconds: string): string =>
   `CASE WHEN ${isUserActive} THEN least(${NOW} + make_interval(secs => ${timeoutSeconds}), s.expires_at) ELSE s.idle_expires_at END`;
 
-/** Row 1 of the decision, from the living side. */
+/** Negates row 1 of the decision. */
 export const IS_LIVE = `s.revoked_at IS NULL AND s.expires_at > ${NOW} AND s.idle_expires_at > ${NOW}`;
 
 /**
- * `s` is the session of the copy `c`. Arrays of one element, because a plain equality tells the planner about an order, and
- * where it believes in one row at most it then walks the whole index for the sake of that order.
+ * Joins the session `s` with the copy `c`. Uses arrays of one element, because a plain equality tells the planner about
+ * an order. If it expects one row at most, it then walks the whole index for that order.
  */
 const IS_SESSION_OF_COPY = 's.bucket = ANY (ARRAY[c.bucket]) AND s.id = ANY (ARRAY[c.id])';
 
 /**
- * Rows 1 to 4 of the decision as one condition: whatever does not match is read and decided. Each candidate is one element
- * of every array, and candidates come sorted by id.
+ * Rows 1 to 4 of the decision as one condition; unmatched candidates are read and decided. Each candidate is one
+ * element of every array, and candidates are sorted by id.
  *
- * All conditions but the key are inside one CASE on purpose: the planner can then neither use an index for them nor guess
- * that hardly any row fulfils them. On a young table without statistics it would otherwise walk all sessions and join them
- * with the batch, which took seconds.
+ * All conditions but the key are inside one CASE on purpose. The planner can then neither use an index for them nor
+ * guess that hardly any row fulfils them. On a young table without statistics it would otherwise walk all sessions and
+ * join them with the batch, which took seconds.
  *
  * $13 rotation interval in seconds.
  */
@@ -73,7 +77,7 @@ FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[])
   WITH ORDINALITY AS c (bucket, id, generation, nonce, secret, position)
 JOIN holdfast.sessions AS s ON ${IS_SESSION_OF_COPY}`;
 
-/** The row is still the one that was decided on. */
+/** True while the row is unchanged since the decision read it. */
 const IS_OBSERVED = 's.bucket = $1 AND s.id = $2 AND s.generation = $3 AND s.replays = $4 AND s.revoked_at IS NULL';
 
 /** $5 user active, $6 address, $7 user agent, $8 inactivity timeout in seconds. */
@@ -94,14 +98,14 @@ WHERE ${IS_OBSERVED} RETURNING ${RECORD}, ${secretOf('s.generation', '$9::bytea'
 export const SLIDE = `
 UPDATE holdfast.sessions AS s SET ${ACTIVITY} WHERE ${IS_OBSERVED} RETURNING ${RECORD}`;
 
-/** Whom the end of a session concerns. */
+/** The columns of an ended session. */
 export const ENDED = 's.id, s.user_id, s.client_id';
 
 export const END = `
 UPDATE holdfast.sessions AS s SET revoked_at = ${NOW}, revoked_reason = $5
 WHERE ${IS_OBSERVED} RETURNING ${ENDED}`;
 
-/** $3 the caller's session; $4 and $5 where the page before ended; $6 one row more than the page holds. */
+/** $3 the caller's session; $4 and $5 the end of the previous page; $6 page size plus one. */
 export const LIST_OF_USER = `
 WITH devices AS (
   SELECT DISTINCT ON (s.device_id) s.*, ${milliseconds('coalesce(s.last_used_at, s.created_at)')} AS last_used_at_ms
@@ -132,11 +136,11 @@ JOIN holdfast.sessions AS s ON s.bucket = c.bucket AND s.id = c.id
 WHERE ${IS_LIVE}`;
 
 /**
- * The seed is made here and nowhere else: two random UUIDs hold 244 random bits, from PostgreSQL's strong source, without an
- * extension. What the sign-in established comes from its authorization code, $8.
+ * Creates a session and, nowhere else, its seed: two random UUIDs hold 244 random bits from PostgreSQL's strong source,
+ * without an extension. The facts of the sign-in come from its authorization code, $8.
  *
- * $5 inactivity timeout, $6 absolute lifetime, both in seconds; $9 thumbprint of the key that the session is bound to; $10 to $15
- * its place in its chain.
+ * $5 inactivity timeout, $6 absolute lifetime, both in seconds; $9 thumbprint of the key that the session is bound to;
+ * $10 to $15 the session's place in its chain.
  */
 export const CREATE = `
 INSERT INTO holdfast.sessions AS s (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, delivered_at,

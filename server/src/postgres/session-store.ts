@@ -110,7 +110,7 @@ function lookups({ durable }: Connections, bucketOf: BucketOf): Lookups {
   };
 }
 
-/** The rotating statement for candidates that are sorted by id. */
+/** Builds the rotating statement. The candidates must be sorted by id. */
 export function rotation(candidates: readonly RotationCandidate[], policy: SessionPolicy): QueryConfig {
   return {
     name: 'rotate',
@@ -129,7 +129,7 @@ export function rotation(candidates: readonly RotationCandidate[], policy: Sessi
   };
 }
 
-/** The reading statement. */
+/** Builds the reading statement. */
 export function reading(copies: readonly CopyToVerify[]): QueryConfig {
   return { name: 'read', text: statements.READ, values: copyColumns(copies) };
 }

@@ -13,10 +13,10 @@ type SigningKeyRow = {
   readonly now_ms: number;
 };
 
-/** Any constant but the migrations' own. */
+/** An arbitrary key that differs from the migrations' lock. */
 const SIGNING_KEY_LOCK = 0x48_4f_4c_45;
 
-/** One row at least, so that an empty table tells the time as well. */
+/** Returns at least one row, so that an empty table also yields the time. */
 const LIST = `
   SELECT k.kid, k.algorithm, k.public_jwk, k.encrypted_private_key, k.secret_id,
     (extract(epoch FROM k.signs_from) * 1000)::float8 AS signs_from_ms,

@@ -16,9 +16,9 @@ import { createWebhookStore } from './webhook-store.ts';
 type StorePolicy = CodePolicy & Pick<Policy, 'rotationIntervalMs'>;
 
 /**
- * The store in PostgreSQL, once its schema is there; {@link Store} is its contract.
+ * Opens the store in PostgreSQL; the schema must exist. {@link Store} is its contract.
  *
- * @param subscribers who gets which events by webhook
+ * @param subscribers endpoints that receive events by webhook
  * @throws HoldfastError `unavailable`
  */
 export async function openStore(

@@ -3,10 +3,10 @@ import type { PoolClient } from 'pg';
 import type { SubjectStore } from '../storage/subject-store.ts';
 import { run, transact, type Connections } from './connections.ts';
 
-/** The bucket of a user's rows. */
+/** Computes the bucket of a user's rows. */
 export type BucketOf = (sub: string) => number;
 
-/** Reads the key that buckets follow from; a migration made it. */
+/** Reads the key that determines buckets. A migration created it. */
 export async function loadBuckets({ durable }: Connections): Promise<BucketOf> {
   const [row] = await run<{ readonly key: Buffer }>(durable, { text: 'SELECT key FROM holdfast.bucket_key' });
   if (row === undefined) throw new TypeError('the migration writes the bucket key');
@@ -19,7 +19,7 @@ export type LockedSubject = {
   readonly sub: string;
   readonly epoch: number;
   readonly lastSequence: number;
-  /** Completed sign-ins that the rate still counts. */
+  /** Completed sign-ins that still count towards the rate. */
   readonly signInLevel: number;
 };
 
@@ -31,7 +31,7 @@ type SubjectRow = {
 
 const NEW_HANDLE = 'sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))';
 const MAKE = `INSERT INTO holdfast.subjects (bucket, sub, user_handle) VALUES ($1, $2, ${NEW_HANDLE}) ON CONFLICT DO NOTHING`;
-/** $3: one sign-in leaks away in so many seconds. */
+/** $3: seconds in which one sign-in leaks away. */
 const LOCK = `
   SELECT epoch, last_sequence,
     greatest(0, sign_in_level - greatest(0, date_part('epoch', now() - sign_in_at)) / $3::float8) AS sign_in_level
@@ -43,7 +43,7 @@ const COUNT_SIGN_IN = `
   UPDATE holdfast.subjects SET last_sequence = last_sequence + 1, sign_in_level = $3, sign_in_at = now()
   WHERE bucket = $1 AND sub = $2 RETURNING last_sequence`;
 
-/** Locks the subject's row, which is made when it is not there. The first step of every transaction about a user. */
+/** Locks the subject's row and creates it if missing. The first step of every transaction about a user. */
 export async function lockSubject(
   client: PoolClient,
   bucketOf: BucketOf,

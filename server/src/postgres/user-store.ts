@@ -14,7 +14,10 @@ export type UserRow = {
   readonly sign_in_epoch: number;
 };
 
-/** The columns of a {@link UserRow}; `u` is the user. Credential and epoch are read by one statement, so that they fit together. */
+/**
+ * The columns of a {@link UserRow}; `u` is the user. One statement reads credential and epoch, so that they are
+ * consistent.
+ */
 export const USER_COLUMNS = `
   u.id, u.username, u.name, u.password_hash, u.disabled_at IS NOT NULL AS is_disabled,
   coalesce((SELECT s.epoch FROM holdfast.subjects AS s WHERE s.sub = u.id), 0) AS sign_in_epoch`;
@@ -22,7 +25,10 @@ export const USER_COLUMNS = `
 const INSERT = `
   INSERT INTO holdfast.users (id, username, username_key, name, password_hash) VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (username_key) DO NOTHING RETURNING id`;
-/** Two that take ways to sign in away at once cannot take the last two. The subject's lock comes first. */
+/**
+ * Serializes changes, so that two concurrent removals cannot take a user's last two credentials. Lock the subject
+ * first.
+ */
 export const LOCK_USER = 'SELECT 1 FROM holdfast.users WHERE id = $1 FOR NO KEY UPDATE';
 const COUNT_PASSKEYS = 'SELECT count(*)::int4 AS count FROM holdfast.passkeys WHERE user_id = $1';
 const SET_PASSWORD = 'UPDATE holdfast.users SET password_hash = $2 WHERE id = $1';
@@ -67,7 +73,7 @@ export function createUserStore({ durable }: Connections, bucketOf: BucketOf): U
   };
 }
 
-/** Makes a change with the end of the epoch and the intent to end sessions, in one transaction; or none of them. */
+/** Applies a change, moves the epoch and records the intent to end sessions, all in one transaction. */
 type Change = (
   sub: string,
   ending: Ending,

@@ -1,7 +1,9 @@
 import type { AbandonedDelivery, StoredEvent, WebhookStore } from '../storage/event-store.ts';
 import { run, type Connections } from './connections.ts';
 
-/** Several nodes take at once and none waits for another. What is taken is left alone until its lease is over. */
+/**
+ * Takes due deliveries. Concurrent nodes do not wait for each other. A taken delivery is skipped until its lease ends.
+ */
 const TAKE = `
   WITH due AS (
     SELECT event_id, endpoint FROM holdfast.webhook_deliveries
@@ -17,7 +19,7 @@ const TAKE = `
 
 const CONFIRM = 'DELETE FROM holdfast.webhook_deliveries WHERE event_id = $1 AND endpoint = $2';
 
-/** Only whoever took it last may say what becomes of it. */
+/** Only the node that took a delivery last may postpone or abandon it. */
 const IS_OURS = 'event_id = $1 AND endpoint = $2 AND attempts = $3';
 
 const POSTPONE = `
@@ -32,7 +34,7 @@ const LIST_ABANDONED = `
   FROM holdfast.webhook_deliveries AS d JOIN holdfast.events AS e ON e.id = d.event_id
   WHERE d.dead_at IS NOT NULL AND ($1::text IS NULL OR d.endpoint = $1) ORDER BY d.dead_at DESC LIMIT $2`;
 
-/** Locked in the order of their keys, as those that are deleted are. */
+/** Locks rows in the order of their keys, as deletions do. */
 const REVIVE = `
   WITH dead AS MATERIALIZED (
     SELECT event_id, endpoint FROM holdfast.webhook_deliveries WHERE endpoint = $1 AND dead_at IS NOT NULL
