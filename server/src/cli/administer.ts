@@ -10,7 +10,7 @@ import { findUser, type Lines } from './users.ts';
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} };
 
-/** Brings the database's schema up to date. */
+/** Migrates the database's schema to this release. */
 export async function runMigrations({ options }: Configuration): Promise<Lines> {
   await migrate(options.databaseUrl, resolvePolicy(options.policy).connectTimeoutMs);
   return [`The schema is at version ${MIGRATIONS.at(-1)?.version ?? 0}.`];
@@ -20,7 +20,7 @@ export async function listKeys(configuration: Configuration): Promise<Lines> {
   return withKeys(configuration, async ({ store }) => formatKeys(statusOf(await store.list())));
 }
 
-/** Publishes the next key now; with `isCompromised` replaces every key at once. */
+/** Publishes the next key now. With `isCompromised` replaces every key at once. */
 export async function rotateKeys(configuration: Configuration, isCompromised: boolean): Promise<Lines> {
   return withKeys(configuration, async (parts) => {
     const lines = formatKeys(await rotateSigningKeys(parts, { isCompromised }));
@@ -52,7 +52,7 @@ function formatKeys(keys: readonly SigningKeyStatus[]): Lines {
   );
 }
 
-/** Ends one session, or all of a user, who is named by `sub` or username. */
+/** Ends one session, or all sessions of a user given by `sub` or username. */
 export async function revokeSessions(
   configuration: Configuration,
   target: { readonly sid: string } | { readonly user: string },
@@ -69,7 +69,7 @@ export async function revokeSessions(
   });
 }
 
-/** Does something with a server that listens nowhere. */
+/** Runs `work` with a server that does not listen. */
 export async function withHoldfast(
   { options }: Configuration,
   work: (holdfast: Holdfast) => Promise<Lines>,

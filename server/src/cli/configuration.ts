@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs';
 import type { HoldfastOptions } from '../holdfast.ts';
 import { HoldfastError } from '../kernel/errors.ts';
 
-/** Everything that `holdfast serve` needs to know. */
+/** The configuration of `holdfast serve`. */
 export type Configuration = {
   readonly options: Omit<HoldfastOptions, 'logger' | 'onEvent'>;
   readonly host: string;
   readonly port: number;
   readonly logLevel: LogLevel;
-  /** How long `/readyz` says no before connections are refused, so that load balancers notice. */
+  /** Seconds that `/readyz` answers 503 before connections are refused, so that load balancers notice. */
   readonly retireSeconds: number;
-  /** How long requests under way may take after that. */
+  /** Seconds that requests under way may take after that. */
   readonly drainSeconds: number;
 };
 
@@ -21,18 +21,18 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 type Kind = 'text' | 'number' | 'json';
 
-/** A field of the file and the variable that overrides it. */
+/** A field of the file, and the variables that override it. */
 type Field = {
   readonly name: string;
-  /** The first one that is set counts. */
+  /** The first variable that is set counts. */
   readonly variables: readonly string[];
   readonly kind: Kind;
-  /** Whether its value must never be printed. */
+  /** True if the value must never be printed. */
   readonly isSecret?: true;
   readonly about: string;
 };
 
-/** All there is to configure; `holdfast --help` prints it. */
+/** Every field of the configuration; `holdfast --help` prints it. */
 export const FIELDS: readonly Field[] = [
   {
     name: 'issuer',
@@ -126,7 +126,7 @@ export const FIELDS: readonly Field[] = [
   },
 ];
 
-/** The parts of {@link HoldfastOptions} that fields of the same name go into as they are. */
+/** Fields that are passed on unchanged as the {@link HoldfastOptions} of the same name. */
 const OPTIONS = [
   'issuer',
   'databaseUrl',
@@ -143,11 +143,11 @@ const OPTIONS = [
 const REQUIRED = ['issuer', 'databaseUrl', 'clients'];
 
 /**
- * Reads the configuration: a JSON file, if one is named, and environment variables over it. Fields and what they mean are
- * those of {@link FIELDS}; clients, policy and secrets are checked further when the server is made of them.
+ * Reads the configuration: environment variables override the fields of an optional JSON file. {@link FIELDS} lists the
+ * fields. `createHoldfast` checks clients, policy and secrets further.
  *
- * @param file its path; default: the variable `HOLDFAST_CONFIG`
- * @throws HoldfastError `invalid_configuration`: names every field that is wrong, and no secret
+ * @param file path of the file; default: the variable `HOLDFAST_CONFIG`
+ * @throws HoldfastError `invalid_configuration`: names every wrong field and no secret
  */
 export function readConfiguration(environment: Environment, file = environment['HOLDFAST_CONFIG']): Configuration {
   const problems: string[] = [];
@@ -175,7 +175,7 @@ export function readConfiguration(environment: Environment, file = environment['
   const options = Object.fromEntries(
     OPTIONS.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]]])),
   );
-  // The fields were checked one by one above, or will be by `createHoldfast`, which names them as well.
+  // Each field was checked above or will be checked by `createHoldfast`, which also names a wrong one.
   return { ...configuration, options: { ...options, secret } as unknown as Configuration['options'] };
 }
 
@@ -221,7 +221,7 @@ function readVariables(environment: Environment, problems: string[]): Values {
     else if (kind === 'number') values[name] = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
     else {
       const parsed = parseJson(text);
-      // Never the text itself: it may hold secrets.
+      // Never print the text itself: it may hold secrets.
       if (typeof parsed !== 'object' || parsed === null)
         problems.push(`${name} (${variable}) is no JSON array or object`);
       else values[name] = parsed;

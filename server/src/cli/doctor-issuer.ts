@@ -5,7 +5,7 @@ import { describeConnection, fail, ok, warn, type Finding } from './finding.ts';
 const WAIT_MS = 3_000;
 const CERTIFICATE_WARNING_DAYS = 14;
 
-/** Looks at the issuer as a client would: is it an origin, is it TLS, does this server answer there. */
+/** Checks the issuer as a client would: it must be an origin, use TLS, and answer as this server. */
 export async function diagnoseIssuer(issuer: string): Promise<readonly Finding[]> {
   if (!isOrigin(issuer)) return [fail('issuer', 'no origin', 'write scheme and host alone: https://id.example')];
   const url = new URL(issuer);
@@ -18,7 +18,7 @@ export async function diagnoseIssuer(issuer: string): Promise<readonly Finding[]
   return [...findings, await diagnoseMetadata(issuer)];
 }
 
-/** RFC 8414 §3.3: the issuer in the document must be the one that was asked. */
+/** RFC 8414 §3.3: the issuer in the document must equal the requested one. */
 async function diagnoseMetadata(issuer: string): Promise<Finding> {
   const about = 'issuer';
   try {

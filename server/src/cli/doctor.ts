@@ -11,7 +11,7 @@ import type { Configuration } from './configuration.ts';
 import { diagnoseIssuer } from './doctor-issuer.ts';
 import { describeConnection, fail, ok, warn, type Finding } from './finding.ts';
 
-/** Looks at everything that a server of this configuration would depend on, and changes nothing. */
+/** Checks everything that a server with this configuration depends on. Changes nothing. */
 export async function diagnose({ options }: Configuration): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   let policy: Policy;
@@ -34,7 +34,7 @@ export async function diagnose({ options }: Configuration): Promise<readonly Fin
   return [...findings, ...(await diagnoseIssuer(options.issuer))];
 }
 
-/** A secret that a person made up: its length says nothing. */
+/** Detects a made-up secret, for which the length proves nothing. */
 function diagnoseSecret(secret: string): Finding {
   if (new Set(secret).size < 12) {
     return warn('secret', 'few different characters', 'make one with: openssl rand -base64 48');
@@ -65,7 +65,7 @@ const SERVER = `
     (SELECT count(*)::int4 FROM pg_stat_replication) AS replicas,
     current_setting('synchronous_standby_names') AS synchronous_standby_names`;
 
-/** PostgreSQL 13 brought gen_random_uuid(), which makes the seeds. */
+/** PostgreSQL 13 introduced gen_random_uuid(), which makes the seeds. */
 const LEAST_VERSION = 130_000;
 
 async function diagnoseDatabase(
@@ -127,7 +127,7 @@ function diagnoseEncryption({ is_encrypted }: ServerRow, hostname: string): Find
   return warn('encryption', 'the connection is in clear', 'add ?sslmode=verify-full to databaseUrl');
 }
 
-/** Pacing counts by the database's clock alone; access tokens by this host's. */
+/** Pacing uses only the database's clock; access tokens use only this host's. */
 function diagnoseClock(differenceMs: number, roundTripMs: number, { clockToleranceSeconds }: Policy): Finding {
   const found = `${Math.round(differenceMs)} ms from the database's, give or take ${Math.ceil(roundTripMs / 2)}`;
   const certainMs = Math.abs(differenceMs) - roundTripMs / 2;
@@ -165,7 +165,7 @@ function diagnoseDurability(row: ServerRow): Finding {
   );
 }
 
-/** Two pools that differ by settings given at connection time: a pooler in transaction mode loses them. */
+/** Checks that both pools keep their settings from connection time: a pooler in transaction mode loses them. */
 async function diagnosePooling({ rotations, durable }: Connections): Promise<Finding> {
   const setting = async (pool: Connections['durable']): Promise<string> => {
     const [row] = await run<{ readonly value: string }>(pool, {

@@ -5,7 +5,7 @@ export type Finding = {
   readonly level: 'ok' | 'warn' | 'fail';
   readonly about: string;
   readonly found: string;
-  /** What to do; only when something is wrong. */
+  /** The fix; present only if something is wrong. */
   readonly mend?: string;
 };
 
@@ -29,7 +29,7 @@ export function fail(about: string, found: string, mend: string): Finding {
   return { level: 'fail', about, found, mend };
 }
 
-/** The system's or PostgreSQL's code: a driver's message may quote the connection URL. */
+/** Returns the code of the system or PostgreSQL. Never use the driver's message: it may quote the connection URL. */
 export function describeConnection(error: unknown): string {
   const sqlState = sqlStateOf(error);
   if (sqlState !== null) return `SQLSTATE ${sqlState}`;

@@ -115,7 +115,7 @@ const COMMANDS = {
   },
 } satisfies Readonly<Record<string, Command>>;
 
-/** By name: a map, because an object has names that nobody gave it, such as `constructor`. */
+/** Commands by name. A map, because an object also has inherited names such as `constructor`. */
 const COMMAND_OF: ReadonlyMap<string, Command> = new Map(Object.entries(COMMANDS));
 
 async function changeUser(
@@ -182,7 +182,7 @@ async function main(args: readonly string[]): Promise<number> {
   return command.run(given.values);
 }
 
-/** What went wrong, in words that hold no secret: a bug is shown by its class and place alone. */
+/** Explains a failure without secrets. For a bug it prints only the error's class and stack frames. */
 function explain(error: unknown): string {
   if (error instanceof HoldfastError || error instanceof TypeError) {
     const sqlState = sqlStateOf(error);

@@ -4,18 +4,19 @@ import { pino } from 'pino';
 import { createHoldfast, type Holdfast } from '../holdfast.ts';
 import type { Configuration } from './configuration.ts';
 
-/** Values that no log line may hold, wherever they turn up. */
+/** Fields that no log line may hold, wherever they appear. */
 const REDACTED = ['secret', 'databaseUrl', 'password', 'metricsToken', 'authorization', 'cookie', 'refresh_token'];
 
-/** Largest headers of a request. A browser keeps up to 180 cookies of a host, which are 25 kB when all are ours. */
+/** Maximum size of request headers. A browser keeps up to 180 cookies of a host, which are 25 kB if all are ours. */
 const HEADERS_BYTES = 64 * 1_024;
 
-/** How long an ordinary request takes at most, in milliseconds. */
+/** Maximum duration of an ordinary request, in milliseconds. */
 const SOON_MS = 1_000;
 
 /**
- * Serves until SIGTERM or SIGINT, then stops without cutting anybody off: first `/readyz` says no for `retireSeconds`, then no
- * new connection is taken, and requests under way have `drainSeconds` to end. A second signal ends the process at once.
+ * Serves until SIGTERM or SIGINT, then stops without cutting off any request. First `/readyz` answers 503 for
+ * `retireSeconds`. Then no new connection is accepted, and requests under way have `drainSeconds` to end. A second
+ * signal ends the process at once.
  *
  * @returns the exit code
  * @throws TypeError, HoldfastError from {@link createHoldfast}; the error of `listen`
@@ -29,10 +30,10 @@ export async function serve(configuration: Configuration): Promise<number> {
   });
   const holdfast = await createHoldfast({ ...options, logger, hasProcessMetrics: true });
   const server = createServer({ maxHeaderSize: HEADERS_BYTES }, holdfast.listener);
-  // A client that sends its request slowly holds a socket and nothing else, but not for ever.
+  // Limit slow requests, although each holds only a socket.
   server.requestTimeout = 15_000;
   server.headersTimeout = 10_000;
-  // Longer than load balancers keep idle connections, so that it is they who close them.
+  // Longer than load balancers keep idle connections, so that they close first.
   server.keepAliveTimeout = 75_000;
   try {
     await listen(server, port, host);
@@ -70,14 +71,14 @@ function nextSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-/** @returns whether every request under way was answered in time */
+/** @returns true if every request under way was answered in time */
 async function drain(server: Server, holdfast: Holdfast, drainSeconds: number): Promise<boolean> {
   const closed = new Promise<boolean>((resolve) => server.close(() => resolve(true)));
-  // A connection that is busy now is idle later, and would be kept for a next request.
+  // A connection that is busy now will be idle later and would wait for another request.
   const sweep = setInterval(() => server.closeIdleConnections(), 50);
   const deadline = sleep(drainSeconds * 1_000, false, { ref: false });
   const isSoon = await Promise.race([closed, deadline, sleep(SOON_MS, false)]);
-  // Whoever still waits then, waits for news and not for an answer: this sends it.
+  // Requests that still wait are long polls of the revocation feed; `close` answers them.
   const isClosed = holdfast.close();
   const isDrained = isSoon || (await Promise.race([closed, deadline]));
   clearInterval(sweep);

@@ -5,13 +5,13 @@ import type { EndingProgress } from '../sessions/mass-endings.ts';
 import type { User } from '../storage/user-store.ts';
 import type { Users } from '../users/users.ts';
 
-/** What a command prints, line by line. */
+/** The output of a command, line by line. */
 export type Lines = readonly string[];
 
-/** Users that are read at once. */
+/** Users per page. */
 const PAGE_SIZE = 500;
 
-/** Every user, in the order of the usernames: id, state, username, name. */
+/** Lists every user in the order of the usernames: id, state, username, name. */
 export async function listUsers({ users }: Holdfast): Promise<Lines> {
   const lines: string[] = [];
   for (let after: string | undefined = ''; after !== undefined;) {
@@ -24,7 +24,7 @@ export async function listUsers({ users }: Holdfast): Promise<Lines> {
   return lines.length === 0 ? ['There is no user yet; holdfast users create makes one.'] : lines;
 }
 
-/** Creates a user whose password is the first line of `input`: an argument would be seen by every process. */
+/** Creates a user. The password is the first line of `input`, because other processes could see an argument. */
 export async function createUser(
   { users }: Holdfast,
   { username, name }: Pick<User, 'username' | 'name'>,
@@ -34,14 +34,14 @@ export async function createUser(
   return [sub];
 }
 
-/** Sets a user's password, the first line of `input`; every session of the user ends. */
+/** Sets a user's password to the first line of `input`, and ends every session of the user. */
 export async function setPassword({ users }: Holdfast, named: string, input: NodeJS.ReadableStream): Promise<Lines> {
   const { sub, username } = await findUser(users, named);
   const progress = await users.setPassword(sub, await firstLine(input));
   return [`${username} has a new password.`, endedOf(progress)];
 }
 
-/** Keeps a user from signing in, and ends every session. */
+/** Blocks every sign-in of a user, and ends every session. */
 export async function disableUser({ users }: Holdfast, named: string): Promise<Lines> {
   const { sub, username } = await findUser(users, named);
   const progress = await users.disable(sub);
@@ -55,14 +55,14 @@ export async function enableUser({ users }: Holdfast, named: string): Promise<Li
   return [`${username} can sign in.`];
 }
 
-/** Forgets a user with every credential, and ends every session. */
+/** Deletes a user with every credential, and ends every session. */
 export async function deleteUser({ users }: Holdfast, named: string): Promise<Lines> {
   const { sub, username } = await findUser(users, named);
   const progress = await users.delete(sub);
   return [`${username} is deleted.`, endedOf(progress)];
 }
 
-/** How far the end of a user's sessions has got. */
+/** Describes the progress of ending a user's sessions. */
 function endedOf(progress: EndingProgress | null): string {
   return progress?.isComplete === false
     ? `${progress.count} sessions have ended. There are more of them: a running node ends the rest.`
@@ -70,7 +70,7 @@ function endedOf(progress: EndingProgress | null): string {
 }
 
 /**
- * The user of an id or a username.
+ * Finds a user by id or username.
  *
  * @throws HoldfastError `unknown_user`
  */
