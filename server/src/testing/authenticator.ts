@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
-/** What `passkey_options` of either ceremony hold, as far as an authenticator looks. */
+/** The members of `passkey_options` that an authenticator reads, in either ceremony. */
 export type CeremonyOptions = {
   readonly challenge: string;
   readonly rp?: { readonly id?: string };
@@ -9,7 +9,7 @@ export type CeremonyOptions = {
   readonly allowCredentials?: readonly unknown[];
 };
 
-/** What an authenticator or its browser may do differently. */
+/** Deviations of an authenticator or its browser. */
 export type Deviation = {
   readonly origin?: string;
   readonly rpId?: string;
@@ -17,7 +17,7 @@ export type Deviation = {
   readonly challenge?: string;
   readonly crossOrigin?: unknown;
   readonly topOrigin?: string;
-  /** The public key that is registered, as a COSE_Key. Default: the authenticator's own. */
+  /** The public key to register, as a COSE_Key. Default: the authenticator's own. */
   readonly coseKey?: Buffer;
   readonly isUserPresent?: boolean;
   readonly isUserVerified?: boolean;
@@ -25,11 +25,11 @@ export type Deviation = {
   readonly isBackedUp?: boolean;
   readonly signCount?: number;
   readonly userHandle?: string | null;
-  /** Signs with a key that nobody registered. */
+  /** Signs with an unregistered key. */
   readonly isForged?: boolean;
 };
 
-/** A passkey in software, for tests that no browser could run: it does whatever it is told. */
+/** A software passkey for tests that no browser could run: it obeys every deviation. */
 export type SoftAuthenticator = {
   readonly credentialId: string;
   /** `navigator.credentials.create`: JSON of a RegistrationResponseJSON. */

@@ -5,19 +5,19 @@ import { createKeyRing } from '../kernel/key-ring.ts';
 import { formatRefreshToken, newNonce } from '../tokens/refresh-token.ts';
 import { CREDENTIALS, newVerifier, toTokens, type Answer, type TestServer, type Tokens } from './client.ts';
 
-/** The cookie of a session that this server could have made, and of which it has no row any more. */
+/** Mints a cookie with a genuine tag whose session has no row. */
 export function mintDeadCookie(issuer: string, secret: string): { readonly name: string; readonly value: string } {
   const copy = { sid: newSid(), generation: 0, nonce: newNonce(), secret: randomBytes(16) };
   return { name: cookieNameOf(copy.sid, issuer), value: formatRefreshToken(copy, createKeyRing(secret)) };
 }
 
-/** A browser's cookies, as far as they are ours, and the device secret of its page. */
+/** A browser with our cookies and its page's device secret. */
 export type TestBrowser = {
   readonly jar: Map<string, string>;
   readonly deviceSecret: string;
-  /** Posts as the client `web`, with every cookie, and keeps what the answer sets. */
+  /** Posts as the client `web` with every cookie, and stores the response's cookies. */
   post(path: string, form: Readonly<Record<string, string>>): Promise<Answer>;
-  /** Signs in and exchanges the code, with `replaces` if the form has it and with the device secret unless it is null. */
+  /** Signs in and exchanges the code. Sends the form's `replaces` if set, and the device secret unless it is null. */
   signIn(form?: Readonly<Record<string, string>>, deviceSecret?: string | null): Promise<Tokens>;
   refresh(form?: Readonly<Record<string, string>>): Promise<Answer>;
 };

@@ -7,17 +7,17 @@ export const ISSUER = 'https://id.example';
 export const SECRET = 'a master secret for tests, 32 bytes or more';
 export const CREDENTIALS = { username: 'ada@example.org', password: 'correct horse battery' };
 
-/** A server under test, and everything it reported. */
+/** A server under test, and the events that it reported. */
 export type TestServer = {
   readonly holdfast: Holdfast;
   readonly events: HoldfastEvent[];
-  /** Posts a form; what a browser's page of the issuer would send along is there unless overridden. */
+  /** Posts a form with the headers that a browser's page of the issuer would send; `headers` overrides them. */
   post(
     path: string,
     form: Readonly<Record<string, string>> | string,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Answer>;
-  /** Asks for a resource with an access token. */
+  /** Requests a resource with an access token. */
   ask(
     method: string,
     path: string,
@@ -28,12 +28,13 @@ export type TestServer = {
   /**
    * Signs the test user in and exchanges the code.
    *
-   * @param form parameters of the challenge; `device_secret`, `replaces` and `replaces_token` go to the exchange, `cookie` is its header
+   * @param form parameters of the challenge, except `device_secret`, `replaces` and `replaces_token`, which go to the
+   *   exchange, and `cookie`, which is its header
    */
   signIn(clientId?: string, form?: Readonly<Record<string, string>>): Promise<Tokens>;
   /** Refreshes as the `native` client. */
   refresh(refreshToken: string, form?: Readonly<Record<string, string>>): Promise<Answer>;
-  /** Moves every stored time of a session into the past, as if so much time had gone by. */
+  /** Moves every stored time of a session into the past, as if so much time had passed. */
   letTimePass(sid: string, milliseconds: number): Promise<void>;
   /** Changes columns of a session's row. */
   alter(sid: string, assignment: string): Promise<void>;
@@ -52,7 +53,7 @@ export type Tokens = {
   readonly sequence: number;
   readonly accessToken: string;
   readonly refreshToken: string;
-  /** `name=value` of the cookie, for clients that have one. */
+  /** `name=value` of the cookie, for clients that use cookies. */
   readonly cookie: string;
 };
 
@@ -66,8 +67,8 @@ export function serverOptions(databaseUrl: string): HoldfastOptions {
       { clientId: 'other', delivery: 'body', scopes: ['notes'] },
       { clientId: 'web', delivery: 'cookie', scopes: ['notes'], origins: ['https://app.example'] },
     ],
-    // Tests sign one user in many times at once, which from outside looks like guessing. A fast machine sends more requests from one
-    // address than the default allows.
+    // Tests sign one user in many times at once, which looks like guessing. A fast machine also sends more requests
+    // from one address than the default allows.
     policy: {
       passwordAttemptsPerAccount: 1_000,
       passwordAttemptsPerAddress: 1_000,
@@ -78,7 +79,7 @@ export function serverOptions(databaseUrl: string): HoldfastOptions {
   };
 }
 
-/** Starts a server with the test user in it. */
+/** Starts a server that has the test user. */
 export async function startTestServer(
   databaseUrl: string,
   overrides: Partial<HoldfastOptions> = {},

@@ -9,8 +9,9 @@ export type TestDatabase = {
 };
 
 /**
- * Creates an empty database for one test file, on the PostgreSQL server that `adminUrl` names. Rejects with the error of `pg`
- * if the server cannot be reached, or if the role of the URL may not create databases.
+ * Creates an empty database for one test file, on the PostgreSQL server at `adminUrl`. Rejects with the error of `pg`
+ * if the
+ * server cannot be reached, or if the role of the URL may not create databases.
  *
  * @example
  * const { databaseUrl, drop } = await createTestDatabase('postgres://postgres:secret@127.0.0.1:5432/postgres')

@@ -2,15 +2,15 @@ import { connect } from 'node:net';
 
 const CHUNK = `10000\r\n${'a'.repeat(0x1_00_00)}\r\n`;
 
-/** The end of a connection on which a body was sent for as long as the server let it. */
+/** The result of sending an endless body until the server closed the connection. */
 export type Flood = {
   readonly answer: string;
-  /** That the system took for sending: what the server's process read, and what was in buffers on the way to it. */
+  /** Bytes that the system accepted: those that the server read, and those in buffers on the way. */
   readonly sentBytes: number;
   readonly closedAfterMs: number;
 };
 
-/** Sends a head to a port of this machine, then chunks without end, and waits until the server closes the connection. */
+/** Sends a head to a port of this machine, then endless chunks, and waits until the server closes the connection. */
 export async function flood(port: number, head: string): Promise<Flood> {
   const socket = connect(port, '127.0.0.1');
   const startedAtMs = performance.now();

@@ -8,18 +8,18 @@ export const AUDIENCE = 'https://api.example';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** An authorization server in a few lines, which signs whatever a test asks for. */
+/** A minimal authorization server that signs any token. */
 export type TestIssuer = {
   readonly fetch: Fetch;
-  /** Paths that were fetched. */
+  /** The fetched paths. */
   readonly fetched: string[];
-  /** What the key set holds; a test may change it. */
+  /** The keys of the key set; a test may change them. */
   readonly keys: JsonWebKey[];
   readonly kid: string;
   readonly publicKey: KeyObject;
-  /** A sound access token but for what is overridden; undefined leaves a member out. */
+  /** A valid access token with overrides; undefined leaves a member out. */
   token(claims?: Json, header?: Json): string;
-  /** Whether the server answers. */
+  /** Makes the server reachable or unreachable. */
   setReachable(isReachable: boolean): void;
 };
 
@@ -82,7 +82,7 @@ export function encodeJwt(header: object, claims: object): string {
   return `${encode(header)}.${encode(claims)}`;
 }
 
-/** A client's key, and the proofs that it makes. */
+/** A client's key, which makes DPoP proofs. */
 export type TestProofKey = {
   readonly jkt: string;
   prove(request: { readonly method: string; readonly url: string; readonly token: string }, claims?: Json): string;

@@ -11,7 +11,7 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL for the whole run: the one that DATABASE_URL names, otherwise an embedded one in a temporary folder. */
+/** Provides one PostgreSQL for the whole run: that of DATABASE_URL, else an embedded one in a temporary folder. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const existing = process.env['DATABASE_URL'];
   if (existing) {
@@ -19,7 +19,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {};
   }
   const dataDirectory = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
-  // Tests do not survive a power cut; crash tests start a server of their own.
+  // Tests need not survive a power cut; crash tests start their own server.
   const postgres = await startEmbeddedPostgres({ dataDirectory, settings: { fsync: 'off', full_page_writes: 'off' } });
   project.provide('postgresAdminUrl', postgres.databaseUrl);
   return async () => {

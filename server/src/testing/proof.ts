@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 
-/** A client's key, and DPoP proofs by it: right unless told otherwise. */
+/** A client's key that makes DPoP proofs, valid unless overridden. */
 export type TestProver = {
   /** RFC 7638 thumbprint. */
   readonly jkt: string;
@@ -16,7 +16,7 @@ export type ProofClaims = {
   readonly [claim: string]: unknown;
 };
 
-/** Makes a new ES256 key. */
+/** Creates a new ES256 key. */
 export function createProver(): TestProver {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const { x, y } = publicKey.export({ format: 'jwk' });
@@ -35,7 +35,7 @@ export function createProver(): TestProver {
   };
 }
 
-/** The `ath` of an access token. */
+/** Computes the `ath` of an access token. */
 export function athOf(accessToken: string): string {
   return createHash('sha256').update(accessToken).digest('base64url');
 }

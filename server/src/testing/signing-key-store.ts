@@ -1,6 +1,6 @@
 import type { SigningKeyStore, StoredSigningKey } from '../storage/store.ts';
 
-/** A {@link SigningKeyStore} in memory, with a clock that tests turn, and a count of how often it was read. */
+/** A {@link SigningKeyStore} in memory. Tests set its clock, and it counts its reads. */
 export type TestSigningKeyStore = {
   keys: readonly StoredSigningKey[];
   nowMs: number;

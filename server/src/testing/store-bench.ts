@@ -4,10 +4,10 @@ import type { Delivery, ExchangeResult, NewSession, SessionRecord, Store } from 
 /** The parts of the storage port that the suite tests. */
 export type TestedStore = Pick<Store, 'subjects' | 'sessions' | 'codes' | 'endings'>;
 
-/** A store under test, with the limits that {@link CONTRACT_POLICY} says. */
+/** A store under test, with the limits of {@link CONTRACT_POLICY}. */
 export type StoreUnderTest = {
   readonly store: TestedStore;
-  /** Moves every stored time of a session into the past, as if so much time had gone by. */
+  /** Moves every stored time of a session into the past, as if so much time had passed. */
   readonly letTimePass: (sid: string, milliseconds: number) => Promise<void>;
 };
 
@@ -32,7 +32,7 @@ type SignIn = {
   readonly device?: Evidence;
 };
 
-/** Sessions by their number. */
+/** Tuples of sessions by their length. */
 type Sessions = {
   readonly 1: readonly [SessionRecord];
   readonly 2: readonly [SessionRecord, SessionRecord];
@@ -46,7 +46,7 @@ type Device<Count extends keyof Sessions> = {
   readonly chain: Sessions[Count];
 };
 
-/** Steps of the tests: sign-ins, uses, and a look at what is alive. */
+/** Steps of the tests: sign-ins, uses, and a check of which sessions are live. */
 export class Bench {
   readonly store: TestedStore;
   constructor(store: TestedStore) {
@@ -92,7 +92,7 @@ export class Bench {
     return this.signIn({ sub, device });
   }
 
-  /** A device of a new user, with so many sessions of one chain; none was used. The first was made first. */
+  /** Creates a new user's device with one chain of unused sessions, oldest first. */
   async chainOf<Count extends keyof Sessions>(count: Count): Promise<Device<Count>> {
     const [sub, secretHash] = [this.newSub(), newSecret()];
     const sessions: SessionRecord[] = [];
@@ -100,7 +100,7 @@ export class Bench {
     return { sub, secretHash, chain: sessions as unknown as Sessions[Count] };
   }
 
-  /** A granted use, as an answer with an access token alone leaves it; the second step included. */
+  /** Uses a session as a refresh that returns only an access token does, and then ends its predecessors. */
   async use({ sid }: SessionRecord): Promise<readonly string[]> {
     const version = { sid, generation: 0, replays: 0 };
     const activity = {
@@ -128,5 +128,5 @@ function deliveryOf(result: ExchangeResult): Delivery {
 
 export const newSecret = (): Buffer => createHash('sha256').update(randomBytes(32)).digest();
 
-/** Makes what one test needs. */
+/** Opens the bench of one test. */
 export type Open = () => Bench;

@@ -10,19 +10,19 @@ export function testJoining(open: Open): void {
     expect(second.hasPredecessors).toBe(true);
   });
 
-  test('a device that has lost its secret stays one device, by a copy of any session of the chain', async () => {
+  test('a device that has lost its secret stays one device, by a refresh token of any session of the chain', async () => {
     const bench = open();
     const { sub, chain } = await bench.chainOf(2);
     const [first, second] = chain;
     const third = await bench.signInWith(sub, { secretHash: newSecret(), replaces: first.sid, copiesOf: [second.sid] });
     expect(third.deviceId).toBe(first.deviceId);
-    // A copy of a session that has ended proves the same.
+    // A refresh token of an ended session is also proof.
     await bench.store.sessions.revoke(second.sid, CAUSE);
     const fourth = await bench.signInWith(sub, { replaces: first.sid, copiesOf: [second.sid] });
     expect(fourth.deviceId).toBe(first.deviceId);
   });
 
-  test('an id alone, or a copy of somebody else, gives no power over a session', async () => {
+  test("an id alone, or another user's refresh token, gives no power over a session", async () => {
     const bench = open();
     const [sub, eve] = [bench.newSub(), bench.newSub()];
     const victim = await bench.signInWith(sub, {});
@@ -63,7 +63,7 @@ export function testJoining(open: Open): void {
 }
 
 export function testFirstUse(open: Open): void {
-  test('older sessions of a device end when a newer one is first used, not before: a lost answer loses nothing', async () => {
+  test('older sessions of a device end at the first use of a newer one, so a lost answer loses no session', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
     const [a] = chain;
@@ -72,7 +72,7 @@ export function testFirstUse(open: Open): void {
     expect(await bench.areAlive(a, b, c)).toEqual([true, true, true]);
     expect(new Set(await bench.use(c))).toEqual(new Set([a.sid, b.sid]));
     expect(await bench.areAlive(a, b, c)).toEqual([false, false, true]);
-    // The flag is gone: the next use needs no second step.
+    // The flag is cleared, so the next use needs no second step.
     expect(await bench.use(c)).toEqual([]);
   });
 
@@ -83,7 +83,7 @@ export function testFirstUse(open: Open): void {
     expect(await bench.areAlive(a, b, c)).toEqual([false, true, true]);
   });
 
-  test('a page that signs in again and again has two live sessions at most', async () => {
+  test('a page that signs in repeatedly has two live sessions at most', async () => {
     const bench = open();
     const sub = bench.newSub();
     const secretHash = newSecret();
@@ -96,7 +96,7 @@ export function testFirstUse(open: Open): void {
     }
   });
 
-  test('an exchange without the named session’s own copy is no use of it: another tab may still need the older one', async () => {
+  test('an exchange without the named session’s own refresh token is no use of it, because another tab may need the older one', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(2);
     const [a, b] = chain;
@@ -121,7 +121,7 @@ export function testSignOut(open: Open): void {
     expect(await bench.areAlive(a, b, c)).toEqual([false, false, false]);
   });
 
-  test('a sign-out leaves a newer session alive that is in use: its tab did not ask for it', async () => {
+  test('a sign-out leaves a newer session in use alive, because its tab did not ask for the sign-out', async () => {
     const bench = open();
     const [a, b] = (await bench.chainOf(2)).chain;
     await bench.use(b);
@@ -129,7 +129,7 @@ export function testSignOut(open: Open): void {
     expect(await bench.areAlive(a, b)).toEqual([false, true]);
   });
 
-  test('a sign-out ends a session in use below one that it ends: the same tab made both, and stored neither', async () => {
+  test('a sign-out ends a used session below one that it ends, because one tab made both and stored neither', async () => {
     const bench = open();
     const [a, b, c] = (await bench.chainOf(3)).chain;
     await bench.use(b);
@@ -137,7 +137,7 @@ export function testSignOut(open: Open): void {
     expect(await bench.areAlive(a, b, c)).toEqual([false, false, false]);
   });
 
-  test('a sign-out of a session that is over still ends what its device has not used', async () => {
+  test('a sign-out of an ended session still ends the unused sessions of its device', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
     const [a] = chain;
@@ -147,7 +147,7 @@ export function testSignOut(open: Open): void {
     expect(await bench.areAlive(b)).toEqual([false]);
   });
 
-  test('a sign-out that is told again ends no session that began after it: its answer was lost, and the user has signed in', async () => {
+  test('a sign-out that is repeated after a lost answer ends no session that began after it', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
     const [a] = chain;
@@ -159,7 +159,7 @@ export function testSignOut(open: Open): void {
     expect((await bench.exchange(underWay, { secretHash })).kind).toBe('exchanged');
   });
 
-  test('a sign-in that was under way at the sign-out makes no session; one that begins afterwards does', async () => {
+  test('a sign-in under way at a sign-out makes no session, and a later sign-in does', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
     const [a] = chain;
@@ -177,7 +177,7 @@ export function testSignOut(open: Open): void {
 }
 
 export function testWholeChains(open: Open): void {
-  test('ending another device ends its whole chain, in use or not, and nothing of the others', async () => {
+  test('ending another device ends its whole chain, in use or not, and no other chain', async () => {
     const bench = open();
     const { sub, chain } = await bench.chainOf(2);
     const [a, b] = chain;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { CAUSE, type Open, type StoreUnderTest } from './store-bench.ts';
 
 export function testMassEndings(open: Open): void {
-  test('ending all sessions goes on slice by slice to the last, spares one, and voids sign-ins under way', async () => {
+  test('ending all sessions proceeds slice by slice to the last, spares one, and voids sign-ins under way', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
     const [spared] = chain;
@@ -28,7 +28,7 @@ export function testMassEndings(open: Open): void {
     expect(await bench.store.endings.endSlice(intent, 2)).toEqual({ ended: [], isComplete: true });
   });
 
-  test('two nodes that go on with one intent end no session twice', async () => {
+  test('two nodes that work on one intent end no session twice', async () => {
     const bench = open();
     const sub = bench.newSub();
     for (let times = 0; times < 3; times++) await bench.signInWith(sub, {});
@@ -40,7 +40,7 @@ export function testMassEndings(open: Open): void {
     expect(new Set(ended).size).toBe(3);
   });
 
-  test('the epoch moves although no session ends, and a user that nobody knows has none', async () => {
+  test('the epoch moves even if no session ends, and an unknown user has none', async () => {
     const bench = open();
     const sub = bench.newSub();
     expect(await bench.store.subjects.epochOf(sub)).toBe(0);
@@ -53,7 +53,7 @@ export function testMassEndings(open: Open): void {
 }
 
 export function testDeviceList(open: Open, under: () => StoreUnderTest): void {
-  test('the list has one entry a device, the session used last, in pages; and says which one asks', async () => {
+  test("the list has one entry per device with its last used session, in pages, and marks the caller's device", async () => {
     const bench = open();
     const { sub, chain } = await bench.chainOf(2);
     const [a, b] = chain;
@@ -71,7 +71,7 @@ export function testDeviceList(open: Open, under: () => StoreUnderTest): void {
     expect(first.sessions.map(({ isCurrent }) => isCurrent)).toEqual([false, false]);
   });
 
-  test('the name of a device stays with it when it signs in again', async () => {
+  test('a device keeps its name when it signs in again', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
     const [a] = chain;

@@ -3,7 +3,7 @@ import type { SessionRecord } from '../storage/store.ts';
 import { CAUSE, CONTRACT_POLICY, newSecret, type Open, type StoreUnderTest } from './store-bench.ts';
 
 export function testLimitOfChains(open: Open, under: () => StoreUnderTest): void {
-  test('beyond the limit of devices the one used least lately ends; a device that signs in again ends none', async () => {
+  test('beyond the limit of devices the least recently used one ends, and a device that signs in again ends none', async () => {
     const bench = open();
     const sub = bench.newSub();
     const secretHash = newSecret();
@@ -35,7 +35,7 @@ export function testLimitOfChains(open: Open, under: () => StoreUnderTest): void
     expect(await bench.areAlive(used, forgotten)).toEqual([true, false]);
   });
 
-  test('a weak sign-in never ends a device with a stronger one: it is refused when only such are left', async () => {
+  test('a weak sign-in never ends a stronger device, and is refused if only stronger ones are left', async () => {
     const bench = open();
     const sub = bench.newSub();
     const strong = [await bench.signIn({ sub, acr: 'aal2' }), await bench.signIn({ sub, acr: 'aal2' })];
@@ -48,14 +48,14 @@ export function testLimitOfChains(open: Open, under: () => StoreUnderTest): void
     const code = await bench.issue({ sub, acr: 'aal1' });
     expect(await bench.exchange(code)).toEqual({ kind: 'too_many_sessions' });
     expect(await bench.areAlive(...strong, third)).toEqual([true, true, true]);
-    // The refusal has used nothing up.
+    // The refusal has not consumed the code.
     await bench.store.sessions.endChain(third.sid, CAUSE);
     expect((await bench.exchange(code)).kind).toBe('exchanged');
   });
 }
 
 export function testReturningDevices(open: Open): void {
-  test('a device whose sessions are over counts again when it signs in: the limit of devices holds', async () => {
+  test('a device whose sessions have ended counts again when it signs in, so the limit of devices holds', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
     const [over] = chain;
@@ -69,7 +69,7 @@ export function testReturningDevices(open: Open): void {
     expect(await bench.areAlive(...devices, back)).toEqual([false, true, true, true]);
   });
 
-  test('the name of a device stays although the session that a tab names never had it', async () => {
+  test('a device keeps its name even if a tab names a session that never had it', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(2);
     const [stale, newer] = chain;
@@ -94,7 +94,7 @@ export function testReturningDevices(open: Open): void {
 }
 
 export function testLimitOfSessions(open: Open): void {
-  test('a chain has so many live sessions at most, and the named one is never ended', async () => {
+  test('a chain has a limit of live sessions, and the named session is never ended', async () => {
     const bench = open();
     const { sub, secretHash, chain } = await bench.chainOf(1);
     const [first] = chain;
@@ -107,7 +107,7 @@ export function testLimitOfSessions(open: Open): void {
     expect(alive).toEqual([true, false, false, true, true, true]);
   });
 
-  test('a browser that brings cookies of too many devices keeps those used last', async () => {
+  test('a browser with cookies of too many devices keeps the most recently used ones', async () => {
     const bench = open();
     const sub = bench.newSub();
     const secretHash = newSecret();
@@ -119,7 +119,7 @@ export function testLimitOfSessions(open: Open): void {
     expect(await bench.areAlive(...all, other)).toEqual([false, true, true, true, true]);
   });
 
-  test('a browser with too many cookies loses the weaker devices first, and a weak sign-in none that is stronger', async () => {
+  test('a browser with too many cookies loses weaker devices first, and a weak sign-in ends no stronger one', async () => {
     const bench = open();
     const sub = bench.newSub();
     const secretHash = newSecret();
@@ -131,7 +131,7 @@ export function testLimitOfSessions(open: Open): void {
     expect(await bench.areAlive(strong, ...weak)).toEqual([true, false, true, true, true]);
   });
 
-  test('a weak sign-in is refused in a browser that is full of stronger sessions of other devices', async () => {
+  test('a weak sign-in is refused in a browser full of stronger sessions of other devices', async () => {
     const bench = open();
     const sub = bench.newSub();
     const secretHash = newSecret();
@@ -142,11 +142,11 @@ export function testLimitOfSessions(open: Open): void {
     const code = await bench.issue({ sub });
     expect(await bench.exchange(code, { secretHash: newSecret(), copiesOf })).toEqual({ kind: 'too_many_sessions' });
     expect(await bench.areAlive(...strong)).toEqual([true, true, true, true]);
-    // On the device itself a later session takes the place of the earlier ones, as everywhere.
+    // On the same device a later session replaces the earlier ones, as everywhere.
     expect((await bench.exchange(code, { secretHash, copiesOf })).kind).toBe('exchanged');
   });
 
-  test('an account that signs in too often is told when to come back, and its code still serves', async () => {
+  test('an account that signs in too often learns when to retry, and its code stays valid', async () => {
     const bench = open();
     const sub = bench.newSub();
     const secretHash = newSecret();

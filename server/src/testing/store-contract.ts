@@ -3,7 +3,7 @@ import { testFirstUse, testJoining, testSignOut, testWholeChains } from './store
 import { testDeviceList, testMassEndings } from './store-contract-endings.ts';
 import { testLimitOfChains, testLimitOfSessions, testReturningDevices } from './store-contract-limits.ts';
 
-/** Tests of the storage port's contract, for every store there is. Call it at the top of a test file. */
+/** Tests the contract of the storage port against any store. Call it at the top of a test file. */
 export function testStoreContract(open: () => StoreUnderTest): void {
   const bench = (): Bench => new Bench(open().store);
   testJoining(bench);
