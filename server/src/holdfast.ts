@@ -64,32 +64,32 @@ import type { Users } from './users/users.ts';
 
 /** Options of {@link createHoldfast}: issuer, database, secret and clients are required. */
 export type HoldfastOptions = {
-  /** Where clients reach this server: an origin without a path, such as `https://id.example`. */
+  /** The URL where clients reach this server: an origin without a path, such as `https://id.example`. */
   readonly issuer: string;
-  /** `postgres://…`. The role must be allowed to create the schema `holdfast` when it is missing. */
+  /** `postgres://…`. The role must be allowed to create the schema `holdfast` if it is missing. */
   readonly databaseUrl: string;
   /** Master secret, at least 32 bytes, the same on every node. Every key of the server is derived from it. */
   readonly secret: string;
   /**
-   * Other master secrets whose tokens are still accepted. To roll over without signing anybody out: put the new secret
-   * here on every node, then swap the two, and drop the old one when the absolute lifetime has passed.
+   * Other master secrets whose tokens are still accepted. To roll over without signing anyone out: add the new secret
+   * here on every node, then swap the two, and drop the old one after the absolute lifetime has passed.
    */
   readonly acceptedSecrets?: readonly string[];
-  /** Master secrets that were given up: their refresh tokens are answered `invalid_grant`. */
+  /** Retired master secrets: their refresh tokens are answered `invalid_grant`. */
   readonly retiredSecrets?: readonly string[];
   readonly clients: readonly ClientRegistration[];
   /** Resource servers that may introspect tokens and follow ended sessions. Default: none. */
   readonly resourceServers?: readonly ResourceServerRegistration[];
-  /** Endpoints that are told of events, signed and at least once. Default: none. */
+  /** Endpoints that receive events, signed and at least once. Default: none. */
   readonly webhooks?: readonly WebhookRegistration[];
   /**
-   * How many proxies in front of this server append the peer's address to `X-Forwarded-For`. Default 0: the header is not
-   * believed. Too few and all users share one address and its limits; too many and anybody can claim any address.
+   * How many proxies in front of this server append the peer's address to `X-Forwarded-For`. Default 0: the header is
+   * ignored. Too few: all users share one address and its limits. Too many: anyone can claim any address.
    */
   readonly trustedProxies?: number;
   /**
-   * Whether a password is commonly used or was breached; then no user may choose it. Never log what it is given. Default: none is
-   * known, beside the username itself.
+   * Returns true for a commonly used or breached password; no user may then choose it. Never log the password. Default:
+   * knows no password; the username is refused in any case.
    *
    * @see NIST SP 800-63B-4 §3.1.1.2
    */
@@ -97,36 +97,34 @@ export type HoldfastOptions = {
   /** Durations and limits; see {@link DEFAULT_POLICY}. */
   readonly policy?: Partial<Policy>;
   /**
-   * `aud` of access tokens whose client asked for no other `resource`. Default: the issuer, for an API in this process alone.
-   * With registered resource servers another one is needed: tokens for the issuer open its account endpoints.
+   * `aud` of access tokens whose client requested no other `resource`. Default: the issuer, for an API in this process
+   * alone. Registered resource servers need another one, because tokens for the issuer open its account endpoints.
    */
   readonly audience?: string;
-  /**
-   * Opens `/metrics` to whoever sends it as a bearer token. Default: only a direct request from this host may read them.
-   */
+  /** Bearer token that may read `/metrics`. Default: only a direct request from this host may read them. */
   readonly metricsToken?: string;
-  /** Adds CPU, memory and event loop of the process to the metrics. Default: false, for a process that has its own. */
+  /** Adds CPU, memory and event loop of the process to the metrics. Default: false, for hosts with process metrics. */
   readonly hasProcessMetrics?: boolean;
-  /** Called for every fact, synchronously; what it throws is logged and changes nothing. */
+  /** Called synchronously for every event. A thrown error is logged and changes nothing. */
   readonly onEvent?: (event: HoldfastEvent) => void;
   /** Default: pino on standard output, warnings and errors. */
   readonly logger?: Logger;
 };
 
-/** A running server. Several of them, in one process or many, may share a database. */
+/** A running server. Several servers, in one process or many, may share a database. */
 export type Holdfast = {
-  /** Answers a request to one of our endpoints; null when the path is not ours. Never throws. */
+  /** Answers a request to one of our endpoints; null for any other path. Never throws. */
   readonly handle: (request: HttpRequest) => Promise<HttpResponse | null>;
-  /** For node:http, Express and the like. Mount it before anything that reads bodies. Without `next` an unknown path is 404. */
+  /** For node:http, Express and similar. Mount it before any body parser. Without `next` an unknown path is 404. */
   readonly listener: (request: IncomingMessage, response: ServerResponse, next?: () => void) => void;
   /** For web-standard hosts. An unknown path is 404. */
   readonly fetch: (request: Request, info?: { readonly remoteAddress?: string }) => Promise<Response>;
   /**
-   * Verifies the access token in an `Authorization` header, and that its presenter holds the key that it is bound to. The token
-   * is for the default audience.
+   * Verifies the access token in an `Authorization` header, and the presenter's proof of the key it is bound to. The
+   * token must be for the default audience.
    *
-   * @param request the request that carries it, for tokens bound with DPoP; without it those are refused
-   * @throws HoldfastError `unavailable`, when an unknown signing key could not be looked up
+   * @param request the request that carries the token; without it, DPoP-bound tokens are refused
+   * @throws HoldfastError `unavailable` if an unknown signing key could not be looked up
    * @see RFC 6750, RFC 9449 §7
    */
   readonly verifyAccessToken: (
@@ -137,18 +135,20 @@ export type Holdfast = {
   readonly sessions: SessionAdministration;
   readonly auditLog: AuditLog;
   readonly webhooks: Webhooks;
-  /** Pool for durable work, for tables of your own beside ours. */
+  /** Connection pool with durable commits, also for the host's own tables in this database. */
   readonly database: Pool;
-  /** What `/metrics` answers, for a host with a way of its own to publish metrics. */
+  /** Returns the content of `/metrics`, for hosts that publish metrics themselves. */
   readonly metrics: () => Promise<string>;
-  /** Makes `/readyz` answer 503, so that load balancers look elsewhere; requests go on being answered until `close`. */
+  /**
+   * Makes `/readyz` answer 503, so that load balancers choose another node. Requests are still answered until `close`.
+   */
   readonly retire: () => void;
-  /** Refuses new requests with 503, waits for those under way, then closes the database connections. Idempotent. */
+  /** Refuses new requests with 503, waits for requests under way, then closes the database connections. Idempotent. */
   readonly close: () => Promise<void>;
 };
 
 /**
- * Starts a server: migrates the database, loads or creates the signing keys.
+ * Starts a server: migrates the database, and loads or creates the signing keys.
  *
  * @throws TypeError for a wrong option
  * @throws HoldfastError `unavailable`, `secret_mismatch`, `schema_too_new`
@@ -163,7 +163,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
       kind: 'idle connection',
       level: 'warn',
       message: 'an idle database connection broke',
-      // Never the error itself: the driver hangs the whole connection on it.
+      // Never log the error itself: the driver attaches the whole connection to it.
       fields: { sqlState: sqlStateOf(error), cause: error.message },
     }),
   );
@@ -173,7 +173,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const signingKeys = await loadSigningKeys({ store: store.signingKeys, keyRing, policy });
     const metrics = createMetrics({ pools: connections, signingKeys, hasProcessMetrics });
     const passwords = await createPasswords(policy);
-    // The last that needs stopping: from here on nothing fails.
+    // Start reporting last, because it needs stopping: nothing after this line fails.
     const listeners = [metrics.observe, options.onEvent ?? (() => {})];
     const reporting = startReporting({ ...settings, store, listeners, faults, sqlStateOf });
     const { report } = reporting;
@@ -222,7 +222,7 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
   }
 }
 
-/** The options after their check, as far as endpoints need them. @throws TypeError that names the option */
+/** Checks the options and resolves those that endpoints need. @throws TypeError that names the option */
 export function readSettings(options: HoldfastOptions) {
   const { issuer, trustedProxies = 0, resourceServers = [], webhooks = [] } = options;
   if (!isOrigin(issuer)) throw new TypeError('options.issuer is an origin without a path, such as https://id.example');
@@ -245,7 +245,7 @@ export function readSettings(options: HoldfastOptions) {
   };
 }
 
-/** What is behind the endpoints. */
+/** The parts of the server that endpoints do not see. */
 type ServerInternals = {
   readonly trustedProxies: number;
   readonly connections: Connections;
@@ -325,13 +325,13 @@ function assemble(parts: EndpointParts, backstage: ServerInternals): Holdfast {
   };
 }
 
-/** One verifier for our own endpoints, one for access tokens; both know each other's nonces. */
+/** Creates one verifier for our own endpoints and one for access tokens. Both accept each other's nonces. */
 function createProofVerifiers(
   { verifying: [minting, ...others] }: KeyRing,
   policy: Policy,
 ): { readonly proofs: ProofVerifier; readonly resourceProofs: ProofVerifier } {
   const isOfNode = policy.dpopNonceScope === 'node';
-  // A key that no other node has, and no later process of this one.
+  // A fresh random key: no other node has it, and no later process of this node.
   const keys: readonly [Buffer, ...Buffer[]] = isOfNode
     ? [randomBytes(32)]
     : [minting.dpopNonceKey, ...others.map(({ dpopNonceKey }) => dpopNonceKey)];
@@ -339,7 +339,8 @@ function createProofVerifiers(
   const parts = { nonces, policy, now: Date.now };
   return {
     proofs: createProofVerifier({ ...parts, isNonceRequired: isOfNode || policy.dpopNonce === 'required' }),
-    // A proof for an access token is bound to that token as well: one exchange more for each API would buy little.
+    // A proof for an access token is already bound to that token, so an extra round trip for each API would gain
+    // little.
     resourceProofs: createProofVerifier({ ...parts, isNonceRequired: isOfNode }),
   };
 }
