@@ -6,7 +6,7 @@ import { readAssertion, readAttestation, verifyAssertion, verifyAttestation } fr
 const ORIGIN = 'https://id.example';
 const RELYING_PARTY = { rpId: 'id.example', origins: new Set([ORIGIN]) };
 
-/** The verdict on a registration of a new authenticator. */
+/** Verifies a registration of a new authenticator. */
 async function register(deviation: Deviation) {
   const challenge = randomBytes(32);
   const authenticator = createSoftAuthenticator(ORIGIN);
@@ -16,7 +16,7 @@ async function register(deviation: Deviation) {
   return verifyAttestation(attestation, challenge, RELYING_PARTY);
 }
 
-/** The verdict on a sign-in by an authenticator that has registered as usual. */
+/** Verifies a sign-in by an authenticator that registered normally. */
 async function signIn(deviation: Deviation) {
   const sub = '00000000-0000-4000-8000-000000000002';
   const userHandle = randomBytes(32);
@@ -43,12 +43,12 @@ async function signIn(deviation: Deviation) {
   return verifyAssertion(assertion, challenge, passkey, RELYING_PARTY);
 }
 
-// A page of another site that frames ours could otherwise have the user's finger for its own purpose.
-describe('a ceremony counts only at the top of a window', () => {
+// Otherwise another site's page that frames ours could use the user's verification for its own purpose.
+describe('a ceremony is valid only in a top-level window', () => {
   test.each<[string, Deviation]>([
     ['crossOrigin is false', {}],
     ['crossOrigin is left out', { crossOrigin: undefined }],
-  ])('it counts when %s', async (_case, deviation) => {
+  ])('it is valid if %s', async (_case, deviation) => {
     expect(await register(deviation)).not.toBeNull();
     expect(await signIn(deviation)).not.toBeNull();
   });
@@ -60,13 +60,13 @@ describe('a ceremony counts only at the top of a window', () => {
     ]),
     ['the site around it is named', { topOrigin: 'https://evil.example' }],
     ['our own site is around it', { topOrigin: ORIGIN }],
-  ])('it does not when %s', async (_case, deviation) => {
+  ])('it is invalid if %s', async (_case, deviation) => {
     expect(await register(deviation)).toBeNull();
     expect(await signIn(deviation)).toBeNull();
   });
 });
 
-/** CBOR, as far as COSE keys need it. */
+/** Encodes a COSE key in CBOR. */
 function coseKey(entries: readonly (readonly [number, number | Buffer])[]): Buffer {
   const head = (major: number, value: number): Buffer => {
     if (value < 24) return Buffer.from([(major << 5) | value]);
@@ -85,14 +85,14 @@ const ecKey = (x: Buffer, y: Buffer, crv = 1): Buffer =>
   coseKey([[1, 2], [3, -7], [-1, crv], [-2, x], [-3, y]]); // prettier-ignore
 const bytesOf = (text: string | undefined): Buffer => Buffer.from(text ?? '', 'base64url');
 
-// A passkey's key comes without attestation: with one of these, anybody who knows its id could sign in as its user.
-describe('a passkey whose key anybody could use is not registered', () => {
+// A passkey's key comes without attestation. With one of these keys, anyone who knows its id could sign in as its user.
+describe('a passkey with a key that anyone could use is not registered', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 }).publicKey.export({ format: 'jwk' });
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
   const ed = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
   const exponent = Buffer.from([1, 0, 1]);
 
-  test('sound keys of every kind are', async () => {
+  test('sound keys of every kind are registered', async () => {
     for (const key of [edKey(bytesOf(ed.x)), rsaKey(bytesOf(rsa.n), exponent), ecKey(bytesOf(ec.x), bytesOf(ec.y))]) {
       expect(await register({ coseKey: key })).not.toBeNull();
     }

@@ -16,7 +16,7 @@ import {
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -34,7 +34,7 @@ afterAll(async () => {
   await server.holdfast.close();
   await database.drop();
 });
-// A user of its own for each test.
+// A new user for each test.
 beforeEach(async () => {
   account = { username: `user ${++accounts}`, password: 'correct horse battery' };
   ({ sub } = await server.holdfast.users.create({ ...account, name: 'Ada' }));
@@ -55,7 +55,7 @@ async function register(deviation: Deviation = {}): Promise<{ authenticator: Sof
   return { authenticator, answer };
 }
 
-/** A sign-in that was asked for and waits for its response. */
+/** Starts a sign-in that awaits its response. */
 async function begin(clientId = 'native'): Promise<{
   readonly form: Readonly<Record<string, string>>;
   readonly options: CeremonyOptions;
@@ -78,7 +78,7 @@ async function signIn(authenticator: SoftAuthenticator, deviation: Deviation = {
 }
 
 describe('a passkey', () => {
-  test('is asked for without an error, and signs its user in', async () => {
+  test('is requested without an error, and signs its user in', async () => {
     const { authenticator } = await register();
     const { challenge } = newVerifier();
     const form = { client_id: 'native', code_challenge: challenge, code_challenge_method: 'S256' };
@@ -92,7 +92,7 @@ describe('a passkey', () => {
   });
 
   test.each(['yes', '1', 'True'])(
-    'is not asked for by %s: the client learns that its flag was misread',
+    'is not requested by %s, and the client learns that its flag is invalid',
     async (flag) => {
       const form = { client_id: 'native', code_challenge: newVerifier().challenge, code_challenge_method: 'S256' };
       const { status, body } = await server.post('/authorize-challenge', { ...form, passkey_options: flag });
@@ -101,7 +101,7 @@ describe('a passkey', () => {
     },
   );
 
-  test('signs its user in, and the token says how', async () => {
+  test('signs its user in, and the token names the method', async () => {
     const { authenticator, answer } = await register({ isBackedUp: true });
     expect(answer).toMatchObject({
       status: 201,
@@ -128,7 +128,7 @@ describe('a passkey', () => {
     );
   });
 
-  test('of one response sent 64 times at once gives one code: a response that was overheard is worth nothing', async () => {
+  test('with one response sent 64 times at once yields one code, so an intercepted response is useless', async () => {
     const { authenticator } = await register();
     const { form, options } = await begin();
     const response = { ...form, passkey_response: authenticator.get(options) };
@@ -140,7 +140,7 @@ describe('a passkey', () => {
     }
   });
 
-  test('of one response sent to two nodes at once gives one code', async () => {
+  test('with one response sent to two nodes at once yields one code', async () => {
     const other = await startTestServer(database.databaseUrl);
     const { authenticator } = await register();
     for (let times = 0; times < 8; times++) {
@@ -152,12 +152,12 @@ describe('a passkey', () => {
     await other.holdfast.close();
   });
 
-  test('is asked for without naming any: who asks learns of no user and no credential', async () => {
+  test('is requested without naming any, so the response reveals no user and no credential', async () => {
     await register();
     expect((await begin()).options.allowCredentials ?? []).toEqual([]);
   });
 
-  test('of one user with the handle of another who has one too is refused', async () => {
+  test("of one user with another user's handle is refused", async () => {
     const { authenticator } = await register();
     account = { username: `user ${++accounts}`, password: 'correct horse battery' };
     await server.holdfast.users.create({ ...account, name: 'Bob' });
@@ -173,7 +173,7 @@ describe('a passkey', () => {
     const two = await begin();
     const crossed = { ...one.form, passkey_response: authenticator.get(two.options) };
     expect(await server.post('/authorize-challenge', crossed)).toMatchObject({ body: { error: 'access_denied' } });
-    // The failed attempt has spent the challenge: verification cannot be tried twice.
+    // The failed attempt has spent the challenge, so verification cannot be tried twice.
     const again = { ...one.form, passkey_response: authenticator.get(one.options) };
     expect(await server.post('/authorize-challenge', again)).toMatchObject({ body: { error: 'invalid_session' } });
 
@@ -188,7 +188,7 @@ describe('a passkey', () => {
     expect(await server.post('/authorize-challenge', { ...two.form, ...response })).toMatchObject({ status: 200 });
   });
 
-  test('whose challenge has expired is asked anew', async () => {
+  test('with an expired challenge is requested again', async () => {
     const brief = await startTestServer(database.databaseUrl, { policy: { passkeyChallengeLifetimeSeconds: 1 } });
     const { authenticator } = await register();
     const { challenge } = newVerifier();
@@ -204,8 +204,8 @@ describe('a passkey', () => {
     await brief.holdfast.close();
   });
 
-  // The handle is stored by the authenticator, and shown by some of them.
-  test('carries a random user handle, the same at each registration, which tells nothing of the user', async () => {
+  // The authenticator stores the handle, and some authenticators display it.
+  test('carries a random user handle, the same at each registration, that reveals nothing about the user', async () => {
     const handles = [];
     for (let times = 0; times < 2; times++) {
       const begun = await server.ask('POST', '/passkeys/options', session.accessToken);
@@ -220,7 +220,7 @@ describe('a passkey', () => {
     });
   });
 
-  test('with the handle that it was made with signs in, as passkeys of earlier versions do', async () => {
+  test('signs in with the handle that it was made with, as passkeys of earlier versions do', async () => {
     const { authenticator } = await register();
     const earlier = Buffer.from(sub.replaceAll('-', ''), 'hex');
     await server.holdfast.database.query('UPDATE holdfast.passkeys SET user_handle = $2 WHERE user_id = $1', [
@@ -231,7 +231,7 @@ describe('a passkey', () => {
     expect(await signIn(authenticator, { userHandle: earlier.toString('base64url') })).toMatchObject({ status: 200 });
   });
 
-  // Each of these is a step of WebAuthn Level 3 §7.2; without it somebody else than the user at the device gets in.
+  // Each case is a step of WebAuthn Level 3 §7.2. Without it, another person than the user at the device gets in.
   test.each<[string, Deviation]>([
     ['of a page of another origin', { origin: 'https://id.example.evil.example' }],
     ['inside a frame of another site', { crossOrigin: true }],
@@ -256,7 +256,7 @@ describe('a passkey', () => {
     expect(await signIn(authenticator)).toMatchObject({ status: 200 });
   });
 
-  test('whose counter goes back signs in, and an event says so', async () => {
+  test('whose counter goes back signs in, and an event reports it', async () => {
     const { authenticator } = await register({ signCount: 7 });
     expect(await signIn(authenticator, { signCount: 9 })).toMatchObject({ status: 200 });
     const before = server.events.length;
@@ -266,7 +266,7 @@ describe('a passkey', () => {
     );
   });
 
-  test('that nobody registered is told to be unknown, so that its provider can forget it', async () => {
+  test('that is not registered is reported as unknown, so that its provider can remove it', async () => {
     expect(await signIn(createSoftAuthenticator(ISSUER))).toMatchObject({
       status: 400,
       body: { error: 'access_denied', reason: 'passkey_unknown' },
@@ -285,7 +285,7 @@ describe('a passkey', () => {
     },
   );
 
-  test('whose response is empty is no answer: its challenge can still be answered', async () => {
+  test('with an empty response counts as unanswered, so its challenge is still valid', async () => {
     const { authenticator } = await register();
     const { form, options } = await begin();
     const empty = await server.post('/authorize-challenge', { ...form, passkey_response: '' });
@@ -294,7 +294,7 @@ describe('a passkey', () => {
     expect(await server.post('/authorize-challenge', honest)).toMatchObject({ status: 200 });
   });
 
-  test('of a disabled user signs nobody in', async () => {
+  test('of a disabled user does not sign in', async () => {
     const { authenticator } = await register();
     await server.holdfast.users.disable(sub);
     expect(await signIn(authenticator)).toMatchObject({ status: 400, body: { error: 'access_denied' } });
@@ -304,7 +304,7 @@ describe('a passkey', () => {
 });
 
 describe('registering a passkey', () => {
-  test('needs the user verified, and a challenge of this session', async () => {
+  test('requires user verification and a challenge of this session', async () => {
     expect((await register({ isUserVerified: false })).answer).toMatchObject({
       status: 400,
       body: { error: 'access_denied' },
@@ -325,7 +325,7 @@ describe('registering a passkey', () => {
     });
   });
 
-  test('excludes what is registered', async () => {
+  test('excludes registered credentials', async () => {
     const { authenticator } = await register();
     const begun = await server.ask('POST', '/passkeys/options', session.accessToken);
     const options = begun.body['passkey_options'] as Readonly<Record<string, unknown>>;
@@ -336,7 +336,7 @@ describe('registering a passkey', () => {
     });
   });
 
-  test('and removing one need a recent authentication: a session left open cannot be made permanent', async () => {
+  test('and removing one require a recent authentication, so an unattended session cannot be made permanent', async () => {
     const { authenticator } = await register();
     await server.alter(session.sid, "auth_time = auth_time - interval '1 hour'");
     const stale = String((await server.refresh(session.refreshToken)).body['access_token']);
@@ -351,7 +351,7 @@ describe('registering a passkey', () => {
     expect(await server.ask('GET', '/passkeys', stale)).toMatchObject({ status: 200 });
   });
 
-  test('that began in time is finished, however long the user took: a step-up in between would lose it', async () => {
+  test('that began in time completes, however long the user took, because a step-up in between would lose it', async () => {
     const begun = await server.ask('POST', '/passkeys/options', session.accessToken);
     await server.alter(session.sid, "auth_time = auth_time - interval '1 hour'");
     const stale = String((await server.refresh(session.refreshToken)).body['access_token']);
@@ -362,13 +362,13 @@ describe('registering a passkey', () => {
     expect(answer).toMatchObject({ status: 201 });
   });
 
-  test('is over once the session has ended, although its access token still lives', async () => {
+  test('fails once the session has ended, although its access token is still valid', async () => {
     await server.holdfast.sessions.revoke(session.sid);
     const refused = await server.ask('POST', '/passkeys/options', session.accessToken);
     expect(refused).toMatchObject({ status: 401, body: { error: 'invalid_token' } });
   });
 
-  test('ends at the limit', async () => {
+  test('fails at the limit', async () => {
     const strict = await startTestServer(database.databaseUrl, { policy: { passkeysPerUser: 1 } });
     await register();
     const begun = await strict.ask('POST', '/passkeys/options', session.accessToken);
@@ -382,7 +382,7 @@ describe('registering a passkey', () => {
 });
 
 describe("a user's passkeys", () => {
-  test('are renamed and removed by their user alone', async () => {
+  test('are renamed and removed by their own user only', async () => {
     const { authenticator } = await register();
     const path = `/passkeys/${authenticator.credentialId}`;
     await server.holdfast.users.create({ username: 'eve', password: 'eavesdropper', name: 'Eve' });
@@ -398,7 +398,7 @@ describe("a user's passkeys", () => {
     expect(await server.ask('DELETE', path, session.accessToken)).toMatchObject({ status: 404 });
   });
 
-  test('and password: the last way to sign in stays, also when two are removed at once', async () => {
+  test('and password include a last credential that stays, also if two are removed at once', async () => {
     expect(await server.ask('DELETE', '/password', session.accessToken)).toMatchObject({
       status: 409,
       body: { reason: 'last_credential' },
@@ -411,7 +411,7 @@ describe("a user's passkeys", () => {
     expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set([204, 409]));
   });
 
-  test('a code of a passkey that was removed makes no session', async () => {
+  test('a code of a removed passkey makes no session', async () => {
     const { authenticator } = await register();
     const { form, options, verifier } = await begin();
     const { body } = await server.post('/authorize-challenge', {
@@ -429,8 +429,8 @@ describe("a user's passkeys", () => {
   });
 });
 
-// ASVS 7.4.3: somebody who has found out a factor may be signed in already.
-test.each(['added', 'removed'])('when a passkey was %s, the user can end all other sessions', async (change) => {
+// ASVS 7.4.3: an attacker who obtained a factor may already be signed in.
+test.each(['added', 'removed'])('after a passkey was %s, the user can end all other sessions', async (change) => {
   const { authenticator } = await register();
   if (change === 'removed') await server.ask('DELETE', `/passkeys/${authenticator.credentialId}`, session.accessToken);
   const other = await server.signIn('native', account);

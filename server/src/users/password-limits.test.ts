@@ -5,7 +5,7 @@ import { createSoftAuthenticator, type CeremonyOptions } from '../testing/authen
 import { CREDENTIALS, ISSUER, newVerifier, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const POLICY = { passwordAttemptsPerAccount: 3, passwordAttemptsPerAddress: 10, passwordFirstDelaySeconds: 60 };
@@ -81,7 +81,7 @@ async function addPasskey(accessToken: string): Promise<() => Promise<number>> {
   };
 }
 
-/** As if so much time had gone by. */
+/** Moves the stored times back as if so much time had passed. */
 async function letTimePass(seconds: number): Promise<void> {
   await server.holdfast.database.query(
     `UPDATE holdfast.password_attempts SET updated_at = updated_at - make_interval(secs => $1),
@@ -91,7 +91,7 @@ async function letTimePass(seconds: number): Promise<void> {
 }
 
 describe('wrong passwords for one account', () => {
-  test('are delayed after a few, on every node, from every address, and the right one with them', async () => {
+  test('are delayed after a few, on every node, from every address, and so is the right one', async () => {
     await fail(3, username);
     const delayed = await attempt(username, 'wrong', '198.51.100.1', otherNode);
     expect(delayed.status).toBe(429);
@@ -100,7 +100,7 @@ describe('wrong passwords for one account', () => {
     expect((await attempt(username, password)).status).toBe(429);
   });
 
-  test('wait longer each time, and never longer than the longest delay', async () => {
+  test('are delayed longer each time, up to the maximum delay', async () => {
     await fail(3, username);
     const delays: number[] = [];
     for (let count = 0; count < 6; count++) {
@@ -112,14 +112,14 @@ describe('wrong passwords for one account', () => {
     expect(delays.map((delay) => Math.round(delay / 10) * 10)).toEqual([60, 120, 240, 480, 900, 900]);
   });
 
-  test('while delayed prolong nothing: a stranger cannot keep the owner out by hammering', async () => {
+  test('during a delay prolong nothing, so an attacker cannot keep the owner out', async () => {
     await fail(3, username);
     for (let count = 0; count < 20; count++) expect((await attempt(username, 'wrong')).status).toBe(429);
     await letTimePass(60);
     expect((await attempt(username, password)).status).toBe(200);
   });
 
-  test('are forgotten with the right one', async () => {
+  test('are forgotten after the right one', async () => {
     await fail(2, username);
     expect((await attempt(username, password)).status).toBe(200);
     await fail(2, username);
@@ -133,7 +133,7 @@ describe('wrong passwords for one account', () => {
     expect((await attempt(username, password)).status).toBe(200);
   });
 
-  test('that arrive together are counted one by one: a burst tests no more passwords than a row of them', async () => {
+  test('that arrive together are counted one by one, so a burst tests no more passwords than a sequence', async () => {
     const nodes = [server, otherNode];
     const burst = Array.from({ length: 40 }, (_each, index) =>
       attempt(username, 'wrong', `192.0.2.${index + 1}`, nodes[index % 2]),
@@ -150,26 +150,26 @@ describe('wrong passwords for one account', () => {
   });
 });
 
-describe('a network where the account signed in lately', () => {
+describe('a network where the account recently signed in', () => {
   const home = '2001:db8:1:1::1';
 
-  test('is open to its owner while strangers elsewhere are delayed', async () => {
+  test('is open to its owner while attackers elsewhere are delayed', async () => {
     expect((await attempt(username, password, home)).status).toBe(200);
     await fail(3, username, '198.51.100.1');
     expect((await attempt(username, password, '198.51.100.1')).status).toBe(429);
     expect((await attempt(username, password, '2001:db8:1:1:abcd::2', otherNode)).status).toBe(200);
-    // The owner's success gives the strangers nothing.
+    // The owner's success gives the attackers no new guesses.
     expect((await attempt(username, 'wrong', '198.51.100.2')).status).toBe(429);
   });
 
-  test('has limits like any other', async () => {
+  test('has the usual limits', async () => {
     expect((await attempt(username, password, home)).status).toBe(200);
     await fail(3, username, home);
     expect((await attempt(username, password, home)).status).toBe(429);
     expect((await attempt('somebody else', 'wrong', home)).status).toBe(400);
   });
 
-  test('is one of twenty at most: an account that signs in from everywhere fills no table, and keeps the newest', async () => {
+  test('is one of twenty at most, so an account that signs in from everywhere fills no table and keeps the newest', async () => {
     const network = (count: number): string => `2001:db8:2:${count.toString(16)}::1`;
     for (let count = 0; count < 40; count++)
       expect((await attempt(username, password, network(count))).status).toBe(200);
@@ -180,7 +180,7 @@ describe('a network where the account signed in lately', () => {
     expect((await attempt(username, password, network(0))).status).toBe(429);
   });
 
-  test('makes room for a network only beyond twenty: other sign-ins do not look for the oldest', async () => {
+  test('makes room for a network only beyond twenty, so other sign-ins do not search for the oldest', async () => {
     const network = (count: number): string => `2001:db8:3:${count.toString(16)}::1`;
     const query = vi.spyOn(Client.prototype, 'query');
     const isDeletion = (statement: unknown): boolean =>
@@ -201,7 +201,7 @@ describe('a network where the account signed in lately', () => {
     }
   });
 
-  test('is familiar to that account alone, and for a time', async () => {
+  test('is familiar to that account only, and for a limited time', async () => {
     expect((await attempt(username, password, home)).status).toBe(200);
     await fail(3, 'victim', '198.51.100.1');
     expect((await attempt('victim', 'wrong', home)).status).toBe(429);
@@ -212,7 +212,7 @@ describe('a network where the account signed in lately', () => {
 });
 
 describe('wrong passwords from one address', () => {
-  test('are delayed over all accounts, however the address is written', async () => {
+  test('are delayed across all accounts, however the address is written', async () => {
     await fail(2, 'a', '2001:db8::1');
     await fail(2, 'b', '2001:0DB8:0:0::2');
     await fail(2, 'c', '2001:db8:0:0:ffff::');
@@ -222,24 +222,24 @@ describe('wrong passwords from one address', () => {
     expect((await attempt(username, password, '2001:db8:0:1::1')).status).toBe(200);
   });
 
-  test('do not delay the accounts they were aimed at while the address is delayed', async () => {
+  test('do not delay their target accounts while the address is delayed', async () => {
     for (const name of ['g', 'h', 'i', 'j', 'k']) await fail(2, name);
     for (let count = 0; count < 9; count++) expect((await attempt(username, 'wrong')).status).toBe(429);
     expect((await attempt(username, password, '198.51.100.9')).status).toBe(200);
   });
 
-  test('are not counted against the right ones of the people who share it', async () => {
+  test('do not include right passwords of users who share it', async () => {
     for (let count = 0; count < 12; count++) expect((await attempt(username, password)).status).toBe(200);
   });
 
-  test('that nobody knows are no reason to delay everybody', async () => {
+  test('that is unknown do not delay everyone', async () => {
     for (const name of ['l', 'm', 'n', 'o', 'p', 'q']) await fail(2, name, '');
     expect((await attempt(username, password, '')).status).toBe(200);
   });
 });
 
-describe('a stranger who guesses', () => {
-  test('is told the same about a user who exists, one who does not and one who is disabled', async () => {
+describe('an attacker who guesses', () => {
+  test('gets the same answer for an existing, an unknown and a disabled user', async () => {
     const { users } = server.holdfast;
     const { sub } = await users.create({ username: 'gone', password, name: 'Gone' });
     await users.disable(sub);
@@ -256,7 +256,7 @@ describe('a stranger who guesses', () => {
     expect(await answersFor('gone', password)).toEqual(existing);
   });
 
-  test('stops neither a live session nor a passkey', async () => {
+  test('blocks neither a live session nor a passkey', async () => {
     const session = await server.signIn();
     const signInByPasskey = await addPasskey(session.accessToken);
     await fail(3, username);
@@ -266,8 +266,8 @@ describe('a stranger who guesses', () => {
     expect(await signInByPasskey()).toBe(200);
   });
 
-  // OWASP Credential Stuffing: a lockout must not be a way to lock a user out.
-  test('ten thousand times: none is tested, live sessions go on, and their owner signs in', async () => {
+  // OWASP Credential Stuffing: a lockout must not let an attacker lock a user out.
+  test('ten thousand times has no password tested, while live sessions continue and their owner signs in', async () => {
     const session = await server.signIn();
     const signInByPasskey = await addPasskey(session.accessToken);
     await fail(3, username, '203.0.113.1');
@@ -282,7 +282,7 @@ describe('a stranger who guesses', () => {
     expect(await server.refresh(session.refreshToken)).toMatchObject({ status: 200 });
     expect((await attempt(username, password)).status).toBe(200);
     expect(await signInByPasskey()).toBe(200);
-    // Elsewhere the delay is what the three wrong passwords led to: those that were not tested have not made it longer.
+    // From elsewhere the delay is that of the three tested wrong passwords; untested ones did not prolong it.
     const delayed = await attempt(username, password, '203.0.113.2');
     expect(delayed).toMatchObject({ status: 429 });
     expect(delayed.retryAfter).toBeLessThanOrEqual(POLICY.passwordFirstDelaySeconds);

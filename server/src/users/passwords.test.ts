@@ -1,13 +1,13 @@
 import { describe, expect, test, vi } from 'vitest';
 import { createPasswords } from './passwords.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const POLICY = { passwordConcurrency: 2, passwordQueueLimit: 3 };
 
 describe('passwords', () => {
-  test('are kept as Argon2id with a salt of their own', async () => {
+  test('are stored as Argon2id with their own salt', async () => {
     const passwords = await createPasswords(POLICY);
     const hashes = [await passwords.hash('correct horse'), await passwords.hash('correct horse')];
     expect(hashes[0]).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
@@ -16,13 +16,13 @@ describe('passwords', () => {
     expect(await passwords.verify(hashes[0] ?? '', 'Correct horse')).toBe(false);
   });
 
-  test('match however the device composed their characters', async () => {
+  test('match regardless of how the device composed their characters', async () => {
     const passwords = await createPasswords(POLICY);
     const composed = await passwords.hash('caf\u00e9 olé');
     expect(await passwords.verify(composed, 'cafe\u0301 olé')).toBe(true);
   });
 
-  test('of a user who does not exist are never right', async () => {
+  test('of an unknown user never match', async () => {
     const passwords = await createPasswords(POLICY);
     expect(await passwords.verify(null, '')).toBe(false);
     expect(await passwords.verify(null, 'correct horse')).toBe(false);

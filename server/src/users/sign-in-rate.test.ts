@@ -35,7 +35,7 @@ const exceeded = (sub: string): object => ({
   retryAfterMs: expect.any(Number) as number,
 });
 
-test('an operator learns whose password makes sign-ins without end: every refusal, and one in the audit log', async () => {
+test('an operator learns which account signs in without end, from each refusal and one entry in the audit log', async () => {
   await withAccount('codes', async (server, account, sub) => {
     const form = { client_id: 'native', ...account, code_challenge_method: 'S256' };
     const statuses: number[] = [];
@@ -54,7 +54,7 @@ test('an operator learns whose password makes sign-ins without end: every refusa
   });
 });
 
-test('an operator learns of exchanges beyond the rate as well', async () => {
+test('an operator also learns of exchanges beyond the rate', async () => {
   await withAccount('exchanges', async (server, account, sub) => {
     await server.signIn('native', account);
     const { verifier, challenge } = newVerifier();

@@ -1,9 +1,9 @@
-// A `sub` is text: a host has user ids of its own, and nothing between sign-in and sign-out may take them for UUIDs.
+// A `sub` is text: hosts have their own user ids, and no code from sign-in to sign-out may expect UUIDs.
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { startTestServer, type TestServer, type Tokens } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -56,7 +56,7 @@ describe.each([
 });
 
 test.each(['', 'ann smith', 'ünïcödé', '用户', 'a\u0000b', 'u'.repeat(256)])(
-  'no user has the id %j, and the host that asks for it is told so',
+  '%j is an invalid user id, and the host that uses it gets an error',
   async (sub) => {
     await expect(server.holdfast.auditLog.list({ sub })).rejects.toMatchObject({ code: 'invalid_argument' });
     expect(await server.holdfast.sessions.revokeAllOfUser(sub)).toEqual({ count: 0, isComplete: true });

@@ -1,4 +1,4 @@
-// A sign-in page must not tell who has an account: neither by what it answers, nor by the work that it does before.
+// A sign-in page must not reveal which accounts exist: neither by its answer nor by the work before it.
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createKeyRing } from '../kernel/key-ring.ts';
 import { resolvePolicy } from '../kernel/policy.ts';
@@ -10,11 +10,11 @@ import { createPasswordLimits } from './password-limits.ts';
 import { createPasswords } from './passwords.ts';
 import { createUsers, type PasswordSignIn } from './users.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const PASSWORD = 'correct horse battery';
-/** Guesses that are all wrong, by what they would tell apart. */
+/** Wrong guesses, labelled by the fact that the answer could reveal. */
 const GUESSES: readonly (readonly [what: string, username: string, password: string])[] = [
   ['a user who exists', 'ada', 'a wrong password'],
   ['a user who does not exist', 'nobody', 'a wrong password'],
@@ -46,7 +46,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** The real sign-in, which notes each step of its work: every use of the store and of the password hash. */
+/** Creates the real sign-in and records each of its steps: every use of the store and of the password hash. */
 async function createWatchedSignIn(): Promise<{ readonly steps: string[]; readonly signIn: PasswordSignIn }> {
   const steps: string[] = [];
   const watch = <Part extends object>(name: string, part: Part): Part =>
@@ -77,7 +77,7 @@ async function createWatchedSignIn(): Promise<{ readonly steps: string[]; readon
 }
 
 describe('a guess at the password of', () => {
-  test.each(GUESSES)('%s is answered as any other, to the last byte', async (_what, username, password) => {
+  test.each(GUESSES)('%s gets the same answer as any other, to the last byte', async (_what, username, password) => {
     const { challenge } = newVerifier();
     const form = { client_id: 'native', code_challenge: challenge, code_challenge_method: 'S256' };
     const { status, headers, body } = await server.post('/authorize-challenge', { ...form, username, password });
@@ -99,8 +99,8 @@ describe('a guess at the password of', () => {
     },
   );
 
-  // A hash takes nearly all of the time. The control shows that a look-up without one would be seen.
-  test('anyone takes as long as a guess at a user who exists', async () => {
+  // The hash takes nearly all of the time. The control shows that a look-up without a hash would be noticed.
+  test('any account takes as long as a guess at an existing user', async () => {
     const timesMs = new Map<string, number[]>();
     const measure = async (what: string, path: string, form: Readonly<Record<string, string>>): Promise<void> => {
       const startedAtMs = performance.now();
@@ -110,7 +110,7 @@ describe('a guess at the password of', () => {
     };
     const form = { client_id: 'native', code_challenge: newVerifier().challenge, code_challenge_method: 'S256' };
     await server.holdfast.database.query('TRUNCATE holdfast.password_attempts');
-    // Round by round, each in another order: load on the machine slows all of them alike.
+    // Interleave the cases in varying order, so that load on the machine slows all of them alike.
     for (let round = 0; round < 21; round++) {
       for (let step = 0; step < GUESSES.length; step++) {
         const [what = '', username = '', password = ''] = GUESSES[(step * 3 + round) % GUESSES.length] ?? [];
@@ -126,7 +126,7 @@ describe('a guess at the password of', () => {
     expect(ratios.filter(([, ratio]) => !(ratio > 0.5 && ratio < 2))).toEqual([]);
   });
 
-  test('nobody costs a whole hash: a check of no hash waits in the same line as any other', async () => {
+  test('an unknown user waits in the same queue and costs a whole hash', async () => {
     const passwords = await createPasswords({ passwordConcurrency: 1, passwordQueueLimit: 0 });
     const hash = await passwords.hash(PASSWORD);
     const busy = passwords.verify(null, PASSWORD);
@@ -138,7 +138,7 @@ describe('a guess at the password of', () => {
   test.each([
     ['a user who exists', 'watched'],
     ['a user who does not exist', 'watched by nobody'],
-  ])('%s is delayed after as many failures', async (_what, username) => {
+  ])('%s is delayed after the same number of failures', async (_what, username) => {
     if (username === 'watched') await server.holdfast.users.create({ username, password: PASSWORD, name: username });
     const { signIn } = await createWatchedSignIn();
     const { passwordAttemptsPerAccount } = resolvePolicy();
@@ -151,7 +151,7 @@ describe('a guess at the password of', () => {
   });
 });
 
-test('the options of a passkey sign-in are the same for everybody: they name no user and no credential', async () => {
+test('the options of a passkey sign-in are the same for every user and name no user and no credential', async () => {
   const { challenge } = newVerifier();
   const form = { client_id: 'native', code_challenge: challenge, code_challenge_method: 'S256' };
   const optionsFor = async (more: Readonly<Record<string, string>>): Promise<object> => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -31,7 +31,7 @@ describe('users', () => {
     expect(await users.findByUsername('nobody')).toBeNull();
   });
 
-  test('of one name exist once, also when created twice at once', async () => {
+  test('with the same name exist once, also if created twice at once', async () => {
     const { users } = server.holdfast;
     const twin = { ...GRACE, username: 'twin' };
     const created = await Promise.allSettled([users.create(twin), users.create({ ...twin, username: 'TWIN' })]);
@@ -45,7 +45,7 @@ describe('users', () => {
     [{ username: 'x'.repeat(255) }, 'invalid_username'],
     [{ password: 'short' }, 'invalid_password'],
     [{ password: 'x'.repeat(257) }, 'invalid_password'],
-    // What a guesser tries first.
+    // The first guesses of an attacker.
     [{ password: 'GRACE@example.org' }, 'invalid_password'],
     [{ password: 'password1' }, 'invalid_password'],
   ])('%j is refused as %s', async (change, code) => {
