@@ -22,7 +22,7 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-/** The same API in every framework: `/api/notes` needs the scope `notes`, `/api/open` forgot its guard. */
+/** The same API in every framework: `/api/notes` requires the scope `notes`; `/api/open` has no guard. */
 const frameworks: Readonly<Record<string, () => Promise<Ask>>> = {
   express: async () => {
     const app = express();
@@ -77,14 +77,14 @@ const frameworks: Readonly<Record<string, () => Promise<Ask>>> = {
 };
 
 describe.each(Object.entries(frameworks))('%s', (_name, start) => {
-  test('lets a sound token through and hands its claims to the handler', async () => {
+  test('admits a valid token and passes its claims to the handler', async () => {
     const ask = await start();
     const response = await ask('/api/notes?page=2', { authorization: `Bearer ${issuer.token({ sub: 'ada' })}` });
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ sub: 'ada' });
   });
 
-  test('answers for the handler when the token is missing, wrong or too weak', async () => {
+  test('answers instead of the handler if the token is missing, wrong or too weak', async () => {
     const ask = await start();
     const missing = await ask('/api/notes');
     expect([missing.status, await missing.json()]).toEqual([401, {}]);
@@ -97,7 +97,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start) => {
     expect(weak.headers.get('www-authenticate')).toContain('scope="notes"');
   });
 
-  test('knows a bound token by the proof for its public URL', async () => {
+  test('accepts a bound token with a proof for its public URL', async () => {
     const ask = await start();
     const key = createTestProofKey();
     const token = issuer.token({ cnf: { jkt: key.jkt } });
@@ -108,7 +108,7 @@ describe.each(Object.entries(frameworks))('%s', (_name, start) => {
     expect([elsewhere.status, await elsewhere.json()]).toEqual([401, { error: 'invalid_dpop_proof' }]);
   });
 
-  test('a handler without a guard fails instead of serving anybody', async () => {
+  test('a handler without a guard fails instead of serving unauthenticated requests', async () => {
     const ask = await start();
     expect((await ask('/api/open', { authorization: `Bearer ${issuer.token()}` })).status).toBe(500);
   });

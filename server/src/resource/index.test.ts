@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-/** What a module loads at run time, and what that loads: packages and modules of Node. Types are gone by then. */
+/**
+ * Finds the packages and Node modules that a module loads at run time, transitively. Type imports are erased by then.
+ */
 function loadedBy(file: string, seen = new Set<string>()): ReadonlySet<string> {
   if (seen.has(file)) return new Set();
   seen.add(file);
@@ -17,8 +19,8 @@ function loadedBy(file: string, seen = new Set<string>()): ReadonlySet<string> {
   return found;
 }
 
-test('a resource server loads no database driver and no framework: nothing but cryptography', () => {
+test('a resource server loads no database driver and no framework', () => {
   expect(loadedBy(fileURLToPath(new URL('./index.ts', import.meta.url)))).toEqual(new Set(['node:crypto']));
-  // The whole server does: the search finds what there is.
+  // The whole server loads them, which proves that the search works.
   expect(loadedBy(fileURLToPath(new URL('../index.ts', import.meta.url)))).toContain('pg');
 });

@@ -20,10 +20,10 @@ const publish = (kid: string): void => {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   issuer.keys.push({ ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' });
 };
-/** Lets a refresh that nobody waits for finish. */
+/** Lets a background refresh finish. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('many requests share one fetch, and later ones need none', async () => {
+test('concurrent requests share one fetch, and later ones need none', async () => {
   const found = await Promise.all(Array.from({ length: 50 }, () => keys.find('current', 'ES256')));
   expect(found.every((key) => key !== null)).toBe(true);
   nowMs = 59_000;
@@ -31,7 +31,7 @@ test('many requests share one fetch, and later ones need none', async () => {
   expect(issuer.fetched).toEqual(['/.well-known/oauth-authorization-server', '/.well-known/jwks.json']);
 });
 
-test('a key that was published since is found at once; made-up ones cannot make us fetch all the time', async () => {
+test('a newly published key is found at once, and unknown ids cannot cause constant fetches', async () => {
   await keys.find('current', 'ES256');
   publish('next');
   nowMs = 5_000;
@@ -43,7 +43,7 @@ test('a key that was published since is found at once; made-up ones cannot make 
   expect(keyFetches()).toBe(3);
 });
 
-test('a key that was withdrawn is gone after its time, without anybody waiting for the fetch', async () => {
+test('a withdrawn key expires after its time, and no request waits for the fetch', async () => {
   await keys.find('current', 'ES256');
   issuer.keys.length = 0;
   nowMs = 60_000;
@@ -53,7 +53,7 @@ test('a key that was withdrawn is gone after its time, without anybody waiting f
 });
 
 describe('while the authorization server does not answer', () => {
-  test('known keys serve on for a day, and the server is not hammered', async () => {
+  test('known keys stay valid for a day, and fetches keep their minimum interval', async () => {
     await keys.find('current', 'ES256');
     issuer.setReachable(false);
     for (nowMs = HOUR_MS; nowMs < 24 * HOUR_MS; nowMs += HOUR_MS) {
@@ -65,7 +65,7 @@ describe('while the authorization server does not answer', () => {
     await expect(keys.find('current', 'ES256')).rejects.toThrow('not answered');
   });
 
-  test('an unknown key is no verdict on its token', async () => {
+  test('an unknown key decides nothing about its token', async () => {
     await keys.find('current', 'ES256');
     issuer.setReachable(false);
     nowMs = 5_000;
@@ -79,7 +79,7 @@ describe('while the authorization server does not answer', () => {
   });
 });
 
-test('the metadata of another issuer, and keys over plain http, are not taken', async () => {
+test('metadata of another issuer and keys over plain http are refused', async () => {
   const documents: Readonly<Record<string, unknown>>[] = [
     { issuer: 'https://evil.example', jwks_uri: `${TOKEN_ISSUER}/.well-known/jwks.json` },
     { issuer: TOKEN_ISSUER, jwks_uri: 'http://id.example/.well-known/jwks.json' },
@@ -96,7 +96,7 @@ test('the metadata of another issuer, and keys over plain http, are not taken', 
   }
 });
 
-test('an answer that is no key set, too long or redirected changes nothing', async () => {
+test('a response that is no key set, too long or redirected changes nothing', async () => {
   const answers: (() => Promise<Response>)[] = [
     async () => new Response('<html>', { status: 200 }),
     async () => Response.json([]),

@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { athOf, createProver } from '../testing/proof.ts';
 import { createResourceGuard, type ResourceGuard } from './guard.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const AUDIENCE = 'https://api.example';
@@ -28,7 +28,7 @@ afterAll(async () => {
 const check = (authorization: string, dpop?: string) =>
   guard.check({ method: 'GET', target: '/notes', authorization, dpop }, { scope: ['notes'] });
 
-test('a token of a real server is let through, and only by a resource server that it is for', async () => {
+test('a token of a real server is admitted only by a resource server of its audience', async () => {
   const { accessToken, sid } = await server.signIn();
   expect(await check(`Bearer ${accessToken}`)).toMatchObject({ ok: true, claims: { sid, client_id: 'native' } });
   const fetch = (url: string, init: RequestInit): Promise<Response> => server.holdfast.fetch(new Request(url, init));
@@ -37,7 +37,7 @@ test('a token of a real server is let through, and only by a resource server tha
   expect(await other.check(request)).toMatchObject({ ok: false, status: 401, error: 'invalid_token' });
 });
 
-test('a token that a real server bound to a key is let through with a proof by it, and is nothing to a thief', async () => {
+test("a real server's bound token is admitted with a proof by its key, and is useless to a thief", async () => {
   const prover = createProver();
   const { verifier, challenge } = newVerifier();
   const { body } = await server.post('/authorize-challenge', {

@@ -14,7 +14,7 @@ afterEach(() => {
   for (const follower of followers.splice(0)) follower.close();
 });
 
-/** Follows a feed that gives the answers of a list, one after another, and then leaves the request waiting. */
+/** Follows a feed that returns the listed answers in order and then holds the request open. */
 function follow(answers: readonly (object | Error)[]): {
   readonly follower: RevocationFollower;
   readonly asked: Asked[];
@@ -45,7 +45,7 @@ function follow(answers: readonly (object | Error)[]): {
   return { follower, asked, failures };
 }
 
-test('reads everything that matters before it is ready, then waits for news from where it was', async () => {
+test('reads all relevant endings before it is ready, then waits for news from its cursor', async () => {
   const { follower, asked } = follow([
     { revoked: [{ sid: 'a', exp: FUTURE }], cursor: '1', more: true },
     { revoked: [{ sid: 'b', exp: FUTURE }], cursor: '2', more: false },
@@ -63,7 +63,7 @@ test('reads everything that matters before it is ready, then waits for news from
     ['2', '25'],
     ['3', '25'],
   ]);
-  // RFC 6749 §2.3.1: both halves are encoded first.
+  // RFC 6749 §2.3.1: id and secret are form-encoded first.
   expect(asked[0]?.authorization).toBe(`Basic ${Buffer.from('notes%20api:a%3Asecret').toString('base64')}`);
 });
 
@@ -83,7 +83,7 @@ test('forgets a session once its last token has expired', async () => {
 });
 
 describe('a feed that cannot be read', () => {
-  test('is read anew from the beginning, and what was known stays known', async () => {
+  test('is read again from the beginning, and known endings stay known', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
@@ -109,6 +109,6 @@ describe('a feed that cannot be read', () => {
   });
 });
 
-test('names the option that is wrong', () => {
+test('names the wrong option', () => {
   expect(() => followRevocations({ issuer: 'http://id.example', id: 'x', secret: 'y' })).toThrow(/options\.issuer/);
 });
