@@ -12,7 +12,7 @@ describe('rounds', () => {
     vi.useRealTimers();
   });
 
-  test('go on after a task failed, and the other tasks are done in the same round', async () => {
+  test('continue after a failed task, and run the other tasks in the same round', async () => {
     const done: string[] = [];
     const failures: string[] = [];
     const maintenance = startMaintenance(
@@ -30,7 +30,7 @@ describe('rounds', () => {
     expect(done).toHaveLength(3);
   });
 
-  test('do not overlap, however long one takes, and stopping waits for it', async () => {
+  test('do not overlap, however long one takes, and stopping waits for the round under way', async () => {
     let running = 0;
     let most = 0;
     let finish = (): void => {};
@@ -73,7 +73,7 @@ describe('expired rows', () => {
     return rows[0]?.count ?? 0;
   };
 
-  test('go when their time and a day are over, a live session and one that has just expired stay', async () => {
+  test('are deleted a day after their expiry, and a live or just expired session stays', async () => {
     const [live, justExpired, longGone] = [await server.signIn(), await server.signIn(), await server.signIn()];
     await server.alter(justExpired.sid, "expires_at = now() - interval '23 hours'");
     await server.alter(longGone.sid, "expires_at = now() - interval '25 hours'");
@@ -88,7 +88,7 @@ describe('expired rows', () => {
     expect(await server.refresh(longGone.refreshToken)).toMatchObject({ body: { reason: 'unknown' } });
   }, 60_000);
 
-  test('that strangers fill go as soon as they have expired: nobody asks for them again', async () => {
+  test('that unauthenticated requests create are deleted as soon as they expire', async () => {
     await server.holdfast.database.query(`
       INSERT INTO holdfast.spent_challenges (challenge, expires_at)
       VALUES ('\\x01', now() - interval '1 second'), ('\\x02', now() + interval '5 minutes');
@@ -100,7 +100,7 @@ describe('expired rows', () => {
     expect(after).toEqual(before.map((rows) => rows - 1));
   }, 60_000);
 
-  test('of a long backlog go slice by slice, a bounded number in a round', async () => {
+  test('of a long backlog are deleted in slices, a limited number per round', async () => {
     for (let hour = 1; hour <= 6; hour++) {
       const { sid } = await server.signIn();
       await server.alter(sid, `expires_at = now() - interval '10 days' + interval '${hour} hours'`);

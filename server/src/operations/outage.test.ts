@@ -1,9 +1,9 @@
-// A database that is away: the log that should explain it must not drown in it.
+// A database outage: the log that should explain it must not drown in repetitions.
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { startTestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-test('an outage with 200 answers 503 is one line for each kind of fault, and a count when it is over', async () => {
+test('an outage with 200 answers of 503 logs one line per kind of fault, and a count when it ends', async () => {
   const lines: { readonly kind: string; readonly count?: number; readonly message: string }[] = [];
   const write = (fields: object, message: string): void => void lines.push({ kind: '', ...fields, message });
   const server = await startTestServer(database.databaseUrl, {
@@ -27,7 +27,7 @@ test('an outage with 200 answers 503 is one line for each kind of fault, and a c
   }
   const kinds = lines.map(({ kind }) => kind);
   expect(kinds).toContain('database');
-  // Idle connections and the answers: each has said once that it fails.
+  // Idle connections and answers: each kind has logged its failure once.
   expect(kinds.toSorted()).toEqual([...new Set(kinds)].toSorted());
   await server.holdfast.close();
   const over = lines.filter(({ message, kind }) => message.startsWith('over: ') && kind === 'database');
