@@ -15,7 +15,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { athOf, createProver } from '../testing/proof.ts';
 import { ENDPOINTS } from './doors/router.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const API = 'https://api.example';
@@ -40,7 +40,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** The access token of a new session, for an audience. */
+/** Signs in and returns an access token for an audience. */
 async function tokenFor(resource?: string): Promise<{ readonly accessToken: string; readonly sid: string }> {
   const { refreshToken } = await server.signIn();
   return toTokens(await server.refresh(refreshToken, resource === undefined ? {} : { resource }));
@@ -91,11 +91,11 @@ describe('an API that receives a token cannot act on the account with it', () =>
       );
       expect(await rowOf(sid)).toEqual(before);
     }
-    // The password is what it was.
+    // The password is unchanged.
     await server.signIn();
   });
 
-  test('nor with one that is bound to a key, and comes with its proof', async () => {
+  test('nor with a bound token and its proof', async () => {
     const prover = createProver();
     const { refreshToken } = await server.signIn();
     const refresh = (nonce?: string) =>
@@ -113,7 +113,7 @@ describe('an API that receives a token cannot act on the account with it', () =>
 });
 
 describe("a token for the issuer's audience", () => {
-  test('opens the account endpoints, and no API', async () => {
+  test('opens the account endpoints and no API', async () => {
     const { accessToken } = await tokenFor(ISSUER);
     expect(await server.ask('GET', '/sessions', accessToken)).toMatchObject({ status: 200 });
     expect(await server.ask('POST', '/passkeys/options', accessToken)).toMatchObject({ status: 200 });
@@ -133,7 +133,7 @@ describe("a token for the issuer's audience", () => {
     expect(await check((await tokenFor()).accessToken)).toMatchObject({ ok: true });
   });
 
-  test('is had at the sign-in as well', async () => {
+  test('is also issued at the sign-in', async () => {
     const exchange = await startExchange();
     const answer = await exchange({ resource: ISSUER });
     expect(answer).toMatchObject({ status: 200, body: { resource: ISSUER } });
@@ -151,7 +151,7 @@ describe("a token for the issuer's audience", () => {
   });
 });
 
-describe('the resource that a client asks for', () => {
+describe('the resource that a client requests', () => {
   test.each([
     [undefined, API],
     ['', API],
@@ -192,7 +192,7 @@ describe('the resource that a client asks for', () => {
     expect(await rowOf(sid)).toEqual(before);
     const exchange = await startExchange();
     expect(await exchange({ resource })).toMatchObject({ status: 400, body: { error: 'invalid_target' } });
-    // The code is as good as it was.
+    // The code is still valid.
     expect(await exchange()).toMatchObject({ status: 200, body: { resource: API } });
   });
 
@@ -204,7 +204,7 @@ describe('the resource that a client asks for', () => {
     });
   });
 
-  test('is one: two of them are refused, also the same twice', async () => {
+  test('must be one, so two of them are refused, even if equal', async () => {
     const { refreshToken, sid } = await server.signIn();
     const before = await rowOf(sid);
     const exchange = await startExchange();
@@ -217,7 +217,7 @@ describe('the resource that a client asks for', () => {
     expect(await exchange()).toMatchObject({ status: 200 });
   });
 
-  test('changes nothing in the decision: the copy rotates once, and is paced as ever', async () => {
+  test('changes nothing in the decision: the refresh token rotates once and is paced as usual', async () => {
     const { refreshToken, sid } = await server.signIn();
     await server.letTimePass(sid, 60_000);
     const rotated = await server.refresh(refreshToken, { resource: ISSUER });
@@ -246,7 +246,7 @@ describe('introspection tells a resource server only about its own audiences', (
     expect(await told(ISSUER)).toEqual([false, false]);
   });
 
-  test('of refresh tokens, by what their client may ask for', async () => {
+  test('of refresh tokens, by the resources that their client may request', async () => {
     const { refreshToken } = await server.signIn('native');
     expect([await ask(refreshToken, NOTES_SERVER), await ask(refreshToken, FILES_SERVER)]).toEqual([true, true]);
     const { refreshToken: other } = await server.signIn('other');
@@ -254,7 +254,7 @@ describe('introspection tells a resource server only about its own audiences', (
   });
 });
 
-describe('a configuration that would give tokens for the account to an API is refused at the start', () => {
+describe('a configuration that would give an API tokens for the account is refused at the start', () => {
   const start = (overrides: Readonly<Record<string, unknown>>) =>
     createHoldfast({ ...serverOptions(database.databaseUrl), ...overrides });
 
@@ -263,7 +263,7 @@ describe('a configuration that would give tokens for the account to an API is re
     (audience) => expect(start({ audience, resourceServers: [NOTES_SERVER] })).rejects.toThrow(/options\.audience/),
   );
 
-  test('a resource server that the issuer is an audience of', () =>
+  test('a resource server with the issuer as an audience', () =>
     expect(
       start({ audience: API, resourceServers: [{ ...NOTES_SERVER, audiences: [API, `${ISSUER}/`] }] }),
     ).rejects.toThrow(/resourceServers\[notes\]\.audiences/));

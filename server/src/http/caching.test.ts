@@ -1,11 +1,11 @@
-// A proxy that keeps whatever it may keep: one user's tokens must not become the next one's answer, nor a 401 everybody's.
+// A proxy that caches all it may: it must not serve one user's tokens to the next, nor one 401 to everyone.
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { ENDPOINTS } from './doors/router.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -31,7 +31,9 @@ const send: Send = async (request) => {
   return response;
 };
 
-/** A shared cache that ignores `Authorization`, methods and bodies, and keeps every answer that does not forbid it. */
+/**
+ * A shared cache that ignores `Authorization`, methods and bodies, and stores every response that does not forbid it.
+ */
 function behindGreedyCache(origin: Send): Send {
   const kept = new Map<string, HttpResponse>();
   return async (request) => {
@@ -50,7 +52,7 @@ const formOf = (fields: Readonly<Record<string, string>>): Pick<HttpRequest, 'me
 });
 const bodyOf = ({ body }: HttpResponse): Readonly<Record<string, unknown>> => JSON.parse(body);
 
-test('behind a greedy cache every user gets the own tokens and devices, and a 401 is over with the next request', async () => {
+test('behind a greedy cache every user gets their own tokens and devices, and a 401 affects no later request', async () => {
   const cached = behindGreedyCache(send);
   const refused = await cached({ path: '/sessions' });
   expect(refused.status).toBe(401);
@@ -69,7 +71,7 @@ test('behind a greedy cache every user gets the own tokens and devices, and a 40
   expect(new Set(seen).size).toBe(seen.length);
 });
 
-/** Documents that are the same for everybody. */
+/** Documents that are the same for every client. */
 const PUBLIC = new Set([
   '/.well-known/jwks.json',
   '/.well-known/oauth-authorization-server',
@@ -78,7 +80,7 @@ const PUBLIC = new Set([
 ]);
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-test.each(ENDPOINTS.map(({ path }) => path))('%s: no answer of any method may be kept by a cache', async (path) => {
+test.each(ENDPOINTS.map(({ path }) => path))('%s: no cache may store a response to any method', async (path) => {
   const { accessToken } = await server.signIn();
   const requests = METHODS.flatMap((method) =>
     [{}, { authorization: `Bearer ${accessToken}` }, { origin: 'https://evil.example' }].map((headers) => ({
@@ -91,7 +93,7 @@ test.each(ENDPOINTS.map(({ path }) => path))('%s: no answer of any method may be
   for (const request of requests) {
     const { status, headers } = await send(request);
     const isPublic = PUBLIC.has(path) && status === 200;
-    // An answer to OPTIONS is never kept (RFC 9110 §9.3.7).
+    // Caches never store a response to OPTIONS (RFC 9110 §9.3.7).
     if (headers['cache-control'] === 'no-store' || isPublic || request.method === 'OPTIONS') continue;
     kept.push(`${request.method} ${status}`);
   }

@@ -8,12 +8,12 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { createProver } from '../testing/proof.ts';
 import { formatRefreshToken, newNonce } from '../tokens/refresh-token.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /**
- * The checks of a refresh, in order. Each row is a request that fails at its check and would pass all before it; what fails a
- * later check may be added to it without a change in the answer.
+ * The checks of a refresh, in order. Each row is a request that fails at its check and passes all earlier ones. Adding
+ * the fault of a later check does not change the answer.
  */
 type Fault = {
   readonly name: string;
@@ -28,7 +28,7 @@ type Draft = {
   address: string;
   readonly headers: Record<string, string>;
   readonly form: Record<string, string>;
-  /** A parameter to give a second time. */
+  /** A parameter to send twice. */
   duplicate: string;
 };
 
@@ -106,7 +106,7 @@ const FAULTS: readonly Fault[] = [
 ];
 
 beforeAll(async () => {
-  // The limit's clock stands still, so whoever has used up its requests gets no more of them meanwhile.
+  // The limit's clock stands still, so a sender that used up its requests gets no new ones.
   vi.useFakeTimers({ toFake: ['performance'] });
   database = await createTestDatabase(inject('postgresAdminUrl'));
   server = await startTestServer(database.databaseUrl, {
@@ -156,9 +156,9 @@ test('a request without a fault is answered', async () => {
   expect(await send(server.holdfast, draft())).toMatchObject({ status: 200, body: { token_type: 'DPoP' } });
 });
 
-// If a later check came first, strangers could make the server do work, or learn something, that the earlier one forbids.
+// If a later check came first, the server would do work or reveal something that the earlier check must prevent.
 test.each(FAULTS.map((fault, index) => [fault.name, index] as const))(
-  '%s, whatever else is wrong',
+  '%s decides, whatever else is wrong',
   async (_, index) => {
     const [fault, ...later] = FAULTS.slice(index);
     if (fault === undefined) throw new Error('no such fault');
@@ -171,17 +171,17 @@ test.each(FAULTS.map((fault, index) => [fault.name, index] as const))(
   },
 );
 
-test('a client told to slow down learns when to come back, and others are served', async () => {
+test('a client that is rate-limited learns when to retry, and others are served', async () => {
   const { headers } = await send(server.holdfast, { ...draft(), address: FLOODER });
   expect(Number(headers['retry-after'])).toBeGreaterThan(0);
   expect(await send(server.holdfast, draft())).toMatchObject({ status: 200 });
 });
 
-test('everything before the row is answered without the database', async () => {
+test('every check before the row works without the database', async () => {
   const holdfast = await createHoldfast({ ...serverOptions(database.databaseUrl), retiredSecrets: [OLD_SECRET] });
   const queries = vi.spyOn(holdfast.database, 'connect');
   try {
-    // The first check, and the one that needs a row, are apart.
+    // Leave out the first check and the one that needs a row.
     for (const fault of FAULTS.slice(1, -1)) {
       const request = draft();
       fault.apply(request);
@@ -199,8 +199,8 @@ test('everything before the row is answered without the database', async () => {
   }
 });
 
-// Behind a proxy every request comes from one address; and an address that the sender made up must not get it a new budget.
-test('behind a trusted proxy each sender has a limit of its own, and cannot talk its way out of it', async () => {
+// Behind a proxy every request comes from one address. An address that the sender invents must not get a new budget.
+test('behind a trusted proxy each sender has its own limit and cannot evade it by a forged header', async () => {
   const holdfast = await createHoldfast({
     ...serverOptions(database.databaseUrl),
     trustedProxies: 1,
@@ -218,7 +218,7 @@ test('behind a trusted proxy each sender has a limit of its own, and cannot talk
     ]);
     expect(await from('203.0.113.7, 198.51.100.1')).toBe(429);
     expect(await from('198.51.100.2')).toBe(405);
-    // Where policy does not insist on nonces, a recent proof without one will do, and an old one is asked for it.
+    // If the policy does not require nonces, a recent proof passes without one, and an old one needs one.
     const use = async (iat: number | undefined) => {
       const request = draft();
       request.headers['x-forwarded-for'] = `203.0.113.${iat === undefined ? 1 : 2}`;
@@ -232,7 +232,7 @@ test('behind a trusted proxy each sender has a limit of its own, and cannot talk
   }
 });
 
-test('paths of nobody count towards the limit as well, where there is nobody else to answer them', async () => {
+test('unknown paths also count towards the limit if no other handler answers them', async () => {
   const holdfast = await createHoldfast({
     ...serverOptions(database.databaseUrl),
     policy: { requestsPerSecond: 1, requestBurst: 2 },
@@ -243,7 +243,7 @@ test('paths of nobody count towards the limit as well, where there is nobody els
     expect([await ask('/a'), await ask(`/${'a'.repeat(8_000)}/`), await ask('/a'), await ask('/sessions')]).toEqual([
       404, 404, 429, 429,
     ]);
-    // Requests of probes and resource servers are not limited.
+    // Requests from probes and resource servers are not limited.
     expect(await ask('/healthz')).toBe(200);
   } finally {
     await holdfast.close();

@@ -3,7 +3,7 @@ import { openBrowser, type TestBrowser } from '../testing/browser.ts';
 import { startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -19,7 +19,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Which of these sessions live, and why the others ended. */
+/** Returns why each session ended; null for a live one. */
 async function endings(sids: readonly string[]): Promise<readonly (string | null)[]> {
   const { rows } = await server.holdfast.database.query<{ id: string; revoked_reason: string | null }>(
     'SELECT id, revoked_reason FROM holdfast.sessions WHERE id = ANY($1)',
@@ -28,14 +28,14 @@ async function endings(sids: readonly string[]): Promise<readonly (string | null
   return sids.map((sid) => rows.find(({ id }) => id === sid)?.revoked_reason ?? null);
 }
 
-/** Signs in so many times, each time as a page that knows nothing of the sessions before. */
+/** Signs in the given number of times, each time as a page that knows no earlier session. */
 async function signInAnew(browser: TestBrowser, times: number): Promise<readonly string[]> {
   const sids: string[] = [];
   for (let time = 0; time < times; time++) sids.push((await browser.signIn({}, null)).sid);
   return sids;
 }
 
-/** A browser with cookies of sessions that have ended, as many as browsers keep for a host. */
+/** Opens a browser with the given number of cookies of ended sessions. */
 async function openBrowserWithDead(count: number): Promise<TestBrowser> {
   const browser = openBrowser(server);
   for (let time = 0; time < count; time++) {
@@ -46,8 +46,8 @@ async function openBrowserWithDead(count: number): Promise<TestBrowser> {
   return browser;
 }
 
-describe('one tab that authenticates again and again', () => {
-  test('has two cookies at most, without a refresh in between as well as with one', async () => {
+describe('one tab that authenticates repeatedly', () => {
+  test('has two cookies at most, with and without a refresh in between', async () => {
     const browser = openBrowser(server);
     let { sid } = await browser.signIn();
     for (let time = 0; time < 20; time++) {
@@ -62,7 +62,7 @@ describe('one tab that authenticates again and again', () => {
     expect(browser.jar.size).toBe(0);
   });
 
-  test('does so also when its storage is lost each time, and the cookie alone proves the device', async () => {
+  test('has two cookies at most even if its storage is lost each time and the cookie alone proves the device', async () => {
     const browser = openBrowser(server);
     let { sid } = await browser.signIn({}, null);
     for (let time = 0; time < 5; time++) ({ sid } = await browser.signIn({ replaces: sid }, null));
@@ -72,10 +72,10 @@ describe('one tab that authenticates again and again', () => {
 });
 
 describe('a browser that lost its storage before each sign-in', () => {
-  test('never has more than eight cookies: those used last', async () => {
+  test('keeps at most eight cookies, the most recently used ones', async () => {
     const browser = openBrowser(server);
     const early = await signInAnew(browser, 3);
-    // Used after the others were made.
+    // Refresh one of the early sessions after these were made.
     const late = await signInAnew(browser, 4);
     await server.letTimePass(late[0] ?? '', 0);
     expect(await browser.refresh({ sid: early[1] ?? '' })).toMatchObject({ status: 200 });
@@ -87,7 +87,7 @@ describe('a browser that lost its storage before each sign-in', () => {
     expect((await endings(late)).filter((reason) => reason === 'limit')).toHaveLength(2);
   });
 
-  test('keeps a session of a higher authentication, although it was used least lately', async () => {
+  test('keeps a session with a higher `acr` although it is the least recently used', async () => {
     const browser = openBrowser(server);
     const [strong = ''] = await signInAnew(browser, 1);
     await server.alter(strong, "acr = 'aal2'");
@@ -97,7 +97,7 @@ describe('a browser that lost its storage before each sign-in', () => {
     expect(browser.jar.size).toBe(8);
   });
 
-  test('ends no session that the exchange names, none of another user and none of another browser', async () => {
+  test('ends no session that the exchange names, and none of another user or browser', async () => {
     const elsewhere = await server.signIn('web');
     const browser = openBrowser(server);
     const bob = await browser.signIn({ username: 'bob', password: 'a battery of horses' });
@@ -109,25 +109,25 @@ describe('a browser that lost its storage before each sign-in', () => {
   });
 });
 
-describe('a browser with 100 cookies of sessions that are over', () => {
-  test('signs in, refreshes and signs out, and each answer clears 20 of them', async () => {
+describe('a browser with 100 cookies of ended sessions', () => {
+  test('signs in, refreshes and signs out, and each response clears 20 of them', async () => {
     const browser = await openBrowserWithDead(100);
     const { sid } = await browser.signIn();
     expect(browser.jar.size).toBe(81);
     expect(await browser.refresh({ sid })).toMatchObject({ status: 200, body: { sid } });
     expect(browser.jar.size).toBe(61);
-    // One that does not say which session it means gets the only live one.
+    // A request that names no session gets the only live one.
     expect(await browser.refresh()).toMatchObject({ status: 200, body: { sid } });
     expect(browser.jar.size).toBe(41);
     const dead = { sid: '00000000-0000-0000-0000-000000000000' };
     expect(await browser.refresh(dead)).toMatchObject({ status: 400, body: { reason: 'unknown' } });
     expect(browser.jar.size).toBe(21);
     expect(await browser.post('/revoke', { sid })).toMatchObject({ status: 200 });
-    // Its own is one of the 20.
+    // The session's own cookie is one of the 20.
     expect(browser.jar.size).toBe(1);
   });
 
-  test('loses none of a live session, whoever owns it', async () => {
+  test('loses no cookie of a live session, whichever user owns it', async () => {
     const browser = await openBrowserWithDead(3);
     const bob = await browser.signIn({ username: 'bob', password: 'a battery of horses' });
     const ada = await browser.signIn();
@@ -142,7 +142,7 @@ describe('a browser with 100 cookies of sessions that are over', () => {
 });
 
 describe('several live sessions of one chain in one browser', () => {
-  test('count as one: the one that was made last', async () => {
+  test('count as one, the newest', async () => {
     const browser = openBrowser(server);
     const first = await browser.signIn();
     const second = await browser.signIn({ replaces: first.sid });
@@ -153,7 +153,7 @@ describe('several live sessions of one chain in one browser', () => {
     expect(browser.jar.size).toBe(1);
   });
 
-  test('a page that names one that is over is told which one to go on with, and its cookie goes', async () => {
+  test('a page that names an ended one learns its successor, and its cookie is cleared', async () => {
     const browser = openBrowser(server);
     const first = await browser.signIn();
     const second = await browser.signIn({ replaces: first.sid });
@@ -167,7 +167,7 @@ describe('several live sessions of one chain in one browser', () => {
       body: { error: 'invalid_grant', reason: 'replaced', successor: second.sid },
     });
     expect(browser.jar.size).toBe(1);
-    // Also when that cookie is not there any more.
+    // The same answer without that cookie.
     const again = {
       status: 400,
       body: { error: 'invalid_grant', reason: 'replaced', successor: second.sid },
@@ -177,7 +177,7 @@ describe('several live sessions of one chain in one browser', () => {
     expect(await browser.refresh({ sid: second.sid })).toMatchObject({ status: 200, body: { sid: second.sid } });
   });
 
-  test('no successor is named whose cookie is not in the request, nor one of another device', async () => {
+  test('a successor is named only if its cookie is in the request and it is of the same device', async () => {
     const browser = openBrowser(server);
     const first = await browser.signIn();
     await browser.signIn({ replaces: first.sid });
@@ -191,7 +191,7 @@ describe('several live sessions of one chain in one browser', () => {
 });
 
 describe('a discarded sign-in', () => {
-  test('ends alone: the session that won stays, and so does its cookie', async () => {
+  test('ends alone, and the winning session and its cookie stay', async () => {
     const browser = openBrowser(server);
     const lost = await browser.signIn();
     const won = await browser.signIn({ replaces: lost.sid });
@@ -201,7 +201,7 @@ describe('a discarded sign-in', () => {
     expect(browser.jar.size).toBe(1);
   });
 
-  test('the later one ends alone as well, where a sign-out would take the earlier ones along', async () => {
+  test('ends alone if it is the later one, where a sign-out would also end the earlier ones', async () => {
     const browser = openBrowser(server);
     const first = await browser.signIn();
     const second = await browser.signIn({ replaces: first.sid });

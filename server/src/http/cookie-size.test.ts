@@ -1,4 +1,5 @@
-// A browser drops a cookie of more than 4,096 bytes without a word, and its user is signed out: ours never comes near.
+// A browser silently drops a cookie of more than 4,096 bytes, which signs its user out. Our cookies stay far below
+// that.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createKeyRing } from '../kernel/key-ring.ts';
@@ -7,7 +8,7 @@ import { cookieNameOf, storeCookie } from './refresh-cookies.ts';
 
 const issuer = `https://${'long.'.repeat(40)}example`;
 
-test('a cookie is as small in its last generation as in its first, whatever the issuer: name and value below 300 bytes', () => {
+test('a cookie stays below 300 bytes from its first to its last generation, whatever the issuer', () => {
   const ring = createKeyRing('a master secret for tests, 32 bytes or more');
   const sizes = [0, 1, 2 ** 31 - 1].map((generation) => {
     const copy = { sid: randomUUID(), generation, nonce: randomBytes(16), secret: randomBytes(16) };
@@ -21,7 +22,7 @@ test('a cookie is as small in its last generation as in its first, whatever the 
   expect(sizes[0]).toBeLessThan(300);
 });
 
-test('a cookie has every flag that keeps it from scripts, other hosts, paths and sites', () => {
+test('a cookie has every flag that protects it from scripts, other hosts, paths and sites', () => {
   const [, ...attributes] = storeCookie(cookieNameOf(randomUUID(), issuer), 'value', 60).split('; ');
   expect(attributes.toSorted()).toEqual(['HttpOnly', 'Max-Age=60', 'Path=/', 'SameSite=Strict', 'Secure']);
   expect(cookieNameOf(randomUUID(), issuer)).toMatch(/^__Host-holdfast-[0-9a-f]{8}-[0-9a-f]{12}$/);

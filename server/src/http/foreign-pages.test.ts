@@ -10,7 +10,7 @@ import {
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const ATTEMPTS = 5;
@@ -32,7 +32,7 @@ beforeAll(async () => {
     policy: { passwordAttemptsPerAccount: ATTEMPTS, passwordAttemptsPerAddress: ATTEMPTS },
   });
   native = await server.signIn('native');
-  // The account takes tokens for the issuer alone.
+  // The account endpoints accept only tokens for the issuer.
   const { issuer } = serverOptions(database.databaseUrl);
   const { body } = await server.refresh(native.refreshToken, { resource: issuer });
   native = { ...native, accessToken: String(body['access_token']) };
@@ -58,7 +58,7 @@ const signIn = (clientId: string, headers: Headers, password = CREDENTIALS.passw
     headers,
   );
 
-/** Headers that a browser adds to a request, and the verdict: for a client with cookies, and for one without. */
+/** Headers that a browser adds to a request, and the expected verdict for a client with cookies and one without. */
 const MATRIX: readonly (readonly [string, Headers, { readonly web: boolean; readonly native: boolean }])[] = [
   ['no browser', {}, { web: true, native: true }],
   [
@@ -109,7 +109,7 @@ const MATRIX: readonly (readonly [string, Headers, { readonly web: boolean; read
 ];
 
 describe.each(MATRIX)('a request by %s', (_, headers, may) => {
-  test('signs in, refreshes and signs out only where it may', async () => {
+  test('signs in, refreshes and signs out only if it is allowed to', async () => {
     expect(await signIn('web', headers)).toMatchObject(may.web ? { status: 200 } : CSRF);
     expect(await signIn('native', headers)).toMatchObject(may.native ? { status: 200 } : CSRF);
     const refresh = { grant_type: 'refresh_token' };
@@ -144,32 +144,29 @@ describe.each(MATRIX)('a request by %s', (_, headers, may) => {
     ['GET', '/passkeys'],
     ['POST', '/passkeys'],
     ['POST', '/passkeys/options'],
-  ])(
-    'is told by %s %s that its headers decide about the answer, so that no cache gives it to others',
-    async (method, path) => {
-      const { headers: answered } = await server.ask(method, path, null, { client_id: 'web' }, headers);
-      expect(answered['vary']).toBe('Origin, Sec-Fetch-Site');
-    },
-  );
+  ])('gets a Vary header from %s %s, so that no cache serves the response to others', async (method, path) => {
+    const { headers: answered } = await server.ask(method, path, null, { client_id: 'web' }, headers);
+    expect(answered['vary']).toBe('Origin, Sec-Fetch-Site');
+  });
 
-  test('guesses no secret of a resource server from a page of nobody', async () => {
+  test('cannot guess the secret of a resource server from an unregistered page', async () => {
     const { origin = '' } = headers;
     const isForeign = may.web || may.native ? false : !origin.endsWith('//app.example') || origin.startsWith('http:');
     const answer = await server.post('/introspect', { client_id: 'api', client_secret: 'guess', token: 'a' }, headers);
     expect(answer).toMatchObject(isForeign ? CSRF : { status: 401 });
   });
 
-  test('reads the documents that are for everybody', async () => {
+  test('reads the public documents', async () => {
     for (const path of ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) {
       expect(await server.ask('GET', path, null, {}, headers)).toMatchObject({ status: 200 });
     }
   });
 });
 
-describe('a page of nobody that guesses passwords from the address of their owner', () => {
+describe("an unregistered page that guesses passwords from the owner's address", () => {
   const evil = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
 
-  test('has none of them checked or counted: the owner signs in', async () => {
+  test('has no guess checked or counted, and the owner can sign in', async () => {
     const events = server.events.length;
     await server.holdfast.database.query('TRUNCATE holdfast.password_attempts');
     for (let attempt = 0; attempt < 3 * ATTEMPTS; attempt++) {
@@ -183,7 +180,7 @@ describe('a page of nobody that guesses passwords from the address of their owne
     expect(await signIn('web', {})).toMatchObject({ status: 200 });
   });
 
-  test('learns nothing: right and wrong passwords, known and unknown users get one answer', async () => {
+  test('learns nothing, because right and wrong passwords get one answer', async () => {
     const answers = [await signIn('web', evil), await signIn('web', evil, 'wrong')];
     expect(answers[0]).toEqual(answers[1]);
     expect(answers[0]?.headers).not.toHaveProperty('access-control-allow-origin');

@@ -1,4 +1,5 @@
-// Text of strangers that PostgreSQL does not take, through every door: it costs nobody else an answer, and no event is lost to it.
+// Text that PostgreSQL rejects, through every entry point. It must not cost another request its answer, nor lose an
+// event.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
@@ -8,7 +9,7 @@ import { CREDENTIALS, newVerifier, startTestServer, type TestServer } from '../t
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { ENDPOINTS } from './doors/router.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -31,7 +32,7 @@ const HOSTILE: readonly (readonly [what: string, text: string])[] = [
   ['every control character', Array.from({ length: 32 }, (_, code) => String.fromCharCode(code)).join('')],
 ];
 
-/** Posts a form to `handle` itself, where headers and address are whatever the host passes on. */
+/** Posts a form to `handle` directly, where the host passes on headers and address unchecked. */
 async function post(
   path: string,
   form: Readonly<Record<string, string>>,
@@ -53,9 +54,9 @@ const refreshForm = (refreshToken: string): Readonly<Record<string, string>> => 
   refresh_token: refreshToken,
 });
 
-describe('a request with text that PostgreSQL does not take', () => {
+describe('a request with text that PostgreSQL rejects', () => {
   test.each(HOSTILE)(
-    '%s in the user agent: the eleven refreshes of its batch are all answered',
+    '%s in the user agent does not prevent the answers to the eleven refreshes of its batch',
     async (_what, text) => {
       const sessions = [];
       for (let count = 0; count < 11; count++) sessions.push(await server.signIn());
@@ -69,28 +70,31 @@ describe('a request with text that PostgreSQL does not take', () => {
     },
   );
 
-  test.each(HOSTILE)('%s as the address: signs in, is listed, and is in the audit log', async (_what, text) => {
-    const { verifier, challenge } = newVerifier();
-    const form = { client_id: 'native', ...CREDENTIALS, code_challenge: challenge, code_challenge_method: 'S256' };
-    const from = { userAgent: text, remoteAddress: text };
-    const { body } = await post('/authorize-challenge', form, from);
-    const code = String(body['authorization_code']);
-    const exchange = { client_id: 'native', grant_type: 'authorization_code', code, code_verifier: verifier };
-    const tokens = await post('/token', exchange, from);
-    expect(tokens).toMatchObject({ status: 200 });
-    const sid = String(tokens.body['sid']);
-    const listed = await server.ask('GET', '/sessions', String(tokens.body['access_token']));
-    const device = (listed.body['sessions'] as readonly Readonly<Record<string, string>>[]).find(
-      (each) => each['sid'] === sid,
-    );
-    for (const name of ['user_agent', 'address']) {
-      expect(device?.[name]?.length).toBeLessThanOrEqual(256);
-      expect(device?.[name]).not.toMatch(/[\p{Cc}\p{Cs}]/u);
-    }
-    expect(await server.holdfast.auditLog.list({ sid })).toMatchObject([{ type: 'session.created' }]);
-  });
+  test.each(HOSTILE)(
+    '%s as the address still signs in and appears in the device list and the audit log',
+    async (_what, text) => {
+      const { verifier, challenge } = newVerifier();
+      const form = { client_id: 'native', ...CREDENTIALS, code_challenge: challenge, code_challenge_method: 'S256' };
+      const from = { userAgent: text, remoteAddress: text };
+      const { body } = await post('/authorize-challenge', form, from);
+      const code = String(body['authorization_code']);
+      const exchange = { client_id: 'native', grant_type: 'authorization_code', code, code_verifier: verifier };
+      const tokens = await post('/token', exchange, from);
+      expect(tokens).toMatchObject({ status: 200 });
+      const sid = String(tokens.body['sid']);
+      const listed = await server.ask('GET', '/sessions', String(tokens.body['access_token']));
+      const device = (listed.body['sessions'] as readonly Readonly<Record<string, string>>[]).find(
+        (each) => each['sid'] === sid,
+      );
+      for (const name of ['user_agent', 'address']) {
+        expect(device?.[name]?.length).toBeLessThanOrEqual(256);
+        expect(device?.[name]).not.toMatch(/[\p{Cc}\p{Cs}]/u);
+      }
+      expect(await server.holdfast.auditLog.list({ sid })).toMatchObject([{ type: 'session.created' }]);
+    },
+  );
 
-  test('as the address of a wrong password: the events after it reach the audit log all the same', async () => {
+  test('as the address of a wrong password does not keep later events from the audit log', async () => {
     const { challenge } = newVerifier();
     const form = { client_id: 'native', username: 'x', password: 'wrong', code_challenge: challenge };
     for (const [, text] of HOSTILE)
@@ -101,7 +105,7 @@ describe('a request with text that PostgreSQL does not take', () => {
     );
   });
 
-  test('as a parameter is refused, and as a name that the host looks up it is nobody', async () => {
+  test('as a parameter is refused, and as a username finds no user', async () => {
     for (const text of ['a\u0000b', 'a\u0007b']) {
       const { challenge } = newVerifier();
       const form = { client_id: 'native', username: text, password: 'wrong', code_challenge: challenge };
@@ -120,7 +124,7 @@ describe('a request with text that PostgreSQL does not take', () => {
   });
 });
 
-describe('bytes that are no text in a user agent', () => {
+describe('bytes in a user agent that are not text', () => {
   const AGENT = 'Mozilla\u0085\u00ff\u009f/5.0';
 
   async function agentOf(accessToken: string, sid: string): Promise<string | undefined> {
@@ -129,7 +133,7 @@ describe('bytes that are no text in a user agent', () => {
     return devices.find((each) => each['sid'] === sid)?.['user_agent'];
   }
 
-  test('through node:http: the refresh is answered, and the list of devices holds text', async () => {
+  test('through node:http still refresh, and the list of devices holds text', async () => {
     const { sid, accessToken, refreshToken } = await server.signIn();
     await server.letTimePass(sid, 60_000);
     const host = createServer(server.holdfast.listener).listen(0, '127.0.0.1');
@@ -153,7 +157,7 @@ describe('bytes that are no text in a user agent', () => {
     expect(await agentOf(accessToken, sid)).toBe('Mozilla\u{fffd}\u00ff\u{fffd}/5.0');
   });
 
-  test('through fetch: the same', async () => {
+  test('through fetch still refresh, and the list of devices holds text', async () => {
     const { sid, accessToken, refreshToken } = await server.signIn();
     await server.letTimePass(sid, 60_000);
     const request = new Request('https://id.example/token', {
@@ -166,7 +170,7 @@ describe('bytes that are no text in a user agent', () => {
   });
 });
 
-test('any headers, address and body at any endpoint: no request fails unexpectedly', async () => {
+test('any headers, address and body at any endpoint never cause an unexpected failure', async () => {
   const { accessToken, refreshToken, cookie } = await server.signIn();
   const anyText = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 40 }),

@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { ISSUER, startTestServer, type Answer, type TestServer, type Tokens } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-// A sibling domain, or anybody on the path of a plain http request to one, can plant cookies. The prefix `__Host-` protects a name
-// only where browser and server read the same name.
+// A sibling domain, or an attacker on the path of a plain http request to one, can plant cookies. The prefix `__Host-`
+// protects a name only if browser and server read the same name.
 
 let database: TestDatabase;
 let server: TestServer;
@@ -31,12 +31,12 @@ const refresh = (cookie: string, form: Readonly<Record<string, string>> = {}): P
 const nameOf = (cookie: string): string => cookie.split('=')[0] ?? '';
 const valueOf = (cookie: string): string => cookie.slice(cookie.indexOf('=') + 1);
 
-/** Every character that a program may take for white space, but SP and HTAB. */
+/** Characters that a program may treat as white space, except SP and HTAB. */
 const SPACES = ['\u00a0', '\u0085', '\u000b', '\u000c', '\u1680', '\u2003', '\u2028', '\u3000', '\ufeff'];
 
-describe('a name that only looks like ours', () => {
+describe('a name that resembles ours', () => {
   test.each(SPACES.map((space) => [`U+${space.charCodeAt(0).toString(16).padStart(4, '0')}`, space]))(
-    '%s before or after it: nobody is signed in as the attacker',
+    'with %s before or after it does not sign the user in as the attacker',
     async (_, space) => {
       for (const planted of [
         `${space}${attacker.cookie}`,
@@ -47,7 +47,7 @@ describe('a name that only looks like ours', () => {
           status: 400,
           body: { reason: 'unknown' },
         });
-        // The victim is still the only one in this browser.
+        // The browser still has only the victim's session.
         expect(await refresh(`${planted}; ${victim.cookie}`)).toMatchObject({ status: 200, body: { sid: victim.sid } });
       }
     },
@@ -64,7 +64,7 @@ describe('a name that only looks like ours', () => {
     expect(await refresh(planted)).toMatchObject({ status: 400, body: { reason: 'unknown' }, cookies: [] });
   });
 
-  test('SP and HTAB around names and values mean nothing', async () => {
+  test('SP and HTAB around names and values are ignored', async () => {
     expect(await refresh(`a=b;\t ${nameOf(victim.cookie)} =\t${valueOf(victim.cookie)} ; c`)).toMatchObject({
       status: 200,
       body: { sid: victim.sid },
@@ -72,7 +72,7 @@ describe('a name that only looks like ours', () => {
   });
 });
 
-test('garbage under the name of a session, before or after its cookie, neither signs out nor clears it', async () => {
+test("garbage under a session's cookie name, before or after its cookie, neither signs out nor clears it", async () => {
   const other = `${nameOf(victim.cookie)}=${valueOf(attacker.cookie)}`;
   for (const garbage of [`${nameOf(victim.cookie)}=garbage`, `${victim.cookie.slice(0, -4)}AAAA`, other]) {
     for (const jar of [`${garbage}; ${victim.cookie}`, `${victim.cookie}; ${garbage}`]) {
@@ -98,12 +98,12 @@ test('a sign-out ends the session of the genuine cookie, whatever was planted be
   expect(await refresh(cookie, { sid })).toMatchObject({ status: 400, body: { reason: 'revoked' } });
 });
 
-test('two issuers on one host have cookies of their own', () => {
+test('two issuers on one host have separate cookies', () => {
   const digits = createHash('sha256').update(ISSUER).digest('hex').slice(0, 8);
   expect(nameOf(victim.cookie)).toBe(`__Host-holdfast-${digits}-${victim.sid.replaceAll('-', '').slice(0, 12)}`);
 });
 
-/** Cuts, repeats, replaces and inserts at random places. */
+/** Cuts and inserts at random places. */
 const damage = array(
   record({
     at: nat(200),
@@ -134,7 +134,7 @@ const damaged = (
   edits: readonly { readonly at: number; readonly cut: number; readonly insert: string }[],
 ): string => edits.reduce((text, { at, cut, insert }) => text.slice(0, at) + insert + text.slice(at + cut), cookie);
 
-test('no damage to a cookie gets a token, fails the server or comes back in an answer', async () => {
+test('a damaged cookie yields no token, causes no failure and is never echoed', async () => {
   await assert(
     asyncProperty(damage, async (edits) => {
       const cookie = damaged(attacker.cookie, edits);
@@ -142,7 +142,7 @@ test('no damage to a cookie gets a token, fails the server or comes back in an a
       const answer = await refresh(cookie);
       expect(answer.status).toBe(isWhole ? 200 : 400);
       expect(Object.values(answer.headers).flat().join('\n')).not.toMatch(/[\r\0\u00a0]|hfrt_[^;]{0,87}(?:;|$)/);
-      // The owner's own request goes on as before.
+      // The owner's own request still works.
       const both = await refresh(`${cookie}; ${victim.cookie}`, { sid: victim.sid });
       expect(both).toMatchObject({ status: 200, body: { sid: victim.sid }, cookies: [] });
     }),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { startTestServer, toTokens, type Answer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -21,7 +21,7 @@ const refresh = (cookie: string, form: Readonly<Record<string, string>> = {}, he
   server.post('/token', { client_id: 'web', grant_type: 'refresh_token', ...form }, { cookie, ...headers });
 
 describe('a cookie', () => {
-  test('is out of reach of page script and of other sites, and lives as long as the session', async () => {
+  test('is out of reach of page scripts and other sites, and lives as long as the session', async () => {
     const { sid, cookie, refreshToken } = await server.signIn('web');
     expect(refreshToken).toBe('undefined');
     expect(cookie).toMatch(new RegExp(`^__Host-holdfast-[0-9a-f]{8}-${sid.replaceAll('-', '').slice(0, 12)}=hfrt_`));
@@ -34,12 +34,12 @@ describe('a cookie', () => {
     ]);
   });
 
-  test('is set only when a copy is handed out', async () => {
+  test('is set only if a refresh token is handed out', async () => {
     const { sid, cookie } = await server.signIn('web');
     expect(await refresh(cookie, { sid })).toMatchObject({ status: 200, cookies: [] });
   });
 
-  test('of one session is never touched by an answer about another', async () => {
+  test('of one session is never changed by a response about another', async () => {
     const ada = await server.signIn('web');
     const again = await server.signIn('web');
     const jar = `${ada.cookie}; theme=dark; ${again.cookie}`;
@@ -50,24 +50,24 @@ describe('a cookie', () => {
     expect(await refresh(jar, { sid: again.sid })).toMatchObject({ status: 200, body: { sid: again.sid } });
   });
 
-  test('is kept when the database is in doubt, the scope is wrong or the client must wait', async () => {
+  test('is kept if the scope is wrong', async () => {
     const { sid, cookie } = await server.signIn('web');
     expect(await refresh(cookie, { sid, scope: 'admin' })).toMatchObject({ status: 400, cookies: [] });
   });
 });
 
 describe('several sessions in one browser', () => {
-  test('no cookie at all is no session', async () => {
+  test('a request without a cookie has no session', async () => {
     expect(await refresh('')).toMatchObject({ status: 400, body: { error: 'invalid_grant', reason: 'unknown' } });
     expect(await refresh('theme=dark')).toMatchObject({ status: 400, body: { reason: 'unknown' } });
   });
 
-  test('one is meant without being named', async () => {
+  test('the only session needs no name', async () => {
     const { sid, cookie } = await server.signIn('web');
     expect(await refresh(cookie)).toMatchObject({ status: 200, body: { sid } });
   });
 
-  test('of several the client gets the list, and of several with one alive that one', async () => {
+  test('with several live ones the client gets the list, and with one live one that session', async () => {
     const a = await server.signIn('web');
     const b = await server.signIn('web');
     const jar = `${a.cookie}; ${b.cookie}`;
@@ -82,10 +82,10 @@ describe('several sessions in one browser', () => {
     expect(await refresh(jar)).toMatchObject({ status: 400, body: { error: 'invalid_grant', reason: 'revoked' } });
   });
 
-  test('a named session is answered or nothing is: no other cookie stands in for it', async () => {
+  test('no other cookie replaces that of a named session', async () => {
     const { cookie, sid } = await server.signIn('web');
     const other = `${sid.slice(0, -1)}${sid.endsWith('0') ? '1' : '0'}`;
-    // The same cookie name, another session.
+    // Same cookie name, different session.
     expect(await refresh(cookie, { sid: other })).toMatchObject({
       status: 400,
       body: { reason: 'unknown' },
@@ -102,7 +102,7 @@ describe('several sessions in one browser', () => {
     });
   });
 
-  test('a damaged cookie counts as none, and clears nothing', async () => {
+  test('a damaged cookie is ignored and clears nothing', async () => {
     const { cookie, sid } = await server.signIn('web');
     for (const named of [{ sid }, {}]) {
       expect(await refresh(cookie.slice(0, -3), named)).toMatchObject({
@@ -113,7 +113,7 @@ describe('several sessions in one browser', () => {
     }
   });
 
-  test('a token in the body is not taken from a client that has cookies', async () => {
+  test('a client with cookies cannot send its token in the body', async () => {
     const { refreshToken } = await server.signIn('native');
     expect(await refresh('', { refresh_token: refreshToken })).toMatchObject({
       status: 400,
@@ -154,7 +154,7 @@ describe('sign-out', () => {
     expect(await refresh(cookie, { sid })).toMatchObject({ status: 400, body: { reason: 'revoked' } });
   });
 
-  test('without a cookie, or with a damaged one, succeeds: the browser is signed out either way', async () => {
+  test('succeeds without a cookie or with a damaged one, because the browser is signed out in any case', async () => {
     const { cookie, sid } = await server.signIn('web');
     for (const jar of ['', cookie.slice(0, -2)]) {
       const answer = await server.post('/revoke', { client_id: 'web', sid }, { cookie: jar });
@@ -164,7 +164,7 @@ describe('sign-out', () => {
     expect(await server.post('/revoke', { client_id: 'web' })).toMatchObject({ status: 400 });
   });
 
-  test('by token works with the newest copy and with the one whose answer was lost', async () => {
+  test('by token works with the newest refresh token and with the last one if its successor was lost', async () => {
     const first = await server.signIn();
     await server.letTimePass(first.sid, 60_000);
     expect(await server.refresh(first.refreshToken)).toMatchObject({ status: 200 });
@@ -177,7 +177,7 @@ describe('sign-out', () => {
     expect(await server.refresh(second.refreshToken)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
   });
 
-  test('by a fork of the chain is reuse, and while a rotation may be under way it waits', async () => {
+  test('by a forked token is reuse, and waits while a rotation may be under way', async () => {
     const first = await server.signIn();
     await server.letTimePass(first.sid, 60_000);
     const a = toTokens(await server.refresh(first.refreshToken)).refreshToken;
@@ -192,7 +192,7 @@ describe('sign-out', () => {
     expect(await server.refresh(a)).toMatchObject({ status: 400, body: { reason: 'reuse' } });
   });
 
-  test("another client cannot sign a session's owner out", async () => {
+  test('by another client is refused', async () => {
     const { refreshToken } = await server.signIn();
     const answer = await server.post('/revoke', { client_id: 'other', token: refreshToken });
     expect(answer).toMatchObject({ status: 400, body: { error: 'invalid_grant', reason: 'wrong_client' } });

@@ -1,9 +1,10 @@
-// Changes take a POST with a form, or a method that no link and no form can send: the address of an image must not act.
+// Changes require a POST with a form, or a method that no link and no form can send. Loading an image must not change
+// anything.
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { CREDENTIALS, newVerifier, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -21,7 +22,7 @@ afterAll(async () => {
 const countSessions = async (): Promise<readonly unknown[]> =>
   (await server.holdfast.database.query('SELECT id, generation, revoked_at FROM holdfast.sessions ORDER BY id')).rows;
 
-/** Every form that changes something, filled in rightly. */
+/** Every form that changes something, with valid values. */
 async function rightForms(): Promise<readonly (readonly [path: string, form: Readonly<Record<string, string>>])[]> {
   const { refreshToken } = await server.signIn();
   const { challenge } = newVerifier();
@@ -36,7 +37,7 @@ async function rightForms(): Promise<readonly (readonly [path: string, form: Rea
 }
 
 test.each(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'get', 'POST '])(
-  '%s changes nothing, wherever the right parameters are',
+  '%s changes nothing, even with valid parameters in query and body',
   async (method) => {
     for (const [path, form] of await rightForms()) {
       const before = await countSessions();
@@ -58,7 +59,7 @@ test.each([
     (form: Readonly<Record<string, string>>) => new URLSearchParams(form).toString(),
   ],
   ['', (form: Readonly<Record<string, string>>) => new URLSearchParams(form).toString()],
-])('a body of type "%s" is no form: it is refused, and nothing has changed', async (type, encode) => {
+])('a body of type "%s" is refused and changes nothing', async (type, encode) => {
   for (const [path, form] of await rightForms()) {
     const before = await countSessions();
     const request = { method: 'POST', path, headers: { 'content-type': type }, body: encode(form), remoteAddress: '' };
@@ -67,7 +68,7 @@ test.each([
   }
 });
 
-test('parameters in the URL of a POST count as none: URLs end up in logs', async () => {
+test('parameters in the URL of a POST are ignored, because URLs end up in logs', async () => {
   for (const [path, form] of await rightForms()) {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     const query = new URLSearchParams(form).toString();

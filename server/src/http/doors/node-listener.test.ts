@@ -23,7 +23,7 @@ async function listen(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${address.port}`;
 }
 
-/** Answers 200 and keeps what it was asked. */
+/** Answers 200 and records the requests. */
 function recorder(): {
   readonly seen: HttpRequest[];
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>;
@@ -40,7 +40,7 @@ function recorder(): {
   };
 }
 
-test('a request arrives as data, and both cookies of an answer reach the browser', async () => {
+test('a request arrives as data, and both cookies of a response reach the browser', async () => {
   const { seen, handle } = recorder();
   const url = await listen(createNodeListener(handle, notFound, LIMIT_BYTES));
   const response = await fetch(`${url}/token?x=1`, { method: 'POST', body: 'a=b', headers: { 'X-Test': 'yes' } });
@@ -51,7 +51,7 @@ test('a request arrives as data, and both cookies of an answer reach the browser
   expect(Buffer.from(seen[0]?.body ?? '').toString()).toBe('a=b');
 });
 
-test('a body of 1 MB is refused without being kept, and the client can read why', async () => {
+test('a body of 1 MB is refused without being stored, and the client can read why', async () => {
   const { seen, handle } = recorder();
   const url = await listen(createNodeListener(handle, notFound, LIMIT_BYTES));
   const response = await fetch(`${url}/token`, { method: 'POST', body: 'a'.repeat(1_000_000) });
@@ -59,7 +59,7 @@ test('a body of 1 MB is refused without being kept, and the client can read why'
   expect(seen[0]?.body.length).toBeLessThan(100_000);
 });
 
-test('other paths go on to the application, untouched; without one they are not found', async () => {
+test('other paths reach the application unread, and are 404 without one', async () => {
   const { seen, handle } = recorder();
   const listener = createNodeListener(handle, notFound, LIMIT_BYTES);
   const url = await listen((incoming, response) =>
@@ -75,7 +75,7 @@ test('other paths go on to the application, untouched; without one they are not 
   expect((await fetch(`${alone}/echo`)).status).toBe(404);
 });
 
-test('a body that somebody else has read is no reason to hang', async () => {
+test('a body that another handler has read does not cause a hang', async () => {
   const { seen, handle } = recorder();
   const listener = createNodeListener(handle, notFound, LIMIT_BYTES);
   const url = await listen((incoming, response) => {
@@ -85,7 +85,7 @@ test('a body that somebody else has read is no reason to hang', async () => {
   expect(seen[0]?.body.length).toBe(0);
 });
 
-test('a client that hangs up in the middle of its request is not served', async () => {
+test('a client that hangs up during its request is not served', async () => {
   const { seen, handle } = recorder();
   const listener = createNodeListener(handle, notFound, LIMIT_BYTES);
   let hangUp = (): void => {};

@@ -12,7 +12,7 @@ import {
 } from '../../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -41,7 +41,7 @@ function expectError(answer: Answer, status: number, error: string): void {
   });
 }
 
-describe('bad input gets an error of RFC 6749 and costs nothing', () => {
+describe('bad input gets an error of RFC 6749 and changes nothing', () => {
   test.each<[string, string, number, string]>([
     ['an empty body', '', 400, 'invalid_request'],
     ['no grant type', 'client_id=native', 400, 'invalid_request'],
@@ -96,25 +96,25 @@ describe('bad input gets an error of RFC 6749 and costs nothing', () => {
     expectError(await server.post('/token', REFRESH, headers), 400, 'invalid_request');
   });
 
-  test('a charset beside the content type is fine', async () => {
+  test('a charset in the content type is accepted', async () => {
     const headers = { 'content-type': 'Application/X-WWW-Form-Urlencoded; charset=UTF-8' };
     expectError(await server.post('/token', { ...REFRESH, refresh_token: 'garbage' }, headers), 400, 'invalid_grant');
   });
 
-  test('a client that authenticates is told that this is not the way', async () => {
+  test('a client that authenticates gets invalid_client', async () => {
     const answer = await server.post('/token', REFRESH, { authorization: 'Basic bmF0aXZlOng=' });
     expectError(answer, 401, 'invalid_client');
     expect(answer.headers['www-authenticate']).toMatch(/^Basic /);
   });
 
-  test('a token under a server key that is not known here is told to come back, and is no alarm about the database', async () => {
+  test('a token under an unknown server key gets 503 and reports no database fault', async () => {
     server.events.length = 0;
     const answer = await server.post('/token', { ...REFRESH, refresh_token: `hfrt_${'A'.repeat(88)}` });
     expectError(answer, 503, 'temporarily_unavailable');
     expect(server.events.map(({ type }) => type)).toEqual(['server_key.unknown', 'request.answered']);
   });
 
-  test('TLS early data is refused: anybody on the path could repeat it', async () => {
+  test('TLS early data is refused, because anyone on the path could replay it', async () => {
     expectError(await server.post('/token', REFRESH, { 'early-data': '1' }), 425, 'temporarily_unavailable');
   });
 
@@ -123,7 +123,7 @@ describe('bad input gets an error of RFC 6749 and costs nothing', () => {
     expect(response).toMatchObject({ status: 400 });
   });
 
-  test('any form at any endpoint: an answer below 500 and never a token', async () => {
+  test('any form at any endpoint gets an answer below 500 and never a token', async () => {
     const names = [
       'client_id',
       'grant_type',
@@ -147,7 +147,7 @@ describe('bad input gets an error of RFC 6749 and costs nothing', () => {
       fc.asyncProperty(fc.constantFrom(...PATHS), fc.array(fc.tuple(anyName, anyValue)), async (path, pairs) => {
         const body = new URLSearchParams(pairs).toString();
         const answer = await server.post(path, body);
-        // 503 alone: a well-formed token under a server key that this node does not know.
+        // Only 503 is possible above that: a well-formed token under a server key that this node does not have.
         expect(answer.status < 500 || answer.body['reason'] === 'unavailable').toBe(true);
         expect(answer.body).not.toHaveProperty('access_token');
       }),
@@ -165,7 +165,7 @@ const request = (method: string, path: string, headers: HttpRequest['headers'] =
 });
 
 describe('routes', () => {
-  test('a path that is not ours is left to others', async () => {
+  test('a path that is not ours is left to the host', async () => {
     expect(await server.holdfast.handle(request('GET', '/'))).toBeNull();
     expect(await server.holdfast.handle(request('POST', '/token/'))).toBeNull();
   });
@@ -174,7 +174,7 @@ describe('routes', () => {
     ['GET', '/token', 'POST'],
     ['DELETE', '/revoke', 'POST'],
     ['POST', '/.well-known/jwks.json', 'GET, HEAD'],
-  ])('%s %s is answered with what is allowed', async (method, path, allow) => {
+  ])('%s %s is answered with the allowed methods', async (method, path, allow) => {
     expect(await server.holdfast.handle(request(method, path))).toMatchObject({ status: 405, headers: { allow } });
   });
 
@@ -237,7 +237,7 @@ describe('cross-origin pages', () => {
   });
 });
 
-// Whoever needs the database gets 503 here, so everybody who does not was answered without it.
+// A request that needs the database gets 503 here, so any other answer proves that the database was not needed.
 describe('with the database gone', () => {
   let cutOff: TestServer;
   let genuine: string;
@@ -252,7 +252,7 @@ describe('with the database gone', () => {
   });
   afterAll(() => cutOff.holdfast.close());
 
-  test('garbage is refused all the same: nobody can load the database without having signed in', async () => {
+  test('garbage is still refused, so an unauthenticated request cannot load the database', async () => {
     const changed = genuine.slice(0, -1) + (genuine.endsWith('A') ? 'B' : 'A');
     for (const refreshToken of ['garbage', changed, `${genuine}A`, genuine.toLowerCase()]) {
       const answer = await cutOff.refresh(refreshToken);
@@ -273,7 +273,7 @@ describe('with the database gone', () => {
     expect(await cutOff.post('/token', web, damaged)).toMatchObject({ status: 400, body: { reason: 'unknown' } });
   });
 
-  test('a genuine token is told to come back: an outage signs nobody out', async () => {
+  test('a genuine token gets 503, so an outage signs no user out', async () => {
     const { challenge, verifier } = newVerifier();
     const native = { client_id: 'native' };
     const answers = [
@@ -302,7 +302,7 @@ describe('with the database gone', () => {
     expect(cutOff.events.filter(({ type }) => type === 'database.doubted')).toHaveLength(answers.length);
   });
 
-  test('starting is refused with a code, and a wrong address is one as well', async () => {
+  test('a start without a reachable database fails with a retryable code', async () => {
     const options = serverOptions('postgres://holdfast@127.0.0.1:1/nothing');
     await expect(createHoldfast(options)).rejects.toMatchObject({ code: 'unavailable', isRetryable: true });
   });

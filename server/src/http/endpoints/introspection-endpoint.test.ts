@@ -13,7 +13,7 @@ import { createTestDatabase, type TestDatabase } from '../../testing/database.ts
 import { createProver } from '../../testing/proof.ts';
 import { formatRefreshToken, newNonce } from '../../tokens/refresh-token.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const INTERVAL_MS = 60_000;
@@ -56,17 +56,17 @@ async function rotate(token: string): Promise<string> {
   return toTokens(await server.refresh(token)).refreshToken;
 }
 
-describe('who may ask', () => {
-  // The endpoint would otherwise tell strangers which of their finds still work.
+describe('authentication for introspection', () => {
+  // Otherwise the endpoint would tell attackers which stolen tokens still work.
   test.each<[string, Readonly<Record<string, string>>, Readonly<Record<string, string>>]>([
-    ['nobody', {}, {}],
+    ['no credentials', {}, {}],
     ['a public client', {}, { client_id: 'native' }],
     ['a wrong secret', { authorization: basic(API.id, 'x'.repeat(40)) }, {}],
     ["another's secret", { authorization: basic('somebody', API.secret) }, {}],
     ['a wrong bearer secret', { authorization: `Bearer ${'x'.repeat(40)}` }, {}],
     ['two ways at once', { authorization: BASIC }, { client_id: API.id, client_secret: API.secret }],
     ['an unknown scheme', { authorization: `Digest ${API.secret}` }, {}],
-  ])('not %s', async (_, headers, form) => {
+  ])('fails with %s', async (_, headers, form) => {
     const { accessToken } = await server.signIn();
     const answer = await introspect(accessToken, headers, form);
     expect(answer).toMatchObject({ status: 401, body: { error: 'invalid_client' } });
@@ -74,7 +74,7 @@ describe('who may ask', () => {
     expect(answer.body).not.toHaveProperty('active');
   });
 
-  test('a resource server, in any of the three ways', async () => {
+  test('succeeds for a resource server, in any of the three ways', async () => {
     const { accessToken } = await server.signIn();
     const bearer = await startTestServer(database.databaseUrl, {
       audience: API.id,
@@ -97,7 +97,7 @@ describe('who may ask', () => {
     }
   });
 
-  test('registrations are checked, and messages never hold a secret', async () => {
+  test('checks registrations, with messages that never hold a secret', async () => {
     for (const resourceServers of [
       [{ id: 'api', secret: 'too short to be one' }],
       [API, { ...API, id: 'other' }],
@@ -112,7 +112,7 @@ describe('who may ask', () => {
 });
 
 describe('an access token', () => {
-  test('is told with its claims', async () => {
+  test('is described with its claims', async () => {
     const { accessToken, sid } = await server.signIn();
     const { body, headers } = await introspect(accessToken);
     expect(body).toMatchObject({
@@ -128,7 +128,7 @@ describe('an access token', () => {
     expect(headers['cache-control']).toBe('no-store');
   });
 
-  test('is inactive the moment its session ends, long before it expires', async () => {
+  test('is inactive as soon as its session ends, long before it expires', async () => {
     const { accessToken, sid } = await server.signIn();
     expect(await isActive(accessToken)).toBe(true);
     await server.holdfast.sessions.revoke(sid);
@@ -137,7 +137,7 @@ describe('an access token', () => {
 });
 
 describe('a refresh token', () => {
-  test('is told, without being used', async () => {
+  test('is described without being used', async () => {
     const { refreshToken, sid } = await signInEarlier();
     const { body } = await introspect(refreshToken);
     expect(body).toMatchObject({ active: true, iss: ISSUER, client_id: 'native', sid, scope: 'notes profile' });
@@ -148,8 +148,8 @@ describe('a refresh token', () => {
     expect(rows).toEqual([{ generation: 0 }]);
   });
 
-  // Looking must not end a session: only a use of a spent copy is reuse.
-  test('that is spent is inactive, and asking about it ends nothing', async () => {
+  // Introspection must not end a session: only a use of a spent refresh token is reuse.
+  test('that is spent is inactive, and introspecting it ends nothing', async () => {
     const { refreshToken, sid } = await signInEarlier();
     const tokens = [refreshToken];
     for (let generation = 0; generation < 4; generation++) {
@@ -170,7 +170,7 @@ describe('a refresh token', () => {
     expect((await introspect(refreshToken)).body).toEqual({ active: false });
   });
 
-  test('is inactive for a client that it is not of', async () => {
+  test('is inactive for another client', async () => {
     const { refreshToken } = await server.signIn();
     const as = async (clientId: string) =>
       (await introspect(refreshToken, { authorization: BASIC }, { client_id: clientId })).body;
@@ -178,7 +178,7 @@ describe('a refresh token', () => {
     expect(await as('other')).toEqual({ active: false });
   });
 
-  test('that is bound is told about to the holder of its key alone', async () => {
+  test('that is bound is described only to the holder of its key', async () => {
     const owner = createProver();
     const { refreshToken, sid } = await server.signIn();
     await server.alter(sid, `dpop_jkt = '${owner.jkt}'`);
@@ -191,7 +191,7 @@ describe('a refresh token', () => {
     expect((await ask(proof())).body).toMatchObject({ active: true, cnf: { jkt: owner.jkt } });
   });
 
-  test('forged with the server key alone is inactive; under an unknown key the answer is 503', async () => {
+  test('forged with the server key alone is inactive, and under an unknown key the answer is 503', async () => {
     const { sid } = await server.signIn();
     const forge = (secret: string): string =>
       formatRefreshToken({ sid, generation: 0, nonce: newNonce(), secret: Buffer.alloc(16) }, createKeyRing(secret));
@@ -205,7 +205,7 @@ test.each<[string, string, number, object]>([
   ['words', 'garbage', 200, { active: false }],
   ['dots', 'a.b.c', 200, { active: false }],
   ['much', 'x'.repeat(10_000), 200, { active: false }],
-  // Of a key that this node may get to know yet.
+  // The token names a key that this node may receive later.
   ['the form of a token of ours', `hfrt_${'A'.repeat(88)}`, 503, { reason: 'unavailable' }],
 ])('garbage: %s', async (_, token, status, body) => {
   expect(await introspect(token)).toMatchObject({ status, body });

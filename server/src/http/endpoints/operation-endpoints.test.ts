@@ -6,7 +6,7 @@ import { OPERATIONS } from '../doors/openapi-operations.ts';
 import { describeApi } from '../doors/openapi.ts';
 import { ENDPOINTS } from '../doors/router.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -35,7 +35,7 @@ async function get(
 }
 
 describe('/readyz', () => {
-  test('says yes while database and keys are there, and no as soon as the node retires', async () => {
+  test('is 200 while database and keys are available, and 503 as soon as the node retires', async () => {
     const node = await startTestServer(database.databaseUrl);
     const ready = await get('/readyz', { holdfast: node.holdfast });
     expect([ready.status, JSON.parse(ready.body)]).toEqual([
@@ -44,13 +44,13 @@ describe('/readyz', () => {
     ]);
     node.holdfast.retire();
     expect((await get('/readyz', { holdfast: node.holdfast })).status).toBe(503);
-    // Whoever is sent here all the same is served.
+    // A retiring node still serves requests.
     expect((await node.signIn()).sid).not.toBe('');
     expect((await get('/healthz', { holdfast: node.holdfast })).status).toBe(200);
     await node.holdfast.close();
   });
 
-  test('says yes while every other connection is busy, so that no balancer takes a loaded node out', async () => {
+  test('is 200 while every other connection is busy, so that load balancers keep a busy node', async () => {
     const node = await startTestServer(database.databaseUrl, { policy: { durableConnections: 2 } });
     const held = [await node.holdfast.database.connect(), await node.holdfast.database.connect()];
     try {
@@ -64,7 +64,7 @@ describe('/readyz', () => {
     }
   });
 
-  test('says no when the database is gone, and stays alive', async () => {
+  test('is 503 when the database is gone, and the node stays alive', async () => {
     const gone = await createTestDatabase(inject('postgresAdminUrl'));
     const node = await startTestServer(gone.databaseUrl);
     await gone.drop();
@@ -82,7 +82,7 @@ describe('/metrics', () => {
     return line === undefined ? 0 : Number(line.slice(name.length + 1));
   }
 
-  test('counts rotations, replays, reuse, refusals and latencies, so that an alarm can be set on each', async () => {
+  test('counts rotations, reuse, refusals and latencies, so that an alarm can watch each', async () => {
     const names = [
       'holdfast_refreshes_total{outcome="rotated"}',
       'holdfast_refreshes_total{outcome="access_token_alone"}',
@@ -109,7 +109,7 @@ describe('/metrics', () => {
     expect(await sample('holdfast_database_connections{pool="durable",state="idle"}')).toBeGreaterThan(0);
   });
 
-  test('hold no id, address or input of anybody', async () => {
+  test('holds no id, address or input', async () => {
     const { sid } = await server.signIn();
     await server.holdfast.sessions.revoke(sid, 'a reason with a name in it: Ada');
     await server.post('/token', {
@@ -121,14 +121,14 @@ describe('/metrics', () => {
     for (const given of [sid, 'Ada', 'sent-by-somebody', '192.0.2.1', 'native']) expect(body).not.toContain(given);
   });
 
-  test('are read from this host alone, and not through a proxy on it', async () => {
+  test('is readable from this host only, and not through a proxy on it', async () => {
     expect((await get('/metrics', { remoteAddress: '::1' })).status).toBe(200);
     expect((await get('/metrics', { remoteAddress: '192.0.2.7' })).status).toBe(403);
     expect((await get('/metrics', { headers: { 'x-forwarded-for': '127.0.0.1' } })).status).toBe(403);
     expect((await get('/metrics', { remoteAddress: '' })).status).toBe(403);
   });
 
-  test('with a token, are read with it and only with it', async () => {
+  test('is readable only with the token if one is configured', async () => {
     const { holdfast } = await startTestServer(database.databaseUrl, { metricsToken: 'scrape' });
     const statusWith = async (headers: Record<string, string>): Promise<number> =>
       (await get('/metrics', { holdfast, headers, remoteAddress: '192.0.2.7' })).status;
@@ -144,7 +144,7 @@ describe('/openapi.json', () => {
     expect(Object.keys(OPERATIONS).toSorted()).toEqual(ENDPOINTS.map(({ path }) => path).toSorted());
   });
 
-  test('names for every endpoint a method that it takes', async () => {
+  test('names for every endpoint only methods that it accepts', async () => {
     for (const [path, item] of Object.entries(OPERATIONS)) {
       for (const method of Object.keys(item)) {
         const request = { method: method.toUpperCase(), path, headers: {}, body: '', remoteAddress: '127.0.0.1' };
@@ -153,7 +153,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  test('refers to schemas that it holds, by operation ids that differ', async () => {
+  test('refers only to schemas that it contains, and its operation ids are unique', async () => {
     const { body } = await get('/openapi.json');
     expect(JSON.parse(body)).toEqual(structuredClone(describeApi(ISSUER)));
     const document = JSON.parse(body) as { components: { schemas: Record<string, unknown> } };

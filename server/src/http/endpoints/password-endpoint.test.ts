@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } f
 import { newVerifier, startTestServer, type Answer, type TestServer, type Tokens } from '../../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const OLD = 'correct horse battery';
@@ -24,7 +24,7 @@ afterAll(async () => {
   await server.holdfast.close();
   await database.drop();
 });
-// A user with two devices for each test.
+// A new user with two devices for each test.
 beforeEach(async () => {
   username = `user ${++accounts}`;
   ({ sub } = await server.holdfast.users.create({ username, password: OLD, name: 'Ada' }));
@@ -59,7 +59,7 @@ const exchange = ({ body, verifier }: Awaited<ReturnType<typeof challenge>>): Pr
   });
 
 describe('changing the password', () => {
-  test('makes the old one useless and signs every other device out', async () => {
+  test('invalidates the old one and signs out every other device', async () => {
     expect(await change({ new_password: NEW })).toMatchObject({ status: 200, body: { ended: 1, is_complete: true } });
     expect((await challenge(OLD)).status).toBe(400);
     expect((await challenge(NEW)).status).toBe(200);
@@ -72,7 +72,7 @@ describe('changing the password', () => {
     );
   });
 
-  test('leaves the other devices signed in when asked to', async () => {
+  test('leaves the other devices signed in if requested', async () => {
     expect(await change({ new_password: NEW, end_other_sessions: 'false' })).toMatchObject({
       status: 200,
       body: { ended: 0, is_complete: true },
@@ -80,7 +80,7 @@ describe('changing the password', () => {
     expect([await isAlive(phone), await isAlive(laptop)]).toEqual([true, true]);
   });
 
-  test('voids a sign-in that the old one began: a thief who was just quick enough is too late', async () => {
+  test('voids a sign-in that began with the old one, so a thief cannot complete it', async () => {
     const begun = await challenge(OLD);
     await change({ new_password: NEW, end_other_sessions: 'false' });
     expect(await exchange(begun)).toMatchObject({ status: 400, body: { reason: 'code' } });
@@ -101,7 +101,7 @@ describe('changing the password', () => {
     expect(await isAlive(phone)).toBe(true);
   });
 
-  test('needs a recent authentication: an open laptop is not enough to take an account over', async () => {
+  test('requires a recent authentication, so an unattended laptop is not enough to take over an account', async () => {
     await server.alter(laptop.sid, "auth_time = auth_time - interval '1 hour'");
     const stale = String((await server.refresh(laptop.refreshToken)).body['access_token']);
     for (const method of ['POST', 'DELETE']) {
@@ -113,7 +113,7 @@ describe('changing the password', () => {
 });
 
 describe('an administrator', () => {
-  test('sets a password, which ends every session, or none when asked to', async () => {
+  test('sets a password and ends every session, or none if requested', async () => {
     const { users } = server.holdfast;
     expect(await users.setPassword(sub, NEW, { endSessions: false })).toEqual({ count: 0, isComplete: true });
     expect((await challenge(NEW)).status).toBe(200);
@@ -125,7 +125,7 @@ describe('an administrator', () => {
     expect(await users.setPassword('nobody', NEW)).toBeNull();
   });
 
-  test('disables a user: every session ends, no sign-in under way survives, none begins; enabled, it begins again', async () => {
+  test('disables a user, which ends sessions and blocks sign-ins until the user is enabled', async () => {
     const { users } = server.holdfast;
     const begun = await challenge(OLD);
     expect(await users.disable(sub)).toEqual({ count: 2, isComplete: true });
@@ -138,7 +138,7 @@ describe('an administrator', () => {
     expect(await isAlive(phone)).toBe(false);
   });
 
-  test('deletes a user: sessions end, and the name is free again', async () => {
+  test('deletes a user, which ends sessions and frees the username', async () => {
     const { users } = server.holdfast;
     const begun = await challenge(OLD);
     expect(await users.delete(sub)).toEqual({ count: 2, isComplete: true });

@@ -10,7 +10,7 @@ import {
 } from '../../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const INTERVAL_MS = 60_000;
@@ -31,7 +31,7 @@ afterAll(async () => {
   await server.holdfast.close();
   await database.drop();
 });
-// A user with three devices for each test.
+// A new user with three devices for each test.
 beforeEach(async () => {
   account = { username: `user ${++accounts}`, password: 'correct horse battery' };
   await server.holdfast.users.create({ ...account, name: 'Ada' });
@@ -43,7 +43,7 @@ beforeEach(async () => {
 const revoke = (token: string, form: Readonly<Record<string, string>> = {}): Promise<Answer> =>
   server.post('/revoke', { client_id: 'native', token, everywhere: 'true', ...form });
 
-/** Why each device's session has ended; null while it lives. */
+/** Returns why each device's session has ended; null for a live one. */
 async function endings(...devices: readonly Tokens[]): Promise<readonly (string | null)[]> {
   const { rows } = await server.holdfast.database.query<{ id: string; revoked_reason: string | null }>(
     'SELECT id, revoked_reason FROM holdfast.sessions WHERE id = ANY($1)',
@@ -56,8 +56,8 @@ const everybody = (): Promise<readonly (string | null)[]> => endings(phone, lapt
 const NOBODY = [null, null, null];
 const REFUSED = { status: 400, body: { error: 'invalid_grant', reason: 'not_everywhere' } };
 
-describe('a revocation that says everywhere', () => {
-  test('ends every session of the user, and nobody else’s', async () => {
+describe('a revocation with `everywhere`', () => {
+  test('ends every session of the user and no other user’s', async () => {
     const stranger = await server.signIn();
     expect(await revoke(phone.refreshToken)).toMatchObject({ status: 200, body: {} });
     expect(await everybody()).toEqual(['signed_out', 'user', 'user']);
@@ -66,7 +66,7 @@ describe('a revocation that says everywhere', () => {
     expect(await endings(stranger)).toEqual([null]);
   });
 
-  test('is in the audit log as if each had been ended by hand, with where it came from', async () => {
+  test('is in the audit log once per session, with the address of the request', async () => {
     await revoke(phone.refreshToken);
     for (const [{ sid }, reason] of [
       [phone, 'signed_out'],
@@ -90,7 +90,7 @@ describe('a revocation that says everywhere', () => {
     expect(await everybody()).toEqual(['user', 'user', 'signed_out']);
   });
 
-  test('voids sign-ins under way: a thief who is just signing in does not slip through', async () => {
+  test('voids sign-ins under way, so a thief cannot complete one', async () => {
     const { challenge, verifier } = newVerifier();
     const begun = { client_id: 'native', ...account, code_challenge: challenge, code_challenge_method: 'S256' };
     const { body } = await server.post('/authorize-challenge', begun);
@@ -100,14 +100,14 @@ describe('a revocation that says everywhere', () => {
     expect(exchange).toMatchObject({ status: 400, body: { reason: 'code' } });
   });
 
-  test('that comes again touches nothing that began since', async () => {
+  test('leaves sessions alive that began after it when it is repeated', async () => {
     await revoke(phone.refreshToken);
     const since = await server.signIn('native', account);
     expect(await revoke(phone.refreshToken)).toMatchObject(REFUSED);
     expect(await endings(since)).toEqual([null]);
   });
 
-  test('that meets a session which is held is not forgotten: it ends as soon as it can', async () => {
+  test('ends a locked session as soon as the lock is released', async () => {
     const holder = await server.holdfast.database.connect();
     await holder.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
     await holder.query('SELECT 1 FROM holdfast.sessions WHERE id = $1 FOR UPDATE', [laptop.sid]);
@@ -118,22 +118,22 @@ describe('a revocation that says everywhere', () => {
   });
 });
 
-describe('what proves no live session ends no other device, and the answer says so', () => {
+describe('a request without proof of a live session ends no other device and says so', () => {
   test.each([
     ['ended', "revoked_at = now(), revoked_reason = 'signed_out'"],
     ['been replaced', "revoked_at = now(), revoked_reason = 'replaced'"],
     ['ended as reuse', "revoked_at = now(), revoked_reason = 'reuse'"],
     ['expired', 'expires_at = now()'],
     ['idle for too long', 'idle_expires_at = now()'],
-  ])('a token of a session that has %s', async (_case, assignment) => {
+  ])('with a token of a session that has %s', async (_case, assignment) => {
     await server.alter(phone.sid, assignment);
     expect(await revoke(phone.refreshToken)).toMatchObject(REFUSED);
     expect(await endings(laptop, tablet)).toEqual([null, null]);
-    // Without the word it is a sign-out that was done before (RFC 7009 §2.2).
+    // Without `everywhere` it repeats an earlier sign-out, which succeeds (RFC 7009 §2.2).
     expect(await revoke(phone.refreshToken, { everywhere: 'false' })).toMatchObject({ status: 200, body: {} });
   });
 
-  test('a token that was never handed out, or a changed one', async () => {
+  test('with a token that was never issued, or a changed one', async () => {
     for (const token of [
       'garbage',
       `${phone.refreshToken.slice(0, -1)}${phone.refreshToken.endsWith('A') ? 'B' : 'A'}`,
@@ -142,7 +142,7 @@ describe('what proves no live session ends no other device, and the answer says 
     expect(await everybody()).toEqual(NOBODY);
   });
 
-  test('the secret of a device whose cookie is gone: it ends what the device has, and no more', async () => {
+  test('with the secret of a device whose cookie is gone, which ends only that device’s sessions', async () => {
     const secret = randomBytes(32).toString('base64url');
     const browser = await server.signIn('web', { ...account, device_secret: secret });
     const form = { client_id: 'web', sid: browser.sid, device_secret: secret };
@@ -154,7 +154,7 @@ describe('what proves no live session ends no other device, and the answer says 
     expect(await everybody()).toEqual(NOBODY);
   });
 
-  test('a sign-in that lost to another tab is discarded by the device’s secret too, alone', async () => {
+  test('with a device’s secret and `discard`, which ends only the sign-in that lost to another tab', async () => {
     const secret = randomBytes(32).toString('base64url');
     const winner = await server.signIn('web', { ...account, device_secret: secret });
     const loser = await server.signIn('web', { ...account, device_secret: secret });
@@ -163,27 +163,27 @@ describe('what proves no live session ends no other device, and the answer says 
     expect(await endings(winner, loser)).toEqual([null, 'discarded']);
   });
 
-  test('another client, which is refused as at any revocation', async () => {
+  test('by another client, which is refused as in any revocation', async () => {
     const answer = await revoke(phone.refreshToken, { client_id: 'other' });
     expect(answer).toMatchObject({ status: 400, body: { error: 'invalid_grant', reason: 'wrong_client' } });
     expect(await everybody()).toEqual(NOBODY);
   });
 
-  test('an access token', async () => {
+  test('with an access token', async () => {
     expect(await revoke(phone.accessToken)).toMatchObject({ status: 400, body: { error: 'unsupported_token_type' } });
     expect(await everybody()).toEqual(NOBODY);
   });
 });
 
-describe('of the copies of a session’s token', () => {
-  test('the one whose answer was lost counts: a device that went offline in the middle of a refresh has no other', async () => {
+describe('among the refresh tokens of a session', () => {
+  test('the last one suffices if its successor was lost, because an offline device has no other', async () => {
     await server.letTimePass(phone.sid, INTERVAL_MS);
     await server.refresh(phone.refreshToken);
     expect(await revoke(phone.refreshToken)).toMatchObject({ status: 200 });
     expect(await everybody()).toEqual(['signed_out', 'user', 'user']);
   });
 
-  test('a second copy is theft: it ends this one session, never the user’s others', async () => {
+  test('a second holder’s token is theft and ends this one session, never the user’s others', async () => {
     await server.letTimePass(phone.sid, INTERVAL_MS);
     const a = toTokens(await server.refresh(phone.refreshToken)).refreshToken;
     await server.letTimePass(phone.sid, INTERVAL_MS);
@@ -198,19 +198,19 @@ describe('of the copies of a session’s token', () => {
   });
 });
 
-describe('the parameter is read strictly: whoever asks for everywhere must not be told 200 for less', () => {
-  test.each(['false', ''])('%j ends the one session', async (everywhere) => {
+describe('the parameter `everywhere` is read strictly, so a client never gets 200 for less than it requested', () => {
+  test.each(['false', ''])('%j ends only the one session', async (everywhere) => {
     expect(await revoke(phone.refreshToken, { everywhere })).toMatchObject({ status: 200 });
     expect(await everybody()).toEqual(['signed_out', null, null]);
   });
 
-  test.each(['TRUE', '1', 'yes', 'all', 'true '])('%j is refused before anything happens', async (everywhere) => {
+  test.each(['TRUE', '1', 'yes', 'all', 'true '])('%j is refused and changes nothing', async (everywhere) => {
     const answer = await revoke(phone.refreshToken, { everywhere });
     expect(answer).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
     expect(await everybody()).toEqual(NOBODY);
   });
 
-  test('given twice is refused', async () => {
+  test('sent twice is refused', async () => {
     const form = `client_id=native&token=${phone.refreshToken}&everywhere=true&everywhere=false`;
     expect(await server.post('/revoke', form)).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
     expect(await everybody()).toEqual(NOBODY);

@@ -6,7 +6,7 @@ import { followRevocations } from '../../resource/revocation-follower.ts';
 import { startTestServer, type TestServer } from '../../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const AUDIENCE = 'https://api.example';
@@ -29,7 +29,7 @@ afterAll(async () => {
 const authorization = `Basic ${Buffer.from(`${encodeURIComponent(API.id)}:${encodeURIComponent(API.secret)}`).toString('base64')}`;
 const ask = (form: Readonly<Record<string, string>> = {}) => server.post('/revocations', form, { authorization });
 
-test('is for registered resource servers alone', async () => {
+test('is only for registered resource servers', async () => {
   const { accessToken } = await server.signIn();
   for (const credentials of [undefined, `Bearer ${accessToken}`, 'Basic eDp5']) {
     const answer = await server.post(
@@ -41,13 +41,13 @@ test('is for registered resource servers alone', async () => {
   }
 });
 
-test('refuses a cursor and a wait that make no sense', async () => {
+test('refuses an invalid cursor or wait', async () => {
   for (const form of [{ after: 'x' }, { wait: '61' }, { wait: '-1' }, { wait: '1e9' }]) {
     expect(await ask(form)).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
   }
 });
 
-test('has a session that ended in any way, and none that lives', async () => {
+test('lists a session that ended in any way, and no live one', async () => {
   const [ended, replayed, living] = [await server.signIn(), await server.signIn(), await server.signIn()];
   await server.post('/revoke', { client_id: 'native', token: ended.refreshToken });
   await server.alter(replayed.sid, 'generation = 3');
@@ -60,7 +60,7 @@ test('has a session that ended in any way, and none that lives', async () => {
   };
   const expiries = new Map(revoked.map(({ sid, exp }) => [sid, exp]));
   expect([ended, replayed, living].map(({ sid }) => expiries.has(sid))).toEqual([true, true, false]);
-  // At least as long as the last access token lives.
+  // At least until the last access token expires.
   expect(expiries.get(ended.sid)).toBeGreaterThanOrEqual(nowSeconds + 900);
   await server.holdfast.sessions.revoke(living.sid);
   expect(await ask({ after: cursor, wait: '30' })).toMatchObject({
@@ -68,9 +68,9 @@ test('has a session that ended in any way, and none that lives', async () => {
   });
 });
 
-describe('a resource server that follows', () => {
-  test('stops the access tokens of a session within seconds of its end, also through another node, and after a restart', async () => {
-    // Two nodes: what one ends, a follower of the other hears.
+describe('a resource server that follows revocations', () => {
+  test("refuses a session's access tokens within seconds of its end, also across nodes and after a restart", async () => {
+    // Two nodes: a follower of one learns of endings at the other.
     const other = await startTestServer(database.databaseUrl, SETTINGS);
     const listener = createServer(server.holdfast.listener).listen(0, '127.0.0.1');
     await new Promise((resolve) => listener.once('listening', resolve));
@@ -106,7 +106,7 @@ describe('a resource server that follows', () => {
   });
 });
 
-test('closing the server does not wait for those who wait', async () => {
+test('closing the server does not wait for open long polls', async () => {
   const leaving = await startTestServer(database.databaseUrl, SETTINGS);
   const { body } = await leaving.post('/revocations', {}, { authorization });
   const waiting = leaving.post('/revocations', { after: String(body['cursor']), wait: '60' }, { authorization });
