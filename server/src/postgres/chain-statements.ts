@@ -96,8 +96,9 @@ WHERE s.bucket = $1 AND s.user_id = $2 AND s.device_id = $3 AND ${IS_LIVE}
 ORDER BY (s.last_used_at IS NOT NULL), s.device_sequence`;
 
 /**
- * Chooses the chains beyond the limit, in the order in which they are ended: chains never used in 15 minutes, oldest
- * first; then lower `acr`; then least recently used. Never chooses a chain with a higher `acr` than the sign-in.
+ * Chooses the chains beyond the limit, in the order in which they are ended: chains that are older than 15 minutes and
+ * were never used, oldest first; then lower `acr`; then least recently used. Never chooses a chain with a higher `acr`
+ * than the sign-in.
  *
  * $3 `acr` of the sign-in, $4 maximum number of chains, $5 maximum number of chains that one sign-in ends.
  */

@@ -10,7 +10,7 @@ import {
   type Connections,
 } from './connections.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -29,7 +29,8 @@ afterAll(async () => {
 
 const notes = async (): Promise<readonly unknown[]> => run(connections.durable, { text: 'SELECT text FROM notes' });
 
-// A resource server that follows revocations looks back so far: a session that ended in a longer one would be missed for good.
+// The revocation feed looks back only so far. A follower would miss a session for good that ended in a longer
+// transaction.
 test('a transaction of many slow statements is not committed later than the revocation feed looks back', async () => {
   const slow = transact(connections.durable, async (client) => {
     await client.query("INSERT INTO notes VALUES ('too late')");
@@ -40,7 +41,7 @@ test('a transaction of many slow statements is not committed later than the revo
   expect(longestTransactionMs(policy)).toBeLessThan(3_000);
 });
 
-test('a transaction within its time is committed, and a statement beyond its own ends it', async () => {
+test('a transaction within its time limit commits, and a statement beyond its own limit ends it', async () => {
   await transact(connections.durable, (client) => client.query("INSERT INTO notes VALUES ('in time')"));
   expect(await notes()).toEqual([{ text: 'in time' }]);
   const endless = transact(connections.durable, async (client) => {

@@ -9,7 +9,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { closeConnections, openConnections } from './connections.ts';
 import { createSigningKeyStore } from './signing-key-store.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -24,7 +24,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Every row of every table of ours as text, `bytea` in hexadecimal, as a dump has it. */
+/** Every row of all our tables as text, with `bytea` in hexadecimal as in a dump. */
 async function dump(): Promise<string> {
   const client = new Client({ connectionString: database.databaseUrl });
   await client.connect();
@@ -43,7 +43,7 @@ async function dump(): Promise<string> {
   }
 }
 
-/** How a secret could be written down. */
+/** Encodings of a secret. */
 function spellings(secret: Buffer): readonly string[] {
   return [secret.toString('hex'), secret.toString('base64').replace(/=+$/, ''), secret.toString('base64url')];
 }
@@ -79,14 +79,14 @@ test('a stolen dump of the database holds no token, code, password or private ke
   });
   const code = String(unused.body['authorization_code']);
   const text = await dump();
-  // It is a dump of what happened, at least.
+  // The dump contains real data.
   for (const stored of [sid, CREDENTIALS.username, 'ES256']) expect(text).toContain(stored);
 
   const inClear = [refreshToken, rotated, accessToken, code, verifier, CREDENTIALS.password, SECRET];
   const asBytes = [
     ...[refreshToken, rotated].flatMap((token) => {
       const bytes = Buffer.from(token.slice('hfrt_'.length), 'base64url');
-      // The secret and the tag, each alone enough to help a forger.
+      // The secret and the tag: each alone would help a forger.
       return [bytes.subarray(34, 50), bytes.subarray(50)];
     }),
     ...[CREDENTIALS.password, code, verifier, SECRET].map((secret) => Buffer.from(secret)),

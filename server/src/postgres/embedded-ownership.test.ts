@@ -13,10 +13,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** More than any system gives out. */
+/** Larger than any process id that a system assigns. */
 const DEAD_PID = 2 ** 31 - 1;
 
-test('of many that find the owner dead, one becomes the owner; two servers on one cluster would destroy it', async () => {
+test('of many processes that find the owner dead only one becomes the owner, because two servers would destroy the cluster', async () => {
   for (let round = 1; round <= 20; round++) {
     await writeFile(join(folder, `owner.${100 * round}`), `${DEAD_PID} 1`);
     const claims = await Promise.allSettled(Array.from({ length: 16 }, () => claimOwnership(folder)));
@@ -28,7 +28,7 @@ test('of many that find the owner dead, one becomes the owner; two servers on on
   }
 });
 
-test('given up, it is free again, and nothing piles up', async () => {
+test('a released directory can be claimed again, and claim files do not accumulate', async () => {
   for (let turn = 0; turn < 5; turn++) {
     const release = await claimOwnership(folder);
     await expect(claimOwnership(folder)).rejects.toMatchObject({ code: 'postgres_in_use' });
@@ -37,7 +37,7 @@ test('given up, it is free again, and nothing piles up', async () => {
   expect(await readdir(folder)).toHaveLength(1);
 });
 
-test('the owner may find its folder gone', async () => {
+test('the owner can release a directory that is gone', async () => {
   const release = await claimOwnership(folder);
   await rm(folder, { recursive: true });
   await release();

@@ -6,14 +6,14 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startTestServer } from '../testing/client.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'holdfast-embedded-'));
-  // As root, PostgreSQL's own user has to pass through.
+  // As root, PostgreSQL's own account must be able to pass through.
   await chmod(folder, 0o711);
 });
 afterAll(async () => {
@@ -42,7 +42,7 @@ async function serverPid(dataDirectory: string): Promise<number> {
 }
 
 describe('embedded PostgreSQL', () => {
-  test('keeps its data from one run to the next, listens on the loopback alone, and leaves no process', async () => {
+  test('keeps its data between runs, listens on the loopback only, and leaves no process', async () => {
     const dataDirectory = join(folder, 'kept');
     const first = await startEmbeddedPostgres({ dataDirectory });
     await query(first.databaseUrl, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -59,7 +59,7 @@ describe('embedded PostgreSQL', () => {
     await second.stop();
   });
 
-  test('asks for its password', async () => {
+  test('requires its password', async () => {
     const postgres = await startEmbeddedPostgres({ dataDirectory: join(folder, 'locked') });
     const url = new URL(postgres.databaseUrl);
     url.password = 'guess';
@@ -67,7 +67,7 @@ describe('embedded PostgreSQL', () => {
     await postgres.stop();
   });
 
-  test('is refused to a second owner while the first one lives', async () => {
+  test('refuses a second owner while the first one is alive', async () => {
     const dataDirectory = join(folder, 'owned');
     const first = await startEmbeddedPostgres({ dataDirectory });
     await expect(startEmbeddedPostgres({ dataDirectory })).rejects.toMatchObject({
@@ -78,7 +78,7 @@ describe('embedded PostgreSQL', () => {
     await first.stop();
   });
 
-  test('says why it cannot start', async () => {
+  test('reports why it cannot start', async () => {
     const dataDirectory = join(folder, 'odd');
     const start = startEmbeddedPostgres({ dataDirectory, settings: { fsync: 'off', shared_buffers: 'plenty' } });
     await expect(start).rejects.toMatchObject({
@@ -88,8 +88,8 @@ describe('embedded PostgreSQL', () => {
   });
 });
 
-// The store's contract: a crash may forget the last rotations, which loses nobody, and never a revocation.
-test('a database that is killed loses no user and no revocation', async () => {
+// The store's contract: a crash may lose the last rotations, which signs no user out, and never a revocation.
+test('a killed database signs no user out and loses no revocation', async () => {
   const dataDirectory = join(folder, 'killed');
   // A long delay keeps asynchronous commits from reaching the disk before the crash.
   const settings = { wal_writer_delay: '10000' };
@@ -100,7 +100,7 @@ test('a database that is killed loses no user and no revocation', async () => {
   await server.holdfast.sessions.revoke(revoked.sid);
   const { body } = await server.refresh(kept.refreshToken);
   const newest = String(body['refresh_token']);
-  // The postmaster and all its children at once, as in a power cut.
+  // Kill the postmaster and all its children at once, as a power cut would.
   const pid = await serverPid(dataDirectory);
   process.kill(-(await groupOf(pid)), 'SIGKILL');
   await before.stop();
@@ -114,7 +114,7 @@ test('a database that is killed loses no user and no revocation', async () => {
   expect(await recovered.refresh(newest)).toMatchObject({ status: 200, body: { refresh_token: expect.any(String) } });
   expect(await recovered.refresh(revoked.refreshToken)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
   const outcomes = recovered.events.flatMap((event) => (event.type === 'refresh.answered' ? [event.outcome] : []));
-  // Either the rotation reached the disk after all, or the session healed.
+  // Either the rotation reached the disk before the crash, or the session healed.
   expect([
     ['access_token_alone', 'rotated'],
     ['healed', 'rotated'],

@@ -9,7 +9,7 @@ import { deleteExpired } from './housekeeping.ts';
 import { migrate } from './migrations.ts';
 import { openStore } from './store.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const SUB = 'alice';
@@ -56,13 +56,13 @@ async function signIn(): Promise<string> {
   return result.delivery.record.sid;
 }
 
-/** How many transactions wait for a lock. */
+/** Returns how many transactions wait for a lock. */
 async function waiting(): Promise<number | null> {
   const text = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
   return (await connections.probe.query(text)).rowCount;
 }
 
-/** Two neighbours of one chain, of which the later has the smaller id. */
+/** Creates two consecutive sessions of one chain, of which the later has the smaller id. */
 async function makeUnsortedChain(): Promise<readonly [small: string, large: string]> {
   let earlier = await signIn();
   for (;;) {
@@ -72,7 +72,7 @@ async function makeUnsortedChain(): Promise<readonly [small: string, large: stri
   }
 }
 
-test('naming a device while its sessions are ended keeps neither from being done', async () => {
+test('labelling a device while its sessions are ended prevents neither operation', async () => {
   const [small, large] = await makeUnsortedChain();
   const holder = await connections.durable.connect();
   try {
@@ -81,7 +81,7 @@ test('naming a device while its sessions are ended keeps neither from being done
     await holder.query(lock, [small]);
     const labelled = store.sessions.label(small, SUB, 'Phone');
     await vi.waitFor(async () => expect(await waiting()).toBe(1), 20_000);
-    // In the order of ids, as everybody locks sessions: naming must not hold the larger one yet.
+    // All statements lock sessions in order of id, so the labelling must not hold the larger one yet.
     await expect(holder.query(`${lock} NOWAIT`, [large])).resolves.toMatchObject({ rowCount: 1 });
     await holder.query('COMMIT');
     expect(await labelled).toBe(true);
@@ -90,7 +90,7 @@ test('naming a device while its sessions are ended keeps neither from being done
   }
 });
 
-/** Runs work while another transaction holds some rows, and lets go when the work is done or waits for a lock. */
+/** Runs work while another transaction holds some rows, and then releases them. */
 async function whileHeld(lock: string, values: readonly unknown[], work: () => Promise<void>): Promise<void> {
   const holder = await connections.durable.connect();
   try {
@@ -102,7 +102,7 @@ async function whileHeld(lock: string, values: readonly unknown[], work: () => P
   }
 }
 
-test('deleting what has expired waits for no row that is held, and deletes the rest', async () => {
+test('deleting expired rows skips locked rows and deletes the others', async () => {
   const [held, free] = await makeUnsortedChain();
   const expire = "UPDATE holdfast.sessions SET expires_at = now() - interval '1 day' WHERE id = ANY ($1)";
   await connections.durable.query(expire, [[held, free]]);
@@ -116,7 +116,7 @@ test('deleting what has expired waits for no row that is held, and deletes the r
   expect(await left()).toEqual([]);
 });
 
-test('old events go although one of them is held', async () => {
+test('old events are deleted although one of them is locked', async () => {
   const events = Array.from({ length: 3 }, (_, at) => ({
     type: 'user.changed' as const,
     sub: SUB,
@@ -136,7 +136,7 @@ test('old events go although one of them is held', async () => {
 test('right passwords and new attempts lock their buckets in one order', async () => {
   const [small, large] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
   const buckets = [small, large].map((key) => ({ key, allowance: 1_000, leakSeconds: 60 }));
-  // The rows lie in the other order than their keys.
+  // Insert the rows in reverse order of their keys.
   for (const bucket of buckets.toReversed()) await store.attempts.take([bucket], DELAYS);
   await connections.durable.query('ANALYZE holdfast.password_attempts');
   await whileHeld('SELECT 1 FROM holdfast.password_attempts WHERE bucket_key = $1 FOR UPDATE', [small], async () => {
@@ -146,14 +146,14 @@ test('right passwords and new attempts lock their buckets in one order', async (
       network: null,
     });
     await vi.waitFor(async () => expect(await waiting()).toBe(1), 20_000);
-    // It waits for the first and must not hold the second yet.
+    // It waits for the first row and must not hold the second yet.
     const lock = 'SELECT 1 FROM holdfast.password_attempts WHERE bucket_key = $1 FOR UPDATE NOWAIT';
     await expect(connections.durable.query(lock, [large])).resolves.toMatchObject({ rowCount: 1 });
     given.catch(() => {});
   });
 });
 
-test('a name that is given while the device signs in is not lost', async () => {
+test("a label that is set during the device's sign-in is not lost", async () => {
   const sid = await signIn();
   const holder = await connections.durable.connect();
   try {

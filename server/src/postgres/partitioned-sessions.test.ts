@@ -8,7 +8,7 @@ import { deleteExpired } from './housekeeping.ts';
 import { migrate } from './migrations.ts';
 import { openStore } from './store.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const RETENTION_SECONDS = 86_400;
@@ -56,13 +56,13 @@ async function signIn(sub: string): Promise<string> {
   return result.delivery.record.sid;
 }
 
-test('deleting what has expired keeps the sessions that live in another partition', async () => {
+test('deleting expired sessions keeps live sessions in other partitions', async () => {
   const sids: string[] = [];
   for (let user = 0; user < 40; user++) sids.push(await signIn(`user-${user}`));
   const [expired, live] = [sids.slice(0, 10), sids.slice(10)];
   const expire = "UPDATE holdfast.sessions SET expires_at = now() - interval '2 days' WHERE id = ANY ($1)";
   await connections.durable.query(expire, [expired]);
-  // Later sign-ins, so that every partition has rows at the places that the expired rows have in theirs.
+  // Later sign-ins, so that every partition has rows at the positions that expired rows have in another one.
   for (let user = 40; user < 80; user++) live.push(await signIn(`user-${user}`));
   await deleteExpired(connections.durable, RETENTION_SECONDS);
   const { rows } = await connections.durable.query<{ readonly id: string }>('SELECT id FROM holdfast.sessions');

@@ -12,7 +12,7 @@ import { migrate } from './migrations.ts';
 import { toRecord, type SessionRow } from './session-rows.ts';
 import { reading, rotation } from './session-store.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -23,7 +23,7 @@ beforeAll(async () => {
   await migrate(database.databaseUrl, 5_000);
   client = new Client({ connectionString: database.databaseUrl });
   await client.connect();
-  // Rows that were rolled back leave empty pages; a vacuum in between would tell the planner that pages hold no rows.
+  // Rolled-back rows leave empty pages. A vacuum in between would tell the planner that pages hold no rows.
   await client.query('ALTER TABLE holdfast.sessions SET (autovacuum_enabled = off)');
 });
 afterAll(async () => {
@@ -35,19 +35,19 @@ const SEED = randomBytes(32);
 const NONCES = { a: randomBytes(12), b: randomBytes(12), c: randomBytes(12) } as const;
 const PROMPT_REDELIVERIES = 32;
 
-/** What the seed gives for a copy, computed apart from the database. */
+/** The secret that the seed yields for a copy, computed outside the database. */
 function secretOf(generation: number, nonce: Buffer): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(generation);
   return createHash('sha256').update(SEED).update(bytes).update(nonce).digest().subarray(0, 16);
 }
 
-/** Offsets from the database's clock, close to every edge. */
+/** Offsets from the database's clock, near every boundary. */
 const anyOffsetMs = fc.oneof(
   fc.constantFrom(-60_001, -60_000, -59_999, -1, 0, 1, 59_999, 60_000, 60_001),
   fc.integer({ min: -100_000, max: 100_000 }),
 );
-/** Mostly the first, or the one property under test would hide behind all the others. */
+/** Mostly the usual value: otherwise several deviations would hide the property under test. */
 const mostly = <Usual, Rare>(usual: Usual, rare: fc.Arbitrary<Rare>): fc.Arbitrary<Usual | Rare> =>
   fc.oneof({ weight: 9, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: rare });
 const anyNonce = fc.constantFrom(NONCES.a, NONCES.b, NONCES.c);
@@ -141,8 +141,8 @@ const CANDIDATE = {
   userAgent: 'test',
 };
 
-// If the two disagreed, an honest user would be rotated where the protocol says wait, or sent round the slow path for ever.
-test('the rotating statement matches exactly the rows that `decide` rotates, and leaves them as it says', async () => {
+// If the two disagreed, a user could be rotated where the protocol says wait, or always take the slow path.
+test('the rotating statement matches exactly the rows that `decide` rotates, and writes what it says', async () => {
   let rotations = 0;
   await fc.assert(
     fc.asyncProperty(anyRow, anyUse, anyPolicy, async (row, use, policy) => {
@@ -162,7 +162,7 @@ test('the rotating statement matches exactly the rows that `decide` rotates, and
         address: '',
         userAgent: '',
       };
-      // One transaction: one now() for everything that follows.
+      // One transaction, so that all statements see one now().
       await client.query('BEGIN');
       try {
         await insert(sid, row);
@@ -237,12 +237,12 @@ test('a rotation updates the row in place and touches no index', async () => {
   await client.query('SELECT pg_stat_force_next_flush()');
   const after = await statistics();
   expect(after.updates - before.updates).toBe(60);
-  // The first pages fill up once; pruning makes room again.
+  // The first pages fill up once; then pruning makes room.
   expect(after.hot - before.hot).toBeGreaterThan(40);
 });
 
-// Without this a batch takes seconds on a young table, and two nodes may lock rows in different orders.
-test('rows are found one by one through the primary key, in the order of the batch, whatever the statistics say', async () => {
+// Otherwise a batch takes seconds on a young table, and two nodes may lock rows in different orders.
+test('rows are found one by one by primary key, in the order of the batch, whatever the statistics say', async () => {
   const connections = openConnections(database.databaseUrl, DEFAULT_POLICY, () => {});
   for (let index = 0; index < 300; index++) await insert(newSid(), LIVE);
   const candidates = Array.from({ length: 200 }, () => newSid())
@@ -262,7 +262,7 @@ test('rows are found one by one through the primary key, in the order of the bat
   const expectRowByRow = async (): Promise<void> => {
     for (const statement of [rotation(candidates, DEFAULT_POLICY), reading(candidates)]) {
       const planned = [
-        // The plan for any batch, which is the one in use, and the plan for this batch.
+        // The generic plan, which is in use, and the plan for this batch.
         await explainPrepared(statement),
         await explain({ text: `EXPLAIN ${statement.text}`, values: statement.values ?? [] }),
       ];
@@ -278,7 +278,7 @@ test('rows are found one by one through the primary key, in the order of the bat
     await expectRowByRow();
     await client.query('ANALYZE holdfast.sessions');
     await expectRowByRow();
-    // Looked at while it was all but empty, and filled afterwards: the planner believes that there is hardly a row.
+    // Analyze while the table is almost empty, then fill it: the planner now expects hardly any row.
     await client.query('DELETE FROM holdfast.sessions WHERE id <> (SELECT max(id::text)::uuid FROM holdfast.sessions)');
     await client.query('VACUUM (ANALYZE) holdfast.sessions');
     for (let index = 0; index < 2_000; index++) await insert(newSid(), LIVE);

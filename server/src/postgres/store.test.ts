@@ -7,7 +7,7 @@ import { closeConnections, openConnections, type Connections } from './connectio
 import { migrate } from './migrations.ts';
 import { openStore } from './store.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
