@@ -5,7 +5,7 @@ import { MIGRATIONS } from './postgres/migrations.ts';
 import { ISSUER, serverOptions, startTestServer, toTokens, type TestServer } from './testing/client.ts';
 import { createTestDatabase, type TestDatabase } from './testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -13,7 +13,7 @@ let nodes: readonly [TestServer, TestServer];
 
 beforeAll(async () => {
   database = await createTestDatabase(inject('postgresAdminUrl'));
-  // Both at once, on an empty database.
+  // Start both nodes at once on an empty database.
   const started = await Promise.all([
     createHoldfast(serverOptions(database.databaseUrl)),
     createHoldfast(serverOptions(database.databaseUrl)),
@@ -37,7 +37,7 @@ describe('several nodes on one database', () => {
     expect(await nodes[1].holdfast.verifyAccessToken(`Bearer ${accessToken}`)).toMatchObject({ ok: true });
   });
 
-  test('200 uses of one token at once: one rotation, everybody answered, nobody signed out', async () => {
+  test('200 uses of one token at once cause one rotation, answer every caller and sign no user out', async () => {
     const { refreshToken, sid } = await nodes[0].signIn();
     await nodes[0].letTimePass(sid, 60_000);
     const answers = await Promise.all(
@@ -57,7 +57,7 @@ describe('several nodes on one database', () => {
     expect(rows).toEqual([{ generation: 2 }]);
   });
 
-  test('classic rotation at every use: 100 racing uses still leave one generation that everybody can go on from', async () => {
+  test('with rotation at every use, 100 racing uses leave one generation that every caller can continue from', async () => {
     const policy = { rotationIntervalMs: 0, promptRedeliveries: 1_000, maxDecisionAttempts: 1_000 };
     const strict = await startTestServer(database.databaseUrl, { policy });
     try {
@@ -71,7 +71,7 @@ describe('several nodes on one database', () => {
     }
   });
 
-  test('many sessions through both nodes at once, each rotated once: no deadlock', async () => {
+  test('many sessions through both nodes at once, each rotated once, cause no deadlock', async () => {
     const sessions = await Promise.all(
       Array.from({ length: 40 }, (_, index) => nodes[index % 2 === 0 ? 0 : 1].signIn()),
     );
@@ -89,7 +89,7 @@ describe('several nodes on one database', () => {
 });
 
 describe('a row that another transaction holds', () => {
-  test('costs its own session a 503 and the others nothing', async () => {
+  test('costs its own session a 503 and no other session anything', async () => {
     const [held, ...others] = await Promise.all(Array.from({ length: 10 }, () => nodes[0].signIn()));
     if (held === undefined) throw new Error('no session');
     await nodes[0].holdfast.database.query(
@@ -100,7 +100,7 @@ describe('a row that another transaction holds', () => {
     try {
       await holder.query('BEGIN');
       await holder.query('SELECT 1 FROM holdfast.sessions WHERE id = $1 FOR UPDATE', [held.sid]);
-      // The first request opens a batch; the rest are one batch together.
+      // The first request opens a batch; the others join one batch.
       const answers = await Promise.all(
         [...others.slice(0, 1), held, ...others.slice(1)].map(({ refreshToken }) => nodes[0].refresh(refreshToken)),
       );
@@ -119,7 +119,7 @@ describe('a row that another transaction holds', () => {
 });
 
 describe('start', () => {
-  test('refuses a database of a newer release instead of guessing', async () => {
+  test('refuses a database of a newer release', async () => {
     const newer = await createTestDatabase(inject('postgresAdminUrl'));
     try {
       const holdfast = await createHoldfast(serverOptions(newer.databaseUrl));
@@ -145,7 +145,7 @@ describe('start', () => {
     }
   });
 
-  test('names the option that is wrong', async () => {
+  test('names the wrong option', async () => {
     const options = serverOptions(database.databaseUrl);
     await expect(createHoldfast({ ...options, issuer: `${ISSUER}/path` })).rejects.toThrow(/options\.issuer/);
     await expect(createHoldfast({ ...options, secret: 'short' })).rejects.toThrow(/options\.secret/);
@@ -157,7 +157,7 @@ describe('start', () => {
   });
 });
 
-test('nothing that signs anybody in lies in the database in clear', async () => {
+test('the database holds no credential in clear', async () => {
   const { refreshToken, accessToken, sid } = await nodes[0].signIn();
   await nodes[0].letTimePass(sid, 60_000);
   const next = toTokens(await nodes[0].refresh(refreshToken)).refreshToken;
@@ -177,7 +177,7 @@ test('nothing that signs anybody in lies in the database in clear', async () => 
   expect(dump).not.toMatch(/hfrt_|"d"|PRIVATE KEY/);
 });
 
-test('closing answers 503 to newcomers and lets those under way finish', async () => {
+test('closing answers 503 to new requests and lets those under way finish', async () => {
   const leaving = await startTestServer(database.databaseUrl);
   const { refreshToken, sid } = await leaving.signIn();
   await leaving.letTimePass(sid, 60_000);
