@@ -45,7 +45,7 @@ const INVALID = {
   headers: { 'www-authenticate': expect.stringMatching(/^Bearer error="invalid_token"/) },
 };
 
-test('lets a sound token through, with its claims', async () => {
+test('admits a valid token with its claims', async () => {
   const { judge, issuer } = setUp();
   expect(await judge(`Bearer ${issuer.token({ sub: 'ada' })}`)).toMatchObject({ ok: true, claims: { sub: 'ada' } });
   expect(await judge(`bearer ${issuer.token({ aud: ['https://other.example', AUDIENCE] })}`)).toMatchObject({
@@ -54,7 +54,7 @@ test('lets a sound token through, with its claims', async () => {
   expect(await judge(`Bearer ${issuer.token({}, { typ: 'application/AT+JWT' })}`)).toMatchObject({ ok: true });
 });
 
-test('tells a request without a token which schemes there are, and no error', async () => {
+test('answers a request without a token with the accepted schemes and no error', async () => {
   const { judge, issuer } = setUp();
   for (const authorization of [
     undefined,
@@ -74,7 +74,7 @@ test('tells a request without a token which schemes there are, and no error', as
   expect(issuer.fetched).toEqual([]);
 });
 
-describe('says reason="audience" of a token for another audience, as the endpoints of the server do', () => {
+describe('sends reason="audience" for a token for another audience, as the endpoints of the server do', () => {
   const reason = (verdict: ResourceVerdict): string | undefined =>
     verdict.ok ? 'ok' : /reason="(\w+)"/.exec(verdict.headers['www-authenticate'] ?? '')?.[1];
 
@@ -95,7 +95,7 @@ describe('says reason="audience" of a token for another audience, as the endpoin
     });
   });
 
-  test('unless it is no good for them either', async () => {
+  test('except for a token that is invalid for every audience', async () => {
     const { judge, issuer } = setUp();
     const aud = 'https://other.example';
     const expired = issuer.token({ aud, exp: Math.floor(Date.now() / 1_000) - 60 });
@@ -185,7 +185,7 @@ describe('refuses', () => {
     }
   });
 
-  test('a token that is signed with the public key as if it were a shared secret', async () => {
+  test('a token that is signed with the public key as a shared secret', async () => {
     const { judge, issuer } = setUp();
     const claims = JSON.parse(Buffer.from(issuer.token().split('.')[1] ?? '', 'base64url').toString()) as object;
     const secrets = [
@@ -200,7 +200,7 @@ describe('refuses', () => {
     }
   });
 
-  test('a token whose header brings or names its own key', async () => {
+  test('a token whose header contains or names its own key', async () => {
     const { judge, issuer } = setUp();
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const claims = JSON.parse(Buffer.from(issuer.token().split('.')[1] ?? '', 'base64url').toString()) as object;
@@ -223,7 +223,7 @@ describe('refuses', () => {
   test('a token with any character changed', async () => {
     const { judge, issuer } = setUp();
     const token = issuer.token();
-    // The last character of a 64-byte signature has slack bits.
+    // The last character of a 64-byte signature has unused bits.
     for (let at = 0; at < token.length - 1; at += 7) {
       const changed = token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
       expect(await judge(`Bearer ${changed}`)).toMatchObject({ ok: false, status: 401 });
@@ -238,13 +238,13 @@ describe('refuses', () => {
     }
   });
 
-  test('an algorithm that this resource server does not want', async () => {
+  test('an algorithm that this resource server does not accept', async () => {
     const { judge, issuer } = setUp({ algorithms: ['EdDSA'] });
     expect(await judge(`Bearer ${issuer.token()}`)).toMatchObject(INVALID);
   });
 });
 
-test('gives two clocks the same few seconds', async () => {
+test('allows two clocks the same few seconds of difference', async () => {
   const { judge, issuer } = setUp();
   const nowSeconds = Math.floor(Date.now() / 1_000);
   expect(await judge(`Bearer ${issuer.token({ exp: nowSeconds - 3 })}`)).toMatchObject({ ok: true });
@@ -259,7 +259,7 @@ test('gives two clocks the same few seconds', async () => {
 });
 
 describe('scope and step-up', () => {
-  test('too little scope is 403 and names what is needed', async () => {
+  test('too little scope is 403 and names the required scope', async () => {
     const { judge, issuer } = setUp();
     const token = `Bearer ${issuer.token({ scope: 'notes' })}`;
     expect(await judge(token, { scope: ['notes'] })).toMatchObject({ ok: true });
@@ -272,7 +272,7 @@ describe('scope and step-up', () => {
     expect(await judge(`Bearer ${issuer.token({ scope: '' })}`, { scope: ['notes'] })).toMatchObject({ status: 403 });
   });
 
-  test('too old or too weak an authentication is 401 and says what would do', async () => {
+  test('too old or too weak an authentication is 401 and names the required one', async () => {
     const { judge, issuer } = setUp();
     const token = `Bearer ${issuer.token()}`;
     expect(await judge(token, { maxAgeSeconds: 300, acrValues: ['aal1'] })).toMatchObject({ ok: true });
@@ -313,7 +313,7 @@ describe('a bound token', () => {
     }
   });
 
-  test('is not taken as a bearer token, nor a bearer token as a bound one', async () => {
+  test('is refused as a bearer token, and a bearer token as a bound one', async () => {
     const { judge, issuer } = setUp();
     const key = createTestProofKey();
     const bound = issuer.token({ cnf: { jkt: key.jkt } });
@@ -327,7 +327,7 @@ describe('a bound token', () => {
     expect(await judge(`DPoP ${bearer}`, {}, key.prove({ method: 'GET', url, token: bearer }))).toMatchObject(INVALID);
   });
 
-  test('is used with each proof once', async () => {
+  test('accepts each proof once', async () => {
     const { judge, issuer } = setUp();
     const key = createTestProofKey();
     const token = issuer.token({ cnf: { jkt: key.jkt } });
@@ -336,7 +336,7 @@ describe('a bound token', () => {
     expect(await judge(`DPoP ${token}`, {}, proof)).toMatchObject({ ok: false, error: 'invalid_dpop_proof' });
   });
 
-  test('is asked for a nonce where the resource server wants one, and given it', async () => {
+  test('is asked for a nonce and given one if the resource server requires it', async () => {
     const { judge, issuer } = setUp({ dpopNonceSecret: 'thirty-two bytes from a random source' });
     const key = createTestProofKey();
     const token = issuer.token({ cnf: { jkt: key.jkt } });
@@ -348,7 +348,7 @@ describe('a bound token', () => {
     });
   });
 
-  test('is the only one where binding is required', async () => {
+  test('is the only accepted token if binding is required', async () => {
     const { judge, issuer } = setUp({ isDpopRequired: true });
     expect(await judge(undefined)).toMatchObject({
       headers: { 'www-authenticate': expect.stringMatching(/^DPoP algs=/) },
@@ -358,13 +358,13 @@ describe('a bound token', () => {
 });
 
 describe('ended sessions', () => {
-  test('their tokens stop, those of others do not', async () => {
+  test('have their tokens refused, and no other session has', async () => {
     const { judge, issuer } = setUp({ revocations: { isRevoked: (sid) => sid === 'ended', ageSeconds: () => 0 } });
     expect(await judge(`Bearer ${issuer.token({ sid: 'ended' })}`)).toMatchObject(INVALID);
     expect(await judge(`Bearer ${issuer.token({ sid: 'alive' })}`)).toMatchObject({ ok: true });
   });
 
-  test('old news is accepted unless a limit was given; then the answer is 503, and nobody is signed out', async () => {
+  test('old news is accepted without a limit, and with one the answer is 503, which signs no user out', async () => {
     const revocations = { isRevoked: () => false, ageSeconds: () => 100 };
     const lenient = setUp({ revocations });
     expect(await lenient.judge(`Bearer ${lenient.issuer.token()}`)).toMatchObject({ ok: true });
@@ -376,7 +376,7 @@ describe('ended sessions', () => {
   });
 });
 
-test('an authorization server that does not answer is 503, not a refused token', async () => {
+test('an authorization server that does not answer causes 503 instead of a refused token', async () => {
   const { judge, issuer } = setUp();
   issuer.setReachable(false);
   expect(await judge(`Bearer ${issuer.token()}`)).toMatchObject({
@@ -386,7 +386,7 @@ test('an authorization server that does not answer is 503, not a refused token',
   });
 });
 
-test('names the option that is wrong', () => {
+test('names the wrong option', () => {
   const sound = { issuer: TOKEN_ISSUER, audience: AUDIENCE };
   const wrong: readonly (readonly [Partial<ResourceGuardOptions>, RegExp])[] = [
     [{ issuer: 'http://id.example' }, /options\.issuer/],

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } f
 import { ISSUER, newVerifier, startTestServer, toTokens, type TestServer, type Tokens } from '../../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -20,7 +20,7 @@ afterAll(async () => {
   await server.holdfast.close();
   await database.drop();
 });
-// A user with two devices for each test.
+// A new user with two devices for each test.
 beforeEach(async () => {
   account = { username: `user ${++accounts}`, password: 'correct horse battery' };
   await server.holdfast.users.create({ ...account, name: 'Ada' });
@@ -39,14 +39,14 @@ async function list(accessToken: string): Promise<readonly Listed[]> {
 const isAlive = async ({ refreshToken }: Tokens): Promise<boolean> =>
   (await server.refresh(refreshToken)).status === 200;
 
-/** An access token of a session whose user signed in an hour ago. */
+/** Returns an access token of a session whose user authenticated an hour ago. */
 async function grownOld({ sid, refreshToken }: Tokens): Promise<string> {
   await server.alter(sid, "auth_time = auth_time - interval '1 hour'");
   return String((await server.refresh(refreshToken)).body['access_token']);
 }
 
 describe('the list of sessions', () => {
-  test('names every device, when and where it was used, and which one asks', async () => {
+  test("lists every device, when and where it was used, and marks the caller’s", async () => {
     const nowSeconds = Math.floor(Date.now() / 1_000);
     const sessions = await list(phone.accessToken);
     expect(sessions).toHaveLength(2);
@@ -72,7 +72,7 @@ describe('the list of sessions', () => {
     }
   });
 
-  test('shows the last use, not the sign-in, and never a token', async () => {
+  test('shows the last use instead of the sign-in, and never a token', async () => {
     await server.letTimePass(phone.sid, 3_600_000);
     const before = (await list(laptop.accessToken)).find(({ sid }) => sid === phone.sid);
     expect(Number(before?.['last_used_at'])).toBeLessThan(Date.now() / 1_000 - 3_000);
@@ -83,7 +83,7 @@ describe('the list of sessions', () => {
     expect(JSON.stringify(await list(phone.accessToken))).not.toMatch(/hfrt_|eyJ/);
   });
 
-  test('is one entry for a device that signed in again, before and after its new token is used', async () => {
+  test('has one entry for a device that signed in again, before and after its new token is used', async () => {
     await server.ask('PATCH', `/sessions/${phone.sid}`, phone.accessToken, { device_label: 'Phone' });
     const again = await server.signIn('native', {
       ...account,
@@ -99,7 +99,7 @@ describe('the list of sessions', () => {
     expect(after.find(({ sid }) => sid === again.sid)).toMatchObject({ device_label: 'Phone' });
   });
 
-  test('leaves out what has ended, and what is somebody else’s', async () => {
+  test('omits ended sessions and other users’ sessions', async () => {
     await server.holdfast.sessions.revoke(phone.sid);
     expect((await list(laptop.accessToken)).map(({ sid }) => sid)).toEqual([laptop.sid]);
   });
@@ -107,7 +107,7 @@ describe('the list of sessions', () => {
   test.each([
     ['nothing', null],
     ['garbage', 'garbage'],
-  ])('asked with %s is refused as RFC 6750 has it', async (_case, accessToken) => {
+  ])('requested with %s is refused as RFC 6750 requires', async (_case, accessToken) => {
     const refused = await server.ask('GET', '/sessions', accessToken);
     expect(refused).toMatchObject({ status: 401 });
     const challenge = String(refused.headers['www-authenticate']);
@@ -116,14 +116,14 @@ describe('the list of sessions', () => {
     );
   });
 
-  test('of an ended session is refused at once, although its access token still lives', async () => {
+  test('of an ended session is refused at once, although its access token is still valid', async () => {
     await server.holdfast.sessions.revoke(phone.sid);
     expect(await server.ask('GET', '/sessions', phone.accessToken)).toMatchObject({ status: 401 });
   });
 });
 
 describe('a device', () => {
-  test('has the name that its user gave it, within reason', async () => {
+  test('has the name that its user gave it, up to the maximum length', async () => {
     const path = `/sessions/${phone.sid}`;
     const rename = (label: string) => server.ask('PATCH', path, laptop.accessToken, { device_label: label });
     expect(await rename('Ada’s phone')).toMatchObject({ status: 204 });
@@ -135,7 +135,7 @@ describe('a device', () => {
 });
 
 describe('ending a session', () => {
-  test('of another device signs that one out and no other', async () => {
+  test('of another device signs out that device only', async () => {
     expect(await server.ask('DELETE', `/sessions/${phone.sid}`, laptop.accessToken)).toMatchObject({ status: 204 });
     expect(await isAlive(phone)).toBe(false);
     expect(await isAlive(laptop)).toBe(true);
@@ -143,7 +143,7 @@ describe('ending a session', () => {
     expect(await server.ask('DELETE', `/sessions/${phone.sid}`, laptop.accessToken)).toMatchObject({ status: 404 });
   });
 
-  test('of somebody else looks like one that is not there, and ends nothing', async () => {
+  test('of another user is answered like an unknown one and ends nothing', async () => {
     const stranger = await server.signIn();
     expect(await server.ask('DELETE', `/sessions/${phone.sid}`, stranger.accessToken)).toMatchObject({ status: 404 });
     expect(await server.ask('PATCH', `/sessions/${phone.sid}`, stranger.accessToken)).toMatchObject({ status: 404 });
@@ -151,7 +151,7 @@ describe('ending a session', () => {
     expect(await isAlive(phone)).toBe(true);
   });
 
-  test('of others needs a recent authentication, of the own never', async () => {
+  test("requires a recent authentication for other sessions, and never for the caller’s own", async () => {
     const old = await grownOld(laptop);
     for (const path of ['/sessions', `/sessions/${phone.sid}`]) {
       const refused = await server.ask('DELETE', path, old);
@@ -163,14 +163,14 @@ describe('ending a session', () => {
     expect(await isAlive(laptop)).toBe(false);
   });
 
-  test('of all others leaves the one that asks', async () => {
+  test("of all others spares the caller’s own", async () => {
     const tablet = await server.signIn('native', account);
     const answer = await server.ask('DELETE', '/sessions', laptop.accessToken);
     expect(answer).toMatchObject({ status: 200, body: { ended: 2 } });
     expect([await isAlive(phone), await isAlive(tablet), await isAlive(laptop)]).toEqual([false, false, true]);
   });
 
-  test('of all others voids a sign-in under way: a thief who is just signing in does not slip through', async () => {
+  test('of all others voids a sign-in under way, so a thief cannot complete it', async () => {
     const { challenge, verifier } = newVerifier();
     const { body } = await server.post('/authorize-challenge', {
       client_id: 'native',
@@ -188,7 +188,7 @@ describe('ending a session', () => {
     expect(exchange).toMatchObject({ status: 400, body: { reason: 'code' } });
   });
 
-  test('of all others, while sign-ins are being completed: none survives that was begun before', async () => {
+  test('of all others during sign-ins leaves none alive that began before', async () => {
     const begin = async () => {
       const { challenge, verifier } = newVerifier();
       const form = { client_id: 'native', ...account, code_challenge: challenge, code_challenge_method: 'S256' };
@@ -207,7 +207,7 @@ describe('ending a session', () => {
     expect(await isAlive(laptop)).toBe(true);
   });
 
-  test('is answered to pages of the client and to no other', async () => {
+  test('is answered only to pages of the client', async () => {
     const web = await server.signIn('web', account);
     const origin = 'https://app.example';
     const preflight = await server.ask('OPTIONS', `/sessions/${phone.sid}`, null, {}, { origin });
@@ -227,7 +227,7 @@ describe('ending a session', () => {
     ['GET', '/passkeys/options', 'POST'],
     ['PUT', '/password', 'POST, DELETE'],
     ['constructor', '/password', 'POST, DELETE'],
-  ])('by %s %s is answered with what is allowed', async (method, path, allow) => {
+  ])('by %s %s is answered with the allowed methods', async (method, path, allow) => {
     expect(await server.ask(method, path, phone.accessToken)).toMatchObject({ status: 405, headers: { allow } });
   });
 });
