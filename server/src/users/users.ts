@@ -241,7 +241,7 @@ async function createUser({ username, password, name }: NewUser, parts: UsersPar
 const USERNAME = /^[^\p{Cc}\p{Cs}]{1,254}$/u;
 /** In UTF-16 units; a character takes two at most. */
 const USERNAME_LENGTH = 2 * 254;
-/** Longest display name, in characters. */
+/** Longest display name, in UTF-16 units. */
 const NAME_LENGTH = 1_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
