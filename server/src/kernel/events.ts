@@ -7,8 +7,8 @@ export type HoldfastEvent = HoldfastFact & {
   readonly atMs: number;
 };
 
-/** Why a session ended. The protocol itself uses the literals below; an administrator may give another reason. */
-export type RevocationReason =
+/** A reason of the protocol's own for the end of a session. */
+export type ProtocolReason =
   | 'reuse'
   | 'replaced'
   | 'signed_out'
@@ -21,8 +21,10 @@ export type RevocationReason =
   | 'user'
   | 'password_changed'
   | 'user_disabled'
-  | 'user_deleted'
-  | (string & {});
+  | 'user_deleted';
+
+/** The reason for the end of a session: the protocol's own, or another one that an administrator gives. */
+export type RevocationReason = ProtocolReason | (string & {});
 
 /** Facts that the server reports, told apart by `type`. {@link HoldfastEvent} adds the time. */
 export type HoldfastFact =

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { HoldfastFact } from '../kernel/events.ts';
+import type { HoldfastFact, ProtocolReason } from '../kernel/events.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 
 /**
@@ -85,14 +85,19 @@ export function createMetrics({ pools, signingKeys, hasProcessMetrics }: Metrics
 }
 
 /** Reasons with a label of their own. All others share one label, because administrators may name any reason. */
-const REVOCATION_REASONS: ReadonlySet<string> = new Set([
-  'reuse',
-  'replaced',
-  'signed_out',
-  'code_reused',
-  'administrator',
-  'user',
-]);
+const REVOCATION_REASONS: Readonly<Record<ProtocolReason | 'administrator', true>> = {
+  reuse: true,
+  replaced: true,
+  signed_out: true,
+  discarded: true,
+  limit: true,
+  code_reused: true,
+  user: true,
+  password_changed: true,
+  user_disabled: true,
+  user_deleted: true,
+  administrator: true,
+};
 
 function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
   const counter = (name: string, help: string, labelNames: readonly string[] = []): Counter =>
@@ -135,7 +140,7 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
       case 'session.created':
         return created.inc();
       case 'session.revoked':
-        return revoked.inc({ reason: REVOCATION_REASONS.has(fact.reason) ? fact.reason : 'other' });
+        return revoked.inc({ reason: Object.hasOwn(REVOCATION_REASONS, fact.reason) ? fact.reason : 'other' });
       case 'session.predecessors_kept':
         return kept.inc();
       case 'sign_in.failed':

@@ -83,6 +83,24 @@ test('forgets a session once its last token has expired', async () => {
 });
 
 describe('a feed that cannot be read', () => {
+  test('costs no more memory the longer it cannot be read: a pause that is over leaves no listener', async () => {
+    const added = vi.spyOn(AbortSignal.prototype, 'addEventListener');
+    const removed = vi.spyOn(AbortSignal.prototype, 'removeEventListener');
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { failures } = follow(Array.from({ length: 20 }, () => new Error('refused')));
+      while (failures.length < 20) await vi.advanceTimersByTimeAsync(30_000);
+      await vi.advanceTimersByTimeAsync(30_000);
+      const pauses = (calls: readonly (readonly unknown[])[]): number =>
+        calls.filter(([type]) => type === 'abort').length;
+      // The request that is under way listens too.
+      expect(pauses(added.mock.calls) - pauses(removed.mock.calls)).toBeLessThanOrEqual(2);
+    } finally {
+      vi.useRealTimers();
+      vi.restoreAllMocks();
+    }
+  });
+
   test('is read again from the beginning, and known endings stay known', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });

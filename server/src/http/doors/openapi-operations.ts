@@ -286,7 +286,7 @@ export const SCHEMAS = {
       refresh_token_timeout: { type: 'integer', description: 'Seconds until the inactivity timeout' },
       authorization_expires_in: { type: 'integer', description: 'Seconds until the session ends for good' },
       sid: { type: 'string', format: 'uuid' },
-      sub: { type: 'string', format: 'uuid' },
+      sub: text('The user, as the directory of users names them'),
       device_id: { type: 'string', format: 'uuid', description: 'The chain of sessions of this device' },
       device_sequence: { type: 'integer', description: 'Of two sessions of one chain, keep the one with the larger' },
     },

@@ -114,7 +114,7 @@ export const RESOURCE_OPERATIONS = {
     post: {
       operationId: 'registerPasskey',
       summary: 'Register a passkey',
-      description: 'Needs a recent authentication.',
+      description: 'The options were given after a recent authentication; no other one is needed.',
       security: SECURITY,
       requestBody: form(['auth_session', 'passkey_response'], {
         auth_session: text('From /passkeys/options'),

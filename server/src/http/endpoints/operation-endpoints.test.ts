@@ -109,6 +109,19 @@ describe('/metrics', () => {
     expect(await sample('holdfast_database_connections{pool="durable",state="idle"}')).toBeGreaterThan(0);
   });
 
+  test('tells apart the reasons of the protocol for the end of a session, and counts the others as one', async () => {
+    const reasons = ['discarded', 'limit', 'password_changed', 'user_disabled', 'user_deleted', 'other'];
+    const samples = (): Promise<readonly number[]> =>
+      Promise.all(reasons.map((reason) => sample(`holdfast_sessions_revoked_total{reason="${reason}"}`)));
+    const before = await samples();
+    for (const reason of [...reasons.slice(0, -1), 'toString']) {
+      const { sid } = await server.signIn();
+      await server.holdfast.sessions.revoke(sid, reason);
+    }
+    const after = await samples();
+    expect(after.map((value, index) => value - (before[index] ?? 0))).toEqual(reasons.map(() => 1));
+  });
+
   test('holds no id, address or input', async () => {
     const { sid } = await server.signIn();
     await server.holdfast.sessions.revoke(sid, 'a reason with a name in it: Ada');

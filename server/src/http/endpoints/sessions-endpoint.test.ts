@@ -46,7 +46,7 @@ async function grownOld({ sid, refreshToken }: Tokens): Promise<string> {
 }
 
 describe('the list of sessions', () => {
-  test("lists every device, when and where it was used, and marks the caller’s", async () => {
+  test('lists every device, when and where it was used, and marks the caller’s', async () => {
     const nowSeconds = Math.floor(Date.now() / 1_000);
     const sessions = await list(phone.accessToken);
     expect(sessions).toHaveLength(2);
@@ -151,7 +151,7 @@ describe('ending a session', () => {
     expect(await isAlive(phone)).toBe(true);
   });
 
-  test("requires a recent authentication for other sessions, and never for the caller’s own", async () => {
+  test('requires a recent authentication for other sessions, and never for the caller’s own', async () => {
     const old = await grownOld(laptop);
     for (const path of ['/sessions', `/sessions/${phone.sid}`]) {
       const refused = await server.ask('DELETE', path, old);
@@ -163,7 +163,7 @@ describe('ending a session', () => {
     expect(await isAlive(laptop)).toBe(false);
   });
 
-  test("of all others spares the caller’s own", async () => {
+  test('of all others spares the caller’s own', async () => {
     const tablet = await server.signIn('native', account);
     const answer = await server.ask('DELETE', '/sessions', laptop.accessToken);
     expect(answer).toMatchObject({ status: 200, body: { ended: 2 } });
