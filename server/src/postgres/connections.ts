@@ -157,9 +157,13 @@ async function withClient<Result>(pool: Pool, work: (client: PoolClient) => Prom
 
 function ignore(): void {}
 
-/** True if the server refused a statement and the connection is sound. */
+/** SQLSTATE: errors that end the connection. 57014, a canceled statement, does not. */
+const ENDS_CONNECTION = /^(?:08|53|57P|58|XX|25P03)/;
+
+/** True if the server refused a statement and the connection is sound. `severity` is in the server's language. */
 function isStatementError(error: unknown): error is DatabaseError {
-  return error instanceof DatabaseError && error.severity === 'ERROR';
+  if (!(error instanceof DatabaseError)) return false;
+  return error.severity === 'ERROR' || !ENDS_CONNECTION.test(error.code ?? 'XX');
 }
 
 /** SQLSTATE: serialization failure, deadlock, lock not available. */
