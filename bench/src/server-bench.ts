@@ -1,6 +1,6 @@
 // `npm run bench:server`: refreshes per second and per CPU-second, Holdfast beside oidc-provider, on one PostgreSQL and in
 // turns, so that whatever else the machine does meets both alike. It measures; it never fails because of a number. What is equal
-// between the two, what differs, and which of the figures counts: docs/decisions/0061-what-a-refresh-costs.md.
+// between the two, what differs, and which of the figures counts: docs/decisions/0061-measure-a-refresh-by-its-cpu-time.md.
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
