@@ -2,8 +2,9 @@ import { isLive, type MemorySession as SessionRow } from '../../../server/src/st
 import type { Books } from './ledger.ts';
 
 /**
- * I2: a sign-out ends the session, every larger sequence of its chain that was never used, and every sequence below the
- * largest that it ends. It is judged once for each session that it ends, and so also for the largest.
+ * I2: a sign-out ends the session, each session of its chain with a larger sequence that was never used, and each
+ * session below the largest sequence that it ends. The check runs once for each session that the sign-out ends, and so
+ * also for the largest.
  */
 export function judgeSignOut(
   { sid, deviceId, deviceSequence }: SessionRow,

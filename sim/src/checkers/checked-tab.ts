@@ -2,17 +2,17 @@ import type { AuthService } from '../../../client/src/auth-service.ts';
 import type { Process } from '../sandbox/process.ts';
 import type { DeviceHistory } from './endings.ts';
 
-/** The user's wish to extend a session, until the server has answered it. */
+/** The user's request to extend a session, until the server has answered. */
 export type Extension = {
   readonly sid: string;
   readonly askedAtMs: number;
-  /** How often the database had forgotten a write to the session by then. */
+  /** How often the database had forgotten a write to the session before the request. */
   readonly fallbacks: number;
-  /** A refresh has left since. */
+  /** True once a refresh has left after the request. */
   isSent: boolean;
 };
 
-/** What the checkers read of a running tab, and note about it. */
+/** The facts about a running tab that the checkers read and note. */
 export type CheckedTab = {
   readonly process: Process;
   readonly auth: AuthService;
@@ -24,20 +24,20 @@ export type CheckedTab = {
   sid: string | null;
   /** Refreshes that the tab has sent. */
   refreshes: number;
-  /** Those of them that nobody asked for: the token was about to expire. */
+  /** Refreshes that the client sent by itself, because the token was about to expire. */
   dueRefreshes: number;
   /** Why the refresh under way was started. */
   cause: string;
-  /** The user has asked to extend the session; `null`: the server has answered. */
+  /** The user's pending request to extend the session; `null`: there is none. */
   extension: Extension | null;
-  /** The server ends sessions in words that no app can read. */
+  /** True if the server ends sessions with error codes that no app can read. */
   readonly hearsOtherWords: boolean;
-  /** Since when the server refuses to renew the session, by the clock that the tab measures with, in ms; `null`: it does not. */
+  /** Since when the server refuses to renew the session, by the tab's monotonic clock, in ms; `null`: it does not. */
   refusedSinceMs: number | null;
   readonly monotonicMs: () => number;
 };
 
-/** What the checkers read of a device. */
+/** The facts about a device that the checkers read. */
 export type CheckedDevice = {
   readonly storage: CheckedStorage;
   readonly history: DeviceHistory;
@@ -45,20 +45,25 @@ export type CheckedDevice = {
   tabs(): readonly CheckedTab[];
 };
 
-/** What the checkers read of a store. Times are in ms of the world. */
+/** The facts about a store that the checkers read. Times are in ms of the world. */
 export type CheckedStorage = {
   record(): { readonly session: { readonly sid: string | null } | null } | null;
-  /** The session that a tab can use; none if its cookie is gone. */
+  /** The stored session that a tab can use; `null` if its cookie is gone. */
   session(): { readonly sid: string | null } | null;
-  /** The session that a tab must find by its cookie, for nothing else is left of it; `null`: there is none. */
+  /**
+   * The `sid` of a session that only its cookie still proves, so a tab must find it by that cookie; `null`: there is
+   * none.
+   */
   findable(): string | null;
-  /** When the record was written last, and since when it holds the session that it holds. */
+  /** Times of the last write of the record, and of the write that stored its present session. */
   writtenAtMs(): number;
   heldSinceMs(): number;
-  /** Since when the user of a session is not signed in here any more; `null`: still is, or never was. */
+  /**
+   * The time at which the user of a session left this device; `null`: the user is still signed in here, or never was.
+   */
   goneSinceMs(sid: string): number | null;
-  /** When the store last refused; now, if it does. */
+  /** When the store last refused an operation; now, if it is locked or refuses. */
   refusedMs(): number;
-  /** Since when the store refuses everything; `null`: it does not. */
+  /** Since when the store refuses every operation; `null`: it does not. */
   refusesSinceMs(): number | null;
 };

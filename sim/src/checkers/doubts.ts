@@ -4,12 +4,12 @@ import type { Ground } from '../sandbox/process.ts';
 import type { CheckedTab } from './checked-tab.ts';
 import type { Books } from './ledger.ts';
 
-/** Refusals that have lasted for so long are shown, in ms. */
+/** A tab must show its doubt after refusals have lasted for this time, in ms. */
 const SHOWN_AFTER_MS = 60_000;
 
 type Parts = Pick<Ground, 'scheduler' | 'setup'> & { readonly books: Books };
 
-/** Observations that end a row of refusals: the session was renewed, taken over, or is another one. */
+/** Observations that end a series of refusals: the session was renewed, adopted, or replaced. */
 const ENDS: ReadonlySet<Observation['type']> = new Set([
   'refresh.succeeded',
   'refresh.adopted',
@@ -23,12 +23,12 @@ const ENDS: ReadonlySet<Observation['type']> = new Set([
 export function noteRefusals({ scheduler, books }: Parts, tab: CheckedTab, observation: Observation): void {
   if (ENDS.has(observation.type)) tab.refusedSinceMs = null;
   if (observation.type !== 'refresh.failed' || observation.cause !== 'misconfigured') return;
-  // A refusal of a token for a resource says nothing of the session.
+  // The refusal of a token for a resource says nothing about the session.
   if (tab.cause === 'resource') return;
   const sinceMs = (tab.refusedSinceMs ??= tab.monotonicMs());
   const refusedMs = tab.monotonicMs() - sinceMs;
   if (refusedMs <= SHOWN_AFTER_MS) return;
-  // Once the turn is over, and what it has changed is shown.
+  // Judge after the transition, when the snapshot shows its changes.
   scheduler.after(0, () => {
     const snapshot = tab.auth.getSnapshot();
     if (tab.refusedSinceMs !== sinceMs || tab.isUnmounted || !tab.process.isAlive) return;
@@ -39,7 +39,7 @@ export function noteRefusals({ scheduler, books }: Parts, tab: CheckedTab, obser
 
 const BY_SERVER: ReadonlySet<string> = new Set(['expired', 'revoked', 'reuse-detected']);
 
-/** I11: words that end no session sign nobody out. */
+/** I11: error codes that end no session sign no user out. */
 export function judgeRefusalShown({ books, setup }: Parts, tab: CheckedTab, now: SessionSnapshot): void {
   if (now.status === 'active' && now.isDoubtful) books.reach('session in doubt');
   if (

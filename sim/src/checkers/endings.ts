@@ -2,22 +2,22 @@ import type { SessionSnapshot } from '../../../client/src/core/snapshot.ts';
 import type { MemorySession as SessionRow } from '../../../server/src/storage/memory-tables.ts';
 import type { SessionTruth } from './ledger.ts';
 
-/** What the device's owner did, and what was done to its store; ms of the world, `null` for never. */
+/** The user's acts on the device, and the losses of its store. Times are in ms of the world; `null`: never. */
 export type DeviceHistory = {
   /** When the user last signed out on this device, in any tab. */
   signedOutAtMs: number | null;
-  /** A sign-out was asked for before there was a session, and may end the next one. */
+  /** True if the user asked for a sign-out before there was a session; it may end the next one. */
   isSigningOut: boolean;
   /** When the user last declined to authenticate again. */
   declinedAtMs: number | null;
   /** When the store last lost something. */
   lostAtMs: number | null;
   isLockMissing: boolean;
-  /** How often a tab waited for a lock in vain. */
+  /** How often a tab timed out on a lock. */
   lockTimeouts: number;
 };
 
-/** Of a device on which nothing has happened yet. */
+/** The history of a new device. */
 export const newHistory = (): DeviceHistory => ({
   signedOutAtMs: null,
   isSigningOut: false,
@@ -28,7 +28,7 @@ export const newHistory = (): DeviceHistory => ({
 });
 
 export type Evidence = {
-  /** The row of the session that the tab showed, and what the books say of it. */
+  /** The row of the session that the tab showed, and its entry in the ledger. */
   readonly row: SessionRow | undefined;
   readonly truth: SessionTruth | undefined;
   readonly history: DeviceHistory;
@@ -36,19 +36,19 @@ export type Evidence = {
   readonly nowMs: number;
 };
 
-/** A snapshot that says why there is no session. */
+/** A snapshot without a session, with its reason. */
 export type Ending = Extract<SessionSnapshot, { readonly reason: string }>;
 
-/** Whether something happened to the device while the session existed. */
+/** True if the event happened since the session was created. */
 function isSince(atMs: number | null, truth: SessionTruth | undefined): boolean {
   return atMs !== null && (truth === undefined || atMs >= truth.createdAtMs);
 }
 
 /**
- * I1: a tab may show the end of its session only if the server ended it, it expired, the user asked for it, or the store
- * was lost; and the reason it shows is the true one.
+ * I1: a tab may show the end of its session only if the server ended it, it expired, the user asked for it, or the
+ * store was lost; and the reason it shows is the true one.
  *
- * @returns what is wrong, or `null`
+ * @returns the complaint, or `null`
  */
 export function judgeEnding(shown: Ending, { row, truth, history, nowMs }: Evidence): string | null {
   const isLost = isSince(history.lostAtMs, truth);
@@ -75,7 +75,7 @@ export function judgeEnding(shown: Ending, { row, truth, history, nowMs }: Evide
   }
 }
 
-/** A second's grace for the clocks of two databases. */
+/** Allows 3 s for the clocks of two databases. */
 const isExpired = (row: SessionRow | undefined, nowMs: number): boolean =>
   row !== undefined && Math.min(row.expiresAtMs, row.idleExpiresAtMs) <= nowMs + 3_000;
 
@@ -88,7 +88,7 @@ function judgeRevocation(
   if (isLost) return null;
   if (row === undefined) return 'shown as ended, and there never was one';
   if (row.revokedReason === null)
-    // A cookie goes with the first terminal answer; the next tab hears only that there is none.
+    // The first definitive answer removes the cookie. The next tab learns only that there is no cookie.
     return shown === 'revoked' && isExpired(row, nowMs) ? null : `shown as ${shown}, and the session lives`;
   if (shown === 'reuse-detected' && row.revokedReason !== 'reuse') return 'shown as reuse, and it was none';
   return null;

@@ -4,10 +4,10 @@ import type { Ground } from '../sandbox/process.ts';
 import type { CheckedTab } from './checked-tab.ts';
 import type { Books } from './ledger.ts';
 
-/** Clocks of two databases, and an answer in whole seconds. */
+/** Tolerance in ms for the clocks of two databases and for answers in whole seconds. */
 const GRACE_MS = 3_500;
 
-/** The user presses "Extend". A press while one is still to be answered adds nothing to it. */
+/** Presses "Extend" for the user. A press while an earlier one is pending does not move its time. */
 export function extend(tab: CheckedTab, { scheduler }: Ground, books: Books): void {
   const { sid, auth } = tab;
   const isPending = tab.extension?.sid === sid;
@@ -26,15 +26,17 @@ type Witnesses = Pick<Ground, 'setup'> & {
   readonly rowOf: (sid: string) => SessionRow | undefined;
 };
 
-/** I10: once a refresh that was sent after the press has succeeded, the session lasts for the whole inactivity timeout. */
+/**
+ * I10: after a refresh that was sent after the press has succeeded, the session lasts for the whole inactivity timeout.
+ */
 export function judgeExtension(tab: CheckedTab, observation: Observation, { books, rowOf, setup }: Witnesses): void {
   const { extension } = tab;
   if (extension === null) return;
-  // A refresh for a resource extends nothing: the one after it does.
+  // A refresh for a resource extends nothing; the next refresh does.
   if (observation.type === 'refresh.sent' && tab.cause !== 'resource') extension.isSent = true;
   if (observation.type !== 'refresh.succeeded' || !extension.isSent) return;
   tab.extension = null;
-  // Another session has taken its place: the user signed in again.
+  // The user has signed in again, so another session has replaced this one.
   if (tab.sid !== extension.sid) return;
   const row = rowOf(extension.sid);
   const isForgotten = books.sessions.get(extension.sid)?.fallbacks !== extension.fallbacks;

@@ -5,43 +5,43 @@ import type { Scheduler } from '../sandbox/scheduler.ts';
 import { LIFE_MS } from '../sandbox/setup.ts';
 import type { StateName } from './states.ts';
 
-/** A promise of the system that a run has seen broken. */
+/** A broken promise of the system. */
 export type Violation = { readonly invariant: Invariant; readonly text: string; readonly atMs: number };
 
-/** I1 to I12 as docs/simulation.md lists them; `crash` is code under test that threw where nothing may throw. */
+/** I1 to I12 as docs/simulation.md lists them; `crash`: the code under test threw where it must not. */
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I11' | 'I12' | 'crash';
 
-/** What is known of a session from the database's own hand. */
+/** The facts about a session, as the database reports them. */
 export type SessionTruth = {
   readonly sid: string;
   readonly sub: string;
   readonly createdAtMs: number;
-  /** Why it was ended; `null` while it was not. */
+  /** Why the session was ended; `null` while it is not. */
   endedReason: string | null;
   endedAtMs: number;
   isStolen: boolean;
   isSignedOut: boolean;
-  /** A tab was told that it had ended, and there was no reason for that. */
+  /** A tab was told without a reason that the session had ended. */
   isLost: boolean;
   /** How often the database has forgotten a write to it. */
   fallbacks: number;
-  /** Generations that were rotated away from, since the database last forgot. */
+  /** Generations that have rotated since the database last forgot a write. */
   readonly rotatedFrom: Set<number>;
-  /** Who rotated since the theft, without repetition: `OTO` is owner, thief, owner. */
+  /** The order of rotations since the theft, without repetition: `OTO` is owner, thief, owner. */
   turns: string;
-  /** The minutes since the theft in which each was answered. */
+  /** The minutes since the theft in which the holder of the newest copy, and the thief, were answered. */
   readonly answered: { readonly newest: Set<number>; readonly thief: Set<number> };
   stolenAtMs: number;
 };
 
-/** What a resource says to a request. */
+/** A resource's answer to a request. */
 export type ResourceAnswer = { readonly status: number; readonly challenge: string | null };
 
-/** A request that the app made, from its beginning to its one end. */
+/** A request of the app, from its beginning to its one end. */
 export type Call = {
   readonly id: number;
   readonly process: string;
-  /** Whom the tab showed as signed in when the request began; `null` if nobody yet. */
+  /** The user that the tab showed when the request began; `null` if none. */
   readonly sub: string | null;
   readonly mayRepeat: boolean;
   /** The resource that the request names; `null`: it names none. */
@@ -50,24 +50,24 @@ export type Call = {
   executions: number;
   settlements: number;
   isForgotten: boolean;
-  /** Its resource refuses it whatever the token; `null` before it was asked. */
+  /** True if the resource refuses the request with any token; `null` before the request has reached it. */
   isItemRefused: boolean | null;
-  /** Its resource wants a fresher authentication: it waits for as long as its user takes. */
+  /** True if the resource has asked for a fresher authentication: the request then waits for its user. */
   isForUser: boolean;
 };
 
-/** Who was answered, and whether with nothing but an access token because the newest copy was presented. */
+/** The sender of an answered refresh; `isNewest` if it presented the newest copy. */
 export type Answered = { readonly who: string; readonly isNewest: boolean };
 
-/** What really happened, written down by those who know, and what breaks the promises. */
+/** The ledger: what really happened, as the simulated parts report it, and the broken promises. */
 export type Books = {
   readonly violations: readonly Violation[];
   readonly reached: ReadonlyMap<string, number>;
   readonly sessions: ReadonlyMap<string, SessionTruth>;
   readonly calls: ReadonlyMap<number, Call>;
-  /** Whether a thief has copied anything yet. */
+  /** True once a thief has copied a refresh token. */
   isAnyStolen(): boolean;
-  /** How many faults have struck so far. */
+  /** The number of faults that have struck so far. */
   faults(): number;
   struck(name: string): void;
   readonly reach: (name: StateName) => void;
@@ -77,7 +77,7 @@ export type Books = {
   readonly onEnded: (row: SessionRow, reason: string) => void;
   readonly onForgotten: (keys: readonly string[]) => void;
   onStolen(sid: string): void;
-  /** The user has signed out of a session, perhaps with a copy that was old by then. */
+  /** The user has signed out of a session, perhaps with an old copy. */
   onSignedOut(sid: string): void;
   /** The server has answered a refresh with tokens. */
   onAnswered(sid: string, answered: Answered): void;
@@ -85,14 +85,14 @@ export type Books = {
   openCall(about: Pick<Call, 'process' | 'sub' | 'mayRepeat' | 'resource'>): Call;
   onExecuted(call: Call, sub: string): void;
   onSettled(call: Call, how: string): void;
-  /** Looks for secrets in what people may see. */
+  /** Searches a value that people may see for secrets. */
   readonly scan: (where: string, seen: unknown) => void;
 };
 
-/** How the thief calls himself at the server. */
+/** The thief's `User-Agent`. */
 export const THIEF = 'thief';
 
-/** Refresh tokens, and what this world marks: passwords and access tokens. */
+/** Refresh tokens, and the mark of passwords and access tokens in a world. */
 const SECRETS = /hfrt_[A-Za-z0-9_-]{20}|secret-/;
 
 function holdsSecret(seen: unknown): boolean {
@@ -245,7 +245,10 @@ const createTruth = ({ sid, sub }: SessionRow, nowMs: number): SessionTruth => (
   stolenAtMs: 0,
 });
 
-/** After a theft, owner and thief may each rotate once, whoever began; a fallback of the database gives each one more. */
+/**
+ * Longest sequence of turns after a theft: owner and thief may rotate alternately three times in all. Each fallback of
+ * the database allows two more turns.
+ */
 const TURNS = 3;
 
 function noteRotation(
@@ -260,20 +263,21 @@ function noteRotation(
   if (!truth.isStolen) return;
   const who = candidate.userAgent === THIEF ? 'T' : 'O';
   if (!truth.turns.endsWith(who)) truth.turns += who;
-  // The owner alone may rotate for ever: the thief's last copy is spent by then.
+  // The owner alone may rotate for ever, because the thief's last copy is spent by then.
   if (truth.turns.length > TURNS + 2 * truth.fallbacks)
     violate('I2', `owner and thief rotated in turn: ${truth.turns}`);
 }
 
 const INTERVAL_MS = 60_000;
 /**
- * How many minutes after a theft owner and thief may both be answered while the owner holds the newest copy. As long as the owner
- * holds no newer copy than the thief, the thief can have its successor repeated, and no count ends that: the owner's return does.
+ * Number of minutes after a theft in which the thief and the holder of the newest copy may both be answered. As long as
+ * the owner holds no newer copy than the thief, the thief can repeat the redelivery of the successor. No count ends
+ * that, but the owner's return does.
  */
 const SHARED = { newestCopy: 12, forFallback: 4 } as const;
 
 function noteAnswer(truth: SessionTruth, { who, isNewest }: Answered, nowMs: number, violate: Books['violate']): void {
-  // Who read the row before it ended is answered a moment later.
+  // A request that read the row before the end is answered a moment later.
   const isOver = truth.endedReason !== null && nowMs - truth.endedAtMs > LIFE_MS.work;
   if (isOver) violate('I2', 'a session that was ended is answered');
   const minute = Math.floor((nowMs - truth.stolenAtMs) / INTERVAL_MS);

@@ -5,48 +5,62 @@ import type { CheckedTab } from './checked-tab.ts';
 import type { Books, Call, ResourceAnswer } from './ledger.ts';
 
 /**
- * What one fault may cost where nothing else goes wrong: how long a request waits, whether it is given up, and how many refreshes
- * are sent. In a world with many faults nobody could tell which of them a wait is due to.
+ * Checks the cost of a single fault in an otherwise calm world: how long a request waits, if it is given up, and how
+ * many refreshes are sent. In a world with many faults the cause of a wait would be unknown.
  */
 export type Prices = {
-  /** A resource has answered a call that carried this token. */
+  /** A resource has answered a request that carried this token. */
   onTried(call: Call, token: string, answer: ResourceAnswer): void;
   onObserved(tab: CheckedTab, observation: Observation): void;
   /** The process that holds a lock between tabs was killed or frozen. */
   readonly onHolderStopped: (process: Process) => void;
-  /** A request has ended. `isSteady`: its tab was active with one session from its beginning to its end. */
+  /**
+   * A request has ended.
+   *
+   * @param isSteady true if its tab was active with one session from the beginning of the request to its end
+   */
   onEnded(call: Call, how: string, isSteady: boolean): void;
 };
 
-/** The outage under way or the one before, and when the last trouble was over, in ms of the world; now, if there is some. */
+/**
+ * The present or previous outage, and the time at which the last trouble was over, in ms of the world; now, during an
+ * outage.
+ */
 type Troubles = { lastKind(): OutageKind; troubledMs(): number };
 
-/** How much longer than an outage a request waits at most: 10 s, or 15 s more where nothing answers; and a moment to be answered. */
+/**
+ * Longest wait of a request after an outage, in ms: 10 s, and 15 s more if the outage was silent, plus 2 s for the
+ * answer.
+ */
 const WAIT_MS: Readonly<Record<OutageKind, number>> = { refused: 12_000, unavailable: 12_000, silent: 27_000 };
-/** A request is given up when its deadline comes, and no earlier. */
+/** A request is given up at its deadline, and no earlier, in ms. */
 const DEADLINE_MS = 119_000;
-/** One expiry costs two refreshes at most, whatever the number of tabs; one more for each holder of a lock that was stopped. */
+/**
+ * Refreshes that one expiry may cost, in any number of tabs. Each lock holder that was killed or frozen allows one
+ * more.
+ */
 const REFRESHES = 2;
-/** A token that was accepted a moment ago, or as good as that, is not to blame for the next 401. */
+/** A token that was accepted (or as good as accepted) this recently, in ms, is not to blame for the next 401. */
 const ACCEPTED_MS = 9_000;
 
 export function createPrices({ scheduler, setup }: Ground, books: Books, outages: Troubles): Prices {
   const lone = loneFaultOf(setup);
   const accepted = new Map<string, { readonly token: string; readonly atMs: number }>();
   const refused = new Map<string, string>();
-  /** The token that each call carried when it was refused for the first time. */
+  /** The token of each request at its first refusal. */
   const refusedFirst = new Map<number, string>();
   let sent = 0;
   const stopped = new Set<Process>();
   /** The token of the newest 401 of each process. */
   const refusedLast = new Map<string, string>();
-  /** True if the token of the process that `refusals` names was accepted a moment ago. */
+  /** True if the token of the process in `refusals` was accepted a moment ago. */
   const wasAccepted = (name: string, refusals: ReadonlyMap<string, string>): boolean => {
     const good = accepted.get(name);
     return good?.token === refusals.get(name) && scheduler.nowMs() - (good?.atMs ?? 0) < ACCEPTED_MS;
   };
   const isAccepted = ({ process }: CheckedTab): boolean => wasAccepted(process.name, refusedLast);
-  // Requests of refused items wait for the refresh that they cause. The others go on, unless no answer speaks for the token.
+  // Requests for refused items wait for the refresh that they cause. All other requests go on, unless no recent answer
+  // shows that the token is good.
   const toBeParked = new Map<string, number>();
   const doubted = new Set<string>();
   const judgeParking = (tab: CheckedTab, { type }: Observation): void => {
@@ -63,7 +77,8 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
   return {
     onTried: ({ id, process }, token, { status, challenge }) => {
       const isRefused = status === 401;
-      // A call that is refused with a newer token too is to blame itself. That is as good as an acceptance.
+      // If a request is refused with a newer token too, its item is to blame. For the token that is as good as an
+      // acceptance.
       const isCallToBlame = isRefused && (refusedFirst.get(id) ?? token) !== token;
       if (status === 200 || isCallToBlame) accepted.set(process, { token, atMs: scheduler.nowMs() });
       if (!isRefused) return;
@@ -76,7 +91,7 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
       if (lone === 'itemRefused') judgeParking(tab, observation);
       if (ENDS_EXPIRY.has(observation.type)) {
         sent = 0;
-        // One that is frozen goes on when it thaws.
+        // Keep a frozen holder: it continues when it thaws.
         for (const each of stopped) if (!each.isFrozen || !each.isAlive) stopped.delete(each);
       }
       const isDue = observation.type === 'refresh.sent' && DUE.has(cause);
@@ -98,6 +113,6 @@ export function createPrices({ scheduler, setup }: Ground, books: Books, outages
   };
 }
 
-/** There is another token from here on, or a session that has ended, of which each tab asks once. */
+/** Observations after which there is a new token. After an ended session each tab asks the server once. */
 const ENDS_EXPIRY: ReadonlySet<string> = new Set(['refresh.succeeded', 'refresh.rejected', 'signed-in']);
 const DUE: ReadonlySet<string> = new Set(['proactive', 'expired', 'restored']);

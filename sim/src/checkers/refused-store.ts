@@ -4,7 +4,7 @@ import type { Books, Call } from './ledger.ts';
 
 /** Follows the requests of a tab while its store refuses. */
 export type RefusalWatch = {
-  /** A request begins. @returns what judges its end */
+  /** Notes that a request begins. @returns a function that judges its end */
   begin(tab: CheckedTab, call: Call): (ended: string) => void;
 };
 
@@ -15,8 +15,8 @@ type Witnesses = Ground & {
 };
 
 /**
- * I3: a store that only a person can mend holds up no request. A request whose tab has a token is sent. One whose tab has none
- * fails at once, and does not wait for its deadline. With a cookie the session goes on without the store.
+ * I3: a store that only a person can mend holds up no request. If the tab has a token, the request is sent. Otherwise
+ * it fails at once and does not wait for its deadline. With a cookie the session goes on without the store.
  */
 export function followRefusals({ storage, scheduler, clock, setup, books }: Witnesses): RefusalWatch {
   const hasToken = ({ auth }: CheckedTab): boolean => {
@@ -29,7 +29,7 @@ export function followRefusals({ storage, scheduler, clock, setup, books }: Witn
       const sinceMs = storage.refusesSinceMs();
       const [hadToken, wasInUse] = [hasToken(tab), isInUse(tab)];
       return (ended) => {
-        // A process that was frozen finds its deadline passed.
+        // Skip a process that has thawed meanwhile: its deadline may have passed during the freeze.
         const isAwake = tab.process.thawedAtMs < call.beganAtMs;
         if (sinceMs === null || storage.refusesSinceMs() !== sinceMs || !isAwake) return;
         if (ended === 'storage-unavailable') books.reach('request failed for want of a store');
@@ -38,7 +38,7 @@ export function followRefusals({ storage, scheduler, clock, setup, books }: Witn
         const isWithToken = hadToken && hasToken(tab) && !isSent;
         if (ended === 'storage-unavailable' && (isWithToken || setup.store === 'cookie'))
           books.violate('I3', `request ${call.id} was given up for want of a store that it does not need`);
-        // One that was sent may wait for the network, for its user, or for the token of its resource.
+        // A request that was sent may wait for the network, for its user, or for the token of its resource.
         const isStoreNeeded = setup.store !== 'cookie' && wasInUse && isInUse(tab);
         if (ended === 'deadline-exceeded' && !isSent && isStoreNeeded)
           books.violate('I3', `request ${call.id} waited for a store that refuses`);

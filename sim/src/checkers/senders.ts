@@ -4,12 +4,13 @@ import type { Books } from './ledger.ts';
 
 type Witnesses = Pick<Ground, 'scheduler' | 'setup'> & { readonly books: Books; readonly storage: CheckedStorage };
 
-/** How long a process may count on what it has seen in the store, and how long a look takes, in ms. */
+/** How long a process may rely on its last read of the store, and how long a read takes, in ms. */
 const KNOWN_MS = 1_000;
 const LOOK_MS = 100;
 
 /**
- * I9: once the news of a sign-out has arrived, or after a pause, no request carries the user who was signed out.
+ * I9: after the news of a sign-out has arrived, or after a pause, no request carries a token of the user who was signed
+ * out.
  *
  * @param sid the session of the request's access token; `null`: it has none
  */
@@ -19,7 +20,7 @@ export function judgeSender(
   { storage, books, scheduler, setup }: Witnesses,
 ): void {
   const goneSinceMs = sid === null ? null : storage.goneSinceMs(sid);
-  // A store that cannot be read, or not in time, tells nobody anything.
+  // A process learns nothing from a store that cannot be read in time.
   if (goneSinceMs === null || setup.faults.vaultSlow > 0 || storage.refusedMs() >= goneSinceMs) return;
   const nowMs = scheduler.nowMs();
   const hasHeard = process.newsAtMs >= goneSinceMs && nowMs > process.newsAtMs;

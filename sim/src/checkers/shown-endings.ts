@@ -5,7 +5,7 @@ import type { CheckedDevice, CheckedStorage, CheckedTab } from './checked-tab.ts
 import { judgeEnding, type Ending } from './endings.ts';
 import type { Books } from './ledger.ts';
 
-/** The database's rows and clock, and the books. */
+/** The database's rows and clock, and the ledger. */
 type Witnesses = Pick<Ground, 'scheduler' | 'setup'> & {
   readonly books: Books;
   readonly rowOf: (sid: string) => SessionRow | undefined;
@@ -13,11 +13,13 @@ type Witnesses = Pick<Ground, 'scheduler' | 'setup'> & {
   readonly isLive: (sid: string) => boolean;
 };
 
-/** How long a look into the store takes at most: what was written before that, a tab that looks has seen. */
+/**
+ * Longest time of a read of the store, in ms. A tab that reads has seen everything that was written before that time.
+ */
 const LOOK_MS = 100;
 const SLOW_LOOK_MS = 15_000;
 
-/** I1: a tab begins to show that there is no session, and must be right about it. */
+/** I1: a tab that begins to show that there is no session must be right. */
 export function judgeShown(
   witnesses: Witnesses,
   { history, storage }: Pick<CheckedDevice, 'history' | 'storage'>,
@@ -37,7 +39,9 @@ export function judgeShown(
   if (now.status === 'reauth-required') judgeStored(witnesses, storage, tab, row);
 }
 
-/** I1: a tab whose store was lost looks for its session until the server has said for good that there is none. */
+/**
+ * I1: a tab whose store was lost looks for its session until the server gives the definitive answer that there is none.
+ */
 function judgeSearch(
   { books, isLive }: Witnesses,
   storage: CheckedStorage,
@@ -51,7 +55,7 @@ function judgeSearch(
     books.violate('I1', 'a tab gives up a session to which a cookie leads');
 }
 
-/** I1: no tab shows the end of its session while the store holds a newer one that lives, once it could know of that. */
+/** I1: no tab shows the end of its session while the store holds another live one, once the tab could have read it. */
 function judgeStored(
   { books, scheduler, setup, rowOf, isLive }: Witnesses,
   storage: CheckedStorage,
@@ -59,12 +63,12 @@ function judgeStored(
   row: SessionRow | undefined,
 ): void {
   const stored = storage.record()?.session?.sid ?? null;
-  // While the store refuses, a tab with a cookie goes by the server's words alone.
+  // While the store refuses, a tab with a cookie relies on the server's answers alone.
   const knowableMs = Math.max(storage.writtenAtMs(), tab.process.thawedAtMs, storage.refusedMs());
   const settledMs = scheduler.nowMs() - knowableMs;
   const longestLookMs = setup.faults.vaultSlow > 0 ? SLOW_LOOK_MS : LOOK_MS;
   if (stored === null || stored === tab.sid) return;
-  // Its user has signed in again since: the session that is stored was left, and only the new one could not be stored.
+  // If the user has signed in again since, the stored session was left, and only the new session could not be stored.
   const isLeft = (rowOf(stored)?.deviceSequence ?? Infinity) < (row?.deviceSequence ?? 0);
   if (!isLeft && settledMs > longestLookMs && isLive(stored))
     books.violate('I1', 'a tab shows the end of its session while the store holds another that lives');

@@ -1,6 +1,6 @@
 /**
- * States that a run of many seeds must reach: a simulator that never gets there proves nothing about them. The run fails
- * if one is missing.
+ * States that a run of many seeds must reach, because a simulator proves nothing about states that it never reaches.
+ * The run fails if one is missing.
  */
 export const STATES = [
   'rotation',

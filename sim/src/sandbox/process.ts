@@ -4,12 +4,12 @@ import type { Scheduler } from './scheduler.ts';
 import type { Setup } from './setup.ts';
 
 /**
- * A page, or a process of an app: it can be frozen and killed between any two of its tasks. Everything that reaches it (an
- * answer, a timer, a read) is a task; a frozen process finds them all when it thaws.
+ * A page, or a process of an app: it can be frozen and killed between any two of its tasks. Everything that reaches it
+ * (an answer, a timer, a read) is a task. A frozen process runs these tasks when it thaws.
  */
 export type Process = {
   readonly name: string;
-  /** A worker: no news of other tabs reaches it, nor any other signal, and nobody signs in there. */
+  /** True for a worker: it receives no news of other tabs and no other signal, and no user signs in there. */
   readonly isDeaf: boolean;
   isAlive: boolean;
   isFrozen: boolean;
@@ -19,9 +19,9 @@ export type Process = {
   frozenAtMs: number;
   thawedAtMs: number;
   readonly startedAtMs: number;
-  /** When it last heard that the store has changed. */
+  /** When it last heard that the store had changed. */
   newsAtMs: number;
-  /** Who listens for what the platform notices. */
+  /** The listeners for signals of the platform. */
   readonly listeners: Set<(signal: Signal) => void>;
 };
 
@@ -29,13 +29,13 @@ export type Process = {
 export type DeviceClock = {
   /** How far the wall clock is off, in ms. */
   offsetMs: number;
-  /** How long the device has slept before, by which the monotonic clock may be behind. */
+  /** How long the device has slept so far, in ms. The monotonic clock may be behind by that time. */
   sleptMs: number;
-  /** Since when it sleeps now; `null` while it is awake. */
+  /** Since when the device sleeps; `null` while it is awake. */
   asleepSinceMs: number | null;
 };
 
-/** What tabs and their device take from the world. */
+/** The parts of the world that tabs and their device need. */
 export type Ground = { readonly scheduler: Scheduler; readonly random: Random; readonly setup: Setup };
 
 export function createProcess(name: string, isDeaf: boolean, { scheduler }: Ground): Process {
@@ -60,14 +60,14 @@ const newProcess = (name: string, isDeaf: boolean, startedAtMs: number): Process
   listeners: new Set(),
 });
 
-/** Runs a task of a process: now, when it thaws, or never. */
+/** Runs a task of a process: now, at its thaw if it is frozen, or never if it is dead. */
 export function runTask(process: Process, task: () => void): void {
   if (!process.isAlive) return;
   if (process.isFrozen) process.held.push(task);
   else task();
 }
 
-/** Tells a process what its platform noticed. */
+/** Sends a signal of the platform to a process. */
 export function emitSignal(process: Process, signal: Signal): void {
   if (process.isDeaf) return;
   runTask(process, () => {
@@ -82,7 +82,7 @@ export function freeze(process: Process, { scheduler }: Ground): void {
   scheduler.note(process.name, 'freezes');
 }
 
-/** Thaws a process: what it missed comes one after the other, in any order, among it the news that it was away. */
+/** Thaws a process. Its held tasks run one after the other in random order, with the `resumed` signal among them. */
 export function thaw(process: Process, { scheduler, random }: Ground): void {
   if (!process.isFrozen || !process.isAlive) return;
   process.isFrozen = false;
@@ -115,7 +115,7 @@ export function processClock(process: Process, device: DeviceClock, ground: Grou
       const arm = (leftMs: number): (() => void) => scheduler.after(leftMs, () => runTask(process, look));
       const look = (): void => {
         if (isCancelled) return;
-        // The clock may have stood still meanwhile.
+        // The monotonic clock may have stood still meanwhile.
         const leftMs = dueMs - monotonicMs();
         if (leftMs > 0) cancelTimer = arm(leftMs);
         else callback();

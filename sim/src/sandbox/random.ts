@@ -1,18 +1,18 @@
 import { Buffer } from 'node:buffer';
 
-/** A seeded source of chance. Two sources with the same seed and name give the same numbers for ever. */
+/** A seeded random source. Two sources with the same seed and name always give the same numbers. */
 export type Random = {
   /** A number in [0, 1). */
   next(): number;
   /** A whole number from `low` to `high`, both included. */
   int(low: number, high: number): number;
-  /** Whether something of this probability happens. */
+  /** True with this probability. */
   chance(probability: number): boolean;
   pick<Item>(items: readonly Item[]): Item;
-  /** A wait with this mean, as between events that do not know of each other. */
+  /** A wait with this mean, as between independent events (exponential). */
   wait(meanMs: number): number;
   bytes(length: number): Buffer;
-  /** A source of its own, so that what one part draws never moves what another part gets. */
+  /** A separate source, so that the draws of one part never change those of another. */
   fork(name: string): Random;
 };
 

@@ -1,22 +1,27 @@
 import { drain, outsidePromises } from './drain.ts';
 import { hashText } from './random.ts';
 
-/** One line of a run: when, who, what. */
+/** One line of a run's history: time, actor, text. */
 export type Note = { readonly atMs: number; readonly actor: string; readonly text: string };
 
-/** The only time there is. It passes from event to event; between two events every promise that can settle settles. */
+/**
+ * The only clock of a world. Time passes from event to event. Between two events every promise that can settle settles.
+ */
 export type Scheduler = {
   nowMs(): number;
-  /** Runs `callback` after `delayMs`, after everything that was planned for the same moment. Returns what cancels it. */
+  /**
+   * Runs `callback` after `delayMs`, and after everything that was scheduled earlier for the same moment. Returns a
+   * function that cancels it.
+   */
   after(delayMs: number, callback: () => void): () => void;
-  /** Runs events until nothing is planned before `endMs`, or until `isOver`. */
+  /** Runs events until none is left up to `endMs`, or until `isOver` returns true. */
   runUntil(endMs: number, isOver: () => boolean): Promise<void>;
   /** Adds a line to the run's history. */
   note(actor: string, text: string): void;
-  /** Everything noted so far; empty unless it is kept. */
+  /** All lines so far; empty unless lines are kept. */
   readonly notes: readonly Note[];
   readonly events: () => number;
-  /** One number for the whole history: equal for equal runs. */
+  /** The hash of the whole history; equal for equal runs. */
   traceHash(): number;
 };
 
@@ -65,12 +70,12 @@ function createHeap(): { push(planned: Planned): void; pop(): Planned | undefine
   };
 }
 
-/** More events at one moment than this are a loop. */
+/** More events than this at one moment are a loop. */
 const CROWD_MAX = 5_000;
 
 /**
  * @param startMs the time at which the world begins
- * @param keepsNotes whether lines are kept to be read, or only counted into the hash
+ * @param keepsNotes true if lines are kept; otherwise they only enter the hash
  */
 export function createScheduler(startMs: number, keepsNotes: boolean): Scheduler {
   const heap = createHeap();

@@ -1,11 +1,11 @@
 import { createRandom, type Random } from './random.ts';
 
-/** How servers are out of reach: connections are refused, a gateway answers 503, or nothing answers. */
+/** Kinds of outages: connections are refused, a gateway answers 503, or nothing answers. */
 export type OutageKind = 'refused' | 'unavailable' | 'silent';
 
-/** Everything that can go wrong, with the most that a seed may draw; see {@link Setup.faults} for the units. */
+/** All faults, each with the highest value that a seed may draw; see {@link Setup.faults} for the units. */
 const FAULTS = {
-  /** A message is lost, on its way there or back. Probability. */
+  /** A request, or its answer, is lost. Probability. */
   requestLost: 0.15,
   answerLost: 0.15,
   /** A request is delivered a second time, up to 3 s later. Probability. */
@@ -22,9 +22,12 @@ const FAULTS = {
   networkDown: 6,
   /** A server node is killed and comes back. Times an hour. */
   nodeKilled: 12,
-  /** The database refuses before it does anything. Probability of a statement. */
+  /** The database refuses a statement before it does anything. Probability of a statement. */
   databaseError: 0.05,
-  /** The connection breaks at the commit: it happened, and nobody is told. Probability of a statement. */
+  /**
+   * The connection breaks at the commit: the transaction commits, and the node gets an error. Probability of a
+   * statement.
+   */
   commitUnknown: 0.05,
   /** Another transaction holds the row, or the statement is a serialization victim. Probability of a statement. */
   rowHeld: 0.05,
@@ -34,17 +37,17 @@ const FAULTS = {
   keyRolledOver: 1.5,
   /** A tab is killed at any moment, and usually opened again. Times an hour, of each tab. */
   tabKilled: 6,
-  /** A tab is frozen for up to an hour. Times an hour, of each tab. */
+  /** A tab is frozen for a random time with a mean of 10 s to 30 minutes. Times an hour, of each tab. */
   tabFrozen: 6,
-  /** The whole device sleeps for up to two hours. Times an hour. */
+  /** The whole device sleeps for a random time with a mean of 1 or 30 minutes. Times an hour. */
   deviceAsleep: 2,
   /** Timers come up to a minute late. Probability of a timer. */
   timerLate: 0.4,
-  /** The device's clock is off by up to an hour from the start. Probability of a seed. */
+  /** The device's clock is off from the start, by at most this fraction of an hour. */
   clockSkewed: 1,
   /** The wall clock jumps by up to a day, or ten years. Times an hour. */
   clockJumped: 2,
-  /** There is no lock between tabs. Probability of a seed. */
+  /** There is no lock between tabs if the value is above 0.2. */
   lockMissing: 0.4,
   /** A killed tab's lock is never released. Probability of such a kill. */
   lockOrphaned: 1,
@@ -56,11 +59,11 @@ const FAULTS = {
   vaultSlow: 0.05,
   /** The vault is emptied from outside. Times an hour. */
   vaultWiped: 0.3,
-  /** The browser dies and forgets its last write to the vault. Times an hour. */
+  /** The browser dies and forgets the writes of the last 5 s. Times an hour. */
   vaultForgot: 1,
-  /** Other tabs are not told of a change. Probability. */
+  /** Another tab is not told of a change. Probability. */
   announcementLost: 0.5,
-  /** A resource answers 401 to a token that is good. Probability. */
+  /** A resource answers 401 to a good token. Probability. */
   resourceRefuses: 0.05,
   /** A resource is down. Probability. */
   resourceDown: 0.05,
@@ -68,65 +71,80 @@ const FAULTS = {
   revoked: 0.7,
   /** The user signs out, or another user signs in. Times an hour. */
   userChanged: 2,
-  /** The app is mounted anew: it disposes of its service and has another one a moment later. Times an hour, of each tab. */
+  /**
+   * The app is mounted again: it disposes of its service and creates another one within 3 s. Times an hour, of each
+   * tab.
+   */
   appRemounted: 12,
   /** A prompt to authenticate again is left open for minutes or hours. Probability of a prompt. */
   promptLeftOpen: 0.8,
-  /** An app that reads answers itself throws, or says nothing of use. Probability of an answer. */
+  /** An app's own reader of answers throws, or returns nonsense. Probability of an answer. */
   answerMisread: 0.3,
-  /** What the vault keeps cannot be opened any more. Times an hour. */
+  /** The record in the vault becomes unreadable. Times an hour. */
   vaultDamaged: 0.3,
-  /** The user signs in again although the session lives, so that sign-ins follow each other without a refresh. Probability of an act. */
+  /**
+   * The user signs in again during a live session, so that sign-ins follow each other without a refresh. Probability of
+   * an act.
+   */
   signedInAgain: 0.1,
-  /** A resource asks for a fresher authentication. Probability of an answer to a token whose user signed in more than a minute ago. */
+  /**
+   * A resource asks for a fresher authentication. Probability of an answer, if the user signed in more than a minute
+   * ago.
+   */
   stepUpWanted: 0.1,
-  /** Servers refuse connections, answer 503, or nothing, for up to 40 s. Times an hour. */
+  /** Servers refuse connections, answer 503, or do not answer, for up to 40 s. Times an hour. */
   outage: 12,
-  /** The token endpoint answers later than tabs wait for their lock, for minutes. Times an hour. */
+  /** The token endpoint takes longer than tabs wait for their lock, for up to 10 minutes. Times an hour. */
   serverSlow: 6,
-  /** The platform says that there is no network, though there is, and loses one request. Times an hour, of each tab. */
+  /** The platform reports wrongly that there is no network, and one request is lost. Times an hour, of each tab. */
   offlineWrongly: 6,
   /** A resource answers 401 for single items, bare or with `invalid_token`. Probability of a request. */
   itemRefused: 0.3,
-  /** Some processes are workers, to whom nobody says anything. Probability of a process after the first. */
+  /** A process is a worker, which receives no signals. Probability of a process after the first. */
   deafWorker: 0.6,
-  /** The server says in other words than `invalid_grant` that a session is over, and no app can read them. Probability of a seed. */
+  /**
+   * The server reports the end of a session by an error other than `invalid_grant`, which no app can read. Probability
+   * of a seed.
+   */
   otherWords: 0.25,
-  /** The store refuses whatever is asked of it until a person mends it, after up to half an hour. Times an hour. */
+  /** The store refuses every operation until a person mends it, after up to half an hour. Times an hour. */
   storeRefused: 2,
-  /** A request is made that names its resource, beside what the user does. Probability of an act. */
+  /** The app also makes a request that names its resource. Probability of an act of the user. */
   resourceNamed: 0.3,
 } as const;
 
 /**
- * Faults that a calm world may have, one at a time: there it is known what each of them may cost, to the second and to the
- * request.
+ * Faults that a calm world may have, one at a time. For each of them the checkers know the exact cost, to the second
+ * and to the request.
  */
 const ALONE = ['outage', 'serverSlow', 'offlineWrongly', 'itemRefused'] as const;
 export type LoneFault = (typeof ALONE)[number];
 
-/** An extra fault beside a slow server: the holder of a lock between tabs is killed or frozen. */
+/** A second fault beside a slow server: the holder of a lock between tabs is killed or frozen. */
 const HOLDER_STOPS: AimName = 'locked';
 
 /** The critical windows that faults are aimed at; each is the probability that the window is used. */
 const AIMS = {
-  /** Committed, not answered: the node dies, the database falls back, the answer is lost, the tab dies. */
+  /** After a commit and before its answer: the node dies, the database falls back, or the answer is lost. */
   committed: 0.3,
-  /** A revocation, reuse or replay has just reached the disk: the database falls back. */
+  /** A durable commit (a revocation, reuse, redelivery) has just reached the disk: the database falls back. */
   durable: 0.5,
   /** A tab has just won the lock: it is killed or frozen. */
   locked: 0.3,
-  /** A tab has read the vault and not heard of it: it is frozen. */
+  /** A tab has read the vault and not received the result yet: it is frozen. */
   read: 0.2,
-  /** A tab is about to write its answer: it is frozen or killed, or the write fails. */
+  /** A tab is about to write its answer: it is frozen or killed. */
   storing: 0.3,
-  /** A refresh is under way: the user signs out, or another user signs in, or an administrator ends the session. */
+  /**
+   * A refresh is under way: the user signs out, another user signs in, an administrator ends the session, or a thief
+   * copies the store.
+   */
   refreshing: 0.05,
-  /** A copy has just been handed out, perhaps in vain: every tab wants a refresh within seconds. */
+  /** A refresh token has just been handed out, and its answer may be lost: every tab wants a refresh within 20 s. */
   delivered: 0.5,
-  /** A sign-in, a sign-out, a refresh or a write has just begun: the app is mounted anew. */
+  /** A sign-in, a sign-out, a refresh or a write has just begun: the app is mounted again. */
   begun: 0.2,
-  /** A sign-out, and the news of a write by another tab: tabs make requests at that very moment. */
+  /** The user signs out, or a tab hears of a write by another tab: tabs make requests at that moment. */
   heard: 0.9,
 } as const;
 
@@ -136,38 +154,43 @@ export type AimName = keyof typeof AIMS;
 export const FAULT_NAMES = Object.keys(FAULTS) as readonly FaultName[];
 export const AIM_NAMES = Object.keys(AIMS) as readonly AimName[];
 
-/** How the device keeps its session. A keychain compares and writes in two steps that another process can come between. */
+/**
+ * The device's kind of store. A keychain compares and writes in two steps, and another process can write between them.
+ */
 export type StoreKind = 'cookie' | 'vault' | 'keychain';
 
-/** What one seed plays. Plain data: a failing setup can be reduced field by field. */
+/** All parameters of one world. Plain data, so that a failing setup can be reduced field by field. */
 export type Setup = {
   readonly seed: number;
   readonly store: StoreKind;
-  /** Tabs, or processes of an app, that share the store. */
+  /** Number of tabs, or processes of an app, that share the store. */
   readonly tabs: number;
   readonly nodes: number;
   readonly accessTokenLifetimeSeconds: number;
   readonly inactivityTimeoutSeconds: number;
   readonly absoluteLifetimeSeconds: number;
-  /** How long the phase with faults lasts, in ms. */
+  /** Duration of the phase with faults, in ms. */
   readonly safetyMs: number;
-  /** Mean wait between two things that the user does, in ms. */
+  /** Mean wait between two acts of the user, in ms. */
   readonly userWaitMs: number;
-  /** Whether the monotonic clock stands still while the device sleeps. */
+  /** True if the monotonic clock stands still while the device sleeps. */
   readonly sleepStopsClock: boolean;
-  /** When a thief copies the store, in ms after the start; `null`: there is none. */
+  /** When a thief copies the store, in ms after the start; `null`: there is no thief. */
   readonly theftAtMs: number | null;
-  /** Intensities; 0 is off. Probabilities, or times an hour, as in the table above. */
+  /** Intensities in the units of the tables above; 0 is off. */
   readonly faults: Readonly<Record<FaultName, number>>;
   readonly aims: Readonly<Record<AimName, number>>;
 };
 
-/** Longest life of a request, of an answer, and longest work at the server: together within the rotation interval. */
+/**
+ * Longest life of a request and of an answer, and longest work at the server, in ms. Their sum is less than the
+ * rotation interval.
+ */
 export const LIFE_MS = { request: 18_000, answer: 18_000, work: 8_000 } as const;
 
 /**
- * How often the user acts in a world, at most on average. Requests with a good token are most of the work and find the
- * least: more worlds find more than busier ones.
+ * Highest average number of acts of the user in a world. Requests with a good token are most of the work and find the
+ * least, so more worlds find more than busier ones.
  */
 const ACTS_MAX = 80;
 
@@ -178,7 +201,7 @@ function drawTable<Name extends string>(
 ): Readonly<Record<Name, number>> {
   const names = Object.keys(limits) as Name[];
   const drawn = names.map((name): [Name, number] => {
-    // Always two draws, so that one table entry more does not move the others.
+    // Always draw twice, so that one more table entry does not change the others.
     const isOn = random.chance(share);
     const part = random.next();
     return [name, isOn ? limits[name] * part : 0];
@@ -186,7 +209,7 @@ function drawTable<Name extends string>(
   return Object.fromEntries(drawn) as Record<Name, number>;
 }
 
-/** What a seed plays: which faults there are at all (swarm testing), how many, and how large the world is. */
+/** Draws the setup of a seed: the faults that it has (swarm testing), their rates, and the size of the world. */
 export function drawSetup(seed: number): Setup {
   const random = createRandom(seed, 'setup');
   const isCalm = random.chance(0.08);
@@ -211,7 +234,7 @@ export function drawSetup(seed: number): Setup {
   };
 }
 
-/** A fault with its most, and no other. */
+/** Sets one fault to its highest value in a calm world, or leaves all faults off. */
 function withLone({ faults, aims }: Pick<Setup, 'faults' | 'aims'>, random: Random): Pick<Setup, 'faults' | 'aims'> {
   const name = random.pick([null, null, ...ALONE]);
   const isAimed = random.chance(0.5);
@@ -221,14 +244,14 @@ function withLone({ faults, aims }: Pick<Setup, 'faults' | 'aims'>, random: Rand
   };
 }
 
-/** The only fault of the world, if its price is known; `null`: there is another fault, or none. */
+/** Returns the only fault of a world if its cost is known; `null`: the world has other faults, or none. */
 export function loneFaultOf({ faults, aims, theftAtMs }: Setup): LoneFault | null {
   const [first, ...others] = FAULT_NAMES.filter((name) => faults[name] > 0);
   const isAimed = AIM_NAMES.some((name) => aims[name] > 0 && !(first === 'serverSlow' && name === HOLDER_STOPS));
   return (theftAtMs === null && !isAimed && others.length === 0 && ALONE.find((name) => name === first)) || null;
 }
 
-/** The same world with nothing going wrong. */
+/** Returns the same setup with all faults off. A theft stays. */
 export function withoutFaults(setup: Setup): Setup {
   const off = <Name extends string>(names: readonly Name[]): Record<Name, number> =>
     Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;

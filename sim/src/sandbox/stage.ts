@@ -1,16 +1,20 @@
 import type { Buffer } from 'node:buffer';
 
-/** What the code under test takes from its surroundings: chance and "as soon as possible". */
+/** The surroundings of the code under test: random bytes and `setImmediate`. */
 export type Surroundings = { randomBytes(length: number): Buffer; soon(callback: () => void): void };
 
 let current: Surroundings | null = null;
 
-/** One world plays at a time on a thread; it provides the surroundings of the code under test. */
+/** Sets the surroundings of the code under test. One world plays at a time on a thread. */
 export function enterStage(surroundings: Surroundings): void {
   current = surroundings;
 }
 
-/** @throws Error outside a world: then code would run that no seed controls */
+/**
+ * Returns the surroundings of the playing world.
+ *
+ * @throws Error outside a world, where no seed would control the code
+ */
 export function stage(): Surroundings {
   if (current === null) throw new Error('no world is playing');
   return current;

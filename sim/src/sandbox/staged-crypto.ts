@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import { stage } from './stage.ts';
 
-// Stands in for `node:crypto` in the bundle: what computes is the real thing, what draws is the world's.
+// Replaces `node:crypto` in the bundle: random functions draw from the world, all others are Node's own.
 
 export * from 'node:crypto';
 

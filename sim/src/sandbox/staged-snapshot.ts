@@ -1,17 +1,17 @@
 import { takeSnapshot as take, type SessionSnapshot } from '../../../client/src/core/snapshot.ts';
 import type { SessionState } from '../../../client/src/core/state.ts';
 
-// Stands in for the client's snapshots in the bundle: the same verdict without writing both down as JSON after every event,
-// which took an eighth of a run. It also remembers of which state a snapshot was taken, where a world is explored.
+// Replaces the client's snapshots in the bundle: it compares them without writing both as JSON after every event, which
+// took an eighth of a run. In explored worlds it also remembers the state behind each snapshot.
 
 let states: WeakMap<SessionSnapshot, SessionState> | null = null;
 
-/** From now on {@link stateOf} knows the state behind a snapshot. */
+/** Starts to keep the state behind each snapshot, for {@link stateOf}. */
 export function keepStates(): void {
   states = new WeakMap();
 }
 
-/** The state that a snapshot was taken of last; `null` if states are not kept. */
+/** The newest state behind a snapshot; `null` if states are not kept. */
 export const stateOf = (snapshot: SessionSnapshot): SessionState | null => states?.get(snapshot) ?? null;
 
 export function takeSnapshot(state: SessionState): SessionSnapshot {

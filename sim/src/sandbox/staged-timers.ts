@@ -1,6 +1,6 @@
 import { stage } from './stage.ts';
 
-// Stands in for the global in the server's code.
+// Replaces the global `setImmediate` in the server's code.
 
 const soon = (callback: () => void): void => stage().soon(callback);
 export { soon as setImmediate };
