@@ -22,7 +22,7 @@ import { createTables, isLive, type SessionRow, type Tables } from './world/sess
 import { call, type Tab } from './world/tab.ts';
 import { createUser, type User } from './world/user.ts';
 
-/** How a seed ended. */
+/** The result of one seed. */
 export type Outcome = {
   readonly seed: number;
   readonly violations: readonly Violation[];
@@ -30,27 +30,30 @@ export type Outcome = {
   readonly traceHash: number;
   readonly events: number;
   readonly notes: readonly Note[];
-  /** Honest sessions that were ended, or refused, without a reason; compared between rules. */
+  /** Number of honest sessions that ended, or were refused, without a reason; compared between rules. */
   readonly lostSessions: number;
-  /** Whether there was a theft, and how it ended: by reuse, not at all, or with the session for another reason. */
+  /**
+   * The result of a theft: reuse detected, never detected, or the session ended for another reason; `none` without a
+   * theft.
+   */
   readonly theft: 'none' | 'caught' | 'undetected' | 'over';
 };
 
 export type PlayOptions = {
   readonly keepsNotes?: boolean;
-  /** Rules that differ from the defaults, to be compared. */
+  /** Policy values that differ from the defaults, for the comparison of rules. */
   readonly policy?: Partial<Policy>;
-  /** Goes on after a violation, to count them. */
+  /** Continues after a violation, to count all of them. */
   readonly goesOn?: boolean;
-  /** How long a thief goes on when the faults are over, in ms: what was stolen late must have its time to be noticed. */
+  /** How long the thief continues after the faults are over, in ms, so that a late theft has time to be detected. */
   readonly aftermathMs?: number;
 };
 
-/** The world begins at a moment of no meaning. */
+/** Start of every world; the date is arbitrary. */
 const START_MS = Date.UTC(2_030, 0, 1);
-/** How long after the last fault everything must be well, in ms: a longest back-off, an interval, and a request. */
+/** Time for recovery after the last fault, in ms: the longest back-off, a rotation interval, and a request. */
 const AWAKENING_MS = 180_000;
-/** How long a request may take: one deadline for all its waits, and a moment for the network. */
+/** Longest time of a request, in ms: one deadline for all its waits, and a margin for the network. */
 const CALL_MS = 130_000;
 
 type World = Ground & {
@@ -65,7 +68,9 @@ type World = Ground & {
   readonly isLive: (sid: string) => boolean;
 };
 
-/** Plays one setup from its beginning to the verdict. Deterministic: same setup, same code, same outcome. */
+/**
+ * Plays one setup from its start to the verdict. Deterministic: the same setup and the same code give the same outcome.
+ */
 export async function play(drawn: Setup, options: PlayOptions = {}): Promise<Outcome> {
   const setup = { ...drawn, faults: { ...drawn.faults }, aims: { ...drawn.aims } };
   const scheduler = createScheduler(START_MS, options.keepsNotes ?? false);
@@ -100,8 +105,8 @@ export async function play(drawn: Setup, options: PlayOptions = {}): Promise<Out
 }
 
 /**
- * Random bytes for the code under test, from a source for each length: code that draws ahead and keeps the rest for the
- * next world must not move what others draw in this one.
+ * Random bytes for the code under test, from one source for each length. Code may draw ahead and keep the rest for the
+ * next world; that must not change what other code draws in this world.
  */
 function drawBytes(random: World['random']): (length: number) => Buffer {
   const sources = new Map<number, World['random']>();
@@ -197,7 +202,9 @@ function generationIn(request: string, sid: string): number | null {
 
 type Servers = Pick<World, 'database' | 'cluster'> & { readonly tables: Tables };
 
-/** The servers and their database; whoever aims faults is told of commits, and of copies that were handed out. */
+/**
+ * Builds the servers and their database. `aims` hears of each commit, and of each refresh token that was handed out.
+ */
 function buildServers(
   { scheduler, random, setup }: Ground,
   policy: Policy,
@@ -221,7 +228,7 @@ function buildServers(
     onEnded: (row, reason) => {
       books.onEnded(row, reason);
       if (reason !== 'signed_out') return;
-      // Once the whole transaction is done.
+      // Judge after the whole transaction is done.
       scheduler.after(0, () => judgeSignOut(row, tables.sessions, database.nowMs(), books));
     },
   });
@@ -244,7 +251,10 @@ function buildServers(
   return { database, tables, cluster };
 }
 
-/** Every tab wants a refresh soon after a copy was handed out, when messages about the one before are still under way. */
+/**
+ * Makes every tab refresh soon after a refresh token was handed out, while messages about the previous one are under
+ * way.
+ */
 function crowd(ground: World, aim: World['random']): void {
   const { setup, books, device, scheduler } = ground;
   if (!aim.chance(setup.aims.delivered)) return;
@@ -254,7 +264,7 @@ function crowd(ground: World, aim: World['random']): void {
     scheduler.after(aim.int(0, spreadMs), () => runTask(tab.process, () => extend(tab, ground, books)));
 }
 
-/** Faults aimed at the moment after a commit, when nobody has been told yet. */
+/** Strikes at the moment after a commit, before the answer has left. */
 function aimAtCommit(
   { setup, database, cluster, books }: World,
   aim: World['random'],
@@ -329,7 +339,7 @@ function endFaults({ scheduler, setup }: World): void {
   for (const name of Object.keys(setup.aims) as AimName[]) setup.aims[name] = 0;
 }
 
-/** Owner and thief alone go on. */
+/** Ends the faults and lets the owner's tabs and the thief continue. */
 async function playAftermath(world: World, isOver: () => boolean, durationMs: number): Promise<void> {
   const { scheduler, device } = world;
   endFaults(world);
@@ -338,7 +348,7 @@ async function playAftermath(world: World, isOver: () => boolean, durationMs: nu
   await scheduler.runUntil(scheduler.nowMs() + durationMs, isOver);
 }
 
-/** Everything that goes wrong has gone wrong: now the world must be well again within a bound. */
+/** Ends the faults and checks that the world recovers within a bound. */
 async function playLiveness(world: World, isOver: () => boolean): Promise<void> {
   const { scheduler, books, device, user, thief } = world;
   endFaults(world);

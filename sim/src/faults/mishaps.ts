@@ -7,7 +7,7 @@ import type { Device } from '../world/device.ts';
 import type { Network } from '../world/network.ts';
 import type { User } from '../world/user.ts';
 
-/** What mishaps strike. */
+/** The parts of the world that mishaps strike. */
 export type MishapParts = Ground & {
   readonly books: Books;
   readonly database: Database;
@@ -26,7 +26,7 @@ const anyProcess = ({ device, random }: MishapParts): Process | null => {
   return tabs.length === 0 ? null : random.pick(tabs).process;
 };
 
-/** What befalls the world now and then. Those of tabs come as often as there are tabs. */
+/** The faults that strike at a rate. Faults of one tab strike once for each tab (`OF_EACH_TAB`). */
 const MISHAPS: Partial<Readonly<Record<FaultName, Mishap>>> = {
   networkDown: ({ network, scheduler, random, books }) => {
     network.goDown();
@@ -117,7 +117,7 @@ export function revokeSome({ device, cluster, books }: Pick<MishapParts, 'device
 
 const OF_EACH_TAB: ReadonlySet<FaultName> = new Set(['tabKilled', 'tabFrozen', 'appRemounted', 'offlineWrongly']);
 
-/** Lets every mishap that the seed has strike at its rate, until the faults are switched off. */
+/** Lets every mishap of the seed strike at its rate, until the faults are switched off. */
 export function startMishaps(parts: MishapParts): void {
   const { scheduler, random, setup, books, device } = parts;
   if (setup.faults.clockSkewed > 0) {

@@ -7,13 +7,13 @@ import type { Device } from '../world/device.ts';
 import type { Delivered, Network } from '../world/network.ts';
 import { readRefreshCopy } from '../world/refresh-copy.ts';
 
-/** Somebody who has copied the store once, and uses what he found whenever he likes. */
+/** A thief who copies the store once, and uses the refresh token at any time. */
 export type Thief = {
-  /** Copies the store now; nothing happens if there is nothing to copy. */
+  /** Copies the store now; does nothing if there is nothing to copy. */
   steal(): void;
-  /** Uses nothing any more. */
+  /** Stops using the copies. */
   stop(): void;
-  /** Whether the server's last word to him was a token. */
+  /** True if the server's last answer to the thief was a token. */
   isUndetected(): boolean;
 };
 
@@ -21,10 +21,10 @@ export type ThiefParts = Ground & { readonly books: Books; readonly device: Devi
 
 type Loot = { readonly kind: 'cookie' | 'token'; readonly value: string };
 
-/** A moment longer than the interval. */
+/** Slightly longer than the rotation interval, in ms. */
 const PATIENCE_MS = 61_000;
 
-/** Copies that he keeps, newest last: he may try an older one. */
+/** Number of copies that the thief keeps, newest last; he may try an older one. */
 const COPIES_KEPT = 3;
 
 export function createThief(parts: ThiefParts): Thief {
@@ -32,7 +32,8 @@ export function createThief(parts: ThiefParts): Thief {
   let copies: Loot[] = [];
   let isOver = false;
   let isAnswered = false;
-  // Some use what they found again and again, just when the interval is over, and nothing that they were given.
+  // A patient thief uses the stolen copy again and again, each time just after the interval, and ignores the tokens
+  // that he receives.
   const isPatient = random.chance(0.3);
   const use = (loot: Loot): void => {
     scheduler.note(THIEF, 'uses a copy');
@@ -64,7 +65,7 @@ export function createThief(parts: ThiefParts): Thief {
       copies = [loot];
       books.onStolen(readRefreshCopy(loot.value).sid);
       scheduler.note(THIEF, 'copies the store');
-      // Who waits lets the owner rotate first.
+      // A patient thief lets the owner rotate first.
       scheduler.after(isPatient ? random.int(0, 120_000) : 0, goOn);
     },
     stop: () => {

@@ -16,43 +16,46 @@ import { answer, type Authenticate } from './gateway.ts';
 import type { Tables } from './session-table.ts';
 
 export const ISSUER = 'https://id.example';
-/** The audience of ordinary tokens, and of another API. Account endpoints take tokens for the issuer alone. */
+/** Audiences of ordinary tokens and of another API. Account endpoints accept only tokens for the issuer. */
 export const API = 'https://api.example';
 export const FILES = 'https://files.example';
 export const CLIENTS = { cookie: 'web', body: 'app' } as const;
 
-/** Users of the world, by the name they sign in with. Passwords are marked so that one in a log is found. */
+/** Users of the world, by username. Passwords have a mark, so that a scan finds one in a log. */
 export const USERS = {
   ada: { sub: '00000000-0000-4000-8000-00000000000a', password: 'secret-password-of-ada' },
   bob: { sub: '00000000-0000-4000-8000-00000000000b', password: 'secret-password-of-bob' },
 } as const;
 export type UserName = keyof typeof USERS;
 
-/** What an access token stands for. In the simulator it is a name in a table: signatures prove nothing here. */
+/** The claims of an access token. In the simulator a token is a name in a table and has no signature. */
 export type AccessGrant = {
   readonly sub: string;
   readonly sid: string;
   readonly expiresAtMs: number;
   readonly audience: string;
-  /** When its user authenticated. */
+  /** When the user authenticated. */
   readonly authTimeMs: number;
 };
 
 /** Marks every access token of the world. */
 const ACCESS_TOKEN_PREFIX = 'secret-access-';
 
-/** Several server nodes, each with the real router, decision and batches. */
+/** Several server nodes, each with the real endpoints, decision and batches. */
 export type Cluster = {
-  /** Answers, or never does when the node dies; `null` when no node lives. */
+  /** Answers a request; the promise never settles if the node dies. `null` if no node is alive. */
   handle(request: HttpRequest): Promise<HttpResponse> | null;
   /** Kills a node; it comes back after a while. */
   kill(): void;
   /** Kills the node of a connection. */
   killOwner(by: Connection): void;
   rollOverKeys(): void;
-  /** Ends a session from outside, as an administrator does. */
+  /** Ends a session's chain, as an administrator does. */
   revoke(sid: string): void;
-  /** What a resource server learns from an access token; `null` when it is unknown or has expired. */
+  /**
+   * Returns the claims of an access token, as a resource server reads them; `null` if the token is unknown or has
+   * expired.
+   */
   verify(accessToken: string): AccessGrant | null;
 };
 
@@ -64,13 +67,13 @@ export type ClusterParts = {
   readonly nodes: number;
   readonly onFact: (fact: HoldfastFact) => void;
   readonly onTokens: (request: HttpRequest, response: HttpResponse) => void;
-  /** The server has failed in a way that it did not foresee. */
+  /** The server answered with an internal error (500). */
   readonly onBug: (text: string) => void;
 };
 
 type Node = {
   readonly name: string;
-  /** The running process; another one after every restart. */
+  /** The connection of the running process; a new one after every restart. */
   connection: { alive: boolean } & Connection;
   parts: EndpointParts;
   minting: number;
@@ -81,7 +84,7 @@ const masterSecret = (serial: number): string => `master secret ${serial} of the
 
 const rings = new Map<string, KeyRing>();
 
-/** Deriving keys is slow and the same for every world. */
+/** Caches key rings: deriving keys is slow, and gives the same keys in every world. */
 function ringOf(minting: number, accepting: number): KeyRing {
   const name = `${minting}/${accepting}`;
   const known = rings.get(name);
@@ -122,7 +125,7 @@ function startProcess(node: Node, parts: ClusterParts, accessTokens: AccessToken
   const endMany = endManyBy(store.endings, report);
   const sessions = createSessions({ store: store.sessions, endMany, keyRing, policy, report });
   const { findLive } = store.sessions;
-  // Keys that sign and what goes with them are not played: access tokens are names here.
+  // Signing keys are not simulated, because access tokens are names here.
   const played: Partial<EndpointParts> = {
     issuer: ISSUER,
     clients: clientsOf(policy),
@@ -143,7 +146,10 @@ function startProcess(node: Node, parts: ClusterParts, accessTokens: AccessToken
   node.parts = played as EndpointParts;
 }
 
-/** Ends all slices of an intent. No other node goes on with what a dying node leaves: the small number of sessions needs one. */
+/**
+ * Ends all slices of an intent. No other node continues the work of a dead node: with so few sessions one slice is
+ * enough.
+ */
 function endManyBy(store: MassEndingStore, report: (fact: HoldfastFact) => void): MassEndings['finish'] {
   return async (intent) => {
     if (intent === null) return { count: 0, isComplete: true };
@@ -229,7 +235,10 @@ export function createCluster(parts: ClusterParts): Cluster {
   };
 }
 
-/** A new key reaches every node before one mints with it: each node is restarted twice, one after the other. */
+/**
+ * Rolls over to a new key. Every node accepts the key before one node mints with it, so each node restarts twice, one
+ * node at a time.
+ */
 function rollOver(nodes: readonly Node[], key: number, parts: ClusterParts, accessTokens: AccessTokens): void {
   const { scheduler, random } = parts;
   const restart = (node: Node, change: () => void): void => {

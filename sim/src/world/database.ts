@@ -4,46 +4,48 @@ import type { Random } from '../sandbox/random.ts';
 import type { Scheduler } from '../sandbox/scheduler.ts';
 import type { Setup } from '../sandbox/setup.ts';
 
-/** Whoever is connected: a dead node hears nothing any more. */
+/** The connection of a node. A dead node receives nothing. */
 export type Connection = { readonly isAlive: () => boolean };
 
 /** A transaction at the moment of its commit. */
 export type Transaction = {
-  /** `now()`: when the transaction began, which is before it waited for a row. */
+  /** `now()`: the time at which the transaction began, before it waited for a row. */
   readonly nowMs: number;
   readonly put: <Value>(table: Map<string, Value>, key: string, value: Value) => void;
   readonly remove: <Value>(table: Map<string, Value>, key: string) => void;
 };
 
-/** How a transaction commits. */
+/** The conditions under which a transaction commits. */
 export type Terms = {
-  /** The rows it locks. */
+  /** The rows that it locks. */
   readonly rows: readonly string[];
-  /** Whether the commit waits for the disk and the replica; if not, a crash may forget it. */
+  /** True if the commit waits for the disk and the replica; otherwise a crash may forget it. */
   readonly isDurable: boolean;
-  /** How long it waits for a row that another transaction holds, in ms. */
+  /** Longest wait for a row that another transaction holds, in ms. */
   readonly lockTimeoutMs: number;
-  /** Whether a row that is held is named as the cause; elsewhere it is "unavailable", as the contract has it. */
+  /**
+   * True if a held row rejects with `RowFault`; otherwise it rejects with `unavailable`, as the store's contract says.
+   */
   readonly namesRow: boolean;
 };
 
-/** A PostgreSQL of few words: transactions, row locks, a log that a crash cuts off at its durable end. */
+/** A small stand-in for PostgreSQL: transactions, row locks, and a log that a crash cuts off at its durable end. */
 export type Database = {
   query<Result>(by: Connection, work: (nowMs: number) => Result): Promise<Result>;
   transact<Result>(by: Connection, terms: Terms, work: (transaction: Transaction) => Result): Promise<Result>;
-  /** Falls back to the last durable state and is away for a while. */
+  /** Falls back to the last durable state and is down for a while. */
   crash(): void;
   /** The clock that `now()` reads. */
   readonly nowMs: () => number;
-  /** What a crash right now would forget. */
+  /** The number of writes that a crash now would forget. */
   forgettable(): number;
 };
 
-/** What the database reports to whoever aims faults at it and keeps the books. */
+/** Reports of the database, for the code that aims faults and for the ledger. */
 export type DatabaseWatch = {
   readonly onCommitted: (by: Connection, isDurable: boolean) => void;
   readonly onUnknownCommit: () => void;
-  /** A crash has forgotten these keys' last writes. */
+  /** A crash has forgotten the last writes to these keys. */
   readonly onForgotten: (keys: readonly string[]) => void;
 };
 
@@ -64,7 +66,7 @@ type Parts = {
 
 const unavailable = (): HoldfastError => new HoldfastError('unavailable', 'the database did not answer');
 
-/** The commit of whoever waits for nothing is durable after this long, if nobody forces the log before. */
+/** Longest time until an asynchronous commit is durable, in ms, unless a durable commit flushes the log earlier. */
 const LONGEST_LAG_MS = 4_000;
 const LONGEST_OUTAGE_MS = 10_000;
 
@@ -95,7 +97,7 @@ export function createDatabase(setup: Setup, scheduler: Scheduler, random: Rando
   };
 }
 
-/** The way to the database and back; what happens there is `work`. Everything that fails on the way is "unavailable". */
+/** Sends `work` to the database and brings its result back. Every failure on the way is `unavailable`. */
 function converse<Result>(
   parts: Parts,
   by: Connection,
@@ -127,7 +129,7 @@ type Turn<Result> = {
   readonly reject: (error: Error) => void;
 };
 
-/** Waits for the rows, then commits. Under READ COMMITTED the conditions are looked at after the wait. */
+/** Waits for the rows, then commits. Under READ COMMITTED the conditions are checked after the wait. */
 function takeRows<Result>(turn: Turn<Result>, giveUpAtMs: number): void {
   const { parts, terms, reject } = turn;
   const { scheduler, random, setup, locks } = parts;
@@ -176,11 +178,11 @@ function commit<Result>({ parts, by, terms, work, nowMs, resolve, reject }: Turn
     watch.onUnknownCommit();
     reject(unavailable());
   } else resolve(result);
-  // Last: whoever watches may kill the node or the database, and then nobody is told.
+  // Call the watch last: it may kill the node or the database, and then no answer leaves.
   if (by.isAlive()) watch.onCommitted(by, terms.isDurable);
 }
 
-/** The log writer, or the replica, catches up with everything written until now. */
+/** Makes everything written until now durable after a random delay, as the log writer or the replica does. */
 function flushLater(parts: Parts): void {
   const { scheduler, random, log } = parts;
   const last = log.at(-1);

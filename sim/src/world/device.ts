@@ -30,19 +30,19 @@ export type Device = {
   readonly history: DeviceHistory;
   /** The tabs that live now. */
   tabs(): readonly Tab[];
-  /** Those of them that run, with the app in them. */
+  /** The living tabs that run and have the app mounted. */
   awake(): readonly Tab[];
   kill(process: Process, reopens: boolean): void;
-  /** The app disposes of its service, and has another one over the same store, at once or a moment later. */
+  /** The app disposes of its service and creates another one over the same store, at once or up to 3 s later. */
   remount(process: Process): void;
-  /** Something has just begun in a tab, which the app may not see the end of. */
+  /** Tells the device that an operation has just begun in a tab; the app may be remounted before it ends. */
   aimAtBegun(process: Process): void;
   freezeFor(process: Process, durationMs: number): void;
   sleepFor(durationMs: number): void;
   readonly wake: () => void;
-  /** The whole browser dies and is started again. */
+  /** Kills the whole browser and starts it again. */
   restart(): void;
-  /** Ends every fault: all thaw, the store can be used, one tab at least is open, and the platform says so. */
+  /** Ends every fault: all tabs thaw, the store can be used, at least one tab is open, and the platform signals it. */
   recover(): void;
 };
 
@@ -50,7 +50,7 @@ export type DeviceParts = Ground & {
   readonly books: Books;
   readonly network: Network;
   readonly prices: Prices;
-  /** The database's rows and clock, to judge by. */
+  /** The database's rows and clock, for the checkers. */
   readonly rowOf: (sid: string) => SessionRow | undefined;
   readonly databaseNowMs: () => number;
   readonly isLive: (sid: string) => boolean;
@@ -91,7 +91,7 @@ export function createDevice(parts: DeviceParts): Device {
       if (reopens) scheduler.after(random.wait(30_000), open);
     },
     ...mounting(parts, tabs, ({ process, sid }) => {
-      // A session that could not be stored yet ends with the service that held it.
+      // A session that is not stored yet ends with the service that held it.
       openIn(process, device.storage.record()?.session?.sid === sid ? sid : null);
     }),
     ...sleep(parts, clock, { tabs: () => device.tabs(), isHolder: (process) => locks.isHeldBy(process) }),
@@ -126,7 +126,7 @@ export function createDevice(parts: DeviceParts): Device {
   return device;
 }
 
-/** Opens tabs, and workers where there are some. The first is a tab. */
+/** Returns the function that opens a tab, or a worker if the seed has workers. The first one is always a tab. */
 function opening(
   parts: DeviceParts,
   clock: DeviceClock,
@@ -136,7 +136,7 @@ function opening(
   const workers = random.fork('workers');
   let opened = 0;
   const open = (): void => {
-    // Nobody opens a tab of a device that sleeps.
+    // A sleeping device opens no tab.
     if (clock.asleepSinceMs !== null) return void scheduler.after(60_000, open);
     const isDeaf = workers.chance(setup.faults.deafWorker) && opened > 0;
     openIn(createProcess(`tab ${opened++}`, isDeaf, parts), null);
@@ -165,15 +165,18 @@ function tabPartsOf(parts: DeviceParts, device: Device, locks: Locks): TabParts 
   };
 }
 
-/** Whether a copy is older than a store may fall back to: two generations behind, at the end of all that is under way. */
+/**
+ * True if a refresh token is older than any that a store may fall back to: two generations behind once everything under
+ * way has ended.
+ */
 function isTooFarBehind({ rowOf }: DeviceParts, token: string): boolean {
   const { sid, generation } = readRefreshCopy(token);
   const row = rowOf(sid);
-  // A copy that was handed out again rotates at its first use, without a pause.
+  // A redelivered copy rotates at its first use, without a pause.
   return row !== undefined && row.generation - generation > (row.replays > 0 ? 0 : 1);
 }
 
-/** How an app leaves its tab and comes back, as React has it: between two tasks, or with a moment between. */
+/** Unmounts the app of a tab and mounts it again, as React does: in the same task, or up to 3 s later. */
 function mounting(
   { scheduler, random, setup, books }: DeviceParts,
   tabs: ReadonlyMap<string, Tab>,
@@ -200,14 +203,14 @@ function mounting(
         books.struck('aimed at what has begun: mounted anew');
         runTask(process, () => remount(process));
       };
-      // Also while the client still tells of it, as an app does that leaves because of an event.
+      // Strike also during the client's own event: an app may unmount because of that event.
       if (isAtOnce) strike();
       else scheduler.after(chance.int(0, 400), strike);
     },
   };
 }
 
-/** What stops processes for a while: each alone, or all of them with their device. */
+/** Stops processes for a while: one alone, or all of them with their device. */
 function sleep(
   parts: DeviceParts,
   clock: DeviceClock,
@@ -232,7 +235,7 @@ function sleep(
       stop(process);
       if (durationMs > 60_000) books.reach('frozen for longer than the interval');
       scheduler.after(durationMs, () => {
-        // A sleeping device thaws nobody; everybody thaws when it wakes.
+        // A sleeping device thaws no process; all thaw when it wakes.
         if (clock.asleepSinceMs === null) thaw(process, parts);
       });
     },
@@ -259,7 +262,7 @@ function announce(
     else {
       const inMs = random.int(1, 20);
       scheduler.after(inMs, () => emitSignal(process, 'store-changed'));
-      // Before the tab has read what is stored now.
+      // Make the request before the tab has read the new record.
       if (!process.isDeaf && news.chance(setup.aims.heard))
         scheduler.after(inMs + news.int(1, 4), () => runTask(process, () => void call(tab, 'get', books)));
     }
@@ -283,7 +286,10 @@ function onChanged(
   judgeShown(parts, { history, storage }, tab, before, now);
 }
 
-/** How long a freeze lasts that was aimed at a critical window: a moment, or far beyond every deadline. */
+/**
+ * Duration of a freeze that is aimed at a critical window, in ms: 1 to 70 s, or up to 90 minutes, beyond every
+ * deadline.
+ */
 const aimedFreezeMs = ({ random }: Ground): number =>
   random.chance(0.5) ? random.int(1_000, 70_000) : random.int(70_000, 90 * 60_000);
 
@@ -301,7 +307,7 @@ function aimAtWrite(parts: DeviceParts, device: Device, process: Process): void 
   books.struck(kills ? 'killed with an answer to write' : 'frozen with an answer to write');
   if (!kills) books.reach('frozen with an answer to write');
   const durationMs = aimedFreezeMs(parts);
-  // A process runs its task to the end; what comes after never happens, or much later.
+  // A process finishes its current task first; its next task never runs, or runs much later.
   scheduler.after(0, () => (kills ? device.kill(process, true) : device.freezeFor(process, durationMs)));
 }
 

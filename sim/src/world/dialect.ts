@@ -5,20 +5,22 @@ import type { Books } from '../checkers/ledger.ts';
 import type { Ground } from '../sandbox/process.ts';
 import type { Random } from '../sandbox/random.ts';
 
-/** A server that does not say no as RFC 6749 wants it, and the app's own reading of its answers (`classify`). */
+/** A server whose refusals do not follow RFC 6749, and the app's own reading of its answers (`classify`). */
 export type Dialect = {
-  /** What arrives in place of the server's answer. */
+  /** Replaces the server's answer by the one that arrives. */
   readonly translate: (answer: HttpAnswer, request: HttpRequest) => HttpAnswer;
-  /** `null`: the app cannot read them. */
+  /** The app's reader of answers; `null`: the app cannot read the dialect. */
   readonly classify: ((answer: HttpAnswer) => TokenAnswer | null) | null;
 };
 
 const OVER_STATUS = 440;
 
-/** Marks what ends a sign-in: what an app makes of those tokens is the session, so it is always right about them. */
+/**
+ * Marks the answer that completes a sign-in. An app always reads it correctly, because its tokens are the new session.
+ */
 const BEGINS = 'x-begins';
 
-/** The standard words, where the dialect has its own. Nobody but the app knows what these mean. */
+/** Replaces standard answers by those of the dialect. Only the app knows what they mean. */
 function translate(answer: HttpAnswer, { body }: HttpRequest): HttpAnswer {
   const json = parseObject(answer.body);
   if (body?.includes('grant_type=authorization_code'))
@@ -28,7 +30,7 @@ function translate(answer: HttpAnswer, { body }: HttpRequest): HttpAnswer {
   return answer.status === 429 ? { ...answer, status: 400, body: '{"later":true}' } : answer;
 }
 
-/** The dialect's words, read as the standard ones; `null` for what it says like everybody. */
+/** Reads an answer of the dialect as the standard one; `null` for an answer that follows the standard. */
 function read({ status, headers, body }: HttpAnswer): TokenAnswer | null {
   const json = parseObject(body);
   if (status === OVER_STATUS)
@@ -40,7 +42,7 @@ function read({ status, headers, body }: HttpAnswer): TokenAnswer | null {
   return json?.['later'] === true ? readTokenAnswer({ status: 429, headers, body }) : null;
 }
 
-/** What no app should say. */
+/** Results that no app's `classify` should return. */
 const NONSENSE: readonly unknown[] = [
   7,
   'rejected',
@@ -58,7 +60,10 @@ const NONSENSE: readonly unknown[] = [
   { kind: 'transient', cause: 'nonce-required', retryAfterMs: -1 },
 ];
 
-/** What an app can make of tokens that are there. It makes none where there are none: no client could tell that from a session. */
+/**
+ * Errors of an app that reads an answer with tokens. It never invents tokens: no client could tell those from a
+ * session.
+ */
 const DAMAGES: readonly Readonly<Record<string, unknown>>[] = [
   { accessToken: 'nonsense' },
   { accessToken: undefined },
@@ -79,7 +84,7 @@ function speakNonsense(answer: HttpAnswer, random: Random): TokenAnswer {
   return { kind: 'tokens', tokens: { ...meant.tokens, ...random.pick(DAMAGES) } };
 }
 
-/** An app that knows the dialect, but is not always right. */
+/** Creates the dialect, with an app that sometimes misreads it. */
 export function createDialect({ random, setup }: Ground, books: Books): Dialect {
   const chance = random.fork('dialect');
   const misread = (answer: HttpAnswer): TokenAnswer | null => {
@@ -101,7 +106,7 @@ export function createDialect({ random, setup }: Ground, books: Books): Dialect 
   };
 }
 
-/** Words in which servers refuse a dead refresh token, none of which ends a session. */
+/** Error codes with which servers refuse a dead refresh token. None of them ends a session. */
 const OTHER_WORDS = [
   'invalid_request',
   'invalid_client',
@@ -114,7 +119,10 @@ const OTHER_WORDS = [
   'token_expired',
 ] as const;
 
-/** A server whose words for the end of a session no app can read, until the faults are over; `null`: it speaks as it should. */
+/**
+ * Creates a server that names the end of a session by another error code, which no app can read, until the faults are
+ * over; `null`: the server follows the standard.
+ */
 export function createOtherWords({ random, setup }: Ground): Dialect | null {
   const chance = random.fork('other words');
   if (!chance.chance(setup.faults.otherWords)) return null;

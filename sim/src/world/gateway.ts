@@ -9,12 +9,12 @@ import type { HttpRequest, HttpResponse } from '../../../server/src/kernel/http-
 import type { Client } from '../../../server/src/registrations/clients.ts';
 import type { SignIn } from '../../../server/src/sessions/authorization-codes.ts';
 
-/** Whether a user name and a password go together; `null` if not. */
+/** Checks a username and a password; `null` if they do not match. */
 export type Authenticate = (username: string, password: string) => { readonly sub: string } | null;
 
 /**
- * The way from a request to the server's own endpoints: the real token and revocation endpoints, and a sign-in that checks
- * a password without hashing it. Rate limits, passkeys and documents are not played.
+ * Answers a request with the server's own token and revocation endpoints, or with a sign-in that checks a password
+ * without hashing it. Rate limits, passkeys and documents are not simulated.
  */
 export async function answer(
   request: HttpRequest,

@@ -1,24 +1,32 @@
 import type { Mutex } from '../../../client/src/core/ports.ts';
 import { processClock, runTask, type DeviceClock, type Ground, type Process } from '../sandbox/process.ts';
 
-/** The locks that the tabs of a device share, as browsers give them: in order, kept by the frozen, released by the dead. */
+/**
+ * The locks that the tabs of a device share, as in browsers: granted in order, kept by a frozen tab, released by a dead
+ * one.
+ */
 export type Locks = {
-  /** A browser without locks between tabs. */
+  /** True in a browser without locks between tabs. */
   readonly isMissing: boolean;
   mutexOf(process: Process): Mutex;
-  /** A process has died. `isOrphaned`: a lock that it held is never released. Tells whether it held one. */
+  /**
+   * Removes a process that has died.
+   *
+   * @param isOrphaned true if a lock that it held is never released
+   * @returns true if it held a lock
+   */
   onDeath(process: Process, isOrphaned: boolean): boolean;
   isHeldBy(process: Process): boolean;
 };
 
 type Request = { readonly process: Process; readonly grant: () => void };
-/** One lock: who holds it, and who waits. */
+/** One lock, with its holder and its queue. */
 type Lock = { holder: Request | null; queue: Request[] };
 
-/** News of the locks, for aimed faults and for the books. */
+/** Reports of the locks, for aimed faults and for the ledger. */
 export type LockWatch = {
   readonly onLocked: (process: Process) => void;
-  /** A process was given a lock while it was frozen. */
+  /** A frozen process has got a lock. */
   readonly onFrozen: (process: Process) => void;
   readonly onTimedOut: () => void;
 };
@@ -52,7 +60,7 @@ export function createLocks(ground: Ground, device: DeviceClock, watch: LockWatc
         });
         const request: Request = {
           process,
-          // The lock is taken at once, but a frozen process does not know of it.
+          // The process holds the lock at once, but learns of it only when it is not frozen.
           grant: () => {
             scheduler.after(0, () => {
               runTask(process, () => {

@@ -6,14 +6,14 @@ import { LIFE_MS } from '../sandbox/setup.ts';
 import { API, type Cluster } from './cluster.ts';
 import { createOutages, type Outages } from './outages.ts';
 
-/** What comes of a message. `Set-Cookie` is apart: browsers keep it from scripts. */
+/** An answer that arrives. `Set-Cookie` is apart, because browsers hide it from scripts. */
 export type Delivered = { readonly answer: HttpAnswer; readonly setCookie: readonly string[] };
 
-/** Everything between clients and servers: loss, delay, repetition, reordering, proxies. */
+/** Simulates everything between clients and servers: loss, delay, repetition, reordering, proxies. */
 export type Network = {
   /**
-   * One exchange with the authorization server. Calls back at most once, within the longest life of messages: with the
-   * answer, or with `null` when the connection broke. Silence is possible.
+   * Exchanges one request and answer with the authorization server. Calls `onEnd` at most once, within the longest life
+   * of messages: with the answer, or with `null` if the connection broke. It may never call `onEnd`.
    */
   exchange(
     request: HttpRequest,
@@ -21,9 +21,11 @@ export type Network = {
     who: Sender,
     onEnd: (delivered: Delivered | null) => void,
   ): void;
-  /** The session whose token this is; `null` if it is none. */
+  /** The `sid` of an access token; `null` if the token is not valid. */
   sidOf(accessToken: string): string | null;
-  /** One request to a resource: its status and challenge, or `null` when there was no answer. */
+  /**
+   * Sends one request to a resource. Calls `onEnd` with status and challenge, or with `null` if there was no answer.
+   */
   callResource(call: Call, accessToken: string, onEnd: (answer: ResourceAnswer | null) => void): void;
   goDown(): void;
   comeBack(): void;
@@ -36,7 +38,10 @@ export type Sender = { readonly address: string; readonly userAgent: string };
 export type NetworkParts = Ground & {
   readonly cluster: Cluster;
   readonly books: Books;
-  /** Whether the answer that the server has just given is to be lost, because a fault was aimed at it. */
+  /**
+   * True if a fault was aimed at the answer that the server has just given, so that it is lost. Reading clears the
+   * mark.
+   */
   readonly isAnswerDoomed: () => boolean;
 };
 
@@ -52,7 +57,7 @@ const proxyAnswer = (status: number, headers: Readonly<Record<string, string>> =
   body: status === 429 ? '{"error":"slow_down"}' : '<h1>error</h1>',
 });
 
-/** What chance has in store for one exchange. Everything is drawn at once, so that one fault more moves no other. */
+/** The random fate of one exchange. Everything is drawn at once, so that one more fault does not change the others. */
 type Fate = {
   readonly isRequestLost: boolean;
   readonly isAnswerLost: boolean;
@@ -179,7 +184,7 @@ function proxyInstead(fate: Fate, which: number): HttpAnswer | null {
   return null;
 }
 
-/** Lets a node answer; nobody hears of what takes longer than the longest work. */
+/** Lets a node answer. An answer that takes longer than the longest work is dropped. */
 function serve(
   { cluster, scheduler }: NetworkParts,
   request: HttpRequest,
@@ -216,7 +221,7 @@ function serve(
   void serving.then(hear);
 }
 
-/** How old an authentication may be where a resource wants a fresh one. */
+/** Greatest age of an authentication that a resource accepts as fresh, in ms. */
 const FRESH_MS = 60_000;
 const STEP_UP = `Bearer error="insufficient_user_authentication", max_age=${FRESH_MS / 1_000}`;
 
@@ -226,7 +231,7 @@ const OTHER_AUDIENCE = 'Bearer error="invalid_token", reason="audience"';
 type ResourceChances = {
   readonly stepUps: Ground['random'];
   readonly items: Ground['random'];
-  /** Single items are refused with `invalid_token`, as if the token were to blame. */
+  /** True if refusals of single items carry `invalid_token`, as if the token were to blame. */
   readonly hasWords: boolean;
 };
 type ResourceParts = NetworkParts & ResourceChances & { readonly outages: Outages };

@@ -1,21 +1,21 @@
 import type { Ground } from '../sandbox/process.ts';
 import type { OutageKind } from '../sandbox/setup.ts';
 
-/** Reach and speed of the servers. */
+/** Simulates outages and slowness of the servers. */
 export type Outages = {
   /** The outage under way; `null`: none. */
   kind(): OutageKind | null;
-  /** The outage under way, or the one before. */
+  /** The outage under way, or the previous one. */
   lastKind(): OutageKind;
-  /** How much longer the token endpoint takes now, in ms. */
+  /** The extra delay of the token endpoint now, in ms. */
   slowMs(): number;
-  /** Begins an outage. @returns what ends it */
+  /** Begins an outage. @returns a function that ends it */
   begin(kind: OutageKind): () => void;
   slowDown(ms: number): void;
-  /** The next request of this process to a resource is lost. */
+  /** Loses the next request of this process to a resource. */
   loseNextOf(process: string): void;
   isLost(process: string): boolean;
-  /** When the last trouble was over, in ms of the world; now, if there is some. */
+  /** When the last outage or lost request was over, in ms of the world; now, during an outage. */
   troubledMs(): number;
 };
 

@@ -4,29 +4,29 @@ import { runTask, type Ground, type Process } from '../sandbox/process.ts';
 import type { Device } from './device.ts';
 import type { Tab } from './tab.ts';
 
-/** What the user and the prompts take from the world. */
+/** The parts of the world that the user and the prompts need. */
 export type UserParts = Ground & { readonly books: Books; readonly device: Device };
 
-/** Answers a prompt that has come up by itself, or dismisses it. */
+/** Answers or dismisses a prompt that the platform has started. */
 export type AnswerPrompt = (process: Process, ask: Parameters<SignInMethod>[0]) => ReturnType<SignInMethod>;
 
-/** Prompts to authenticate again: people leave them open, and come back to them whatever has happened meanwhile. */
+/** Prompts to authenticate again. Users leave them open and come back later, whatever has happened meanwhile. */
 export type Prompts = {
-  /** Whether the user lets the prompt of this tab be for now. */
+  /** True if the user leaves the prompt of this tab open for now. */
   isLeftOpen(tab: Tab): boolean;
-  /** What becomes of a prompt that has come up by itself. */
+  /** Answers or dismisses a prompt that the platform has started. */
   readonly answer: AnswerPrompt;
 };
 
-/** What the user can do about a prompt. */
+/** The user's possible answers to a prompt. */
 export type Answers = {
-  /** The user is about to sign in, by these credentials. */
+  /** Returns the credentials with which the user is about to sign in. */
   readonly enter: (tab: Tab) => PasswordCredential;
   readonly signIn: (tab: Tab) => void;
   readonly decline: (tab: Tab) => void;
 };
 
-/** As browsers name a prompt that was dismissed. */
+/** The error of browsers for a dismissed prompt. */
 const dismissed = (): Error => Object.assign(new Error('dismissed'), { name: 'NotAllowedError' });
 
 export function createPrompts(parts: UserParts, answers: Answers): Prompts {

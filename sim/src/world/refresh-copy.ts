@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer';
 
-/** What a refresh token says of itself, as the server writes it. */
+/** The session and the generation in a refresh token. */
 export type RefreshCopy = { readonly sid: string; readonly generation: number };
 
-/** Reads a refresh token: two bytes of the key's id, sixteen of the session's, four of the generation. */
+/** Reads a refresh token: two bytes of key id, sixteen of session id, four of generation. */
 export function readRefreshCopy(token: string): RefreshCopy {
   const bytes = Buffer.from(token.replace('hfrt_', ''), 'base64url');
   const hex = bytes.toString('hex', 2, 18);

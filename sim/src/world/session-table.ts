@@ -4,18 +4,18 @@ import { createMemoryTables, type MemorySession, type MemoryWatch } from '../../
 import type { Random } from '../sandbox/random.ts';
 import type { Connection, Database } from './database.ts';
 
-// The server's own memory store over the simulated database: it states the conditions, the database adds delays, locks, faults
-// and crashes.
+// Runs the server's own memory store on the simulated database. The store states the conditions; the database adds
+// delays, locks, faults and crashes.
 
 export { isLive } from '../../../server/src/storage/memory-tables.ts';
 
 /** A session's row. */
 export type SessionRow = MemorySession;
 
-/** What the statements did, for whoever keeps the books. */
+/** Reports what the statements did, for the ledger. */
 export type TableWatch = Required<MemoryWatch>;
 
-/** All that the database holds, and how a node connects to it. */
+/** The sessions in the database, and the connections of nodes to it. */
 export type Tables = {
   readonly sessions: ReadonlyMap<string, SessionRow>;
   connect(by: Connection): MemoryStore;

@@ -13,51 +13,58 @@ import { runTask, type Ground, type Process } from '../sandbox/process.ts';
 import type { StoreKind } from '../sandbox/setup.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
 
-/** What the store tells whoever aims at it. */
+/** Reports store operations to the code that aims faults at them. */
 export type StorageWatch = {
-  /** A read was done; the process has not heard of it. */
+  /** A read was done, and the process has not received the result yet. */
   readonly onRead: (process: Process) => void;
-  /** A write is about to be done. */
+  /** A write is about to start. */
   readonly onWriting: (process: Process) => void;
-  /** An emptied or forgetful store: what the device knew of its session is gone. */
+  /** The store was emptied, damaged or has forgotten a write: the device has lost what it knew of its session. */
   readonly onLost: () => void;
 };
 
-/** Everything that a device keeps: the vault that its tabs share, the outbox, and the browser's cookies. */
+/** All storage of a device: the vault that its tabs share, the outbox, the device secret, and the browser's cookies. */
 export type Storage = {
   vaultOf(process: Process): Vault;
   outboxOf(process: Process): Outbox;
   deviceSecretOf(process: Process): Platform['deviceSecret'];
-  /** The `cookie` header of a request that is sent now; `null` without cookies. */
+  /** The `Cookie` header of a request that is sent now; `null` without cookies. */
   cookies(): string | null;
   setCookies(fields: readonly string[]): void;
-  /** What a thief finds: the refresh token of the session, wherever it is kept. */
+  /** The refresh token that a thief can copy, from a cookie or from the record; `null` if there is none. */
   stealable(): { readonly kind: 'cookie' | 'token'; readonly value: string } | null;
   record(): VaultRecord | null;
-  /** The session that a tab can use; none if its cookie is gone. */
+  /** The stored session that a tab can use; `null` if its cookie is gone. */
   session(): StoredSession | null;
-  /** The session that a tab must find by its cookie, for nothing else is left of it; `null`: there is none. */
+  /**
+   * The `sid` of a session that only its cookie still proves, so a tab must find it by that cookie; `null`: there is
+   * none.
+   */
   findable(): string | null;
-  /** When the record was written last, and since when it holds the session that it holds, in ms of the world. */
+  /** Times of the last write of the record, and of the write that stored its present session, in ms of the world. */
   writtenAtMs(): number;
   heldSinceMs(): number;
-  /** Since when this session's user is not signed in here any more, though the store held the session; `null`: still is, or never was. */
+  /**
+   * The time at which this session's user left this device, in ms of the world; `null`: the user is still signed in
+   * here, or never was.
+   */
   goneSinceMs(sid: string): number | null;
-  /** When the store was last refused to anybody, in ms of the world. */
+  /** When the store last refused an operation, in ms of the world; now, if it is locked or refuses. */
   refusedMs(): number;
   lock(): void;
   unlock(): void;
-  /** Since when the store refuses whatever is asked of it, in ms of the world; `null`: it does not. */
+  /** Since when the store refuses every operation, in ms of the world; `null`: it does not. */
   refusesSinceMs(): number | null;
   refuse(): void;
   mend(): void;
   wipe(): void;
-  /** The record is there, and nobody can open it any more: half a profile, a key that is gone. */
+  /** Makes the record unreadable, as a partly restored profile or a lost key does. */
   damage(): void;
   /**
-   * The browser has died: writes of the last seconds were never on disk.
+   * Undoes the writes of the last seconds: the browser died before they reached the disk.
    *
-   * @param isTooFar whether a copy is so old that falling back to it is beyond what the protocol promises to survive
+   * @param isTooFar true for a refresh token that is so old that the protocol does not promise to survive a fallback to
+   * it
    */
   forgetLast(isTooFar: (token: string) => boolean): void;
 };
@@ -67,12 +74,12 @@ type Kept = {
   recordBefore: VaultRecord | null;
   recordAtMs: number;
   heldSinceMs: number;
-  /** Every session that was ever written, whose it is, and since when that user is gone. */
+  /** Every session that was ever written, by `sid`: its user, and when that user left. */
   readonly written: Map<string, { readonly sub: string | null; goneSinceMs: number | null }>;
   refusedMs: number;
   refusesSinceMs: number | null;
   jar: ReadonlyMap<string, string>;
-  /** The cookie of the page's own that names the session. */
+  /** The marker cookie, which names the session. */
   marker: string | null;
   jarBefore: ReadonlyMap<string, string>;
   jarAtMs: number;
@@ -81,7 +88,10 @@ type Kept = {
   isLocked: boolean;
 };
 
-/** How long a write may be in the browser's memory only. Less than the rotation interval: at most one is forgotten. */
+/**
+ * How long a write may stay in the browser's memory only, in ms. It is less than the rotation interval, so at most one
+ * rotation is lost.
+ */
 const UNWRITTEN_MS = 5_000;
 
 type Parts = Ground & { readonly kept: Kept; readonly watch: StorageWatch };
@@ -131,7 +141,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       kept.record = null;
       kept.outbox = [];
       kept.deviceSecret = null;
-      // Cookies may survive what empties a script's storage.
+      // Cookies may survive when script storage is emptied.
       if (ground.random.chance(0.5)) {
         kept.jar = new Map();
         kept.marker = null;
@@ -147,7 +157,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
   };
 }
 
-/** How the store is locked, or refuses for good, and comes back. */
+/** Locks and unlocks the store, or makes it refuse every operation until it is mended. */
 const refusing = (
   kept: Kept,
   { scheduler }: Ground,
@@ -170,14 +180,14 @@ const refusing = (
   },
 });
 
-/** The browser has died: what was written last may never have been on disk. */
+/** Undoes the last writes, because the browser died before they reached the disk. */
 function forgetLast({ kept, scheduler, watch }: Parts, isTooFar: (token: string) => boolean): void {
   const nowMs = scheduler.nowMs();
   const token = kept.recordBefore?.session?.refreshToken ?? null;
   const mayLoseRecord = token === null || !isTooFar(token);
   if (nowMs - kept.recordAtMs < UNWRITTEN_MS && mayLoseRecord) {
     kept.record = kept.recordBefore;
-    // The device does not know any more that this user has left.
+    // The device no longer knows that this user has left.
     const back = kept.written.get(kept.record?.session?.sid ?? '');
     if (back) back.goneSinceMs = null;
   }
@@ -197,7 +207,10 @@ const hasCookieOf = ({ jar }: Pick<Kept, 'jar'>, sid: string | null): boolean =>
 
 const markerOf = (kept: Kept): Marker => ({ get: () => kept.marker, set: (sid) => void (kept.marker = sid) });
 
-/** One operation of a store: slow at times, refused while it is locked, done even if the process has frozen meanwhile. */
+/**
+ * Runs one operation of the store: sometimes slow, refused while the store is locked, and done even if the process has
+ * frozen meanwhile.
+ */
 function operate<Result>(
   { kept, scheduler, random, setup }: Parts,
   process: Process,
@@ -217,7 +230,7 @@ function operate<Result>(
   });
 }
 
-/** The error of a store that a person has to mend. A browser that has lost its database knows of no such error. */
+/** The error of a store that only a person can mend. A browser that has lost its database reports an ordinary error. */
 const refusalOf = (store: StoreKind): Error =>
   store === 'cookie'
     ? new Error('Connection to Indexed Database server lost')
@@ -237,7 +250,7 @@ function writeRecord({ kept, scheduler }: Parts, next: Omit<VaultRecord, 'stamp'
   return kept.record;
 }
 
-/** A tombstone by the user, or another user's session: whoever was signed in here before is gone. */
+/** Notes which users have left: a tombstone by the user, or another user's session, ends every earlier user's stay. */
 function noteUser({ written }: Kept, { session, endedReason }: Omit<VaultRecord, 'stamp'>, nowMs: number): void {
   if (session === null && endedReason !== 'user') return;
   for (const each of written.values())
@@ -257,15 +270,16 @@ function vaultOf(parts: Parts, process: Process): Vault {
       }),
     replace: async (expectedStamp, next) => {
       watch.onWriting(process);
-      // A vault seals before it writes, and a tab can freeze between the two; a keychain does both in one task.
+      // A vault seals the record before it writes, and a tab can freeze between the two. A keychain does both in one
+      // task.
       if (setup.store === 'vault') await seal(parts, process);
       return operate(parts, process, setup.faults.vaultFull, (finish) => {
         const stamp = kept.record?.stamp ?? 0;
         if (expectedStamp !== null && expectedStamp !== stamp) return finish({ replaced: false, record: kept.record });
-        // A store that was emptied begins again with a stamp that nobody remembers.
+        // An emptied store starts again with a stamp that no tab remembers.
         const following = kept.record ? stamp + 1 : scheduler.nowMs();
         const write = (): void => {
-          // Another process has signed in between compare and swap: the store has lost that session.
+          // If another process has signed in between compare and swap, the store loses that session.
           const isOverwritten = (kept.record?.stamp ?? 0) !== stamp && kept.record?.session?.sid !== next.session?.sid;
           finish({ replaced: true, record: writeRecord(parts, next, following) });
           if (isOverwritten) watch.onLost();
@@ -301,7 +315,7 @@ function deviceSecretOf(parts: Parts, process: Process): Platform['deviceSecret'
     });
 }
 
-/** Stores what `Set-Cookie` fields say; the newest is last. */
+/** Stores the cookies of `Set-Cookie` fields; the newest cookie is last. */
 function setCookies({ kept, scheduler }: Parts, fields: readonly string[]): void {
   const jar = new Map(kept.jar);
   for (const field of fields) {

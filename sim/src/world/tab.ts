@@ -25,11 +25,11 @@ export type Tab = CheckedTab & {
   readonly api: ApiClient;
   readonly prices: Prices;
   readonly refusals: RefusalWatch;
-  /** The attempt that sent the last refresh. */
+  /** The number of the attempt that sent the last refresh. */
   lastAttempt: number;
 };
 
-/** What a tab needs from its device and the world. */
+/** The parts of its device and the world that a tab needs. */
 export type TabParts = Ground & {
   readonly books: Books;
   readonly network: Network;
@@ -37,19 +37,23 @@ export type TabParts = Ground & {
   readonly locks: Locks;
   readonly prices: Prices;
   readonly clock: DeviceClock;
-  /** Every other tab is told that the store changed. */
+  /** Tells every other tab that the store has changed. */
   readonly announce: (from: Process) => void;
   readonly onObserved: (tab: Tab, observation: Observation) => void;
   readonly onChanged: (tab: Tab, before: SessionSnapshot, now: SessionSnapshot) => void;
-  /** Tokens that only this browser draws, as PKCE wants. */
+  /** Draws a random token, for example a PKCE verifier. */
   readonly drawToken: () => string;
-  /** How the user authenticates again where the platform asks by itself; `null`: it does not. */
+  /** Answers a reauthentication prompt that the platform starts by itself; `null`: the platform starts none. */
   readonly prompt: ((process: Process) => SignInMethod) | null;
-  /** The words of a server that does not speak as RFC 6749 says; `null`: it does. */
+  /** Translates the answers of a server that does not follow RFC 6749; `null`: the server follows it. */
   readonly dialect: Dialect | null;
 };
 
-/** Opens a tab: the client that restores its session, in a process. `sid`: the session that the process has shown before. */
+/**
+ * Opens a tab: a client in a process that restores its session.
+ *
+ * @param sid the session that the process has shown before
+ */
 export function openTab(process: Process, sid: string | null, parts: TabParts): Tab {
   const { name } = process;
   const platform = platformOf(process, parts);
@@ -100,7 +104,7 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
   return opened;
 }
 
-/** An observation as one line, without what only numbers attempts. */
+/** Writes an observation as one line. */
 function describe(observation: Observation): string {
   let line: string = observation.type;
   for (const [name, value] of Object.entries(observation)) if (name !== 'type') line += ` ${name}=${String(value)}`;
@@ -131,7 +135,10 @@ function platformOf(process: Process, parts: TabParts): Platform {
 
 const networkError = (): TypeError => new TypeError('Failed to fetch');
 
-/** Exchanges with the authorization server. The browser keeps cookies by itself, whatever becomes of the script. */
+/**
+ * Exchanges messages with the authorization server. The browser stores cookies itself, even if the script never gets
+ * the answer.
+ */
 function transportOf(process: Process, { network, storage, setup, dialect }: TabParts): Transport {
   const who = { address: '192.0.2.1', userAgent: process.name };
   return (request, signal) =>
@@ -145,7 +152,7 @@ function transportOf(process: Process, { network, storage, setup, dialect }: Tab
       const cookie = setup.store === 'cookie' ? storage.cookies() : null;
       network.exchange(request, cookie, who, (delivered) => {
         if (isAborted) return;
-        // Before the script hears of it, and also when it never will.
+        // The browser stores cookies before the script gets the answer, and also if the script never gets it.
         if (delivered && setup.store === 'cookie' && delivered.setCookie.length > 0)
           storage.setCookies(delivered.setCookie);
         runTask(process, () => {
@@ -159,7 +166,7 @@ function transportOf(process: Process, { network, storage, setup, dialect }: Tab
 
 const CALL = /\/calls\/(\d+)$/;
 
-/** The `fetch` that the client sends requests to resources with. */
+/** The `fetch` by which the client sends requests to resources. */
 function fetchOf(process: Process, parts: TabParts): typeof fetch {
   const { network, books, prices } = parts;
   return (input, init) => {
@@ -174,7 +181,7 @@ function fetchOf(process: Process, parts: TabParts): typeof fetch {
         runTask(process, () => {
           init?.signal?.removeEventListener('abort', onAbort);
           if (answer === null) return reject(networkError());
-          // A tab that has gone hears nothing of it.
+          // An aborted request counts for nothing: its tab is gone.
           if (!init?.signal?.aborted) prices.onTried(call, authorization, answer);
           const headers = answer.challenge === null ? {} : { 'www-authenticate': answer.challenge };
           resolve(new Response(null, { status: answer.status, headers }));
@@ -184,13 +191,13 @@ function fetchOf(process: Process, parts: TabParts): typeof fetch {
   };
 }
 
-/** How the app asks, and whether it allows that its request is executed more than once. */
+/** The kinds of requests that an app makes; some may be executed more than once. */
 export type CallKind = 'get' | 'post' | 'post-with-key' | 'fetch-post' | keyof typeof RESOURCES;
 
-/** The resources that requests name. */
+/** The resources that requests can name. */
 const RESOURCES = { account: ISSUER, files: FILES } as const;
 
-/** Makes one request of the app and follows it to its end. Resolves with how it ended. */
+/** Makes one request of the app and follows it to its end. Resolves with the status, or with the code of the error. */
 export async function call(tab: Tab, kind: CallKind, books: Books, signal?: AbortSignal): Promise<string> {
   const snapshot = tab.auth.getSnapshot();
   const sub = 'user' in snapshot ? snapshot.user.sub : null;

@@ -7,11 +7,11 @@ import { call, type CallKind, type Tab } from './tab.ts';
 
 /** The person in front of the device. */
 export type User = {
-  /** Does one thing now, in a tab that runs. */
+  /** Performs one action now, in a tab that runs. */
   act(): void;
-  /** Signs out, or somebody else signs in. */
+  /** Signs out, or signs in as the other user. */
   change(): void;
-  /** Signs in again wherever the app asks for it; used when all faults are over. */
+  /** Signs in again if the app asks for it; used when all faults are over. */
   mend(): void;
   readonly answerPrompt: AnswerPrompt;
 };
@@ -27,7 +27,7 @@ export function createUser(parts: UserParts): User {
   const enter = (tab: Tab): PasswordCredential => {
     scheduler.note(tab.process.name, `the user signs in as ${name}`);
     const snapshot = tab.auth.getSnapshot();
-    // Who signs in as somebody else leaves the session before for good.
+    // A user who signs in as another user leaves the previous session for good.
     if ('user' in snapshot && snapshot.user.sub !== USERS[name].sub && tab.sid !== null) books.onSignedOut(tab.sid);
     return { username: name, password: USERS[name].password };
   };
@@ -41,7 +41,7 @@ export function createUser(parts: UserParts): User {
     scheduler.note(tab.process.name, 'the user signs out');
     if (tab.sid !== null) books.onSignedOut(tab.sid);
     device.history.signedOutAtMs = scheduler.nowMs();
-    // It waits for a session that is still being restored, and ends that one.
+    // The sign-out waits for a session that is still being restored, and then ends it.
     device.history.isSigningOut = tab.auth.getSnapshot().status === 'restoring' || tab.sid === null;
     void tab.auth.signOut().catch((error: unknown) => books.scan('an error of the client', error));
     device.aimAtBegun(tab.process);
@@ -80,7 +80,7 @@ export function createUser(parts: UserParts): User {
         .awake()
         .some(({ process, auth }) => !process.isDeaf && auth.getSnapshot().status === 'active');
       if (asking && !isAnyActive) signIn(asking);
-      // One stage after the other.
+      // Decline one stage after the other.
       for (const tab of device.awake()) while (isSteppingUp(tab)) tab.auth.declineReauthentication();
     },
     answerPrompt: prompts.answer,
@@ -97,7 +97,12 @@ const isInDoubt = ({ auth }: Tab): boolean => {
   return snapshot.status === 'active' && snapshot.isDoubtful;
 };
 
-/** Authenticates again while a session lives: because a resource wants it, or for no reason at all. @returns whether that was done */
+/**
+ * Authenticates again while a session lives: because a resource asks for it, because the session is in doubt, or at
+ * random.
+ *
+ * @returns true if it did
+ */
 function signInAgain(
   { setup, books }: UserParts,
   again: Ground['random'],
@@ -166,7 +171,7 @@ function actIn(parts: UserParts, tab: Tab, signIn: (tab: Tab) => void, prompts: 
   else void call(tab, random.pick(KINDS), books);
 }
 
-/** Workers make requests by themselves. */
+/** Makes a request in a worker, if there is one. */
 function callInWorker({ books, device }: UserParts, again: Ground['random']): void {
   const workers = device.awake().filter(({ process }) => process.isDeaf);
   if (workers.length === 0) return;
@@ -174,7 +179,9 @@ function callInWorker({ books, device }: UserParts, again: Ground['random']): vo
   void call(again.pick(workers), again.pick(KINDS), books);
 }
 
-/** The app changes a password or reads a file: endpoints that take no ordinary token. */
+/**
+ * Makes requests to endpoints that accept no ordinary token, as an app does that changes a password or reads a file.
+ */
 function callForResource({ books, device, setup }: UserParts, resources: Ground['random']): void {
   const tabs = device.awake();
   if (!resources.chance(setup.faults.resourceNamed) || tabs.length === 0) return;
@@ -183,14 +190,14 @@ function callForResource({ books, device, setup }: UserParts, resources: Ground[
     void call(resources.pick(tabs), resources.pick(['account', 'files']), books);
 }
 
-/** A page that loads: several requests at once, in one tab or in all of them. */
+/** Makes several requests at once, in one tab or in all of them, as a page does that loads. */
 function burst({ random, books, device }: UserParts, tab: Tab): void {
   const tabs = random.chance(0.3) ? device.awake() : [tab];
   for (const each of tabs)
     for (let count = random.int(2, 6); count > 0; count--) void call(each, random.pick(KINDS), books);
 }
 
-/** A caller that loses patience. */
+/** Makes a request and aborts it within 2 s. */
 function abortSoon({ random, books, scheduler }: UserParts, tab: Tab): void {
   const controller = new AbortController();
   scheduler.after(random.int(0, 2_000), () => controller.abort());
