@@ -14,9 +14,13 @@ import {
 } from './chain-world.ts';
 import type { Exploration } from './explore.ts';
 
-// Real clients and servers cannot be copied as values can: each state is reached by playing the steps to it once more.
+// Real clients and servers cannot be copied like values, so each state is reached by playing its steps again from the
+// start.
 
-/** Fields that change nothing of what can happen: secrets and counters for people, and times that nothing here waits for. */
+/**
+ * Fields that do not affect the future of a world: secrets and counters for people, and times that nothing here waits
+ * for.
+ */
 const IGNORED: ReadonlySet<string> = new Set([
   'accessTokenSince',
   'tokenSinceMs',
@@ -42,20 +46,23 @@ const IGNORED: ReadonlySet<string> = new Set([
   'scope',
 ]);
 
-/** Times and places that are compared with each other: only their order counts. */
+/** Times and sequence numbers that are compared with each other: only their order counts. */
 const ORDERED: ReadonlySet<string> = new Set(['startedAtMs', 'endedAtMs', 'sentAtMs', 'signedOutAtMs']);
 const PLACES: ReadonlySet<string> = new Set(['deviceSequence', 'signedOutSequence', 'issuedSequence', 'lastSequence']);
 
 const NAMES =
   /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|secret-access-\d+|[A-Za-z0-9_-]{40,}|\b[0-9a-f]{24,}\b/gu;
 
-/** Two worlds that differ only in names, or in the time of day, are one. */
+/**
+ * Returns the key of a world. Worlds have the same key if they differ only in names, in the time of day, or in the
+ * order of the tabs.
+ */
 function keyOf(world: ChainWorld): string {
   const inOrder = world.tabs.map((_, at) => at);
   return [writeFacts(world, inOrder), writeFacts(world, inOrder.toReversed())].toSorted()[0] ?? '';
 }
 
-/** @param order of the tabs: two worlds are one that differ in which tab is which */
+/** Writes the facts of a world as text, with the tabs in the given order. */
 function writeFacts(world: ChainWorld, order: readonly number[]): string {
   const facts = factsOf(world, order);
   const numbers = { times: new Set<number>(), places: new Set<number>() };
@@ -93,7 +100,7 @@ function collect(
     for (const [name, each] of Object.entries(value)) collect(Array.isArray(value) ? field : name, each, into);
 }
 
-/** Everything that the future of a world hangs on. */
+/** Collects everything on which the future of a world depends. */
 function factsOf(world: ChainWorld, order: readonly number[]): unknown {
   const { rows, stores, signIns, faults, signedOutAtMs, tabs, letters, writings, sentAt } = world;
   const alive = new Set(living(world).map(({ sid }) => sid));
@@ -148,7 +155,7 @@ function traceOf(way: Way | null): readonly string[] {
   return labels.toReversed();
 }
 
-/** Plays the steps of a way in a new world. */
+/** Plays the steps of a trace in a new world. */
 function replay(setup: ChainSetup, trace: readonly string[]): ChainWorld {
   const world = chainWorld(setup);
   for (const label of trace) {
@@ -159,7 +166,7 @@ function replay(setup: ChainSetup, trace: readonly string[]): ChainWorld {
   return world;
 }
 
-/** Explores a chain world breadth first, so that the first way to a broken promise is the shortest. */
+/** Explores a chain world breadth first, so that the first trace to a broken promise is the shortest. */
 export function exploreChain(setup: ChainSetup, limit: number): Promise<Exploration> {
   keepStates();
   return new Promise((resolve, reject) => {

@@ -5,12 +5,12 @@ import { createCluster, type Cluster } from '../world/cluster.ts';
 import type { Database } from '../world/database.ts';
 import { createTables, type SessionRow } from '../world/session-table.ts';
 
-/** What the server takes from its world, and tells it. */
+/** The parts of a world that its server reads and writes. */
 export type ServerHost = { readonly nowMs: number; broken: string | null };
 
 export type ChainServer = { readonly cluster: Cluster; readonly rows: ReadonlyMap<string, SessionRow> };
 
-/** One node over the memory store, without delays and faults. */
+/** Creates one node over the memory store, without delays or faults. */
 export function createServer(host: () => ServerHost, random: Random): ChainServer {
   const nowMs = (): number => host().nowMs;
   const database: Database = {

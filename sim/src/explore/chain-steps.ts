@@ -22,16 +22,16 @@ import {
 
 type Naming = (sid: string | null) => string;
 
-/** One thing that can happen next. Its label names it among the others. */
+/** One possible next step. Its label is unique among the steps of a world. */
 export type ChainStep = { readonly label: string; readonly run: () => void };
 
-/** The sessions by letter, in the order in which the server made them. */
+/** Names a session by a letter, in the order in which the server created the sessions. */
 export function letterOf({ rows }: ChainWorld, sid: string | null | undefined): string {
   const at = sid ? [...rows.keys()].indexOf(sid) : -1;
   return at < 0 ? 'nobody' : ('ABCDEFGH'[at] ?? sid ?? '');
 }
 
-/** Everything that can happen in a world. */
+/** Lists every possible next step of a world. */
 export function chainSteps(world: ChainWorld): readonly ChainStep[] {
   return [
     ...world.tabs.flatMap((tab, at) => (tab.isAlive ? tabSteps(world, tab, at) : [])),
@@ -58,7 +58,7 @@ function tabSteps(world: ChainWorld, tab: ChainTab, at: number): readonly ChainS
       label: `tab ${at} signs in${shown ? ` in place of ${letterOf(world, shown)}` : ''}`,
       run: () => signIn(world, tab),
     });
-  // News counts for nothing while a sign-in of its own is under way: its writing compares and swaps.
+  // Skip the news while the tab's own sign-in is under way, because its write compares and swaps.
   if (isBehind(world, tab) && state?.syncing === null && tab.signingIn === 0)
     steps.push({ label: `tab ${at} hears that the store changed`, run: () => tell(tab, 'store-changed') });
   const row = rows.get(shown ?? '');
@@ -75,7 +75,7 @@ function tabSteps(world: ChainWorld, tab: ChainTab, at: number): readonly ChainS
   return steps;
 }
 
-/** A refresh is one step where its messages are not explored one by one. */
+/** Runs a refresh as one step, unless its messages are explored one by one. */
 function refresh(world: ChainWorld, tab: ChainTab, at: number): void {
   tab.auth.extend();
   if (world.setup.refreshes === 'messages') return;
@@ -89,7 +89,7 @@ function refresh(world: ChainWorld, tab: ChainTab, at: number): void {
 
 const WORDS = { exchange: 'exchange', refresh: 'refresh', revoke: 'sign-out', discard: 'discard' } as const;
 
-/** A letter in words: which, of whom, and of which tab. */
+/** Describes a letter: its kind, its session and its tab. */
 function nameOf(world: ChainWorld, letter: Letter): string {
   const { kind, sid, tab } = letter;
   const isLike = (other: Letter): boolean => other.kind === kind && other.tab === tab && other.sid === sid;
@@ -120,7 +120,7 @@ function answerSteps(world: ChainWorld, letter: Letter): readonly ChainStep[] {
   const name = nameOf(world, letter);
   const steps: ChainStep[] = [{ label: `tab ${letter.tab} hears of ${name}`, run: () => hear(world, letter) }];
   const isMade = letter.kind === 'exchange' && letter.answer?.status === 200;
-  // A refused request may be repeated or not: nothing depends on that answer.
+  // Only successful answers are lost: nothing depends on a refusal.
   if (letter.answer?.status === 200)
     steps.push(...spoil(world, `the answer to ${name} is lost`, () => lose(world, letter)));
   if (isMade)
@@ -133,7 +133,7 @@ function answerSteps(world: ChainWorld, letter: Letter): readonly ChainStep[] {
   return steps;
 }
 
-/** The promise that the world breaks at this moment; `null` if none. */
+/** Returns the promise that the world breaks now; `null` if none. */
 export function judgeNow(world: ChainWorld): string | null {
   if (world.broken) return world.broken;
   if (isBobSignedOut(world)) return "the sign-out of one account has ended the other's session";
@@ -144,17 +144,17 @@ export function judgeNow(world: ChainWorld): string | null {
     const mixed = judgeAccount(world, tab);
     if (mixed) return `tab ${at} ${mixed}`;
   }
-  // A page that authenticates again and again has two.
+  // A page that authenticates repeatedly has at most two.
   const alive = living(world).length;
   if (world.tabs.length === 1 && world.setup.faults === 0 && alive > 2) return `one tab has ${alive} live sessions`;
   return null;
 }
 
-/** When the account of a tab was signed out. */
+/** When the account of a tab was signed out; `null`: it was not. */
 const signedOutAtMsOf = ({ signedOutAtMs }: ChainWorld, { user }: ChainTab): number | null =>
   user === 'ada' ? signedOutAtMs : null;
 
-/** Two accounts in one browser: a tab has a session of its own account, or none. */
+/** Checks a browser with two accounts: a tab has a session of its own account, or none. */
 function judgeAccount({ rows }: ChainWorld, tab: ChainTab): string | null {
   const state = machineOf(tab);
   const row = state && 'stored' in state.phase ? rows.get(state.phase.stored.sid ?? '') : undefined;
@@ -164,11 +164,11 @@ function judgeAccount({ rows }: ChainWorld, tab: ChainTab): string | null {
   return isOther ? `of ${tab.user}'s store has the other account's session` : null;
 }
 
-/** Only ada signs out. */
+/** True if a session of bob was signed out, although only ada signs out. */
 const isBobSignedOut = ({ rows }: ChainWorld): boolean =>
   [...rows.values()].some(({ sub, revokedReason }) => nameOfUser(sub) === 'bob' && revokedReason === 'signed_out');
 
-/** The session that a tab has lost although the user did not end it. */
+/** Describes the session that a tab has lost although the user did not end it; `null` if none. */
 function judgeTab(world: ChainWorld, tab: ChainTab, name: Naming): string | null {
   const { setup, rows, sentAt } = world;
   const signedOutAtMs = signedOutAtMsOf(world, tab);
@@ -181,12 +181,12 @@ function judgeTab(world: ChainWorld, tab: ChainTab, name: Naming): string | null
   if (snapshot.status !== 'reauth-required') return null;
   const sid = state && 'stored' in state.phase ? state.phase.stored.sid : null;
   if (setup.begins === 'expired' && sid === [...rows.keys()][0]) return null;
-  // A sign-in that was under way when the user signed out ends with that.
+  // The sign-out ends a sign-in that was under way at that time.
   if (signedOutAtMs !== null && (sentAt.get(sid ?? '') ?? 0) <= signedOutAtMs) return null;
   return `asks its user again, and nobody asked: ${name(sid)} was ended (${rows.get(sid ?? '')?.revokedReason})`;
 }
 
-/** Lets the world become quiet, and says what is broken then. The world is spent. */
+/** Delivers everything under way, and returns the promise that is broken then. The world cannot be used afterwards. */
 export function judgeQuiet(world: ChainWorld): string | null {
   const inOrder = (): string | null => {
     finish(world);
@@ -203,7 +203,7 @@ export function judgeQuiet(world: ChainWorld): string | null {
   return inOrder() ?? judgeGhosts(world) ?? judgeWaiters(world);
 }
 
-/** After a sign-out no session of the device answers whose sign-in had begun by then, unless it is in use. */
+/** Checks that after a sign-out no cookie of an earlier sign-in still works, unless its session is in use. */
 function judgeGhosts(world: ChainWorld): string | null {
   const { signedOutAtMs, stores, sentAt } = world;
   if (signedOutAtMs === null) return null;
@@ -213,7 +213,7 @@ function judgeGhosts(world: ChainWorld): string | null {
   return ghost ? `after the sign-out the cookie of ${letterOf(world, ghost.sid)} is still good` : null;
 }
 
-/** Once a tab has a session that was signed in to after the step-up was asked for, nothing waits for it any more. */
+/** Checks that no request waits for a step-up once its tab has a session from a later sign-in. */
 function judgeWaiters(world: ChainWorld): string | null {
   const { tabs, rows, stores } = world;
   const isNew = (sid: string | null | undefined): boolean => Boolean(sid) && sid !== [...rows.keys()][0];

@@ -22,13 +22,17 @@ import { readRefreshCopy } from '../world/refresh-copy.ts';
 import { isLive, type SessionRow } from '../world/session-table.ts';
 import { createServer, type ChainServer } from './chain-server.ts';
 
-// One browser and one server, small enough to be explored whole: tabs of the real client over one vault and one cookie jar, the real
-// endpoints over the memory store. Nothing happens by itself. Each message and each write of a sign-in waits until it is chosen.
+// One browser and one server, small enough to be explored completely: tabs of the real client over one vault and one
+// cookie jar, and the real endpoints over the memory store. Nothing happens by itself: each message and each write of a
+// sign-in waits until it is chosen.
 
-/** What is explored. */
+/** The parameters of an explored world. */
 export type ChainSetup = {
   readonly title: string;
-  /** `active`: every tab shows the live session A; `expired`: A is over, its cookie is gone; `first`: nobody has ever signed in. */
+  /**
+   * `active`: every tab shows the live session A; `expired`: A is over and its cookie is gone; `first`: no user has
+   * ever signed in.
+   */
   readonly begins: 'active' | 'expired' | 'first';
   readonly tabs: number;
   readonly signIns: number;
@@ -36,11 +40,14 @@ export type ChainSetup = {
   readonly faults: number;
   /** A refresh is one step (`whole`), or a request and an answer with other steps between them (`messages`). */
   readonly refreshes?: 'messages' | 'whole';
-  /** A resource has asked every tab for a fresher authentication, so that a request waits for the sign-in. */
+  /** True if a resource has asked every tab for a fresher authentication, so that a request waits for the sign-in. */
   readonly isStepUp?: boolean;
-  /** The user may sign in again after the sign-out. */
+  /** True if the user may sign in again after the sign-out. */
   readonly returns?: boolean;
-  /** The last tab has a named store of its own, for bob's account, and opens when ada is signed in in the others. */
+  /**
+   * True if the last tab has a named store of its own, for bob's account. It opens after ada has signed in in the other
+   * tabs.
+   */
   readonly hasSecondAccount?: boolean;
 };
 
@@ -48,10 +55,10 @@ export type ChainSetup = {
 export type Letter = {
   readonly tab: number;
   readonly kind: 'exchange' | 'refresh' | 'revoke' | 'discard';
-  /** Whom it names; empty if nobody. */
+  /** The `sid` that the request names; empty if none. */
   readonly sid: string;
   readonly request: HttpRequest;
-  /** The cookies that the browser adds when it sends. */
+  /** The `Cookie` header that the browser adds when it sends. */
   readonly cookie: string | null;
   readonly sentAtMs: number;
   answer: HttpAnswer | null;
@@ -60,7 +67,7 @@ export type Letter = {
   readonly reject: (error: Error) => void;
 };
 
-/** A new session that a tab is about to write, over the record with this stamp. */
+/** A new session that a tab is about to write over the record with this stamp. */
 export type Writing = {
   readonly tab: number;
   readonly sid: string;
@@ -74,7 +81,7 @@ export type ChainTab = {
   readonly user: UserName;
   readonly emit: Set<(signal: Signal) => void>;
   isAlive: boolean;
-  /** Sign-ins that have begun and not ended. */
+  /** Number of sign-ins that have begun and not ended. */
   signingIn: number;
   signOuts: number;
   /** True while the request waits for a step-up. */
@@ -108,13 +115,13 @@ type Store = {
 type Built = ChainWorld & { readonly stores: Readonly<Record<UserName, Store>>; readonly jar: Map<string, string> };
 
 const START_MS = Date.UTC(2_030, 0, 1);
-/** Time that passes at each step: less than anything waits for. */
+/** Time that passes at each step, in ms. It is shorter than every timer. */
 const STEP_MS = 20;
 
-/** Callbacks that wait for a free stack, as `setImmediate` keeps them. */
+/** Callbacks of `setImmediate` that wait for a free stack. */
 let soon: (() => void)[] = [];
 
-/** Lets everything happen that waits for nothing but a free stack. */
+/** Runs everything that waits only for a free stack. */
 function settle(): void {
   drain();
   while (soon.length > 0) {
@@ -125,14 +132,14 @@ function settle(): void {
   }
 }
 
-/** Does something, and everything that follows from it at once. */
+/** Makes a change, and runs everything that follows from it at once. */
 export function act(world: ChainWorld, change: () => void): void {
   world.nowMs += STEP_MS;
   change();
   settle();
 }
 
-/** Builds a world in which nothing has been chosen yet. */
+/** Builds a world in its first state. */
 export function chainWorld(setup: ChainSetup): ChainWorld {
   const random = createRandom(1, 'chain');
   soon = [];
@@ -168,7 +175,7 @@ export function chainWorld(setup: ChainSetup): ChainWorld {
 
 const emptyStore = (): Store => ({ record: null, outbox: [], marker: null, deviceSecret: null });
 
-/** Signs in once, and lets every tab know; then the session ends where the setup says so. */
+/** Signs in once and tells every tab. The session then ends if the setup begins with an expired one. */
 function beginSession(world: Built): void {
   const [first] = world.tabs;
   act(world, () => void (first && signInAs(first).catch(() => {})));
@@ -189,7 +196,7 @@ function waitForStepUp(tab: ChainTab): void {
   void tab.auth.fetch(`${ISSUER}/notes`).then(over, over);
 }
 
-/** Delivers everything that is under way, and tells every tab the news, until all is quiet. */
+/** Delivers everything under way, and tells every tab of changes in its store, until nothing is left. */
 export function finish(world: ChainWorld): void {
   for (let round = 0; round < 50; round++) {
     const [letter] = world.letters;
@@ -203,11 +210,11 @@ export function finish(world: ChainWorld): void {
   world.broken ??= 'it never becomes quiet';
 }
 
-/** True if the vault holds something that the tab has not read. */
+/** True if the vault holds a record that the tab has not read. */
 export const isBehind = ({ stores }: ChainWorld, tab: ChainTab): boolean =>
   (stores[tab.user].record?.stamp ?? 0) !== (machineOf(tab)?.stamp ?? 0);
 
-/** The machine of a tab, as of its last turn. */
+/** The machine's state in a tab after its last transition. */
 export const machineOf = ({ auth }: ChainTab): SessionState | null => stateOf(auth.getSnapshot());
 
 export function tell(tab: ChainTab, signal: Signal): void {
@@ -249,7 +256,7 @@ function openTab(world: Built, tab: number, user: UserName, draw: Random): Chain
 
 const STEP_UP = { 'www-authenticate': 'Bearer error="insufficient_user_authentication", max_age=0' };
 
-/** A resource asks for a step-up once in each tab. */
+/** Answers a request to a resource, which asks each tab once for a step-up. */
 function answerOf(tab: ChainTab | undefined): Response {
   const isAsked = tab?.auth.getSnapshot().status === 'active' && machineOf(tab)?.chain === null && !hasAsked.has(tab);
   if (tab && isAsked) hasAsked.add(tab);
@@ -258,7 +265,10 @@ function answerOf(tab: ChainTab | undefined): Response {
 
 const hasAsked = new WeakSet<ChainTab>();
 
-/** The vault. Only the write of a sign-in waits to be chosen: everything else is done in the same task. */
+/**
+ * Creates the vault of a tab. Only the write of a sign-in waits to be chosen; every other operation is done in the same
+ * task.
+ */
 function vaultOf({ writings }: Built, store: Store, tab: number): Vault {
   const swap: Vault['replace'] = (expectedStamp, next) => {
     const stamp = store.record?.stamp ?? 0;
@@ -289,7 +299,7 @@ const kindOf = (path: string, fields: URLSearchParams): Letter['kind'] => {
   return fields.get('grant_type') === 'authorization_code' ? 'exchange' : 'refresh';
 };
 
-/** A tab sends: what proves the password is answered at once, everything else waits to be chosen. */
+/** Sends a request of a tab. A password is answered at once; every other request waits to be chosen. */
 function send(world: Built, tab: number, request: HttpRequest): Promise<HttpAnswer> {
   const path = new URL(request.url).pathname;
   const cookie = [...world.jar].map(([name, value]) => `${name}=${value}`).join('; ') || null;
@@ -316,7 +326,7 @@ function ask({ cluster }: ChainWorld, { method, url, headers, body }: HttpReques
   return served;
 }
 
-/** The server takes a request. Nobody waits for the answer of a tab that has died. */
+/** Lets the server answer a request. The answer to a dead tab is dropped. */
 export function serve(world: ChainWorld, letter: Letter): void {
   const onServed = (response: HttpResponse): void => {
     const { 'set-cookie': setCookie = [], ...headers } = response.headers;
@@ -333,7 +343,7 @@ function drop({ letters }: ChainWorld, letter: Letter): void {
   letters.splice(letters.indexOf(letter), 1);
 }
 
-/** The browser keeps what `Set-Cookie` says. */
+/** Stores the cookies of an answer in the jar. */
 export function keepCookies(world: ChainWorld, { setCookie }: Letter): void {
   const jar = world.jar as Map<string, string>;
   for (const field of setCookie) {
@@ -344,20 +354,20 @@ export function keepCookies(world: ChainWorld, { setCookie }: Letter): void {
   }
 }
 
-/** The answer reaches its tab. */
+/** Delivers an answer to its tab. */
 export function hear(world: ChainWorld, letter: Letter): void {
   drop(world, letter);
   keepCookies(world, letter);
   if (letter.answer) letter.resolve(letter.answer);
 }
 
-/** The answer is lost, with its cookies. */
+/** Loses an answer with its cookies. */
 export function lose(world: ChainWorld, letter: Letter): void {
   drop(world, letter);
   letter.reject(new TypeError('Failed to fetch'));
 }
 
-/** A tab is gone. What it sent goes on. */
+/** Kills a tab. Its requests under way go on. */
 export function kill(world: ChainWorld, tab: number): void {
   const own = world.tabs[tab];
   if (own) own.isAlive = false;
@@ -382,7 +392,7 @@ export function signOut(world: ChainWorld, tab: ChainTab): void {
   void tab.auth.signOut().catch(() => {});
 }
 
-/** Sessions that live at the server. */
+/** Sessions that are live at the server. */
 export const living = ({ rows, nowMs }: ChainWorld): readonly SessionRow[] =>
   [...rows.values()].filter((row) => isLive(row, nowMs));
 
@@ -390,5 +400,5 @@ export const living = ({ rows, nowMs }: ChainWorld): readonly SessionRow[] =>
 export const cookiesOf = ({ jar }: ChainWorld): readonly string[] =>
   [...jar.values()].map((token) => readRefreshCopy(token).sid);
 
-/** The user of a session, by `sub`. */
+/** The username for a `sub`. */
 export const nameOfUser = (sub: string): UserName => (sub === USERS.bob.sub ? 'bob' : 'ada');

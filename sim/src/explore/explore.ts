@@ -1,20 +1,20 @@
 import { stepsOf } from './small-steps.ts';
 import { smallWorld, type SmallSetup, type SmallWorld } from './small-world.ts';
 
-/** What exploring a small world found. */
+/** The result of exploring a small world. */
 export type Exploration = {
   readonly states: number;
-  /** What was broken, and the shortest way there; `null` if nothing can be. */
+  /** The broken promise and the shortest trace to it; `null` if none was found. */
   readonly broken: { readonly what: string; readonly trace: readonly string[] } | null;
-  /** Whether every state was visited. */
+  /** True if every state was visited, or a promise was broken. */
   readonly isComplete: boolean;
-  /** The longest story of turns after a theft. */
+  /** The longest sequence of turns after a theft. */
   readonly turns: string;
-  /** How many sessions live at once, at most. */
+  /** The largest number of sessions that were live at once. */
   readonly mostAlive?: number;
 };
 
-/** Fields that change nothing of what can happen: counters for people, and times that are far away. */
+/** Fields that do not affect the future of a world: counters for people, and times that are far away. */
 const IGNORED: ReadonlySet<string> = new Set([
   'startedAt',
   'startedAtMs',
@@ -33,7 +33,10 @@ const IGNORED: ReadonlySet<string> = new Set([
   'nonces',
 ]);
 
-/** Two worlds that differ only in the names of copies, attempts and stamps, or in the time of day, are one. */
+/**
+ * Returns the key of a world. Worlds have the same key if they differ only in the names of copies, attempts and stamps,
+ * or in the time of day.
+ */
 function keyOf(world: SmallWorld): string {
   const names = new Map<string, string>();
   const rename = (kind: string, value: number | string): string => {
@@ -50,11 +53,11 @@ function keyOf(world: SmallWorld): string {
     if (typeof value !== 'object' || value === null) return String(value);
     if (Array.isArray(value)) return `[${value.map((each) => write('', each)).join()}]`;
     let text = '{';
-    // A value says its fields in one order, so that their names can be left out.
+    // Fields have a fixed order, so their names can be left out.
     for (const [name, each] of Object.entries(value)) if (!IGNORED.has(name)) text += `${write(name, each)},`;
     return `${text}}`;
   };
-  // How many tokens a tab has held tells nothing while nobody waits for one.
+  // The number of tokens that a tab has held does not matter, because no request waits for one.
   const tabs = world.tabs.map(({ state, writes }) => ({ state: { ...state, generation: 0 }, writes }));
   return write('', { ...world, tabs });
 }
@@ -79,10 +82,10 @@ function writeText(field: string, value: string, rename: Rename): string {
 
 const START_MS = Date.UTC(2_030, 0, 1);
 
-/** A deadline of a tab: whether it is still to come. None is longer than a minute. */
+/** True if a tab's deadline is still to come. No deadline is longer than a minute. */
 const isToCome = (monotonicMs: number, nowMs: number): boolean => monotonicMs > nowMs - START_MS + 1_000;
 
-/** Explores a small world breadth first, so that the first way to a broken promise is the shortest. */
+/** Explores a small world breadth first, so that the first trace to a broken promise is the shortest. */
 export function explore(setup: SmallSetup, limit: number): Exploration {
   const start = smallWorld(setup);
   const startKey = keyOf(start);

@@ -12,12 +12,12 @@ import {
   type SmallWorld,
 } from './small-world.ts';
 
-/** One thing that can happen next. */
+/** One possible next step. */
 export type Step = { readonly label: string; readonly world: SmallWorld };
 
 const show = (copy: Copy | null): string => (copy ? `(${copy.generation},${copy.nonce})` : '');
 
-/** Everything that can happen in a world. */
+/** Lists every possible next step of a world. */
 export function stepsOf(world: SmallWorld): readonly Step[] {
   if (world.row.revokedReason !== null) return [];
   return [
@@ -64,7 +64,7 @@ function tabSteps(world: SmallWorld): readonly Step[] {
   });
 }
 
-/** A write reaches the store, which compares and swaps; what was sent with another copy than the stored one grows old. */
+/** Writes to the store by compare-and-swap. Requests with another copy than the stored one become old. */
 function store(world: SmallWorld, tab: number, write: SmallWorld['tabs'][number]['writes'][number]): SmallWorld {
   const stamp = world.record?.stamp ?? 0;
   const { operation, next } = write;
@@ -103,7 +103,7 @@ function askSteps(world: SmallWorld, without: SmallWorld, ask: Extract<Message, 
   ];
 }
 
-/** The connection of a tab breaks, if it still waits. */
+/** Breaks the connection of a tab, if it still waits. */
 function lose(world: SmallWorld, tab: number, attempt: number): SmallWorld {
   const own = world.tabs[tab];
   if (!own || !isAwaited(own, attempt)) return world;
@@ -140,12 +140,12 @@ function answerSteps(without: SmallWorld, answer: Extract<Message, { kind: 'answ
 
 const MINUTE_MS = DEFAULT_POLICY.rotationIntervalMs + 1_000;
 
-/** A minute passes: what was old is dead, and what is left has grown old. */
+/** Lets a minute pass: old messages die, and all others become old. */
 function timeSteps(world: SmallWorld): readonly Step[] {
   const isRecent = world.nowMs - world.row.deliveredAtMs < DEFAULT_POLICY.rotationIntervalMs;
   const isSomebodyWaiting = world.tabs.some(({ state }) => state.flight !== null || state.backoff !== null);
   if (!isRecent && !isSomebodyWaiting) return [];
-  // A store is quicker than a minute; one that is not is a fault, and no tab waits for two such writes.
+  // A store needs less than a minute. A slower store is a fault, and no tab waits for two such writes.
   const slow = world.tabs.map(({ writes }) => writes.length);
   if (Math.max(...slow) > 1) return [];
   if (Math.max(...slow) > 0) return spoil(world, 'a minute passes before a tab has stored', passMinute);
@@ -189,7 +189,7 @@ function thiefSteps(world: SmallWorld): readonly Step[] {
   });
 }
 
-/** After a theft owner and thief rotate once each, whoever began; a fallback of the database gives each one more. */
+/** Longest sequence of turns after a theft. Each fallback of the database allows two more. */
 const TURNS = 3;
 
 function judge(world: SmallWorld): SmallWorld {

@@ -11,8 +11,9 @@ import type { TokenAnswer, Tokens } from '../../../client/src/core/token-result.
 import { DEFAULT_POLICY } from '../../../server/src/kernel/policy.ts';
 import { decide, type SessionState as Row } from '../../../server/src/rotation/rotation.ts';
 
-// A world small enough to be explored whole: the real machine of each tab, the real decision, one row, one store, the
-// messages under way. Time is one fact: whether a minute has passed. Worlds are values; a step makes a new one.
+// A world that is small enough to be explored completely: the real machine of each tab, the real decision, one row, one
+// store, and the messages under way. The only unit of time is a minute. Worlds are values, and a step returns a new
+// one.
 
 /** One copy of one generation. */
 export type Copy = { readonly generation: number; readonly nonce: number };
@@ -36,18 +37,18 @@ export type Message =
 
 type WriteVault = Extract<Effect, { readonly type: 'writeVault' }>;
 
-/** A tab: its machine, and what it has asked of the store and not heard of. */
+/** A tab: its machine's state, and its pending writes to the store. */
 export type SmallTab = { readonly state: ClientState; readonly writes: readonly WriteVault[] };
 
-/** What is explored. */
+/** The parameters of an explored world. */
 export type SmallSetup = {
   readonly title: string;
   readonly store: 'vault' | 'cookie';
   readonly tabs: number;
   readonly faults: number;
-  /** How often tabs refresh. */
+  /** How many refreshes all tabs may send. */
   readonly sends: number;
-  /** How often the thief uses what he has; 0: there is none. */
+  /** How often the thief uses a copy; 0: there is no thief. */
   readonly thiefUses: number;
 };
 
@@ -55,7 +56,7 @@ export type SmallWorld = {
   readonly store: SmallSetup['store'];
   readonly nowMs: number;
   readonly row: Row;
-  /** What the row falls back to when the database forgets; `null`: it is all on disk. */
+  /** The row to which the database falls back; `null`: everything is on disk. */
   readonly rowOnDisk: Row | null;
   readonly record: VaultRecord | null;
   readonly cookie: Copy | null;
@@ -96,7 +97,7 @@ function copyOf(name: string): Copy {
 
 export const sameCopy = (a: Copy, b: Copy): boolean => a.nonce === b.nonce && a.generation === b.generation;
 
-/** A session that was signed in long ago, in every tab. */
+/** Builds a world with an old session in every tab. */
 export function smallWorld({ store, tabs, faults, sends, thiefUses }: SmallSetup): SmallWorld {
   const first: Copy = { generation: 0, nonce: 0 };
   const session = {
@@ -143,7 +144,7 @@ export function smallWorld({ store, tabs, faults, sends, thiefUses }: SmallSetup
 
 const instant = (nowMs: number) => ({ wallMs: nowMs, monotonicMs: nowMs - START_MS + 1_000 });
 
-/** A tab that opens, or opens again after it was killed. */
+/** Opens a tab, or opens it again after it was killed. */
 export function openTab(world: SmallWorld, tab: number): SmallWorld {
   const fresh: SmallTab = { state: initialState(0, instant(world.nowMs)), writes: [] };
   const tabs = [...world.tabs];
@@ -151,7 +152,10 @@ export function openTab(world: SmallWorld, tab: number): SmallWorld {
   return feed({ ...world, tabs }, tab, { type: 'woke' });
 }
 
-/** Gives a tab's machine an event, and runs what it asks for. There is no lock; the store is read in the same task. */
+/**
+ * Gives a tab's machine an event, and runs its effects. Every lock is granted at once, and the store is read in the
+ * same task.
+ */
 export function feed(world: SmallWorld, tab: number, first: SessionEvent): SmallWorld {
   let next = world;
   const queue = [first];
@@ -182,7 +186,7 @@ function runEffect(world: SmallWorld, tab: number, effect: Effect, queue: Sessio
     case 'sendRefresh': {
       const { refreshToken } = effect.session;
       const copy = refreshToken === null ? world.cookie : copyOf(refreshToken);
-      // A request too many is swallowed, so that retries do not make the world endless.
+      // Drop a request beyond the limit, so that retries do not make the world endless.
       if (copy === null || world.sends === 0) return world;
       const ask: Message = { kind: 'ask', tab, attempt: effect.attempt, copy, isOld: false };
       return { ...world, sends: world.sends - 1, messages: [...world.messages, ask] };
@@ -192,12 +196,15 @@ function runEffect(world: SmallWorld, tab: number, effect: Effect, queue: Sessio
   }
 }
 
-/** Whether a tab still waits for the answer to this attempt. */
+/** True if a tab still waits for the answer to this attempt. */
 export function isAwaited({ state }: SmallTab, attempt: number): boolean {
   return state.flight?.attempt === attempt && state.flight.step.kind === 'requesting';
 }
 
-/** The server takes a copy. What it hands out kills, before the interval is over, everything that was sent before. */
+/**
+ * Lets the server answer a refresh. After a delivery, all earlier messages are old: they die before the interval is
+ * over.
+ */
 export function serve(
   world: SmallWorld,
   copy: Copy,
@@ -258,7 +265,7 @@ export function serve(
   }
 }
 
-/** The answer as a client understands it. */
+/** Converts an answer into the client's type. */
 export function toAnswer(
   { says, copy }: Extract<Message, { kind: 'answer' }>,
   store: SmallSetup['store'],
@@ -278,7 +285,7 @@ export function toAnswer(
   return { kind: 'tokens', tokens };
 }
 
-/** What a thief finds in the store. */
+/** Returns the refresh token that a thief finds in the store; `null` if there is none. */
 export function storedCopy({ store, cookie, record }: SmallWorld): Copy | null {
   if (store === 'cookie') return cookie;
   const token = record?.session?.refreshToken;

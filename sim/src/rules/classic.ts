@@ -1,8 +1,9 @@
 import type { Outcome, PresentedCopy, SessionState } from '../../../server/src/rotation/rotation.ts';
 
-// Rules that others rotate by, said in the terms of our decision: what becomes of a copy that is not the newest.
+// Rotation rules of other servers, in the terms of our decision: each says what happens to a copy that is not the
+// newest.
 
-/** What a rule says of a copy, `behind` generations old, `ageMs` after the last rotation. */
+/** The verdict of a rule on a copy that is `behind` generations old, `ageMs` after the last delivery. */
 export type ClassicRule = (behind: number, ageMs: number) => 'repeat' | 'end';
 
 const refuse = (reason: 'unknown' | 'revoked' | 'reuse' | 'expired' | 'idle_expired'): Outcome => ({
@@ -11,7 +12,7 @@ const refuse = (reason: 'unknown' | 'revoked' | 'reuse' | 'expired' | 'idle_expi
   reason,
 });
 
-/** A decision by a classic rule. A generation that the database does not know is an unknown token there. */
+/** Makes a decision from a classic rule. A generation that the database does not know is an unknown token there. */
 export const decideBy =
   (rule: ClassicRule) =>
   (session: SessionState | null, presented: PresentedCopy, nowMs: number): Outcome => {

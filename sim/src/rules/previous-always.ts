@@ -2,5 +2,5 @@ import { decideBy } from './classic.ts';
 
 export { LAST_GENERATION } from './limits.ts';
 
-/** The previous token is always allowed, whoever presents it. */
+/** Always accepts the previous token, from any holder. */
 export const decide = decideBy((behind) => (behind === 1 ? 'repeat' : 'end'));
