@@ -10,7 +10,7 @@ import { printTimeline } from './runner/timeline.ts';
 import { runJob, runSeeds, sumUp } from './runner/worker-pool.ts';
 import { drawSetup, withoutFaults } from './sandbox/setup.ts';
 
-// Whoever reads "no violation in 20,000 worlds" trusts that a seed is replayed exactly, and that a bug would be seen.
+// The result "no violation in 20,000 worlds" is worth something only if a seed replays exactly and a bug would be seen.
 
 let worker: string;
 
@@ -42,7 +42,7 @@ describe('a seed', () => {
     expect((await runJob(real, job)).traceHash).toBe((await seeds(60, 40)).traceHash);
   });
 
-  it('tells the same story with and without its lines kept', async () => {
+  it('gives the same trace with and without kept notes', async () => {
     const setups = [drawSetup(5)];
     const told = await runJob(worker, { kind: 'setups', setups, options: { keepsNotes: true } });
     const quiet = await runJob(worker, { kind: 'setups', setups, options: {} });
@@ -52,7 +52,7 @@ describe('a seed', () => {
 });
 
 describe('the promises hold', () => {
-  // `npm test` plays thousands of others as a check of its own: 20,000 with `CI=true`.
+  // `npm test` plays thousands of other worlds as a check of its own: 20,000 with `CI=true`.
   it('in five hundred worlds', async () => {
     const job = { kind: 'seeds', from: 500_000, count: 500, stopsAtFirst: false, options: {} } as const;
     const { told, played } = sumUp(await runSeeds(worker, job, 2));
@@ -69,7 +69,7 @@ describe('the promises hold', () => {
     expect(cases.length).toBeGreaterThan(0);
   });
 
-  it('where nothing goes wrong: nobody is signed out, and nothing is repeated', async () => {
+  it('in a world without faults: no user is signed out, and no fork occurs', async () => {
     const setup = { ...withoutFaults(drawSetup(3)), theftAtMs: null, tabs: 4 };
     const { told, reached } = await runJob(worker, { kind: 'setups', setups: [setup], options: {} });
     expect(told[0]?.violations).toEqual([]);
@@ -92,7 +92,7 @@ describe('device chains', () => {
     expect(found.states).toBeGreaterThan(30);
   });
 
-  it('are seen to break where a sign-out voids no exchange', async () => {
+  it('break if a sign-out voids no exchange, and the explorer finds the trace', async () => {
     const patches = CHAIN_MUTANTS.find(({ name }) => name === 'sign-out-voids-nothing')?.patches ?? [];
     const file = await bundle('runner/explore-worker.ts', 'test-void', { patches });
     const setup = { title: '', begins: 'active', tabs: 1, signIns: 1, signOuts: 1, faults: 1 } as const;
@@ -108,7 +108,7 @@ describe('device chains', () => {
     ]);
   });
 
-  it('have a deliberate bug for each of their rules, and each still fits the code', async () => {
+  it('have a mutant for each of their rules, and every patch still fits the code', async () => {
     const page = await fs.readFile('docs/simulation.md', 'utf8');
     for (const { name, patches } of CHAIN_MUTANTS) {
       const fits = await bundle('runner/explore-worker.ts', 'test-fit', { patches }).then(() => name, String);
@@ -132,7 +132,7 @@ describe('the simulator can fail', () => {
     expect(done.told).toHaveLength(1);
   });
 
-  it('by the shortest way, in small worlds', async () => {
+  it('with the shortest trace, in small worlds', async () => {
     const mutant = MUTANTS.find(({ name }) => name === 'strict-rotation');
     const file = await bundle('runner/explore-worker.ts', 'test-explore', { patches: mutant?.patches ?? [] });
     const setup = { title: '', store: 'vault', tabs: 2, faults: 1, sends: 2, thiefUses: 0 } as const;
@@ -146,7 +146,7 @@ describe('the simulator can fail', () => {
     ]);
   });
 
-  it('says so in the documentation, of each deliberate bug', async () => {
+  it('lists every mutant as caught in docs/simulation.md', async () => {
     const page = await fs.readFile('docs/simulation.md', 'utf8');
     const told = [...page.matchAll(/^\| `([a-z0-9-]+)` \|.*\| (?:\d+|a known case) \| \w+ \|$/gm)].map(
       ([, name]) => name,
@@ -154,7 +154,7 @@ describe('the simulator can fail', () => {
     expect(told).toEqual(MUTANTS.map(({ name }) => name));
   });
 
-  it('has at least 30 deliberate bugs, and each still fits the code', async () => {
+  it('has at least 30 mutants, and every patch still fits the code', async () => {
     expect(MUTANTS.length).toBeGreaterThanOrEqual(30);
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
     for (const { name, patches } of MUTANTS) {

@@ -5,7 +5,9 @@ const CHAINS = 'server/src/storage/memory-chains.ts';
 const LIFECYCLE = 'client/src/core/lifecycle.ts';
 const STORED_SESSION = 'client/src/core/stored-session.ts';
 
-/** Deliberate bugs in device chains: each leaves out one rule of section 6 of the protocol, and the small chain worlds catch it. */
+/**
+ * Mutants of device chains. Each leaves out one rule of section 6 of the protocol, and the small chain worlds catch it.
+ */
 export const CHAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'secret-proves-nothing',

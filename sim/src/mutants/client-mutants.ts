@@ -19,7 +19,7 @@ const OVERDUE = 'if (flight && hasPassed(flight.deadline, now))';
 const UNAVAILABLE =
   "else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });";
 
-/** Deliberate bugs in the client. */
+/** Mutants of the client. */
 export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: 'token-from-memory',

@@ -4,10 +4,10 @@ import { REFUSAL_MUTANTS } from './refusal-mutants.ts';
 import { SERVER_MUTANTS } from './server-mutants.ts';
 import { STORE_MUTANTS } from './store-mutants.ts';
 
-/** Bugs that the simulator must catch. */
+/** Mutants that the simulator must catch. */
 export const MUTANTS: readonly Mutant[] = [...CLIENT_MUTANTS, ...STORE_MUTANTS, ...REFUSAL_MUTANTS, ...SERVER_MUTANTS];
 
-/** Bugs that these worlds do not show within a reasonable number of seeds, and what does. */
+/** Bugs that these worlds do not show within a reasonable number of seeds, with the tests that do. */
 export const UNSEEN: readonly { readonly what: string; readonly why: string }[] = [
   {
     what: 'a rejection is believed although another tab has signed in again meanwhile',
@@ -23,7 +23,7 @@ export const UNSEEN: readonly { readonly what: string; readonly why: string }[] 
   },
 ];
 
-/** Changes that look like bugs and are none, or none that this world can show; with the reason. */
+/** Changes that look like bugs but are none, or that this world cannot show, with the reason. */
 export const HARMLESS: readonly { readonly what: string; readonly why: string }[] = [
   {
     what: 'no lock between tabs',

@@ -2,7 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const REFUSALS = 'client/src/core/refusals.ts';
 
-/** Deliberate bugs in the client's verdict on a 401: the token is to blame for it, or the endpoint. */
+/** Mutants of the client's verdict on a 401, which blames the token or the endpoint. */
 export const REFUSAL_MUTANTS: readonly Mutant[] = [
   {
     name: 'refused-token-is-used-again',

@@ -5,7 +5,7 @@ const SESSIONS = 'server/src/sessions/session-use.ts';
 const TABLE = 'server/src/storage/memory-rotations.ts';
 const CHAINS = 'server/src/storage/memory-chains.ts';
 
-/** Deliberate bugs in the server. Those in the memory store stand for the statements that PostgreSQL runs. */
+/** Mutants of the server. The mutants of the memory store stand for mutants of the SQL statements. */
 export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: 'strict-rotation',

@@ -5,7 +5,7 @@ const SESSION = 'client/src/core/session.ts';
 const WAITERS = 'client/src/core/waiters.ts';
 const VAULT = 'client/src/core/vault-replies.ts';
 
-/** Deliberate bugs in how the client hands out tokens: by a store that refuses or has news, and by resource. */
+/** Mutants of how the client hands out tokens: with a store that refuses or has changed, and by resource. */
 export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: 'refusing-store-is-waited-for',

@@ -1,12 +1,16 @@
-/** What a command was given: `--name value`, `--name=value` and `--name` alone. */
+/** The options of a command: `--name value`, `--name=value` and `--name` alone. */
 export type Arguments = {
   has(name: string): boolean;
   text(name: string): string | null;
-  /** @throws TypeError unless it is a whole number, 0 or more */
+  /** @throws TypeError unless the value is a whole number, 0 or more */
   number(name: string, otherwise: number): number;
 };
 
-/** @throws TypeError for what is not in `known` */
+/**
+ * Reads the options of a command.
+ *
+ * @throws TypeError for an option that is not in `known`
+ */
 export function readArguments(args: readonly string[], known: readonly string[]): Arguments {
   const given = new Map<string, string>();
   for (let at = 0; at < args.length; at++) {

@@ -5,15 +5,15 @@ import { writeSection } from './document.ts';
 import { say, type Bundle } from './seeds.ts';
 import { runSeeds, sumUp } from './worker-pool.ts';
 
-/** A rule of refresh token rotation, to be played in the same worlds as ours. */
+/** A rule of refresh token rotation, which is played in the same worlds as ours. */
 type Rule = {
   readonly name: string;
-  /** A file that stands in for the server's decision; `null` is ours. */
+  /** A file that replaces the server's decision; `null`: our own decision. */
   readonly decision: string | null;
   readonly policy: Partial<Policy>;
 };
 
-/** Without an interval every use rotates, and what is not the newest generation goes to the decision. */
+/** Without an interval every use rotates, and a copy of an older generation goes to the decision. */
 const AT_EVERY_USE: Partial<Policy> = { rotationIntervalMs: 0 };
 
 const RULES: readonly Rule[] = [
@@ -25,10 +25,10 @@ const RULES: readonly Rule[] = [
   { name: 'paced delivery (ours)', decision: null, policy: {} },
 ];
 
-/** An hour in which nothing else goes wrong, owner and thief go on refreshing. */
+/** An hour without faults, in ms, in which owner and thief go on refreshing. */
 const AFTERMATH_MS = 3_600_000;
 
-/** Plays the same seeds under every rule: who lost a session, and which thieves went unseen. */
+/** Plays the same seeds under every rule, and prints the lost sessions and the detected and undetected thefts. */
 export async function compareRules(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
   const count = given.number('--seeds', 1_000);
   const lines = [

@@ -5,7 +5,7 @@ import { say } from './seeds.ts';
 const FILE = path.join('docs', 'simulation.md');
 
 /**
- * Puts what a command printed into the documentation, between `<!-- sim:name -->` and `<!-- /sim:name -->`.
+ * Writes the output of a command into docs/simulation.md, between `<!-- sim:name -->` and `<!-- /sim:name -->`.
  *
  * @throws TypeError if there is no such place
  */

@@ -9,7 +9,7 @@ import type { Arguments } from './arguments.ts';
 import { writeSection } from './document.ts';
 import { say, type Bundle } from './seeds.ts';
 
-/** Worlds that are explored to their end. */
+/** Small worlds that are explored completely. */
 const WORLDS: readonly SmallSetup[] = [
   { title: 'vault, 2 tabs, 1 fault', store: 'vault', tabs: 2, faults: 1, sends: 3, thiefUses: 0 },
   { title: 'vault, 2 tabs, 2 faults', store: 'vault', tabs: 2, faults: 2, sends: 3, thiefUses: 0 },
@@ -21,7 +21,7 @@ const WORLDS: readonly SmallSetup[] = [
   { title: 'vault, 2 tabs and a thief, no fault', store: 'vault', tabs: 2, faults: 0, sends: 3, thiefUses: 2 },
 ];
 
-/** Worlds of one device chain. Those that show most with the fewest states come first. */
+/** Worlds of one device chain. The worlds that show most with the fewest states come first. */
 export const CHAIN_WORLDS: readonly ChainSetup[] = [
   { title: 'live session, 1 tab', begins: 'active', tabs: 1, signIns: 4, signOuts: 0, faults: 0 },
   { title: 'step-up, 2 tabs', begins: 'active', tabs: 2, signIns: 1, signOuts: 1, faults: 0, isStepUp: true },
@@ -66,7 +66,10 @@ export const CHAIN_WORLDS: readonly ChainSetup[] = [
   { title: 'expired session, 2 tabs', begins: 'expired', tabs: 2, signIns: 2, signOuts: 1, faults: 1 },
 ];
 
-/** Rules without which a small world breaks: each is left out once, and the shortest way there is printed. */
+/**
+ * Mutants that each leave out a rule without which a small world breaks. The shortest trace to the broken promise is
+ * printed.
+ */
 const ABLATED: ReadonlySet<string> = new Set([
   'strict-rotation',
   'fork-ends-at-once',
@@ -76,10 +79,10 @@ const ABLATED: ReadonlySet<string> = new Set([
   'token-from-memory',
 ]);
 
-/** States after which an exploration is given up. */
+/** Number of states after which an exploration is given up. */
 const LIMIT = 1_500_000;
 
-/** Explores a small world on a thread of its own, with the build of the code under test that `file` is. */
+/** Explores a small world on a thread of its own, with the build of the code under test in `file`. */
 export function exploreApart(file: string, setup: SmallSetup | ChainSetup): Promise<Exploration> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(file, {
@@ -120,9 +123,10 @@ const DEVICE_CHAINS: Kind<ChainSetup> = {
 };
 
 /**
- * Explores every small world and prints what was found; then again without one rule after the other, which must break.
+ * Explores every small world and prints the results. Then explores them again with one rule left out at a time, which
+ * must break a promise.
  *
- * @returns 1 if a promise can be broken, a world was too large, or a rule proved needless
+ * @returns 1 if a promise can be broken, a world was too large, or a left-out rule broke nothing
  */
 export async function exploreWorlds(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
   const only = given.text('--only');
@@ -190,7 +194,7 @@ async function exploreAll<Setup extends SmallSetup | ChainSetup>(
   return { lines: [...head, ...found.flatMap(({ lines }) => lines)], isFine: found.every(({ isFine }) => isFine) };
 }
 
-/** Explores the small worlds with one deliberate bug until one breaks. */
+/** Explores the small worlds with one mutant until a promise breaks. */
 async function ablate<Setup extends SmallSetup | ChainSetup>(
   { worlds }: Kind<Setup>,
   bundle: Bundle,

@@ -35,7 +35,7 @@ npm run sim:explore [-- --only mutant]                    every interleaving of 
     --write                                               with any of these: puts the table into docs/simulation.md
 `;
 
-/** Runs a command. @returns its exit code */
+/** Runs a command of the simulator. @returns its exit code */
 export async function run(args: readonly string[], bundle: Bundle): Promise<number> {
   const command = args[0]?.startsWith('--') === false ? args[0] : 'run';
   try {

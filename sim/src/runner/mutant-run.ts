@@ -6,12 +6,15 @@ import { writeSection } from './document.ts';
 import { readCases, say, type Bundle } from './seeds.ts';
 import { runJob } from './worker-pool.ts';
 
-/** `caughtAt`: the first seed that broke a promise, or that a known case did; `null`: none did. */
+/**
+ * The result of one mutant. `caughtAt` is the first seed that broke a promise, or a known case; `null`: the mutant
+ * survived.
+ */
 type Fate = { readonly mutant: Mutant; readonly caughtAt: string | null; readonly invariant: string };
 
 async function hunt(bundle: Bundle, mutant: Mutant, bound: number): Promise<Fate> {
   const file = await bundle('runner/worker.ts', `mutant-${mutant.name}`, { patches: mutant.patches }).catch(() => null);
-  // The code has moved on, and its mutant must too.
+  // If the bundle fails, the code has changed, and the mutant must follow.
   if (file === null) return { mutant, caughtAt: null, invariant: 'the patch does not fit' };
   const done = await runJob(file, { kind: 'seeds', from: 1, count: bound, stopsAtFirst: true, options: {} });
   const [told] = done.told;
@@ -22,10 +25,14 @@ async function hunt(bundle: Bundle, mutant: Mutant, bound: number): Promise<Fate
   return { mutant, caughtAt: broken ? 'a known case' : null, invariant: broken?.violations[0]?.invariant ?? '' };
 }
 
-/** Seeds after which a mutant has survived, unless a command says otherwise. */
+/** Number of seeds after which a mutant has survived, unless the command names another. */
 const BOUND = 5_000;
 
-/** Plays every mutant from seed 1 until it breaks a promise, and prints what became of each. @returns 1 if one survived */
+/**
+ * Plays every mutant from seed 1 until it breaks a promise, and prints the results.
+ *
+ * @returns 1 if a mutant survived
+ */
 export async function runMutants(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
   const bound = given.number('--bound', BOUND);
   const only = given.text('--only');

@@ -11,10 +11,14 @@ import { readCommit, writeRun, type RunFacts } from './run-facts.ts';
 import { readCases, say, type Bundle } from './seeds.ts';
 import { runJob, runSeeds, sumUp, type Chunk, type Sum } from './worker-pool.ts';
 
-/** So many worlds reach every state; fewer may miss a rare one by chance. */
+/** Number of worlds that reach every state; fewer worlds may miss a rare one by chance. */
 const ENOUGH_FOR_STATES = 5_000;
 
-/** Plays the known cases, then many seeds, and sums up. @returns 1 if a promise was broken, or a state never reached */
+/**
+ * Plays the known cases, then many seeds, and sums up.
+ *
+ * @returns 1 if a promise was broken, or a state was never reached
+ */
 export async function playMany(given: Arguments, bundle: Bundle, threads: number): Promise<number> {
   const count = given.number('--seeds', 2_000);
   const from = given.number('--from', 1);
@@ -45,7 +49,7 @@ export async function playMany(given: Arguments, bundle: Bundle, threads: number
   return sum.told.length + broken + missing.length > 0 ? 1 : 0;
 }
 
-/** Counts on standard error, if somebody is there to see it. */
+/** Shows the progress on standard error, if it is a terminal. */
 function showProgress(known: readonly Chunk[], count: number): (chunk: Chunk) => void {
   let played = sumUp(known).played;
   return ({ done }) => {
@@ -54,7 +58,11 @@ function showProgress(known: readonly Chunk[], count: number): (chunk: Chunk) =>
   };
 }
 
-/** Plays every world that once broke a promise. @returns how many do again */
+/**
+ * Plays every world that once broke a promise.
+ *
+ * @returns the number of worlds that break one again
+ */
 async function playCases(file: string): Promise<number> {
   const cases = await readCases();
   const { told } = await runJob(file, { kind: 'setups', setups: cases.map(({ setup }) => setup), options: {} });
@@ -69,7 +77,7 @@ async function playCases(file: string): Promise<number> {
   return broken;
 }
 
-/** Failing worlds that a report shows in full. */
+/** Number of failing worlds that a report shows in full. */
 const SHOWN_MAX = 10;
 
 async function reportOn(file: string, path: string, sum: Sum, facts: RunFacts): Promise<void> {

@@ -7,7 +7,11 @@ import { describeSetup, printTimeline } from './timeline.ts';
 import { runJob } from './worker-pool.ts';
 import type { Told } from './worker.ts';
 
-/** Plays one world and tells what it did. @returns 1 if it broke a promise */
+/**
+ * Plays one world and prints its result.
+ *
+ * @returns 1 if it broke a promise
+ */
 export async function playOne(given: Arguments, bundle: Bundle): Promise<number> {
   const file = await bundle('runner/worker.ts', 'worker');
   const setup = await chooseSetup(given);
@@ -54,7 +58,7 @@ async function keepCase(kept: Omit<Case, 'name'>): Promise<void> {
   say(`kept: ${file}`);
 }
 
-/** One world in two lines: what it broke, and the hash of everything that happened. */
+/** Prints one world in two lines: the broken promise, and the hash of its trace. */
 export function tell({ setup, violations, traceHash }: Pick<Told, 'setup' | 'violations' | 'traceHash'>): void {
   const [first] = violations;
   say(first ? `seed ${setup.seed}: ${first.invariant} ${first.text}` : `seed ${setup.seed} kept every promise`);

@@ -1,23 +1,23 @@
 import fs from 'node:fs';
 import { sumUp, type Chunk } from './worker-pool.ts';
 
-/** A run that may be interrupted: a line of JSON for every chunk of seeds that is done. */
+/** The record of a run that may be interrupted: one line of JSON for each finished chunk of seeds. */
 export type Record = {
-  /** The commit that was played, or is. */
+  /** The commit that was played, or will be. */
   readonly commit: string;
   readonly known: readonly Chunk[];
   readonly onPlayed: (chunk: Chunk) => void;
 };
 
 /**
- * Opens the record of a run of `count` worlds, and begins one if there is none.
+ * Opens the record of a run of `count` worlds, and creates it if there is none.
  *
- * @param commit what would be played now
- * @throws TypeError for the unfinished record of another commit: what that has played does not count
+ * @param commit the commit that would be played now
+ * @throws TypeError for the unfinished record of another commit, because its chunks do not count
  */
 export function openRecord(file: string, commit: string, count: number): Record {
   const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
-  // A run that was killed while it wrote leaves half a line.
+  // A run that was killed during a write leaves half a line.
   const lines = text.split('\n').slice(0, -1);
   const known = lines.map((line) => JSON.parse(line) as Chunk & { readonly commit: string });
   const [first] = known;

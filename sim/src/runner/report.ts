@@ -28,9 +28,9 @@ summary { font-weight: 600; cursor: pointer; }
 `;
 
 /**
- * The report of a run: one page that needs nothing else.
+ * Writes the report of a run as one self-contained page.
  *
- * @param told worlds that are shown in full: those that broke a promise, or one that did not, for a look
+ * @param told worlds that are shown in full: the ones that broke a promise, or one example that did not
  */
 export function writeReport(sum: Sum, told: readonly Told[], facts: RunFacts): string {
   const rows = describeRun(sum, facts).map(

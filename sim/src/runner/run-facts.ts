@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import type { Sum } from './worker-pool.ts';
 
-/** How a run was made. */
+/** The conditions of a run. */
 export type RunFacts = {
   /** The commit that was played; `+` if the sources differ from it. */
   readonly commit: string;
@@ -10,7 +10,7 @@ export type RunFacts = {
   readonly threads: number;
 };
 
-/** The commit that lies here. */
+/** Returns the commit of the working tree, with `+` if the sources differ from it. */
 export function readCommit(): string {
   const git = (...args: readonly string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
   try {
@@ -29,7 +29,7 @@ function formatSeconds(seconds: number): string {
   return `${(seconds / 3_600).toFixed(1)} hours`;
 }
 
-/** What a run was and found, by name. */
+/** Describes a run and its results, as names and values. */
 export function describeRun(sum: Sum, { commit, from, threads }: RunFacts): readonly (readonly [string, string])[] {
   return [
     ['worlds', `${whole(sum.played)}: seeds ${from} to ${from + sum.played - 1}`],
@@ -45,7 +45,7 @@ export function describeRun(sum: Sum, { commit, from, threads }: RunFacts): read
   ];
 }
 
-/** The same as a table that reads well in a terminal and in the documentation. */
+/** Writes a run as a Markdown table, for the terminal and the documentation. */
 export const writeRun = (sum: Sum, facts: RunFacts): string =>
   ['| run | |', '| --- | --- |', ...describeRun(sum, facts).map(([name, value]) => `| ${name} | ${value} |`)].join(
     '\n',

@@ -4,23 +4,23 @@ import process from 'node:process';
 import type { Patch } from '../mutants/mutant.ts';
 import { withoutFaults, type Setup } from '../sandbox/setup.ts';
 
-/** Builds a file of `sim/src` with the code under test in it. Resolves with the bundle's path. */
+/** Bundles a file of `sim/src` with the code under test. Resolves with the path of the bundle. */
 export type Bundle = (
   entry: string,
   name: string,
   changes?: { readonly patches?: readonly Patch[]; readonly alias?: Readonly<Record<string, string>> },
 ) => Promise<string>;
 
-/** A world that once broke a promise. It is played whole, not by its seed alone: what a seed draws may change. */
+/** A world that once broke a promise. Its whole setup is kept, because a seed may draw another setup later. */
 export type Case = {
-  /** The name of its file. */
+  /** The name of its file, without `.json`. */
   readonly name: string;
   readonly title: string;
   readonly invariant: string;
   readonly setup: Setup;
 };
 
-/** Every known case, from `sim/seeds`. */
+/** Reads every known case from `sim/seeds`. */
 export async function readCases(): Promise<readonly Case[]> {
   const folder = path.resolve('sim/seeds');
   const names = (await fs.readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).toSorted();
@@ -32,7 +32,7 @@ export async function readCases(): Promise<readonly Case[]> {
   );
 }
 
-/** A case that was kept before there was a fault has none of it. */
+/** Completes an old case: faults that did not exist when it was kept are off. */
 function complete(setup: Setup): Setup {
   const { faults, aims } = withoutFaults(setup);
   return { ...setup, faults: { ...faults, ...setup.faults }, aims: { ...aims, ...setup.aims } };

@@ -23,12 +23,12 @@ const CHANGES: readonly Change[] = [
   },
 ];
 
-/** Plays at most this many worlds to find a smaller one. */
+/** Number of worlds that are played at most to find a smaller one. */
 const PLAYS = 600;
 
 /**
- * Makes a failing setup smaller as long as it breaks the same promise: fewer faults, tabs, nodes, less time. The seed stays,
- * so what the smaller world draws differs: what it breaks is the same invariant, not always in the same way.
+ * Makes a failing setup smaller as long as it breaks the same promise: fewer faults, tabs and nodes, and less time. The
+ * seed stays, but the smaller world draws differently. So it breaks the same invariant, but not always in the same way.
  */
 export async function shrink(failing: Setup, invariant: string, options: PlayOptions): Promise<Setup> {
   let smallest = failing;

@@ -1,7 +1,7 @@
 import type { Note } from '../sandbox/scheduler.ts';
 import { AIM_NAMES, FAULT_NAMES, type Setup } from '../sandbox/setup.ts';
 
-/** A run as a table: one row for each thing that happened, one column for each tab, the server, and everything else. */
+/** A run as a table: one row for each event, one column for each tab, for the server, and for everything else. */
 export type Timeline = { readonly columns: readonly string[]; readonly rows: readonly TimelineRow[] };
 export type TimelineRow = {
   readonly time: string;
@@ -11,14 +11,14 @@ export type TimelineRow = {
   readonly isViolation: boolean;
 };
 
-/** Days, hours, minutes and seconds since the world began. */
+/** Formats a time since the start of the world as hours, minutes, seconds and milliseconds. */
 export function formatTime(atMs: number): string {
   const pad = (value: number, digits = 2): string => String(Math.floor(value)).padStart(digits, '0');
   const seconds = atMs / 1_000;
   return `${pad(seconds / 3_600)}:${pad((seconds / 60) % 60)}:${pad(seconds % 60)}.${pad(atMs % 1_000, 3)}`;
 }
 
-/** A jittered wait in whole milliseconds. */
+/** Cuts long fractions, so that a jittered wait shows whole milliseconds. */
 const round = (text: string): string => text.replaceAll(/(\d)\.\d{3,}/g, '$1');
 
 export function timelineOf(notes: readonly Note[]): Timeline {
@@ -41,7 +41,7 @@ export function timelineOf(notes: readonly Note[]): Timeline {
 
 const WIDTH = 26;
 
-/** The timeline as text for a terminal, the last `limit` rows. */
+/** Writes the last `limit` rows of the timeline as text for a terminal. */
 export function printTimeline(notes: readonly Note[], limit = Infinity): string {
   const { columns, rows } = timelineOf(notes);
   const head = ['time'.padEnd(12), ...columns.map((column) => column.padEnd(WIDTH))].join(' ');
@@ -52,7 +52,7 @@ export function printTimeline(notes: readonly Note[], limit = Infinity): string 
   return [head, ...lines].join('\n');
 }
 
-/** A setup in words: what is there, and what goes wrong. */
+/** Describes a setup in words: its parts and its faults. */
 export function describeSetup(setup: Setup): string {
   const faults = FAULT_NAMES.filter((name) => setup.faults[name] > 0);
   const aims = AIM_NAMES.filter((name) => setup.aims[name] > 0).map((name) => `aimed: ${name}`);

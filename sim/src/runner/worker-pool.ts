@@ -3,14 +3,14 @@ import process from 'node:process';
 import { Worker } from 'node:worker_threads';
 import type { Done, Job } from './worker.ts';
 
-/** A thread with one build of the code under test in it. It grows quicker with every world, so it plays many jobs. */
+/** A thread with one build of the code under test. It plays many jobs, because it becomes faster with every world. */
 type Hand = {
   play(job: Job): Promise<Done>;
   dismiss(): Promise<unknown>;
 };
 
 function hire(file: string): Hand {
-  // Worlds leave a lot of rubbish that dies young.
+  // Worlds leave much garbage that dies young.
   const worker = new Worker(file, { resourceLimits: { maxYoungGenerationSizeMb: 64 } });
   return {
     play: (job) =>
@@ -29,7 +29,7 @@ function hire(file: string): Hand {
   };
 }
 
-/** Plays one job on a thread of its own, with the build of the code under test that `file` is. */
+/** Plays one job on a thread of its own, with the build of the code under test in `file`. */
 export async function runJob(file: string, job: Job): Promise<Done> {
   const hand = hire(file);
   try {
@@ -39,22 +39,22 @@ export async function runJob(file: string, job: Job): Promise<Done> {
   }
 }
 
-/** Seeds of one job: few enough to share the work evenly. */
+/** Number of seeds in one job: few enough to share the work evenly. */
 const CHUNK = 250;
 
-/** What came of the seeds from `from` on, and what it cost on top of the chunks that were done before it. */
+/** The result of the seeds from `from` on, and the cost since the previous chunk was done. */
 export type Chunk = {
   readonly from: number;
   readonly done: Done;
-  /** Of all cores together. */
+  /** Processor time of all cores together. */
   readonly cpuSeconds: number;
   readonly wallSeconds: number;
 };
 
-/** What of a run need not be played again, and who is told of each chunk that is done, in any order. */
+/** The chunks of a run that are known already, and a callback for each new chunk, in any order. */
 export type Progress = { readonly known?: readonly Chunk[]; readonly onPlayed?: (chunk: Chunk) => void };
 
-/** Plays seeds on several threads. Resolves with everything that was played, in the order of the seeds. */
+/** Plays seeds on several threads. Resolves with all chunks, in the order of the seeds. */
 export async function runSeeds(
   file: string,
   job: Extract<Job, { readonly kind: 'seeds' }>,
@@ -86,7 +86,7 @@ export async function runSeeds(
   return chunks.toSorted((a, b) => a.from - b.from);
 }
 
-/** Starts to measure. Each call of what it returns gives what it cost since the one before. */
+/** Starts to measure. Each call of the returned function gives the cost since the previous call. */
 function startCost(): () => Pick<Chunk, 'cpuSeconds' | 'wallSeconds'> {
   let [cpu, wallMs] = [process.cpuUsage(), performance.now()];
   return () => {
@@ -97,10 +97,10 @@ function startCost(): () => Pick<Chunk, 'cpuSeconds' | 'wallSeconds'> {
   };
 }
 
-/** A run as a whole. */
+/** The sum of a run. */
 export type Sum = Pick<Chunk, 'cpuSeconds' | 'wallSeconds'> & Done;
 
-/** Adds up what was played, in the order of the seeds. */
+/** Adds up the chunks of a run, in the order of the seeds. */
 export function sumUp(chunks: readonly Chunk[]): Sum {
   const reached = new Map<string, number>();
   for (const { done } of chunks)

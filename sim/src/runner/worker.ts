@@ -5,12 +5,14 @@ import { drawSetup, type Setup } from '../sandbox/setup.ts';
 import { play, type Outcome, type PlayOptions } from '../world.ts';
 import { shrink } from './shrink.ts';
 
-// One worker plays worlds one after the other. It holds the code under test; whoever starts it chooses which build.
+// Plays worlds one after the other on a thread. The bundle contains the code under test; the starter of the worker
+// chooses the build.
 
-// Code under test throws by the thousand, and nobody reads where from: a violation names what, when and who.
+// The code under test throws thousands of errors, and no stack is read: a violation names the promise, the time and the
+// actor.
 Error.stackTraceLimit = 0;
 
-/** What a worker is to do. */
+/** A job of a worker. */
 export type Job =
   | {
       readonly kind: 'seeds';
@@ -23,7 +25,7 @@ export type Job =
   | { readonly kind: 'setups'; readonly setups: readonly Setup[]; readonly options: PlayOptions }
   | { readonly kind: 'shrink'; readonly setup: Setup; readonly invariant: string; readonly options: PlayOptions };
 
-/** A world that broke a promise, or was asked for in full. */
+/** A world that broke a promise, or that was requested in full. */
 export type Told = {
   readonly setup: Setup;
   readonly violations: readonly Violation[];
@@ -31,7 +33,7 @@ export type Told = {
   readonly traceHash: number;
 };
 
-/** What came of a job. */
+/** The result of a job. */
 export type Done = {
   readonly played: number;
   readonly events: number;
@@ -40,7 +42,7 @@ export type Done = {
   readonly lostSessions: number;
   readonly theftsCaught: number;
   readonly theftsUndetected: number;
-  /** Of everything played, in order. */
+  /** The hash of all traces, in order. */
   readonly traceHash: number;
 };
 
@@ -70,7 +72,7 @@ function add(sum: Sum, reached: Map<string, number>, setup: Setup, outcome: Outc
   sum.told.push({ setup, violations, notes, traceHash });
 }
 
-/** Failing worlds that a job tells of in full; the rest is counted. */
+/** Number of failing worlds that a job returns in full; all others are only counted. */
 const TOLD_MAX = 50;
 
 async function work(job: Job): Promise<Done> {
@@ -95,7 +97,8 @@ async function work(job: Job): Promise<Done> {
 
 const port = parentPort;
 if (port === null) throw new Error('a worker is started by the worker pool');
-// One after the other: a world has the thread for itself. A job that throws ends the worker, and the pool hears of it.
+// Play jobs one after the other, because a world needs the thread for itself. A job that throws ends the worker, and
+// the pool notices.
 let before = Promise.resolve();
 port.on('message', (job: Job) => {
   before = before.then(async () => port.postMessage(await work(job)));
