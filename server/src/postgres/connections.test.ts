@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { DatabaseError } from 'pg';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { DEFAULT_POLICY } from '../kernel/policy.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
@@ -55,20 +55,20 @@ test('a transaction within its time limit commits, and a statement beyond its ow
 
 /** An error as a server reports it whose messages are in German. */
 function germanError(severity: 'FEHLER' | 'FATAL', code: string): Error {
-  return Object.assign(new pg.DatabaseError('Sperre nicht verfügbar', 0, 'error'), { severity, code });
+  return Object.assign(new DatabaseError('Sperre nicht verfügbar', 0, 'error'), { severity, code });
 }
 
 test.each([
-  ['keeps the connection after a refused statement', 'FEHLER', '55P03', true],
-  ['gives up the connection that the server has ended', 'FATAL', '57P01', false],
-] as const)('a server that speaks German %s', async (_case, severity, code, isKept) => {
+  ['keeps the connection after a refused statement', 'FEHLER', '55P03', true, 'row fault'],
+  ['gives up the connection that the server has ended', 'FATAL', '57P01', false, 'did not answer'],
+] as const)('a server that speaks German %s', async (_case, severity, code, isKept, message) => {
   const pids: { readonly pid: number }[] = [];
   const once = transact(connections.durable, async (client) => {
     pids.push((await client.query('SELECT pg_backend_pid() AS pid')).rows[0]);
     await client.query("INSERT INTO notes VALUES ('rolled back')");
     throw germanError(severity, code);
   });
-  await expect(once).rejects.toThrow();
+  await expect(once).rejects.toThrow(message);
   const text = 'SELECT count(*)::int4 AS count FROM pg_stat_activity WHERE pid = $1';
   const [{ pid } = { pid: null }] = pids;
   const isOpen = (): Promise<readonly unknown[]> => run(connections.durable, { text, values: [pid] });
