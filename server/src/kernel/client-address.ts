@@ -3,8 +3,9 @@ import type { HttpRequest } from './http-message.ts';
 import { toPlainText } from './plain-text.ts';
 
 /**
- * The address that a limit counts by: an IPv4 address, or the /64 of an IPv6 one, since one subscriber owns at least that
- * much. Every textual form of an address has the same key; what is no address (a local socket) has the empty one.
+ * Returns the key that rate limits count by: the IPv4 address, or the /64 prefix of an IPv6 address, because one
+ * subscriber owns at least a /64. Every textual form of an address has the same key. A peer without an address (a local
+ * socket) has the empty key.
  *
  * @see RFC 6177 §2, RFC 4291 §2.5.5.2
  */
@@ -25,7 +26,7 @@ export function addressKeyOf(address: string): string {
 
 /** The eight groups of a valid IPv6 address. */
 function expandGroups(address: string): readonly number[] {
-  // The URL parser knows every spelling, an embedded IPv4 address included, and has one of its own.
+  // The URL parser reads every spelling, also with an embedded IPv4 address, and writes one canonical form.
   const canonical = new URL(`http://[${address}]/`).hostname.slice(1, -1);
   const parse = (part: string): number[] =>
     part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16));
@@ -35,14 +36,14 @@ function expandGroups(address: string): readonly number[] {
   return [...front, ...Array<number>(8 - front.length - back.length).fill(0), ...back];
 }
 
-/** Longest address that is kept: an IPv6 address with an IPv4 ending and a zone, and room for a host's own kind. */
+/** Longest stored address: an IPv6 address with an IPv4 ending and a zone, and room for a host's own format. */
 const ADDRESS_LENGTH = 64;
 
 /**
- * Who sent a request: the peer itself, or what the outermost trusted proxy saw.
+ * Returns the address of a request's sender: the peer, or the address that the outermost trusted proxy saw.
  *
- * @param trustedProxies how many proxies in front of this server append to `X-Forwarded-For`; what comes from further out
- *   may have been made up by the sender
+ * @param trustedProxies how many proxies in front of this server append to `X-Forwarded-For`; the sender may have made
+ *   up the entries before theirs
  */
 export function clientAddressOf(
   { headers, remoteAddress }: Pick<HttpRequest, 'headers' | 'remoteAddress'>,

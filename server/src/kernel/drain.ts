@@ -1,10 +1,13 @@
-/** Counts what is under way, so that closing can wait for it. */
+/** Counts the operations under way, so that closing can wait for them. */
 export type Drain = {
   readonly isClosing: () => boolean;
-  /** Something begins; `leave` must follow when it ends. What enters after `close` is not waited for: ask `isClosing` first. */
+  /**
+   * Begins an operation; call `leave` when it ends. `close` may not wait for one that begins later: ask `isClosing`
+   * first.
+   */
   readonly enter: () => void;
   readonly leave: () => void;
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no operation is under way. */
   readonly close: () => Promise<void>;
 };
 

@@ -1,14 +1,17 @@
 /**
- * Everything that can go wrong for a caller of this package, by code.
+ * Codes of the errors that this package throws.
  *
- * - `unavailable`: the database did not answer, or its answer is in doubt. Nothing is known to have changed; try again.
- * - `unknown_key`: a refresh token names a server key that this node does not have; another node, or a later roll-over, may.
+ * - `unavailable`: the database did not answer, or its answer is in doubt. The change may or may not have happened; try
+ *   again.
+ * - `unknown_key`: a refresh token names a server key that this node does not have. Another node may have it, or this
+ *   one after a roll-over.
  * - `overloaded`: more password checks are waiting than `passwordQueueLimit` allows. Try again.
  * - `closed`: the instance is draining or closed.
- * - `invalid_argument`: a value that no session, user or event can have, such as a `sid` that is no UUID; the message names it.
+ * - `invalid_argument`: no session, user or event can have this value, such as a `sid` that is no UUID. The message
+ *   names the argument.
  * - `username_taken`, `invalid_username`, `invalid_password`: {@link Users.create} refused its input.
  * - `secret_mismatch`: the signing keys in the database were encrypted under another master secret.
- * - `unknown_user`: a command named a user who is not there.
+ * - `unknown_user`: a command named a user who does not exist.
  * - `invalid_configuration`: a configuration file or variable is wrong; the message names every field.
  * - `schema_too_new`: the database was migrated by a newer release than this one.
  * - `postgres_in_use`: another live process owns the embedded PostgreSQL's data directory.
@@ -35,12 +38,12 @@ const RETRYABLE: ReadonlySet<HoldfastErrorCode> = new Set(['unavailable', 'unkno
 /**
  * The one error class of this package. Misuse (a wrong option, a wrong type) is a `TypeError` instead.
  *
- * The message is fit for an operator and never holds a token, a password or a key; the cause stays private.
+ * The message is for the operator and never holds a token, a password or a key. Keep the cause private.
  */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
   readonly code: HoldfastErrorCode;
-  /** Whether the same call may succeed when repeated unchanged. */
+  /** True if the same call, repeated unchanged, may succeed. */
   readonly isRetryable: boolean;
 
   constructor(code: HoldfastErrorCode, message: string, options?: { readonly cause?: unknown }) {

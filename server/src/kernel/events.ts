@@ -1,6 +1,6 @@
 /**
- * What happened, as typed facts for logs, metrics, alarms, webhooks and the audit log. Ids, reasons, counts and addresses;
- * never a token, a password or a key.
+ * An event for logs, metrics, alarms, webhooks and the audit log. It holds ids, reasons, counts and addresses; never a
+ * token, a password or a key.
  */
 export type HoldfastEvent = HoldfastFact & {
   /** Wall clock of this host, in milliseconds since the epoch. */
@@ -14,7 +14,7 @@ export type ProtocolReason =
   | 'signed_out'
   /** A sign-in that lost to another tab of its device. */
   | 'discarded'
-  /** Beyond the number of chains of a user, or of sessions of a chain. */
+  /** The user had too many device chains, or the chain too many sessions. */
   | 'limit'
   | 'code_reused'
   /** The user ended it from another session. */
@@ -26,7 +26,7 @@ export type ProtocolReason =
 /** The reason for the end of a session: the protocol's own, or another one that an administrator gives. */
 export type RevocationReason = ProtocolReason | (string & {});
 
-/** Facts that the server reports, told apart by `type`. {@link HoldfastEvent} adds the time. */
+/** Facts that the server reports, distinguished by `type`. {@link HoldfastEvent} adds the time. */
 export type HoldfastFact =
   | SessionCreated
   | TokenRefreshed
@@ -63,9 +63,9 @@ export type SessionCreated = {
  * A refresh was answered with an access token.
  *
  * - `rotated`: the next generation was handed out.
- * - `replayed`: the newest generation was handed out again, its first answer having been lost or raced.
- * - `access_token_alone`: nothing was handed out; the client keeps the copy it has.
- * - `healed`: the database had lost writes and went on from the token. Worth an alarm.
+ * - `replayed`: the newest generation was handed out again, because its first answer was lost or two requests raced.
+ * - `access_token_alone`: no refresh token was handed out; the client keeps its copy.
+ * - `healed`: the database had lost writes, and the session went on from the token. Alert on it.
  */
 export type TokenRefreshed = {
   readonly type: 'refresh.answered';
@@ -77,7 +77,9 @@ export type TokenRefreshed = {
   readonly generation: number;
 };
 
-/** A refresh was refused for good: `reason` is the machine-readable one of the answer. `sid` is null for garbage. */
+/**
+ * A refresh was refused. `reason` is that of the answer; `sid` is null if the token is malformed or its key is retired.
+ */
 export type RefreshRefused = {
   readonly type: 'refresh.refused';
   readonly sid: string | null;
@@ -87,7 +89,7 @@ export type RefreshRefused = {
   readonly address: string;
 };
 
-/** A refresh was told to come back later (429), because two copies of one generation met within an interval. */
+/** A refresh was answered 429 with `Retry-After`, because an older copy was presented within a rotation interval. */
 export type RefreshDelayed = {
   readonly type: 'refresh.delayed';
   readonly sid: string;
@@ -97,8 +99,8 @@ export type RefreshDelayed = {
 };
 
 /**
- * One generation was handed out so often that from now on it is handed out more rarely: its answers are lost on their way, or
- * its holder never uses them. Worth an alarm when there are many.
+ * One generation was handed out so often that the server now hands it out at longer intervals. The answers are lost, or
+ * the client never uses them. Alert if there are many.
  */
 export type RedeliveryPaced = {
   readonly type: 'refresh.redelivery_paced';
@@ -109,20 +111,20 @@ export type RedeliveryPaced = {
   readonly redeliveries: number;
 };
 
-/** A session ended. With reason `reuse` two holders of one chain were found: worth an alarm. */
+/** A session ended. Reason `reuse` means that two holders used its refresh tokens: alert on it. */
 export type SessionRevoked = {
   readonly type: 'session.revoked';
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
   readonly reason: RevocationReason;
-  /** Where the request that ended it came from; null when no request did, as with an administrator's call. */
+  /** Address of the request that ended it; null if no request did, as in an administrator's call. */
   readonly address: string | null;
 };
 
 /**
- * A session was used for the first time, and the earlier sessions of its device could not be ended: a row was held, or the
- * database did not answer. They live on until its next use. Worth a look when there are many.
+ * The first use of a session could not end the earlier sessions of its device chain: another transaction held a row, or
+ * the database did not answer. The next use tries again. Investigate if there are many.
  */
 export type PredecessorsKept = {
   readonly type: 'session.predecessors_kept';
@@ -131,14 +133,14 @@ export type PredecessorsKept = {
   readonly clientId: string;
 };
 
-/** A password was wrong, or its user unknown: the event does not say which. */
+/** A password was wrong or its user unknown. The event does not say which. */
 export type SignInFailed = {
   readonly type: 'sign_in.failed';
   readonly clientId: string;
   readonly address: string;
 };
 
-/** A password was not even checked, because too many were wrong before: for the account or from the address. */
+/** A password was refused unchecked, because the account or the address had too many wrong passwords before. */
 export type SignInDelayed = {
   readonly type: 'sign_in.delayed';
   readonly clientId: string;
@@ -147,8 +149,8 @@ export type SignInDelayed = {
 };
 
 /**
- * A sign-in with the right credential or code was refused (429, `sign_in_rate`), because its account signs in too often: somebody
- * who knows the password may be making sessions, or a client asks for it again and again. Worth an alarm.
+ * A sign-in with the right credential or code was refused (429, `sign_in_rate`), because its account signs in too
+ * often. An attacker may know the password, or a faulty client may repeat the sign-in. Alert on it.
  */
 export type SignInRateExceeded = {
   readonly type: 'sign_in.rate_exceeded';
@@ -159,21 +161,22 @@ export type SignInRateExceeded = {
 };
 
 /**
- * Events of one kind that the audit log did not keep one by one, because anybody can cause them without end: so many more in
- * this node's last minute. Listeners were told of each; the audit log and the webhooks get this sum.
+ * Count of events of one kind that the audit log did not keep one by one, because strangers or users can cause any
+ * number of them. It covers one minute of one node. Listeners get each event; the audit log and the webhooks get this
+ * sum.
  */
 export type EventsCounted = {
   readonly type: 'events.counted';
-  /** The kind that was counted, such as `sign_in.failed`. */
+  /** Kind of the counted events, such as `sign_in.failed`. */
   readonly counted: HoldfastFact['type'];
   readonly count: number;
-  /** How many networks they came from: IPv4 addresses, and /64 of IPv6. At most 1,000 are told apart. */
+  /** Number of networks that they came from: IPv4 addresses and IPv6 /64 prefixes. Counted up to 1,000. */
   readonly networks: number;
-  /** When the first of the minute happened: wall clock of this host, in milliseconds since the epoch. */
+  /** Time of the first event of the minute: wall clock of this host, in milliseconds since the epoch. */
   readonly sinceMs: number;
 };
 
-/** A way to sign in was added, changed or removed: worth telling the user. `sid` is null when an administrator did it. */
+/** A credential was added, changed or removed: notify the user. `sid` is null if an administrator did it. */
 export type CredentialChanged = {
   readonly type: 'credential.changed';
   readonly sub: string;
@@ -189,8 +192,8 @@ export type UserChanged = {
 };
 
 /**
- * A passkey's signature counter did not grow: its key may have been copied, or its authenticator counts badly. A signal of
- * risk and no more; the sign-in went on.
+ * A passkey's signature counter did not grow: its private key may have been copied, or its authenticator counts badly.
+ * This is a risk signal only; the sign-in succeeded.
  *
  * @see WebAuthn Level 3 §6.1.1
  */
@@ -201,14 +204,16 @@ export type PasskeyCounterRegressed = {
   readonly credentialId: string;
 };
 
-/** A token had a genuine tag and a wrong secret: somebody may hold the master secret without the database. */
+/**
+ * A refresh token had a genuine tag and a wrong secret: an attacker may have the master secret without the database.
+ */
 export type SecretMismatched = {
   readonly type: 'refresh.secret_mismatched';
   readonly sid: string;
   readonly address: string;
 };
 
-/** Why a DPoP proof was refused. The answer only says `invalid_dpop_proof`. */
+/** Check that a DPoP proof failed. The answer only says `invalid_dpop_proof`. */
 export type ProofFault =
   | 'not_a_jwt'
   | 'typ'
@@ -225,19 +230,23 @@ export type ProofFault =
   | 'nbf'
   | 'replayed';
 
-/** A DPoP proof was invalid: a faulty client, or somebody who repeats or alters proofs. Nothing changed. */
+/**
+ * A DPoP proof was invalid: the client is faulty, or an attacker repeats or alters proofs. The session is unchanged.
+ */
 export type ProofRefused = {
   readonly type: 'proof.refused';
   readonly path: string;
   readonly fault: ProofFault;
 };
 
-/** A token of the right form named a server key that this node does not have: garbage, or nodes with different secrets. */
+/**
+ * A refresh token of the right form named a server key that this node lacks: garbage, or nodes with different secrets.
+ */
 export type ServerKeyUnknown = {
   readonly type: 'server_key.unknown';
 };
 
-/** An event was not delivered to a webhook, after as many attempts as there are: look at the endpoint, then send it again. */
+/** An event was not delivered to a webhook and will not be tried again. Check the endpoint, then make it due again. */
 export type WebhookAbandoned = {
   readonly type: 'webhook.abandoned';
   readonly endpoint: string;
@@ -246,7 +255,10 @@ export type WebhookAbandoned = {
   readonly failure: string;
 };
 
-/** The database did not answer or its answer was in doubt; the caller was told 503. `sqlState` is PostgreSQL's code, if any. */
+/**
+ * The database did not answer, or its answer was in doubt; the request was answered 503. `sqlState` is PostgreSQL's
+ * code.
+ */
 export type DatabaseDoubted = {
   readonly type: 'database.doubted';
   readonly sqlState: string | null;
@@ -258,10 +270,10 @@ export type RequestAnswered = {
   readonly method: string;
   readonly path: string;
   readonly status: number;
-  /** `error` and `reason` of the answer, when it was an error. */
+  /** `error` and `reason` of an error answer; null otherwise. */
   readonly error: string | null;
   readonly reason: string | null;
 };
 
-/** How the parts of the server report a fact; adds the time and survives a listener that throws. */
+/** Reports a fact to every listener, with the time added. A listener that throws does not stop it. */
 export type Report = (fact: HoldfastFact) => void;

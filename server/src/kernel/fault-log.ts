@@ -1,21 +1,21 @@
 import type { Logger } from './logger.ts';
 
-/** Tells the operator of faults by changes of state: a line when a fault begins, and one with a count when it is over. */
+/** Logs faults by changes of state: one line when a fault begins, and one with a count when it is over. */
 export type FaultLog = {
   /** Notes one occurrence of a fault. */
   readonly note: (fault: Fault) => void;
-  /** Writes the counts of the faults that are not over. Idempotent. */
+  /** Logs the counts of the faults that are not over. Idempotent. */
   readonly close: () => void;
 };
 
 export type Fault = {
-  /** The kind of a fault: from a closed set, never text that came with a request. */
+  /** Kind of the fault: from a closed set, never text from a request. */
   readonly kind: string;
   readonly level: 'warn' | 'error';
   readonly message: string;
   /** Details of the first occurrence. */
   readonly fields: object;
-  /** How long it has to stay away to be over, for what is tried seldom. Default: a minute. */
+  /** The fault is over after this long without an occurrence; longer for rare operations. Default: a minute. */
   readonly quietMs?: number;
 };
 
@@ -33,7 +33,7 @@ type Standing = {
 };
 
 const QUIET_MS = 60_000;
-/** Faults that are told apart at once; further ones share one kind. */
+/** Kinds of faults logged separately at a time; further faults share one kind. */
 const KINDS_LIMIT = 100;
 
 /** @param now this host's wall clock, in milliseconds since the epoch */
@@ -43,7 +43,7 @@ export function createFaultLog(logger: Logger, now: () => number = Date.now): Fa
     clearTimeout(each.timer);
     standing.delete(kind);
     const { fault, count, sinceMs, lastMs } = each;
-    // One that happened once has its line already.
+    // A single occurrence was already logged when it began.
     if (count > 1)
       logger[fault.level]({ kind, count, seconds: Math.ceil((lastMs - sinceMs) / 1_000) }, `over: ${fault.message}`);
   };

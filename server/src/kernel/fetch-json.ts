@@ -1,7 +1,7 @@
-/** The part of the standard `fetch` that is used here. */
+/** The part of the standard `fetch` that this package uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** The authorization server did not answer, or not as it should. The request it was needed for may be repeated. */
+/** The authorization server did not answer, or answered wrongly. The caller may repeat the request that needed it. */
 export class AuthorizationServerUnavailable extends Error {
   override readonly name = 'AuthorizationServerUnavailable';
 }
@@ -12,7 +12,8 @@ export type JsonAnswer = {
 };
 
 /**
- * Gets a JSON object from the authorization server, or posts a form for one. Redirects are not followed: a key set from elsewhere is no key set.
+ * Gets a JSON object from the authorization server, or posts a form for one. Follows no redirect: a key set from
+ * another place cannot be trusted.
  *
  * @throws AuthorizationServerUnavailable
  */
@@ -54,7 +55,7 @@ async function readText(response: Response, limitBytes: number): Promise<string>
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Whether keys and revocations may be fetched from here: nobody on the way can change them. */
+/** Checks that keys and revocations may be fetched from a URL: https, or http on the loopback interface. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, password } = new URL(text);

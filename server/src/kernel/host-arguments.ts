@@ -2,12 +2,12 @@ import { HoldfastError } from './errors.ts';
 import { isSid, isSubject } from './ids.ts';
 
 /**
- * Checks of what a host passes in. PostgreSQL refuses some text (NUL, half a surrogate pair) and every id that is no UUID, and its
- * driver's errors may quote what they were given: so these values are refused here, by name.
+ * Checks of the arguments that a host passes in. PostgreSQL refuses some text (NUL, half a surrogate pair) and every id
+ * that is no UUID. Its driver's errors may quote the value. Therefore these values are refused here, by argument name.
  */
 
 const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
-/** Rows of one page. */
+/** Most rows of one page. */
 const MAXIMUM_LIMIT = 10_000;
 
 /** @throws HoldfastError `invalid_argument` unless it is 1 to `length` characters, none of them a control character */

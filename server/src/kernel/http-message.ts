@@ -1,12 +1,12 @@
-/** An HTTP request as plain data. Whoever receives requests builds one; see {@link createNodeListener}. */
+/** An HTTP request as plain data. The adapter that receives requests builds it; see {@link createNodeListener}. */
 export type HttpRequest = {
   /** Upper case. */
   readonly method: string;
   /** The path alone, as sent: `/token`. */
   readonly path: string;
-  /** The raw query without its `?`. Only lists read it, for their pages: what is in URLs ends up in logs. */
+  /** The raw query without its `?`. Only paged lists read it, because URLs end up in logs. */
   readonly query?: string;
-  /** Names in lower case; several fields of one name joined by `, ` (cookies by `; `). */
+  /** Names in lower case; repeated fields joined by `, ` (cookies by `; `). */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array | string;
   /** Address of the peer, for the session list and rate limits; empty when unknown. */

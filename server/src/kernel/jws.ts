@@ -7,7 +7,7 @@ import { generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
  */
 export type SigningAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
 
-/** A fresh key pair. RSA takes a good part of a second, the others none to speak of. */
+/** Generates a key pair. RSA takes a good part of a second, the others almost no time. */
 export function generateSigningKeyPair(algorithm: SigningAlgorithm): {
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
@@ -22,7 +22,7 @@ export function generateSigningKeyPair(algorithm: SigningAlgorithm): {
   }
 }
 
-/** The one algorithm that a key is for: a token cannot choose another one for it. */
+/** Returns the one algorithm of a key, so that a token cannot choose another one; null if the key fits none. */
 export function algorithmOf(key: KeyObject): SigningAlgorithm | null {
   switch (key.asymmetricKeyType) {
     case 'ec':
@@ -37,7 +37,7 @@ export function algorithmOf(key: KeyObject): SigningAlgorithm | null {
 }
 
 /**
- * Signs. Synchronous on purpose: twice the rate of WebCrypto, and 30 microseconds (ES256) do not hold anybody up.
+ * Signs. Synchronous on purpose: twice the rate of WebCrypto, and 30 microseconds (ES256) delay no other request.
  *
  * @param input `BASE64URL(header).BASE64URL(payload)`
  */
@@ -45,7 +45,7 @@ export function signJws(algorithm: SigningAlgorithm, privateKey: KeyObject, inpu
   const bytes = Buffer.from(input);
   if (algorithm === 'EdDSA') return sign(null, bytes, privateKey);
   const signature = sign('sha256', bytes, privateKey);
-  // node:crypto could write this form itself (`dsaEncoding`); on Node 24 that takes twice the time of the signature.
+  // `dsaEncoding` would write this form in node:crypto; on Node 24 it takes twice the time of the signature.
   return algorithm === 'ES256' ? toConcatenation(signature) : signature;
 }
 
@@ -53,7 +53,7 @@ export function signJws(algorithm: SigningAlgorithm, privateKey: KeyObject, inpu
 const INTEGER_BYTES = 32;
 
 /**
- * Turns an ECDSA signature from DER, where integers are as long as they must be, to the two side by side at full length.
+ * Converts an ECDSA signature from DER, with integers of variable length, to the two integers at full length.
  *
  * @see RFC 7518 §3.4, RFC 3279 §2.2.3
  */
@@ -61,7 +61,7 @@ function toConcatenation(der: Buffer): Buffer {
   const rAt = 4;
   const sAt = rAt + der.readUInt8(rAt - 1) + 2;
   const concatenation = Buffer.alloc(2 * INTEGER_BYTES);
-  // Of a longer integer the first byte is the zero that keeps it positive.
+  // A longer integer begins with the zero byte that keeps it positive.
   const r = der.subarray(rAt, sAt - 2).subarray(-INTEGER_BYTES);
   const s = der.subarray(sAt).subarray(-INTEGER_BYTES);
   r.copy(concatenation, INTEGER_BYTES - r.byteLength);

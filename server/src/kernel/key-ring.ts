@@ -1,22 +1,22 @@
 import { hkdfSync } from 'node:crypto';
 
-/** What is derived from one master secret. */
+/** Id and keys derived from one master secret. */
 export type ServerKey = {
   /**
-   * Derived from the secret as well: two nodes that were given different secrets disagree about ids, so one answers the
-   * other's tokens "not now" (503) and not "never" (`invalid_grant`).
+   * Derived from the secret too. Two nodes with different secrets have different ids, so each answers the other's
+   * tokens 503 (not now) instead of `invalid_grant` (never).
    */
   readonly id: number;
   readonly tagKey: Buffer;
   readonly encryptionKey: Buffer;
   readonly dpopNonceKey: Buffer;
-  /** Of the challenges of passkey ceremonies. */
+  /** Authenticates the challenges of passkey ceremonies. */
   readonly challengeKey: Buffer;
-  /** Hides whose password attempts are counted. */
+  /** Hashes the names of the attempt counters, so that the database does not show whose attempts they count. */
   readonly attemptKey: Buffer;
 };
 
-/** The server keys of a node: one mints, several verify, some were given up. */
+/** The server keys of a node: one mints, several verify, and some are retired. */
 export type KeyRing = {
   readonly minting: ServerKey;
   /** The minting key and the accepted ones. */
@@ -54,7 +54,7 @@ function deriveServerKey(secret: string, option: string): ServerKey {
   if (typeof secret !== 'string' || Buffer.byteLength(secret) < MINIMUM_SECRET_BYTES) {
     throw new TypeError(`${option}: a master secret is at least ${MINIMUM_SECRET_BYTES} bytes, from a random source`);
   }
-  // One label for each use: a key that serves two purposes would let one use be turned against the other.
+  // One label per use: if one key had two purposes, an attacker could turn one use against the other.
   const derive = (label: string, length: number): Buffer =>
     Buffer.from(hkdfSync('sha256', secret, '', `holdfast/v1/${label}`, length));
   return {

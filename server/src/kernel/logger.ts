@@ -1,4 +1,4 @@
-/** Where messages for operators go. pino fits as it is. */
+/** Logger for messages to the operator. A pino logger fits as it is. */
 export type Logger = {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

@@ -1,17 +1,20 @@
-/** Work in the background that goes on until it is stopped. */
+/** A background loop that runs until it is stopped. */
 export type Loop = {
-  /** Ends the pause under way; not the one after a failure, so that an outage is not hammered. */
+  /**
+   * Ends the pause under way. A pause after a failure runs to its end, so that an outage does not cause a flood of
+   * tries.
+   */
   nudge(): void;
   /** Starts no further step and waits for the one under way. */
   stop(): Promise<void>;
 };
 
 export type LoopParts = {
-  /** One step. @returns whether there is more to do at once */
+  /** One step. @returns true if there is more to do at once */
   readonly step: () => Promise<boolean>;
   /** Pause while there is nothing more to do, in milliseconds. */
   readonly pauseMs: number;
-  /** Told what a step threw; the loop goes on after a pause. */
+  /** Called with the error of a step; the loop goes on after a pause. */
   readonly onFailure: (failure: unknown) => void;
 };
 

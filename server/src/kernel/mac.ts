@@ -5,8 +5,9 @@ const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
 
 /**
- * HMAC-SHA-256 for messages of one length, as the hot path needs it: from two one-shot hashes. `createHmac` makes an object of
- * OpenSSL's for each message, which takes three times as long, on Node 24 twenty times, and then the garbage collector's time.
+ * Creates an HMAC-SHA-256 function for messages of one length, for the hot path: it uses two one-shot hashes.
+ * `createHmac` makes an OpenSSL object per message. That takes three times as long, on Node 24 twenty times, and adds
+ * garbage.
  *
  * @param key at most 64 bytes
  * @param prefix put before every message
@@ -29,7 +30,7 @@ export function createMac(key: Buffer, prefix: string, messageBytes: number): (m
   return (message) => {
     if (message.byteLength !== messageBytes) throw new TypeError('a message of another length');
     message.copy(inner, messageAt);
-    // Strings of bytes: cheaper than a Buffer for each.
+    // Binary strings are cheaper than one Buffer per hash.
     outer.write(hash('sha256', inner, 'binary'), BLOCK_BYTES, 'latin1');
     mac.write(hash('sha256', outer, 'binary'), 'latin1');
     return mac;

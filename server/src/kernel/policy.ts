@@ -1,28 +1,28 @@
 /**
- * `iat` and `nbf` of tokens and proofs may be so far ahead of this host's clock, and no further.
+ * Accept `iat` and `nbf` of tokens and proofs up to this far ahead of this host's clock.
  *
  * @see FAPI 2.0 Security Profile §5.3.2.1: 10 seconds must be accepted, 60 seconds must be refused
  */
 export const CLOCK_AHEAD_SECONDS = 10;
 
 /**
- * Every duration and limit of the server: unit in the name, default and reason beside it.
- *
- * Pure data and one check; nothing here reads a clock.
+ * Every duration and limit of the server. The name has the unit; {@link DEFAULT_POLICY} has the defaults.
  */
 export type Policy = {
   /**
-   * A refresh token is handed out at most once per interval, and the near past is not judged while the last rotation may
-   * still be under way. Must be at least a client's response deadline (15 s in ours) plus the longest life of a message
-   * under way. 0 is classic rotation at every use: two tabs that race may then end their session.
+   * The server hands out a refresh token at most once per interval, and does not treat a recent copy as reuse while the
+   * last rotation may still be under way. At least a client's response deadline (15 s in ours) plus the longest life of
+   * a message under way. With 0 every use rotates: two tabs that race may then end their session.
    */
   readonly rotationIntervalMs: number;
   /**
-   * How often one generation is handed out again at the pace of the interval. After that it is handed out once in 15 intervals,
-   * and an event alerts the operator: answers are lost on their way. No count ends a session.
+   * How often one generation is handed out again at one per interval. After that the pace is one per 15 intervals, and
+   * an event alerts the operator, because answers are being lost. No count ends a session.
    */
   readonly promptRedeliveries: number;
-  /** What to do when a genuine token is ahead of the database, which then has lost writes: go on from it, or answer 503. */
+  /**
+   * Answer to a genuine token ahead of the database, which has then lost writes: go on from the token, or answer 503.
+   */
   readonly aheadOfDatabase: 'heal' | 'refuse';
 
   /** Inactivity timeout: slides with the user's own activity. */
@@ -30,66 +30,69 @@ export type Policy = {
   /** Absolute lifetime of a session: never moves. NIST SP 800-63B-4 AAL1 asks for authentication every 30 days. */
   readonly absoluteLifetimeSeconds: number;
   /**
-   * Device chains of one user. A sign-in on one more device ends the chain that is missed least, or is refused when all others
-   * were made with a stronger authentication (ASVS 5.0 7.1.2).
+   * Device chains of one user. A sign-in on one more device ends another chain: one never used, else of a lower `acr`,
+   * else the one used least recently. It is refused if all other chains have a stronger authentication (ASVS 5.0
+   * 7.1.2).
    */
   readonly maxDeviceChainsPerUser: number;
-  /** Live sessions of one chain, which differ by sign-ins that no answer has confirmed. */
+  /** Live sessions of one device chain. It has more than one if sign-ins were never used. */
   readonly maxSessionsPerDeviceChain: number;
-  /** Sign-ins of one account that may be completed at once before the rate counts. */
+  /** Sign-ins that one account may complete at once before the rate limit applies. */
   readonly signInBurstPerAccount: number;
-  /** In the long run an account may complete one sign-in each time so much has passed. */
+  /** In the long run an account may complete one sign-in per this interval. */
   readonly signInIntervalSeconds: number;
-  /** Sessions that one transaction ends at most when many of a user end. */
+  /** Most sessions that one transaction ends when many sessions of a user end. */
   readonly endingSliceSize: number;
-  /** How long a request that ends many sessions waits for all of them; the rest goes on without it. */
+  /** How long a request that ends many sessions waits for them; the rest end in the background. */
   readonly endingWaitMs: number;
-  /** How often a node looks for sessions that another one has left to end. */
+  /** How often a node looks for sessions that another node has left to end. */
   readonly endingPollMs: number;
-  /** How long a leaked access token is of use; also how long a revoked session's last access token lives. */
+  /** Lifetime of an access token: how long a leaked one works, and how long one outlives its revoked session. */
   readonly accessTokenLifetimeSeconds: number;
-  /** What access tokens are signed with. A change takes effect like a rotation: published first, nobody signed out. */
+  /**
+   * Algorithm that signs access tokens. A change is like a rotation: the new key is published first, no session ends.
+   */
   readonly signingAlgorithm: 'ES256' | 'EdDSA' | 'RS256';
   /** How long a signing key signs before the next one takes over. */
   readonly signingKeyLifetimeSeconds: number;
-  /** How long a key is published before it signs: longer than any resource server caches the key set. */
+  /** How long a key is published before it signs. Must be longer than any resource server caches the key set. */
   readonly signingKeyLeadSeconds: number;
-  /** How often a node reads the published keys and looks whether one is due. */
+  /** How often a node reads the published keys and publishes the next one if it is due. */
   readonly signingKeyPollSeconds: number;
   /**
-   * How long access tokens and proofs are accepted past their end, because two hosts' clocks differ. For tokens and proofs
+   * How long access tokens and proofs are accepted after their end, because hosts' clocks differ. For tokens and proofs
    * from the future see {@link CLOCK_AHEAD_SECONDS}.
    */
   readonly clockToleranceSeconds: number;
   /**
-   * Whether the authorization server's endpoints want its nonce in every DPoP proof. It costs a client one more exchange now
-   * and then; it ends the use of proofs made in advance by a script that got in for a moment (RFC 9449 §11.2). With
-   * `when_stale` a nonce is asked for only when `iat` is out of bounds, so that a wrong clock still locks nobody out.
+   * `required`: the authorization server's endpoints require a nonce in every DPoP proof. A client needs one more
+   * exchange now and then, but an injected script can no longer make proofs in advance (RFC 9449 §11.2). `when_stale`:
+   * the server asks for a nonce only if `iat` is out of bounds, so that a wrong clock still locks no user out.
    */
   readonly dpopNonce: 'required' | 'when_stale';
   /**
-   * Which nodes accept a nonce. `shared`: all of this server, and a proof that was used at one can be replayed at another, or after
-   * a restart, while its nonce or `iat` lasts. `node`: the node and the process that gave it out, so that no proof is used twice
-   * anywhere. Every proof then needs a nonce, and a load balancer must keep a client at its node.
+   * Nodes that accept a nonce. `shared`: all nodes of this server; a proof used at one can be replayed at another, or
+   * after a restart, while its nonce or `iat` is accepted. `node`: only the node and process that gave it out, so that
+   * no proof works twice anywhere. Every proof then needs a nonce, and a load balancer must keep a client at its node.
    */
   readonly dpopNonceScope: 'shared' | 'node';
-  /** A nonce serves for this period and the next one. */
+  /** A nonce is accepted for this period and the next one. */
   readonly dpopNoncePeriodSeconds: number;
-  /** How old the `iat` of a proof without a nonce may be. */
+  /** Greatest age of the `iat` of a proof without a nonce. */
   readonly dpopProofLifetimeSeconds: number;
-  /** Proofs that a node remembers for refusing their second use: twice so many at most, some 100 bytes each. */
+  /** Proofs that a node remembers, so that it refuses their second use. At most twice as many, some 100 bytes each. */
   readonly dpopReplayMemory: number;
   /** RFC 6749 §4.1.2 recommends at most 10 minutes; a first-party client exchanges its code at once. */
   readonly authorizationCodeLifetimeSeconds: number;
 
-  /** Rows that one statement rotates at most; what waits beyond it joins the next batch. */
+  /** Most rows that one statement rotates; further refreshes join the next batch. */
   readonly maxBatchSize: number;
   /**
-   * Lanes of batches: sessions of different lanes never wait for each other's statements. One is cheapest on a single
-   * PostgreSQL; on a distributed engine about one for each shard. At most `rotationConnections`.
+   * Lanes of batches: sessions of different lanes never wait for each other's statements. One lane is cheapest on a
+   * single PostgreSQL; use about one per shard on a distributed engine. At most `rotationConnections`.
    */
   readonly rotationLanes: number;
-  /** How often a request that lost a compare-and-swap reads and decides again before it is answered 503. */
+  /** How often a request reads and decides again after a lost compare-and-swap, before it is answered 503. */
   readonly maxDecisionAttempts: number;
   /** How long a rotation waits for a row that another transaction holds. Short: a batch shares the wait. */
   readonly lockTimeoutMs: number;
@@ -97,76 +100,84 @@ export type Policy = {
   readonly statementTimeoutMs: number;
   /** How long to wait for a connection before the database counts as unreachable. */
   readonly connectTimeoutMs: number;
-  /** Connections for rotations: one carries the batch, the rest serve rows that had to be retried alone. */
+  /** Connections for rotations: one per lane carries the batch, the rest serve rows that are retried alone. */
   readonly rotationConnections: number;
-  /** Connections for everything that waits for the disk. */
+  /** Connections for every commit that waits for the disk. */
   readonly durableConnections: number;
   /** `Retry-After` of a 503. */
   readonly retryAfterSeconds: number;
 
   /**
-   * Requests per second that one address may post in the long run, on one node: far beyond a busy office behind one address,
-   * far below what a node can do. 0 is no limit. Behind proxies, `options.trustedProxies` must be right.
+   * Requests per second that one address may post in the long run, on one node: far more than a busy office behind one
+   * address sends, far less than a node can serve. 0 is no limit. Behind proxies, `options.trustedProxies` must be
+   * right.
    */
   readonly requestsPerSecond: number;
-  /** Requests that one address may post at once before the rate counts. */
+  /** Requests that one address may post at once before the rate limit applies. */
   readonly requestBurst: number;
-  /** Addresses that a node remembers for that limit: some 100 bytes each. */
+  /** Addresses that a node remembers for the rate limit: some 100 bytes each. */
   readonly rateLimitedAddresses: number;
-  /** How long rows are kept after their absolute lifetime: for support, and to answer `expired` instead of `unknown`. */
+  /**
+   * How long session rows are kept after their absolute lifetime: for support, and to answer `expired`, not `unknown`.
+   */
   readonly expiredRetentionSeconds: number;
 
-  /** Largest request body; every request of the protocol fits many times. */
+  /** Largest request body: many times the longest request of the protocol. */
   readonly bodyLimitBytes: number;
   /** How long a browser may keep a CORS preflight's answer. */
   readonly preflightMaxAgeSeconds: number;
 
-  /** How often a node looks for sessions that ended, while resource servers follow them. */
+  /** How often a node reads the ended sessions while resource servers follow the feed. */
   readonly revocationPollMs: number;
 
   /** How often a node looks for webhooks to deliver. */
   readonly webhookPollMs: number;
   /** How long a receiver may take to answer. */
   readonly webhookTimeoutMs: number;
-  /** Attempts at one delivery before it is given up. They take about a day, with delays from 5 s to 6 h. */
+  /** Attempts at one delivery before it is abandoned. They take about a day, with delays from 5 s to 6 h. */
   readonly webhookMaxAttempts: number;
 
   /** How long the audit log keeps an event. */
   readonly eventRetentionSeconds: number;
-  /** Events that may wait for the database in an outage; beyond it they are counted and lost. About 500 bytes each. */
+  /** Events that may wait for the database in an outage; further ones are counted and lost. About 500 bytes each. */
   readonly eventBufferLimit: number;
-  /** How long after a failure the audit log is written again. */
+  /** Pause before the audit log is written again after a failure. */
   readonly eventRetryMs: number;
 
-  /** Password hashes computed at once: each takes 19 MiB and a core. */
+  /** Password hashes computed at once: each takes 19 MiB and one core. */
   readonly passwordConcurrency: number;
-  /** Password checks that may wait; beyond it the answer is 503, so that a flood of guesses cannot pile up. */
+  /** Password checks that may wait; further ones are answered 503, so that a flood of guesses cannot pile up. */
   readonly passwordQueueLimit: number;
   /** Shortest password accepted for a new user. NIST SP 800-63B-4 §3.1.1.2: at least 8 beside a second factor. */
   readonly passwordMinimumLength: number;
   /** Longest password accepted, in characters. NIST asks for at least 64. */
   readonly passwordMaximumLength: number;
-  /** Wrong passwords in a row for one account before each costs a delay: more than an honest typist needs. */
+  /** Wrong passwords for one account before each costs a delay: more than typing errors make likely. */
   readonly passwordAttemptsPerAccount: number;
-  /** Wrong passwords from one address (IPv6: one /64) before each costs a delay. Many honest people may share one. */
+  /**
+   * Wrong passwords from one address (IPv6: one /64) before each costs a delay. Many honest users may share one
+   * address.
+   */
   readonly passwordAttemptsPerAddress: number;
-  /** One attempt of an account is forgotten each time so much has passed. */
+  /** One attempt of an account is forgotten per this interval. */
   readonly passwordAccountLeakSeconds: number;
-  /** One attempt from an address is forgotten each time so much has passed. */
+  /** One attempt from an address is forgotten per this interval. */
   readonly passwordAddressLeakSeconds: number;
   /** The first delay; each further wrong password doubles it. */
   readonly passwordFirstDelaySeconds: number;
-  /** How long the network of a sign-in by password counts as familiar: strangers elsewhere cannot delay the account there. */
+  /**
+   * How long a network stays familiar after a sign-in by password. Failures elsewhere do not delay the account there.
+   */
   readonly passwordFamiliarSeconds: number;
-  /** How many networks of an account are familiar at once: the newest, so that one account cannot fill the database. */
+  /** Familiar networks per account: the newest are kept, so that one account cannot fill the database. */
   readonly passwordFamiliarNetworks: number;
   /**
-   * The longest delay. At this default a guesser gets some 100 guesses a day at one account, and a stranger who keeps an
-   * account's password delayed keeps its owner from it in unfamiliar networks alone; passkeys and live sessions go on.
+   * The longest delay. At this default an attacker gets some 100 guesses a day at one account. A stranger who keeps an
+   * account's password delayed blocks its owner in unfamiliar networks only; passkeys and live sessions still work.
    */
   readonly passwordMaximumDelaySeconds: number;
 
-  /** How long ago a user may have authenticated to change credentials or end other sessions. */
+  /** Greatest age of an authentication that allows a user to change credentials or end other sessions. */
   readonly recentAuthenticationSeconds: number;
   /** How long a passkey's challenge may be answered. WebAuthn Level 3 §15.1 recommends 5 to 10 minutes. */
   readonly passkeyChallengeLifetimeSeconds: number;
@@ -248,7 +259,7 @@ export const DEFAULT_POLICY: Policy = {
   passkeysPerUser: 20,
 };
 
-/** How long a session lasts: without the user, and at most. */
+/** Lifetimes of a session: without user activity, and at most. */
 export type SessionLifetimes = Pick<Policy, 'inactivityTimeoutSeconds' | 'absoluteLifetimeSeconds'>;
 
 /**
@@ -262,7 +273,7 @@ export const SESSION_LIFETIMES = {
   aal3: { inactivityTimeoutSeconds: 900, absoluteLifetimeSeconds: 12 * 3_600 },
 } as const satisfies Readonly<Record<string, SessionLifetimes>>;
 
-/** Fields for which 0 has a meaning. */
+/** Fields that may be 0. */
 const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   'rotationIntervalMs',
   'promptRedeliveries',

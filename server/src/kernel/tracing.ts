@@ -12,23 +12,25 @@ import {
 import type { HttpRequest } from './http-message.ts';
 
 /**
- * Spans through the OpenTelemetry API. Without an SDK in the process nothing is recorded, at no cost.
+ * Tracer of the OpenTelemetry API. Without an SDK in the process it records no span and costs nothing.
  *
  * Attributes hold routes, statuses and counts; never a header, a body or an id of a user.
  */
 const tracer = trace.getTracer('@holdfast/server');
 
-/** Where spans go as long as there is no SDK. */
+/** The delegate that drops spans while no SDK is registered. */
 const NOWHERE = new ProxyTracerProvider().getDelegate();
 
-/** Asked each time, for an SDK may be registered later. Spans that go nowhere would be two percent of a refresh. */
+/**
+ * Checked for each request, because an SDK may be registered later. Spans without an SDK would cost 2 % of a refresh.
+ */
 function isTracing(): boolean {
   const provider = trace.getTracerProvider();
   return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NOWHERE;
 }
 
 /**
- * Runs a request inside a server span, continuing the trace that its headers name.
+ * Runs a request inside a server span that continues the trace named by its headers.
  *
  * @param route the endpoint's path as registered
  * @see OpenTelemetry semantic conventions, HTTP server spans
@@ -61,7 +63,7 @@ async function recordAnswer<Result extends { readonly response: { readonly statu
   }
 }
 
-/** The span under way, so that a batch can be linked to the requests that it serves. */
+/** Returns the context of the current span, so that a batch can link to the requests that it serves. */
 export function activeSpanContext(): SpanContext | null {
   return trace.getActiveSpan()?.spanContext() ?? null;
 }
