@@ -1,15 +1,15 @@
 import type { Policy } from '../kernel/policy.ts';
 
 /**
- * The heart of the server: what one presented refresh token does to its session.
+ * Refresh token rotation: decides what one presented refresh token does to its session.
  *
- * A session is one row with a generation counter. A refresh token is one *copy* of one generation, told apart from other
- * copies of the same generation by its nonce. Whoever calls has verified the copy's tag and secret, so this server minted
- * it. `decide` is total and pure: no clock, no I/O, no randomness, no throw. The hot path's SQL says the same thing a second
- * time, and a property test holds the two together.
+ * A session is one row with a generation counter. A refresh token is one *copy* of one generation; its nonce
+ * distinguishes it from other copies of that generation. The caller has verified the copy's tag and secret, so this
+ * server minted it. `decide` is total and pure: no clock, no I/O, no randomness, no throw. The hot path's SQL states
+ * the same conditions a second time, and a property test compares the two.
  */
 
-/** What the decision depends on. Times are milliseconds since the epoch by the database's clock. */
+/** The fields of a session that the decision reads. Times are milliseconds since the epoch by the database's clock. */
 export type SessionState = {
   readonly clientId: string;
   readonly scope: readonly string[];
@@ -17,7 +17,7 @@ export type SessionState = {
   readonly jkt: string | null;
   /** The newest generation handed out. */
   readonly generation: number;
-  /** Nonce of the copy whose use produced `generation`; null when unknown: at generation 0 and after a heal. */
+  /** Nonce of the copy whose use produced `generation`; null if unknown: at generation 0 and after a heal. */
   readonly rotatedBy: string | null;
   /** When a copy of `generation` was last handed out. */
   readonly deliveredAtMs: number;
@@ -27,11 +27,11 @@ export type SessionState = {
   readonly expiresAtMs: number;
   /** The last granted use; null until the first one. Written at most once an interval. */
   readonly lastUsedAtMs: number | null;
-  /** Why the session was ended; null while it lives. */
+  /** Reason for the session's end; null while it is not revoked. */
   readonly revokedReason: string | null;
 };
 
-/** A genuine copy, and who presents it for what. */
+/** A genuine copy, with the client, scope and key that it is presented with. */
 export type PresentedCopy = {
   readonly generation: number;
   readonly nonce: string;
@@ -40,9 +40,9 @@ export type PresentedCopy = {
   readonly scope: readonly string[] | null;
   /** Thumbprint of the key of a valid DPoP proof; null when there was no proof. */
   readonly jkt: string | null;
-  /** Whether the user is active: only then does the inactivity timeout slide. */
+  /** True if the user is active: only then does the inactivity timeout slide. */
   readonly isUserActive: boolean;
-  /** The user asked to extend the session: the timeout slides however little it moves. Implies `isUserActive`. */
+  /** The user asked to extend the session: the timeout slides even by less than an interval. Implies `isUserActive`. */
   readonly isExtension: boolean;
 };
 
@@ -51,7 +51,7 @@ export type RotationPolicy = Pick<
   'rotationIntervalMs' | 'promptRedeliveries' | 'aheadOfDatabase' | 'inactivityTimeoutSeconds'
 >;
 
-/** Why a session no longer answers. */
+/** Reason that a session refuses every copy. */
 export type DeadReason = 'unknown' | 'revoked' | 'reuse' | 'expired' | 'idle_expired';
 
 /** A refusal that changes nothing. */
@@ -69,22 +69,22 @@ export type Outcome =
   | { readonly kind: 'rotate' }
   /** Hand out the newest generation again, as a copy of its own. */
   | { readonly kind: 'replay' }
-  /** An access token and nothing else. `isSliding`: write the use, the first for an interval, or an extension. */
+  /** Issue an access token alone. `isSliding`: write this use too; it is the first in an interval, or an extension. */
   | { readonly kind: 'answer'; readonly because: 'bound' | 'recent' | 'last_generation'; readonly isSliding: boolean }
   /** The database lost writes: go on from the generation that the token proves. */
   | { readonly kind: 'heal'; readonly generation: number }
-  /** The database lost writes, and policy wants a person to look first. */
+  /** The database lost writes, and the policy leaves the repair to the operator: answer 503. */
   | { readonly kind: 'doubt' }
-  /** Two copies met while the last rotation may still be under way: ask again later. */
+  /** An older copy came while the last rotation may still be under way: the client tries again later. */
   | { readonly kind: 'wait'; readonly retryAfterMs: number }
-  /** Two holders of one chain: end the session. */
+  /** Reuse: two holders have copies of one session. End the session. */
   | { readonly kind: 'end'; readonly because: 'fork' | 'stale' }
   | Refusal;
 
-/** The largest generation that fits the column and the token. A session that gets here keeps its last copy. */
+/** Largest generation that fits the column and the token. A session at this generation keeps its last copy. */
 export const LAST_GENERATION = 2 ** 31 - 1;
 
-/** So many intervals apart are redeliveries of one generation after the prompt ones: answers are lost on their way. */
+/** Rotation intervals between redeliveries of one generation after the prompt ones. Its answers are being lost. */
 export const PACED_INTERVALS = 15;
 
 /**
@@ -109,7 +109,7 @@ export function decide(
 
   const ageMs = Math.abs(nowMs - session.deliveredAtMs);
   const isRecent = ageMs < policy.rotationIntervalMs;
-  // The last write handed out a new generation, so a message sent before it may still arrive. Not so after a replay.
+  // With no replay since the rotation, a message sent before it may still arrive. A replay comes an interval later.
   const isRotationUnderWay = isRecent && session.replays === 0;
   const behind = session.generation - presented.generation;
 
@@ -122,7 +122,8 @@ export function decide(
     return { kind: 'rotate' };
   }
   if (behind === 1 && presented.nonce === session.rotatedBy) {
-    // The exact copy that rotated: its answer was lost, or another tab sent the same one. No time and no count ends it.
+    // The exact copy that rotated: its answer was lost, or another tab sent it too. No time and no count makes this
+    // reuse.
     const isPaced = session.replays >= policy.promptRedeliveries;
     const paceMs = policy.rotationIntervalMs * (isPaced ? PACED_INTERVALS : 1);
     return ageMs < paceMs ? answer('recent', session, presented, nowMs, policy) : { kind: 'replay' };
@@ -141,7 +142,7 @@ function whyDead(session: SessionState, nowMs: number): Refusal | null {
   return null;
 }
 
-/** Whether the copy is presented by somebody, or for something, that the session was not made for. */
+/** Refuses a copy that comes from another client or key, or asks for more than the session's scope; null if it fits. */
 function whyForeign(session: SessionState, presented: PresentedCopy): Refusal | null {
   if (presented.clientId !== session.clientId) {
     return { kind: 'refuse', error: 'invalid_grant', reason: 'wrong_client' };
@@ -163,9 +164,10 @@ function dead(reason: DeadReason): Refusal {
 }
 
 /**
- * Every granted use is noted, and the user's slides the inactivity timeout. Without a rotation that is a write of its own, so it
- * is paced as well. The first use is always written, because it ends the sessions that this one replaces. An extension that the
- * user asked for is always written too.
+ * Answers with an access token alone, and decides whether to write the use. A use is recorded, and the user's own
+ * activity slides the inactivity timeout. Without a rotation that is a separate write, so it is paced: at most one per
+ * interval. The first use is always written, because it ends the sessions that this one replaces. An extension is
+ * written whenever it moves the timeout.
  */
 function answer(
   because: 'bound' | 'recent' | 'last_generation',
