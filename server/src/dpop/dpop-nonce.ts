@@ -1,10 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** Nonces for DPoP proofs that no node has to remember. */
+/** Stateless nonces for DPoP proofs: no node has to remember them. */
 export type DpopNonces = {
   /** The nonce to send in `DPoP-Nonce`. */
   readonly current: () => string;
-  /** Whether a node of this server gave this nonce out, and not long ago. */
+  /** True if a node of this server gave out this nonce recently. */
   readonly isFresh: (nonce: string) => boolean;
 };
 
@@ -12,11 +12,11 @@ const NONCE_BYTES = 16;
 const SHAPE = /^[A-Za-z0-9_-]{22}$/;
 
 /**
- * A nonce is the MAC of a period of time: without the key nobody can say what the next one will be, and every node that has
- * the key knows it. The period before the current one counts, so that an answer's nonce serves at least one period; so does
- * the one after, because another node's clock may be ahead.
+ * Creates the nonces. A nonce is the MAC of a period of time: it cannot be predicted without the key, and every node
+ * with the key computes the same one. The previous period is accepted, so that a nonce works for at least one period.
+ * The next period is accepted too, because another node's clock may be ahead.
  *
- * @param keys the first one mints; the others are accepted, so that a roll-over of the master secret costs nobody a retry
+ * @param keys the first one mints; the others are accepted, so that a roll-over of the master secret costs no retry
  * @param now this host's wall clock, in milliseconds since the epoch
  * @see RFC 9449 §8
  */

@@ -5,24 +5,24 @@ import type { DpopNonces } from './dpop-nonce.ts';
 import { isProofAlgorithm, readProofKey } from './proof-key.ts';
 
 /**
- * DPoP proofs: a client shows, with each request, that it holds the key that its tokens are bound to.
+ * Verifies DPoP proofs. A client proves with each request that it holds the key to which its tokens are bound.
  *
- * No database and no waiting: authorization server and resource servers check proofs alike.
+ * Verification is synchronous and needs no database, so resource servers use it as the authorization server does.
  *
  * @see RFC 9449 §4.3
  */
 export type ProofVerifier = {
   readonly verify: (proof: string, expected: ExpectedProof) => ProofVerdict;
-  /** What to send in `DPoP-Nonce`; null when this verifier gives out none. */
+  /** Value for `DPoP-Nonce`; null if this verifier uses no nonces. */
   readonly nonce: () => string | null;
 };
 
-/** What a proof must be about. */
+/** The request that a proof must be made for. */
 export type ExpectedProof = {
   readonly method: string;
-  /** Absolute URL of the request, as the client knows it; query and fragment do not count. */
+  /** Absolute URL of the request as the client sees it; query and fragment are ignored. */
   readonly url: string;
-  /** The access token that the request carries; null when it carries none. */
+  /** The access token of the request; null if it has none. */
   readonly accessToken: string | null;
 };
 
@@ -34,13 +34,13 @@ export type ProofVerdict =
     }
   /** `invalid_dpop_proof` */
   | { readonly kind: 'invalid'; readonly fault: ProofFault }
-  /** `use_dpop_nonce`: the same proof with the nonce of the answer would do. */
+  /** `use_dpop_nonce`: the proof is right except that it lacks a current nonce. */
   | { readonly kind: 'nonce_needed' };
 
 export type ProofVerifierParts = {
-  /** Null: no nonces, time is told by `iat` alone. */
+  /** Null: no nonces; `iat` alone shows the proof's age. */
   readonly nonces: DpopNonces | null;
-  /** Whether a proof without a nonce is refused even when its `iat` is recent. */
+  /** True to require a nonce even if `iat` is recent. */
   readonly isNonceRequired: boolean;
   readonly policy: Pick<
     Policy,
@@ -51,7 +51,8 @@ export type ProofVerifierParts = {
 };
 
 export function createProofVerifier({ nonces, isNonceRequired, policy, now }: ProofVerifierParts): ProofVerifier {
-  // A nonce serves for its own period and the next; neighbouring clocks add another.
+  // A nonce is accepted in its own period and the next, and in the one before, because another node's clock may be
+  // ahead.
   const acceptedSeconds = Math.max(
     nonces === null ? 0 : 3 * policy.dpopNoncePeriodSeconds,
     policy.dpopProofLifetimeSeconds + policy.clockToleranceSeconds + CLOCK_AHEAD_SECONDS,
@@ -62,9 +63,9 @@ export function createProofVerifier({ nonces, isNonceRequired, policy, now }: Pr
     const { dpopProofLifetimeSeconds, clockToleranceSeconds } = policy;
     return ageSeconds <= dpopProofLifetimeSeconds + clockToleranceSeconds && -ageSeconds <= CLOCK_AHEAD_SECONDS;
   };
-  /** RFC 9449 §4.3, checks 10 and 11: the nonce tells the time where there is one, so a wrong clock locks nobody out. */
+  /** Checks 10 and 11 of RFC 9449 §4.3. A nonce replaces the check of `iat`, so a wrong clock locks no client out. */
   const judgeTime = ({ nonce, iat, exp, nbf }: ProofClaims): ProofVerdict | null => {
-    // A proof needs neither claim. One that brings them asks to be judged by them, and without leeway (RFC 7519 §4.1.4).
+    // Both claims are optional. If present they must hold; `exp` has no leeway (RFC 7519 §4.1.4).
     if (exp !== null && exp * 1_000 <= now()) return invalid('exp');
     if (nbf !== null && nbf > now() / 1_000 + CLOCK_AHEAD_SECONDS) return invalid('nbf');
     if (nonces === null) return isTimely(iat) ? null : invalid('iat');
@@ -99,12 +100,12 @@ type ProofClaims = {
   readonly ath: string | null;
 };
 
-/** Several header fields arrive joined by a comma, which is no character of a JWT. */
+/** Rejects repeated header fields too: they arrive joined by a comma, which no JWT contains. */
 const JWT = /^([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{1,2048})\.([A-Za-z0-9_-]{86,683})$/;
-/** Long enough for any URL of a request; a `jti` is at least 96 random bits, which need 16 characters, or a UUID. */
+/** Longest claims. `htu` fits any URL of a request; a `jti` is a UUID, or 96 random bits in 16 characters or more. */
 const LENGTHS = { jti: 256, nonce: 256, htu: 1_024, ath: 256 } as const;
 
-/** Checks 2 to 7: a well-formed JWT of the right type, signed with the public key in its header. */
+/** Does checks 2 to 7: a well-formed JWT of the right type, signed with the public key in its header. */
 function readProof(proof: string): { readonly jkt: string; readonly claims: ProofClaims } | ProofFault {
   const [, encodedHeader, encodedClaims, encodedSignature] = JWT.exec(proof) ?? [];
   if (encodedHeader === undefined || encodedClaims === undefined || encodedSignature === undefined) return 'not_a_jwt';
@@ -112,10 +113,10 @@ function readProof(proof: string): { readonly jkt: string; readonly claims: Proo
   const payload = decode(encodedClaims);
   if (header === null || payload === null) return 'not_a_jwt';
   if (header['typ'] !== 'dpop+jwt') return 'typ';
-  // No extension is understood here, so a critical one must not be passed over (RFC 7515 §4.1.11).
+  // This server supports no extension, so it must refuse a critical one (RFC 7515 §4.1.11).
   if (header['crit'] !== undefined) return 'crit';
   if (!isProofAlgorithm(header['alg'])) return 'alg';
-  // What is cheap comes first: strangers pay for a signature check with a form that is right.
+  // Cheap checks come first, so that a malformed proof costs no signature check.
   const claims = readClaims(payload);
   if (claims === null) return 'claims';
   const key = readProofKey(header['jwk'], header['alg']);
@@ -124,7 +125,7 @@ function readProof(proof: string): { readonly jkt: string; readonly claims: Proo
   return isSigned ? { jkt: key.jkt, claims } : 'signature';
 }
 
-/** Check 3. */
+/** Does check 3: all required claims are there, and every claim has the right form. */
 function readClaims({
   jti,
   htm,
@@ -150,7 +151,7 @@ function isText(value: unknown, maximumLength: number): value is string {
   return typeof value === 'string' && value !== '' && value.length <= maximumLength;
 }
 
-/** Checks 8, 9 and 12: the proof was made for this request. Whose key it must be is for the caller to say. */
+/** Does checks 8, 9 and 12: the proof was made for this request. The caller compares the key. */
 function findMismatch({ htm, htu, ath }: ProofClaims, { method, url, accessToken }: ExpectedProof): ProofFault | null {
   // Methods are case-sensitive (RFC 9110 §9.1).
   if (htm !== method) return 'htm';
@@ -164,7 +165,9 @@ function isSameTarget(htu: string, url: string): boolean {
   return target !== null && target === normalizeTarget(url);
 }
 
-/** Syntax- and scheme-based normalization without query and fragment; null for what is no URL of a request. */
+/**
+ * Normalizes a URL by syntax and scheme (RFC 3986 §6.2), without query and fragment; null if no request can have it.
+ */
 function normalizeTarget(text: string): string | null {
   if (!URL.canParse(text)) return null;
   const { origin, pathname, username, password } = new URL(text);
@@ -172,18 +175,19 @@ function normalizeTarget(text: string): string | null {
   return origin + pathname.replaceAll(/%[0-9a-f]{2}/gi, normalizeEscape);
 }
 
-/** RFC 3986 §6.2.2: an escaped unreserved character is the character, and hexadecimal digits are upper case. */
+/** Normalizes an escape by RFC 3986 §6.2.2: decodes an unreserved character, else writes hexadecimal in upper case. */
 function normalizeEscape(escape: string): string {
   const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
   return /[A-Za-z0-9._~-]/.test(character) ? character : escape.toUpperCase();
 }
 
 /**
- * Each proof is good for one use on one node while its time lasts.
+ * Remembers used proofs, so that one node accepts a proof once.
  *
- * Two sets take turns, so a use is remembered for one to two spans; a set that is full gives way early. Other nodes do not
- * know: what bounds a replay there is the nonce's or `iat`'s span, method and URL, and the token that must go with it
- * (RFC 9449 §11.1). A shared memory would cost a write per request for a proof that an attacker can only get inside TLS.
+ * Two sets take turns, so a use is remembered for one to two spans, or less if a set is full. Other nodes do not know
+ * of the use. There a replay is bounded by the span of the nonce or `iat`, by method and URL, and by the token that the
+ * request must carry (RFC 9449 §11.1). A shared memory would cost a write per request, and an attacker can get a proof
+ * only inside TLS.
  */
 function createReplayMemory(spanMs: number, maximumEntries: number, now: () => number): (use: string) => boolean {
   let recent = new Set<string>();

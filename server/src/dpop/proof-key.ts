@@ -1,21 +1,21 @@
 import { constants, createHash, createPublicKey, verify, type KeyObject } from 'node:crypto';
 
 /**
- * Signature algorithms of DPoP proofs: asymmetric ones only, each with one kind of key.
+ * Signature algorithms of DPoP proofs: asymmetric ones only, each for one kind of key.
  *
  * @see RFC 9449 §4.2; RFC 7518 §3.1; RFC 9864
  */
 export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'] as const;
 export type ProofAlgorithm = (typeof PROOF_ALGORITHMS)[number];
 
-/** A public key as a proof carries it, after its check. */
+/** The checked public key of a proof. */
 export type ProofKey = {
   /** RFC 7638 thumbprint, SHA-256. */
   readonly jkt: string;
   readonly verify: (signed: string, signature: Buffer) => boolean;
 };
 
-/** The members that make a key, in the order of RFC 7638 §3.2, and the only ones that are looked at. */
+/** The required members of a key, in the order of RFC 7638 §3.2. Other members are ignored, except private ones. */
 type PublicJwk =
   | { readonly crv: 'P-256'; readonly kty: 'EC'; readonly x: string; readonly y: string }
   | { readonly crv: 'Ed25519'; readonly kty: 'OKP'; readonly x: string }
@@ -23,10 +23,12 @@ type PublicJwk =
 
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const;
 const COORDINATE_BYTES = 32;
-/** RFC 7518 §3.3 asks for 2048 bits; beyond 4096 a stranger would only make us work. */
+/** RFC 7518 §3.3 requires 2048 bits. Longer keys than 4096 bits would only cost this server time. */
 const MODULUS_BYTES = { least: 256, most: 512 } as const;
 const EXPONENT_BYTES = 4;
-/** FIPS 186-5 §5.4. With 1 every text would be its own signature; small ones have broken many implementations. */
+/**
+ * FIPS 186-5 §5.4. With exponent 1 every text is its own signature; small exponents have broken many implementations.
+ */
 const LEAST_EXPONENT = 65_537;
 
 export function isProofAlgorithm(alg: unknown): alg is ProofAlgorithm {
@@ -36,7 +38,7 @@ export function isProofAlgorithm(alg: unknown): alg is ProofAlgorithm {
 /**
  * Reads the `jwk` of a proof's header.
  *
- * @returns null when it is no sound public key for the algorithm; one that holds any private part is none
+ * @returns null if it is no sound public key for the algorithm, or holds any private member
  */
 export function readProofKey(jwk: unknown, algorithm: ProofAlgorithm): ProofKey | null {
   if (typeof jwk !== 'object' || jwk === null || PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) {
@@ -78,7 +80,7 @@ function readPublicJwk(jwk: Readonly<Record<string, unknown>>, algorithm: ProofA
   }
 }
 
-/** Whether a value is the one canonical base64url of so many bytes: a key with two spellings would have two thumbprints. */
+/** Checks for canonical base64url of `least` to `most` bytes: a key with two spellings would have two thumbprints. */
 function isBytes(value: unknown, least: number, most = least): value is string {
   if (typeof value !== 'string' || value.length > Math.ceil((most * 4) / 3)) return false;
   const bytes = Buffer.from(value, 'base64url');
@@ -86,7 +88,7 @@ function isBytes(value: unknown, least: number, most = least): value is string {
 }
 
 const FIELD_PRIME = 2n ** 255n - 19n;
-/** `y` of the points whose order is 8 or a divisor of it; `x` only decides between two points of the same order. */
+/** `y` of the points whose order divides 8. The sign of `x` only selects one of two points of the same order. */
 const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
   0n,
   1n,
@@ -96,8 +98,8 @@ const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
 ]);
 
 /**
- * Refuses Ed25519 keys of small order, and those spelled with a `y` beyond the field. Signatures of zeros verify under a key of
- * small order, so anybody could sign for it. A second spelling of a point would give one key two thumbprints.
+ * Refuses Ed25519 keys of small order, and those spelled with a `y` beyond the field. Signatures of zeros verify under
+ * a key of small order, so anyone could sign for it. A second spelling of a point would give one key two thumbprints.
  *
  * @see RFC 8032 §5.1.3; RFC 7748 §7
  */
@@ -107,7 +109,7 @@ function isSoundPoint(x: string): boolean {
   return y < FIELD_PRIME && !SMALL_ORDER_Y.has(y);
 }
 
-/** Odd, of the length that it claims, and without a small factor. @see NIST SP 800-89 §5.3.3 */
+/** Checks a modulus: at least 2048 bits, no leading zero byte, odd, and no small factor. @see NIST SP 800-89 §5.3.3 */
 function isSoundModulus(n: string): boolean {
   const bytes = Buffer.from(n, 'base64url');
   const isLong = bytes.byteLength > MODULUS_BYTES.least ? bytes[0] !== 0 : bytes.readUInt8(0) >= 0x80;
@@ -122,7 +124,11 @@ function hasSmallFactor(n: bigint): boolean {
   return SMALL_PRIMES.some((prime) => remainder % prime === 0n);
 }
 
-/** Odd, large enough, and written without leading zeros, which would give one key several thumbprints. @see RFC 7518 §6.3.1.2 */
+/**
+ * Checks an exponent: odd, large enough, and without leading zeros, which would give one key several thumbprints.
+ *
+ * @see RFC 7518 §6.3.1.2
+ */
 function isSoundExponent(e: string): boolean {
   const bytes = Buffer.from(e, 'base64url');
   const exponent = bytes.readUIntBE(0, bytes.byteLength);

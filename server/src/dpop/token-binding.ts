@@ -1,16 +1,16 @@
 import type { ProofVerifier } from './dpop.ts';
 import { PROOF_ALGORITHMS } from './proof-key.ts';
 
-/** An access token as a request presents it. */
+/** The access token of a request, with its scheme. */
 export type PresentedToken = {
   readonly scheme: 'Bearer' | 'DPoP';
   readonly token: string;
 };
 
-/** The request that carries an access token; what its DPoP proof must be about. */
+/** The request that carries an access token; its DPoP proof must match it. */
 export type ResourceRequest = {
   readonly method: string;
-  /** Absolute URL as the client knows it; behind a proxy that is not what this host sees. */
+  /** Absolute URL as the client sees it; behind a proxy this host sees another one. */
   readonly url: string;
   /** The `DPoP` header. */
   readonly dpop: string | undefined;
@@ -18,17 +18,19 @@ export type ResourceRequest = {
 
 export type TokenRefusalError = 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce';
 
-/** A request is refused for want of a valid access token. */
+/** A refusal of a request without a valid access token. */
 export type TokenRefusal = {
   readonly ok: false;
   readonly status: 401;
-  /** As in `wwwAuthenticate`; absent when the request held no token. */
+  /** As in `wwwAuthenticate`; absent if the request has no token. */
   readonly error?: TokenRefusalError;
-  /** More about `invalid_token`: the token is sound, and for another audience. Another token of the same audience would not help. */
+  /**
+   * Detail of `invalid_token`: the token is valid for another audience. A new token of that audience would not help.
+   */
   readonly reason?: 'audience';
   /** Value for `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1). */
   readonly wwwAuthenticate: string;
-  /** Value for `DPoP-Nonce`, when the client is to use one. */
+  /** Value for `DPoP-Nonce`, if the client must use a nonce. */
   readonly dpopNonce?: string;
 };
 
@@ -40,7 +42,7 @@ const DESCRIPTIONS: Readonly<Record<TokenRefusalError, string>> = {
   use_dpop_nonce: 'The DPoP proof needs the nonce of this answer',
 };
 
-/** @returns null when the header holds no access token */
+/** Reads an `Authorization` header. @returns null if it holds no access token */
 export function readAuthorization(header: string | undefined): PresentedToken | null {
   const [, scheme, token] = AUTHORIZATION.exec(header ?? '') ?? [];
   if (scheme === undefined || token === undefined) return null;
@@ -48,33 +50,33 @@ export function readAuthorization(header: string | undefined): PresentedToken | 
 }
 
 /**
- * A request without a token is told the schemes and nothing else.
+ * Refuses a request without a token: the challenge names the schemes and no error.
  *
- * @param hasProofs whether DPoP can be checked here
+ * @param hasProofs true if DPoP can be checked here
  * @see RFC 6750 §3.1
  */
 export function tokenMissing(hasProofs: boolean): TokenRefusal {
   return { ok: false, status: 401, wwwAuthenticate: hasProofs ? `Bearer, DPoP ${ALGORITHMS}` : 'Bearer' };
 }
 
-/** The token is not good, whoever presents it. */
+/** Refuses an expired, revoked or invalid token. */
 export function tokenInvalid(scheme: PresentedToken['scheme']): TokenRefusal {
   return refuse(scheme, 'invalid_token');
 }
 
-/** The token is ours and current, and for another audience than this one. @see RFC 9068 §4 */
+/** Refuses a current token of this issuer that is for another audience. @see RFC 9068 §4 */
 export function tokenForAnother(scheme: PresentedToken['scheme']): TokenRefusal {
   const refusal = refuse(scheme, 'invalid_token', 'The access token is for another audience');
   return { ...refusal, reason: 'audience', wwwAuthenticate: `${refusal.wwwAuthenticate}, reason="audience"` };
 }
 
 /**
- * Checks that whoever presents a valid access token holds the key that it is bound to. A bound token under the `Bearer`
- * scheme is refused, or a thief could simply leave the proof out.
+ * Refuses a valid access token if the request does not prove possession of the key that it is bound to. A bound token
+ * under the `Bearer` scheme is refused; otherwise a thief could leave the proof out.
  *
  * @param jkt `cnf.jkt` of the token; null for a bearer token
- * @param proofs null where DPoP cannot be checked: bound tokens are then refused
- * @returns null when the token may be used
+ * @param proofs null if DPoP cannot be checked here; bound tokens are then refused
+ * @returns null if the token may be used
  * @see RFC 9449 §7.1, §7.2
  */
 export function refuseUnbound(
