@@ -1,6 +1,6 @@
 /**
- * The audience as it is compared: after URL parsing, so that `https://a` and `https://a/` are one. Names that are no URLs stay
- * as they are.
+ * Returns the form of an audience for comparisons. A URL is parsed, so that `https://a` and `https://a/` are equal. A
+ * name that is no URL stays as it is.
  *
  * @see RFC 8707 §2; RFC 9068 §4
  */
@@ -13,23 +13,23 @@ export function isSameAudience(one: string, other: string): boolean {
   return one === other || audienceKey(one) === audienceKey(other);
 }
 
-/** Visible characters: control characters and spaces are dropped or moved by URL parsing. */
+/** Visible characters only, because URL parsing drops or changes control characters and spaces. */
 const AUDIENCE = /^[^\s\p{Cc}]{1,1024}$/u;
 
-/** Tells whether a configured value can be an audience: a URL without a fragment, or a name. @see RFC 8707 §2 */
+/** Checks that a configured value can be an audience: a URL without a fragment, or a name. @see RFC 8707 §2 */
 export function isAudience(value: unknown): value is string {
   return typeof value === 'string' && AUDIENCE.test(value) && !value.includes('#');
 }
 
-/** The audiences that tokens of this server can have, apart from what single clients register. */
+/** The audiences of this server's tokens for every client. A client may register more. */
 export type ServerAudiences = {
-  /** The issuer: its account endpoints are the audience of the same name. */
+  /** The issuer, which is also the audience of its account endpoints. */
   readonly issuer: string;
-  /** `aud` of a token whose client asked for no `resource`. */
+  /** `aud` of a token if the client asks for no `resource`. */
   readonly audience: string;
 };
 
-/** Audiences by {@link audienceKey}, as they were registered. */
+/** Registered audiences by their {@link audienceKey}. */
 export type AudienceSet = ReadonlyMap<string, string>;
 
 /**

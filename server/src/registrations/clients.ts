@@ -10,53 +10,55 @@ import { audienceKey, readAudiences, type AudienceSet, type ServerAudiences } fr
 export type Delivery = 'cookie' | 'body';
 
 /**
- * A first-party public client. It has no secret (RFC 6749 §2.1): what protects it is PKCE, rotation and, in browsers, the
- * origin check.
+ * A first-party public client. It has no secret (RFC 6749 §2.1). PKCE, refresh token rotation and, in browsers, the
+ * origin check protect it.
  */
 export type ClientRegistration = {
   readonly clientId: string;
   readonly delivery: Delivery;
-  /** Scope values the client may ask for; a sign-in that names none is granted all of them. */
+  /** Scope values that the client may ask for. A sign-in that names none is granted all. */
   readonly scopes: readonly string[];
   /**
-   * Audiences that the client may ask for with `resource` (RFC 8707), beside the server's default audience and the issuer.
-   * Default: none.
+   * Audiences that the client may ask for with `resource` (RFC 8707), in addition to the server's default audience and
+   * the issuer. Default: none.
    */
   readonly audiences?: readonly string[];
-  /** Origins (`https://app.example`) whose pages may call as this client, beside the issuer's own. */
+  /**
+   * Origins (`https://app.example`) whose pages may call as this client, in addition to the issuer's. Default: none.
+   */
   readonly origins?: readonly string[];
-  /** Whether the client must bind every session to a key with DPoP (RFC 9449 §5.2). Default false: it may. */
+  /** True if the client must bind every session to a key with DPoP (RFC 9449 §5.2). Default: false, it may. */
   readonly dpopBoundAccessTokens?: boolean;
   /**
-   * How long sessions of this client last: a NIST level, or seconds of one's own. Default: the policy's.
+   * Lifetimes of this client's sessions: a NIST level, or seconds. Default: the policy's.
    */
   readonly sessionLifetimes?: keyof typeof SESSION_LIFETIMES | SessionLifetimes;
   /**
-   * RP ID of the client's passkeys: a domain that its origins are equal to or below. Passkeys of one RP ID serve every client
-   * that has it; it cannot change later without losing them. Default: the issuer's host.
+   * RP ID of the client's passkeys: a domain equal to the host of its origins or a parent of it. Passkeys work for
+   * every client with the same RP ID. A later change loses them. Default: the issuer's host.
    */
   readonly rpId?: string;
-  /** Origins of native apps whose passkeys count, as Android writes them: `android:apk-key-hash:…`. */
+  /** Origins of native apps that may use the passkeys, in Android's form: `android:apk-key-hash:…`. Default: none. */
   readonly appOrigins?: readonly string[];
 };
 
-/** As whom a client's passkeys know us. */
+/** The WebAuthn Relying Party of a client's passkeys. */
 export type PasskeyRelyingParty = {
   readonly rpId: string;
-  /** Where a ceremony may have taken place. */
+  /** Origins that a ceremony may come from. */
   readonly origins: ReadonlySet<string>;
 };
 
-/** A registration after its check, with its lookups ready. */
+/** A checked registration, indexed for lookups. */
 export type Client = {
   readonly clientId: string;
   readonly delivery: Delivery;
   readonly scopes: ReadonlySet<string>;
-  /** Audiences that its tokens may be for; the issuer is one of them. */
+  /** Audiences that its tokens may have, the issuer included. */
   readonly audiences: AudienceSet;
   readonly origins: ReadonlySet<string>;
   readonly passkeys: PasskeyRelyingParty;
-  /** Whether a code is exchanged only with a DPoP proof. */
+  /** True if a code is exchanged only with a DPoP proof. */
   readonly isProofRequired: boolean;
   readonly lifetimes: SessionLifetimes;
 };
@@ -65,14 +67,14 @@ export type Clients = ReadonlyMap<string, Client>;
 
 /** RFC 6749 §3.3: `scope-token`. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5B\x5D-\x7E]+$/;
-/** RFC 6749 Appendix A.1: `client-id` is visible ASCII. */
+/** RFC 6749 Appendix A.1: `client-id` is printable ASCII, spaces included. */
 const CLIENT_ID = /^[\x20-\x7E]{1,255}$/;
 
 /**
  * Checks registrations and indexes them by `clientId`.
  *
  * @param server the issuer's origin and the default audience, allowed for every client
- * @param lifetimes of sessions whose client names none
+ * @param lifetimes for the sessions of clients that name none
  * @throws TypeError that names the client and the field
  */
 export function registerClients(
@@ -136,7 +138,7 @@ function resolveRelyingParty(registration: ClientRegistration, issuer: string, w
     const { hostname } = new URL(origin);
     return hostname === rpId || hostname.endsWith(`.${rpId}`);
   };
-  // What iOS apps give as their origin is the RP ID's own.
+  // An iOS app sends the RP ID's origin as its own.
   return { rpId, origins: new Set([`https://${rpId}`, ...[issuer, ...origins].filter(isWithin), ...appOrigins]) };
 }
 
@@ -157,7 +159,7 @@ function isDuration(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1;
 }
 
-/** Whether a string is exactly a web origin: scheme, host and port, nothing after it. */
+/** Checks that a string is exactly a web origin: scheme, host and port. */
 export function isOrigin(value: string): boolean {
   return URL.canParse(value) && new URL(value).origin === value;
 }
@@ -165,7 +167,7 @@ export function isOrigin(value: string): boolean {
 /**
  * Splits a scope parameter into its values, without duplicates.
  *
- * @returns null when a value is malformed
+ * @returns null if a value is malformed
  * @see RFC 6749 §3.3
  */
 export function parseScope(scope: string): readonly string[] | null {

@@ -1,21 +1,25 @@
 import { createHash } from 'node:crypto';
 import { audienceKey, isSameAudience, readAudiences, type AudienceSet, type ServerAudiences } from './audiences.ts';
 
-/** A resource server that may ask this server about tokens. */
+/** A resource server that may introspect tokens and read the revocation feed. */
 export type ResourceServerRegistration = {
-  /** As which it authenticates: 1 to 255 visible ASCII characters. */
+  /** Id with which it authenticates: 1 to 255 printable ASCII characters. */
   readonly id: string;
-  /** At least 32 bytes, from a random source; no other resource server's. */
+  /** At least 32 bytes from a random source. Every resource server has its own. */
   readonly secret: string;
-  /** Its audiences: it is told about tokens for these alone. Default: the server's default audience. */
+  /** Its audiences: introspection answers it about tokens for these only. Default: the server's default audience. */
   readonly audiences?: readonly string[];
 };
 
-/** Registered resource servers, by a hash of their secrets: no secret is kept, and looking one up tells no time. */
+/** Registered resource servers by a hash of their secrets: keeps no secret, and a lookup's time reveals none. */
 export type ResourceServers = {
-  /** Finds whose secret it is. @param id when the caller gave one; it must be the owner's */
+  /**
+   * Finds the id of a secret's resource server.
+   *
+   * @param id the id from the caller, which must match; null if it sent none
+   */
   readonly find: (secret: string, id: string | null) => string | null;
-  /** The audiences of a registered one; empty for any other id. */
+  /** The audiences of a registered resource server; empty for any other id. */
   readonly audiencesOf: (id: string) => AudienceSet;
   readonly isEmpty: boolean;
 };
@@ -26,7 +30,7 @@ const MINIMUM_SECRET_BYTES = 32;
 /**
  * Checks registrations and indexes them.
  *
- * The issuer's audience is nobody's: a resource server that may receive such tokens could act on the user's account with them.
+ * No resource server may have the issuer's audience: it could act on the user's account with such a token.
  *
  * @throws TypeError that names the resource server and the field, never the secret
  */
