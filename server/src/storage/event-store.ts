@@ -7,12 +7,12 @@ export type StoredEvent = HoldfastEvent & {
   readonly id: string;
 };
 
-/** Gives an event its id. A fact also gets the time. */
+/** Adds an id to an event, and the time to a fact. */
 export function toStoredEvent(event: HoldfastFact | HoldfastEvent): StoredEvent {
   return { atMs: Date.now(), ...event, id: randomUUID() };
 }
 
-/** The fact that a session was created. */
+/** Makes the event of a new session. */
 export function toSessionCreated(
   { sid, sub, clientId, replaces }: Omit<SessionCreated, 'type' | 'address'>,
   address: string,
@@ -20,12 +20,12 @@ export function toSessionCreated(
   return { type: 'session.created', sid, sub, clientId, replaces, address };
 }
 
-/** Which events to list. */
+/** Filter and page of a list of events. */
 export type EventQuery = {
   readonly sub?: string;
   readonly sid?: string;
   readonly type?: HoldfastEvent['type'];
-  /** Only what is older than this event: the last one of the page before. */
+  /** Lists only older events than this one, the last of the previous page. */
   readonly before?: Pick<StoredEvent, 'id' | 'atMs'>;
   /** Largest number of events. Default: 100. */
   readonly limit?: number;
@@ -33,46 +33,46 @@ export type EventQuery = {
 
 /** The audit log. Part of the {@link Store}. */
 export type EventStore = {
-  /** Appends events and their webhook deliveries; an event whose id is there already is left as it is. */
+  /** Appends events and their webhook deliveries. An event whose id is already stored stays as it is. */
   readonly append: (events: readonly StoredEvent[]) => Promise<void>;
-  /** Newest first. */
+  /** Lists events, newest first. */
   readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
-  /** Deletes events older than the retention time, and what is left of their deliveries. */
+  /** Deletes events older than the retention time, and their remaining deliveries. */
   readonly deleteExpired: (retentionSeconds: number) => Promise<void>;
 };
 
 /** An event on its way to one endpoint. */
 export type Delivery = {
   readonly event: StoredEvent;
-  /** How often it was tried, this time included. */
+  /** Number of attempts, this one included. */
   readonly attempts: number;
 };
 
-/** What went wrong with the attempt of this number. */
+/** A failed attempt: its number, and the failure in words. */
 export type FailedAttempt = {
   readonly attempts: number;
   readonly failure: string;
 };
 
-/** An event that an endpoint did not get. */
+/** A delivery that is not tried any more. */
 export type AbandonedDelivery = {
   readonly endpoint: string;
-  /** What went wrong the last time. */
+  /** Failure of the last attempt. */
   readonly failure: string;
   readonly abandonedAtMs: number;
 } & Delivery;
 
-/** A webhook endpoint, as far as the outbox knows it. */
+/** The part of a webhook endpoint that the outbox uses. */
 export type Subscriber = {
   readonly id: string;
   readonly isWanted: (type: StoredEvent['type']) => boolean;
 };
 
-/** The outbox of the webhooks. Part of the {@link Store}; rows come with the events that are recorded. */
+/** The outbox of the webhooks. Part of the {@link Store}. Its rows are written with the events. */
 export type WebhookStore = {
   /**
-   * Takes deliveries that are due. Of several nodes each gets different ones, and has them to itself for the lease; what is
-   * neither confirmed nor postponed by then is due again.
+   * Takes due deliveries and leases them to this node, so that no other node takes them. A delivery is due again if it
+   * is not confirmed, postponed or abandoned before its lease ends.
    */
   readonly take: (endpoint: string, limit: number, leaseSeconds: number) => Promise<readonly Delivery[]>;
   readonly confirm: (eventId: string, endpoint: string) => Promise<void>;
@@ -81,10 +81,10 @@ export type WebhookStore = {
     endpoint: string,
     attempt: FailedAttempt & { readonly delaySeconds: number },
   ) => Promise<void>;
-  /** Tries no more. The delivery stays to be looked at until its event's retention time is over. */
+  /** Ends the attempts. The delivery stays listed until its event's retention time is over. */
   readonly abandon: (eventId: string, endpoint: string, attempt: FailedAttempt) => Promise<void>;
-  /** Newest first. @param limit default: 100 */
+  /** Lists abandoned deliveries, newest first. @param limit default: 100 */
   readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
-  /** Makes every abandoned delivery of an endpoint due again. @returns how many */
+  /** Makes every abandoned delivery of an endpoint due again. @returns their number */
   readonly revive: (endpoint: string) => Promise<number>;
 };

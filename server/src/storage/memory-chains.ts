@@ -14,15 +14,17 @@ import type { SessionStore } from './store.ts';
 import type { MassEndingStore } from './subject-store.ts';
 import type { EndingCause } from './user-store.ts';
 
-/** How long a node that goes on with an intent keeps others from it. */
+/** How long a claim on an intent keeps other nodes from it. */
 const CLAIM_MS = 15_000;
 
 type ChainEndings = Pick<SessionStore, 'endPredecessors' | 'revoke' | 'signOut' | 'endChain' | 'revokeAllOfUser'>;
 
-/** Which of the live sessions of a chain end with the one that is named. */
+/** Chooses the live sessions of a chain that end with the named one. */
 type Choice = (live: readonly MemorySession[], named: MemorySession) => readonly MemorySession[];
 
-/** Ends sessions one by one, by chain, and by user. Every transaction locks the subject first, then sessions in order of id. */
+/**
+ * Ends sessions singly, by chain or by user. Every transaction locks the subject first, then sessions in order of id.
+ */
 export function memoryChainEndings(parts: MemoryParts): ChainEndings {
   const { tables, transact } = parts;
   const endChosen = (
@@ -31,7 +33,7 @@ export function memoryChainEndings(parts: MemoryParts): ChainEndings {
     choose: Choice,
     finish: (transaction: MemoryTransaction, chosen: readonly MemorySession[]) => readonly SessionRevoked[],
   ): Promise<readonly SessionRevoked[]> => {
-    // Its user and its chain never change, so they may be read before the lock.
+    // A session's user and chain never change, so they may be read before the lock.
     const member = tables.sessions.get(sid);
     if (member === undefined || (sub !== undefined && member.sub !== sub)) {
       return transact({ rows: [sid], isDurable: true, namesRow: false }, () => []);
@@ -82,9 +84,9 @@ export function memoryChainEndings(parts: MemoryParts): ChainEndings {
   };
 }
 
-/** A sign-out ends the named session, the larger ones that were never used, and everything below the largest that it ends. */
+/** A sign-out ends the named session, the larger ones that were never used, and all below the largest that it ends. */
 const upToLastUnused: Choice = (live, { deviceSequence, signedOutSequence }) => {
-  // A sign-out that is told again ends nothing that began after it was told first.
+  // A repeated sign-out ends no session that began after the first.
   const unused = live.filter(
     (row) => row.lastUsedAtMs === null && row.deviceSequence < (signedOutSequence ?? Infinity),
   );
@@ -112,7 +114,9 @@ function revokeAllOfUser(parts: MemoryParts): SessionStore['revokeAllOfUser'] {
     });
 }
 
-/** Exchanges of the chain whose codes were issued until now make no session. */
+/**
+ * Voids the chain's exchanges whose codes were issued before this sign-out. A repeated sign-out keeps the first number.
+ */
 function voidExchanges(parts: MemoryParts, { nowMs, put }: MemoryTransaction, sid: string, countsAgain: boolean): void {
   const { tables } = parts;
   const row = tables.sessions.get(sid);

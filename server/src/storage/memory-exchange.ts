@@ -16,9 +16,9 @@ import {
 } from './memory-tables.ts';
 import type { AuthorizationCodeStore, ExchangeResult, NewSession } from './store.ts';
 
-/** A chain that was never used is ended before others once its newest session is as old as this. */
+/** Evict a chain that was never used before all others once its newest session is this old. */
 const UNUSED_GRACE_MS = 15 * 60_000;
-/** One sign-in ends so many chains at most. */
+/** Most chains that one sign-in ends. */
 const MAX_EVICTED_CHAINS = 100;
 
 /** Authorization codes, and the sessions that they are exchanged for. */
@@ -56,7 +56,7 @@ export function memoryCodes(parts: MemoryParts): AuthorizationCodeStore {
   };
 }
 
-/** One exchange, under the subject's lock. */
+/** The inputs of one exchange, under the subject's lock. */
 type Scope = {
   readonly parts: MemoryParts;
   readonly transaction: MemoryTransaction;
@@ -97,10 +97,10 @@ function exchange(
     return { kind: 'delayed', sub: code.sub, retryAfterMs: Math.ceil(beyond * policy.signInIntervalSeconds * 1_000) };
   }
   const living = liveOfUser(tables, code.sub, nowMs, ({ deviceId }) => deviceId === chain.deviceId);
-  // A chain whose sessions are over is one chain more when it comes back to life.
+  // A chain without a live session does not count, so a new session in it needs room for one more chain.
   const evicted = living.length === 0 ? chooseEvicted(scope) : [];
   if (evicted === null || isBrowserFull(scope, chain)) return { kind: 'too_many_sessions' };
-  // The device's name is that of its live sessions: those that are over may never have had it.
+  // Take the label from the chain's live sessions, because ended ones may have an older label or none.
   const label = living.length === 0 ? chain.label : (living[0]?.deviceLabel ?? null);
   const ended = [...endRows(parts, transaction, evicted, { reason: 'limit', address: session.address })];
   ended.push(...noteFirstUse(scope, chain));
@@ -136,7 +136,11 @@ function findChain(scope: Scope): Chain {
   };
 }
 
-/** @returns sessions of chains to end, so that there is room for one more; null when the sign-in is refused */
+/**
+ * Chooses the chains to end, so that there is room for one more.
+ *
+ * @returns their sessions; null if the sign-in is refused
+ */
 function chooseEvicted({ parts, transaction, code }: Scope): readonly MemorySession[] | null {
   const { nowMs } = transaction;
   const chains = new Map<string, MemorySession[]>();
@@ -176,7 +180,7 @@ function describeChain(rows: readonly MemorySession[], nowMs: number): ChainSumm
   };
 }
 
-/** Never used for 15 minutes first, the oldest of them first; then lower `acr`; then used least lately. */
+/** Order of eviction: chains never used after 15 minutes, oldest first; then lower `acr`; then least recently used. */
 function compareChains(a: ChainSummary, b: ChainSummary): number {
   if (a.isForgotten !== b.isForgotten) return a.isForgotten ? -1 : 1;
   if (a.isForgotten) return a.sequence - b.sequence;
@@ -184,7 +188,7 @@ function compareChains(a: ChainSummary, b: ChainSummary): number {
   return a.usedAtMs - b.usedAtMs || a.sequence - b.sequence;
 }
 
-/** An exchange that names a live session and brings its own copy is that session's first use. */
+/** Records the first use of a live named session if the exchange brings its own copy, and ends the older ones. */
 function noteFirstUse(scope: Scope, { named }: Chain): readonly SessionRevoked[] {
   const { parts, transaction, session } = scope;
   const { nowMs, put } = transaction;
@@ -199,7 +203,9 @@ function noteFirstUse(scope: Scope, { named }: Chain): readonly SessionRevoked[]
   return endRows(parts, transaction, older, { reason: 'replaced', address: session.address });
 }
 
-/** Sessions beyond those that a chain, or a browser with cookies of several chains, may have; never the named one. */
+/**
+ * Chooses the sessions over the limit of a chain, or of a browser with cookies of several chains; never the named one.
+ */
 function chooseOverflow(scope: Scope, { deviceId, named }: Chain): readonly MemorySession[] {
   const { parts, transaction, code } = scope;
   const { tables, policy } = parts;
@@ -220,11 +226,11 @@ function chooseOverflow(scope: Scope, { deviceId, named }: Chain): readonly Memo
   return [...new Set([...oldestUnusedFirst.slice(0, Math.max(0, ofChain.length + 1 - most)), ...ofBrowser])];
 }
 
-/** A sign-in never ends a session of another device with a higher `acr`. */
+/** True for a session of another device with a higher `acr`: a sign-in never ends it. */
 const isProtected = ({ deviceId, acr }: MemorySession, { code }: Scope, ownDeviceId: string): boolean =>
   deviceId !== ownDeviceId && acr > code.acr;
 
-/** Those first that a browser keeps: with a higher `acr`, then used last. */
+/** Order in which a browser keeps sessions: protected first, then higher `acr`, then last used. */
 function compareKept(a: MemorySession, b: MemorySession, scope: Scope, deviceId: string): number {
   const isAKept = isProtected(a, scope, deviceId);
   if (isAKept !== isProtected(b, scope, deviceId)) return isAKept ? -1 : 1;

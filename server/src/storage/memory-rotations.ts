@@ -11,7 +11,7 @@ import type { Activity, Delivery, RotationCandidate, RowVersion, SessionRecord, 
 
 const LAST_GENERATION = 2 ** 31 - 1;
 
-/** The user's activity slides the inactivity timeout, never beyond the absolute lifetime; every use is noted. */
+/** Records a use. The user's activity slides the inactivity timeout, never beyond the absolute lifetime. */
 function afterUse(row: MemorySession, use: Activity, nowMs: number) {
   const slidToMs = Math.min(nowMs + use.inactivityTimeoutSeconds * 1_000, row.expiresAtMs);
   return {
@@ -22,7 +22,7 @@ function afterUse(row: MemorySession, use: Activity, nowMs: number) {
   };
 }
 
-/** Rows 1 to 4 of the decision, as the rotating statement's condition. */
+/** Rows 1 to 4 of the decision (docs/protocol.md §2) as the rotation's condition. */
 function mayRotate(row: MemorySession, candidate: RotationCandidate, nowMs: number, intervalMs: number): boolean {
   const asked = candidate.scope?.split(' ') ?? [];
   const isRecent = row.deliveredAtMs > nowMs - intervalMs && row.deliveredAtMs < nowMs + intervalMs;
@@ -64,7 +64,7 @@ type Swapped = {
   readonly record: SessionRecord;
 };
 
-/** A write by compare-and-swap on the version that was decided on. */
+/** Writes by compare-and-swap on the row version of the decision. */
 function swap(
   { tables, transact }: MemoryParts,
   version: RowVersion,
@@ -82,7 +82,7 @@ function swap(
 
 type Rotations = Pick<SessionStore, 'rotate' | 'read' | 'heal' | 'replay' | 'slide' | 'end'>;
 
-/** Uses of single sessions, with the conditions that PostgreSQL's statements have. */
+/** Uses of single sessions, under the same conditions as PostgreSQL's statements. */
 export function memoryRotations(parts: MemoryParts): Rotations {
   const { tables, transact, query, watch } = parts;
   return {

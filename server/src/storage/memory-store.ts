@@ -13,22 +13,25 @@ import {
 } from './memory-tables.ts';
 import type { ListedSession, SessionStore, Store } from './store.ts';
 
-/** The part of the storage port that the memory store has: all that a session lives by. */
+/** The part of the storage port that sessions need. The memory store has no users, passkeys, signing keys or events. */
 export type MemoryStore = Pick<Store, 'subjects' | 'sessions' | 'codes' | 'endings'>;
 
 export type MemoryStoreOptions = Partial<MemoryParts> & {
-  /** The database's clock, in milliseconds since the epoch. Default: this host's. Not used with a `transact` of one's own. */
+  /**
+   * The database's clock, in milliseconds since the epoch. Default: this host's. Unused by your own `transact` or
+   * `query`.
+   */
   readonly now?: () => number;
 };
 
 /**
- * The storage port in memory, for tests and simulators: {@link Store} is its contract.
+ * Creates the storage port in memory, for tests and simulators. {@link Store} is its contract.
  *
- * It states every condition itself. What `decide` and the statements in PostgreSQL say is said here once more, so that a
- * difference between them is found.
+ * It states every condition of `decide` and of the PostgreSQL statements independently, so that tests find a
+ * difference.
  *
- * @param options.transact runs a transaction; default: at once. With one of your own you add faults, locks and delays
- * @param options.tables shared by the stores of several nodes; default: empty ones
+ * @param options.transact runs a transaction; default: at once. Pass your own to add faults, locks and delays
+ * @param options.tables share them between the stores of several nodes; default: empty ones
  */
 export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const { now = Date.now, ...given } = options;
@@ -126,7 +129,7 @@ const toMember = ({ sid, sub, clientId, deviceId, deviceSequence }: MemorySessio
   deviceSequence,
 });
 
-/** The session used last comes first; of two that were never used, the newer. */
+/** Order by last use, latest first; of two unused sessions, the newer first. */
 function compareUse(a: MemorySession, b: MemorySession): number {
   return (b.lastUsedAtMs ?? -1) - (a.lastUsedAtMs ?? -1) || b.deviceSequence - a.deviceSequence;
 }

@@ -4,7 +4,7 @@ import type { Policy } from '../kernel/policy.ts';
 import type { NewAuthorizationCode, RotationCandidate, SessionRecord } from './store.ts';
 import type { EndingCause } from './user-store.ts';
 
-/** A session's row. A row is never changed in place. */
+/** A session's row. Rows are immutable. */
 export type MemorySession = Omit<SessionRecord, 'nowMs'> & {
   readonly seed: Buffer;
   readonly createdAtMs: number;
@@ -12,7 +12,7 @@ export type MemorySession = Omit<SessionRecord, 'nowMs'> & {
   /** Hex of the SHA-256. */
   readonly deviceSecretHash: string | null;
   readonly signedOutSequence: number | null;
-  /** As of the last use. */
+  /** Of the last use. */
   readonly address: string;
   readonly userAgent: string;
 };
@@ -21,7 +21,7 @@ export type MemorySubject = {
   readonly epoch: number;
   readonly lastSequence: number;
   readonly userHandle: Buffer;
-  /** Completed sign-ins that the rate still counted at `signInAtMs`. */
+  /** Completed sign-ins that the rate limit still counted at `signInAtMs`. */
   readonly signInLevel: number;
   readonly signInAtMs: number;
 };
@@ -39,16 +39,16 @@ export type MemoryEnding = {
   readonly upToSequence: number;
   readonly sparedSid: string | null;
   readonly cause: EndingCause;
-  /** Where the slice before ended. */
+  /** Sequence at which the previous slice ended. */
   readonly afterSequence: number;
   readonly claimedUntilMs: number;
 };
 
-/** All that the database holds. Connections share it. */
+/** All tables of the database. Connections share them. */
 export type MemoryTables = {
   readonly sessions: Map<string, MemorySession>;
   readonly subjects: Map<string, MemorySubject>;
-  /** By the hex of the code's hash. */
+  /** Key: hex of the code's hash. */
   readonly codes: Map<string, MemoryCode>;
   readonly endings: Map<string, MemoryEnding>;
 };
@@ -59,23 +59,23 @@ export function createMemoryTables(): MemoryTables {
 
 /** A transaction at the moment of its commit. */
 export type MemoryTransaction = {
-  /** `now()`: when the transaction began. */
+  /** `now()`: the time at which the transaction began. */
   readonly nowMs: number;
   readonly put: <Value>(table: Map<string, Value>, key: string, value: Value) => void;
   readonly remove: <Value>(table: Map<string, Value>, key: string) => void;
 };
 
-/** How a transaction commits. */
+/** Locks, durability and error of a transaction. */
 export type MemoryTerms = {
   /** Keys of the rows that it locks: a `sid`, the hex of a code's hash, a `sub`. */
   readonly rows: readonly string[];
-  /** The commit waits for the disk; otherwise a crash may forget it. */
+  /** True: the commit waits for the disk. False: a crash may lose it. */
   readonly isDurable: boolean;
-  /** A row that another transaction holds is named as the cause ({@link RowFault}). */
+  /** True: if another transaction holds a row, the error is {@link RowFault}. */
   readonly namesRow: boolean;
 };
 
-/** Callbacks for tests and simulators: what each statement did. */
+/** Callbacks for tests and simulators, called with each row that a statement wrote. */
 export type MemoryWatch = {
   readonly onCreated?: (row: MemorySession) => void;
   readonly onRotated?: (row: MemorySession, candidate: RotationCandidate) => void;
@@ -93,7 +93,7 @@ export type MemoryPolicy = Pick<
   | 'signInIntervalSeconds'
 >;
 
-/** The parts that all of the store works with. */
+/** The parts that every module of the memory store uses. */
 export type MemoryParts = {
   readonly tables: MemoryTables;
   readonly policy: MemoryPolicy;
@@ -104,11 +104,11 @@ export type MemoryParts = {
   readonly watch: MemoryWatch;
 };
 
-/** Row 1 of the decision, from the living side. */
+/** True if row 1 of the decision (docs/protocol.md §2) does not apply: neither revoked nor expired. */
 export const isLive = (row: Pick<MemorySession, 'revokedReason' | 'expiresAtMs' | 'idleExpiresAtMs'>, nowMs: number) =>
   row.revokedReason === null && row.expiresAtMs > nowMs && row.idleExpiresAtMs > nowMs;
 
-/** The secret that a session's seed gives for a generation and a nonce. */
+/** Computes the secret of a copy from its session's seed, generation and nonce. */
 export function secretOf(row: MemorySession, generation: number, nonce: Buffer): Buffer {
   const number = Buffer.alloc(4);
   number.writeInt32BE(generation);
@@ -136,7 +136,7 @@ export function endRows(
   });
 }
 
-/** Live sessions of a user that fulfil a condition, in order of id. */
+/** Lists the live sessions of a user that meet a condition, in order of id. */
 export function liveOfUser(
   { sessions }: MemoryTables,
   sub: string,
@@ -148,13 +148,13 @@ export function liveOfUser(
     .toSorted((a, b) => (a.sid < b.sid ? -1 : 1));
 }
 
-/** The subject's row, or a new one that is still to be put. */
+/** Returns the subject's row, or a new one that the caller has to put. */
 export function subjectOf({ tables, randomBytes }: MemoryParts, sub: string, nowMs: number): MemorySubject {
   const known = tables.subjects.get(sub);
   return known ?? { epoch: 0, lastSequence: 0, userHandle: randomBytes(32), signInLevel: 0, signInAtMs: nowMs };
 }
 
-/** The bucket of a user's rows. The memory has no key for it. */
+/** Computes the bucket of a user's rows: a plain hash, because the memory store has no bucket key. */
 export function bucketOf(sub: string): number {
   return createHash('sha256').update(sub).digest().readUInt8(0);
 }

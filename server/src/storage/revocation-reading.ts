@@ -1,6 +1,9 @@
-/** One look at the sessions that ended. */
+/** One reading of the sessions that ended. */
 export type RevocationReading = {
-  /** The database's clock before and after it looked, in microseconds: what was committed before the first is in. */
+  /**
+   * The database's clock before and after the reading, in microseconds. The reading has everything that was committed
+   * before `startedMicros`.
+   */
   readonly startedMicros: number;
   readonly seenMicros: number;
   readonly sessions: readonly { readonly sid: string; readonly revokedAtMs: number }[];
@@ -9,6 +12,7 @@ export type RevocationReading = {
 /**
  * Reads the sessions that ended.
  *
- * @param afterMicros only later than this time of the database's clock; null: in the last `windowSeconds`. Never further back.
+ * @param afterMicros reads only sessions that ended after this time of the database's clock; null: those of the last
+ *   `windowSeconds`. Reads none older than `windowSeconds` in either case.
  */
 export type ReadRevoked = (afterMicros: number | null, windowSeconds: number) => Promise<RevocationReading>;

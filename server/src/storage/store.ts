@@ -11,27 +11,29 @@ import type { AttemptStore, Ending, EndingCause, PasskeyStore, UserStore } from 
  *
  * **Time** is the database's `now()`, in whole milliseconds; no method takes a host's clock.
  *
- * **What waits for the disk.** `rotate`, `heal` and `slide` commit asynchronously: a crash may forget the last of them, and
- * the protocol repeats or heals what was forgotten. Everything else has reached the disk (and, with synchronous replicas,
- * is visible there) before its promise resolves. A forgotten replay could end an honest session, a forgotten revocation
- * would bring a session back to life.
+ * **Commits that wait for the disk.** `rotate`, `heal` and `slide` commit asynchronously: a crash may lose the last of
+ * them, and the protocol repeats or heals them. Every other write has reached the disk (and, with synchronous replicas,
+ * is visible there) before its promise resolves. A lost replay could end an honest session. A lost revocation would
+ * bring a session back to life.
  *
- * **Compare-and-swap.** Every write that follows from a decision names the row version it was decided on, `(generation,
- * replays)`, and happens only if that is still the live row's; otherwise it resolves to null or false and the caller reads
- * and decides again. `rotate` has its whole decision in its condition instead. Revocations by a person are unconditional.
+ * **Compare-and-swap.** Every write that follows from a decision names the row version of that decision, `(generation,
+ * replays)`. It happens only if the row still has that version and is not revoked. Otherwise it resolves to null, and
+ * the caller reads and decides again. `rotate` has its whole decision in its condition instead. Revocations by users
+ * and administrators are unconditional.
  *
- * **Locks.** Every transaction about a user, except a use of one session, locks the subject's row first, then sessions in the
- * order of their ids.
+ * **Locks.** Every transaction of a user, except a use of one session, locks the subject's row first, then sessions in
+ * the order of their ids.
  *
- * **Device chains.** Sessions of one user, client and device form a chain. The subject's counter orders them (`deviceSequence`);
- * no clock does. A session counts as used once `lastUsedAtMs` is set.
+ * **Device chains.** Sessions of one user, client and device form a chain. The subject's counter orders them
+ * (`deviceSequence`), no clock does. A session counts as used once `lastUsedAtMs` is set.
  *
- * **Events.** The creation and the end of a session are recorded, for the audit log and the webhooks, in the transaction
- * that creates or ends it: neither is there without the other. What changes no session is appended soon after it happened.
+ * **Events.** The transaction that creates or ends a session also records the event for the audit log and the webhooks,
+ * so neither is stored without the other. Other events are appended soon afterwards.
  *
- * **Seeds** never leave the database: it makes them, checks secrets against them, and computes the secrets of new copies.
+ * **Seeds** never leave the database: it makes them, checks secrets against them, and computes the secrets of new
+ * copies.
  *
- * **Failure.** A method that rejects with `HoldfastError` `unavailable` may or may not have happened.
+ * **Failure.** If a method rejects with `HoldfastError` `unavailable`, its write may or may not have happened.
  */
 export type Store = {
   readonly subjects: SubjectStore;
@@ -48,11 +50,12 @@ export type Store = {
 
 export type SessionStore = {
   /**
-   * Rotates all candidates whose rows satisfy the whole of the decision's row 4, in one statement. At most one candidate
+   * Rotates all candidates whose rows satisfy rows 1 to 4 of the decision, in one statement. Pass at most one candidate
    * per session, in the order of their ids, so that two nodes lock rows in one order.
    *
-   * @returns for each candidate the row after its rotation and the secret of the new copy, or null when its row did not match
-   * @throws HoldfastError `unavailable`; {@link RowFault} when a single row is to blame and the others may be tried alone
+   * @returns for each candidate the row after its rotation and the secret of the new copy, or null if its row did not
+   *   match
+   * @throws HoldfastError `unavailable`; {@link RowFault} if a single row failed and each candidate may be tried alone
    */
   rotate(candidates: readonly RotationCandidate[]): Promise<readonly (Delivery | null)[]>;
 
@@ -63,48 +66,49 @@ export type SessionStore = {
    */
   read(copies: readonly CopyToVerify[]): Promise<readonly (Reading | null)[]>;
 
-  /** Row 7: accepts `generation` as the newest. `rotatedBy` becomes unknown, `replays` 0. */
+  /** Row 7: takes `generation` as the newest. `rotatedBy` becomes null, `replays` 0. */
   heal(observed: RowVersion, generation: number, activity: Activity): Promise<SessionRecord | null>;
   /** Row 5: hands out a copy of the newest generation again. Waits for the disk. */
   replay(observed: RowVersion, nonce: Buffer, activity: Activity): Promise<Delivery | null>;
-  /** Moves the inactivity timeout and nothing else. */
+  /** Writes the use alone: last use, address, user agent, and the inactivity timeout if the user is active. */
   slide(observed: RowVersion, activity: Activity): Promise<SessionRecord | null>;
   /** Rows 6 and 7b: ends the session. Waits for the disk. */
   end(observed: RowVersion, cause: EndingCause): Promise<SessionRevoked | null>;
 
   /**
    * The second step of a session's first use: ends the smaller sequences of its chain, reason `replaced`, and clears
-   * `hasPredecessors`. Does nothing when the session has ended. Waits for the disk, and only briefly for a row that another
-   * transaction holds: a refresh waits for it.
+   * `hasPredecessors`. Does nothing if the session has ended. Waits for the disk. Waits only briefly for a row that
+   * another transaction holds, because a refresh waits for this method.
    *
-   * @throws RowFault when a row is held; HoldfastError `unavailable`
+   * @throws RowFault if a row is held; HoldfastError `unavailable`
    */
   endPredecessors(session: ChainMember, address: string): Promise<readonly SessionRevoked[]>;
-  /** Ends that one live session, whatever its generation; only of this user when `sub` is given. Waits for the disk. */
+  /** Ends one live session at any generation; only a session of `sub` if given. Waits for the disk. */
   revoke(sid: string, cause: EndingCause, sub?: string): Promise<SessionRevoked | null>;
   /**
-   * A sign-out of a session, alive or not: ends it, every larger one of its chain that was never used, and every sequence
-   * below the largest that it ends. Voids the exchanges of the chain whose codes were issued before. Waits for the disk.
+   * Signs out of a session, live or ended. Ends it, every larger one of its chain that was never used, and every
+   * sequence below the largest that it ends. Voids the chain's exchanges whose codes were issued before. Waits for the
+   * disk.
    */
   signOut(sid: string, cause: EndingCause, sub?: string): Promise<readonly SessionRevoked[]>;
-  /** Ends every live session of a session's chain, and voids exchanges as {@link SessionStore.signOut} does. */
+  /** Ends every live session of a session's chain, and voids exchanges like {@link SessionStore.signOut}. */
   endChain(sid: string, cause: EndingCause, sub?: string): Promise<readonly SessionRevoked[]>;
   /**
-   * Voids sign-ins under way, so that none of them makes a session afterwards, and writes the intent to end live sessions of
-   * a user. Waits for the disk.
+   * Voids a user's sign-ins under way, so that none of them makes a session afterwards, and writes the intent to end
+   * live sessions. Waits for the disk.
    *
-   * @returns the id of the intent for {@link MassEndingStore.endSlice}; null when there is nothing to end
+   * @returns the id of the intent for {@link MassEndingStore.endSlice}; null if there is no session to end
    */
   revokeAllOfUser(sub: string, ending: Ending): Promise<string | null>;
-  /** A page of a user's device chains, the one used last first. */
+  /** Lists a page of a user's device chains, the last used first. */
   readonly listOfUser: (sub: string, page: DevicePage) => Promise<DeviceList>;
-  /** Gives a live session's device a label. @returns false when there is no such session of this user */
+  /** Sets the label of a live session's device. @returns false if the user has no such session */
   readonly label: (sid: string, sub: string, deviceLabel: string | null) => Promise<boolean>;
-  /** A session's place in its chain, alive or not; null when there is none. It never changes. */
+  /** Finds a session's place in its chain, live or ended; null if there is no row. The place never changes. */
   readonly findMember: (sid: string) => Promise<(ChainMember & Pick<SessionRecord, 'clientId'>) | null>;
-  /** True if a device secret belongs to a session's chain: one of its exchanges brought it. */
+  /** True if a session of the same chain was exchanged with this device secret. */
   readonly isDeviceOf: (sid: string, secretHash: Buffer) => Promise<boolean>;
-  /** Which of these sessions are alive: neither ended nor expired. */
+  /** Returns those of the sessions that are live: neither ended nor expired. */
   readonly findLive: (sids: readonly string[]) => Promise<readonly LiveSession[]>;
 };
 
@@ -116,13 +120,13 @@ export type SessionRecord = {
   readonly amr: readonly string[];
   readonly acr: string;
   readonly authTimeSeconds: number;
-  /** The session that its exchange named. */
+  /** The session that its exchange named and proved; null if there is none. */
   readonly replaces: string | null;
-  /** Names its chain, a UUID. */
+  /** Id of its chain, a UUID. */
   readonly deviceId: string;
-  /** Its place among the user's sessions: the larger, the later it was made. */
+  /** Its place among the user's sessions: a larger sequence is a later sign-in. */
   readonly deviceSequence: number;
-  /** Smaller sequences of its chain may still live. */
+  /** True if smaller sequences of its chain may still be live. */
   readonly hasPredecessors: boolean;
   /** The database's clock at this reading. */
   readonly nowMs: number;
@@ -131,13 +135,13 @@ export type SessionRecord = {
 /** A session and its place in its chain. */
 export type ChainMember = Pick<SessionRecord, 'sid' | 'sub' | 'deviceId' | 'deviceSequence'>;
 
-/** Which devices to list. */
+/** One page of the device list. */
 export type DevicePage = {
   /** The caller's session. */
   readonly currentSid: string | null;
-  /** Where the page before ended; null for the first page. */
+  /** Last device of the previous page; null for the first page. */
   readonly after: DeviceCursor | null;
-  /** At most so many. */
+  /** Most devices on the page. */
   readonly limit: number;
 };
 
@@ -146,24 +150,24 @@ export type DeviceCursor = Pick<ListedSession, 'lastUsedAtMs' | 'sid'>;
 
 export type DeviceList = {
   readonly sessions: readonly ListedSession[];
-  /** Where the next page begins; null when there is none. */
+  /** The cursor of the next page; null if this is the last page. */
   readonly next: DeviceCursor | null;
 };
 
-/** A device as its user sees it: the session of its chain that was used last. */
+/** A device in its user's list: the last used session of its chain. */
 export type ListedSession = {
   readonly sid: string;
   readonly deviceId: string;
-  /** The caller's session is in the chain. */
+  /** True if the caller's session is in the chain. */
   readonly isCurrent: boolean;
   readonly clientId: string;
-  /** What the user calls the device; null while it has no name. */
+  /** The user's name for the device; null if it has none. */
   readonly deviceLabel: string | null;
   /** As of the last rotation. */
   readonly userAgent: string;
   readonly address: string;
   readonly createdAtMs: number;
-  /** When its refresh token was last used, exact to an interval of rotation; at first when it was made. */
+  /** Last use of its refresh token, exact to one rotation interval; its creation before the first use. */
   readonly lastUsedAtMs: number;
   readonly expiresAtMs: number;
   readonly authTimeSeconds: number;
@@ -187,7 +191,7 @@ export type Delivery = {
 
 export type Reading = {
   readonly record: SessionRecord;
-  /** Whether the copy's secret is the one that the session's seed gives for its generation and nonce. */
+  /** True if the copy's secret follows from the session's seed, its generation and its nonce. */
   readonly isSecretGenuine: boolean;
 };
 
@@ -204,10 +208,10 @@ export type CopyToVerify = {
   readonly secret: Buffer;
 };
 
-/** What a use of a session leaves in its row beside the rotation. */
+/** Fields that a use of a session writes to its row, in addition to the rotation. */
 export type Activity = {
   readonly isUserActive: boolean;
-  /** How far the user's activity moves the inactivity timeout. */
+  /** The user's activity moves the inactivity timeout to this long from now. */
   readonly inactivityTimeoutSeconds: number;
   readonly address: string;
   readonly userAgent: string;
@@ -222,9 +226,9 @@ export type RotationCandidate = {
 } & CopyToVerify &
   Activity;
 
-/** The new session's values that an exchange brings. The store makes its `sid`, in the user's bucket. */
+/** The exchange's values for the new session. The store makes its `sid`, in the user's bucket. */
 export type NewSession = {
-  /** The key that the session is bound to for good; null for a bearer session. */
+  /** Thumbprint of the key that the session is bound to for its whole life; null for a bearer session. */
   readonly jkt: string | null;
   readonly lifetimes: SessionLifetimes;
   /** Nonce of the first copy. */
@@ -234,13 +238,15 @@ export type NewSession = {
   readonly device: DeviceEvidence;
 };
 
-/** The device that an exchange comes from. */
+/** Evidence of the device that an exchange comes from. */
 export type DeviceEvidence = {
-  /** SHA-256 of the device secret; null when the exchange brings none. */
+  /** SHA-256 of the device secret; null if the exchange has none. */
   readonly secretHash: Buffer | null;
-  /** The session that the new one replaces; null when none is named. */
+  /** The session that the new one replaces; null if none is named. */
   readonly replaces: string | null;
-  /** Sessions, alive or not, of which the exchange brings a genuine copy. Those of another user or client prove nothing. */
+  /**
+   * Sessions, live or ended, of which the exchange has a genuine copy. Copies of another user or client prove nothing.
+   */
   readonly copiesOf: readonly string[];
 };
 
@@ -249,12 +255,15 @@ export type ExchangeResult =
   | {
       readonly kind: 'exchanged';
       readonly delivery: Delivery;
-      /** Sessions that ended with it: `replaced` by the first use of the named one, or beyond a `limit`. */
+      /** Sessions that it ended: `replaced` by the first use of the named session, or over a `limit`. */
       readonly ended: readonly SessionRevoked[];
     }
-  /** `code`: used, expired, or of an epoch that is over. `signed_out`: a sign-out of the chain came between. */
+  /**
+   * `code`: used, expired, or of an old sign-in epoch. `signed_out`: the chain was signed out after the code was
+   * issued.
+   */
   | { readonly kind: 'refused'; readonly reason: 'code' | 'signed_out' }
-  /** The user has as many device chains as allowed, and all of them were made with a stronger authentication. */
+  /** The user, or the browser, has no room: all sessions to make room have a stronger authentication. */
   | { readonly kind: 'too_many_sessions' }
   /** The account signs in too often. */
   | { readonly kind: 'delayed'; readonly sub: string; readonly retryAfterMs: number };
@@ -265,18 +274,18 @@ export type NewAuthorizationCode = {
   readonly sub: string;
   readonly scope: readonly string[];
   readonly codeChallenge: string;
-  /** The only key that may exchange the code; null when any may. */
+  /** Thumbprint of the only key that may exchange the code; null if any may. */
   readonly jkt: string | null;
   readonly amr: readonly string[];
   readonly acr: string;
-  /** The user's at the authentication; the code makes no session in another one. */
+  /** The user's sign-in epoch at the authentication; the code makes no session in another epoch. */
   readonly signInEpoch: number;
 };
 
 export type AuthorizationCodeRecord = {
   readonly clientId: string;
   readonly codeChallenge: string;
-  /** The only key that may exchange it; null when any may. */
+  /** Thumbprint of the only key that may exchange the code; null if any may. */
   readonly jkt: string | null;
   readonly isExpired: boolean;
   /** The session that the code was exchanged for; null while it is unused. */
@@ -287,14 +296,15 @@ export type AuthorizationCodeStore = {
   insert(code: NewAuthorizationCode): Promise<void>;
   find(codeHash: Buffer): Promise<AuthorizationCodeRecord | null>;
   /**
-   * Consumes a live code and creates its session, both or neither, in the chain that the evidence proves, else in a new one.
+   * Consumes a live code and creates its session, both or neither. The session joins the chain that the evidence
+   * proves, or begins a new one. Waits for the disk.
    *
-   * An exchange that names a live session and brings that session's own copy is that session's first use. Waits for the disk.
+   * An exchange that names a live session and has that session's own copy counts as its first use.
    */
   exchange(codeHash: Buffer, session: NewSession): Promise<ExchangeResult>;
 };
 
-/** A signing key as it lies in the database. */
+/** A signing key in the database. */
 export type StoredSigningKey = {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
@@ -303,33 +313,36 @@ export type StoredSigningKey = {
   /** The private key (PKCS #8), encrypted under a key derived from the master secret that `secretId` names. */
   readonly encryptedPrivateKey: Buffer;
   readonly secretId: number;
-  /** From then on it signs, until a later one does. */
+  /** Start of its use for signing, which ends when a later key begins. */
   readonly signsFromMs: number;
 };
 
 export type PublishedSigningKeys = {
-  /** In the order in which they sign. */
+  /** In signing order. */
   readonly keys: readonly StoredSigningKey[];
   /** The database's clock at this reading. */
   readonly nowMs: number;
 };
 
-/** What is to be different about the published keys. */
+/** A change to the published keys. */
 export type SigningKeyChange = {
   readonly add: readonly StoredSigningKey[];
-  /** Their `kid`s. */
+  /** `kid`s of the keys to remove. */
   readonly remove: readonly string[];
 };
 
 export type SigningKeyStore = {
   list(): Promise<PublishedSigningKeys>;
-  /** Plans a change on what is there and makes it, under a lock: of several nodes one plans at a time. @returns the keys after it */
+  /** Plans and makes a change under a lock, so that one node plans at a time. @returns the keys after the change */
   change(plan: (published: PublishedSigningKeys) => SigningKeyChange): Promise<PublishedSigningKeys>;
-  /** Stores the same private key as encrypted under another master secret. */
+  /** Replaces the ciphertext of a private key by one under another master secret. */
   updateEncryption(key: StoredSigningKey): Promise<void>;
 };
 
-/** One row kept a statement from committing: held by another transaction, or a deadlock or serialization victim. */
+/**
+ * A row kept a statement from committing: another transaction holds it, or it caused a deadlock or serialization
+ * failure.
+ */
 export class RowFault extends Error {
   override readonly name = 'RowFault';
 }

@@ -1,35 +1,35 @@
 import type { SessionRevoked } from '../kernel/events.ts';
 
 /**
- * One row per `sub`, whether its user is in the built-in table or the host's own. Part of the storage port; its contract is
- * {@link Store}'s.
+ * One row per `sub`, for users of the built-in table and of the host's own. Part of the storage port; {@link Store} is
+ * its contract.
  */
 export type SubjectStore = {
   /**
-   * The sign-in epoch. It moves when every sign-in under way is void: a credential was replaced or removed, the user was
-   * disabled, all sessions were ended. 0 before the first sign-in; reading it writes no row.
+   * The sign-in epoch. It grows when all sign-ins under way become void: a credential is replaced or removed, the user
+   * is disabled, or all sessions end. 0 before the first sign-in. A read writes no row.
    */
   readonly epochOf: (sub: string) => Promise<number>;
-  /** The WebAuthn user handle, 32 random bytes; makes the row when there is none. */
+  /** The WebAuthn user handle, 32 random bytes. Makes the row if there is none. */
   readonly userHandleOf: (sub: string) => Promise<Buffer>;
 };
 
-/** A step of ending many sessions. */
+/** The result of one slice. */
 export type EndedSlice = {
   readonly ended: readonly SessionRevoked[];
-  /** No session is left to end, and the intent is gone. */
+  /** True if no session is left to end; the intent is deleted. */
   readonly isComplete: boolean;
 };
 
 /**
- * Ends many sessions in slices. Part of the storage port; its contract is {@link Store}'s.
+ * Ends many sessions in slices. Part of the storage port; {@link Store} is its contract.
  *
- * An intent says which sessions end: those of a user up to a sequence, except a spared one. It is written with the change that
- * causes it. Any node can go on with it, and several at once end no session twice.
+ * An intent names the sessions to end: those of a user up to a sequence, except a spared one. The transaction of the
+ * change that causes it also writes it. Any node can continue it, and several nodes at once end no session twice.
  */
 export type MassEndingStore = {
-  /** Ends at most `limit` sessions of an intent. An intent that is gone is complete. Waits for the disk. */
+  /** Ends at most `limit` sessions of an intent. A deleted intent is complete. Waits for the disk. */
   readonly endSlice: (intent: string, limit: number) => Promise<EndedSlice>;
-  /** Takes an intent that no node has worked at lately; null when there is none. */
+  /** Claims an intent that no node has worked on recently; null if there is none. */
   readonly claimDue: () => Promise<string | null>;
 };

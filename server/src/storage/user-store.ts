@@ -8,60 +8,60 @@ export type User = {
   readonly name: string;
 };
 
-/** A user as the store keeps it. */
+/** A user in the store. */
 export type UserRecord = User & {
-  /** Null: the user signs in with passkeys alone. */
+  /** Null if the user has no password and signs in with passkeys only. */
   readonly passwordHash: string | null;
   readonly isDisabled: boolean;
-  /** Moves when every sign-in under way is void: a credential was replaced or removed, or all sessions were ended. */
+  /** Grows when all sign-ins under way become void: see `SubjectStore.epochOf`. */
   readonly signInEpoch: number;
 };
 
 export type NewUserRecord = Pick<UserRecord, 'sub' | 'username' | 'name' | 'passwordHash'>;
 
-/** Why a session ends, and where the request came from that ends it; null when there is no request. */
+/** Reason for the end of a session, and the address of the request that ends it; null if no request does. */
 export type EndingCause = Pick<SessionRevoked, 'reason' | 'address'>;
 
-/** Which sessions end together with a change, and how that is explained. */
+/** The sessions that end with a change, and the cause to record. */
 export type Ending = {
   readonly sessions: 'all' | 'none' | { readonly allBut: string };
 } & EndingCause;
 
 /**
- * What became of a change to a user.
+ * Outcome of a change to a user.
  *
- * `last_credential`: the change would have left no way to sign in, so nothing happened.
+ * `unknown`: there is no such user. `last_credential`: the change would leave no way to sign in, so it was not made.
  */
 export type UserChange =
-  /** `ending`: the intent to end sessions; null when there is nothing to end. */
+  /** `ending`: the intent to end sessions; null if there is no session to end. */
   { readonly kind: 'changed'; readonly ending: string | null } | { readonly kind: 'unknown' | 'last_credential' };
 
 /**
- * Users. Part of the storage port; its contract is {@link Store}'s.
+ * Users. Part of the storage port; {@link Store} is its contract.
  *
- * A change, the end of the epoch and the intent to end sessions are one transaction: a session that was being made meanwhile
- * either ends with the others or is not made. Sessions end afterwards, in slices (`MassEndingStore`).
+ * A change, its new sign-in epoch and its intent to end sessions are one transaction. So a sign-in under way either
+ * makes a session that ends with the others, or makes none. Sessions end afterwards, in slices (`MassEndingStore`).
  */
 export type UserStore = {
-  /** @returns false when the username is taken */
+  /** Adds a user. @returns false if the username is taken */
   insert(user: NewUserRecord, usernameKey: string): Promise<boolean>;
   findById(sub: string): Promise<UserRecord | null>;
   findByUsernameKey(usernameKey: string): Promise<UserRecord | null>;
-  /** Users in the order of their username keys, from the first one behind `afterKey` on. */
+  /** Lists users in the order of their username keys, beginning after `afterKey`. */
   readonly list: (afterKey: string, limit: number) => Promise<readonly UserRecord[]>;
-  /** Replaces the password, or removes it (null) while a passkey is left. */
+  /** Replaces the password, or removes it (null) if the user has a passkey. */
   setPassword(sub: string, passwordHash: string | null, ending: Ending): Promise<UserChange>;
-  /** Disables a user, or enables it again. */
+  /** Disables or enables a user. */
   setDisabled(sub: string, isDisabled: boolean, ending: Ending): Promise<UserChange>;
-  /** Forgets a user and its passkeys. */
+  /** Deletes a user and its passkeys. */
   delete(sub: string, ending: Ending): Promise<UserChange>;
 };
 
-/** A passkey as the store keeps it. @see WebAuthn Level 3 §4, credential record */
+/** A passkey in the store. @see WebAuthn Level 3 §4, credential record */
 export type PasskeyRecord = {
   readonly credentialId: Buffer;
   readonly sub: string;
-  /** The user handle that the authenticator keeps with it: random, and no `sub`. @see WebAuthn Level 3 §14.6.1 */
+  /** The user handle that the authenticator stores with it: random, not the `sub`. @see WebAuthn Level 3 §14.6.1 */
   readonly userHandle: Buffer;
   readonly rpId: string;
   /** COSE_Key. */
@@ -71,87 +71,92 @@ export type PasskeyRecord = {
   readonly aaguid: string;
   readonly isBackupEligible: boolean;
   readonly isBackedUp: boolean;
-  /** What the user calls it. */
+  /** The user's name for the passkey. */
   readonly name: string;
   readonly createdAtMs: number;
-  /** Null while it was never used. */
+  /** Null until the first use. */
   readonly lastUsedAtMs: number | null;
 };
 
 export type NewPasskeyRecord = Omit<PasskeyRecord, 'createdAtMs' | 'lastUsedAtMs'>;
 
-/** Passkeys, and the challenges that they have answered. Part of the storage port; its contract is {@link Store}'s. */
+/** Passkeys, and the challenges already spent. Part of the storage port; {@link Store} is its contract. */
 export type PasskeyStore = {
-  /** @returns null when the credential is registered already, to whomever, or the user is gone, disabled or has `limit` of them */
+  /**
+   * Adds a passkey.
+   *
+   * @returns null if any user has registered the credential already, or the user is deleted, disabled or has `limit`
+   *   passkeys
+   */
   insert(passkey: NewPasskeyRecord, limit: number): Promise<PasskeyRecord | null>;
-  /** The passkey and its user. */
+  /** Finds a passkey and its user. */
   find(credentialId: Buffer): Promise<{ readonly passkey: PasskeyRecord; readonly user: UserRecord } | null>;
-  /** Oldest first. */
+  /** Lists a user's passkeys, oldest first. */
   list(sub: string): Promise<readonly PasskeyRecord[]>;
   /**
-   * Notes a use. The counter only ever grows.
+   * Records a use. The counter never decreases.
    *
-   * @returns false when the passkey is gone
+   * @returns false if the passkey is deleted
    */
   noteUse(credentialId: Buffer, use: Pick<PasskeyRecord, 'signCount' | 'isBackedUp'>): Promise<boolean>;
-  /** @returns null when the user has no such passkey */
+  /** Renames a passkey. @returns null if the user has no such passkey */
   rename(sub: string, credentialId: Buffer, name: string): Promise<PasskeyRecord | null>;
-  /** Removes a passkey unless it is the last way to sign in, and voids sign-ins under way. Ends no session. */
+  /** Deletes a passkey unless it is the user's last credential, and voids sign-ins under way. Ends no session. */
   delete(sub: string, credentialId: Buffer): Promise<UserChange>;
   /**
-   * Spends a challenge: of any number of callers, on any number of nodes, one is told true, and only before it expires.
+   * Spends a challenge. Among all callers on all nodes only the first gets true, and only before the challenge expires.
    *
-   * @param expiresAtSeconds seconds since the epoch; judged by the database's clock alone
+   * @param expiresAtSeconds seconds since the epoch, compared with the database's clock only
    */
   spendChallenge(challenge: Buffer, expiresAtSeconds: number): Promise<boolean>;
 };
 
 /** A leaky bucket of attempts. */
 export type AttemptBucket = {
-  /** Names the bucket; a keyed hash, never what was typed. */
+  /** Id of the bucket: a keyed hash, never the text that the user typed. */
   readonly key: Buffer;
   /** Attempts that cost no delay. */
   readonly allowance: number;
-  /** One attempt is forgotten each time so much has passed. */
+  /** One attempt is forgotten per this interval. */
   readonly leakSeconds: number;
 };
 
-/** Growing delays after the allowance: the first, doubled each time, never more than the last. */
+/** Delays after the allowance: the first delay doubles with each attempt, up to the maximum. */
 export type AttemptDelays = {
   readonly firstDelaySeconds: number;
   readonly maximumDelaySeconds: number;
 };
 
-/** Counted attempts at passwords. Part of the storage port; its contract is {@link Store}'s. */
+/** Counters of password attempts. Part of the storage port; {@link Store} is its contract. */
 export type AttemptStore = {
   /**
-   * Counts an attempt in every bucket, or in none when one of them is blocked.
+   * Counts an attempt in every bucket, or in none if one of them is blocked.
    *
-   * @returns for how long the attempt is refused, in milliseconds; 0 when it may go on
+   * @returns how long the attempt is refused, in milliseconds; 0 if it is allowed
    */
   take(buckets: readonly AttemptBucket[], delays: AttemptDelays): Promise<number>;
-  /** Whether an account signed in from a network lately. */
+  /** True if the account signed in from the network recently. */
   isFamiliar(networkKey: Buffer): Promise<boolean>;
-  /** After the right password, which was counted as an attempt before it was known to be right. */
+  /** Takes attempts back after the right password, because each attempt is counted before the password is checked. */
   forgive(success: RightPassword): Promise<void>;
 };
 
 export type RightPassword = {
-  /** Buckets to take the attempt back from. */
+  /** Buckets from which to subtract the attempt. */
   readonly returned: readonly Buffer[];
   /** Buckets to empty. */
   readonly emptied: readonly Buffer[];
-  /** The network that is familiar from now on; null when there is none. */
+  /** The network to record as familiar; null if there is none. */
   readonly network: FamiliarNetwork | null;
 };
 
 /** A network from which an account signs in. */
 export type FamiliarNetwork = {
-  /** Names the account and the network; a keyed hash. */
+  /** Keyed hash of the account and the network. */
   readonly networkKey: Buffer;
-  /** Names the account; a keyed hash. */
+  /** Keyed hash of the account. */
   readonly accountKey: Buffer;
   readonly familiarSeconds: number;
-  /** So many networks of the account are kept, the newest. */
+  /** Most networks kept per account: the newest. */
   readonly limit: number;
 };
