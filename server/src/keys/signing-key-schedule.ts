@@ -1,21 +1,23 @@
 import type { Policy } from '../kernel/policy.ts';
 
-/** A published signing key, as far as the schedule is concerned. */
+/** The part of a published signing key that the schedule uses. */
 export type ScheduledKey = {
   readonly kid: string;
   readonly algorithm: string;
-  /** From then on it signs, until a later one does. Milliseconds since the epoch, by the database's clock. */
+  /**
+   * Start of its use for signing, which ends when a later key begins. Milliseconds since the epoch, database's clock.
+   */
   readonly signsFromMs: number;
 };
 
-/** What a key does at a given time. Roles follow from times alone: no column that two nodes could set differently. */
+/** Role of a key at a given time. It follows from the times alone, so that no two nodes can set it differently. */
 export type KeyRole = 'next' | 'signing' | 'previous';
 
-/** What has to change for the set of keys to be as the schedule wants it. */
+/** The changes that bring the set of keys in line with the schedule. */
 export type KeyPlan = {
-  /** When a new key is to sign; null when none is needed. */
+  /** Start of a new key's use for signing; null if no new key is needed. */
   readonly publishToSignFromMs: number | null;
-  /** Keys that no unexpired token was signed with. */
+  /** `kid`s of keys that signed no unexpired token. */
   readonly remove: readonly string[];
 };
 
@@ -30,7 +32,7 @@ export type KeySchedulePolicy = Pick<
 >;
 
 /**
- * The key that signs at a time: the last one that has begun; before all of them, the first.
+ * Returns the key that signs at a time: the last one that has begun; before all of them, the first.
  *
  * @param keys in signing order
  */
@@ -38,7 +40,7 @@ export function signingKeyAt<Key extends ScheduledKey>(keys: readonly Key[], now
   return keys.findLast(({ signsFromMs }) => signsFromMs <= nowMs) ?? keys[0] ?? null;
 }
 
-/** @param keys in signing order */
+/** Returns each key's role at a time, by `kid`. @param keys in signing order */
 export function rolesAt(keys: readonly ScheduledKey[], nowMs: number): ReadonlyMap<string, KeyRole> {
   const signing = signingKeyAt(keys, nowMs);
   let role: KeyRole = 'previous';
@@ -52,8 +54,8 @@ export function rolesAt(keys: readonly ScheduledKey[], nowMs: number): ReadonlyM
 }
 
 /**
- * Says what the set of keys needs. A key is published `signingKeyLeadSeconds` before it signs, so that every node and every
- * cached key set has it by then; it stays until the last token that it signed has expired.
+ * Plans the changes to the keys. A key is published `signingKeyLeadSeconds` before it signs, so that every node and
+ * every cached key set has it by then. It is removed when the last token that it signed has expired.
  *
  * @param keys in signing order
  */
@@ -62,7 +64,7 @@ export function planKeys(keys: readonly ScheduledKey[], nowMs: number, policy: K
   if (signing === null) return { publishToSignFromMs: nowMs, remove: [] };
   const hasNext = keys.at(-1) !== signing;
   const leadMs = policy.signingKeyLeadSeconds * 1_000;
-  // A change of algorithm is a rotation that need not wait for the key's age.
+  // After a change of algorithm the rotation does not wait for the end of the key's lifetime.
   const dueMs =
     signing.algorithm === policy.signingAlgorithm
       ? signing.signsFromMs + policy.signingKeyLifetimeSeconds * 1_000
@@ -77,7 +79,10 @@ export function planKeys(keys: readonly ScheduledKey[], nowMs: number, policy: K
   };
 }
 
-/** How long a key is kept after its successor has begun: a node that could not read the keys may have signed on for a while. */
+/**
+ * How long a key is kept after its successor has begun. A node that could not read the keys may have signed with it
+ * longer.
+ */
 function retentionMs(policy: KeySchedulePolicy): number {
   const { accessTokenLifetimeSeconds, clockToleranceSeconds, signingKeyPollSeconds } = policy;
   return (accessTokenLifetimeSeconds + clockToleranceSeconds + 2 * signingKeyPollSeconds) * 1_000;

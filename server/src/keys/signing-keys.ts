@@ -13,7 +13,7 @@ import type { KeyRing, ServerKey } from '../kernel/key-ring.ts';
 import type { PublishedSigningKeys, SigningKeyStore, StoredSigningKey } from '../storage/store.ts';
 import { planKeys, rolesAt, signingKeyAt, type KeyRole, type KeySchedulePolicy } from './signing-key-schedule.ts';
 
-/** The key that signs. */
+/** A private key that signs access tokens. */
 export type SigningKey = {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
@@ -22,23 +22,31 @@ export type SigningKey = {
 
 /** The keys that sign and verify access tokens. */
 export type SigningKeys = {
-  /** The key that signs now. It changes on time without a look at the database, once the next one has been seen. */
+  /**
+   * Returns the key that signs now. The next key takes over on time without another read of the database, once it was
+   * read.
+   *
+   * @throws HoldfastError `unavailable`
+   */
   readonly current: () => SigningKey;
-  /** Looks an unknown key up in the database once in a while: another node may have published it. */
+  /**
+   * Finds a public key. Reads the keys again for an unknown `kid`, at most every 5 s: another node may have published
+   * it.
+   */
   readonly find: (kid: string) => Promise<KeyObject | null>;
-  /** RFC 7517 key set with every published key: previous ones, the one that signs, the next. */
+  /** The RFC 7517 key set of all published keys: the previous ones, the signing one and the next. */
   readonly jwks: () => { readonly keys: readonly JsonWebKey[] };
   /**
-   * Reads the keys again and does what the schedule asks for: publishes the next key, drops expired ones.
+   * Reads the keys again and follows the schedule: publishes the next key if it is due, and removes expired ones.
    *
-   * @throws HoldfastError `unavailable`, `secret_mismatch`; the keys stay as they were
+   * @throws HoldfastError `unavailable`, `secret_mismatch`; the loaded keys stay as they were
    */
   readonly maintain: () => Promise<void>;
-  /** Milliseconds since the keys were last read. */
+  /** Milliseconds since the last read of the keys. */
   readonly ageMs: () => number;
 };
 
-/** A published key as an operator sees it. */
+/** A published key in the operator's list. */
 export type SigningKeyStatus = {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
@@ -50,25 +58,28 @@ export type SigningKeysParts = {
   readonly store: SigningKeyStore;
   readonly keyRing: KeyRing;
   readonly policy: KeySchedulePolicy;
-  /** A clock that never steps, for pacing look-ups and for the time since the database last told its own. */
+  /**
+   * A monotonic clock in milliseconds. It paces look-ups and measures the time since the last reading of the database's
+   * clock. Default: `performance.now`.
+   */
   readonly monotonicMs?: () => number;
 };
 
-/** A stranger can send any `kid`; the database is asked about unknown ones at most this often. */
+/** Read the database for an unknown `kid` at most this often, because a stranger can send any `kid`. */
 const RELOAD_INTERVAL_MS = 5_000;
 
 type LoadedKeys = {
-  /** In signing order, those that sign now or later. */
+  /** Keys that sign now or later, in signing order. */
   readonly signing: readonly (SigningKey & { readonly signsFromMs: number })[];
   readonly verifying: ReadonlyMap<string, KeyObject>;
   readonly jwks: { readonly keys: readonly JsonWebKey[] };
-  /** The database's clock and ours at the reading. */
+  /** The database's clock at the reading, and our monotonic clock at the same time. */
   readonly databaseMs: number;
   readonly readAtMs: number;
 };
 
 /**
- * Loads the signing keys, creating the first one on an empty database.
+ * Loads the signing keys, and creates the first one in an empty database.
  *
  * @throws HoldfastError `secret_mismatch`, `unavailable`
  */
@@ -100,7 +111,7 @@ export async function loadSigningKeys(parts: SigningKeysParts): Promise<SigningK
   };
 }
 
-/** Reads the keys; changes them, under the lock and planned afresh, only when the schedule asks for it. */
+/** Reads the keys. If the schedule requires a change, plans it again under the lock and makes it. */
 async function followSchedule(
   store: SigningKeyStore,
   ring: KeyRing,
@@ -120,11 +131,11 @@ async function followSchedule(
 }
 
 /**
- * Publishes the next key now instead of by schedule; it signs after the usual lead. Is a next key published already, nothing
- * changes.
+ * Publishes the next key now instead of by schedule. It signs after the usual lead. If a next key is already published,
+ * nothing changes.
  *
- * With `isCompromised` a new key signs at once and every other key goes: access tokens that they signed are refused as soon
- * as a node or resource server reads the keys again, and their clients refresh. No session ends.
+ * With `isCompromised` a new key signs at once and every other key is removed. A node or resource server refuses the
+ * access tokens of the removed keys as soon as it reads the keys again, and their clients refresh. No session ends.
  *
  * @throws HoldfastError `unavailable`
  */
@@ -142,7 +153,7 @@ export async function rotateSigningKeys(
   return statusOf(published);
 }
 
-/** The published keys and what each does, in signing order. */
+/** Lists the published keys and their roles, in signing order. */
 export function statusOf({ keys, nowMs }: PublishedSigningKeys): readonly SigningKeyStatus[] {
   const roles = rolesAt(keys, nowMs);
   return keys.map(({ kid, algorithm, signsFromMs }) => ({
@@ -153,7 +164,7 @@ export function statusOf({ keys, nowMs }: PublishedSigningKeys): readonly Signin
   }));
 }
 
-/** Whether every stored private key can be decrypted with the master secrets given. */
+/** Checks that every stored private key can be decrypted with the key ring. */
 export function areReadable({ keys }: PublishedSigningKeys, ring: KeyRing): boolean {
   try {
     for (const key of keys) decryptPrivateKey(key, ring);
@@ -182,7 +193,7 @@ function decryptAll({ keys, nowMs }: PublishedSigningKeys, ring: KeyRing, readAt
 const IV_BYTES = 12;
 const GCM_TAG_BYTES = 16;
 
-/** After a roll-over of the master secret, so that the old one can be dropped. */
+/** Encrypts the private keys again after a roll-over of the master secret, so that the old secret can be removed. */
 async function reencrypt(store: SigningKeyStore, ring: KeyRing): Promise<void> {
   for (const stored of (await store.list()).keys) {
     if (stored.secretId === ring.minting.id) continue;
@@ -191,7 +202,7 @@ async function reencrypt(store: SigningKeyStore, ring: KeyRing): Promise<void> {
   }
 }
 
-/** A new key pair, its private half encrypted for storage. */
+/** Creates a key pair, with its private key encrypted for storage. */
 function createSigningKey(algorithm: SigningAlgorithm, signsFromMs: number, key: ServerKey): StoredSigningKey {
   const { privateKey, publicKey } = generateSigningKeyPair(algorithm);
   const kid = randomBytes(16).toString('base64url');
@@ -211,7 +222,7 @@ function encryptPrivateKey(
 ): Pick<StoredSigningKey, 'encryptedPrivateKey' | 'secretId'> {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key.encryptionKey, iv);
-  // Bound to its kid: a row cannot be passed off as another's.
+  // The kid is authenticated too, so that one row's ciphertext does not decrypt in another row.
   cipher.setAAD(Buffer.from(kid));
   const ciphertext = Buffer.concat([
     cipher.update(privateKey.export({ type: 'pkcs8', format: 'der' })),
