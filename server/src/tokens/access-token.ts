@@ -39,7 +39,7 @@ export type AccessTokenClaims = {
   readonly cnf?: { readonly jkt: string };
 };
 
-/** What a resource server learns about an `Authorization` header. */
+/** Result of the verification of an `Authorization` header. */
 export type AccessTokenVerdict = { readonly ok: true; readonly claims: AccessTokenClaims } | TokenRefusal;
 
 export type IssuedAccessToken = {
@@ -47,33 +47,33 @@ export type IssuedAccessToken = {
   readonly expiresInSeconds: number;
 };
 
-/** All that is needed for an access token but its session. */
+/** Issues access tokens: its audience and signing key are already chosen. */
 export type AccessTokenIssuer = {
   readonly audience: string;
   /**
-   * Signs an access token for a session; it never outlives the session's absolute lifetime.
+   * Signs an access token for a session. It expires no later than the session's absolute lifetime.
    *
-   * @param jkt the key to bind it to, null for a bearer token; default: the session's own
+   * @param jkt thumbprint of the key to bind it to, null for a bearer token; default: the session's own
    */
   issue(session: SessionRecord, scope: readonly string[], jkt?: string | null): IssuedAccessToken;
 };
 
 export type AccessTokens = {
   /**
-   * Chooses the audience and the key, and makes sure that the key signs. What can fail does so here, before the row of a session
-   * is written: an answer that fails after the write is a lost answer.
+   * Chooses the audience and the key, and checks that the key signs. Call it before the row of a session is written, so
+   * that these steps fail first: an answer that fails after the write is a lost answer.
    *
    * @param audience default: the server's default audience
-   * @throws HoldfastError `unavailable` when no key can sign
+   * @throws HoldfastError `unavailable` if no key can sign
    */
   readonly prepare: (audience?: string) => AccessTokenIssuer;
   /**
-   * Verifies the access token of a request: ours, current, for the audience, and presented by whoever holds the key that it is
-   * bound to.
+   * Verifies the access token of a request: issued by this server, current, for the audience, and with a DPoP proof by
+   * the key that it is bound to.
    *
    * @param request needed for bound tokens only; without it they are refused
    * @param audience default: the server's default audience
-   * @throws HoldfastError `unavailable` when an unknown key could not be looked up
+   * @throws HoldfastError `unavailable` if an unknown key could not be looked up
    */
   readonly verify: (
     authorizationHeader: string | undefined,
@@ -81,9 +81,11 @@ export type AccessTokens = {
     audience?: string,
   ) => Promise<AccessTokenVerdict>;
   /**
-   * The claims of an access token that is ours and current, whatever its audience and whoever presents it; null for any other.
+   * Reads the claims of an access token that this server issued and that is current. Checks neither audience nor DPoP
+   * proof.
    *
-   * @throws HoldfastError `unavailable` when an unknown key could not be looked up
+   * @returns null for any other token
+   * @throws HoldfastError `unavailable` if an unknown key could not be looked up
    */
   readonly read: (token: string) => Promise<AccessTokenClaims | null>;
 };
@@ -92,7 +94,7 @@ export type AccessTokensParts = {
   readonly issuer: string;
   readonly audience: string;
   readonly signingKeys: SigningKeys;
-  /** Checks the proofs that come with bound tokens. Default: none, and bound tokens are refused. */
+  /** Verifies the DPoP proofs of bound tokens. Default: none, and bound tokens are refused. */
   readonly proofs?: ProofVerifier;
   readonly policy: Pick<Policy, 'accessTokenLifetimeSeconds' | 'clockToleranceSeconds'>;
   /** This host's wall clock, in milliseconds since the epoch. */
@@ -100,7 +102,7 @@ export type AccessTokensParts = {
 };
 
 /**
- * JWT access tokens.
+ * Issues and verifies JWT access tokens.
  *
  * @see RFC 9068, RFC 7515
  */
@@ -159,7 +161,7 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
   };
 }
 
-/** Encodes the header of a key's tokens, and has each key sign once before its first token. */
+/** Encodes the header of a key's tokens, and makes each key sign once before its first token. */
 function createHeaderEncoder(): (key: SigningKey) => string {
   const encodedHeaders = new Map<string, string>();
   return ({ kid, algorithm, privateKey }) => {
@@ -178,7 +180,7 @@ function createHeaderEncoder(): (key: SigningKey) => string {
 
 const JWS = /^([A-Za-z0-9_-]{1,512})\.([A-Za-z0-9_-]{1,4096})\.([A-Za-z0-9_-]{86,512})$/;
 
-/** Null unless the token is one of ours: the header's exact form, a published key, its signature. */
+/** Verifies type, published key, algorithm and signature of a token. @returns null if the token is not ours */
 async function verifySignature(token: string, signingKeys: SigningKeys): Promise<AccessTokenClaims | null> {
   const [, encodedHeader, encodedClaims, encodedSignature] = JWS.exec(token) ?? [];
   if (encodedHeader === undefined || encodedClaims === undefined || encodedSignature === undefined) return null;
@@ -186,11 +188,11 @@ async function verifySignature(token: string, signingKeys: SigningKeys): Promise
   if (header === null || header['typ'] !== 'at+jwt') return null;
   const key = typeof header['kid'] === 'string' ? await signingKeys.find(header['kid']) : null;
   const algorithm = key === null ? null : algorithmOf(key);
-  // The key says what it is for; the token only agrees.
+  // The key determines the algorithm; the header must match it.
   if (key === null || algorithm === null || header['alg'] !== algorithm) return null;
   const signature = Buffer.from(encodedSignature, 'base64url');
   const isGenuine = verifyJws(algorithm, key, `${encodedHeader}.${encodedClaims}`, signature);
-  // Signed by us, so the claims are the ones that `issue` writes.
+  // We signed it, so the claims have the form that `issue` writes.
   return isGenuine ? (decode(encodedClaims) as AccessTokenClaims | null) : null;
 }
 

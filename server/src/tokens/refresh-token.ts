@@ -5,11 +5,12 @@ import { createMac } from '../kernel/mac.ts';
 import { LAST_GENERATION } from '../rotation/rotation.ts';
 
 /**
- * The refresh token: opaque to clients, self-authenticating to us.
+ * A refresh token: opaque to clients; the server authenticates it without the database.
  *
- * `hfrt_` and the base64url of 66 bytes: key id 2, sid 16, generation 4, nonce 12, secret 16, tag 16, integers big-endian.
- * The tag is keyed by a server key and covers everything before it, so garbage is told apart without the database. The
- * secret comes from the session's seed, so neither a leaked database nor a leaked server key alone can mint a token.
+ * `hfrt_` and the base64url of 66 bytes: key id 2, sid 16, generation 4, nonce 12, secret 16, tag 16, integers
+ * big-endian. The tag is keyed by a server key and covers everything before it, so garbage is refused without the
+ * database. The secret comes from the session's seed, so neither a leaked database nor a leaked server key alone can
+ * mint a token.
  */
 export type RefreshToken = {
   readonly keyId: number;
@@ -19,17 +20,17 @@ export type RefreshToken = {
   readonly secret: Buffer;
 };
 
-/** What became of a presented string. */
+/** Result of parsing a presented string. */
 export type ParsedRefreshToken =
   | { readonly kind: 'genuine'; readonly token: RefreshToken }
-  /** Not ours, or damaged. */
+  /** Not a refresh token of this server, or damaged. */
   | { readonly kind: 'malformed' }
-  /** Under a key that this node does not know: perhaps it will, once the roll-over has reached it. */
+  /** Under a key that this node does not have; it may have it once the roll-over reaches it. */
   | { readonly kind: 'unknown_key' }
-  /** Under a key that was given up. */
+  /** Under a retired key. */
   | { readonly kind: 'retired_key' };
 
-/** Lets secret scanners find a leaked token. */
+/** Fixed prefix, so that secret scanners find a leaked token. */
 export const REFRESH_TOKEN_PREFIX = 'hfrt_';
 export const NONCE_BYTES = 12;
 export const SECRET_BYTES = 16;
@@ -41,10 +42,10 @@ const NONCE_AT = GENERATION_AT + 4;
 const SECRET_AT = NONCE_AT + NONCE_BYTES;
 const TAG_AT = SECRET_AT + SECRET_BYTES;
 const TOKEN_BYTES = TAG_AT + TAG_BYTES;
-/** 66 bytes are exactly 88 characters without slack bits, so every token has one spelling only. */
+/** 66 bytes are exactly 88 characters without slack bits, so every token has one spelling. */
 const SHAPE = /^hfrt_[A-Za-z0-9_-]{88}$/;
 
-/** A fresh random nonce: every copy handed out gets one of its own, so that copies can be told apart. */
+/** Returns a random nonce. Every copy handed out gets its own, so that copies of one generation differ. */
 export function newNonce(): Buffer {
   if (nonceAt === nonces.byteLength) {
     nonces = randomBytes(NONCE_BYTES * NONCES_AT_ONCE);
@@ -54,7 +55,7 @@ export function newNonce(): Buffer {
   return nonces.subarray(nonceAt - NONCE_BYTES, nonceAt);
 }
 
-/** Asking the system for random bytes costs the same for one nonce as for many. */
+/** Nonces per call for random bytes, because one call costs the same for one nonce as for many. */
 const NONCES_AT_ONCE = 64;
 let nonces = Buffer.alloc(0);
 let nonceAt = 0;
@@ -72,7 +73,7 @@ export function formatRefreshToken(copy: Omit<RefreshToken, 'keyId'>, ring: KeyR
   return REFRESH_TOKEN_PREFIX + bytes.toString('base64url');
 }
 
-/** Checks format and tag. No I/O, and the same work for every string of the right shape. */
+/** Checks format and tag. Does no I/O, and compares tags in constant time. */
 export function parseRefreshToken(presented: string, ring: KeyRing): ParsedRefreshToken {
   if (!SHAPE.test(presented)) return { kind: 'malformed' };
   const bytes = Buffer.from(presented.slice(REFRESH_TOKEN_PREFIX.length), 'base64url');

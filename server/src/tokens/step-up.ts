@@ -1,11 +1,11 @@
 import type { AccessTokenClaims } from './access-token.ts';
 
 /**
- * Authentication context class references that this server gives out, weakest first: NIST's authenticator assurance levels.
+ * Authentication context class references of this server, weakest first: NIST's authenticator assurance levels.
  *
  * - `aal1`: one factor, such as a password.
- * - `aal2`: a passkey with user verification, or two factors. A synced passkey goes no further.
- * - `aal3`: as `aal2`, with a key that is known to stay in one device.
+ * - `aal2`: a passkey with user verification, or two factors. A synced passkey is `aal2` at most.
+ * - `aal3`: as `aal2`, with a key that cannot leave its device.
  *
  * @see NIST SP 800-63B-4 §2; RFC 9470 §4
  */
@@ -13,9 +13,9 @@ export const ACR_VALUES = ['aal1', 'aal2', 'aal3'] as const;
 /** An assurance level of {@link ACR_VALUES}, as the `acr` of an access token names it. */
 export type Acr = (typeof ACR_VALUES)[number];
 
-/** What an action asks of the user's last authentication. */
+/** Requirements on the user's last authentication. */
 export type AuthenticationRequirement = {
-  /** Any of these will do, in order of preference; a stronger one than asked for will do as well. */
+  /** Sufficient classes, in order of preference. A stronger class than one of them is sufficient too. */
   readonly acrValues?: readonly string[];
   /** Longest time since the user authenticated, in seconds. */
   readonly maxAgeSeconds?: number;
@@ -29,13 +29,15 @@ export type AuthenticationChallenge = {
   readonly wwwAuthenticate: string;
 };
 
-/** Whether an authentication of class `acr` is what was asked for. Levels are ordered; an unknown value equals only itself. */
+/**
+ * Checks that class `acr` satisfies one of the wanted classes. Levels are ordered; an unknown value equals only itself.
+ */
 export function satisfiesAcr(acr: string, acrValues: readonly string[]): boolean {
   const rank = rankOf(acr);
   return acrValues.some((wanted) => wanted === acr || (rankOf(wanted) >= 0 && rankOf(wanted) <= rank));
 }
 
-/** Whether any sign-in at this server could be of one of these classes. */
+/** Checks that this server knows one of these classes. */
 export function isKnownAcr(acrValues: readonly string[]): boolean {
   return acrValues.some((wanted) => rankOf(wanted) >= 0);
 }
@@ -48,7 +50,7 @@ function rankOf(acr: string): number {
  * Checks how and when the user behind an access token authenticated.
  *
  * @param clock `nowSeconds`: this host's wall clock, default now; `toleranceSeconds`: how far it may be off, default 5
- * @returns null when it suffices; otherwise the 401 that makes a client authenticate its user anew
+ * @returns null if it suffices; otherwise the 401 that makes a client authenticate its user again
  * @see RFC 9470 §3
  */
 export function requireAuthentication(
