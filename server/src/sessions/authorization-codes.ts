@@ -10,16 +10,16 @@ import type { SessionEndings } from './requests.ts';
 import { hashDeviceSecret } from './sign-out.ts';
 import { readCopies } from './successor.ts';
 
-/** What a sign-in established. */
+/** Result of a sign-in, to be kept with its authorization code. */
 export type SignIn = {
   readonly client: Client;
   readonly user: User;
   readonly scope: readonly string[];
   /** PKCE, method S256. */
   readonly codeChallenge: string;
-  /** The user's, as read with the credential. */
+  /** The user's sign-in epoch, as read with the credential. */
   readonly signInEpoch: number;
-  /** The only key that may exchange the code (RFC 9449 §10); null when any may. */
+  /** Thumbprint of the only key that may exchange the code (RFC 9449 §10); null if any may. */
   readonly jkt: string | null;
   /** RFC 8176 values. */
   readonly amr: readonly string[];
@@ -30,32 +30,32 @@ export type CodeExchange = {
   readonly client: Client;
   readonly code: string;
   readonly codeVerifier: string;
-  /** Thumbprint of the key of a valid DPoP proof, to which the session is then bound; null when there was no proof. */
+  /** Thumbprint of the key of a valid DPoP proof, to which the session will be bound; null if there was no proof. */
   readonly jkt: string | null;
   readonly address: string;
   readonly userAgent: string;
-  /** The secret of the device, base64url of 32 random bytes; null when the exchange brings none. */
+  /** The device secret, base64url of 32 random bytes; null if the exchange has none. */
   readonly deviceSecret: string | null;
-  /** The session that the new one replaces; null when none is named. */
+  /** The session that the new one replaces; null if none is named. */
   readonly replaces: string | null;
-  /** Refresh tokens that the request brought, as cookies or as `replaces_token`. One of the chain proves that it is this device. */
+  /** Refresh tokens in the request's cookies or `replaces_token`. A genuine one of the chain proves the device. */
   readonly copies: readonly string[];
 };
 
 export type ExchangeAnswer =
   | { readonly kind: 'exchanged'; readonly session: SessionRecord; readonly refreshToken: string }
   /**
-   * `code`: unknown, expired, used, another client's, or the verifier is wrong. Only that may have ended anything.
-   * `signed_out`: the device was signed out after the code was issued.
+   * `code`: unknown, expired, used, another client's, or the verifier is wrong. Only a used code ends a session: its
+   * own. `signed_out`: the device was signed out after the code was issued.
    */
   | { readonly kind: 'refused'; readonly reason: 'code' | 'wrong_key' | 'proof_missing' | 'signed_out' }
-  /** The user has as many device chains as allowed, and this sign-in may end none of them. */
+  /** The user, or the browser, has no room, and this sign-in may end no session to make room. */
   | { readonly kind: 'too_many_sessions' }
   /** The account signs in too often. */
   | { readonly kind: 'delayed'; readonly sub: string; readonly retryAfterMs: number };
 
 export type AuthorizationCodes = {
-  /** @throws HoldfastError `unavailable` */
+  /** Issues a code for a sign-in. @throws HoldfastError `unavailable` */
   issue(signIn: SignIn): Promise<string>;
   /**
    * Exchanges a code for a new session.
@@ -76,7 +76,8 @@ export type AuthorizationCodesParts = {
 const CODE_BYTES = 32;
 
 /**
- * Authorization codes: random, stored as a hash, good for one exchange by the client that can show the verifier.
+ * Issues and exchanges authorization codes. A code is random, stored as a hash, and good for one exchange by the client
+ * that has the PKCE verifier.
  *
  * @see RFC 6749 §4.1.2, RFC 7636
  */
@@ -103,12 +104,12 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
       const codeHash = sha256(request.code);
       const record = await codes.find(codeHash);
       if (record === null || record.clientId !== client.clientId) return refused('code');
-      // The verifier comes before everything that changes: who has the code alone can neither use it up nor end anything.
+      // Check the verifier before any change: an attacker with the code alone can neither consume it nor end a session.
       if (sha256(request.codeVerifier).toString('base64url') !== record.codeChallenge) return refused('code');
-      // So does the key: whoever lacks it changes nothing either.
+      // Check the key before any change too, for the same reason.
       if (record.jkt !== null && record.jkt !== jkt) return refused(jkt === null ? 'proof_missing' : 'wrong_key');
       if (record.sid !== null) {
-        // Used twice by somebody who could: one of the two has no right to it (RFC 6749 §4.1.2).
+        // The code and its verifier were used twice, so one of the two parties is an attacker (RFC 6749 §4.1.2).
         await revoke(record.sid, 'code_reused', { address });
         return refused('code');
       }
@@ -134,7 +135,7 @@ export function createAuthorizationCodes(parts: AuthorizationCodesParts): Author
     },
   };
 
-  /** The code was consumed between our reading and our exchange: that is a second use as well. */
+  /** Ends the session of a code that another request consumed after our reading: this is a second use too. */
   async function endRacer(codeHash: Buffer, address: string): Promise<ExchangeAnswer> {
     const record = await codes.find(codeHash);
     if (record?.sid) await revoke(record.sid, 'code_reused', { address });

@@ -10,21 +10,24 @@ import { parseRefreshToken, REFRESH_TOKEN_PREFIX, type RefreshToken } from '../t
 
 export type IntrospectionRequest = {
   readonly token: string;
-  /** The client that a refresh token is said to be of; null when nobody said. */
+  /** The client that the refresh token must belong to; null if the request names none. */
   readonly clientId: string | null;
-  /** Audiences of the resource server that asks: it is told about tokens for these, and about sessions of clients that may ask for them. */
+  /**
+   * Audiences of the resource server that asks. The answer covers access tokens for these audiences, and refresh tokens
+   * of clients that may ask for one of them.
+   */
   readonly audiences: AudienceSet;
-  /** Verifies the request's DPoP proof. @returns the thumbprint of its key; null when there is no proof */
+  /** Verifies the request's DPoP proof. @returns the thumbprint of its key; null if there is no proof */
   readonly verifyProof: () => string | null;
 };
 
-/** What a token means now. */
+/** Current state of a token. */
 export type IntrospectionAnswer =
   | { readonly kind: 'access_token'; readonly claims: AccessTokenClaims }
   | { readonly kind: 'refresh_token'; readonly session: SessionRecord }
-  /** Unknown, expired, revoked, spent, or presented by somebody who may not use it: which of these is nobody's business. */
+  /** Unknown, expired, revoked, spent, or presented by a party that may not use it. The answer does not say which. */
   | { readonly kind: 'inactive' }
-  /** A bound refresh token is told about to the holder of its key alone. */
+  /** The refresh token is bound and the request has no DPoP proof: only the holder of its key gets an answer. */
   | { readonly kind: 'proof_missing' };
 
 export type IntrospectionParts = {
@@ -36,10 +39,10 @@ export type IntrospectionParts = {
 };
 
 /**
- * Answers what a token means at this moment, by the database: an access token of an ended session is inactive at once.
+ * Creates token introspection. It reads the database, so an access token of an ended session is inactive at once.
  *
- * It only looks. A refresh token is judged by the same decision as its use, and whatever comes of it, the session stays as it
- * is: a resource server that asks has not used the token, and must not be able to end a session by asking.
+ * It writes nothing. A refresh token is judged by the same decision as its use, but the session stays as it is: a
+ * resource server that asks has not used the token, and must not be able to end a session by asking.
  *
  * @throws HoldfastError `unavailable`, `unknown_key`
  * @see RFC 7662

@@ -3,24 +3,23 @@ import { startLoop } from '../kernel/loop.ts';
 import type { Policy } from '../kernel/policy.ts';
 import type { MassEndingStore } from '../storage/subject-store.ts';
 
-/** How far ending many sessions has got. */
+/** Progress of ending many sessions. */
 export type EndingProgress = {
-  /** Sessions that ended so far. */
+  /** Number of sessions ended so far. */
   readonly count: number;
-  /** False: the rest ends soon, without the caller. */
+  /** False if the rest ends later, in the background. */
   readonly isComplete: boolean;
 };
 
-/** Ends many sessions of a user, slice by slice. The intent is in the database, so that any node can finish it. */
+/** Ends many sessions of a user in slices. The intent is in the database, so that any node can finish it. */
 export type MassEndings = {
   /**
-   * Goes on with an intent until all of its sessions have ended, for at most `endingWaitMs`; then the rest goes on in the
-   * background.
+   * Ends the sessions of an intent for at most `endingWaitMs`. Any rest ends in the background.
    *
-   * @param intent null: nothing to end
+   * @param intent null if there is no session to end
    */
   readonly finish: (intent: string | null) => Promise<EndingProgress>;
-  /** Starts no further slice and waits for those under way. Other nodes finish what is left. */
+  /** Starts no further slice in the background and waits for the one under way. Other nodes finish the intents. */
   readonly close: () => Promise<void>;
 };
 
@@ -28,13 +27,13 @@ export type MassEndingsParts = {
   readonly store: MassEndingStore;
   readonly policy: Pick<Policy, 'endingSliceSize' | 'endingWaitMs' | 'endingPollMs'>;
   readonly report: Report;
-  /** Told what kept a slice in the background from being done; it is tried again. */
+  /** Called with the error of a slice. The slice is tried again. */
   readonly onFailure: (failure: unknown) => void;
 };
 
-/** Also goes on with what other nodes have left. */
+/** Starts the background work, which also continues intents that other nodes have left. */
 export function startMassEndings({ store, policy, report, onFailure }: MassEndingsParts): MassEndings {
-  /** Intents whose callers no longer wait. */
+  /** Intents whose callers no longer wait. The background ends their sessions. */
   const left = new Set<string>();
   const endSlice = async (intent: string): Promise<EndingProgress> => {
     const { ended, isComplete } = await store.endSlice(intent, policy.endingSliceSize);
@@ -45,7 +44,8 @@ export function startMassEndings({ store, policy, report, onFailure }: MassEndin
     step: async () => {
       const intent = left.values().next().value ?? (await store.claimDue());
       if (intent === null) return false;
-      // To the end of the line. The next claim goes on with one that fails, so that it holds up no other.
+      // Move the intent to the end of the queue. If it fails, it leaves the queue until a later claim, so it blocks no
+      // other.
       left.delete(intent);
       if (!(await endSlice(intent)).isComplete) left.add(intent);
       return true;
@@ -65,7 +65,7 @@ export function startMassEndings({ store, policy, report, onFailure }: MassEndin
           if (slice.isComplete) return { count, isComplete: true };
         } while (performance.now() < untilMs);
       } catch (failure) {
-        // The intent is on the disk: the sessions end, although not now.
+        // The intent is on the disk, so its sessions end later.
         onFailure(failure);
       }
       left.add(intent);

@@ -15,14 +15,15 @@ export type RefreshRequest = {
   /** The user asked to extend the session, which implies `isUserActive`. Default: false. */
   readonly isExtension?: boolean;
   /**
-   * Verifies the request's DPoP proof, once the token's tag is known to be genuine.
+   * Verifies the request's DPoP proof. Called only after the token's tag has been verified.
    *
-   * @returns the thumbprint of its key; null when there is no proof. What it throws goes to the caller.
+   * @returns the thumbprint of its key; null if there is no proof
+   * @throws any error, which goes to the caller
    */
   readonly verifyProof: () => string | null;
   readonly address: string;
   readonly userAgent: string;
-  /** Every refresh token that the request brought, as its cookies do: the client goes on with one of them if this one is over. */
+  /** All refresh tokens in the request's cookies. If this session is over, the client can go on with one of them. */
   readonly copies?: readonly string[];
 };
 
@@ -30,7 +31,7 @@ export type RefreshAnswer =
   | {
       readonly kind: 'granted';
       readonly session: SessionRecord;
-      /** The copy to hand out; null when the client keeps the one it has. */
+      /** The copy to hand out; null if the client keeps its copy. */
       readonly refreshToken: string | null;
       /** The key to bind the access token to: the session's, otherwise the proof's; null for a bearer token. */
       readonly jkt: string | null;
@@ -39,9 +40,11 @@ export type RefreshAnswer =
       readonly kind: 'refused';
       readonly error: Refusal['error'];
       readonly reason: RefusalReason;
-      /** Null when the token was garbage. */
+      /** Null if the token is malformed or its key is retired. */
       readonly sid: string | null;
-      /** A live session of the same chain, of which the request brought a copy: the client goes on with it. */
+      /**
+       * A live session of the same chain with a copy in the request: the client goes on with it. Null if there is none.
+       */
       readonly successor: string | null;
     }
   | { readonly kind: 'wait'; readonly retryAfterMs: number; readonly sid: string };
@@ -49,22 +52,25 @@ export type RefreshAnswer =
 /** `replaced`: the answer names a successor. */
 export type RefusalReason = Refusal['reason'] | 'malformed' | 'retired_key' | 'replaced';
 
-/** A client that signs its user out by presenting the refresh token. */
+/** A sign-out by a client that presents the refresh token. */
 export type SignOutRequest = Pick<RefreshRequest, 'client' | 'verifyProof' | 'address' | 'userAgent'> & {
-  /** Null when the device has lost it; then `device` may stand for it. */
+  /** Null if the device has lost it; then `device` may prove the device instead. */
   readonly refreshToken: string | null;
-  /** The session and its device's secret (base64url). They prove enough to end what the device has, and no more. */
+  /** A session and its device secret (base64url). They are enough to sign out this device, but no other. */
   readonly device?: { readonly sid: string; readonly secret: string } | null;
-  /** Whether the user's other sessions end with this one. */
+  /** True to end the user's other sessions too. */
   readonly isEverywhere: boolean;
-  /** Ends this session alone: a sign-in that lost to another tab. Default: false. */
+  /** True to end this session alone: it is of a sign-in that lost to another tab. Default: false. */
   readonly isDiscard?: boolean;
 };
 
 export type SignOutAnswer =
-  /** The session has ended, now or before; or the token never meant anything. */
+  /** The session has ended, now or earlier; or the token belongs to no session. */
   | { readonly kind: 'signed_out' }
-  /** Everywhere was asked for, and nothing proved a live session: what the token or the device has is over, the user's others go on. */
+  /**
+   * A sign-out everywhere without proof of a live session. The sessions of the token or device have ended; the user's
+   * other sessions go on.
+   */
   | { readonly kind: 'not_everywhere' }
   | { readonly kind: 'wrong_holder'; readonly reason: 'wrong_client' | 'wrong_key' | 'proof_missing' }
   | { readonly kind: 'wait'; readonly retryAfterMs: number };
@@ -72,17 +78,22 @@ export type SignOutAnswer =
 /** Ends sessions by their ids or by their user. */
 export type SessionEndings = {
   /**
-   * Ends the caller's own session, named by an access token, and what a sign-out ends with it.
+   * Signs out of the caller's own session, which its access token names: ends it and the sessions of its chain that a
+   * sign-out ends ({@link SessionStore.signOut}).
    *
-   * @returns whether anything has ended
+   * @returns true if a session has ended
    * @throws HoldfastError `unavailable`
    */
   readonly signOutOf: (sid: string, by?: RevokedBy) => Promise<boolean>;
-  /** Ends one session and no other. @throws HoldfastError `unavailable` */
+  /** Ends one session and no other. @returns true if it has ended @throws HoldfastError `unavailable` */
   readonly revoke: (sid: string, reason: RevocationReason, by?: RevokedBy) => Promise<boolean>;
-  /** Ends a session's whole chain: another device of the user, or by an administrator. @throws HoldfastError `unavailable` */
+  /**
+   * Ends a session's whole device chain: for another device of the user, or for an administrator.
+   *
+   * @throws HoldfastError `unavailable`
+   */
   readonly endChain: (sid: string, reason: RevocationReason, by?: RevokedBy) => Promise<boolean>;
-  /** @throws HoldfastError `unavailable` */
+  /** Ends all sessions of a user, except a spared one. @throws HoldfastError `unavailable` */
   revokeAllOfUser(
     sub: string,
     reason: RevocationReason,
@@ -90,20 +101,20 @@ export type SessionEndings = {
   ): Promise<EndingProgress>;
 };
 
-/** A genuine refresh token, and what became of its session. */
+/** A genuine refresh token and the state of its session. */
 export type InspectedCopy = {
   readonly copy: string;
   readonly sid: string;
-  /** Null when the session has no row any more. */
+  /** Null if the session's row is deleted. */
   readonly record: SessionRecord | null;
   readonly isAlive: boolean;
 };
 
-/** Who ends a session. */
+/** Condition and origin of a session's end. */
 export type RevokedBy = {
-  /** The session ends only if it is this user's. */
+  /** End the session only if it belongs to this user. */
   readonly sub?: string;
-  /** Where the request came from, if a request it was. */
+  /** Address of the request, if a request ends the session. */
   readonly address?: string;
 };
 
@@ -114,6 +125,6 @@ export type SessionsParts = {
   readonly keyRing: KeyRing;
   readonly policy: Policy;
   readonly report: Report;
-  /** Told how many refreshes each statement serves. */
+  /** Called with the number of refreshes of each batch. */
   readonly onBatch?: (size: number) => void;
 };

@@ -4,41 +4,44 @@ import { HoldfastError } from '../kernel/errors.ts';
 import type { Policy } from '../kernel/policy.ts';
 import type { ReadRevoked, RevocationReading } from '../storage/revocation-reading.ts';
 
-/** A session that has ended while access tokens of it may live. */
+/** A session that has ended while its access tokens may still be valid. */
 export type Revocation = {
   readonly sid: string;
-  /** From then on no access token of the session counts anyway, in seconds since the epoch. */
+  /** Time at which all access tokens of the session have expired, in seconds since the epoch. */
   readonly exp: number;
 };
 
 export type RevocationNews = {
   readonly revoked: readonly Revocation[];
-  /** What to ask for next; any node understands it. */
+  /** Cursor for the next request; any node accepts it. */
   readonly cursor: string;
-  /** Whether there is more at once. */
+  /** True if more entries are ready now. */
   readonly isMore: boolean;
 };
 
 /** Ended sessions, for resource servers that follow them. */
 export type RevocationFeed = {
   /**
-   * What has ended since a cursor was given out, waiting for news if there are none; without a cursor, everything that matters.
-   * An entry may come twice.
+   * Reads the sessions that have ended since a cursor was given out, and waits up to `waitMs` for one. Without a
+   * cursor, reads every session whose access tokens may still be valid. An entry may come twice.
    *
-   * @returns null when the cursor is malformed
-   * @throws HoldfastError `unavailable`; whoever asked should then start again without a cursor
+   * @returns null if the cursor is malformed
+   * @throws HoldfastError `unavailable`; the caller should then start again without a cursor
    */
   readonly read: (cursor: string | null, waitMs: number) => Promise<RevocationNews | null>;
-  /** Answers everybody who waits. Idempotent. */
+  /** Answers every waiting request. Idempotent. */
   readonly close: () => void;
 };
 
 export type RevocationFeedParts = {
   readonly readRevoked: ReadRevoked;
   readonly policy: Pick<Policy, 'accessTokenLifetimeSeconds' | 'clockToleranceSeconds' | 'revocationPollMs'>;
-  /** So much later than its `now()` a transaction that ends sessions may commit, in milliseconds: its rows appear only then. */
+  /**
+   * Longest time from the `now()` of a transaction that ends sessions to its commit, when its rows appear. In
+   * milliseconds.
+   */
   readonly longestTransactionMs: number;
-  /** Entries of one answer. Default: 10,000, some 600 kB. */
+  /** Most entries of one answer. Default: 10,000, some 600 kB. */
   readonly pageSize?: number;
 };
 
@@ -47,35 +50,36 @@ type Entry = {
 } & Revocation;
 
 type Cursor = {
-  /** Everything committed before this time of the database's clock was given. */
+  /** The holder has every entry committed before this time of the database's clock. */
   readonly knownMicros: number;
-  /** Which memory, and how far in it. */
+  /** Name of the node's memory, and the position in it. */
   readonly memory: string;
   readonly position: number;
 };
 
 const PAGE_SIZE = 10_000;
 /**
- * A token may be signed a moment after its session has ended, by a node that had rotated it before: an entry stays so much
- * longer than the rules of expiry ask for. It covers clocks that differ as well.
+ * How much longer an entry stays than its access tokens' lifetime requires. A node that rotated a session just before
+ * its end may sign an access token just after it. The margin also covers differences between clocks.
  */
 const MARGIN_SECONDS = 60;
-/** A database's clock that steps back by more than this is another host's, after a failover. */
+/** A larger step back of the database's clock means that another host is the primary after a failover. */
 const CLOCK_STEP_MICROS = 1_000_000;
 
 /**
- * The feed is a view of the sessions themselves, which know when they ended: nothing else is written, so nothing can be
- * forgotten. Each node looks now and then while somebody follows, and remembers when it saw what.
+ * Creates the feed. It is a view of the session rows, which have the time of their end. It needs no other write, so it
+ * loses no entry. While a resource server follows, each node reads the rows repeatedly and remembers when it first saw
+ * each entry.
  *
- * What makes a cursor good on every node: an entry that one node did not see in a look that began at time c was committed
- * after c, so any other node sees it in a look that ends after c.
+ * A cursor is valid on every node for this reason: if one node did not see an entry in a reading that began at time c,
+ * the entry was committed after c. So every other node first sees it in a reading that ends after c.
  */
 export function createRevocationFeed(parts: RevocationFeedParts): RevocationFeed {
   const { readRevoked, policy, pageSize = PAGE_SIZE } = parts;
   const windowSeconds = policy.accessTokenLifetimeSeconds + policy.clockToleranceSeconds + MARGIN_SECONDS;
   const overlapMicros = parts.longestTransactionMs * 1_000;
   const closing = new AbortController();
-  // As many as wait.
+  // Every waiting request adds a listener, so allow any number.
   setMaxListeners(0, closing.signal);
   let memory = createMemory();
   let look: { readonly endsAtMs: number; readonly done: Promise<void> } | null = null;
@@ -90,12 +94,13 @@ export function createRevocationFeed(parts: RevocationFeedParts): RevocationFeed
       }
       remember(known, reading, windowSeconds);
     } catch (error) {
-      // What was seen may belong to a primary that is gone: nobody's cursor counts any more.
+      // The entries may come from a primary that has failed over. A new memory invalidates every position in the old
+      // one.
       memory = createMemory();
       throw error;
     }
   };
-  /** Many followers share one look. */
+  /** Reads at most once per `revocationPollMs`; all followers share the reading. */
   const keepCurrent = (): Promise<void> => {
     const nowMs = performance.now();
     if (look === null || nowMs >= look.endsAtMs) {
@@ -119,14 +124,14 @@ export function createRevocationFeed(parts: RevocationFeedParts): RevocationFeed
   };
 }
 
-/** What a node has seen, in the order in which it saw it. */
+/** Entries that a node has seen, in the order in which it saw them. */
 type Memory = {
   readonly name: string;
   readonly entries: Entry[];
   readonly sids: Set<string>;
-  /** How many entries were here before the first of `entries`. */
+  /** Number of removed entries before the first of `entries`. */
   forgotten: number;
-  /** When the last look began; null before the first. */
+  /** Start of the last reading; null before the first one. */
   knownMicros: number | null;
 };
 
@@ -162,7 +167,7 @@ function remember(
 function collect(memory: Memory, cursor: Cursor, pageSize: number): RevocationNews {
   const { name, entries, forgotten } = memory;
   const knownMicros = memory.knownMicros ?? 0;
-  // From a clock that was ahead of ours: what it had seen, ours cannot tell.
+  // The cursor's clock was ahead of this one, so its time says nothing about our entries: start from the first.
   const since = cursor.knownMicros > knownMicros + CLOCK_STEP_MICROS ? 0 : cursor.knownMicros;
   const isHere = cursor.memory === name;
   const first = isHere
@@ -173,7 +178,7 @@ function collect(memory: Memory, cursor: Cursor, pageSize: number): RevocationNe
   const isMore = position < forgotten + entries.length;
   return {
     revoked: revoked.map(({ sid, exp }) => ({ sid, exp })),
-    // In the middle of the pages another node has to start where this one did.
+    // Before the last page keep the start time, so that another node starts where this one did.
     cursor: formatCursor({ knownMicros: isMore ? since : knownMicros, memory: name, position }),
     isMore,
   };

@@ -3,18 +3,18 @@ import type { Policy } from '../kernel/policy.ts';
 import { activeSpanContext, traceBatch } from '../kernel/tracing.ts';
 import { type Delivery, type Reading, type RotationCandidate, type SessionStore, RowFault } from '../storage/store.ts';
 
-/** What a batch found out about one candidate. */
+/** Result of a batch for one candidate. */
 export type Attempt =
   | { readonly kind: 'rotated'; readonly delivery: Delivery }
-  /** The row did not match, or another candidate of the batch came first: here it is, for `decide`. */
+  /** The row did not match, or another candidate of the same session came first. The reading is for `decide`. */
   | { readonly kind: 'read'; readonly reading: Reading | null };
 
 export type RotationBatches = {
   /**
-   * Tries to rotate, together with whoever else is waiting.
+   * Joins the next batch and tries to rotate.
    *
-   * @param step `read`: does not even try. For a use that came with a proof: its session is most likely bound to a key, and a
-   *   bound session never rotates.
+   * @param step `read`: reads without a try to rotate. For a use with a DPoP proof, because its session is probably
+   *   bound and a bound session never rotates.
    * @throws HoldfastError `unavailable`
    */
   join(candidate: RotationCandidate, step?: 'rotate' | 'read'): Promise<Attempt>;
@@ -29,11 +29,11 @@ type Waiting = {
 };
 
 /**
- * Turns concurrent rotations into few statements. A batch is whatever arrived while the previous one was committing, or,
- * when none was, in the same turn of the event loop: no timer, so a lone request never waits.
+ * Batches concurrent rotations into few statements. A batch has the refreshes that arrived while the previous batch was
+ * committing, or, if there was none, in the same turn of the event loop. There is no timer, so a single request never
+ * waits.
  *
- * A lane is a set of buckets, with one batch at a time: what holds one lane up, a slow shard or connection, leaves the others
- * alone.
+ * A lane is a set of buckets with one batch at a time. A slow shard or connection delays its own lane and no other.
  */
 export function createRotationBatches(
   store: Pick<SessionStore, 'rotate' | 'read'>,
@@ -52,7 +52,7 @@ export function createRotationBatches(
   };
 }
 
-/** Takes a candidate into the next batch. */
+/** Adds a candidate to the lane's next batch. */
 type Lane = (waiting: Waiting) => void;
 
 function createLane(
@@ -82,7 +82,7 @@ function createLane(
   };
 }
 
-/** Serves one batch; every member is resolved or rejected, and nothing is thrown. */
+/** Serves one batch. Resolves or rejects every member, and never throws. */
 async function serve(batch: readonly Waiting[], store: Pick<SessionStore, 'rotate' | 'read'>): Promise<void> {
   const { leaders, followers } = splitBySession(batch);
   const unmatched: Waiting[] = [];
@@ -105,8 +105,8 @@ async function serve(batch: readonly Waiting[], store: Pick<SessionStore, 'rotat
 }
 
 /**
- * The first candidate to rotate of each session, sorted by id so that two nodes lock rows in one order; and the rest, which
- * see what the first one did.
+ * Splits a batch into leaders and followers. Leaders are the first candidate to rotate of each session, sorted by id so
+ * that two nodes lock rows in one order. Followers are read after the leaders have rotated.
  */
 function splitBySession(batch: readonly Waiting[]): {
   readonly leaders: readonly Waiting[];
@@ -123,8 +123,8 @@ function splitBySession(batch: readonly Waiting[]): {
 }
 
 /**
- * Does a step for all members at once. When it fails and the database is there, one row is to blame, by a lock or by what it
- * brings: then for each alone, so that the others are answered.
+ * Does a step for all members at once. If it fails and the database is available, one row caused the failure by a lock
+ * or by its values. Then does the step for each member alone, so that the others are answered.
  */
 async function settle(
   members: readonly Waiting[],

@@ -21,7 +21,7 @@ import {
 import type { RefreshAnswer, RefreshRequest, SessionsParts } from './requests.ts';
 import type { RotationBatches } from './rotation-batch.ts';
 
-/** @throws HoldfastError `unknown_key` */
+/** Parses a refresh token, and reports an unknown server key. @throws HoldfastError `unknown_key` */
 export function parseKnown(
   refreshToken: string,
   { keyRing, report }: SessionsParts,
@@ -32,7 +32,7 @@ export function parseKnown(
   throw new HoldfastError('unknown_key', 'a refresh token names a server key that this node does not have');
 }
 
-/** One use of one genuine copy, as the store and as `decide` want to hear of it. */
+/** One use of one genuine copy: `candidate` for the store, `presented` and `policy` for `decide`. */
 export type Use = {
   readonly candidate: RotationCandidate;
   readonly presented: PresentedCopy;
@@ -85,18 +85,22 @@ export async function presentRefreshToken(
   for (let attempts = 0; attempts < parts.policy.maxDecisionAttempts; attempts++) {
     const answer = await applyDecision(reading, use, parts);
     if (answer !== null) return answer;
-    // Another request wrote first: read again, decide again.
+    // Another request wrote first: read and decide again.
     reading = await withoutRowFault(async () => (await parts.store.read([use.candidate]))[0] ?? null);
   }
   throw new HoldfastError('unavailable', 'a session was too contended to decide');
 }
 
-/** The slow path: decides on a reading and carries the outcome out. Null: the row has changed since the reading. */
+/**
+ * The slow path: decides on a reading and carries out the outcome.
+ *
+ * @returns null if the row has changed since the reading
+ */
 async function applyDecision(reading: Reading | null, use: Use, parts: SessionsParts): Promise<RefreshAnswer | null> {
   const { report } = parts;
   const { sid, clientId, address } = use.candidate;
   if (reading !== null && !reading.isSecretGenuine) {
-    // The tag is genuine and the secret is not: the sender has the server key and not the seed. It changes no row.
+    // The tag is genuine and the secret is not, so the sender has the server key without the seed. Change no row.
     report({ type: 'refresh.secret_mismatched', sid, address });
     report({ type: 'refresh.refused', sid, clientId, error: 'invalid_grant', reason: 'malformed', address });
     return { kind: 'refused', error: 'invalid_grant', reason: 'malformed', sid, successor: null };
@@ -116,7 +120,7 @@ async function applyDecision(reading: Reading | null, use: Use, parts: SessionsP
   return withoutRowFault(() => write(outcome, record, use, parts));
 }
 
-/** Carries out an outcome that may change the row, by compare-and-swap on the version that was decided on. */
+/** Carries out an outcome that may change the row, by compare-and-swap on the row version of the decision. */
 async function write(
   outcome: Exclude<Outcome, Refusal | { readonly kind: 'wait' | 'doubt' }>,
   record: SessionRecord,
@@ -155,7 +159,7 @@ async function write(
   }
 }
 
-/** Once for a generation: its answers are lost on their way, and from now on it is handed out more rarely. */
+/** Reports, once per generation, that its answers are being lost and that its redeliveries are paced from now on. */
 function reportPacing({ sid, sub, clientId, generation, replays }: SessionRecord, report: Report): void {
   report({ type: 'refresh.redelivery_paced', sid, sub, clientId, generation, redeliveries: replays });
 }
@@ -173,7 +177,7 @@ function grant(
   return { kind: 'granted', session: record, refreshToken, jkt: record.jkt ?? presented.jkt };
 }
 
-/** A row that is held or contended is no verdict on its token: 503. */
+/** Turns a {@link RowFault} into `unavailable` (503), because a held row says nothing about the token. */
 async function withoutRowFault<Result>(step: () => Promise<Result>): Promise<Result> {
   try {
     return await step();

@@ -18,28 +18,29 @@ import { findSuccessor, inspectCopies } from './successor.ts';
 
 export type Sessions = {
   /**
-   * Answers one use of a refresh token: the hot path, then the slow one.
+   * Answers one use of a refresh token: first the batched rotation, then the slow path if the row did not match.
    *
    * @throws HoldfastError `unavailable`, `unknown_key`
    */
   refresh(request: RefreshRequest): Promise<RefreshAnswer>;
   /**
-   * Ends the session of a refresh token, and the user's others if so asked. A copy that could be refreshed signs out; any
-   * other is judged as at a refresh.
+   * Signs out of the session of a refresh token, and ends the user's other sessions if asked. A copy that could be
+   * refreshed signs out; any other copy is judged as at a refresh.
    *
    * @throws HoldfastError `unavailable`, `unknown_key`
    */
   signOut(request: SignOutRequest): Promise<SignOutAnswer>;
   /**
-   * The live session of the same chain that a client goes on with, when the one that it named is over or its copy is missing.
+   * Finds the live session of the same chain with which a client goes on, if the session that it named is over or its
+   * copy is missing.
    *
-   * @param copies refresh tokens that the request brought; only a session with a genuine one among them is named
-   * @returns the one with the largest sequence; null when there is none
+   * @param copies refresh tokens in the request; the session must have a genuine one among them
+   * @returns the session with the largest sequence; null if there is none
    * @throws HoldfastError `unavailable`
    */
   readonly findSuccessor: (sid: string, client: Client, copies: readonly string[]) => Promise<string | null>;
   /**
-   * Looks up the sessions of refresh tokens; those that are not genuine are left out.
+   * Looks up the sessions of genuine refresh tokens, and leaves out the other tokens.
    *
    * @throws HoldfastError `unavailable`
    */
@@ -87,12 +88,12 @@ export function createSessions(parts: SessionsParts): Sessions {
   };
 }
 
-/** Reasons that say that a session is over. */
+/** Reasons for which a refused session is over. */
 const OVER: ReadonlySet<RefusalReason> = new Set(['unknown', 'revoked', 'reuse', 'expired', 'idle_expired']);
 
 /**
- * The first use of a session shows that its sign-in arrived; only now may the older ones of its chain go. Should this fail, the
- * session keeps its flag, and its next use tries again.
+ * Ends the older sessions of a chain at the first use of a new one, because only that use shows that the sign-in's
+ * answer arrived. If this fails, the session keeps `hasPredecessors`, and its next use tries again.
  */
 async function endPredecessors(
   session: SessionRecord,
@@ -104,7 +105,7 @@ async function endPredecessors(
   try {
     reportEnded(await store.endPredecessors(session, address));
   } catch {
-    // The refresh has been granted: it is answered.
+    // The refresh has been granted, so answer it anyway.
     const { sid, sub, clientId } = session;
     report({ type: 'session.predecessors_kept', sid, sub, clientId });
   }

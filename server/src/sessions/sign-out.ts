@@ -5,7 +5,7 @@ import type { SessionRecord } from '../storage/store.ts';
 import type { SessionEndings, SessionsParts, SignOutAnswer, SignOutRequest } from './requests.ts';
 import { parseKnown, toUse, type Use } from './session-use.ts';
 
-/** Answers a client that signs its user out. */
+/** Signs a client's user out. */
 export async function signOut(
   request: SignOutRequest,
   parts: SessionsParts,
@@ -16,7 +16,8 @@ export async function signOut(
   const endOwn = (sid: string): Promise<boolean> =>
     isDiscard ? revoke(sid, 'discarded', { address }) : signOutOf(sid, { address });
   const end: EndSession = async ({ sid, sub }, isOver) => {
-    // The others first: should this fail in between, the token still counts at the next try. Only a live session speaks for them.
+    // End the others first: if a later step fails, the token is still live for the next try. Only a live session may
+    // end them.
     areOthersEnded = isEverywhere && !isOver;
     if (areOthersEnded) await revokeAllOfUser(sub, 'user', { address, sparedSid: sid });
     await endOwn(sid);
@@ -35,22 +36,22 @@ export async function signOut(
   return answer.kind === 'signed_out' && isEverywhere && !areOthersEnded ? { kind: 'not_everywhere' } : answer;
 }
 
-/** The session that a device names and proves by its secret; null when it does not. */
+/** Finds the session that a device names and proves by its device secret; null if it proves none. */
 async function findOwnSession({ device = null }: SignOutRequest, { store }: SessionsParts) {
   if (device === null) return null;
   const isOwn = await store.isDeviceOf(device.sid, hashDeviceSecret(device.secret));
   return isOwn ? store.findMember(device.sid) : null;
 }
 
-/** The hash that the server keeps of a device secret. */
+/** Computes the hash of a device secret that the server stores. */
 export function hashDeviceSecret(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }
 
-/** @param isOver whether the session was over before */
+/** Ends a session. @param isOver true if the session was over before */
 type EndSession = (session: SessionRecord, isOver: boolean) => Promise<void>;
 
-/** Judges a copy as at a refresh. A copy of a session that is over is judged as if it were alive. */
+/** Judges a copy as at a refresh. Judges a copy of a session that is over as if the session were live. */
 async function judge(
   { candidate, presented, policy: rotationPolicy }: Use,
   { store, policy, report }: SessionsParts,
@@ -92,7 +93,7 @@ function isDead(outcome: Outcome): boolean {
   return outcome.kind === 'refuse' && isSessionRefusal(outcome.reason) && outcome.error === 'invalid_grant';
 }
 
-/** Of a session that is over: its later, unused ones still end with a sign-out. */
+/** Makes a record look live, so that a sign-out with an ended session's copy still ends its later, unused ones. */
 function revive(record: SessionRecord): SessionRecord {
   return { ...record, revokedReason: null, idleExpiresAtMs: Infinity, expiresAtMs: Infinity };
 }

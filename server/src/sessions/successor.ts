@@ -3,10 +3,10 @@ import type { SessionRecord } from '../storage/store.ts';
 import { parseRefreshToken } from '../tokens/refresh-token.ts';
 import type { InspectedCopy, SessionsParts } from './requests.ts';
 
-/** A browser has no more cookies of ours than this; further copies are not looked at. */
+/** Most copies that one request may bring; the rest are ignored. No browser has more of our cookies. */
 export const MAX_COPIES = 256;
 
-/** The sessions, alive or not, of which the copies are genuine by tag and secret. */
+/** Reads the sessions, live or ended, whose copies are genuine by tag and secret. */
 export async function readCopies(
   copies: readonly string[],
   { store, keyRing }: Pick<SessionsParts, 'store' | 'keyRing'>,
@@ -20,7 +20,9 @@ export async function readCopies(
   return readings.flatMap((reading) => (reading?.isSecretGenuine ? [reading.record] : []));
 }
 
-/** The state of every session whose copy is genuine. A copy of a session that has no row any more counts as one that is over. */
+/**
+ * Reads the state of every session with a genuine copy. If the session's row is deleted, the session counts as over.
+ */
 export async function inspectCopies(
   copies: readonly string[],
   { store, keyRing }: Pick<SessionsParts, 'store' | 'keyRing'>,
@@ -39,7 +41,9 @@ export async function inspectCopies(
   });
 }
 
-/** The live session of the chain of `sid` with the largest sequence, of those with a genuine copy. */
+/**
+ * Finds the live session with a genuine copy and the largest sequence in the chain of `sid`, other than `sid` itself.
+ */
 export async function findSuccessor(
   sid: string,
   { clientId }: Client,
