@@ -5,24 +5,24 @@ import type { Policy } from '../kernel/policy.ts';
 import { toStoredEvent, type EventStore, type StoredEvent } from '../storage/event-store.ts';
 import { createNoiseGate } from './event-noise.ts';
 
-/** Appends what was reported to the audit log, in batches, behind the requests that reported it. */
+/** Appends reported events to the audit log in batches, without delay for the requests that reported them. */
 export type EventLog = {
-  /** Takes an event in; never waits and never throws. */
+  /** Queues an event. Never waits and never throws. */
   readonly record: (event: HoldfastEvent) => void;
-  /** Writes what is left, once. */
+  /** Stops the writer and writes the queued events. One attempt only. */
   readonly close: () => Promise<void>;
 };
 
 const BATCH_SIZE = 200;
-/** How long events that anybody can cause are counted before their sum is written, in milliseconds. */
+/** How long repeatable events are counted before their sum is written, in milliseconds. */
 const NOISE_WINDOW_MS = 60_000;
-/** The part of the buffer that such events may fill: an outage must not lose news to them. */
+/** The part of the buffer that repeatable events may fill, so that they displace no news in an outage. */
 const NOISE_SHARE = 0.1;
 
 export type EventLogParts = {
   readonly append: EventStore['append'];
   readonly policy: Pick<Policy, 'eventBufferLimit' | 'eventRetryMs'>;
-  /** Tells the operator; no event is in what it is given. */
+  /** Warns the operator. Its arguments contain no event. */
   readonly warn: (message: string, failure: unknown) => void;
   /** Default: a minute. */
   readonly noiseWindowMs?: number;
@@ -37,7 +37,7 @@ export function startEventLog({ append, policy, warn, noiseWindowMs = NOISE_WIND
     const fresh = news.slice(0, BATCH_SIZE);
     const batch = [...fresh, ...noise.slice(0, BATCH_SIZE - fresh.length)];
     if (batch.length === 0) return false;
-    // Written twice after an answer in doubt, an event is still there once: its id is its key.
+    // After an answer in doubt the batch is written again. Each event is still stored once, because its id is its key.
     lost += await appendSound(append, batch);
     news.splice(0, fresh.length);
     noise.splice(0, batch.length - fresh.length);
@@ -80,11 +80,11 @@ export function startEventLog({ append, policy, warn, noiseWindowMs = NOISE_WIND
 }
 
 /**
- * Appends a batch; when the database is there and does not take it, event by event, so that one which it cannot store holds
- * up no other.
+ * Appends a batch. If the database is available and refuses it, appends the events one by one, so that one refused
+ * event blocks no other.
  *
- * @returns how many it did not take
- * @throws what kept it from taking any: they are tried again
+ * @returns the number of refused events
+ * @throws the failure if the database is unavailable or refuses every event; the batch is then tried again
  */
 async function appendSound(append: EventStore['append'], batch: readonly StoredEvent[]): Promise<number> {
   try {
@@ -106,14 +106,14 @@ async function appendSound(append: EventStore['append'], batch: readonly StoredE
   }
 }
 
-/** Refusals that say something about a session that is alive: somebody holds what is not theirs. */
+/** Refusals for a live session that suggest theft: another client or key uses the token, or it asks for more scope. */
 const NOTABLE_REFUSALS: ReadonlySet<RefreshRefused['reason']> = new Set(['wrong_client', 'wrong_key', 'scope']);
 
 /**
- * Whether an event is appended to the audit log by the writer. A new kind is, unless it is named here.
+ * True if the writer appends an event to the audit log. A new kind of event is appended unless it is named here.
  *
- * Left out is what a stranger can cause without end (garbage, tokens of dead sessions), what happens all the time (rotations,
- * requests), and what the store has recorded already, with the change itself.
+ * Leaves out events that a stranger can cause without limit (garbage, tokens of dead sessions), frequent events
+ * (rotations, requests), and events that the store has already recorded with the change itself.
  */
 function isAppended(event: HoldfastEvent): boolean {
   switch (event.type) {

@@ -1,21 +1,23 @@
 import { addressKeyOf } from '../kernel/client-address.ts';
 import type { EventsCounted, HoldfastEvent } from '../kernel/events.ts';
 
-/** Keeps the events that strangers and signed-in users can cause without end from filling the audit log. */
+/** Limits the events that strangers and signed-in users can repeat, so that they do not fill the audit log. */
 export type NoiseGate = {
-  /** Takes an event. @returns the queue that it is kept in as it is, or `counted`: the window's sum stands for it */
+  /** Admits an event. @returns the queue that stores it, or `counted` if only the window's sum has it */
   readonly admit: (event: HoldfastEvent) => 'news' | 'noise' | 'counted';
-  /** True once the window has begun: an event that can be repeated at will has come in. */
+  /** True if the window has begun: a repeatable event has come in. */
   readonly isOpen: () => boolean;
-  /** Ends the window. @returns one event for each kind of which some were counted */
+  /** Ends the window. @returns one sum for each kind with counted events */
   readonly closeWindow: () => readonly EventsCounted[];
 };
 
-/** Events of one kind of noise that are kept as they are in one window. */
+/** Events of one kind of noise that one window stores. */
 const KEPT_PER_WINDOW = 10;
-/** Changes of one kind to the credentials of one user that are kept as they are in one window: others hide none of them. */
+/**
+ * Credential changes of one kind and one user that one window stores. Other kinds and users do not use up this number.
+ */
 const CHANGES_PER_WINDOW = 3;
-/** Networks that one window tells apart. */
+/** Most networks that one window counts. */
 const NETWORKS_PER_WINDOW = 1_000;
 
 /** The events of one kind in one window. */
@@ -23,15 +25,15 @@ type Tally = {
   kept: number;
   counted: number;
   readonly sinceMs: number;
-  /** How many events of a session or user were kept. */
+  /** Number of stored events by session or user. */
   readonly holders: Map<string, number>;
-  /** Networks of the events that were counted. */
+  /** Networks of the counted events. */
   readonly networks: Set<string>;
 };
 
 /**
- * Starts without any. A window keeps so many events of a kind, and so many of one session or user; it counts the others, so
- * its memory and what it gives on are bounded, whatever arrives.
+ * Creates a gate with no open window. A window stores a limited number of events per kind of noise, and per session or
+ * user. It counts the others, so that its memory and its output stay bounded.
  */
 export function createNoiseGate(): NoiseGate {
   let tallies = new Map<string, Tally>();
@@ -74,17 +76,17 @@ function newTally(sinceMs: number): Tally {
 
 const ANYBODY = '';
 
-/** The session or user whose holder can cause an event at will, as often as requests are let through. */
+/** The cause of a repeatable event: the session or user that can repeat it up to the request limits. */
 type Cause = {
-  /** {@link ANYBODY} when a stranger can. */
+  /** Id of the session or user; {@link ANYBODY} if a stranger can repeat the event. */
   readonly holder: string;
-  /** Events of this holder that a window keeps. */
+  /** Events of this holder that a window stores. */
   readonly allowance: number;
-  /** `news`: what the allowance lets through is kept, whatever others do. `noise`: all holders share {@link KEPT_PER_WINDOW}. */
+  /** `news`: each holder has its own allowance. `noise`: all holders together share {@link KEPT_PER_WINDOW} too. */
   readonly queue: 'news' | 'noise';
 };
 
-/** Null: nobody can cause the event without end, so that all of them are kept. */
+/** Finds the cause of an event; null if no party can repeat it without limit, so that all of its kind are stored. */
 function causeOf(event: HoldfastEvent): Cause | null {
   switch (event.type) {
     case 'sign_in.failed':
@@ -99,7 +101,7 @@ function causeOf(event: HoldfastEvent): Cause | null {
     case 'sign_in.rate_exceeded':
       return byHolder(event.sub);
     case 'credential.changed':
-      // An administrator's changes are all kept. By kind, so that nobody hides a new password behind renamed passkeys.
+      // Store all changes by administrators. Count by kind, so that renamed passkeys cannot hide a new password.
       if (event.sid === null) return null;
       return { holder: `${event.change} ${event.sub}`, allowance: CHANGES_PER_WINDOW, queue: 'news' };
     default:

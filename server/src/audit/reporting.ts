@@ -8,11 +8,11 @@ import { startEventLog } from './event-log.ts';
 import { startWebhookDelivery } from './webhook-delivery.ts';
 import type { Webhook } from './webhooks.ts';
 
-/** Where facts go: to listeners at once, to the audit log and the webhooks soon after. */
+/** Passes facts to listeners at once, and to the audit log and the webhooks soon after. */
 export type Reporting = {
   readonly report: Report;
   /**
-   * Tells the operator about answers that are the server's own fault, and everybody about every answer.
+   * Reports every answer to the listeners, and the server's own faults to the operator.
    *
    * @param route the endpoint's path as registered, never as sent
    */
@@ -21,10 +21,10 @@ export type Reporting = {
   readonly close: () => Promise<void>;
 };
 
-/** The part of an answer that reports name. */
+/** The part of an answer that is reported. */
 export type ReportedAnswer = {
   readonly response: Pick<HttpResponse, 'status'>;
-  /** The failure behind an error answer; null when all went well. */
+  /** The failure behind an error answer; null for a success. */
   readonly failure: (Error & { readonly error: string; readonly reason: string | null }) | null;
 };
 
@@ -32,7 +32,7 @@ export type ReportingParts = {
   readonly store: Pick<Store, 'events' | 'webhooks'>;
   readonly webhooks: readonly Webhook[];
   readonly policy: Policy;
-  /** Called for every fact, in order; what one throws is noted and changes nothing. */
+  /** Called for every fact, in order. An error that one throws is logged and stops no other listener. */
   readonly listeners: readonly ((event: HoldfastEvent) => void)[];
   readonly faults: FaultLog;
   readonly sqlStateOf: SqlStateOf;
@@ -111,7 +111,7 @@ function reportAnswer(
   });
 }
 
-/** A bug's class and stack, without its message: a driver may quote what it was given. */
+/** Describes a bug by class and stack without its message, because a driver may quote the values that it was given. */
 function describeBug(cause: unknown): object {
   if (!(cause instanceof Error)) return { type: typeof cause };
   const frames = (cause.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));

@@ -5,7 +5,7 @@ import type { Policy } from '../kernel/policy.ts';
 import type { Delivery, WebhookStore } from '../storage/event-store.ts';
 import { createWebhookMessage, type Webhook } from './webhooks.ts';
 
-/** Delivers what is in the outbox. */
+/** Delivers the events in the outbox. */
 export type WebhookDelivery = {
   /** Waits for deliveries under way and starts no more. */
   readonly close: () => Promise<void>;
@@ -16,24 +16,27 @@ export type WebhookDeliveryParts = {
   readonly webhooks: readonly Webhook[];
   readonly policy: Pick<Policy, 'webhookPollMs' | 'webhookTimeoutMs' | 'webhookMaxAttempts'>;
   readonly report: Report;
-  /** Tells the operator of one kind of fault; no event is in what it is given. */
+  /** Warns the operator of one kind of fault. The arguments contain no event. */
   readonly warnOf: (kind: string) => (message: string, failure: unknown) => void;
   /** Default: the global `fetch`. */
   readonly fetch?: Fetch;
 };
 
-/** Deliveries of one endpoint at once, from one node. */
+/** Concurrent deliveries to one endpoint from one node. */
 const BATCH_SIZE = 16;
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 6 * 3_600;
-/** How much longer than its request a delivery stays this node's: others then take it over. */
+/**
+ * How much longer than its request's timeout a delivery is leased to this node. Another node takes it over afterwards.
+ */
 const GRACE_SECONDS = 30;
-/** The receiver says that it wants no more, ever. */
+/** Status 410: the receiver wants no more events. */
 const GONE = 410;
 
 /**
- * Starts delivering, with one loop for each endpoint, so that a slow one delays nobody else. Nodes share the work: each takes
- * what no other has taken. Every event arrives at least once; twice when an answer was lost, and in no promised order.
+ * Starts one delivery loop per endpoint, so that a slow endpoint delays no other. Nodes share the work: each takes
+ * deliveries that no other has taken. Every event is sent at least once, again if an answer was lost, and in no
+ * guaranteed order.
  */
 export function startWebhookDelivery(parts: WebhookDeliveryParts): WebhookDelivery {
   const { store, webhooks, policy, warnOf } = parts;
@@ -71,7 +74,7 @@ async function deliver(delivery: Delivery, webhook: Webhook, parts: WebhookDeliv
   warnOf(`webhook ${webhook.id} given up`)(message, null);
 }
 
-/** @returns what went wrong, in words that hold nothing of what was sent or answered; null when the receiver has it */
+/** Sends an event. @returns the failure in words, without content of request or answer; null if the receiver has it */
 async function send(
   { event }: Delivery,
   webhook: Webhook,
@@ -80,7 +83,7 @@ async function send(
   const { headers, body } = createWebhookMessage(event, webhook, Date.now() / 1_000);
   const signal = AbortSignal.timeout(policy.webhookTimeoutMs);
   try {
-    // A redirect could lead anywhere, also to where only this host may go: it counts as a failure.
+    // Follow no redirect: it could lead to an address that only this host can reach. It counts as a failure.
     const response = await fetch(webhook.url, { method: 'POST', headers, body, redirect: 'manual', signal });
     await response.body?.cancel();
     return response.ok ? null : `status ${response.status}`;
@@ -89,7 +92,7 @@ async function send(
   }
 }
 
-/** Doubles with every attempt, and spreads what failed together. */
+/** Computes the delay: doubles with every attempt, with jitter to spread deliveries that failed together. */
 function delaySeconds(attempts: number): number {
   const longest = Math.min(FIRST_DELAY_SECONDS * 2 ** (attempts - 1), LONGEST_DELAY_SECONDS);
   return longest * (0.5 + Math.random() / 2);

@@ -3,21 +3,21 @@ import type { HoldfastEvent } from '../kernel/events.ts';
 import { isSafeUrl } from '../kernel/fetch-json.ts';
 import type { StoredEvent, Subscriber } from '../storage/event-store.ts';
 
-/** An endpoint that is told of events as they happen. */
+/** An endpoint that receives events as they happen. */
 export type WebhookRegistration = {
-  /** Names the endpoint in the outbox: keep it when the URL changes. 1 to 64 of `A-Z a-z 0-9 _ -`. */
+  /** Id of the endpoint in the outbox. Keep it if the URL changes. 1 to 64 of `A-Z a-z 0-9 _ -`. */
   readonly id: string;
-  /** https, or http on the loopback interface; without user name and password. Redirects are not followed. */
+  /** https URL, or http on the loopback interface, without user name and password. Redirects are not followed. */
   readonly url: string;
-  /** `whsec_` and the base64 of 24 to 64 random bytes: the receiver has it as well. */
+  /** `whsec_` and the base64 of 24 to 64 random bytes, shared with the receiver. */
   readonly secret: string;
-  /** Signs as well, while receivers move to another secret. */
+  /** Previous secret, which also signs while receivers change to the new one. */
   readonly previousSecret?: string;
   /** Kinds of events to deliver. Default: all that the audit log keeps. */
   readonly events?: readonly HoldfastEvent['type'][];
 };
 
-/** A registration after its check. */
+/** A checked registration. */
 export type Webhook = {
   readonly url: string;
   readonly keys: readonly Buffer[];
@@ -48,7 +48,7 @@ export function registerWebhooks(registrations: readonly WebhookRegistration[]):
       id,
       url,
       keys: secrets.map((text) => readSecret(text, where)),
-      // News of a webhook that was given up would go the way of the webhook.
+      // An event about an abandoned webhook would be abandoned too.
       isWanted: (type) => type !== 'webhook.abandoned' && (wanted === null || wanted.has(type)),
     };
   });
@@ -63,15 +63,15 @@ function readSecret(secret: string, where: string): Buffer {
   );
 }
 
-/** What is sent for an event. */
+/** The HTTP message of an event. */
 export type WebhookMessage = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 };
 
 /**
- * Writes and signs the message of an event. The signature covers id and time: a receiver refuses what is old, and does once
- * what arrives twice.
+ * Writes and signs the message of an event. The signature covers id and time, so that a receiver can refuse an old
+ * message and ignore a repeated one.
  *
  * @param nowSeconds time of this attempt, in seconds since the epoch
  * @see Standard Webhooks, https://www.standardwebhooks.com
