@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { addressKeyOf, clientAddressOf } from './client-address.ts';
 
 describe('the key that limits count by', () => {
-  // A guesser could otherwise multiply its budget by spelling its address anew.
+  // Otherwise an attacker could evade a limit by another spelling of its address.
   test.each([
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
@@ -20,7 +20,7 @@ describe('the key that limits count by', () => {
     expect(addressKeyOf(address)).toBe(key);
   });
 
-  test('is one for a whole /64, whatever the interface identifier', () => {
+  test('is the same for a whole /64, with any interface identifier', () => {
     fc.assert(
       fc.property(fc.ipV6(), (address) => {
         expect(addressKeyOf(address)).toMatch(/^([0-9a-f:]+::\/64|[0-9.]+)$/);
@@ -30,11 +30,11 @@ describe('the key that limits count by', () => {
   });
 });
 
-describe('who sent a request', () => {
+describe('the address of a sender', () => {
   const seen = (trustedProxies: number, forwardedFor?: string): string =>
     clientAddressOf({ headers: { 'x-forwarded-for': forwardedFor }, remoteAddress: '10.0.0.1' }, trustedProxies);
 
-  test('is the peer when no proxy is trusted, whatever it claims', () => {
+  test('is the peer when no proxy is trusted, with any header', () => {
     expect(seen(0, '198.51.100.7')).toBe('10.0.0.1');
   });
   test('is what the trusted proxy appended, not what the sender made up before it', () => {

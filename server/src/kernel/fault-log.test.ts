@@ -1,4 +1,4 @@
-// An outage must not drown the log that should explain it.
+// An outage must not flood the log that should explain it.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createFaultLog, type Fault } from './fault-log.ts';
 
@@ -17,7 +17,7 @@ function start(): {
   return { lines, note: (fault = {}) => faults.note({ ...database, ...fault }), close: faults.close };
 }
 
-test('an outage with 20,000 answers is two lines: when it began, and how often it was met when it is over', () => {
+test('an outage with 20,000 failed answers is two lines: one at its start, and one with the count at its end', () => {
   const { lines, note } = start();
   for (let count = 0; count < 20_000; count++) {
     note();
@@ -30,7 +30,7 @@ test('an outage with 20,000 answers is two lines: when it began, and how often i
   expect(lines).toHaveLength(2);
 });
 
-test('a fault that comes back after it was over is told again, and one that came once has no second line', () => {
+test('a fault that comes back is logged again, and one that came once has no second line', () => {
   const { lines, note } = start();
   note();
   vi.advanceTimersByTime(61_000);
@@ -39,7 +39,7 @@ test('a fault that comes back after it was over is told again, and one that came
   expect(lines).toHaveLength(2);
 });
 
-test('a fault of what is tried once in five minutes is not over in between', () => {
+test('a fault of an operation that runs every five minutes is not over in between', () => {
   const { lines, note } = start();
   for (let count = 0; count < 5; count++) {
     note({ quietMs: 900_000 });
@@ -48,7 +48,7 @@ test('a fault of what is tried once in five minutes is not over in between', () 
   expect(lines).toHaveLength(1);
 });
 
-test('the end of a fault is told in the words of its last occurrence: how many events were lost by then', () => {
+test('the end of a fault is logged with the message of its last occurrence: how many events were lost by then', () => {
   const { lines, note } = start();
   note({ message: '1 event was lost' });
   note({ message: '7 events were lost' });
@@ -56,13 +56,13 @@ test('the end of a fault is told in the words of its last occurrence: how many e
   expect(lines[1]).toContain('over: 7 events were lost');
 });
 
-test('different faults are told apart, at most a hundred: what is told grows with nothing that is sent', () => {
+test('at most a hundred kinds of faults are logged separately, so that requests cannot grow the log', () => {
   const { lines, note } = start();
   for (let count = 0; count < 5_000; count++) note({ kind: `kind ${count % 500}` });
   expect(lines).toHaveLength(101);
 });
 
-test('what is not over when the server closes is summed up then', () => {
+test('a fault that is not over when the server closes is logged with its count', () => {
   const { lines, note, close } = start();
   note();
   note();

@@ -4,7 +4,7 @@ import { startTestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { HoldfastError } from './errors.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -19,7 +19,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Text that PostgreSQL refuses, and what is no id. */
+/** Text that PostgreSQL refuses, and text that is no id. */
 const TEXTS = ['\0', 'a\0b', '\ud800', 'not-a-uuid', '', "';--", 'x'.repeat(100_000)];
 const NUMBERS = [-1, 0, 1.5, NaN, Infinity, 2 ** 53];
 const SID = '00000000-0000-4000-8000-000000000000';
@@ -59,7 +59,9 @@ const OF_NUMBERS: Readonly<Record<string, (number: number) => Promise<unknown>>>
   'webhooks.listAbandoned, limit': (limit) => holdfast.webhooks.listAbandoned('https://hooks.example', limit),
 };
 
-/** The codes that a function rejects with; null for each value that it takes. Anything else than a coded error is given as it is. */
+/**
+ * The codes that a function rejects with; null for each accepted value. An error without a code is returned as it is.
+ */
 async function codesOf(call: Call, values: readonly unknown[]): Promise<readonly unknown[]> {
   return Promise.all(
     values.map((value) =>
@@ -73,8 +75,8 @@ async function codesOf(call: Call, values: readonly unknown[]): Promise<readonly
 
 const CODES = [null, 'invalid_argument', 'invalid_username', 'invalid_password', 'username_taken'];
 
-// The driver's own errors may quote what they were given, and no host can tell them from an outage.
-describe('whatever a host passes in, it is taken or refused with a code', () => {
+// The driver's own errors may quote the arguments, and a host cannot distinguish them from an outage.
+describe('every argument of a host is accepted or refused with a code', () => {
   test.each(Object.entries(OF_TEXT))('%s', async (_name, call) => {
     for (const code of await codesOf(call, TEXTS)) expect(CODES).toContain(code);
   });
@@ -83,7 +85,7 @@ describe('whatever a host passes in, it is taken or refused with a code', () => 
   });
 });
 
-test('a query that can match nothing is refused, and what is refused is named', async () => {
+test('a query that can match nothing is refused, and the error names the argument', async () => {
   const { auditLog, webhooks, sessions, users } = holdfast;
   const refused = (message: RegExp) =>
     expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message) });

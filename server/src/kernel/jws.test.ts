@@ -2,9 +2,9 @@ import { verify } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { generateSigningKeyPair, signJws, verifyJws } from './jws.ts';
 
-// An integer is a byte shorter in one signature of 128, or is written with a zero more in every second one: each length must
-// come out right, or access tokens would be refused now and then.
-test('an ES256 signature is r and s at full length, however short they are', () => {
+// An integer is a byte shorter in one signature of 128, and has an extra zero byte in every second one. If one length
+// were wrong, some access tokens would be refused.
+test('an ES256 signature is r and s at full length, also if they are short', () => {
   const { privateKey, publicKey } = generateSigningKeyPair('ES256');
   for (let count = 0; count < 2_000; count++) {
     const input = `header.${count}`;

@@ -6,7 +6,7 @@ import { createMac } from './mac.ts';
 const bytes = (length: { readonly minLength: number; readonly maxLength: number }) =>
   fc.uint8Array(length).map((array) => Buffer.from(array));
 
-test('is HMAC-SHA-256, for every key and message: another one would make every token out there invalid', () => {
+test('is HMAC-SHA-256 for every key and message: any other MAC would make all issued tokens invalid', () => {
   fc.assert(
     fc.property(
       bytes({ minLength: 0, maxLength: 64 }),
@@ -16,7 +16,7 @@ test('is HMAC-SHA-256, for every key and message: another one would make every t
         const mac = createMac(key, prefix, message.byteLength);
         const expected = createHmac('sha256', key).update(prefix).update(message).digest('hex');
         expect(mac(message).toString('hex')).toBe(expected);
-        // What came before leaves nothing behind.
+        // The previous message must not affect the next one.
         mac(Buffer.alloc(message.byteLength, 7));
         expect(mac(message).toString('hex')).toBe(expected);
       },

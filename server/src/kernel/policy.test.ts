@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { DEFAULT_POLICY, SESSION_LIFETIMES, type SessionLifetimes } from './policy.ts';
 
-/** `30 days`, `12 hours`, `15 minutes`: the largest unit that fits without a rest. */
+/** Formats a duration in the largest unit without a remainder: `30 days`, `12 hours`, `15 minutes`. */
 function tell(seconds: number): string {
   for (const [unit, length] of [
     ['day', 86_400],
@@ -15,7 +15,7 @@ function tell(seconds: number): string {
   return `${seconds} seconds`;
 }
 
-test('the guide tells auditors the lifetimes that the code has', () => {
+test('the guide gives auditors the lifetimes that the code has', () => {
   const row = (name: string, lifetimes: SessionLifetimes): string =>
     `| ${name} | ${tell(lifetimes.inactivityTimeoutSeconds)} | ${tell(lifetimes.absoluteLifetimeSeconds)} |`;
   const table = [

@@ -17,10 +17,10 @@ import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { ISSUER, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-/** What an SDK would export. */
+/** A span as an SDK would export it. */
 type RecordedSpan = {
   readonly name: string;
   readonly spanContext: SpanContext;
@@ -49,7 +49,7 @@ afterAll(async () => {
   for (const api of [context, propagation, trace]) api.disable();
 });
 
-/** The least that the API asks of an SDK: contexts that follow promises, one header, spans in a list. */
+/** The minimal SDK for the API: contexts that follow promises, one header, spans in a list. */
 function createContextManager(): ContextManager {
   const storage = new AsyncLocalStorage<Context>();
   const manager: ContextManager = {
