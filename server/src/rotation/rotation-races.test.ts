@@ -2,10 +2,11 @@ import * as fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { decide, type Outcome, type PresentedCopy, type RotationPolicy, type SessionState } from './rotation.ts';
 
-// The decision as the server has it, in a small world: tabs that share one store and have no lock between them, messages that
-// are lost, doubled and late, a database that forgets its last writes, a thief. Time and every choice come from fast-check.
+// Plays the server's decision in a small world: tabs that share one store without a lock between them, messages that
+// are lost, doubled and late, a database that loses its last writes, and a thief. Time and every choice come from
+// fast-check.
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000 });
 
 const START_MS = 1_800_000_000_000;
@@ -15,7 +16,7 @@ const POLICY: RotationPolicy = {
   aheadOfDatabase: 'heal',
   inactivityTimeoutSeconds: 3_600,
 };
-/** A client gives up on an answer after this long, and a request is served this late at most: together, an interval. */
+/** Response deadline of a client, and longest life of a request under way. Together they are one rotation interval. */
 const DEADLINE_MS = 15_000;
 const MESSAGE_LIFE_MS = 45_000;
 
@@ -24,7 +25,7 @@ type Copy = {
   readonly nonce: string;
 };
 
-/** The server: one row, and what it would fall back to if the database lost its last writes. */
+/** The server: one row, and the row that a failover would bring back without the last writes. */
 type Server = {
   row: SessionState;
   fallback: SessionState | null;
@@ -51,7 +52,7 @@ function startServer(): Server {
   };
 }
 
-/** One use of a copy: what the row becomes, as the store does it, and the copy that is handed out. */
+/** Serves one use of a copy: writes the row like the store, and hands out a copy. */
 function serve(server: Server, copy: Copy, nowMs: number): { readonly outcome: Outcome; readonly copy: Copy | null } {
   const { row } = server;
   const presented: PresentedCopy = {
@@ -73,7 +74,7 @@ function serve(server: Server, copy: Copy, nowMs: number): { readonly outcome: O
     }
     case 'replay':
       server.row = { ...row, deliveredAtMs: nowMs, replays: row.replays + 1 };
-      // Waits for the disk, and whatever came before it is there then as well.
+      // A replay waits for the disk, and so do all writes before it.
       server.fallback = null;
       return { outcome, copy: handOut() };
     case 'heal':
@@ -95,7 +96,7 @@ function serve(server: Server, copy: Copy, nowMs: number): { readonly outcome: O
 type Message = {
   readonly tab: number;
   readonly sentAtMs: number;
-  /** What the tab read before it sent. */
+  /** The copy that the tab read before it sent. */
   readonly read: Copy;
   /** Undefined until the server has answered. */
   readonly answer: Copy | null | undefined;
@@ -123,7 +124,7 @@ const anyStep = (tabs: number): fc.Arbitrary<Step> =>
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('flush' as const, 'fall_back' as const) }) },
   );
 
-/** Tabs of one honest user. A step that is not possible now is passed over; faults beyond the budget as well. */
+/** Plays tabs of one honest user. Skips impossible steps, and faults beyond the budget. */
 function play(steps: readonly Step[], faultBudget: number, hasCompareAndSwap: boolean): readonly Outcome[] {
   const server = startServer();
   const outcomes: Outcome[] = [];
@@ -158,7 +159,7 @@ function play(steps: readonly Step[], faultBudget: number, hasCompareAndSwap: bo
     }
     wire = wire.filter(isAlive);
   }
-  // Whatever happened: an hour later the user is still signed in, and the session goes on.
+  // After all steps: an hour later the user is still signed in, and the session goes on.
   for (let use = 0; use < 3; use++) {
     nowMs += 3_600_000;
     const last = serve(server, stored, nowMs);
@@ -174,7 +175,7 @@ function isPossible(kind: Step['kind'], { answer }: Message): boolean {
   return kind === 'receive' ? answer !== undefined : answer === undefined;
 }
 
-// This is the promise. A cookie jar keeps whatever came last; a vault compares and swaps.
+// The promise of the protocol. A cookie jar keeps the last answer; a vault compares and swaps.
 test.each([
   ['two tabs, a cookie jar, three faults', 2, 3, false],
   ['two tabs, a vault, three faults', 2, 3, true],
@@ -192,7 +193,7 @@ test.each([
 
 type Turn = {
   readonly who: 'owner' | 'thief';
-  /** Which of the copies that the thief has: the one it took, or one so many before its newest. */
+  /** The thief's copy: the stolen one, or the one this many before its newest. */
   readonly which: 'taken' | number;
   readonly isLater: boolean;
 };
@@ -203,11 +204,11 @@ const anyTurn: fc.Arbitrary<Turn> = fc.record({
   isLater: fc.boolean(),
 });
 
-/** Owner and thief on one chain, until the session ends. */
+/** Plays owner and thief on one session until it ends. */
 function playTheft(turns: readonly Turn[]): {
-  /** Who rotated, in turns: consecutive rotations of one are one turn. */
+  /** The parties that rotated, in order. Consecutive rotations of one party are one turn. */
   readonly rotations: string;
-  /** Intervals in which both were answered with an access token. */
+  /** Number of intervals in which both got an access token. */
   readonly shared: number;
   readonly isEnded: boolean;
 } {
@@ -237,7 +238,7 @@ function playTheft(turns: readonly Turn[]): {
   return { rotations, shared, isEnded: server.row.revokedReason !== null };
 }
 
-// And this is what rotation is for.
+// The purpose of rotation.
 test('after a theft, thief and owner rotate one turn each at most, and share a handful of intervals', () => {
   let ended = 0;
   fc.assert(
@@ -252,12 +253,12 @@ test('after a theft, thief and owner rotate one turn each at most, and share a h
   expect(ended).toBeGreaterThan(5_000);
 });
 
-// A thief with a plan: above all the one who repeats a spent copy at every interval, and so is always the last to be delivered.
+// Thieves with a strategy. The worst repeats a spent copy at every interval, and so is always the last to get a copy.
 test.each([
   ['the copy it took', 'taken'],
   ['the newest copy it has', 0],
   ['the one before', 1],
-] as const)('a thief who always goes first and uses %s is found out within six intervals', (_, choice) => {
+] as const)('a thief who always goes first and uses %s is detected within six intervals', (_, choice) => {
   const interval: readonly Turn[] = [
     { who: 'thief', which: choice, isLater: true },
     { who: 'owner', which: 0, isLater: false },

@@ -50,7 +50,7 @@ type Case = {
   readonly copy?: Partial<PresentedCopy>;
   readonly policy?: Partial<RotationPolicy>;
   readonly otherwise: Outcome;
-  /** Default: the same as otherwise. */
+  /** Outcome within the interval. Default: `otherwise`. */
   readonly recent?: Outcome;
 };
 
@@ -68,7 +68,7 @@ const TABLE: readonly Case[] = [
   { row: '1', name: 'inactive for too long', session: { idleExpiresAtMs: NOW_MS }, otherwise: refused('idle_expired') },
   {
     row: '1',
-    name: 'ended comes before expired, and both before who asks',
+    name: 'ended takes precedence over expired, and both over a wrong client',
     session: { revokedReason: 'signed_out', expiresAtMs: 0 },
     copy: { clientId: 'stranger' },
     otherwise: refused('revoked'),
@@ -132,7 +132,7 @@ const TABLE: readonly Case[] = [
   },
   {
     row: '5',
-    name: 'the exact predecessor, handed out so often that it is paced',
+    name: 'the exact predecessor after so many redeliveries that it is paced',
     session: { replays: 32 },
     copy: { generation: 6, nonce: 'n6' },
     otherwise: recentAnswer,
@@ -161,7 +161,7 @@ const TABLE: readonly Case[] = [
   },
   {
     row: '6',
-    name: 'a predecessor when nobody knows which copy rotated',
+    name: 'a predecessor when it is unknown which copy rotated',
     session: { rotatedBy: null },
     copy: { generation: 6, nonce: 'n6' },
     otherwise: { kind: 'end', because: 'fork' },
@@ -184,7 +184,7 @@ const TABLE: readonly Case[] = [
   { row: '7', name: 'ahead of the database', copy: ahead, otherwise: { kind: 'heal', generation: 9 } },
   {
     row: '7',
-    name: 'ahead of the database, and policy says no',
+    name: 'ahead of the database, and the policy refuses to heal',
     copy: ahead,
     policy: { aheadOfDatabase: 'refuse' },
     otherwise: { kind: 'doubt' },
@@ -221,10 +221,10 @@ describe('inactivity timeout', () => {
   test('a background refresh does not', () => {
     expect(slide(NOW_MS + 1_000, false)).toEqual({ kind: 'answer', because: 'recent', isSliding: false });
   });
-  test('less than an interval is not worth a write', () => {
+  test('a gain of less than an interval is not written', () => {
     expect(slide(NOW_MS + 3_600_000 - INTERVAL_MS, true)).toEqual(recentAnswer);
   });
-  test('an extension that the user asked for is written however little it gains', () => {
+  test('an extension that the user asked for is written even for a small gain', () => {
     const extend = (idleExpiresAtMs: number): Outcome =>
       decide({ ...SESSION, deliveredAtMs: NOW_MS, idleExpiresAtMs }, { ...COPY, isExtension: true }, NOW_MS, POLICY);
     expect(extend(NOW_MS + 3_600_000 - 1)).toEqual({ kind: 'answer', because: 'recent', isSliding: true });
@@ -266,7 +266,7 @@ const anyPolicy: fc.Arbitrary<RotationPolicy> = fc.record({
   inactivityTimeoutSeconds: fc.constantFrom(1, 3_600),
 });
 
-/** Plays the row's side of an outcome, as the store does. */
+/** Applies an outcome to the row, like the store. */
 function apply(session: SessionState, outcome: Outcome, copy: PresentedCopy, nowMs: number): SessionState {
   switch (outcome.kind) {
     case 'rotate':
@@ -292,7 +292,7 @@ function apply(session: SessionState, outcome: Outcome, copy: PresentedCopy, now
 }
 
 describe('properties', () => {
-  test('every input has an outcome, and a dead session never answers', () => {
+  test('every input has an outcome, and a dead session never gets a token', () => {
     const kinds = new Set<string>();
     fc.assert(
       fc.property(
@@ -318,7 +318,7 @@ describe('properties', () => {
     expect([...kinds].toSorted()).toEqual(['answer', 'doubt', 'end', 'heal', 'refuse', 'replay', 'rotate', 'wait']);
   });
 
-  test('neither a stranger nor a wrong key changes a session', () => {
+  test('neither another client nor a wrong key changes a session', () => {
     fc.assert(
       fc.property(anySession, anyCopy, anyPolicy, (session, copy, policy) => {
         const isForeign = copy.clientId !== session.clientId || (session.jkt !== null && copy.jkt !== session.jkt);
@@ -328,7 +328,7 @@ describe('properties', () => {
     );
   });
 
-  // One holder, one store, no thief: whatever is lost and however long it waits before it tries again, it goes on.
+  // One holder, one store, no thief: the session goes on, with any answers lost and any pauses between tries.
   const anyTry = fc.record({
     isAnswerLost: fc.boolean(),
     pauseMs: fc.constantFrom(0, 1_000, 59_999, 60_000, 9_000_000),
@@ -371,7 +371,7 @@ describe('properties', () => {
     );
   });
 
-  test('a thief and an owner who both go on are found out', () => {
+  test('a thief and an owner who both go on are detected', () => {
     // Both hold generation 7, and each uses what it has once per interval.
     let session: SessionState = { ...SESSION, expiresAtMs: 1e15, idleExpiresAtMs: 1e15 };
     const held = { owner: { generation: 7, nonce: 'n7' }, thief: { generation: 7, nonce: 'n7' } };
