@@ -34,19 +34,19 @@ const valid = { kind: 'valid', jkt: prover.jkt };
 const invalid = (fault: string): object => ({ kind: 'invalid', fault });
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-/** A JWT whose signature nobody will get to. */
+/** A JWT with a signature that no check reaches. */
 const unsigned = (header: unknown, claims: unknown = { jti: 'x', htm: 'POST', htu: URL_OF_TOKEN, iat: NOW_SECONDS }) =>
   `${encode(header)}.${encode(claims)}.${'A'.repeat(86)}`;
 const HUGE_IAT = Buffer.from(`{"jti":"x","htm":"POST","htu":"${URL_OF_TOKEN}","iat":1e999}`).toString('base64url');
 const HEADER = { typ: 'dpop+jwt', alg: 'ES256', jwk: prover.publicJwk };
 
 describe('the checks of RFC 9449 section 4.3', () => {
-  test('a right proof names its key by the thumbprint of RFC 7638', async () => {
+  test('a valid proof gives the RFC 7638 thumbprint of its key', async () => {
     expect(verify(prove())).toEqual(valid);
     expect(prover.jkt).toBe(await calculateJwkThumbprint({ ...prover.publicJwk, kty: 'EC' }));
   });
 
-  // Each of these, let through, would let somebody use a token who does not hold its key, or hold it for another request.
+  // Each of these proofs, if accepted, would let an attacker use a token without its key or for another request.
   test.each<[string, string, string]>([
     ['1: two proofs in two fields', `${prove()}, ${prove()}`, 'not_a_jwt'],
     ['2: no JWT', 'garbage', 'not_a_jwt'],
@@ -117,13 +117,13 @@ describe('the checks of RFC 9449 section 4.3', () => {
     expect(verify(prove({ htu }))).toEqual(valid);
   });
 
-  // Clocks of devices are a few seconds off; a proof from there must not be lost, nor one from next minute kept for later.
+  // Accept proofs of devices whose clocks are a few seconds ahead, but none made in advance for the next minute.
   test.each([0, 1, 5, 8, 10])('11: %i seconds ahead is the present', (seconds) => {
     expect(verify(prove({ iat: NOW_SECONDS + seconds }))).toEqual(valid);
     expect(verify(prove({ nbf: NOW_SECONDS + seconds, exp: NOW_SECONDS + 60 }))).toEqual(valid);
   });
 
-  test('12: with an access token, the proof is about that one', () => {
+  test('12: with an access token, the proof must name that token', () => {
     const { verifier } = startVerifier();
     const expected = { ...EXPECTED, accessToken: 'the token' };
     const verifyWith = (claims: ProofClaims): ProofVerdict => verifier.verify(prove(claims), expected);
@@ -144,12 +144,12 @@ describe('the checks of RFC 9449 section 4.3', () => {
     expect(verify(`${short}AAAA`)).toEqual(invalid('signature'));
   });
 
-  test('an RSA key of 1024 bits is none', () => {
+  test('an RSA key of 1024 bits is refused', () => {
     const jwk = { kty: 'RSA', n: Buffer.alloc(128, 0xff).toString('base64url'), e: 'AQAB' };
     expect(verify(unsigned({ ...HEADER, alg: 'RS256', jwk }))).toEqual(invalid('jwk'));
   });
 
-  test('nothing that is sent makes it throw, and only a signed proof is valid', () => {
+  test('no input makes the verifier throw, and only a signed proof is valid', () => {
     const { verifier } = startVerifier();
     const anyHeader = fc.oneof(
       fc.json(),
@@ -181,13 +181,13 @@ describe('nonces', () => {
     return { ...startVerifier({ nonces, isNonceRequired }, clock), nonces };
   };
 
-  test('where one is required, a proof without it is asked for it, and told which', () => {
+  test('if required, a proof without a nonce is refused and the answer has the nonce', () => {
     const { verifier } = start(true);
     expect(verifier.verify(prove(), EXPECTED)).toEqual({ kind: 'nonce_needed' });
     expect(verifier.verify(prove({ nonce: verifier.nonce() }), EXPECTED)).toEqual(valid);
   });
 
-  // A device whose clock is a year off would otherwise be locked out of every bound session.
+  // Otherwise a device whose clock is a year off would be locked out of every bound session.
   test('with a nonce the clock of the client does not matter', () => {
     const { verifier } = start(true);
     for (const iat of [0, NOW_SECONDS + 31_536_000]) {
@@ -195,20 +195,20 @@ describe('nonces', () => {
     }
   });
 
-  test('nor do they make good what a proof says of its own time', () => {
+  test('do not replace the checks of `exp` and `nbf`', () => {
     const { verifier } = start(true);
     const nonce = verifier.nonce();
     expect(verifier.verify(prove({ nonce, exp: NOW_SECONDS - 1 }), EXPECTED)).toEqual(invalid('exp'));
     expect(verifier.verify(prove({ nonce, nbf: NOW_SECONDS + 60 }), EXPECTED)).toEqual(invalid('nbf'));
   });
 
-  test('where none is required, one is asked for when the clocks disagree', () => {
+  test('if not required, are asked for only when the clocks disagree', () => {
     const { verifier } = start(false);
     expect(verifier.verify(prove(), EXPECTED)).toEqual(valid);
     expect(verifier.verify(prove({ iat: 0 }), EXPECTED)).toEqual({ kind: 'nonce_needed' });
   });
 
-  test('serve for their period and the next, and no longer', () => {
+  test('are accepted in their period and the next, and no longer', () => {
     const { verifier, clock } = start(true);
     const nonce = verifier.nonce();
     const isAccepted = (): boolean => verifier.verify(prove({ nonce }), EXPECTED).kind === 'valid';
@@ -228,7 +228,7 @@ describe('nonces', () => {
     expect(here.isFresh(createDpopNonces([Buffer.alloc(32, 3)], 300, now).current())).toBe(false);
   });
 
-  test('that were made up are not', () => {
+  test('that no node gave out are refused', () => {
     const { verifier } = start(true);
     for (const nonce of ['', 'x', 'A'.repeat(22), `${verifier.nonce()}A`]) {
       expect(verifier.verify(prove({ nonce }), EXPECTED).kind).not.toBe('valid');
@@ -237,7 +237,7 @@ describe('nonces', () => {
 });
 
 describe('a proof is good for one use', () => {
-  test('the second is refused; the same jti by another key is another proof', () => {
+  test('a second use is refused; the same jti by another key is another proof', () => {
     const { verifier } = startVerifier();
     const proof = prove({ jti: 'one' });
     expect(verifier.verify(proof, EXPECTED)).toEqual(valid);
@@ -248,7 +248,7 @@ describe('a proof is good for one use', () => {
     );
   });
 
-  test('for as long as its iat or its nonce is accepted', () => {
+  test('a replay is refused for as long as its iat or its nonce is accepted', () => {
     const clock = { seconds: NOW_SECONDS };
     const { nonces } = startVerifier({}, clock);
     const { verifier } = startVerifier({ nonces, isNonceRequired: true }, clock);
@@ -261,7 +261,7 @@ describe('a proof is good for one use', () => {
     }
   });
 
-  test('and the memory for it is bounded: a flood makes it forget the oldest', () => {
+  test('the memory of used proofs is bounded: a flood makes it forget the oldest', () => {
     const { verifier } = startVerifier({ policy: { ...POLICY, dpopReplayMemory: 10 } });
     const proof = prove();
     expect(verifier.verify(proof, EXPECTED)).toEqual(valid);

@@ -29,8 +29,8 @@ const SMALL_ORDER = [
 /** Every `y` that fits into 255 bits and is beyond the field. */
 const BEYOND_FIELD = Array.from({ length: 19 }, (_, index) => P + BigInt(index));
 
-// With a weak key anybody can make proofs: what is bound to it is bound to nothing.
-describe('a key that anybody could sign for is refused', () => {
+// With a weak key any attacker can make proofs, so a token bound to it is not protected.
+describe('a key for which anyone could sign is refused', () => {
   const edPoints: [string, string][] = [...SMALL_ORDER, ...BEYOND_FIELD].flatMap((y) =>
     [false, true].map((isNegative): [string, string] => [
       `y = ${y}, x ${isNegative ? 'odd' : 'even'}`,
@@ -43,7 +43,7 @@ describe('a key that anybody could sign for is refused', () => {
     }
   });
 
-  test('the points that are left are the others: a real key next to them is taken', () => {
+  test('no other point is refused: a real key is accepted', () => {
     const key = readProofKey(ed, 'EdDSA');
     const signed = 'a text';
     expect(key?.verify(signed, sign(null, Buffer.from(signed), edPair.privateKey))).toBe(true);

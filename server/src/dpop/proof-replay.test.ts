@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { AUDIENCE, createTestIssuer, createTestProofKey, TOKEN_ISSUER } from '../testing/issuer.ts';
 import { athOf, createProver } from '../testing/proof.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -37,7 +37,7 @@ async function useProof(dpopNonceScope: 'shared' | 'node') {
 }
 
 describe('with nonces of each node', () => {
-  test('a proof that was seen on its way is of no use at another node, nor after a restart', async () => {
+  test('a stolen proof works neither at another node nor after a restart', async () => {
     const { first, second, refreshToken, proof, policy, close } = await useProof('node');
     expect(await refresh(first, refreshToken, proof)).toMatchObject(isReplay);
     expect(await refresh(second, refreshToken, proof)).toMatchObject(isNonceNeeded);
@@ -61,7 +61,7 @@ describe('with nonces of each node', () => {
     await close();
   });
 
-  test('the account endpoints want one as well', async () => {
+  test('the account endpoints require one too', async () => {
     const { first, second, accessToken, close } = await useProof('node');
     const ask = (
       server: TestServer,
@@ -77,7 +77,7 @@ describe('with nonces of each node', () => {
     await close();
   });
 
-  test('a resource server tells its own from those of another process', async () => {
+  test('a resource server accepts its own nonces and not those of another process', async () => {
     const issuer = createTestIssuer();
     const key = createTestProofKey();
     const token = issuer.token({ cnf: { jkt: key.jkt } });
@@ -97,7 +97,7 @@ describe('with nonces of each node', () => {
 });
 
 describe('with nonces that all nodes share', () => {
-  // docs/protocol.md, section 7: the limit that is stated.
+  // The limit that docs/protocol.md states in section 7.
   test('a client may go to any node; a proof is good for one use at each', async () => {
     const { first, second, refreshToken, proof, close } = await useProof('shared');
     expect(await refresh(first, refreshToken, proof)).toMatchObject(isReplay);
@@ -107,7 +107,7 @@ describe('with nonces that all nodes share', () => {
   });
 });
 
-test('a scope that there is not is refused at the start', async () => {
+test('an unknown dpopNonceScope is refused at the start', async () => {
   const policy = { dpopNonceScope: 'cluster' as 'node' };
   await expect(createHoldfast({ ...serverOptions(database.databaseUrl), policy })).rejects.toThrow(/dpopNonceScope/);
   expect(() => createResourceGuard({ issuer: TOKEN_ISSUER, audience: AUDIENCE, ...policy })).toThrow(/dpopNonceScope/);
