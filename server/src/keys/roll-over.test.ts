@@ -3,7 +3,7 @@ import { ISSUER, startTestServer, toTokens, type Answer, type TestServer, type T
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { createProver } from '../testing/proof.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const OLD = 'the old master secret, 32 bytes or more';
@@ -45,8 +45,8 @@ async function useBound(node: TestServer, { refreshToken }: Tokens, nonce: unkno
   return node.post('/token', form, { dpop: proof });
 }
 
-// The three steps of a roll-over over two nodes, each restarted in its turn, with sessions that go on from node to node.
-test('the master secret rolls over on two nodes and nobody is signed out', async () => {
+// The three steps of a roll-over on two nodes, each restarted in turn, with sessions that move from node to node.
+test('the master secret rolls over on two nodes and no user is signed out', async () => {
   let a = await start(OLD);
   let b = await start(OLD);
   const sleeper = await a.signIn();
@@ -64,11 +64,11 @@ test('the master secret rolls over on two nodes and nobody is signed out', async
   a = await restart(a, OLD, [NEW]);
   b = await restart(b, OLD, [NEW]);
   a = await restart(a, NEW, [OLD]);
-  // Now one node mints under the new secret and the other under the old one: nonces as well serve on both.
+  // Now one node mints under the new secret and the other under the old one. Both accept each other's nonces too.
   const nonce = (await useBound(a, bound, 'made up')).headers['dpop-nonce'];
   expect(await useBound(b, bound, nonce)).toMatchObject({ status: 200 });
   b = await restart(b, NEW, [OLD]);
-  // Those who were away all the while come back.
+  // Clients that were away during the roll-over come back.
   expect(await useBound(b, bound, nonce)).toMatchObject({ status: 200 });
   await goOn(b, sleeper);
   a = await restart(a, NEW, []);
@@ -82,7 +82,7 @@ test('a copy under a secret that this node does not know is answered "not now", 
   const stranger = await start(NEW, [OLD, `${NEW}, the next`]);
   const next = await start(`${NEW}, the next`, [NEW, OLD]);
   const early = await next.signIn();
-  // A node that minted before every other one had the secret: an operator's mistake, and still nobody is signed out.
+  // An operator's mistake: a node mints before every other node has the secret. Still no user is signed out.
   expect(await minting.refresh(early.refreshToken)).toMatchObject({
     status: 503,
     headers: { 'retry-after': '1' },

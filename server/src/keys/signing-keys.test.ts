@@ -58,7 +58,7 @@ function roles(store: TestSigningKeyStore): readonly string[] {
   return statusOf({ keys: store.keys, nowMs: store.nowMs }).map(({ role }) => role);
 }
 
-/** A resource server that fetched the key set a while ago and knows nothing else. */
+/** A resource server that fetched the key set once and caches it. */
 function isAccepted(accessToken: string, jwks: ReturnType<SigningKeys['jwks']>, nowMs: number): Promise<boolean> {
   return jwtVerify(accessToken, createLocalJWKSet(jwks as JSONWebKeySet), {
     issuer: ISSUER,
@@ -92,7 +92,7 @@ describe('the schedule', () => {
     expect(roles(store)).toEqual(['signing']);
   });
 
-  test('through four months no token that a node signs is refused by anybody who fetched the keys in the last 12 hours', async () => {
+  test('for four months no resource server that fetched the keys in the last 12 hours refuses a node’s token', async () => {
     const store = signingKeyStore();
     const [one, two] = [await startNode(store), await startNode(store)];
     const kids = new Set<string>();
@@ -123,7 +123,7 @@ describe('the schedule', () => {
     expect(cutOff.keys.ageMs()).toBe(DAY_MS);
   });
 
-  test('keys that missed their time, because every node was off, get a full lead', () => {
+  test('a key that is overdue because every node was off is still published for the full lead', () => {
     const keys = [{ kid: 'old', algorithm: 'ES256', signsFromMs: 0 }];
     const nowMs = 100 * DAY_MS;
     expect(planKeys(keys, nowMs, policy)).toEqual({ publishToSignFromMs: nowMs + DAY_MS, remove: [] });
@@ -141,7 +141,7 @@ describe('on demand', () => {
     expect(status[1]?.signsFromMs).toBe(store.nowMs + DAY_MS);
   });
 
-  test('a compromised key is refused, and a new one signs, as soon as a node looks', async () => {
+  test('a compromised key is refused, and a new one signs, as soon as a node reads the keys', async () => {
     const store = signingKeyStore();
     const node = await startNode(store);
     const { accessToken } = node.tokens.prepare().issue(SESSION, []);
@@ -161,7 +161,7 @@ test.each(['ES256', 'EdDSA', 'RS256'] as const)('%s tokens verify by the publish
   expect((await node.tokens.verify(`Bearer ${accessToken}`)).ok).toBe(true);
 });
 
-test('a change of algorithm changes over like a rotation', async () => {
+test('a change of algorithm takes effect like a rotation', async () => {
   const store = signingKeyStore();
   await startNode(store);
   const node = await startNode(store, { signingAlgorithm: 'EdDSA' });
@@ -170,7 +170,7 @@ test('a change of algorithm changes over like a rotation', async () => {
   expect(node.keys.current().algorithm).toBe('EdDSA');
 });
 
-test('a key that another node published is found, and strangers cannot make us look all the time', async () => {
+test('a key of another node is found, and strangers cannot make a node read the database all the time', async () => {
   const store = signingKeyStore();
   const here = await startNode(store);
   await rotateSigningKeys({ store, keyRing, policy });
