@@ -10,7 +10,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { signingKeyStore } from '../testing/signing-key-store.ts';
 import { createAccessTokens } from './access-token.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -43,7 +43,7 @@ test('any resource server can verify our access tokens by our published keys', a
 });
 
 describe('verification', () => {
-  test('tells a request without a token only the scheme', async () => {
+  test('answers a request without a token with the scheme and no error', async () => {
     for (const header of [undefined, '', 'Bearer', 'Bearer ', 'Basic eDp5', 'Bearer a b']) {
       expect(await server.holdfast.verifyAccessToken(header)).toEqual({
         ok: false,
@@ -118,7 +118,7 @@ const SESSION: SessionRecord = {
 describe('lifetime', () => {
   const policy = { accessTokenLifetimeSeconds: 900, clockToleranceSeconds: 5 };
 
-  test('ends on time by the clock of whoever verifies, give or take the tolerance', async () => {
+  test('ends by the verifier’s clock, within the tolerance', async () => {
     let nowMs = SESSION.nowMs;
     const signingKeys = await loadSigningKeys({
       store: signingKeyStore(),
@@ -133,7 +133,7 @@ describe('lifetime', () => {
     };
     expect(await isValidAfter(904)).toBe(true);
     expect(await isValidAfter(905)).toBe(false);
-    // A node whose clock is ten seconds behind the one that signed.
+    // The verifier's clock is ten seconds behind the clock of the signing node.
     for (const seconds of [0, -5, -8, -10]) expect(await isValidAfter(seconds)).toBe(true);
     for (const seconds of [-11, -60, -3_600]) expect(await isValidAfter(seconds)).toBe(false);
   });

@@ -12,7 +12,7 @@ const copy = { sid: newSid(), generation: 300, nonce: newNonce(), secret: random
 const token = formatRefreshToken(copy, ring);
 
 describe('refresh token', () => {
-  test('comes back as it was minted', () => {
+  test('parses to the values that it was minted with', () => {
     const anyBytes = (length: number) =>
       fc.uint8Array({ minLength: length, maxLength: length }).map((b) => Buffer.from(b));
     fc.assert(
@@ -41,12 +41,12 @@ describe('refresh token', () => {
       const changed = Buffer.from(bytes);
       changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
       const { kind } = parseRefreshToken(REFRESH_TOKEN_PREFIX + changed.toString('base64url'), ring);
-      // A key id that nobody knows is no verdict on the token: another node may know it.
+      // An unknown key id says nothing about the token, because another node may know it.
       expect(kind).toBe(bit < 16 ? 'unknown_key' : 'malformed');
     }
   });
 
-  test('is refused cut short, drawn out, or with any character replaced by one outside the alphabet', () => {
+  test('is refused if shortened, extended, or with any character outside the alphabet', () => {
     for (let length = 0; length < token.length; length++) {
       expect(parseRefreshToken(token.slice(0, length), ring).kind).toBe('malformed');
       const foreign = `${token.slice(0, length)}+${token.slice(length + 1)}`;
@@ -57,7 +57,7 @@ describe('refresh token', () => {
     }
   });
 
-  test('arbitrary strings never get through and never throw', () => {
+  test('arbitrary strings are never accepted and never throw', () => {
     const tokenLike = fc.stringMatching(/^hfrt_[A-Za-z0-9_-]{88}$/);
     fc.assert(
       fc.property(fc.oneof(fc.string(), tokenLike), (presented) => {
@@ -71,22 +71,22 @@ describe('refresh token', () => {
 describe('roll-over of the master secret', () => {
   const next = 'the next secret of this test, also long';
 
-  test('signs nobody out: both secrets are accepted while both are configured', () => {
+  test('signs no user out: both secrets are accepted while both are configured', () => {
     const before = createKeyRing(SECRET, [next]);
     const after = createKeyRing(next, [SECRET]);
     expect(parseRefreshToken(formatRefreshToken(copy, before), after).kind).toBe('genuine');
     expect(parseRefreshToken(formatRefreshToken(copy, after), before).kind).toBe('genuine');
   });
 
-  test('a node that was given another secret does not call a token invalid', () => {
+  test('a node with another secret does not call a token invalid', () => {
     expect(parseRefreshToken(token, createKeyRing(next)).kind).toBe('unknown_key');
   });
 
-  test('a secret that was given up is known as such', () => {
+  test('a retired secret is recognized as retired', () => {
     expect(parseRefreshToken(token, createKeyRing(next, [], [SECRET])).kind).toBe('retired_key');
   });
 
-  test('a short or repeated secret is refused by name', () => {
+  test('a short or repeated secret is refused, and the error names its option', () => {
     expect(() => createKeyRing('short')).toThrow(/options\.secret/);
     expect(() => createKeyRing(SECRET, [SECRET])).toThrow(/options\.acceptedSecrets/);
     expect(() => createKeyRing(SECRET, [], [SECRET])).toThrow(/options\.retiredSecrets/);

@@ -3,7 +3,7 @@ import { CREDENTIALS, newVerifier, startTestServer, type Answer, type TestServer
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { requireAuthentication, satisfiesAcr } from './step-up.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const NOW_SECONDS = 1_800_000_000;
@@ -11,7 +11,7 @@ const PASSWORD = { acr: 'aal1', auth_time: NOW_SECONDS - 600 };
 const check = (claims: Parameters<typeof requireAuthentication>[0], requirement: object) =>
   requireAuthentication(claims, requirement, { nowSeconds: NOW_SECONDS });
 
-describe('what an action asks of the last authentication', () => {
+describe('an action’s requirements on the last authentication', () => {
   test.each<[string, object]>([
     ['nothing', {}],
     ['the class it has', { acrValues: ['aal1'] }],
@@ -23,7 +23,7 @@ describe('what an action asks of the last authentication', () => {
     expect(check(PASSWORD, requirement)).toBeNull();
   });
 
-  // The header is what a client acts on: it must be exactly RFC 9470's.
+  // A client acts on the header, so it must be exactly that of RFC 9470.
   test.each<[string, object, string]>([
     ['a stronger class', { acrValues: ['aal2'] }, 'acr_values="aal2"'],
     ['classes in order of preference', { acrValues: ['aal3', 'aal2'] }, 'acr_values="aal3 aal2"'],
@@ -41,7 +41,7 @@ describe('what an action asks of the last authentication', () => {
     });
   });
 
-  test("a bound token's challenge is of its own scheme", () => {
+  test("a bound token's challenge has the DPoP scheme", () => {
     const challenge = check({ ...PASSWORD, cnf: { jkt: 'a thumbprint' } }, { acrValues: ['aal2'] });
     expect(challenge?.wwwAuthenticate).toMatch(/^DPoP error="insufficient_user_authentication"/);
   });
@@ -84,7 +84,7 @@ describe('at sign-in', () => {
     },
   );
 
-  test('a password is not enough for a stronger class, right or wrong: the answer says what is', async () => {
+  test('a right or wrong password is not enough for a stronger class, and the answer names the class', async () => {
     const right = await challenge({ acr_values: 'aal2' });
     expect(right).toMatchObject({
       status: 403,
@@ -93,7 +93,7 @@ describe('at sign-in', () => {
     expect((await challenge({ acr_values: 'aal2', password: 'wrong' })).body).toEqual(right.body);
   });
 
-  test('a class that no sign-in here is of cannot be met', async () => {
+  test('a class that this server does not know is refused', async () => {
     expect(await challenge({ acr_values: 'urn:example:face' })).toMatchObject({
       status: 400,
       body: { error: 'unmet_authentication_requirements', acr_values_supported: ['aal1', 'aal2', 'aal3'] },
