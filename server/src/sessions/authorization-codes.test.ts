@@ -9,7 +9,7 @@ import {
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -52,7 +52,7 @@ const exchange = (code: string, form: Readonly<Record<string, string>> = {}): Pr
 const refused = { status: 400, body: { error: 'invalid_grant', reason: 'code' } };
 
 describe('sign-in', () => {
-  test('answers a code, and the code a session for the scope asked for', async () => {
+  test('gives a code, and the code gives a session with the requested scope', async () => {
     const { body } = await challengeWith({ scope: 'notes', response_type: 'code' });
     const answer = await exchange(String(body['authorization_code']));
     expect(answer).toMatchObject({ status: 200, body: { scope: 'notes', token_type: 'Bearer', expires_in: 900 } });
@@ -65,7 +65,7 @@ describe('sign-in', () => {
     expect(await challengeWith({ username: 'ADA@Example.org' })).toMatchObject({ status: 200 });
   });
 
-  test('never says which of the two was wrong', async () => {
+  test('does not reveal whether the username or the password was wrong', async () => {
     const wrongPassword = await challengeWith({ password: 'incorrect' });
     const wrongUser = await challengeWith({ username: 'nobody@example.org' });
     expect(wrongPassword).toMatchObject({ status: 400, body: { error: 'access_denied', reason: 'credentials' } });
@@ -73,7 +73,7 @@ describe('sign-in', () => {
     expect(server.events.filter(({ type }) => type === 'sign_in.failed')).toHaveLength(2);
   });
 
-  test('asks for what is missing', async () => {
+  test('names a missing parameter', async () => {
     for (const missing of [{ username: '' }, { password: '' }, { username: '', password: '' }]) {
       expect(await challengeWith(missing)).toMatchObject({
         status: 403,
@@ -95,18 +95,21 @@ describe('sign-in', () => {
 });
 
 describe('an authorization code', () => {
-  test('without its verifier is worth nothing, and trying does not use it up', async () => {
+  test('is useless without its verifier, and a failed try does not consume it', async () => {
     const code = await newCode();
     expect(await exchange(code, { code_verifier: newVerifier().verifier })).toMatchObject(refused);
     expect(await exchange(code, { client_id: 'other' })).toMatchObject(refused);
     expect(await exchange(code)).toMatchObject({ status: 200 });
   });
 
-  test.each([{ replaces: '1' }, { device_secret: 'too-short' }])('is not used up by an odd %o', async (form) => {
-    const code = await newCode();
-    expect(await exchange(code, form)).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
-    expect(await exchange(code)).toMatchObject({ status: 200 });
-  });
+  test.each([{ replaces: '1' }, { device_secret: 'too-short' }])(
+    'is not consumed by an exchange with a malformed %o',
+    async (form) => {
+      const code = await newCode();
+      expect(await exchange(code, form)).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+      expect(await exchange(code)).toMatchObject({ status: 200 });
+    },
+  );
 
   test('expires', async () => {
     const code = await newCode();
@@ -116,7 +119,7 @@ describe('an authorization code', () => {
     expect(await exchange(code)).toMatchObject(refused);
   });
 
-  test('used twice ends the session it made', async () => {
+  test('used twice ends the session that it made', async () => {
     const code = await newCode();
     const { refreshToken, sid } = toTokens(await exchange(code));
     expect(await exchange(code, { code_verifier: newVerifier().verifier })).toMatchObject(refused);
@@ -136,7 +139,7 @@ describe('an authorization code', () => {
     expect(server.events.filter(({ type }) => type === 'session.created')).toHaveLength(1);
   });
 
-  test('lies in the database as a hash', async () => {
+  test('is stored as a hash', async () => {
     const code = await newCode();
     const { rows } = await server.holdfast.database.query<{ row: string }>(
       'SELECT authorization_codes::text AS row FROM holdfast.authorization_codes',

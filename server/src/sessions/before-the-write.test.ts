@@ -12,7 +12,7 @@ import {
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const INTERVAL_MS = 60_000;
@@ -59,7 +59,7 @@ const rowOf = async (sid: string): Promise<unknown> =>
 const countSessions = async (): Promise<unknown> =>
   (await server.holdfast.database.query('SELECT count(*) FROM holdfast.sessions')).rows[0];
 
-/** A session, and a copy that the next refresh would treat as the case says. */
+/** A session, and a copy for which the next refresh has the outcome of the case. */
 type Case = () => Promise<{ readonly sid: string; readonly refreshToken: string }>;
 
 const signedIn: Case = async () => {
@@ -80,8 +80,8 @@ const ahead: Case = async () => {
   return { sid, refreshToken: next.refreshToken };
 };
 
-// An answer that fails after the write is a lost answer, and each of these would cost the session a redelivery or more.
-describe('a node that cannot sign leaves the row as it was, and asks the client to come back', () => {
+// An answer that fails after the write is a lost answer. Each of these would cost the session a redelivery or more.
+describe('a node that cannot sign leaves the row unchanged and answers 503', () => {
   test.each<[string, Case]>([
     ['rotation', signedIn],
     ['redelivery', spent],
@@ -95,12 +95,12 @@ describe('a node that cannot sign leaves the row as it was, and asks the client 
       expect(answer.headers['retry-after']).toBeDefined();
     }
     expect(await rowOf(sid)).toEqual(before);
-    // A node that can sign goes on from there.
+    // A node that can sign then serves the same copy.
     expect(await server.refresh(refreshToken)).toMatchObject({ status: 200, body: { sid } });
     expect(await rowOf(sid)).not.toEqual(before);
   });
 
-  test('at an exchange: no session begins, and the code is as good as it was', async () => {
+  test('at an exchange: no session begins, and the code is still valid', async () => {
     const { verifier, challenge } = newVerifier();
     const { body } = await server.post('/authorize-challenge', {
       client_id: 'native',

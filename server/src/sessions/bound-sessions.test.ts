@@ -12,7 +12,7 @@ import {
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { athOf, createProver, type ProofClaims, type TestProver } from '../testing/proof.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const INTERVAL_MS = 60_000;
@@ -90,7 +90,7 @@ const rowOf = async (sid: string): Promise<unknown> =>
   (await server.holdfast.database.query('SELECT * FROM holdfast.sessions WHERE id = $1', [sid])).rows[0];
 
 describe('a session made with a proof', () => {
-  test('is bound to the key, and says so in its access tokens', async () => {
+  test('is bound to the key, and its access tokens have the thumbprint', async () => {
     const { accessToken, sid } = await signInBound();
     const [, claims = ''] = accessToken.split('.');
     expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({ sid, cnf: { jkt: owner.jkt } });
@@ -107,7 +107,7 @@ describe('a session made with a proof', () => {
     expect(await rowOf(tokens.sid)).toMatchObject({ generation: 0, dpop_jkt: owner.jkt });
   });
 
-  test('still slides its inactivity timeout with the user, and with nothing else', async () => {
+  test('slides its inactivity timeout with user activity only', async () => {
     const tokens = await signInBound();
     await server.letTimePass(tokens.sid, 86_400_000);
     const idle = async (isActive: string): Promise<number> => {
@@ -119,7 +119,7 @@ describe('a session made with a proof', () => {
     expect(await idle('true')).toBeGreaterThan(14 * 86_400 - 60);
   });
 
-  test('is extended each time its user asks, however little that gains', async () => {
+  test('is extended each time its user asks, even for a small gain', async () => {
     const tokens = await signInBound();
     await refresh(tokens, proofFor('/token', owner));
     for (let press = 0; press < 3; press++) {
@@ -130,8 +130,8 @@ describe('a session made with a proof', () => {
     }
   });
 
-  // Whoever finds the token, and lacks the key, must be able to do nothing with it: not use it, and not sign its owner out.
-  test('is of no use without its key, and nothing that is tried without it changes anything', async () => {
+  // A thief of the token without the key can neither use it nor sign its owner out.
+  test('is useless without its key, and no try without the key changes it', async () => {
     const tokens = await signInBound();
     const before = await rowOf(tokens.sid);
     const attempts: readonly [Readonly<Record<string, string>>, string, string][] = [
@@ -152,7 +152,7 @@ describe('a session made with a proof', () => {
     });
   });
 
-  test('a proof serves once', async () => {
+  test('a proof is accepted once', async () => {
     const tokens = await signInBound();
     const proof = proofFor('/token', owner);
     expect((await refresh(tokens, proof)).status).toBe(200);
@@ -171,7 +171,7 @@ describe('a session made with a proof', () => {
     expect(await refresh(tokens, proofFor('/token', owner))).toMatchObject({ body: { reason: 'revoked' } });
   });
 
-  test('signs its user out everywhere by its own key alone: a token that was merely found ends nothing', async () => {
+  test('signs its user out everywhere only with its own key: a stolen token ends no session', async () => {
     const [tokens, other] = [await signInBound(), await server.signIn()];
     const signOut = (headers: Readonly<Record<string, string>>): Promise<Answer> =>
       server.post('/revoke', { client_id: 'native', token: tokens.refreshToken, everywhere: 'true' }, headers);
@@ -183,7 +183,7 @@ describe('a session made with a proof', () => {
     expect(await server.refresh(other.refreshToken)).toMatchObject({ body: { reason: 'revoked' } });
   });
 
-  test('works with a cookie too: neither page script nor a stolen cookie file is enough', async () => {
+  test('works with a cookie too: neither page script nor a stolen cookie file can use it', async () => {
     const { cookie, sid } = await signInBound('web');
     const use = (headers: Readonly<Record<string, string>>): Promise<Answer> =>
       server.post('/token', { client_id: 'web', grant_type: 'refresh_token', sid }, { cookie, ...headers });
@@ -198,8 +198,8 @@ describe('a session made with a proof', () => {
   });
 });
 
-describe('what may be bound', () => {
-  test('a client that must bind its sessions makes none without a proof, and keeps its code', async () => {
+describe('binding a session', () => {
+  test('a client that must bind its sessions gets none without a proof, and its code stays valid', async () => {
     const { verifier, challenge } = newVerifier();
     const { body } = await server.post('/authorize-challenge', {
       client_id: 'bound',
@@ -262,13 +262,13 @@ describe('at a resource server', () => {
   const prove = (accessToken: string, prover = owner, claims: ProofClaims = {}): string =>
     prover.prove({ htm: 'GET', htu: API_URL, ath: athOf(accessToken), ...claims });
 
-  test('a bound token needs its scheme, its key and a proof about this very request', async () => {
+  test('a bound token needs its scheme, its key and a proof for this request', async () => {
     const { accessToken, sid } = await signInBound();
     const dpop = `DPoP ${accessToken}`;
     expect(await verify(dpop, prove(accessToken))).toMatchObject({ ok: true, claims: { sid } });
 
     const refusals: readonly [string, string | undefined, string][] = [
-      // The downgrade: a thief leaves the proof out.
+      // Downgrade: a thief leaves the proof out.
       [`Bearer ${accessToken}`, undefined, 'invalid_token'],
       [`Bearer ${accessToken}`, prove(accessToken), 'invalid_token'],
       [dpop, undefined, 'invalid_dpop_proof'],
@@ -288,17 +288,17 @@ describe('at a resource server', () => {
       dpopNonce: expect.stringMatching(/^[\w-]{22}$/),
     });
     expect(await verify(dpop, prove(accessToken, owner, { iat: 0, nonce }))).toMatchObject({ ok: true });
-    // A resource server that cannot check proofs must not take bound tokens.
+    // A resource server that cannot check proofs must refuse bound tokens.
     expect(await server.holdfast.verifyAccessToken(dpop)).toMatchObject({ ok: false });
   });
 
-  test('a bearer token is none under the DPoP scheme', async () => {
+  test('a bearer token is refused under the DPoP scheme', async () => {
     const { accessToken } = await server.signIn();
     expect(await verify(`DPoP ${accessToken}`, prove(accessToken))).toMatchObject({ ok: false });
     expect(await verify(`Bearer ${accessToken}`)).toMatchObject({ ok: true });
   });
 
-  test('a request without a token is told both schemes', async () => {
+  test('a request without a token gets a challenge with both schemes', async () => {
     expect(await verify('')).toMatchObject({ wwwAuthenticate: expect.stringMatching(/^Bearer, DPoP algs="/) });
   });
 });

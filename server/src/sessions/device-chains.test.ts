@@ -11,7 +11,7 @@ import {
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -45,7 +45,7 @@ const isAlive = async ({ sid }: Tokens): Promise<boolean> => {
 const revoke = (form: Readonly<Record<string, string>>): Promise<Answer> =>
   server.post('/revoke', { client_id: 'native', ...form });
 
-/** Moves the times of both counts of sign-ins into the past: of right credentials, and of exchanges. */
+/** Moves both sign-in counters into the past: that of right credentials and that of exchanges. */
 async function letMinutePass({ holdfast }: TestServer): Promise<void> {
   const past = (column: string): string => `${column} = ${column} - interval '1 minute'`;
   await holdfast.database.query(`UPDATE holdfast.subjects SET ${past('sign_in_at')}`);
@@ -75,7 +75,7 @@ async function beginSignIn(): Promise<(form?: Readonly<Record<string, string>>) 
     });
 }
 
-test('the first use of a session is answered at once while an earlier one is held, and the next use ends that', async () => {
+test('a locked earlier session does not delay the first use of a new one, and the next use ends it', async () => {
   const a = await signIn();
   const b = await signIn(a);
   const holder = await server.holdfast.database.connect();
@@ -95,7 +95,7 @@ test('the first use of a session is answered at once while an earlier one is hel
 });
 
 describe('three sign-ins of one device without a refresh in between', () => {
-  test('leave no session behind when the user signs out of the last: its cookies and copies are worth nothing', async () => {
+  test('leave no live session when the user signs out of the last: all cookies and copies are refused', async () => {
     const a = await signIn();
     const b = await signIn(a);
     const c = await signIn(b);
@@ -148,7 +148,7 @@ describe('a sign-out', () => {
     expect(await isAlive(b)).toBe(true);
   });
 
-  test('by the access token of the device list ends the device’s past as well', async () => {
+  test('by DELETE of the caller’s own session ends the device’s earlier sessions too', async () => {
     const a = await signIn();
     const b = await signIn(a);
     expect(await server.ask('DELETE', `/sessions/${b.sid}`, b.accessToken)).toMatchObject({ status: 204 });
@@ -157,7 +157,7 @@ describe('a sign-out', () => {
 });
 
 describe('a refresh whose second step fails', () => {
-  test('is answered all the same, and the next one ends the older session', async () => {
+  test('is still answered, and the next refresh ends the older session', async () => {
     const a = await signIn();
     const b = await signIn();
     const holder = await server.holdfast.database.connect();
@@ -173,7 +173,7 @@ describe('a refresh whose second step fails', () => {
 });
 
 describe('limits', () => {
-  test('one password makes 20 sessions at once and then one a minute, and the answer says when', async () => {
+  test('one password makes 20 sessions at once and then one a minute, and the answer has Retry-After', async () => {
     const { signInBurstPerAccount, signInIntervalSeconds } = resolvePolicy();
     expect([signInBurstPerAccount, signInIntervalSeconds]).toEqual([20, 60]);
     const limited = await startTestServer(database.databaseUrl, { policy: { signInBurstPerAccount } });
@@ -200,7 +200,7 @@ describe('limits', () => {
     }
   });
 
-  test('codes that nobody exchanges count: one password makes 20 of them, whatever networks it comes from', async () => {
+  test('unexchanged codes count too: one password makes 20 of them, from all networks together', async () => {
     const limited = await startTestServer(database.databaseUrl, { policy: { signInBurstPerAccount: 20 } });
     try {
       const account = { username: `codes ${deviceSecret}`, password: 'correct horse battery' };
@@ -223,7 +223,7 @@ describe('limits', () => {
     }
   });
 
-  test('one device more than allowed ends the one used least lately, and its user and the operator learn why', async () => {
+  test('one device too many ends the least recently used one, and its user and the operator get the reason', async () => {
     const limited = await startTestServer(database.databaseUrl, { policy: { maxDeviceChainsPerUser: 2 } });
     try {
       const account = { username: `crowded ${deviceSecret}`, password: 'correct horse battery' };
@@ -244,7 +244,7 @@ describe('limits', () => {
     }
   });
 
-  test('a weak sign-in on one more device is told so when only stronger ones are left', async () => {
+  test('a weak sign-in on one device too many is refused if only stronger ones are left', async () => {
     const limited = await startTestServer(database.databaseUrl, { policy: { maxDeviceChainsPerUser: 1 } });
     try {
       const account = { username: `few ${deviceSecret}`, password: 'correct horse battery' };
@@ -260,7 +260,7 @@ describe('limits', () => {
 });
 
 describe('redeliveries', () => {
-  test('in an outage of answers never end the session; after 32 the operator is told once, and they are paced', async () => {
+  test('never end the session if answers are lost; after 32 they are paced and one event alerts the operator', async () => {
     const { refreshToken, sid } = await signIn();
     const redeliver = async (): Promise<Answer> => {
       await server.letTimePass(sid, 60_000);

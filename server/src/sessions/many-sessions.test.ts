@@ -1,5 +1,5 @@
-// A user whose sessions are too many for one statement. Before, no statement ended them in time: nothing that the user or an
-// administrator asked for took effect.
+// A user with too many sessions for one statement. Without slices no statement ended them in time, so no request of the
+// user or an administrator took effect.
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { revokeSessions } from '../cli/administer.ts';
@@ -26,7 +26,7 @@ let filler: Client;
 let own: Tokens;
 let sub: string;
 
-/** Gives the user as many live sessions more, each on a device of its own. */
+/** Adds live sessions to the user, each on its own device. */
 async function fill(count: number): Promise<void> {
   await filler.query(
     `INSERT INTO holdfast.sessions (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, delivered_at, created_at,
@@ -60,7 +60,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Refreshes of another user's client while something else goes on, and how long the slowest took. */
+/** Refreshes another user's client during some work, and measures the slowest refresh. */
 async function refreshMeanwhile<Result>(work: () => Promise<Result>) {
   let { refreshToken } = await server.signIn();
   const over = new AbortController();
@@ -83,9 +83,9 @@ async function refreshMeanwhile<Result>(work: () => Promise<Result>) {
   }
 }
 
-/** Far more than it takes, and far less than a stop of the node until 200,000 sessions have ended. */
+/** Far more than a refresh takes, and far less than ending 200,000 sessions takes. */
 const SLOWEST_REFRESH_MS = 5_000;
-/** The answer comes after 5 s at most; refreshes take some milliseconds each. */
+/** The answer comes after 5 s at most. A refresh takes some milliseconds. */
 const REFRESHES_PER_SECOND = 2;
 
 function expectRefreshes(what: string, tookMs: number, latenciesMs: readonly number[]): void {
@@ -108,7 +108,7 @@ describe(`a user with ${SESSIONS} live sessions`, () => {
     expect(body['next']).toEqual(expect.any(String));
   });
 
-  test('changes the password, and every other session ends although others go on being refreshed', async () => {
+  test('changes the password, and every other session ends while other users refresh', async () => {
     const { result, tookMs, latenciesMs } = await refreshMeanwhile(() =>
       server.ask('POST', '/password', own.accessToken, { new_password: 'another horse battery' }),
     );
@@ -143,7 +143,7 @@ describe(`a user with ${SESSIONS} live sessions`, () => {
     own = await server.signIn('native', { ...ACCOUNT, password: 'another horse battery' });
   });
 
-  test('is disabled by an administrator, and nothing of the user is left', async () => {
+  test('is disabled by an administrator, and no session of the user is left', async () => {
     await fill(SESSIONS);
     const { result, tookMs, latenciesMs } = await refreshMeanwhile(() => server.holdfast.users.disable(sub));
     expectRefreshes('disabled', tookMs, latenciesMs);

@@ -3,7 +3,7 @@ import { startMassEndings } from './mass-endings.ts';
 
 const POLICY = { endingSliceSize: 10, endingWaitMs: 0, endingPollMs: 5 };
 
-test('an ending that fails again and again keeps no other user’s sessions alive', async () => {
+test('an intent that fails again and again does not keep other users’ sessions alive', async () => {
   const slices: string[] = [];
   const failures: unknown[] = [];
   const endings = startMassEndings({
@@ -29,7 +29,7 @@ test('an ending that fails again and again keeps no other user’s sessions aliv
   }
 });
 
-test('a user with many sessions does not hold up one with few', async () => {
+test('a user with many sessions does not delay the end of another user’s few', async () => {
   const slices: string[] = [];
   const endings = startMassEndings({
     store: {

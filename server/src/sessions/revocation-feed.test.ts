@@ -10,9 +10,9 @@ const longestTransactionMs = 35_000;
 const WINDOW_SECONDS = 965;
 
 /**
- * A database in which sessions end, and nodes that look at it.
+ * A database in which sessions end, and nodes that read it.
  *
- * @param revocationPollMs 0: every read looks anew
+ * @param revocationPollMs 0: every request reads the database
  */
 function setUp(revocationPollMs = 0): {
   readonly commit: (sid: string, revokedAtMs: number) => void;
@@ -50,7 +50,7 @@ function setUp(revocationPollMs = 0): {
 
 const sidsOf = (news: RevocationNews | null): readonly string[] => (news?.revoked ?? []).map(({ sid }) => sid);
 
-test('gives everything that matters first, then only news', async () => {
+test('gives all revocations that still matter first, then only new ones', async () => {
   const { commit, node, clock } = setUp();
   commit('old', clock.nowMs - WINDOW_SECONDS * 1_000 - 1);
   commit('a', clock.nowMs - 1_000);
@@ -68,7 +68,7 @@ test('gives everything that matters first, then only news', async () => {
   expect(sidsOf(await feed.read(third?.cursor ?? '', 0))).toEqual([]);
 });
 
-test('what a slow transaction commits late is not passed over', async () => {
+test('a revocation that a slow transaction commits late is not missed', async () => {
   const { commit, node, clock } = setUp();
   const feed = node();
   const begunAtMs = clock.nowMs;
@@ -78,7 +78,7 @@ test('what a slow transaction commits late is not passed over', async () => {
   expect(sidsOf(await feed.read(first?.cursor ?? '', 0))).toEqual(['late']);
 });
 
-test('a cursor goes on at any other node, with nothing missed', async () => {
+test('a cursor works at any other node, with no revocation missed', async () => {
   const { commit, node, clock } = setUp();
   const [here, elsewhere] = [node(), node()];
   commit('a', clock.nowMs);
@@ -90,7 +90,7 @@ test('a cursor goes on at any other node, with nothing missed', async () => {
   expect(sidsOf(second)).toEqual(['b']);
   commit('c', clock.nowMs);
   expect(sidsOf(await here.read(second?.cursor ?? '', 0))).toContain('c');
-  // A node that has just started has no memory of its own.
+  // A node that has just started has an empty memory.
   expect(sidsOf(await node().read(second?.cursor ?? '', 0))).toContain('c');
 });
 
@@ -111,11 +111,11 @@ test('many entries come in pages, also when the pages come from two nodes', asyn
     return seen;
   };
   expect(await walk([here])).toEqual(new Set(all));
-  // Pages that change nodes begin again; the one that stays gets through.
+  // A follower that changes nodes between pages begins again. A follower that stays gets all pages.
   expect(await walk([elsewhere, here, here, here, here])).toEqual(new Set(all));
 });
 
-test('whoever waits is told as soon as something ends, and all who wait share one look', async () => {
+test('waiting followers get a revocation as soon as a node reads it, and share one reading', async () => {
   const { commit, node, clock, asked } = setUp(20);
   const feed = node();
   const first = await feed.read(null, 0);
@@ -125,7 +125,7 @@ test('whoever waits is told as soon as something ends, and all who wait share on
   expect(asked.length).toBeLessThan(10);
 });
 
-test('closing answers those who wait', async () => {
+test('closing answers the waiting followers', async () => {
   const { node } = setUp();
   const feed = node();
   const first = await feed.read(null, 0);
@@ -135,7 +135,7 @@ test('closing answers those who wait', async () => {
 });
 
 describe('a database that fails', () => {
-  test('is an error for whoever asks or waits, and nobody is told that nothing has ended', async () => {
+  test('is an error for every follower, never an empty list', async () => {
     const fixture = setUp();
     const feed = fixture.node();
     const first = await feed.read(null, 0);
@@ -148,19 +148,19 @@ describe('a database that fails', () => {
     expect(sidsOf(await feed.read(null, 0))).toEqual(['a']);
   });
 
-  test('and comes back with an earlier clock makes everybody start again', async () => {
+  test('and comes back with an earlier clock makes every follower start again', async () => {
     const { commit, node, clock } = setUp();
     const feed = node();
     const first = await feed.read(null, 0);
     clock.nowMs -= 10_000;
     commit('a', clock.nowMs);
     await expect(feed.read(first?.cursor ?? '', 0)).rejects.toMatchObject({ code: 'unavailable' });
-    // The old cursor is from the future here: it cannot say what its holder has seen.
+    // The old cursor is ahead of this clock, so it does not say which entries its holder has.
     expect(sidsOf(await feed.read(first?.cursor ?? '', 0))).toEqual(['a']);
   });
 });
 
-test('forgets what no longer matters', async () => {
+test('removes entries whose access tokens have expired', async () => {
   const { commit, node, clock } = setUp();
   const feed = node();
   commit('a', clock.nowMs);
@@ -172,7 +172,7 @@ test('forgets what no longer matters', async () => {
   expect(sidsOf(await feed.read(first?.cursor ?? '', 0))).toEqual(['b']);
 });
 
-test('a cursor that nobody gave out is refused', async () => {
+test('a malformed cursor is refused', async () => {
   const feed = setUp().node();
   for (const cursor of ['', 'x', '1.2.3', `1.${'A'.repeat(8)}.-1`, `${'9'.repeat(17)}.${'A'.repeat(8)}.1`]) {
     expect(await feed.read(cursor, 0)).toBeNull();

@@ -22,7 +22,7 @@ function candidate(sid: string): RotationCandidate {
 
 const delivery = (sid: string): Delivery => ({ record: { sid } as Delivery['record'], secret: Buffer.alloc(16) });
 
-/** A store that records its statements; `rotate` may be told to fail. Real rows are tested with PostgreSQL. */
+/** A store that records its statements; `rotate` fails on request. The tests with PostgreSQL cover real rows. */
 function recordingStore(fail: (sids: readonly string[]) => Error | null = () => null): {
   readonly store: Pick<SessionStore, 'rotate' | 'read'>;
   readonly statements: string[];
@@ -53,7 +53,7 @@ const ONE_LANE = { maxBatchSize: 10, rotationLanes: 1 };
 
 const kinds = (attempts: readonly Attempt[]): readonly string[] => attempts.map(({ kind }) => kind);
 
-describe('a batch with one row that the database does not take', () => {
+describe('a batch with one row that the database refuses', () => {
   test.each([
     ['a lock that another transaction holds', () => new RowFault('row fault 55P03'), 'unavailable'],
     ['text that is none', () => Object.assign(new Error('invalid byte sequence'), { code: '22021' }), '22021'],
@@ -69,7 +69,7 @@ describe('a batch with one row that the database does not take', () => {
     expect((bad.reason as { readonly code?: string }).code).toBe(code);
   });
 
-  test('is not tried row by row while the database is away: eleven waits would be eleven time-outs', async () => {
+  test('is not tried row by row in an outage: eleven tries would be eleven time-outs', async () => {
     const { store, statements } = recordingStore(() => new HoldfastError('unavailable', 'away'));
     const batches = createRotationBatches(store, { maxBatchSize: 11, rotationLanes: 1 });
     const outcomes = await Promise.allSettled(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
@@ -79,7 +79,7 @@ describe('a batch with one row that the database does not take', () => {
 });
 
 describe('a batch', () => {
-  test('is what arrives together, in the order of ids; what arrives meanwhile is the next one', async () => {
+  test('has the uses that arrive together, in the order of ids; later arrivals join the next batch', async () => {
     const { store, statements } = recordingStore();
     const batches = createRotationBatches(store, ONE_LANE);
     const first = ['c', 'a', 'b'].map((sid) => batches.join(candidate(sid)));
@@ -89,14 +89,14 @@ describe('a batch', () => {
     expect(statements).toEqual(['rotate a,b,c', 'rotate d,e']);
   });
 
-  test('holds no more than its limit', async () => {
+  test('has no more members than its limit', async () => {
     const { store, statements } = recordingStore();
     const batches = createRotationBatches(store, { ...ONE_LANE, maxBatchSize: 2 });
     await Promise.all(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
     expect(statements).toEqual(['rotate a,b', 'rotate c']);
   });
 
-  test('rotates a session once; the others of that session see what came of it', async () => {
+  test('rotates a session once; other uses of that session read the result', async () => {
     const { store, statements } = recordingStore();
     const batches = createRotationBatches(store, ONE_LANE);
     const attempts = await Promise.all(['a', 'a', 'x', 'a'].map((sid) => batches.join(candidate(sid))));
@@ -105,8 +105,8 @@ describe('a batch', () => {
   });
 });
 
-// A bound session never rotates: trying would be a statement for nothing.
-test('what is only to be read is read, together with the rest', async () => {
+// A bound session never rotates, so a try would waste a statement.
+test('a use with a proof is read with the rest of the batch, without a try to rotate', async () => {
   const { store, statements } = recordingStore();
   const batches = createRotationBatches(store, ONE_LANE);
   const attempts = [
@@ -123,7 +123,7 @@ test('what is only to be read is read, together with the rest', async () => {
 describe('a failure', () => {
   const held = 'b';
 
-  test('of one row is tried row by row, and only that row pays', async () => {
+  test('of one row fails that row alone, because each row is tried again', async () => {
     const { store } = recordingStore((sids) => (sids.includes(held) ? new RowFault('held') : null));
     const batches = createRotationBatches(store, ONE_LANE);
     const settled = await Promise.allSettled(['a', held, 'c'].map((sid) => batches.join(candidate(sid))));
@@ -131,7 +131,7 @@ describe('a failure', () => {
     expect(settled[1]).toMatchObject({ reason: { code: 'unavailable' } });
   });
 
-  test("of the database is everybody's at once: an outage is not multiplied by retries", async () => {
+  test('of the database fails all members at once, so that retries do not multiply an outage', async () => {
     const { store, statements } = recordingStore(() => new HoldfastError('unavailable', 'gone'));
     const batches = createRotationBatches(store, ONE_LANE);
     const settled = await Promise.allSettled(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
@@ -141,7 +141,7 @@ describe('a failure', () => {
   });
 });
 
-test('a lane whose statement does not come back holds no other lane up', async () => {
+test('a lane with a hanging statement delays no other lane', async () => {
   const answers = new Map<string, () => void>();
   const store: Pick<SessionStore, 'rotate' | 'read'> = {
     rotate: (candidates) =>

@@ -7,7 +7,7 @@ import { CREDENTIALS, newVerifier, startTestServer, type TestServer } from '../t
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { newNonce } from '../tokens/refresh-token.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -22,7 +22,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Pauses that spread nodes out, and no more. */
+/** Files that may use a predictable source: they only add jitter to pauses. */
 const PREDICTABLE_BY_INTENT = [
   'audit/webhook-delivery.ts',
   'operations/maintenance.ts',
@@ -30,8 +30,8 @@ const PREDICTABLE_BY_INTENT = [
 ];
 
 // ASVS 5.0 7.2.3
-describe('what stands for a session cannot be guessed', () => {
-  // A million session ids take ten seconds; a duplicate among 120 random bits would show a broken source in far fewer.
+describe('ids and secrets of sessions cannot be guessed', () => {
+  // A million session ids take ten seconds. With a broken source far fewer would have a duplicate among 120 bits.
   test.each([
     ['session ids', () => newSid().replaceAll('-', ''), 32, 200_000],
     ['session ids of one user', () => newSid(7).slice(2).replaceAll('-', ''), 30, 200_000],
@@ -48,7 +48,7 @@ describe('what stands for a session cannot be guessed', () => {
     expect(values.map((digit) => digit.size)).toEqual(values.map(() => 16));
   });
 
-  test('neither ids nor nonces, codes or keys come from a source that can be predicted', () => {
+  test('neither ids nor nonces, codes or keys come from a predictable source', () => {
     const folder = path.dirname(import.meta.dirname);
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts') && !/\.test\.ts$|^testing/.test(file))
@@ -63,11 +63,11 @@ describe('what stands for a session cannot be guessed', () => {
   });
 });
 
-// OWASP Session Management: no id is taken over from a client, and every authentication makes a new one.
-describe('an id that somebody else chose', () => {
+// OWASP Session Management: accept no id from a client, and make a new one at every authentication.
+describe('an id that an attacker chose', () => {
   const CHOSEN = '11111111-1111-4111-8111-111111111111';
 
-  test('becomes no session, wherever a sign-in names it', async () => {
+  test('never becomes a session id, in any parameter of a sign-in', async () => {
     const { verifier, challenge } = newVerifier();
     const chosen = { sid: CHOSEN, session_id: CHOSEN, device_id: CHOSEN, device_sequence: '1', sub: CHOSEN };
     const { body } = await server.post('/authorize-challenge', {
@@ -91,7 +91,7 @@ describe('an id that somebody else chose', () => {
     expect(rows).toEqual([]);
   });
 
-  test('joins nobody to a chain and ends no session of another device', async () => {
+  test('joins no chain and ends no session of another device', async () => {
     const victim = await server.signIn('web');
     const stranger = openBrowser(server);
     const joined = await stranger.signIn({ replaces: victim.sid });

@@ -4,7 +4,7 @@ import { registerClients, type ClientRegistration } from '../registrations/clien
 import { ISSUER, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const LEVELS = ['aal1', 'aal2', 'aal3'] as const;
@@ -40,7 +40,7 @@ test.each([
     refresh_token_timeout: nearly(inactivityTimeoutSeconds),
     authorization_expires_in: nearly(absoluteLifetimeSeconds),
   });
-  // The rotating statement slides it too, and to the client's own timeout; the absolute end does not move.
+  // The rotating statement slides it too, by the client's own timeout. The absolute lifetime does not move.
   const pausedSeconds = inactivityTimeoutSeconds - 60;
   await server.letTimePass(sid, pausedSeconds * 1_000);
   expect(await use()).toMatchObject({

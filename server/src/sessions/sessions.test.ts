@@ -4,7 +4,7 @@ import { SECRET, startTestServer, toTokens, type TestServer, type Tokens } from 
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { formatRefreshToken, newNonce, parseRefreshToken } from '../tokens/refresh-token.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const INTERVAL_MS = 60_000;
@@ -25,7 +25,7 @@ beforeEach(() => {
   server.events.length = 0;
 });
 
-/** Signs in and lets an interval pass, so that the next refresh rotates. */
+/** Signs in and advances one interval, so that the next refresh rotates. */
 async function signInEarlier(): Promise<Tokens> {
   const tokens = await server.signIn();
   await server.letTimePass(tokens.sid, INTERVAL_MS);
@@ -42,7 +42,7 @@ const outcomes = (): readonly string[] =>
   server.events.flatMap((event) => (event.type === 'refresh.answered' ? [event.outcome] : []));
 
 describe('one holder', () => {
-  test('right after sign-in nothing is handed out: the client keeps its copy', async () => {
+  test('gets no refresh token right after sign-in and keeps its copy', async () => {
     const { refreshToken: first, sid } = await server.signIn();
     const { status, body } = await server.refresh(first);
     expect(status).toBe(200);
@@ -51,7 +51,7 @@ describe('one holder', () => {
     expect(outcomes()).toEqual(['access_token_alone']);
   });
 
-  test('goes on through a chain of rotations', async () => {
+  test('goes on through many rotations', async () => {
     const { refreshToken: first, sid } = await signInEarlier();
     let token = first;
     for (let generation = 1; generation <= 3; generation++) {
@@ -62,7 +62,7 @@ describe('one holder', () => {
     expect(outcomes()).toEqual(['rotated', 'rotated', 'rotated']);
   });
 
-  test('whose answer was lost gets another copy, an hour later as well', async () => {
+  test('whose answer was lost gets another copy, even an hour later', async () => {
     const { refreshToken: first, sid } = await signInEarlier();
     const lost = await refreshToken(first);
     await server.letTimePass(sid, 3_600_000);
@@ -73,7 +73,7 @@ describe('one holder', () => {
     expect(outcomes()).toEqual(['rotated', 'replayed', 'rotated']);
   });
 
-  test('whose database forgot the last rotation goes on', async () => {
+  test('goes on after the database lost the last rotation', async () => {
     const { refreshToken: first, sid } = await signInEarlier();
     const newest = await refreshToken(first);
     await server.alter(sid, 'generation = 0, rotated_by = NULL');
@@ -83,14 +83,14 @@ describe('one holder', () => {
     expect(outcomes()).toEqual(['rotated', 'healed', 'rotated']);
   });
 
-  test('may ask for less than the grant, and keeps the grant', async () => {
+  test('may ask for less scope than the grant, and keeps the grant', async () => {
     const { refreshToken: first } = await signInEarlier();
     const { body } = await server.refresh(first, { scope: 'notes' });
     expect(body).toMatchObject({ scope: 'notes' });
     expect(await server.refresh(String(body['refresh_token']))).toMatchObject({ body: { scope: 'notes profile' } });
   });
 
-  test('who asks for more than the grant loses nothing', async () => {
+  test('who asks for more scope than the grant is refused and keeps the session', async () => {
     const { refreshToken: first } = await signInEarlier();
     expect(await server.refresh(first, { scope: 'notes admin' })).toMatchObject({
       status: 400,
@@ -101,12 +101,12 @@ describe('one holder', () => {
 });
 
 describe('two holders', () => {
-  test('of one chain end it, and only it', async () => {
+  test('of one session end that session and no other', async () => {
     const owner = await signInEarlier();
     const bystander = await signInEarlier();
     const thiefs = await refreshToken(owner.refreshToken);
     await server.letTimePass(owner.sid, INTERVAL_MS);
-    // The owner's answer was lost, so its copy of generation 1 and the thief's are different ones.
+    // The owner's answer was lost, so its copy of generation 1 differs from the thief's.
     const owners = await refreshToken(owner.refreshToken);
     await server.letTimePass(owner.sid, INTERVAL_MS);
     await refreshToken(thiefs);
@@ -125,7 +125,7 @@ describe('two holders', () => {
     await refreshToken(bystander.refreshToken);
   });
 
-  test('that meet while a rotation may be under way: the second waits, nothing ends', async () => {
+  test('that meet while a rotation may be under way: the second waits, and the session goes on', async () => {
     const { refreshToken: first, sid } = await signInEarlier();
     const a = await refreshToken(first);
     await server.letTimePass(sid, INTERVAL_MS);
@@ -171,13 +171,13 @@ describe('refusals', () => {
     await refreshToken(first);
   });
 
-  test('a genuine token of a session that is gone', async () => {
+  test('a genuine token of a deleted session', async () => {
     const { refreshToken: first, sid } = await server.signIn();
     await server.holdfast.database.query('DELETE FROM holdfast.sessions WHERE id = $1', [sid]);
     expect(await server.refresh(first)).toMatchObject({ status: 400, body: { reason: 'unknown' } });
   });
 
-  test('a token forged with the server key alone changes no row, and raises an alarm', async () => {
+  test('a token forged with the server key alone changes no row, and causes an event', async () => {
     const { refreshToken: first, sid } = await signInEarlier();
     const forged = (generation: number) =>
       formatRefreshToken({ sid, generation, nonce: newNonce(), secret: Buffer.alloc(16, 7) }, ring);
@@ -206,7 +206,7 @@ describe('inactivity timeout', () => {
     expect(last.body['refresh_token_timeout']).toBe(last.body['authorization_expires_in']);
   });
 
-  test('starts anew each time the user presses "Extend", however often', async () => {
+  test('starts again each time the user presses "Extend"', async () => {
     const { refreshToken: token, sid } = await server.signIn();
     await server.refresh(token);
     for (let press = 0; press < 3; press++) {
@@ -238,7 +238,7 @@ describe('a session that replaces another', () => {
     expect(server.events).toContainEqual(expect.objectContaining({ sid: old.sid, reason: 'replaced' }));
   });
 
-  test('goes on for its device, whether the old one is alive or has ended', async () => {
+  test('stays in its device chain, with the old one live or ended', async () => {
     for (const ending of [null, "revoked_at = now(), revoked_reason = 'reuse'", 'idle_expires_at = now()']) {
       const old = await signInEarlier();
       await server.alter(old.sid, "device_label = 'Phone'");
@@ -252,7 +252,7 @@ describe('a session that replaces another', () => {
     }
   });
 
-  test('brings nothing back that was dead', async () => {
+  test('brings no ended session back', async () => {
     const old = await signInEarlier();
     await server.holdfast.sessions.revoke(old.sid);
     const replacement = await server.signIn('native', { replaces: old.sid, replaces_token: old.refreshToken });
@@ -260,7 +260,7 @@ describe('a session that replaces another', () => {
     expect(await server.refresh(old.refreshToken)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
   });
 
-  test('takes the old one along when it is signed out before its first use', async () => {
+  test('ends the old one too if it is signed out before its first use', async () => {
     const old = await signInEarlier();
     const replacement = await server.signIn('native', { replaces: old.sid, replaces_token: old.refreshToken });
     expect(await server.post('/revoke', { client_id: 'native', token: replacement.refreshToken })).toMatchObject({
@@ -269,13 +269,13 @@ describe('a session that replaces another', () => {
     expect(await server.refresh(old.refreshToken)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
   });
 
-  test('whose answer never arrived changes nothing: the old one goes on', async () => {
+  test('whose answer never arrived leaves the old one live', async () => {
     const old = await signInEarlier();
     await server.signIn('native', { replaces: old.sid, replaces_token: old.refreshToken });
     await refreshToken(old.refreshToken);
   });
 
-  test('of another user is left alone: its id gives nobody power over it', async () => {
+  test('does not end one of another user, although it names its id', async () => {
     await server.holdfast.users.create({ username: 'eve@example.org', password: 'correct horse', name: 'Eve' });
     const victim = await signInEarlier();
     const eves = await server.signIn('native', {
@@ -298,7 +298,7 @@ describe('administration', () => {
     expect(await server.refresh(first)).toMatchObject({ status: 400, body: { reason: 'revoked' } });
   });
 
-  test("revoking all of a user's sessions spares everybody else's", async () => {
+  test("revoking all of a user's sessions ends no other user's session", async () => {
     const mallory = { username: 'mallory@example.org', password: 'correct horse' };
     const { sub } = await server.holdfast.users.create({ ...mallory, name: 'Mallory' });
     const hers = [await server.signIn('native', mallory), await server.signIn('native', mallory)];
