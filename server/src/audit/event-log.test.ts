@@ -5,7 +5,7 @@ import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { startEventLog, type EventLogParts } from './event-log.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -24,7 +24,7 @@ const list = (query: Parameters<TestServer['holdfast']['auditLog']['list']>[0]):
   server.holdfast.auditLog.list(query);
 
 describe('the audit log', () => {
-  test('has the creation and the end of a session the moment they are answered, with who and where', async () => {
+  test('has the creation and the end of a session before their answers, with user and address', async () => {
     const { sid, refreshToken } = await server.signIn();
     const [created] = await list({ sid });
     expect(created).toMatchObject({
@@ -41,14 +41,14 @@ describe('the audit log', () => {
     ]);
   });
 
-  test('has one end for one session, whoever else tries to end it', async () => {
+  test('has one end per session, although others try to end it too', async () => {
     const { sid } = await server.signIn();
     const attempts = Array.from({ length: 8 }, () => server.holdfast.sessions.revoke(sid));
     expect((await Promise.all(attempts)).filter(Boolean)).toHaveLength(1);
     expect(await list({ sid, type: 'session.revoked' })).toMatchObject([{ reason: 'administrator', address: null }]);
   });
 
-  test('says that two holders were found, and where the one was who showed it', async () => {
+  test('records reuse with the address of the request that showed it', async () => {
     const { sid, refreshToken } = await server.signIn();
     await server.alter(sid, 'generation = 3');
     await server.letTimePass(sid, 60_000);
@@ -65,7 +65,7 @@ describe('the audit log', () => {
     }
   });
 
-  test('is read page by page, each event once', async () => {
+  test('lists each event once over all pages', async () => {
     for (let count = 0; count < 5; count++) await server.signIn();
     const whole = await list({ type: 'session.created' });
     const paged: StoredEvent[] = [];
@@ -79,7 +79,7 @@ describe('the audit log', () => {
     expect(whole.length).toBeGreaterThanOrEqual(5);
   });
 
-  test('cannot be rewritten by a statement that slips', async () => {
+  test('cannot be changed by a mistaken statement', async () => {
     await server.signIn();
     const { database: pool } = server.holdfast;
     await expect(pool.query("UPDATE holdfast.events SET type = 'nothing'")).rejects.toThrow('append-only');
@@ -87,7 +87,7 @@ describe('the audit log', () => {
   });
 });
 
-test('failed sign-ins reach the audit log before the server has closed; what a stranger can flood does not', async () => {
+test('failed sign-ins reach the audit log before the server has closed; unlimited events of strangers do not', async () => {
   const leaving = await startTestServer(database.databaseUrl);
   await leaving.post('/authorize-challenge', {
     client_id: 'other',
@@ -103,7 +103,7 @@ test('failed sign-ins reach the audit log before the server has closed; what a s
   expect(await list({ type: 'request.answered' })).toEqual([]);
 });
 
-test('an event outlives its retention time by no more than a round of maintenance, and nothing else goes', async () => {
+test('an event is deleted at the first maintenance after its retention time, and no other event is', async () => {
   const { sid } = await server.signIn();
   const { database: pool } = server.holdfast;
   await pool.query(
@@ -125,7 +125,7 @@ describe('the writer', () => {
   const failure = { type: 'sign_in.failed', clientId: 'app', address: '192.0.2.1', atMs: 0 } as const;
   const away = (): Error => new HoldfastError('unavailable', 'the database is away');
 
-  /** A database that keeps what it is given, and fails when it is told to. */
+  /** A database that keeps events, and fails on request. */
   const startLog = (fault: (events: readonly StoredEvent[]) => Error | null, more: Partial<EventLogParts> = {}) => {
     const written: StoredEvent[] = [];
     const warnings: string[] = [];
@@ -149,14 +149,14 @@ describe('the writer', () => {
     await log.close();
   });
 
-  test('has a buffer that ends, and says what was lost', async () => {
+  test('has a bounded buffer, and logs the number of lost events', async () => {
     const { log, warnings } = startLog(away);
     for (let count = 0; count < 5; count++) log.record(news);
     await log.close();
     expect(warnings.at(-1)).toContain('3 events wait, 2 were lost');
   });
 
-  test('loses no other event to one that the database does not take', async () => {
+  test('loses no other event if the database refuses one', async () => {
     const { log, written } = startLog((events) =>
       events.some((event) => 'sub' in event && event.sub === 'bad') ? new Error('22P05') : null,
     );
@@ -168,7 +168,7 @@ describe('the writer', () => {
     expect(written).toHaveLength(2);
   });
 
-  test('keeps ten failed sign-ins of a minute and the sum of the others, with how many networks they came from', async () => {
+  test('keeps ten failed sign-ins of a minute, and the sum of the others with their number of networks', async () => {
     const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
     for (let count = 0; count < 900; count++) log.record({ ...failure, address: `192.0.2.${count % 3}` });
     await log.close();
@@ -188,7 +188,7 @@ describe('the writer', () => {
     await log.close();
   });
 
-  test('keeps one refusal of each session: a holder who repeats it hides no other', async () => {
+  test('keeps one refusal per session, so that repeats of one holder do not hide another', async () => {
     const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
     const refusal = { type: 'refresh.refused', clientId: 'app', error: 'invalid_grant', reason: 'wrong_key' } as const;
     for (let count = 0; count < 100; count++) log.record({ ...refusal, sid: 'loud', address: '', atMs: 0 });
@@ -197,7 +197,7 @@ describe('the writer', () => {
     expect(written.flatMap((event) => (event.type === 'refresh.refused' ? event.sid : []))).toEqual(['loud', 'quiet']);
   });
 
-  test('keeps three changes of a kind that a user makes in a minute; none hides another kind, user or administrator', async () => {
+  test('keeps three changes of a kind per user and minute; none hides another kind, user or administrator', async () => {
     const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
     const renamed = { type: 'credential.changed', sub: 'loud', sid: 'a', change: 'passkey_renamed', atMs: 0 } as const;
     const chosen = { ...renamed, change: 'password_changed' } as const;
@@ -216,7 +216,7 @@ describe('the writer', () => {
     expect(written.at(-1)).toMatchObject({ type: 'events.counted', counted: 'credential.changed', count: 97 + 17 });
   });
 
-  test('keeps one paced session of each holder who lets redeliveries be lost', async () => {
+  test('keeps one pacing event per session', async () => {
     const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
     const paced = { type: 'refresh.redelivery_paced', sub: 'ada', clientId: 'app', redeliveries: 32, atMs: 0 } as const;
     for (let generation = 0; generation < 40; generation++) log.record({ ...paced, sid: 'loud', generation });
@@ -229,7 +229,7 @@ describe('the writer', () => {
     ]);
   });
 
-  test('keeps one refused sign-in of each account that signs in too often', async () => {
+  test('keeps one event per account that signs in too often', async () => {
     const { log, written } = startLog(() => null, { policy: { ...policy, eventBufferLimit: 1_000 } });
     const refused = { type: 'sign_in.rate_exceeded', clientId: 'app', retryAfterMs: 60_000, atMs: 0 } as const;
     for (let host = 0; host < 40; host++) log.record({ ...refused, sub: 'loud', address: `192.0.2.${host}` });
@@ -243,7 +243,7 @@ describe('the writer', () => {
     expect(written.at(-1)).toMatchObject({ counted: 'sign_in.rate_exceeded', count: 39, networks: 39 });
   });
 
-  test('writes news before noise, and loses none to it in an outage', async () => {
+  test('writes news before noise, and loses no news to noise in an outage', async () => {
     let isAway = true;
     const { log, written } = startLog(() => (isAway ? away() : null), {
       policy: { eventBufferLimit: 40, eventRetryMs: 1 },

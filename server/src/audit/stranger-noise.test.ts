@@ -1,4 +1,4 @@
-// Strangers can post for ever: what they post must not fill the database, nor hold up the news of what really happened.
+// Strangers can post without limit. Their posts must neither fill the database nor delay the events of real users.
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +7,7 @@ import { createSoftAuthenticator, type CeremonyOptions } from '../testing/authen
 import { ISSUER, newVerifier, startTestServer, type Answer, type TestServer, type Tokens } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let database: TestDatabase;
@@ -22,7 +22,7 @@ beforeAll(async () => {
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       received.push(body);
-      // As slow as receivers are: a thousand in a row would take a minute.
+      // As slow as real receivers: a thousand deliveries in a row would take a minute.
       setTimeout(() => response.end(), 100);
     });
   });
@@ -30,7 +30,7 @@ beforeAll(async () => {
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hook`;
   server = await startTestServer(database.databaseUrl, {
     webhooks: [{ id: 'crm', url, secret: `whsec_${randomBytes(32).toString('base64')}` }],
-    // A first delay of 15 minutes: none of them passes while the test runs.
+    // A first delay of 15 minutes, longer than the test.
     policy: { passwordAttemptsPerAddress: 20, passwordFirstDelaySeconds: 900, webhookPollMs: 50 },
   });
 });
@@ -48,7 +48,7 @@ const countRows = async (table: string): Promise<number> => {
   return rows[0]?.count ?? 0;
 };
 
-/** A challenge of a sign-in, as every visitor can have one, and its answer by an authenticator that nobody knows. */
+/** Gets the challenge of a sign-in, as every visitor can. */
 async function begin(): Promise<{
   readonly form: Readonly<Record<string, string>>;
   readonly options: CeremonyOptions;
@@ -60,7 +60,7 @@ async function begin(): Promise<{
   return { form: { ...form, auth_session: String(body['auth_session']) }, options };
 }
 
-/** Answers a challenge with an authenticator of its own, which is registered nowhere. */
+/** Answers a challenge with a new authenticator that no user has registered. */
 const answerWrongly = ({ form, options }: Awaited<ReturnType<typeof begin>>): Promise<Answer> => {
   const authenticator = createSoftAuthenticator(ISSUER);
   authenticator.create(options);
@@ -78,7 +78,7 @@ async function registerPasskey({ accessToken }: Tokens): Promise<ReturnType<type
   return authenticator;
 }
 
-/** Signs in, and waits for the webhook that says so. @returns how long it took, in milliseconds */
+/** Signs in and waits for the webhook. @returns the time from sign-in to webhook, in milliseconds */
 async function tellNews(): Promise<number> {
   const startedAtMs = performance.now();
   const { sid } = await server.signIn();
@@ -89,7 +89,7 @@ async function tellNews(): Promise<number> {
   return performance.now() - startedAtMs;
 }
 
-test('an authenticator that answers rightly after a wrong answer has to begin again', async () => {
+test('a right passkey answer after a wrong one needs a new challenge', async () => {
   const authenticator = await registerPasskey(await server.signIn());
   const begun = await begin();
   const right = { ...begun.form, passkey_response: authenticator.get(begun.options) };
@@ -100,7 +100,7 @@ test('an authenticator that answers rightly after a wrong answer has to begin ag
   expect(await server.post('/authorize-challenge', passkeyResponse)).toMatchObject({ status: 200 });
 });
 
-// WebAuthn Level 3 §7.1: a challenge is for one answer.
+// WebAuthn Level 3 §7.1: a challenge is good for one answer.
 describe.each([
   ['no JSON', 'no JSON'],
   ['JSON of another form', '{"id":"a","type":"public-key"}'],
@@ -120,25 +120,25 @@ describe.each([
 });
 
 describe('hundreds of wrong answers', () => {
-  test('to one challenge: the first spends it, and no other is looked at', async () => {
+  test('to one challenge: the first spends it, and no other is checked', async () => {
     const begun = await begin();
     const answers = await Promise.all(Array.from({ length: 300 }, () => answerWrongly(begun)));
     const looked = answers.filter(({ body }) => body['error'] !== 'invalid_session');
     expect(looked).toMatchObject([{ status: 400, body: { error: 'access_denied' } }]);
   });
 
-  test('to as many challenges leave ten events and no spent challenge, and a sign-in is told at once', async () => {
+  test('to as many challenges leave ten events and no spent challenge, and do not delay the event of a sign-in', async () => {
     const [events, spent] = [await countRows('events'), await countRows('spent_challenges')];
     for (let count = 0; count < 300; count++)
       expect(await answerWrongly(await begin())).toMatchObject({ body: { reason: 'passkey_unknown' } });
     const waitedMs = await tellNews();
-    // A kind keeps ten of a minute, and their sum; a slow machine may meet two minutes.
+    // A window of one minute keeps ten events of a kind and their sum. On a slow machine the test may span two windows.
     expect((await countRows('events')) - events).toBeLessThanOrEqual(2 * 11 + 1);
     expect(await countRows('spent_challenges')).toBe(spent);
     expect(waitedMs).toBeLessThan(5_000);
   });
 
-  test('to passwords of made-up users leave as many rows as the address may try, and one for itself', async () => {
+  test('to passwords of made-up users leave one row per attempt of the address, and one row for the address', async () => {
     const before = await countRows('password_attempts');
     const { challenge } = newVerifier();
     const guess = (count: number): Promise<Answer> =>

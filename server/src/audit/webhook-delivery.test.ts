@@ -7,7 +7,7 @@ import { startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { createWebhookMessage, registerWebhooks, type WebhookRegistration } from './webhooks.ts';
 
-// Generous: what runs beside the tests must not fail them.
+// Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const secret = `whsec_${randomBytes(32).toString('base64')}`;
@@ -23,7 +23,7 @@ let database: TestDatabase;
 let receiver: Server;
 let origin: string;
 let received: Received[];
-/** What the receiver answers: a status, or a header to go with it. Null: nothing, ever. */
+/** The receiver's answer: a status, with a header or without. Null: it never answers. */
 let answer: (request: Received) => { readonly status: number; readonly location?: string } | null;
 const servers: TestServer[] = [];
 
@@ -70,14 +70,14 @@ const start = async (
   return server;
 };
 const about = (sid: string): readonly Received[] => received.filter(({ body }) => body.includes(sid));
-/** Makes what waits for its next attempt due now. */
+/** Makes deliveries that wait for their next attempt due now. */
 const hurry = (server: TestServer): Promise<unknown> =>
   server.holdfast.database.query('UPDATE holdfast.webhook_deliveries SET due_at = now() WHERE dead_at IS NULL');
 const waiting = async (server: TestServer, endpoint: string): Promise<number> =>
   (await server.holdfast.database.query('SELECT 1 FROM holdfast.webhook_deliveries WHERE endpoint = $1', [endpoint]))
     .rowCount ?? 0;
 
-test('an event arrives signed, as others verify it, and is not sent again once it was taken', async () => {
+test('an event arrives with a signature that other libraries verify, and is not sent again after a success', async () => {
   const server = await start();
   const { sid, refreshToken } = await server.signIn();
   await server.post('/revoke', { client_id: 'native', token: refreshToken });
@@ -99,7 +99,7 @@ test('an event arrives signed, as others verify it, and is not sent again once i
   for (const { body } of received) expect(body).not.toMatch(/hfrt_|correct horse|eyJ/);
 });
 
-test('only kinds that are wanted are sent', async () => {
+test('only registered kinds of events are sent', async () => {
   const server = await start({ id: 'alarms', events: ['session.revoked'] });
   const { sid } = await server.signIn();
   await server.holdfast.sessions.revoke(sid);
@@ -108,7 +108,7 @@ test('only kinds that are wanted are sent', async () => {
 });
 
 describe('a receiver that fails', () => {
-  test('gets the same event again, later and later, until it takes it', async () => {
+  test('gets the same event again, at growing delays, until it accepts it', async () => {
     const server = await start({ id: 'flaky', events: ['session.revoked'] });
     answer = () => ({ status: 500 });
     const { sid } = await server.signIn();
@@ -131,7 +131,7 @@ describe('a receiver that fails', () => {
     expect(second?.body).toBe(first?.body);
   });
 
-  test('is given up in the end, which an operator is told and can undo', async () => {
+  test('is abandoned after the last attempt; the operator is warned and can make it due again', async () => {
     const server = await start({ id: 'dead', events: ['session.revoked'] }, { webhookMaxAttempts: 2 });
     answer = () => ({ status: 503 });
     const { sid } = await server.signIn();
@@ -150,14 +150,14 @@ describe('a receiver that fails', () => {
     await vi.waitFor(async () => expect(await waiting(server, 'dead')).toBe(0));
   });
 
-  test('by being gone is given up at once', async () => {
+  test('with 410 is abandoned at once', async () => {
     const server = await start({ id: 'gone', events: ['session.revoked'] });
     answer = () => ({ status: 410 });
     await server.holdfast.sessions.revoke((await server.signIn()).sid);
     await vi.waitFor(async () => expect(await server.holdfast.webhooks.listAbandoned('gone')).toHaveLength(1));
   });
 
-  test('by redirecting is not followed, and by never answering holds nobody up', async () => {
+  test('with a redirect is not followed, and without an answer delays no other', async () => {
     const server = await start({ id: 'lost', events: ['session.revoked'] }, { webhookTimeoutMs: 200 });
     answer = ({ path }) => (path === '/hook' ? { status: 307, location: `${origin}/elsewhere` } : { status: 200 });
     await server.holdfast.sessions.revoke((await server.signIn()).sid);
@@ -182,7 +182,7 @@ test('two nodes share the work: every event once while nothing fails', async () 
   expect(sessions.map(({ sid }) => about(sid).length)).toEqual(sessions.map(() => 1));
 });
 
-test('what a node that died had taken is delivered by another', async () => {
+test('the deliveries of a node that died are made by another node', async () => {
   const server = await start({ id: 'heir', events: ['session.revoked'] }, { webhookPollMs: 3_600_000 });
   const { sid } = await server.signIn();
   await server.holdfast.sessions.revoke(sid);
@@ -201,7 +201,7 @@ test('what a node that died had taken is delivered by another', async () => {
 describe('a registration', () => {
   const sound = { id: 'crm', url: 'https://crm.example/hook', secret };
 
-  test('names what is wrong and no secret', () => {
+  test('is refused with an error that names the field and no secret', () => {
     const wrong: readonly (readonly [Partial<WebhookRegistration>, RegExp])[] = [
       [{ id: 'a b' }, /an id is/],
       [{ url: 'http://crm.example/hook' }, /webhooks\[crm\]\.url/],
@@ -219,7 +219,7 @@ describe('a registration', () => {
     expect(() => registerWebhooks([sound, sound])).toThrow(/twice/);
   });
 
-  test('with two secrets signs for receivers that have either', () => {
+  test('with two secrets signs for receivers that have one of them', () => {
     const previousSecret = `whsec_${randomBytes(24).toString('base64')}`;
     const [webhook] = registerWebhooks([{ ...sound, previousSecret }]);
     if (webhook === undefined) throw new Error('no webhook');
