@@ -340,8 +340,8 @@ export type SigningKeyStore = {
 };
 
 /**
- * A row kept a statement from committing: another transaction holds it, or it caused a deadlock or serialization
- * failure.
+ * A row kept a statement from committing: another transaction holds it, or the statement was the victim of a deadlock
+ * or a serialization failure.
  */
 export class RowFault extends Error {
   override readonly name = 'RowFault';
