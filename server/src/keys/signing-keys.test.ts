@@ -182,3 +182,15 @@ test('a key of another node is found, and strangers cannot make a node read the 
   for (let attempt = 0; attempt < 100; attempt++) expect(await here.keys.find(`made-up-${attempt}`)).toBeNull();
   expect(store.lists - listsAtStart).toBe(1);
 });
+
+test('tokens of a new key that arrive together are all verified: one look-up serves them', async () => {
+  const store = signingKeyStore();
+  const here = await startNode(store);
+  await rotateSigningKeys({ store, keyRing, policy });
+  const kid = store.keys[1]?.kid ?? '';
+  const listsAtStart = store.lists;
+  store.nowMs += 5_000;
+  const found = await Promise.all(Array.from({ length: 10 }, () => here.keys.find(kid)));
+  expect(found.filter((key) => key === null)).toEqual([]);
+  expect(store.lists - listsAtStart).toBe(1);
+});

@@ -90,6 +90,7 @@ export async function loadSigningKeys(parts: SigningKeysParts): Promise<SigningK
   const maintained = async (): Promise<LoadedKeys> => load(await followSchedule(store, keyRing, policy));
   let loaded = await maintained();
   let lookedUpAtMs = monotonicMs();
+  let lookUp: Promise<void> | null = null;
   return {
     current: () => {
       const key = signingKeyAt(loaded.signing, loaded.databaseMs + monotonicMs() - loaded.readAtMs);
@@ -99,9 +100,14 @@ export async function loadSigningKeys(parts: SigningKeysParts): Promise<SigningK
     jwks: () => loaded.jwks,
     find: async (kid) => {
       const known = loaded.verifying.get(kid);
-      if (known !== undefined || monotonicMs() - lookedUpAtMs < RELOAD_INTERVAL_MS) return known ?? null;
-      lookedUpAtMs = monotonicMs();
-      loaded = load(await store.list());
+      if (known !== undefined) return known;
+      if (lookUp === null) {
+        if (monotonicMs() - lookedUpAtMs < RELOAD_INTERVAL_MS) return null;
+        lookedUpAtMs = monotonicMs();
+        lookUp = (async () => void (loaded = load(await store.list())))().finally(() => (lookUp = null));
+      }
+      // All tokens of a new key share one look-up: none of them is refused because another one came first.
+      await lookUp;
       return loaded.verifying.get(kid) ?? null;
     },
     maintain: async () => {
