@@ -1,11 +1,11 @@
 /**
- * Everything that can go wrong for a caller of this package, by code. Codes are stable; messages are for people. The guide
- * `docs/guides/errors.md` says what an app does about each.
+ * The errors that a caller of this package can get, by code. Codes are stable; messages are for people. The guide
+ * `docs/guides/errors.md` tells an app what to do about each.
  *
  * | code | meaning | retryable |
  * | --- | --- | --- |
  * | `signed-out` | there is no session | no |
- * | `user-changed` | somebody else signed in while the request was parked; it was not sent as them | no |
+ * | `user-changed` | another user signed in while the request was parked; it was not sent as that user | no |
  * | `deadline-exceeded` | the request was parked for longer than its deadline | yes |
  * | `queue-full` | too many requests are parked already | yes |
  * | `sign-in-rejected` | the credential was not accepted | no |
@@ -15,7 +15,7 @@
  * | `storage-unavailable` | the session could not be read or written | yes; no, if only a person can mend the store |
  * | `http-status` | the API answered with a status outside 2xx; `response` holds the answer | 408, 425, 429, 5xx |
  * | `protocol` | an answer that no OAuth server should give | no |
- * | `server-rendering` | asked on a server that renders pages: there is a session in the browser only | no |
+ * | `server-rendering` | called on a server that renders pages; only the browser has a session | no |
  * | `disposed` | the service was disposed of | no |
  */
 export type HoldfastErrorCode =
@@ -40,23 +40,26 @@ const RETRYABLE: readonly HoldfastErrorCode[] = [
   'storage-unavailable',
 ];
 
-/** A status that says nothing definite: the same request may succeed later. @see RFC 9110 §15.5.9, §15.6, RFC 6585 §4 */
+/**
+ * True for a status that says nothing definite: the same request may succeed later. @see RFC 9110 §15.5.9, §15.6,
+ * RFC 6585 §4
+ */
 export const isTransientStatus = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status);
 
-/** As much of a `Response` as an error needs, so that engines without one can bring their own. */
+/** The part of a `Response` that an error needs, so that engines without one can bring their own. */
 export type ErrorResponse = { readonly status: number; json(): Promise<unknown>; text(): Promise<string> };
 
 /** The one error class of this package. Never carries a token, a password or a key. */
 export class HoldfastError extends Error {
   override readonly name = 'HoldfastError';
-  /** What happened, for programs. */
+  /** The error code, for programs. */
   readonly code: HoldfastErrorCode;
   /** `true` if the same call may succeed later with nothing changed. Default: as in the table of codes. */
   readonly isRetryable: boolean;
   /** The API's answer, with code `http-status` only. */
   readonly response: ErrorResponse | null;
 
-  /** `message`: what the code does not say, for people. Default: the code. */
+  /** `message`: details for people that the code does not give. Default: the code. */
   constructor(
     code: HoldfastErrorCode,
     message: string = code,

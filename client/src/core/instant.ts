@@ -1,6 +1,6 @@
 /**
- * One moment, read from two clocks. The wall clock jumps when somebody sets it; the monotonic clock may stand still while
- * the device sleeps. Neither can be trusted alone, so deadlines are kept on both.
+ * One moment, read from two clocks. The wall clock jumps when it is set. The monotonic clock may stand still while the
+ * device sleeps. Neither can be trusted alone, so deadlines are kept on both.
  */
 export type Instant = {
   /** Milliseconds since 1970 by the device's clock. */
@@ -15,7 +15,7 @@ export const after = (instant: Instant, ms: number): Instant => ({
   monotonicMs: instant.monotonicMs + ms,
 });
 
-/** Milliseconds until `deadline` by whichever clock says that it is nearer; negative once one of them has passed it. */
+/** Milliseconds until `deadline` by the clock that is nearer to it; negative once one clock has passed it. */
 export const untilEither = (deadline: Instant, now: Instant): number =>
   Math.min(deadline.wallMs - now.wallMs, deadline.monotonicMs - now.monotonicMs);
 
@@ -23,5 +23,5 @@ export const untilEither = (deadline: Instant, now: Instant): number =>
 export const untilBoth = (deadline: Instant, now: Instant): number =>
   Math.max(deadline.wallMs - now.wallMs, deadline.monotonicMs - now.monotonicMs);
 
-/** Whether at least one clock has passed `deadline`. */
+/** True if at least one clock has passed `deadline`. */
 export const hasPassed = (deadline: Instant, now: Instant): boolean => untilEither(deadline, now) <= 0;

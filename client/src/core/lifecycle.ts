@@ -6,9 +6,9 @@ import { run, observe, activePhase, type Transition } from './transition.ts';
 import { writeRecord, overOf, leftIn } from './vault-writes.ts';
 import { settleWaiters, failWaiters } from './waiters.ts';
 
-// How a session comes to this tab and leaves it: held, adopted from another tab, left, signed out of.
+// A session's life in this tab: held, adopted from another tab, left, signed out of.
 
-/** Ends the flight, and whatever it still does: nobody would use its answer. */
+/** Ends the flight and the work it has under way: its result would not be used. */
 export function endFlight(turn: Transition): void {
   const { flight } = turn.state;
   if (!flight) return;
@@ -17,7 +17,7 @@ export function endFlight(turn: Transition): void {
   run(turn, { type: 'endRefresh', attempt: flight.attempt });
 }
 
-/** Nothing has failed. */
+/** Forgets failures and refusals, and drops the tokens for resources. */
 export function settleDown({ state }: Transition): void {
   state.backoff = null;
   state.failures = 0;
@@ -27,8 +27,8 @@ export function settleDown({ state }: Transition): void {
 }
 
 /**
- * Makes `held` the session of this tab. `isAnswer`: the server has just handed it out for the session that was there, so
- * it is the same user's. `isRenewed`: so is its token, even if it reads the same.
+ * Makes `held` the session of this tab. `isAnswer`: the server has just handed it out for the session that was there,
+ * so it is the same user's. `isRenewed`: its access token is new, even if it reads the same.
  */
 export function hold(turn: Transition, held: Held, stamp: number, isAnswer: boolean, isRenewed = isAnswer): void {
   const { state } = turn;
@@ -46,7 +46,7 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
     kind: 'active',
     ...held,
     isRefused: isSameToken && before.isRefused,
-    // Of an end that stays where it was the user has been warned.
+    // The user has already been warned of an end that did not move.
     warningsGiven: before && isSameEnd(before.stored, held.stored) ? before.warningsGiven : 0,
   };
   state.stamp = stamp;
@@ -56,27 +56,27 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
     state.generation++;
     state.tokenSinceMs = turn.now.monotonicMs;
     if (state.wanted === 'refused') state.wanted = null;
-    // Two tabs that happen to be close would else meet at every token, where no lock keeps them apart.
+    // Two tabs that happen to be close would otherwise meet at every token, where no lock keeps them apart.
     state.jitter = (state.jitter * 997) % 1;
   }
-  // A new session of the same user began with an authentication: that is what a step-up waits for.
+  // A new session of the same user began with an authentication, which a step-up waits for.
   if ('stored' in phase && !isSameSession) settleWaiters(turn, true);
 }
 
-/** Somebody else may be signed in from here on: what the one before had parked fails, and is never sent. */
+/** Another user may be signed in from now on: fail the requests that were parked before, and never send them. */
 export function changeOwner(turn: Transition, code: HoldfastErrorCode): void {
   turn.state.owner++;
   failWaiters(turn, code);
 }
 
-/** Takes over what is stored: another tab's session, or the news that it has ended. */
+/** Adopts a stored record: another tab's session, or its sign-out. */
 export function adopt(turn: Transition, record: VaultRecord, freshness: Freshness = 'verified'): void {
   if (!record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
   hold(turn, holdStored(record.session, freshness, turn.now), record.stamp, false);
   observe(turn, { type: 'session.adopted', from: freshness === 'restored' ? 'storage' : 'another-tab' });
 }
 
-/** Signs out in this tab without writing to the vault: somebody else already did, or the caller does. */
+/** Signs out in this tab without writing to the vault: another tab has written already, or the caller writes. */
 export function leave(turn: Transition, reason: SignedOutReason, stamp = turn.state.stamp): void {
   const { state } = turn;
   const isNews = state.phase.kind !== 'signed-out' && reason !== 'never-signed-in';
@@ -84,7 +84,7 @@ export function leave(turn: Transition, reason: SignedOutReason, stamp = turn.st
   state.phase = { kind: 'signed-out', reason };
   state.chain = null;
   state.stamp = stamp;
-  // What is being read was asked for before: it must not bring the session back.
+  // A read under way was requested before the sign-out: it must not bring the session back.
   state.syncing = null;
   state.unwritten = null;
   settleDown(turn);
@@ -92,9 +92,9 @@ export function leave(turn: Transition, reason: SignedOutReason, stamp = turn.st
   changeOwner(turn, 'signed-out');
 }
 
-/** Signs out here and leaves a tombstone, so that the other tabs know and no late answer brings the session back. */
+/** Signs out and writes a tombstone, so that the other tabs know and no late answer brings the session back. */
 export function signOut(turn: Transition, reason: SignedOutReason): void {
-  // Whichever of them will be found: the session before, or the sign-in that is still being stored.
+  // The vault may hold either one: the session before, or the sign-in that is still being stored.
   const over = overOf(turn);
   // The clock may have been set back since one of them began.
   const endedAtMs = Math.max(turn.now.wallMs, ...leftIn(turn).map(({ startedAtMs }) => startedAtMs));
@@ -104,7 +104,10 @@ export function signOut(turn: Transition, reason: SignedOutReason): void {
   writeRecord(turn, { session: null, reason, endedAtMs, isUsersWill, over });
 }
 
-/** Ends a session at the server whose place another one has taken. One without a name would be whichever the cookie is by now. */
+/**
+ * Revokes a session that another one has replaced. A session without a name is skipped: the cookie may be another one's
+ * by now.
+ */
 export function revokeReplaced(turn: Transition, session: StoredSession, extent?: RevocationExtent): void {
   if (session.sid !== null || session.refreshToken !== null) run(turn, { type: 'revoke', session, extent });
 }

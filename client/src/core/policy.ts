@@ -1,22 +1,27 @@
-/** Every duration and limit of the client. `sessionPolicy` makes one of those that differ from the defaults. */
+/** Every duration and limit of the client. `sessionPolicy` fills in the defaults. */
 export type SessionPolicy = {
-  /** How long before its expiry an access token is refreshed, at most, in ms. Default 300 000 (5 minutes). */
+  /** Longest time before its expiry at which an access token is refreshed, in ms. Default 300 000 (5 minutes). */
   readonly refreshMarginMs: number;
-  /** The margin as a part of the token's lifetime, at most: a 5-minute token must not be refreshed without end. Default 1/3. */
+  /**
+   * Longest margin as a fraction of the token's lifetime: a 5-minute token must not be refreshed all the time. Default
+   * 1/3.
+   */
   readonly refreshMarginRatio: number;
-  /** How much of the margin is spread over tabs, so that they do not all wake at once. Default 0.2. */
+  /** Fraction of the margin that is spread over tabs, so that they do not all wake at once. Default 0.2. */
   readonly refreshMarginJitter: number;
   /**
    * How long an answer of the token endpoint may take, by wall and by monotonic clock, in ms. Default 15 000.
-   * The server counts on it: its `rotationInterval` must be longer than this plus the longest life of a message.
+   * The server relies on it: its `rotationInterval` must be longer than this plus the longest life of a message.
    */
   readonly responseDeadlineMs: number;
   /**
-   * How long to wait for the lock between tabs, in ms. After that one of the waiting tabs sends a second refresh, for the holder may
-   * be slow or frozen. Default 3 000.
+   * How long to wait for the lock between tabs, in ms. After that, one of the waiting tabs sends a second refresh,
+   * because the holder may be slow or frozen. Default 3 000.
    */
   readonly lockWaitMs: number;
-  /** Deadlines are looked at this often at least, in ms, because timers stand still while a device sleeps. Default 30 000. */
+  /**
+   * Longest time between two checks of the deadlines, in ms: timers stand still while a device sleeps. Default 30 000.
+   */
   readonly tickMs: number;
   /** How long a read or write of the vault may take before it counts as unavailable, in ms. Default 5 000. */
   readonly vaultWaitMs: number;
@@ -24,23 +29,26 @@ export type SessionPolicy = {
   readonly backoffBaseMs: number;
   /** Longest step of the exponential back-off, in ms. Default 60 000. */
   readonly backoffCapMs: number;
-  /** The same while requests are parked, in ms: an outage costs them little more than it lasts. Default 8 000. */
+  /**
+   * Longest back-off step while requests are parked, in ms: an outage delays them little longer than it lasts. Default
+   * 8 000.
+   */
   readonly parkedBackoffCapMs: number;
-  /** The longest `Retry-After` that is believed, in ms: a mistaken one must not last for a day. Default 300 000. */
+  /** Longest wait that `Retry-After` may cause, in ms: a mistaken one must not last for a day. Default 300 000. */
   readonly retryAfterCapMs: number;
-  /** How many refreshes may be sent in a burst, whatever the server answers. Default 10. */
+  /** Number of refreshes that may be sent in a burst, whatever the server answers. Default 10. */
   readonly refreshBurst: number;
-  /** How often one more refresh is allowed after a burst, in ms. Default 6 000. */
+  /** Time after which one more refresh is allowed once a burst is used up, in ms. Default 6 000. */
   readonly refreshRefillMs: number;
-  /** How many requests may be parked at once. Default 1 000. */
+  /** Number of requests that may be parked at once. Default 1 000. */
   readonly parkedRequestsMax: number;
-  /** How long a request may wait, all its waits together, before it fails with `deadline-exceeded`, in ms. Default 120 000. */
+  /** How long a request may wait in total before it fails with `deadline-exceeded`, in ms. Default 120 000. */
   readonly parkDeadlineMs: number;
-  /** When to warn that the session is about to end, in ms before its end, longest first. Default 5 min and 1 min. */
+  /** When to warn of the end of the session, in ms before it, longest first. Default 5 min and 1 min. */
   readonly expiryWarningsMs: readonly number[];
 };
 
-/** The defaults, each with its reason in `SessionPolicy`. */
+/** The defaults. `SessionPolicy` gives the reasons. */
 export const defaultPolicy: SessionPolicy = {
   refreshMarginMs: 300_000,
   refreshMarginRatio: 1 / 3,
@@ -60,7 +68,7 @@ export const defaultPolicy: SessionPolicy = {
   expiryWarningsMs: [300_000, 60_000],
 };
 
-/** With 0 for one of these nothing would be sent, or everything without a pause. */
+/** With 0 for one of these, the client would send nothing, or send without a pause. */
 const POSITIVE: readonly string[] = [
   'refreshBurst',
   'refreshRefillMs',
@@ -69,12 +77,14 @@ const POSITIVE: readonly string[] = [
   'tickMs',
 ];
 
-/** A policy that was checked: the function that `sessionPolicy` returns, so that no plain object passes for one. */
+/** A checked policy. It is the function that `sessionPolicy` returns, so that no plain object passes for one. */
 export type CheckedPolicy = () => SessionPolicy;
 
 /**
- * A policy for `createAuthService({ policy })`: fills in the defaults, and throws a `TypeError` that names the field where a value
- * could not work. Apps that keep the defaults do not carry the checks.
+ * Makes a policy for `createAuthService({ policy })` and fills in the defaults. Apps that keep the defaults do not
+ * carry the checks.
+ *
+ * @throws TypeError that names the field whose value could not work
  *
  * @example
  * createAuthService({ ..., policy: sessionPolicy({ parkDeadlineMs: 60_000 }) })

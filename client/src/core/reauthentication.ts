@@ -6,7 +6,7 @@ import { run, observe, activePhase, type Transition } from './transition.ts';
 
 // The stages by which the user authenticates again, when the session has ended or a resource asks for more.
 
-/** Asks for the first of `stages`, and starts it if it starts by itself. There may be none left: then there is no chain. */
+/** Asks for the first of `stages`, and starts it if it starts by itself. Without a stage left there is no chain. */
 export function askForStage(
   turn: Transition,
   [stage, ...laterStages]: readonly ReauthenticationStage[],
@@ -21,14 +21,21 @@ export function askForStage(
   if (config.automaticStages.includes(stage)) run(turn, { type: 'reauthenticate', stage });
 }
 
-/** Another tab or process may be where the user signs in, and its news may not come: they never do between processes. */
+/**
+ * Schedules a read of the vault: the user may sign in in another tab or process, and no signal passes between
+ * processes.
+ */
 export function lookAgain({ state, now, policy }: Transition): void {
   if (state.phase.kind === 'reauth-required') state.syncAt ??= after(now, policy.tickMs);
 }
 
-/** The server has ended the session, or it was lost: asks for one authentication before it gives up. */
+/**
+ * Asks the user to authenticate again, because the server has ended the session or it was lost. Signs out if no stage
+ * can.
+ */
 export function requireReauthentication(turn: Transition, stored: StoredSession, reason: ReauthenticationReason): void {
-  // No session was ever shown. The server is not asked for the lost one again; for one that was only hoped for it is.
+  // No session was ever shown. A lost one gets a tombstone, so the server is not asked for it again. Without any trace
+  // of a session there is no tombstone, so the server is asked at the next launch.
   const probe = activePhase(turn)?.probe;
   if (probe) return probe === 'never-signed-in' ? leave(turn, probe) : signOut(turn, probe);
   turn.state.phase = { kind: 'reauth-required', stored, reason };

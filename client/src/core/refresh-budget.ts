@@ -1,12 +1,14 @@
 import { untilEither } from './instant.ts';
 import type { Transition } from './transition.ts';
 
-// How often a refresh may be tried: the allowance, which no answer can exceed, and the back-off after failures.
+// Limits how often a refresh may be tried: the allowance, which no answer can exceed, and the back-off after failures.
 
-/** How far ahead of one refresh every `refreshRefillMs` this tab is, in ms: a burst may be so long, and no longer. */
+/** How far this tab is ahead of one refresh every `refreshRefillMs`, in ms. The burst limits it. */
 const aheadMs = ({ state, now }: Transition): number => Math.max(0, state.paidUntilMs - now.monotonicMs);
 
-/** Counts a refresh as sent. In a long outage this alone paces the refreshes: clients that began together drift apart. */
+/**
+ * Counts a refresh as sent. In a long outage this alone paces the refreshes; clients that began together drift apart.
+ */
 export function payForRefresh(turn: Transition): void {
   const { state, now, policy } = turn;
   state.paidUntilMs = now.monotonicMs + aheadMs(turn) + policy.refreshRefillMs * (1 + state.jitter / 4);
@@ -22,9 +24,9 @@ export function refreshAllowedInMs(turn: Transition): number {
 }
 
 /**
- * How long to wait after one more failure, in ms: exponential. Full jitter spreads retries best; without it at least half
- * of each step is kept, for a server or a store in trouble must not be asked again at once, not even by an unlucky draw.
- * `parkedMs`: the same draw from the shorter step that holds while requests are parked.
+ * How long to wait after one more failure, in ms: exponential back-off. Full jitter spreads retries best. Without it,
+ * at least half of each step is kept: a server or a store in trouble must not be asked again at once, not even after an
+ * unlucky draw. `parkedMs`: the same draw from the shorter step that holds while requests are parked.
  */
 export function backOff(
   { state, policy, random }: Transition,

@@ -11,12 +11,12 @@ import { activePhase, observe, run, type Transition } from './transition.ts';
 import { isOver, readable, writeLater, writeVault } from './vault-writes.ts';
 import { failWaiters, settleWaiters } from './waiters.ts';
 
-// One refresh, step by step: locking, reading, requesting, then committing or rereading. Every step waits for one event;
-// what comes for an attempt that is over is dropped here and nowhere else.
+// One refresh, step by step: locking, reading, requesting, then committing or rereading. Each step waits for one event.
+// Events of an attempt that has ended are dropped.
 
 const SHORTER_PATIENCE = 0.8;
 
-/** The last lock. After waiting for it in vain a refresh goes ahead without a lock. */
+/** The last lock. A refresh that waited for it in vain goes ahead without a lock. */
 const LAST_LOCK = 8;
 
 type FailureCause = Extract<Observation, { type: 'refresh.failed' }>['cause'];
@@ -27,7 +27,7 @@ type Committing = Extract<FlightStep, { kind: 'committing' }>;
 /** The answer was for another session. No retry of this client cures it. */
 const MISMATCH: Failure = { cause: 'answer-mismatch', words: 'answer-mismatch' };
 
-/** Failures that say nothing of the server: it was not reached. */
+/** Failures that say nothing of the server, because it was not reached. */
 const OUT_OF_REACH: readonly FailureCause[] = ['network', 'timeout', 'not-json'];
 
 function enter(turn: Transition, flight: Omit<Flight, 'step' | 'deadline'>, step: FlightStep, waitMs: number): void {
@@ -35,12 +35,12 @@ function enter(turn: Transition, flight: Omit<Flight, 'step' | 'deadline'>, step
 }
 
 function read(turn: Transition, flight: Flight, step: FlightStep): void {
-  // The port bounds the wait. A deadline that passes first means that this process was frozen.
+  // The port bounds the wait. If the deadline passes first, this process was frozen.
   enter(turn, flight, step, turn.policy.vaultWaitMs * 2);
   run(turn, { type: 'readVault', operation: flight.attempt, isForRefresh: true });
 }
 
-/** Starts a refresh. Whoever waits at this moment joins it. */
+/** Starts a refresh. Every waiting caller joins it. */
 export function startFlight(turn: Transition, cause: RefreshCause, wanted: string | null = null): void {
   const { state } = turn;
   const attempt = ++state.attempts;
@@ -53,8 +53,8 @@ export function startFlight(turn: Transition, cause: RefreshCause, wanted: strin
 }
 
 /**
- * Waits for one of the locks. A tab that has waited for the first lock in vain goes on to the second, and so on. So a slow or
- * frozen holder costs one more refresh, and not one more in every tab that waits.
+ * Waits for one of the locks. A tab that has waited for the first lock in vain goes on to the second, and so on. So a
+ * slow or frozen holder costs one more refresh, and not one more in every tab that waits.
  */
 function lock(turn: Transition, flight: Omit<Flight, 'step' | 'deadline'>, level: number): void {
   const { lockWaitMs, responseDeadlineMs } = turn.policy;
@@ -65,7 +65,7 @@ function lock(turn: Transition, flight: Omit<Flight, 'step' | 'deadline'>, level
   run(turn, { type: 'acquireLock', attempt: flight.attempt, waitMs, level });
 }
 
-/** The lock was acquired, or it was not. Without any lock the refresh goes ahead, because the server makes that safe. */
+/** The lock was acquired, or not. Without any lock the refresh goes ahead, because the server makes that safe. */
 export function onLockSettled(turn: Transition, { attempt, isHeld }: Omit<Event<'lockSettled'>, 'type'>): void {
   const { flight } = turn.state;
   if (flight?.attempt !== attempt) run(turn, { type: 'endRefresh', attempt });
@@ -77,7 +77,7 @@ export function onLockSettled(turn: Transition, { attempt, isHeld }: Omit<Event<
     } else lock(turn, flight, flight.step.level + 1);
 }
 
-/** The vault was read for this flight: before the request, or again after the server said no. */
+/** The vault was read for this flight: before the request, or again after a rejection or a 429. */
 export function onFlightVaultRead(turn: Transition, flight: Flight, record: VaultRecord | null): void {
   const held = activePhase(turn);
   if (!held) return endFlight(turn);
@@ -87,15 +87,15 @@ export function onFlightVaultRead(turn: Transition, flight: Flight, record: Vaul
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
   const { stamp, answer } = flight.step;
-  // Another tab was faster, and the answer was about the token that it replaced. It has not extended the session.
+  // Another tab was faster, and the answer is about the token that it replaced. That tab has not extended the session.
   if (news && news.stamp !== stamp) {
     if (flight.cause === 'extend') turn.state.wanted = 'extend';
     return adoptAndLand(turn, flight, news);
   }
   if (answer.kind === 'transient') return failFlight(turn, flight, answer);
   const { successor } = answer;
-  // Another session has taken its place on this device, and the browser holds that one's cookie: go on with it. The allowance
-  // bounds how often.
+  // Another session took this one's place on this device, and the browser holds the other session's cookie: go on with
+  // that session. The allowance limits how often.
   if (successor && successor !== held.stored.sid)
     return refreshAllowedInMs(turn) > 0
       ? failFlight(turn, flight, MISMATCH)
@@ -106,10 +106,10 @@ export function onFlightVaultRead(turn: Transition, flight: Flight, record: Vaul
 
 function sendOrAdopt(turn: Transition, flight: Flight, held: Active, record: VaultRecord | null): void {
   const session = record?.session;
-  // What is stored is older than what this tab holds; the cookie is not.
+  // The stored record is older than this tab's session. The cookie is current.
   if (turn.state.unwritten) return send(turn, flight, held, held.stored, turn.state.stamp);
-  // Emptied from outside, or what it kept cannot be opened any more. A cookie is still there; a token in memory may be spent, so it
-  // is not used.
+  // The vault was emptied from outside, or its record cannot be opened any more. A cookie is still there. A refresh
+  // token in memory may be spent, so it is not sent.
   if (!session || !canRefresh(turn, session))
     return turn.config.delivery === 'cookie'
       ? send(turn, flight, held, held.stored, record?.stamp ?? 0)
@@ -118,7 +118,7 @@ function sendOrAdopt(turn: Transition, flight: Flight, held: Active, record: Vau
   else send(turn, flight, held, session, record.stamp);
 }
 
-/** Another tab has refreshed while this one waited for the lock or slept, or another session is stored. */
+/** True if no request is needed: another tab refreshed while this one waited or slept, or another session is stored. */
 function isDone(turn: Transition, flight: Flight, held: Active, session: StoredSession): boolean {
   const isAnother = session.sid !== held.stored.sid || session.sub !== held.stored.sub;
   const { access } = holdStored(session, 'verified', turn.now);
@@ -128,7 +128,7 @@ function isDone(turn: Transition, flight: Flight, held: Active, session: StoredS
   return isAnother || (isFresh && !isRefused && flight.cause !== 'extend' && !flight.resource);
 }
 
-/** Takes over what another tab has written. A refresh that still waits for a lock ends if that is what it would read. */
+/** Adopts another tab's record. A refresh that still waits for a lock ends if it would adopt that record. */
 export function adoptNews(turn: Transition, news: VaultRecord): void {
   const { flight } = turn.state;
   const held = activePhase(turn);
@@ -152,8 +152,8 @@ function send(turn: Transition, flight: Flight, held: Active, stored: StoredSess
   state.phase = { ...held, stored };
   state.stamp = stamp;
   const step: FlightStep = { kind: 'requesting', sentAt: now, stamp, sent: stored.refreshToken };
-  // Where nothing answers, a try begins just before the end of the outage: every second one is shorter. A server that is slow
-  // and answers needs the whole time.
+  // In an outage shorten every second try, so that a try starts soon after the outage ends. A server that is slow and
+  // answers needs the whole time.
   const patience = state.failures % 2 ? SHORTER_PATIENCE : 1;
   enter(turn, { ...flight, isUserActive }, step, policy.responseDeadlineMs * patience);
   const isExtension = flight.cause === 'extend';
@@ -171,13 +171,13 @@ export function onAnswered(turn: Transition, { attempt, answer }: Event<'refresh
   if (answer.kind === 'tokens') commit(turn, flight, flight.step, held.stored, answer.tokens);
   else if (answer.kind === 'rejected' || answer.cause === 'rate-limited')
     read(turn, flight, { kind: 'rereading', stamp, answer });
-  // The answer brought the nonce. The vault is read again, as before every use of its token.
+  // The answer carries the nonce. Read the vault again, as before every use of its token.
   else if (answer.cause === 'nonce-required' && !flight.hasNonce)
     read(turn, { ...flight, hasNonce: true }, { kind: 'reading' });
   else failFlight(turn, flight, answer);
 }
 
-/** What is not named, or left out by an app's own reading, differs from nothing. */
+/** True if both values are present and differ. Servers, or an app's own reader, may leave a value out. */
 const differs = (a: string | null, b: string | null): boolean => Boolean(a && b) && a !== b;
 
 function commit(
@@ -189,11 +189,11 @@ function commit(
 ): void {
   if (differs(tokens.sid, stored.sid) || differs(tokens.sub, stored.sub)) return failFlight(turn, flight, MISMATCH);
   const answered = holdTokens(tokens, stored, sentAt);
-  // A token for a resource never takes the place of the ordinary one; the refresh token is a new one all the same.
+  // A token for a resource never replaces the ordinary one. The refresh token may be new all the same.
   const held = flight.resource
     ? holdStored({ ...answered.stored, access: stored.access }, 'verified', sentAt)
     : answered;
-  // The server has heard that the user is there.
+  // The server has received the report of user activity.
   enter(
     turn,
     { ...flight, isUserActive: false },
@@ -203,7 +203,7 @@ function commit(
   writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
-/** A token answer as a session. Lifetimes count from when the request was sent: the server's clock started after that. */
+/** A token answer as a session. Lifetimes count from the sending of the request: the server's clock started later. */
 export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instant): Held {
   const { accessToken: value, tokenType, lifetimeMs, sessionLifetimeMs, isEndFixed = false } = tokens;
   const expiresAtMs = sessionLifetimeMs === null ? null : sentAt.wallMs + sessionLifetimeMs;
@@ -223,7 +223,7 @@ export function holdTokens(tokens: Tokens, before: StoredSession, sentAt: Instan
   return { ...held, isFinal: held.isFinal && isSameMoment(expiresAtMs, before.expiresAtMs) };
 }
 
-/** The answer was written, or somebody else had written first. */
+/** The answer was written, or its compare-and-swap lost to an earlier write. */
 export function onFlightVaultWritten(
   turn: Transition,
   flight: Flight,
@@ -235,15 +235,16 @@ export function onFlightVaultWritten(
   const { held, sent } = flight.step;
   const stamp = record?.stamp ?? 0;
   const news = isOver(turn, record) ? null : readable(turn, record);
-  // A late write of this tab, or another tab that was answered without a new token: the answer at hand replaces the one stored.
+  // The vault still holds the token that this flight spent, from a late write of this tab or from a tab that was
+  // answered without a new token. The answer at hand replaces it.
   const isSpent = sent !== null && record?.session?.refreshToken === sent && held.stored.refreshToken !== sent;
   if (isReplaced) land(turn, flight, flight.step, stamp);
   else if (news && !isSpent) adoptAndLand(turn, flight, news);
-  // Emptied or damaged between the read and the write, spent, or over: what the server just said is the newest truth.
+  // The vault was emptied or damaged since the read, or its record is spent or over: the server's answer is newer.
   else writeVault(turn, flight.attempt, stamp, held.stored);
 }
 
-/** Answers whether the refresh token is a new one. */
+/** Makes the answer this tab's session. Returns true if the refresh token is new. */
 function land(turn: Transition, flight: Flight, { held, access }: Committing, stamp: number): boolean {
   const isRotated = activePhase(turn)?.stored.refreshToken !== held.stored.refreshToken;
   const durationMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
@@ -255,29 +256,30 @@ function land(turn: Transition, flight: Flight, { held, access }: Committing, st
   return isRotated;
 }
 
-/** There was no answer, or the vault or the lock did not answer: the session stays, and the refresh goes on or is tried later. */
+/** The server, the vault or the lock did not answer: the session stays, and the refresh goes on or is retried later. */
 export function onFlightUnavailable(turn: Transition, attempt: number, cause: FailureCause): void {
   const { flight, stamp } = turn.state;
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
-  // A port that never answers, or a device that slept: the refresh goes ahead.
+  // The lock's port never answered, or the device slept: go ahead.
   if (step.kind === 'locking') onLockSettled(turn, { attempt, isHeld: true });
   else if (step.kind === 'committing') {
-    // Another tab's session was adopted meanwhile: stored later, this one would overwrite it, perhaps with what is spent by then.
+    // Another tab's session was adopted meanwhile. A later write would overwrite it, perhaps with a spent token.
     if (step.stamp !== stamp) return endFlight(turn);
-    // The tokens are good. A new refresh token is stored before its next use, for the vault's copy precedes it; an access token
-    // alone may be lost, and storage that stays full must hold up nobody whose refresh token is in a cookie, or bound to a key.
+    // The tokens are valid. Write a new refresh token before its next use, because the refresh sends the vault's copy.
+    // An access token alone may be lost: storage that stays full must not block a session whose refresh token is in a
+    // cookie or bound to a key.
     const { unwritten } = turn.state;
     const isRotated = land(turn, flight, step, stamp);
     if (isRotated || unwritten) writeLater(turn, step.held.stored, unwritten);
     else observe(turn, { type: 'vault.unavailable' });
   } else if (cause === 'vault-unavailable' && turn.config.delivery === 'cookie')
-    // The browser keeps the cookie, so the session goes on as if what is stored could not be opened.
+    // The browser keeps the cookie: go on as if the stored session could not be opened.
     onFlightVaultRead(turn, flight, { stamp, session: null, endedReason: 'storage-lost' });
   else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });
 }
 
-/** Refusals without end put the session in doubt: after so long, or sooner where no token can be used and requests wait. */
+/** Refusals that last this long put the session in doubt. The shorter time holds while no access token is usable. */
 const DOUBTFUL_MS = 60_000;
 const DOUBTFUL_WITHOUT_TOKEN_MS = 5_000;
 
@@ -285,10 +287,10 @@ function failFlight(turn: Transition, flight: Flight, { cause, retryAfterMs = nu
   const { state, now, policy, random } = turn;
   const held = activePhase(turn);
   const isOutOfReach = OUT_OF_REACH.includes(cause);
-  // The first failure of an outage: whatever answers next says that it may be over.
+  // The first failure of an outage: the next answer of any server may mean that it is over.
   if (state.failures === 0) state.isUnreached = true;
   const own = backOff(turn, isOutOfReach);
-  // Such as `invalid_target`: no retry cures it, and the session has its ordinary token.
+  // For example `invalid_target`: no retry cures it, and the session has its ordinary token.
   if (words && flight.resource) failWaiters(turn, 'misconfigured', ({ resource }) => resource === flight.resource);
   else if (words) {
     const sinceMs = state.refusal?.sinceMs ?? now.monotonicMs;
@@ -297,12 +299,12 @@ function failFlight(turn: Transition, flight: Flight, { cause, retryAfterMs = nu
   }
   const isServerAsked = retryAfterMs !== null;
   const ms = isServerAsked ? Math.min(retryAfterMs, policy.retryAfterCapMs) + policy.backoffBaseMs * random : own.ms;
-  // Where nothing answered, the wait for an answer was a wait already.
+  // If nothing answered, the wait for the answer counts as part of the back-off.
   const waitedMs = isOutOfReach ? now.monotonicMs - flight.startedAt.monotonicMs : 0;
   const parkedMs = isServerAsked || words ? ms : Math.max(0, own.parkedMs - waitedMs);
   if (held && (isOutOfReach || cause === 'server-error')) state.phase = { ...held, freshness: 'offline' };
   state.backoff = { until: after(now, ms), parkedUntil: after(now, parkedMs), isServerAsked };
-  // The user may have asked for more meanwhile.
+  // Keep a request that came meanwhile: the user may have asked to extend.
   if (flight.cause === 'extend' || flight.cause === 'refused') state.wanted ??= flight.cause;
   endFlight(turn);
   observe(turn, { type: 'refresh.failed', attempt: flight.attempt, cause, retryInMs: refreshAllowedInMs(turn) });

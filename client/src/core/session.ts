@@ -24,10 +24,10 @@ import { onVaultRead, onVaultUnavailable, onVaultWritten, onVaultWrittenLate } f
 import { overOf, writeRecord, writeVault } from './vault-writes.ts';
 import { failWaiters, grant, refuse, settleWaiters, takeWaiters } from './waiters.ts';
 
-// The session machine. `transition` is the only way in which a session changes: no clock, no I/O, no promise, no randomness
-// of its own. Events change the facts; `advance` then does whatever the facts call for, so that no event can forget to.
+// The session machine. Only `transition` changes a session. It uses no clock, no I/O, no promise and no randomness of
+// its own. Events change the facts. `advance` then does whatever the facts call for, so no event handler can forget to.
 
-/** The state before anything happened: the stored session is yet to be read. `jitter` is a number in [0, 1) that differs between tabs. */
+/** The state before the stored session is read. `jitter`: a number in [0, 1) that differs between tabs. */
 export function initialState(jitter: number, now: Instant): SessionState {
   return {
     phase: { kind: 'restoring' },
@@ -62,8 +62,10 @@ export function initialState(jitter: number, now: Instant): SessionState {
 }
 
 /**
- * One turn: the state that follows from `event` at `now`, what the shell must do, and in how many ms the machine wants to be
- * woken (`Infinity`: nothing can happen by itself). Total: never throws.
+ * Handles one event. Total: never throws.
+ *
+ * @returns the state that follows from `event` at `now`, the effects for the shell, and the ms after which to wake the
+ * machine (`Infinity`: nothing can happen by itself).
  */
 export function transition(
   state: SessionState,
@@ -81,7 +83,7 @@ export function transition(
   return [turn.state, turn.effects, advance(turn)];
 }
 
-/** What each kind of event changes. */
+/** How each kind of event changes the state. */
 const reactions: { readonly [Type in SessionEvent['type']]: (turn: Transition, event: Event<Type>) => void } = {
   woke: () => {},
   signalled: onSignal,
@@ -108,15 +110,15 @@ function onSignal({ state, now }: Transition, { signal }: Event<'signalled'>): v
     state.isOffline = true;
     state.isUnreached = true;
   } else if (signal === 'background') {
-    // Started by the system, not by somebody who opened the app.
+    // The system started this process; the user did not open the app.
     if (state.phase.kind === 'restoring') state.isUserActive = false;
   } else {
     if (signal === 'online') state.isOffline = false;
-    // What failed for want of a network is tried at once; a wait that the server asked for is kept.
+    // Retry failures at once, and keep a wait that the server asked for.
     if (signal !== 'store-changed' && !state.backoff?.isServerAsked) state.backoff = null;
     if (signal === 'online') return;
     state.syncAt = now;
-    // From this moment on nothing of the session before is handed out: the store may hold another one.
+    // From now on hand out nothing of the previous session: the store may hold another one.
     state.knownUntil = now;
     if (state.unwritten?.retryAt) state.unwritten = { ...state.unwritten, retryAt: now };
   }
@@ -161,8 +163,9 @@ function admit(turn: Transition, waiter: Waiter): void {
 const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
 
 /**
- * Something has answered: there is a network, and the outage may be over. Once only: while an API answers and the token endpoint
- * does not, the back-off is what keeps that from being asked all the time.
+ * Judges a request's outcome, and notes that something has answered: there is a network, and the outage may be over.
+ * The back-off ends only once per outage. While an API answers and the token endpoint does not, the back-off limits how
+ * often the token endpoint is asked.
  */
 function judge(turn: Transition, trial: Trial): number | null {
   const { state } = turn;
@@ -176,9 +179,10 @@ function onExtendRequested({ state }: Transition): void {
   const { phase, flight } = state;
   if (phase.kind !== 'active') return;
   state.isUserActive = true;
-  // The user is there and asks: no wait is longer than that.
+  // The user is present and asks: end every back-off, even one that the server asked for.
   state.backoff = null;
-  // A refresh that has not left yet can do it; one that has left without saying so cannot. One for a resource never does.
+  // A refresh that is not sent yet can extend. One that was sent without the request cannot. One for a resource never
+  // does.
   const isAhead = flight?.step.kind === 'locking' || flight?.step.kind === 'reading';
   if (isAhead && !flight.resource) state.flight = { ...flight, cause: 'extend' };
   else if (flight?.cause !== 'extend') state.wanted = 'extend';
@@ -187,14 +191,14 @@ function onExtendRequested({ state }: Transition): void {
 function onSignedIn(turn: Transition, { held }: Event<'signedIn'>): void {
   const { storing } = turn.state;
   const other = storing?.held ?? activePhase(turn);
-  // Two sign-ins at once: the server counted this one first, and the later one stays.
+  // Two sign-ins at once: the server counted this one first. Keep the later one.
   if (other && orderOf(turn, other.stored, held.stored) > 0) return revokeReplaced(turn, held.stored, 'discard');
   const operation = takeNumber(turn);
   endFlight(turn);
   // Double submit: discard the first session, which was never shown.
   if (storing) revokeReplaced(turn, storing.held.stored, 'discard');
-  // Stored before anybody sees it: a reload one moment later must find it. By compare-and-swap as everything is: storage that was
-  // given up and is only late would else bring it back after a sign-out.
+  // Store the session before it is shown: a reload one moment later must find it. Write by compare-and-swap, as always.
+  // A write that was given up and lands late would otherwise bring the session back after a sign-out.
   turn.state.storing = { operation, held, over: overOf(turn) };
   writeVault(turn, operation, turn.state.stamp, held.stored);
 }
@@ -210,7 +214,7 @@ function onSignOutRequested(turn: Transition, { extent }: Event<'signOutRequeste
 function onReauthenticationFailed(turn: Transition, { stage, why }: Event<'reauthenticationFailed'>): void {
   const { state } = turn;
   const { phase, chain } = state;
-  // Whoever is being signed in has succeeded in another way.
+  // Ignore a stage that is not the current one. While a sign-in is being stored, the user has succeeded in another way.
   if (chain?.stage !== stage || state.storing) return;
   observe(turn, { type: 'reauthentication.failed', stage, why });
   askForStage(turn, chain.laterStages, [...chain.failed, { stage, why }], chain.stepUp);
@@ -222,13 +226,13 @@ function onReauthenticationFailed(turn: Transition, { stage, why }: Event<'reaut
 /** An action that becomes due by itself, and in how many ms. Each action removes its own entry. */
 type Due = readonly [inMs: number, act: () => void];
 
-/** Does what the facts call for, until nothing more is due; then says in how many ms something will be. */
+/** Does what the facts call for until nothing is due. Returns the ms until the next action is due. */
 function advance(turn: Transition): number {
   for (;;) {
     serveWaiters(turn);
     const agenda = agendaOf(turn);
     const due = agenda.find(([inMs]) => inMs <= 0);
-    // Whole milliseconds: a fraction could be too small to move a clock, and would be due for ever.
+    // Return whole milliseconds: a fraction could be too small to move a clock, and its action would stay due forever.
     if (!due) return Math.ceil(Math.min(...agenda.map(([inMs]) => inMs)));
     due[1]();
   }
@@ -245,12 +249,12 @@ function serveWaiters(turn: Transition): void {
   for (const waiter of asking) admit(turn, waiter);
   if (phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out');
   if (phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);
-  // Parked, they would wait for a store that only a person can mend.
+  // Fail the waiters: parked, they would wait for a store that only a person can repair.
   else if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)
     failWaiters(turn, 'storage-unavailable');
 }
 
-/** Every deadline there is, in the order in which those that have passed are seen to. */
+/** Every deadline. If several have passed, the first in this list is handled first. */
 function agendaOf(turn: Transition): readonly Due[] {
   const { state, now } = turn;
   const { phase, flight, unwritten } = state;
@@ -262,9 +266,9 @@ function agendaOf(turn: Transition): readonly Due[] {
   if (state.syncing === null)
     at(state.syncAt, () => {
       state.syncing = takeNumber(turn);
-      // The port bounds the wait. An answer that comes later means that this process was frozen.
+      // The port bounds the wait. A later answer means that this process was frozen.
       state.syncAt = after(now, turn.policy.vaultWaitMs * 2);
-      // A store that could not be read is read again on time: no request waits for that.
+      // A failed read is retried on schedule. No request waits for that while the store is known.
       if (isStoreKnown(turn)) state.knownUntil = state.syncAt;
       run(turn, { type: 'readVault', operation: state.syncing, isForRefresh: false });
     });
@@ -277,7 +281,7 @@ function agendaOf(turn: Transition): readonly Due[] {
   return agenda;
 }
 
-/** A request that has waited long enough for a network, or for its token to be old enough, tries again. */
+/** Lets requests try again that have waited long enough for a network, or for their token to be old enough. */
 function endPauses({ state, now }: Transition): void {
   state.waiting = state.waiting.map((waiter) =>
     waiter.pauseUntilMs > now.monotonicMs
@@ -286,7 +290,7 @@ function endPauses({ state, now }: Transition): void {
   );
 }
 
-/** The next warning that the session ends, or else the next look at the clocks: timers stand still while a device sleeps. */
+/** The next expiry warning, or else the next tick: timers stand still while a device sleeps. */
 function warning(turn: Transition, held: Active): Due {
   const { expiryWarningsMs, tickMs } = turn.policy;
   const leftMs = held.endsAt ? untilEither(held.endsAt, turn.now) : Infinity;
@@ -297,7 +301,7 @@ function warning(turn: Transition, held: Active): Due {
   return [Math.min(tickMs, leftMs - (expiryWarningsMs[held.warningsGiven] ?? -Infinity)), warn];
 }
 
-/** The next refresh, as soon as it is allowed, or when there will be a reason for one. */
+/** The next refresh: as soon as it is allowed, or when the token's age will call for one. */
 function renewal(turn: Transition, held: Active): readonly Due[] {
   const { state, now } = turn;
   if (state.flight || state.storing) return [];
@@ -306,11 +310,11 @@ function renewal(turn: Transition, held: Active): readonly Due[] {
     const usableMs = usable ? untilBoth(usable.expiresAt, now) : 0;
     return [[usableMs, () => requireReauthentication(turn, held.stored, 'expired')]];
   }
-  // A rotated token that cannot be stored would be lost with this tab.
+  // Do not refresh while the vault takes no write: a rotated refresh token would be lost with this tab.
   if (state.unwritten && turn.config.delivery === 'body') return [];
   const { access } = held;
   const leftMs = access ? untilEither(access.expiresAt, now) : 0;
-  // At the end of a session each token is shorter than the one before: refreshing them would come ever faster, for nothing.
+  // Near the session's end each token is shorter than the last: proactive refreshes would speed up and gain nothing.
   const isInVain = held.isFinal && !state.isUserActive;
   const inMs = access && !isInVain ? freshMs(turn, access) : leftMs;
   const resource = state.waiting.find((waiter) => waiter.resource)?.resource;
@@ -318,14 +322,14 @@ function renewal(turn: Transition, held: Active): readonly Due[] {
   return [cause ? [refreshAllowedInMs(turn), () => startFlight(turn, cause, resource)] : [inMs, () => {}]];
 }
 
-/** Why a token is refreshed that nobody has asked to refresh; `null`: it is not. */
+/** Why the token needs a refresh that no caller has asked for; `null`: it needs none. */
 function causeByAge({ isRefused, freshness }: Held, leftMs: number, inMs: number): RefreshCause | null {
   if (isRefused) return 'refused';
   if (leftMs <= 0) return freshness === 'restored' ? 'restored' : 'expired';
   return inMs <= 0 ? 'proactive' : null;
 }
 
-/** The state without its secrets: what loggers, panels and simulators may see. */
+/** The state without its secrets, for loggers, panels and simulators. */
 export function describe(state: SessionState): Readonly<Record<string, unknown>> {
   const { phase, flight, stamp, generation, failures } = state;
   return {

@@ -1,7 +1,9 @@
 import type { SignedOutReason } from './ports.ts';
 import type { Chain, Freshness, ReauthenticationReason, SessionState, StepUp } from './state.ts';
 
-/** The session as a user interface sees it. The same object until something changes; never holds a token. */
+/**
+ * The session as a user interface sees it. The object stays the same until something changes. It never holds a token.
+ */
 export type SessionSnapshot =
   | { readonly status: 'restoring' }
   | { readonly status: 'signed-out'; readonly reason: SignedOutReason }
@@ -16,21 +18,21 @@ export type SessionSnapshot =
       readonly sessionStartedAt: number;
       /** When the session ends unless it is renewed, ms since 1970 by this device's clock; `null` if the server does not say. */
       readonly sessionExpiresAt: number | null;
-      /** The session is about to end: `extend()` renews it where it is `extendable`. */
+      /** The session is about to end. `extend()` renews it if it is `extendable`. */
       readonly expiring: boolean;
-      /** Whether `sessionExpiresAt` moves when the user does something; `false` at the end that no session of the server outlives. */
+      /** `true`: user activity moves `sessionExpiresAt`. `false`: at this end no session of the server lives on. */
       readonly extendable: boolean;
       readonly refreshing: boolean;
       /**
-       * The server has refused for a minute to renew the session, or for 5 s where no access token is left, in words that do not end
-       * it. The session stays and is tried again; the user can be asked to sign in, which cures it.
+       * The server has refused to renew the session for a minute, or for 5 s if no access token is left, in words that
+       * do not end it. The session stays and is tried again. The app can ask the user to sign in, which cures it.
        */
       readonly isDoubtful: boolean;
-      /** The server's words, from its first refusal until the session is renewed; `null`: it does not refuse. */
+      /** The server's latest refusal in its words, until the session is renewed; `null`: it does not refuse. */
       readonly refusal: string | null;
-      /** A resource wants the user to authenticate again before it answers; everything else goes on. */
+      /** A resource requires the user to authenticate again before it answers. Everything else goes on. */
       readonly stepUp: (StepUp & Chain) | null;
-      /** How many access tokens this tab has held. */
+      /** Number of access tokens that this tab has held. */
       readonly generation: number;
       readonly parkedRequests: number;
     }
@@ -41,7 +43,7 @@ export type SessionSnapshot =
       readonly parkedRequests: number;
     } & Chain);
 
-/** No reauthentication is under way. Where one is required there is always a chain. */
+/** No reauthentication is under way. A required one always has a chain. */
 const NO_CHAIN = { stepUp: null } as Pick<NonNullable<SessionState['chain']>, 'stepUp'> & Chain;
 
 /** Derives the snapshot of a state. */
@@ -72,7 +74,7 @@ export function takeSnapshot(state: SessionState): SessionSnapshot {
   };
 }
 
-/** The older snapshot if both say the same: subscribers compare by identity. */
+/** Returns the older snapshot if both are equal: subscribers compare by identity. */
 export function keepIfEqual(before: SessionSnapshot, now: SessionSnapshot): SessionSnapshot {
   return JSON.stringify(before) === JSON.stringify(now) ? before : now;
 }

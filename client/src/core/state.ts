@@ -6,19 +6,19 @@ import type { RejectionReason, TokenAnswer, TransientCause } from './token-resul
 /** Why a refresh was started. */
 export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend' | 'resource';
 
-/** How sure we are of a session: answered by the server, only read from the vault, or out of reach of the server. */
+/** Confidence in a session: confirmed by the server, only read from the vault, or the server is out of reach. */
 export type Freshness = 'verified' | 'restored' | 'offline';
 
-/** A means of authenticating again, in the order in which they are tried. */
+/** A means of authenticating again. Stages are tried in order. */
 export type ReauthenticationStage = 'biometric' | 'password';
 
 /** Why the user has to authenticate again. */
 export type ReauthenticationReason = RejectionReason | 'storage-lost';
 
-/** Why a stage of the chain did not help. */
+/** Why a stage of the reauthentication failed. */
 export type ReauthenticationFailure = 'unavailable' | 'cancelled' | 'failed';
 
-/** A walk along the chain of reauthentication. */
+/** Progress of a reauthentication: the current stage, the stages still to come, and the stages that failed. */
 export type Chain = {
   readonly stage: ReauthenticationStage;
   readonly laterStages: readonly ReauthenticationStage[];
@@ -28,49 +28,49 @@ export type Chain = {
 /** A resource asked for a fresher or stronger authentication than the session has. @see RFC 9470 §3 */
 export type StepUp = { readonly acrValues: string | null; readonly maxAgeSeconds: number | null };
 
-/** Somebody who waits for an access token. The promise lives in the shell; here is only its number. */
+/** A caller that waits for an access token. The shell holds the caller's promise; the state holds only its number. */
 export type Waiter = {
   readonly caller: number;
-  /** The caller has seen this generation fail (or has none: 0); only a newer one helps. Infinity: only a sign-in does. */
+  /** Only a token newer than this generation helps. 0: the caller had none. Infinity: only a sign-in helps. */
   readonly newerThan: number;
   /** Monotonic time at which the caller gives up, in ms. */
   readonly deadlineMs: number;
-  /** Whose request this is: `SessionState.owner` when it was made. Never settled with another user's token. */
+  /** `SessionState.owner` when the request was made. The waiter is never settled with another user's token. */
   readonly owner: number;
-  /** The request has failed while the platform said that there is no network: it is sent again when there is one. */
+  /** The request failed while the platform reported no network. It is sent again when a network is back. */
   readonly isForNetwork: boolean;
-  /** Monotonic time at which it waits for that no longer, in ms: the platform may be wrong. */
+  /** Monotonic time in ms: the wait for a network ends (the platform may be wrong), or the token is old enough. */
   readonly pauseUntilMs: number;
   readonly stepUp: StepUp | null;
-  /** The token is to be for this resource; `null`: the session's ordinary token. @see RFC 8707 */
+  /** The resource that the token is for; `null`: the session's ordinary token. @see RFC 8707 */
   readonly resource: string | null;
 };
 
 /** The outcome of a request that carried a token. */
 export type Trial = {
-  /** The token that it carried. */
+  /** Generation of the token that the request carried. */
   readonly generation: number;
-  /** The generation that the try before carried and that was refused; `null`: this was the first try. */
+  /** Generation that the try before carried and that was refused; `null`: this was the first try. */
   readonly before: number | null;
   readonly origin: string;
   /** Origin and path. */
   readonly url: string;
-  /** `bare`: a 401 that does not say that the token is to blame. @see RFC 6750 §3.1 */
+  /** `bare`: a 401 that does not blame the token. @see RFC 6750 §3.1 */
   readonly verdict: 'accepted' | 'bare' | 'refused';
   /**
-   * How far the time at which the token says that it was issued is ahead of the resource's clock, in ms; `null`: that clock cannot
-   * be read; `NaN`: the token does not say, or it was accepted.
+   * How far the token's `iat` is ahead of the resource's clock, in ms. `null`: the resource's clock cannot be read.
+   * `NaN`: the token has no `iat`, or it was accepted.
    */
   readonly aheadMs: number | null;
 };
 
-/** Refusals of the token endpoint, one after another: no retry may cure them. */
+/** Consecutive refusals by the token endpoint. A retry may not cure them. */
 export type Refusal = {
   /** Monotonic time of the first one, in ms. */
   readonly sinceMs: number;
-  /** The last one, as the server put it. */
+  /** The server's words in the last refusal. */
   readonly words: string;
-  /** They have lasted for so long that the user had better be asked. */
+  /** The refusals have lasted long enough to ask the user to sign in. */
   readonly isDoubtful: boolean;
 };
 
@@ -78,18 +78,18 @@ export type Refusal = {
 export type Held = {
   readonly stored: StoredSession;
   readonly access: AccessToken | null;
-  /** A resource has said that `access` is invalid: do not use it again. */
+  /** A resource refused `access` as invalid: do not send it again. */
   readonly isRefused: boolean;
   readonly freshness: Freshness;
   /** When the session ends unless it is renewed; `null` if unknown. */
   readonly endsAt: Instant | null;
-  /** The token ends with the session, and the last refresh did not move that end: without the user another one would not. */
+  /** The token ends with the session, and no refresh known to this tab moved that end: only the user can move it. */
   readonly isFinal: boolean;
-  /** How many of `policy.expiryWarningsMs` have been given. */
+  /** Number of `policy.expiryWarningsMs` that have been given. */
   readonly warningsGiven: number;
   /**
-   * Nothing was stored that could be read, but a cookie may be there: the server is asked, and nobody is shown anything until
-   * it answers. This is what is said if it knows nobody either; `null`: a session that is known.
+   * No stored session was readable, but a cookie may carry one: the client asks the server and stays `restoring`. The
+   * value is the reason to show if the server knows no session; `null`: a known session.
    */
   readonly probe: SignedOutReason | null;
 };
@@ -97,169 +97,169 @@ export type Held = {
 /** There is a session. */
 export type Active = { readonly kind: 'active' } & Held;
 
-/** Where the session is. */
+/** The phase of the session. */
 export type Phase =
   | { readonly kind: 'restoring' }
   | { readonly kind: 'signed-out'; readonly reason: SignedOutReason }
   | Active
   | { readonly kind: 'reauth-required'; readonly stored: StoredSession; readonly reason: ReauthenticationReason };
 
-/** What a refresh is doing. Each step waits for exactly one event, or for its deadline. */
+/** The current step of a refresh. Each step waits for exactly one event, or for its deadline. */
 export type FlightStep =
-  /** `level`: which of the locks it waits for, from 0 on. */
+  /** `level`: the lock that the refresh waits for, counted from 0. */
   | { readonly kind: 'locking'; readonly level: number }
   | { readonly kind: 'reading' }
-  /** `sent`: the refresh token in the request; `null`: a cookie. */
+  /** `sent`: the refresh token in the request; `null`: a cookie carries it. */
   | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number; readonly sent: string | null }
   | {
       readonly kind: 'committing';
       readonly held: Held;
-      /** The token that the answer brought. */
+      /** The access token of the answer. */
       readonly access: AccessToken | null;
       readonly stamp: number;
       readonly sent: string | null;
     }
-  /** The server said no, or wait: it may have been about a token that another tab has replaced. */
+  /** A rejection or a 429. The answer may be about a token that another tab has replaced. */
   | { readonly kind: 'rereading'; readonly stamp: number; readonly answer: Exclude<TokenAnswer, { kind: 'tokens' }> };
 
 /** The one refresh under way. */
 export type Flight = {
   readonly attempt: number;
   readonly cause: RefreshCause;
-  /** The access token that it is to replace. */
+  /** Generation of the access token that the refresh replaces. */
   readonly generation: number;
-  /** It asks for a token for this resource, and leaves the session's ordinary token as it is; `null`: it replaces that one. */
+  /** The resource to request a token for, keeping the ordinary token; `null`: replaces the ordinary token. */
   readonly resource: string | null;
   readonly startedAt: Instant;
-  /** The current step is given up at this moment, by whichever clock reaches it. */
+  /** Deadline of the current step, by whichever clock reaches it first. */
   readonly deadline: Instant;
-  /** The request was repeated once with the nonce that the server asked for. */
+  /** The request was repeated once with the nonce that the server required. */
   readonly hasNonce: boolean;
-  /** The request said that the user is active; if it comes to nothing the next one has to. */
+  /** The request reported user activity. If the refresh fails, the next one must report it. */
   readonly isUserActive: boolean;
   readonly step: FlightStep;
 };
 
 /**
- * No refresh before `until`, or before `parkedUntil` while requests are parked: an outage must not cost them much more than it
- * lasts. A wait that the server asked for is not cut short when the network comes back.
+ * No refresh before `until`, or before `parkedUntil` while requests are parked: an outage must not delay them much
+ * longer than it lasts. `isServerAsked`: the server asked for the wait, so a network that is back does not shorten it.
  */
 export type Backoff = { readonly until: Instant; readonly parkedUntil: Instant; readonly isServerAsked: boolean };
 
-/** What the vault does not know yet: a sign-out, or a session that could not be written when it came. */
+/** A change that the vault does not hold yet: a sign-out, or a session that could not be written when it arrived. */
 export type Unwritten = {
   /** The write under way; `null` while it waits for its next try at `retryAt`. */
   readonly operation: number | null;
   readonly retryAt: Instant | null;
-  /** `null`: a tombstone, for `reason`. */
+  /** The session to write; `null`: a tombstone with `reason`. */
   readonly session: StoredSession | null;
   readonly reason: SignedOutReason | null;
-  /** When the sessions that a tombstone ends were ended, in wall ms; `null` for a session. */
+  /** Wall time at which the tombstone's sessions ended, in ms; `null` for a session. */
   readonly endedAtMs: number | null;
-  /** The user signed in or out: what other tabs make of the sessions that were left (`over`, by name) does not matter any more. */
+  /** The user signed in or out. Ignore other tabs' records of the sessions left behind (`over`, by name). */
   readonly isUsersWill: boolean;
   readonly over: readonly string[];
 };
 
-/** The whole state of the machine. It holds tokens: show people and logs `describe(state)` only. */
+/** The whole state of the machine. It holds tokens: log and display `describe(state)` only. */
 export type SessionState = {
   readonly phase: Phase;
-  /** How the user is asked to authenticate again: the session has ended, or a resource wants a `stepUp` while all else goes on. */
+  /** The reauthentication under way: the session ended, or a resource requires a `stepUp` while all else goes on. */
   readonly chain: (Chain & { readonly stepUp: StepUp | null }) | null;
-  /** The vault's stamp that `phase` reflects; 0 while nothing was ever stored. */
+  /** The vault's stamp that `phase` reflects; 0: nothing was ever stored. */
   readonly stamp: number;
-  /** Changes whenever somebody else may be signed in than before. What was made under one owner is never sent under another. */
+  /** Changes whenever another user may be signed in. A request made under one owner is never sent under another. */
   readonly owner: number;
-  /** Counts the access tokens this tab has held: a request remembers which one it carried. */
+  /** Counts the access tokens that this tab has held. A request remembers the generation that it carried. */
   readonly generation: number;
-  /** Monotonic time since which the newest of them is held, in ms. */
+  /** Monotonic time at which this tab took up the newest access token, in ms. */
   readonly tokenSinceMs: number;
-  /** Verdicts of resources on tokens, and until when each counts, in monotonic ms. */
+  /** Verdicts on tokens, in ms. By token or URL: the monotonic time when it lapses. By origin: its latest duration. */
   readonly verdicts: Readonly<Record<string, number>>;
   readonly waiting: readonly Waiter[];
-  /** Requests that came when the store was not known: they are looked at once it was read. */
+  /** Requests that are not admitted yet. While the store is not known, they wait for it to be read. */
   readonly asking: readonly Waiter[];
-  /** Until then the store holds what this process has seen in it. Later it is read before a token is handed out. */
+  /** The store holds what this process last saw until then; later, it is read before a token is handed out. */
   readonly knownUntil: Instant;
   readonly flight: Flight | null;
-  /** A sign-in or adoption that is being stored before anybody sees it. */
+  /** A sign-in or adoption that is being stored before it is shown. */
   readonly storing: { readonly operation: number; readonly held: Held; readonly over: readonly string[] } | null;
-  /** A read of the vault: to restore, or because another tab may have written to it. */
+  /** The read of the vault under way, to restore the session or because another tab may have written; `null`: none. */
   readonly syncing: number | null;
-  /** When the vault has to be read next for one of these reasons; `null`: no need. While it is read: when its answer is too old. */
+  /** When to read the vault next; `null`: no need. During a read: when its answer is too old. */
   readonly syncAt: Instant | null;
-  /** What this tab knows and the vault does not: it is written as soon as it can be. */
+  /** State that this tab holds and the vault does not. It is written as soon as possible. */
   readonly unwritten: Unwritten | null;
-  /** The vault's last answer, if it was an error that no retry cures; `null`: it may be read, or can be soon. */
+  /** The vault's last error, if no retry cures it; `null`: the vault is readable, or may be soon. */
   readonly vaultError: HoldfastError | null;
-  /** A refresh that was asked for whatever the token's age. */
+  /** A refresh that was requested regardless of the token's age. */
   readonly wanted: RefreshCause | null;
   readonly backoff: Backoff | null;
   readonly failures: number;
-  /** Caps refreshes whatever the server answers: one more is paid for until this monotonic time, in ms, and a burst ahead of it. */
+  /** Monotonic time in ms up to which refreshes used the allowance, which caps them whatever the server answers. */
   readonly paidUntilMs: number;
-  /** The user did something since the last refresh that said so. */
+  /** The user was active after the last refresh that reported activity. */
   readonly isUserActive: boolean;
-  /** The platform says that there is no network. It may be wrong, so no refresh is held back for it, and any answer overrules it. */
+  /** The platform reports no network, perhaps wrongly: no refresh is held back, and any answer overrules it. */
   readonly isOffline: boolean;
-  /** A refresh or a request has failed for an outage, and nothing has answered since: the first answer ends the back-off, once. */
+  /** An outage was seen, and no answer has come since. The first answer ends the back-off, once. */
   readonly isUnreached: boolean;
-  /** Tokens for other audiences than the session's ordinary one, by resource. They go whenever the session's state is taken anew. */
+  /** Access tokens for other audiences, by resource. Dropped whenever the session is taken up anew or ends. */
   readonly resourceTokens: Readonly<Record<string, AccessToken>>;
-  /** The server refuses to renew the session, in words that do not end it, and has not renewed it since. */
+  /** The server's refusals to renew the session since it last renewed it. Their words do not end the session. */
   readonly refusal: Refusal | null;
-  /** A number in [0, 1) that spreads the proactive refreshes of tabs; another one for each token. */
+  /** A number in [0, 1) that spreads the proactive refreshes of tabs. It changes with each token. */
   readonly jitter: number;
-  /** How many refreshes were started; each is known by its number, and so are its operations on the vault. */
+  /** Number of refreshes started. A refresh and its operations on the vault are identified by this number. */
   readonly attempts: number;
-  /** How many other operations were started; they are numbered downwards from -1, so that a late answer is told from a current one. */
+  /** Number of other operations started, numbered downwards from -1: no late answer passes for a current one. */
   readonly operations: number;
 };
 
-/** What the machine needs to know besides its policy. */
+/** Configuration of the machine besides its policy. */
 export type MachineConfig = {
-  /** Where the refresh token is: in a cookie that no script reads, or with the session. */
+  /** Where the refresh token is kept: in a cookie that scripts cannot read, or with the session. */
   readonly delivery: 'cookie' | 'body';
   readonly scope: string | null;
   readonly stages: readonly ReauthenticationStage[];
-  /** Stages that start by themselves; the others wait for the user interface. */
+  /** Stages that start by themselves. The user interface starts the others. */
   readonly automaticStages: readonly ReauthenticationStage[];
-  /** Nobody reports user activity here, so every refresh counts as the user's. */
+  /** Counts every refresh as user activity, for apps that report none. */
   readonly isUserActive: boolean;
-  /** For how long a look into the store counts, in ms. `Infinity`: the platform notices every change. */
+  /** How long a read of the store counts, in ms. `Infinity`: the platform reports every change. */
   readonly storeKnownMs: number;
 };
 
-/** Facts. Effects end in exactly one of the events that carry their `attempt` or `operation`. */
+/** Facts. Each effect with a reply ends in exactly one event that carries its `attempt` or `operation`. */
 export type SessionEvent =
-  /** Nothing has happened but time. */
+  /** Only time has passed. */
   | { readonly type: 'woke' }
   | { readonly type: 'signalled'; readonly signal: Signal }
   | {
       readonly type: 'tokenRequested';
       readonly caller: number;
       readonly newerThan: number;
-      /** Whose request it is, if it was sent before; `null`: the current user's. */
+      /** `SessionState.owner` of a request that was sent before; `null`: the current owner. */
       readonly owner: number | null;
       /** ms from now */
       readonly deadlineMs: number;
-      /** The fresher or stronger authentication that its resource wants: the session stays, only this caller waits for a sign-in. */
+      /** The authentication that its resource requires. The session stays; only this caller waits for a sign-in. */
       readonly stepUp: StepUp | null;
-      /** Its request has failed on the way: with no network it waits for one, but for `pauseMs` at most. */
+      /** The request failed on the way. If there is no network it waits for one, for `pauseMs` at most. */
       readonly isForNetwork: boolean;
       readonly pauseMs: number;
-      /** Its request was answered 401. */
+      /** Set if the request was answered 401. */
       readonly refusal: Trial | null;
       readonly resource: string | null;
     }
-  /** A resource has taken a token, or refused a request that cannot be sent again. */
+  /** A resource accepted a token, or refused a request that cannot be sent again. */
   | { readonly type: 'tokenTried'; readonly trial: Trial }
   /** A request to a resource got no answer. */
   | { readonly type: 'requestLost' }
   | { readonly type: 'callerLeft'; readonly caller: number }
   | { readonly type: 'extendRequested' }
   | { readonly type: 'signedIn'; readonly held: Held }
-  /** `extent`: the user's other sessions are to end as well. */
+  /** `extent`: ends the user's other sessions as well. */
   | { readonly type: 'signOutRequested'; readonly extent?: 'everywhere' | undefined }
   | {
       readonly type: 'reauthenticationFailed';
@@ -275,12 +275,12 @@ export type SessionEvent =
       readonly isReplaced: boolean;
       readonly record: VaultRecord | null;
     }
-  /** A write that had been given up has replaced what was there. */
+  /** A write succeeded after the machine had given it up. */
   | { readonly type: 'vaultWrittenLate'; readonly record: VaultRecord | null }
   | {
       readonly type: 'vaultUnavailable';
       readonly operation: number;
-      /** Why, if no retry cures it. */
+      /** Set if no retry cures it. */
       readonly error?: HoldfastError | null;
       readonly random: number;
     }
@@ -295,7 +295,7 @@ export type SessionEvent =
 /** The events of one type. */
 export type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>;
 
-/** A token for one request, which one it is, and whose. */
+/** A token for one request, with its generation and its owner. */
 export type GrantedToken = {
   readonly access: AccessToken;
   readonly generation: number;
@@ -305,20 +305,20 @@ export type GrantedToken = {
 };
 
 /**
- * Requests to the shell. Those without a reply say so; every other one ends in exactly one event that carries its number,
- * also when a port throws or never answers.
+ * Requests to the shell. An effect without a reply says so. Every other effect ends in exactly one event that carries
+ * its number, also when a port throws or never answers.
  */
 export type Effect =
   | { readonly type: 'acquireLock'; readonly attempt: number; readonly waitMs: number; readonly level: number }
-  /** Ends an attempt: its lock, held or still waited for, is given up, and an exchange that is still out is aborted. No reply. */
+  /** Ends an attempt: releases its lock or stops waiting for one, and aborts an exchange under way. No reply. */
   | { readonly type: 'endRefresh'; readonly attempt: number }
-  /** `isForRefresh`: a refresh request follows in the same task, so what it needs besides is made before the read. */
+  /** `isForRefresh`: a refresh request follows in the same task, so its DPoP proof is signed before the read. */
   | { readonly type: 'readVault'; readonly operation: number; readonly isForRefresh: boolean }
-  /** What was written is announced to the other tabs. */
+  /** The shell announces a successful write to the other tabs. */
   | {
       readonly type: 'writeVault';
       readonly operation: number;
-      /** The vault's stamp that this tab knows: what is written replaces nothing else. */
+      /** The vault's stamp that this tab knows. The write replaces no other record. */
       readonly stamp: number;
       readonly next: {
         readonly session: StoredSession | null;
@@ -335,26 +335,26 @@ export type Effect =
       readonly isExtension: boolean;
       readonly resource: string | null;
     }
-  /** Ends the session at the server, as well as it can. No reply. */
+  /** Ends the session at the server, on a best-effort basis. No reply. */
   | { readonly type: 'revoke'; readonly session: StoredSession; readonly extent?: RevocationExtent | undefined }
-  /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. */
+  /** Authenticates without the user interface. Ends in `signedIn` or `reauthenticationFailed`. */
   | { readonly type: 'reauthenticate'; readonly stage: ReauthenticationStage }
-  /** Gives a caller its token, or the reason why there is none. `null`: no other token would help it than the one refused. No reply. */
+  /** Settles a caller with a token, or the reason for having none. `null`: no token would help it. No reply. */
   | { readonly type: 'settle'; readonly caller: number; readonly settlement: GrantedToken | HoldfastErrorCode | null }
-  /** For people who watch. No reply. */
+  /** For logs and panels. No reply. */
   | { readonly type: 'observe'; readonly observation: Observation };
 
 /**
- * How much a revocation ends. `everywhere`: all sessions of the user. `discard`: that session alone, a sign-in that lost to another.
- * Default: a sign-out, which ends the sessions of its device chain up to this one.
+ * The sessions that a revocation ends. `everywhere`: all sessions of the user. `discard`: only that session, whose
+ * sign-in lost to another one. Default: a sign-out, which ends the sessions of its device chain up to this one.
  */
 export type RevocationExtent = 'everywhere' | 'discard';
 
-/** What happened, for logs and panels. Never carries a token. */
+/** An event for logs and panels. Never carries a token. */
 export type Observation =
   | { readonly type: 'refresh.started'; readonly attempt: number; readonly cause: RefreshCause }
   | { readonly type: 'refresh.joined'; readonly attempt: number; readonly caller: number }
-  /** The wait for the lock between tabs is over, with it or without. */
+  /** The wait for the lock between tabs has ended, with or without the lock. */
   | { readonly type: 'refresh.locked'; readonly attempt: number; readonly waitedMs: number }
   | { readonly type: 'refresh.sent'; readonly attempt: number; readonly isUserActive: boolean }
   | { readonly type: 'refresh.adopted'; readonly attempt: number }
@@ -375,9 +375,9 @@ export type Observation =
   | { readonly type: 'request.released'; readonly caller: number }
   | { readonly type: 'request.failed'; readonly caller: number; readonly code: HoldfastErrorCode }
   | { readonly type: 'token.refused'; readonly generation: number }
-  /** A request that was answered 401 was sent again, with this token. */
+  /** A request that was answered 401 was sent again with this token. */
   | { readonly type: 'request.replayed'; readonly generation: number }
-  /** What is stored was taken over: at launch, or because another tab wrote it. */
+  /** A stored session was adopted: at launch, or because another tab wrote it. */
   | { readonly type: 'session.adopted'; readonly from: 'storage' | 'another-tab' }
   | { readonly type: 'session.expiring'; readonly inMs: number }
   | {

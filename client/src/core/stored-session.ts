@@ -5,18 +5,21 @@ import type { Transition } from './transition.ts';
 
 // Facts about a stored session and its access token.
 
-/** The id of the session, if there is one and its server has named it. */
+/** The session's `sid`, if there is a session and its server has named it. */
 export const sidOf = (of: Phase | Held): string | null => ('stored' in of ? of.stored.sid : null);
 
 /** The token if it can be sent: not refused, and at least one clock says that it has not expired. */
 export const usableAccess = ({ access, isRefused }: Held, now: Instant): AccessToken | null =>
   access && !isRefused && untilBoth(access.expiresAt, now) > 0 ? access : null;
 
-/** Without a refresh token (RFC 6749 §1.5: optional) a session is as long as its access token. */
+/**
+ * True if the session can be renewed. Without a refresh token (RFC 6749 §1.5: optional) it lasts as long as its access
+ * token.
+ */
 export const canRefresh = ({ config }: Pick<Transition, 'config'>, { refreshToken }: StoredSession): boolean =>
   config.delivery === 'cookie' || refreshToken !== null;
 
-/** For how long the token need not be refreshed in this tab, in ms; 0 or less: it should be by now. */
+/** How long until this tab should refresh the token, in ms; 0 or less: now. */
 export function freshMs(
   { state, now, policy }: Pick<Transition, 'state' | 'now' | 'policy'>,
   access: AccessToken,
@@ -25,10 +28,10 @@ export function freshMs(
   return untilEither(access.expiresAt, now) - marginMs * (1 - policy.refreshMarginJitter * state.jitter);
 }
 
-/** Lifetimes come in whole seconds. */
+/** Lifetimes come in whole seconds, so two answers about one end may differ a little. */
 const ONE_MOMENT_MS = 2_000;
 
-/** Whether two times of the wall clock mean the same end; `null` means none. */
+/** True if two wall-clock times mean the same end; `null` means none. */
 export const isSameMoment = (aMs: number | null, bMs: number | null): boolean =>
   Math.abs((aMs ?? NaN) - (bMs ?? NaN)) < ONE_MOMENT_MS;
 
@@ -44,8 +47,8 @@ export const nothingStored = (scope: string | null, startedAtMs: number): Stored
 });
 
 /**
- * A stored session as this tab holds it. The wall clock is the only one that two tabs share; what is left of a life is never
- * longer than the life, for the clock may have been set back.
+ * A stored session as this tab holds it. Tabs share only the wall clock. The remaining life of the access token is
+ * capped at its lifetime, because the clock may have been set back.
  */
 export function holdStored(stored: StoredSession, freshness: Freshness, now: Instant): Held {
   const { access, expiresAtMs } = stored;
@@ -71,12 +74,12 @@ export const isSameEnd = (a: StoredSession, b: StoredSession): boolean =>
 export const isSameUser = (a: StoredSession, b: StoredSession): boolean =>
   (a.sid !== null && a.sid === b.sid) || (a.sub !== null && a.sub === b.sub);
 
-/** What tells a session from others, also where servers name none. */
+/** Session identity: `sid`, else its start time. */
 export const nameOf = ({ sid, startedAtMs }: StoredSession): string => sid ?? String(startedAtMs);
 
 /**
- * The order of two sign-ins, negative if `a` came first: within one device chain as the server counts them, else by this device's
- * clock. A sign-in in the future came before the clock was set back.
+ * The order of two sign-ins, negative if `a` came first: by the server's count within one device chain, else by this
+ * device's clock. A start in the future means that the clock was set back later, so that sign-in came first.
  */
 export function orderOf({ now }: Transition, a: StoredSession, b: StoredSession): number {
   if (a.deviceId && a.deviceId === b.deviceId) return (a.deviceSequence ?? 0) - (b.deviceSequence ?? 0);

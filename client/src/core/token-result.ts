@@ -1,8 +1,8 @@
-// What a token endpoint can say, apart from how it says it: `wire.ts` reads it off the wire.
+// The results of a token endpoint, without their wire format, which `wire.ts` reads.
 
 import type { HttpAnswer } from './ports.ts';
 
-/** What a successful token answer says, in our units. */
+/** A successful token answer in our units. */
 export type Tokens = {
   readonly accessToken: string;
   readonly tokenType: 'Bearer' | 'DPoP';
@@ -25,8 +25,9 @@ export type Tokens = {
 export type RejectionReason = 'expired' | 'revoked' | 'reuse-detected';
 
 /**
- * Why an answer counts as no answer. `nonce-required`: the proof lacked the server's nonce, which its answer brings: ask again
- * with it (RFC 9449 §8). `misconfigured`: the server refuses this client, what it asks, or a dead refresh token by another name.
+ * Why an answer counts as no answer. `nonce-required`: the proof lacked the server's nonce, which the answer carries;
+ * ask again with it (RFC 9449 §8). `misconfigured`: the server refuses this client, its request, or a dead refresh
+ * token under another error code.
  */
 export type TransientCause =
   | 'network'
@@ -41,11 +42,11 @@ export type TransientCause =
 export type NoAnswer = {
   readonly kind: 'transient';
   readonly cause: TransientCause;
-  /** What the server asked to wait, in ms; `null` if it did not. */
+  /** The wait that the server asked for, in ms; `null`: it asked for none. */
   readonly retryAfterMs: number | null;
   /**
-   * Set if the server refuses the refresh in words that do not end a session: its `error` and `error_description`. If such refusals
-   * last, the session is in doubt. Shown to people, so it holds nothing as long as a token.
+   * The server's `error` and `error_description`, if it refuses the refresh in words that do not end a session. If such
+   * refusals last, the session is in doubt. Apps show these words, so they hold nothing as long as a token.
    */
   readonly words?: string | null;
 };
@@ -53,9 +54,9 @@ export type NoAnswer = {
 /** A token endpoint's answer, classified. Only `rejected` can end a session. */
 export type TokenAnswer =
   | { readonly kind: 'tokens'; readonly tokens: Tokens }
-  /** `successor`: the session that has taken its place on this device; the client goes on with that one. */
+  /** `successor`: the session that took this one's place on this device. The client goes on with the successor. */
   | { readonly kind: 'rejected'; readonly reason: RejectionReason; readonly successor?: string | null }
   | NoAnswer;
 
-/** Says what an answer of the token endpoint means. Never throws. */
+/** Classifies an answer of the token endpoint. Never throws. */
 export type TokenAnswerReader = (answer: HttpAnswer) => TokenAnswer;

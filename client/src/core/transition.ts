@@ -3,14 +3,14 @@ import type { SessionPolicy } from './policy.ts';
 import type { Active, Effect, MachineConfig, Observation, SessionState } from './state.ts';
 
 /**
- * One turn of the machine: a copy of the state that this turn may change, and the effects it has asked for so far. Nested
- * values are never changed, only replaced, so the state before the turn stays what it was.
+ * One turn of the machine: a copy of the state that this turn may change, and the effects it has asked for so far.
+ * Nested values are replaced and never changed, so the state before the turn stays as it was.
  */
 export type Transition = {
   readonly state: { -readonly [Field in keyof SessionState]: SessionState[Field] };
   readonly effects: Effect[];
   readonly now: Instant;
-  /** In [0, 1): the event's own, or this tab's jitter. */
+  /** In [0, 1): the event's own number, or this tab's jitter. */
   readonly random: number;
   readonly policy: SessionPolicy;
   readonly config: MachineConfig;
@@ -18,11 +18,11 @@ export type Transition = {
 
 export const run = (turn: Transition, effect: Effect): void => void turn.effects.push(effect);
 
-/** For people who watch. */
+/** Reports an observation to logs and panels. */
 export const observe = (turn: Transition, observation: Observation): void =>
   run(turn, { type: 'observe', observation });
 
-/** A number for an operation outside a refresh, which ends in one event. */
+/** A number for an operation outside a refresh. The operation ends in one event. */
 export const takeNumber = ({ state }: Transition): number => -++state.operations;
 
 export const activePhase = ({ state }: Transition): Active | null =>

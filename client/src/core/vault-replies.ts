@@ -10,7 +10,7 @@ import { observe, type Transition } from './transition.ts';
 import { isOver, overOf, readable, waitForVault, writeLater, writeRecord, writeVault } from './vault-writes.ts';
 import { settleWaiters } from './waiters.ts';
 
-// What the vault answered, and to whom: a restore, a sign-in, a sign-out, another tab's news, or a refresh.
+// Handles the vault's replies to a restore, a sign-in, a sign-out, another tab's news, or a refresh.
 
 function finishSignIn(turn: Transition, held: Held, stamp: number): void {
   const { phase, owner } = turn.state;
@@ -20,7 +20,7 @@ function finishSignIn(turn: Transition, held: Held, stamp: number): void {
   if (phase.kind === 'restoring') changeOwner(turn, 'user-changed');
   hold(turn, held, stamp, false);
   turn.state.chain = null;
-  // Who signs in as somebody else leaves the session before for good.
+  // A sign-in as another user ends the previous user's session at the server.
   if ('stored' in phase && turn.state.owner !== owner) revokeReplaced(turn, phase.stored);
   observe(turn, { type: 'signed-in' });
   settleWaiters(turn, true);
@@ -33,23 +33,25 @@ export function onVaultRead(turn: Transition, { operation, record }: Event<'vaul
   if (flight?.attempt === operation) return onFlightVaultRead(turn, flight, record);
   if (state.syncing !== operation) return;
   state.syncing = null;
-  // Unless others have written since, or may have: the answer is as old as this process was frozen.
+  // Drop the next read, unless it is due already: other tabs have written since, or this process was frozen, which
+  // makes the answer old.
   if (!hasPassed(state.syncAt ?? now, now)) state.syncAt = null;
   knowStore(turn);
   const news = readable(turn, record);
   if (state.phase.kind !== 'restoring') {
-    // A refresh that waits to be stored would lose its comparison: what is read says so also where storage takes no write.
+    // Keep a sign-in or sign-out that waits to be written. A refresh that waits would lose its compare-and-swap, and
+    // this read says so even if the storage takes no write.
     const isKept = state.storing ?? state.unwritten?.isUsersWill;
     if (news && news.stamp !== state.stamp && !isKept) adoptNews(turn, news);
     return lookAgain(turn);
   }
-  // A process that was frozen has read an old state: read again before showing a sign-out.
+  // A process that was frozen has read an old state: read again before a sign-out is shown.
   if (!news && state.syncAt) return;
   const stamp = record?.stamp ?? 0;
   const reason = record?.endedReason ?? 'never-signed-in';
   const sid = record?.sid;
   if (news) adopt(turn, news, 'restored');
-  // Browsers empty script storage and leave the refresh token's cookie: ask the server until its answer is definitive.
+  // Browsers empty script storage and keep the refresh token's cookie: ask the server until its answer is definitive.
   else if (config.delivery === 'cookie' && sid !== undefined) {
     const named = holdStored({ ...nothingStored(config.scope, now.wallMs), sid }, 'restored', now);
     hold(turn, { ...named, probe: reason }, stamp, false);
@@ -65,7 +67,8 @@ export function onVaultWritten(turn: Transition, { operation, isReplaced, record
     const { stored } = storing.held;
     const isOvertaken =
       record?.session && orderOf(turn, record.session, stored) > 0 && !overOf(turn).includes(nameOf(record.session));
-    // The newest sign-in is what stays: another one here, unless this tab was slow, or frozen, and somebody has signed in since.
+    // Keep the newest sign-in. That is the stored one only if this tab was slow or frozen, and the user has signed in
+    // since.
     if (!isOvertaken) return writeVault(turn, operation, stamp, stored);
     revokeReplaced(turn, stored, 'discard');
     state.storing = null;
@@ -74,15 +77,15 @@ export function onVaultWritten(turn: Transition, { operation, isReplaced, record
   else if (unwritten?.operation === operation) {
     state.stamp = stamp;
     const news = readable(turn, record);
-    // Somebody else had written, or emptied the vault.
+    // Another tab wrote about a session that is over, or emptied the vault.
     if (!isReplaced && isOver(turn, record)) writeRecord(turn, unwritten);
-    // An answer to a refresh may be as old as this tab was frozen: in a vault that was emptied it would pass for the newest.
+    // An answer to a refresh may be as old as this tab was frozen: in an emptied vault it would pass for the newest.
     else if (isReplaced || !news) state.unwritten = null;
     else adopt(turn, news);
   }
 }
 
-/** A locked keychain is not an empty one: whatever was asked of it is asked again. */
+/** Schedules the failed operation again: a locked keychain is not an empty one. */
 export function onVaultUnavailable(turn: Transition, { operation, error = null }: Event<'vaultUnavailable'>): void {
   const { state, now } = turn;
   const { storing, unwritten, stamp } = state;
@@ -94,18 +97,19 @@ export function onVaultUnavailable(turn: Transition, { operation, error = null }
   } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
   else if (state.syncing === operation) {
     state.syncing = null;
-    // News have come meanwhile, or this process was frozen and may have missed them: read again before a token is handed out.
+    // News came during the read, or this process was frozen and may have missed some: read again before handing out a
+    // token.
     if (hasPassed(state.syncAt ?? now, now)) return;
-    // A read costs no server anything, and requests may wait for it.
+    // A read costs the server nothing, and requests may wait for it.
     const { parkedMs } = backOff(turn);
     state.syncAt = after(now, parkedMs);
-    // A valid token is handed out all the same, unless the next read is late: the store may have answered others meanwhile.
+    // Hand out a valid token meanwhile, unless the next read is late: the store may have answered other tabs by then.
     state.knownUntil = after(now, parkedMs * 2);
     observe(turn, { type: 'vault.unavailable' });
   } else onFlightUnavailable(turn, operation, 'vault-unavailable');
 }
 
-/** The session that waits to be written is there after all: what other tabs make of it from here on counts. */
+/** The session that waits to be written is in the vault after all: from now on other tabs' changes to it count. */
 export function onVaultWrittenLate({ state }: Transition, { record }: Event<'vaultWrittenLate'>): void {
   const { unwritten } = state;
   if (!unwritten?.session || !record?.session || nameOf(record.session) !== nameOf(unwritten.session)) return;

@@ -5,7 +5,7 @@ import type { Unwritten } from './state.ts';
 import { orderOf, nameOf } from './stored-session.ts';
 import { takeNumber, run, observe, type Transition } from './transition.ts';
 
-// What this tab writes to the vault, and what it makes of the records that it finds there.
+// Writes this tab's changes to the vault, and interprets the records that it finds there.
 
 export function writeVault(
   turn: Transition,
@@ -19,11 +19,11 @@ export function writeVault(
 }
 
 /**
- * A record as this tab understands it. One that cannot be opened says no more than an emptied vault; nor does a tombstone that was
- * written late, for a sign-out before this tab's session began.
+ * A record as this tab understands it; `null` if it tells nothing. A record that cannot be opened tells no more than an
+ * emptied vault. Nor does a tombstone that was written late, for a sign-out before this tab's session began.
  */
 export function readable({ state: { phase }, now }: Transition, record: VaultRecord | null): VaultRecord | null {
-  // The session of a probe has no known beginning.
+  // The session of a probe has no known start.
   const isKnown = 'stored' in phase && !('probe' in phase && phase.probe);
   const startedAtMs = isKnown ? phase.stored.startedAtMs : 0;
   const isLate = record?.session === null && startedAtMs > (record.endedAtMs ?? Infinity) && startedAtMs <= now.wallMs;
@@ -31,7 +31,7 @@ export function readable({ state: { phase }, now }: Transition, record: VaultRec
   return isLate || isLost ? null : record;
 }
 
-/** The sessions that the user leaves here by signing out or in, and has left before, as far as the vault does not know. */
+/** The sessions that the user has left here by signing out or in, as far as the vault does not know it yet. */
 export function overOf(turn: Transition): readonly string[] {
   const { storing, unwritten } = turn.state;
   const before = unwritten?.isUsersWill ? unwritten.over : [];
@@ -43,9 +43,9 @@ export const leftIn = ({ state: { phase, storing } }: Transition): readonly Stor
   [phase, storing?.held].flatMap((each) => (each && 'stored' in each ? each.stored : []));
 
 /**
- * Whether what is stored is over: the user has signed in or out here since, and what other tabs make of the sessions before does
- * not matter. A session that began here was never in the vault, so it cannot have been ended, nor lost, with what is there. And a
- * sign-out holds for what cannot be read: a cookie may be left.
+ * True if the stored session is over: the user has signed in or out here since, and other tabs' records of the sessions
+ * before do not count. A session that began here was never in the vault, so nothing stored can have ended or lost it. A
+ * sign-out also covers a record that cannot be read: a cookie may be left.
  */
 export function isOver(turn: Transition, record: VaultRecord | null): boolean {
   const { unwritten } = turn.state;
@@ -54,16 +54,16 @@ export function isOver(turn: Transition, record: VaultRecord | null): boolean {
   if (!record?.session) return session !== null || !readable(turn, record);
   const name = nameOf(record.session);
   if (session && nameOf(session) === name) return false;
-  // Of two sign-ins the newer stays.
+  // Of two sign-ins keep the newer.
   return over.includes(name) || (session !== null && orderOf(turn, record.session, session) < 0);
 }
 
-/** What is written. */
+/** The content of a write. */
 export type Writing = Omit<Unwritten, 'operation' | 'retryAt'>;
 
 /**
- * Writes by compare-and-swap on what this tab knew: a tombstone buries the session that was signed out of, not one that
- * somebody began in another tab meanwhile.
+ * Writes by compare-and-swap on the stamp that this tab knew. So a tombstone ends the session that was signed out of,
+ * and not a session that began in another tab meanwhile.
  */
 export function writeRecord(turn: Transition, writing: Writing): void {
   const operation = takeNumber(turn);
@@ -71,13 +71,16 @@ export function writeRecord(turn: Transition, writing: Writing): void {
   writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason, writing.endedAtMs);
 }
 
-/** The vault is not available now: writes when it is. */
+/** Schedules the write for later, because the vault is not available now. */
 export function waitForVault(turn: Transition, writing: Writing): void {
   turn.state.unwritten = { ...writing, operation: null, retryAt: after(turn.now, backOff(turn).parkedMs) };
   observe(turn, { type: 'vault.unavailable' });
 }
 
-/** A session of which the vault knows nothing yet; `before`: what else it did not know. */
+/**
+ * Schedules the write of a session that the vault does not hold. `before`: the earlier change that it does not hold
+ * either.
+ */
 export function writeLater(
   turn: Transition,
   session: StoredSession,

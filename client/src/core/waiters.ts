@@ -14,13 +14,13 @@ export function takeWaiters({ state }: Transition, isMeant: (waiter: Waiter) => 
   return all.filter(isMeant);
 }
 
-/** A usable token for one caller. */
+/** Grants a usable token to one caller. */
 export function grant(turn: Transition, { caller, resource }: Waiter, access: AccessToken): void {
   const { generation, owner } = turn.state;
   run(turn, { type: 'settle', caller, settlement: { access, generation, owner, resource } });
 }
 
-/** No token for one caller: its request is not sent. */
+/** Refuses a token to one caller, whose request is not sent. */
 export function refuse(turn: Transition, caller: number, code: HoldfastErrorCode): void {
   run(turn, { type: 'settle', caller, settlement: code });
   observe(turn, { type: 'request.failed', caller, code });
@@ -36,8 +36,8 @@ export function failWaiters(
 }
 
 /**
- * Hands the access token to every waiter that it helps, whatever is left of its life: only the server can say that it is
- * too old. A sign-in helps everybody, but for those who wait for a network.
+ * Grants the access token to every waiter that it helps, however little of its life is left: only the server can say
+ * that it is too old. A sign-in helps every waiter except those that wait for a network.
  */
 export function settleWaiters(turn: Transition, isSignIn = false): void {
   const held = activePhase(turn);

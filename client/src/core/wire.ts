@@ -2,7 +2,7 @@ import { orNull } from './or-null.ts';
 import type { HttpAnswer, HttpRequest, Revocation } from './ports.ts';
 import type { NoAnswer, RejectionReason, TokenAnswer, Tokens, TransientCause } from './token-result.ts';
 
-/** How this client addresses its authorization server. */
+/** This client's identity and the endpoints of its authorization server. */
 export type WireConfig = {
   readonly issuer: string;
   readonly clientId: string;
@@ -14,13 +14,13 @@ export type WireConfig = {
   readonly delivery: 'cookie' | 'body';
 };
 
-/** Used when the server does not say how long a token lives: a 401 corrects it. */
+/** Assumed if the server does not name a lifetime. A 401 corrects it. */
 const ASSUMED_LIFETIME_SECONDS = 3_600;
 
-/** Half a surrogate pair cannot be encoded; it is sent as U+FFFD, as browsers do. */
+/** Encodes one form value. A lone surrogate is sent as U+FFFD, as browsers do. */
 const encode = (text: string): string => encodeURIComponent(text.replaceAll(/\p{Surrogate}/gu, '\uFFFD'));
 
-/** `application/x-www-form-urlencoded`, leaving out what is null. */
+/** Encodes `application/x-www-form-urlencoded`, without the null fields. */
 export function encodeForm(fields: Readonly<Record<string, string | null>>): string {
   return Object.entries(fields)
     .flatMap(([name, value]) => (value === null ? [] : `${encode(name)}=${encode(value)}`))
@@ -32,7 +32,7 @@ function post(url: string, config: WireConfig, fields: Readonly<Record<string, s
   return {
     url,
     method: 'POST',
-    // A header that a cross-site form cannot send: the server asks for it wherever a cookie counts.
+    // A cross-site form cannot send this header: the server requires it wherever a cookie counts.
     headers: config.delivery === 'cookie' ? { ...headers, 'holdfast-request': '1' } : headers,
     body: encodeForm({ client_id: config.clientId, ...fields }),
   };
@@ -41,16 +41,16 @@ function post(url: string, config: WireConfig, fields: Readonly<Record<string, s
 /** The contents of a refresh request. */
 export type Refresh = {
   readonly session: { readonly refreshToken: string | null; readonly sid: string | null };
-  /** Default of our servers: true. */
+  /** Reports user activity. Default of our servers: true. */
   readonly isUserActive: boolean;
-  /** The user asked to extend the session: the server then writes the inactivity timeout however little it moves. */
+  /** The user asked to extend the session: the server then writes the inactivity timeout even if it moves little. */
   readonly isExtension: boolean;
-  /** Whom the access token is to be for; `null`: the server's default. @see RFC 8707 §2.2 */
+  /** The resource that the access token is for; `null`: the server's default. @see RFC 8707 §2.2 */
   readonly resource: string | null;
 };
 
 /**
- * The refresh request. In cookie delivery the browser adds the refresh token and `sid` says which session is meant.
+ * The refresh request. With cookie delivery the browser adds the refresh token, and `sid` names the session.
  * @see RFC 6749 §6
  */
 export function refreshRequest(
@@ -68,8 +68,8 @@ export function refreshRequest(
 }
 
 /**
- * The authorization code exchange. `replaced` is the session that this store holds: the new one joins its device chain, which
- * the device secret or a copy of that session proves. Other servers ignore these parameters.
+ * The authorization code exchange. `replaced` is the session that this store holds. The new session joins its device
+ * chain; the device secret, or a copy of that session, proves that it may. Other servers ignore these parameters.
  * @see RFC 6749 §4.1.3, RFC 7636 §4.5
  */
 export const codeRequest = (
@@ -101,7 +101,10 @@ export const challengeRequest = (
     code_challenge_method: 'S256',
   });
 
-/** Ends the session at the server; with `everywhere`, which other servers than ours ignore, the user's others as well. @see RFC 7009 §2.1 */
+/**
+ * Ends the session at the server. `everywhere` ends the user's other sessions as well; other servers ignore it. @see
+ * RFC 7009 §2.1
+ */
 export const revocationRequest = (config: WireConfig, session: Revocation, deviceSecret: string): HttpRequest => ({
   ...post(config.revocationEndpoint, config, {
     token: session.refreshToken,
@@ -112,7 +115,7 @@ export const revocationRequest = (config: WireConfig, session: Revocation, devic
   keepalive: true,
 });
 
-/** Parses a JSON object; anything else is `null`. */
+/** Parses a JSON object (or array); `null` for any other text. */
 export function parseObject(body: string): Readonly<Record<string, unknown>> | null {
   const value: unknown = orNull(() => JSON.parse(body));
   return typeof value === 'object' && value !== null ? { ...value } : null;
@@ -120,7 +123,7 @@ export function parseObject(body: string): Readonly<Record<string, unknown>> | n
 
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
-/** Seconds on the wire; some servers send them as a string. */
+/** Reads seconds from the wire; some servers send them as a string. */
 export function seconds(value: unknown): number | null {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   return typeof number === 'number' && number >= 0 && number < Infinity ? number : null;
@@ -129,7 +132,7 @@ export function seconds(value: unknown): number | null {
 declare const atob: (encoded: string) => string;
 
 /**
- * The claims of a token that is a JWT; `null` for any other, and in an engine too old to decode it. Only its issuer can check
+ * The claims of a JWT; `null` for any other token, and in an engine too old to decode it. Only the issuer can verify
  * them. @see RFC 7519 §4
  */
 export function claimsOf(token: string): Readonly<Record<string, unknown>> | null {
@@ -140,7 +143,7 @@ export function claimsOf(token: string): Readonly<Record<string, unknown>> | nul
   }
 }
 
-/** A token answer's members in our units; `null` without an access token. @see RFC 6749 §5.1 */
+/** Reads a token answer into our units; `null` without an access token. @see RFC 6749 §5.1 */
 function readTokens(json: Readonly<Record<string, unknown>>): Tokens | null {
   const accessToken = text(json['access_token']);
   if (accessToken === null) return null;
@@ -179,8 +182,8 @@ function rejectionReason(reason: string | null): RejectionReason {
 }
 
 /**
- * Classifies an answer of the token endpoint. A session ends only by an OAuth error object that says `invalid_grant`:
- * a captive portal's page, a proxy's 401 or a server's bad minute says nothing about the session.
+ * Classifies an answer of the token endpoint. A session ends only by an OAuth error object with `invalid_grant`. A
+ * captive portal's page, a proxy's 401 or a server's temporary failure says nothing about the session.
  * @see RFC 6749 §5.1, §5.2
  */
 export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAnswer {
@@ -207,8 +210,8 @@ export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAns
 }
 
 /**
- * A server's words for people and logs. A run of 20 characters or more may be a token, so it is cut, unless it is a code such as
- * `interaction_required`. @see RFC 6749 §5.2
+ * Quotes a server's words for people and logs. A run of 20 characters or more may be a token, so it is cut, unless it
+ * is a code such as `interaction_required`. @see RFC 6749 §5.2
  */
 const quote = (code: string, description: string | null): string =>
   (description ? `${code}: ${description}` : code)
@@ -219,19 +222,22 @@ function transientCause(status: number, error: string | null, isJson: boolean): 
   if (status === 429) return 'rate-limited';
   if (status >= 500) return 'server-error';
   if (error === 'use_dpop_nonce') return 'nonce-required';
-  // Any other error code: no retry of this client changes it.
+  // No retry of this client cures any other error code.
   if (error && error !== 'invalid_dpop_proof') return 'misconfigured';
   return !isJson || status < 300 ? 'not-json' : 'server-error';
 }
 
-/** An answer of the sign-in endpoint, classified. */
+/** A classified answer of the sign-in endpoint. */
 export type ChallengeAnswer =
   | { readonly kind: 'code'; readonly code: string }
-  /** Not accepted, or not enough yet: `more` is what the server said, for methods that take several steps. */
+  /**
+   * The credential was not accepted, or is not enough yet. `more`: the server's answer, for methods that take several
+   * steps.
+   */
   | { readonly kind: 'rejected'; readonly more: Readonly<Record<string, unknown>> }
   | NoAnswer;
 
-/** Answers that are about the credential, or about a ceremony that has to begin again. */
+/** Error codes about the credential, or about a ceremony that has to begin again. */
 const REFUSALS = /^(access_denied|insufficient_authorization|invalid_(grant|session))$/u;
 
 /** Classifies an answer of the authorization challenge endpoint. @see draft-ietf-oauth-first-party-apps */
@@ -243,7 +249,7 @@ export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
   const error = text(json?.['error']);
   const isRefusal = error !== null && REFUSALS.test(error);
   const isRejection = answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf';
-  // The first step of a ceremony that the client asked for is a success.
+  // A success with `auth_session` is the first step of a ceremony that the client asked for.
   if (isSuccess ? text(json?.['auth_session']) : isRejection) return { kind: 'rejected', more: json ?? {} };
   const classified = readTokenAnswer(answer);
   return classified.kind === 'transient' ? classified : { kind: 'transient', cause: 'not-json', retryAfterMs: null };
