@@ -6,11 +6,11 @@ import { within } from './timeouts.ts';
 
 type Parts = Pick<Shell, 'platform' | 'policy'>;
 
-/** Tells the signer of proofs what an answer says: the clock of a resource is another one. */
+/** Passes a response's nonce and times to the signer of proofs. A resource has a clock of its own. */
 export const hear = ({ platform }: Parts, url: string, headers: HeardHeaders): void =>
   platform.signProof?.hear({ url, headers, nowMs: platform.clock.now().wallMs });
 
-/** A DPoP proof for one request; `null` when the session is not bound to a key. @see RFC 9449 §4.2 */
+/** Signs a DPoP proof for one request; `null`: the session is not bound to a key. @see RFC 9449 §4.2 */
 export const signProof = async (
   { platform }: Parts,
   method: string,
@@ -19,13 +19,13 @@ export const signProof = async (
 ): Promise<string | null> =>
   platform.signProof?.sign({ method, url, accessToken, nowMs: platform.clock.now().wallMs }) ?? null;
 
-/** The request with its proof. */
+/** Adds the proof to the request. */
 export const withProof = (request: HttpRequest, proof: string | null): HttpRequest =>
   proof ? { ...request, headers: { ...request.headers, dpop: proof } } : request;
 
 /**
- * One exchange with the authorization server outside a refresh, with the client's response deadline, and a second try
- * when the first proof lacked a nonce. Rejects with a retryable error when there was no answer.
+ * Makes one exchange with the authorization server outside a refresh, within the client's response deadline, and a
+ * second one if the first proof lacked a nonce. Rejects with a retryable error if there was no answer.
  */
 export async function exchange(parts: Parts, request: HttpRequest): Promise<HttpAnswer> {
   const answer = await exchangeOnce(parts, request);

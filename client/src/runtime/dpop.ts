@@ -1,22 +1,23 @@
 import type { ProofRequest, ProofSigner } from '../core/ports.ts';
 
-/** The input of one proof: the request, and the values that the server has asked for. */
+/** The input of one proof: the request, and the values that the server requires. */
 export type Proof = Omit<ProofRequest, 'nowMs'> & {
-  /** The nonce that the server asked for last; `null` if it asked for none. */
+  /** The nonce that the server required last; `null`: it required none. */
   readonly nonce: string | null;
-  /** The time to put into it, ms since 1970: this device's, corrected by what the server's answers say. */
+  /** The time to put into the proof, ms since 1970: this device's time, corrected by the server's answers. */
   readonly atMs: number;
 };
 
 /**
- * How far the clock of a resource is taken to be behind the authorization server's, if it refuses a proof and its `Date` cannot be
- * read.
+ * Assumed lag of a resource's clock behind the authorization server's, in ms, if the resource refuses a proof and its
+ * `Date` cannot be read.
  */
 const BEHIND_MS = 10_000;
 
 /**
- * A signer that remembers what servers say of proofs: the nonces that they want, by origin (RFC 9449 §8.2), and how far the
- * authorization server's clock is ahead of this device's, or that of a resource which has refused a proof.
+ * Makes a signer that remembers what servers require of proofs: their nonces, by origin (RFC 9449 §8.2), and how far
+ * the authorization server's clock is ahead of this device's. For a resource that has refused a proof, it remembers the
+ * clock of that resource.
  *
  * @param sign signs one proof. @see RFC 9449 §4.2
  */
@@ -38,20 +39,20 @@ export function proofSigner(sign: (proof: Proof) => Promise<string>): ProofSigne
       if (nonce) nonces.set(originOf(url), nonce);
       if (resourceDate !== undefined) {
         const resourceMs = Date.parse(resourceDate ?? '');
-        // A retry that is refused shows that the resource is not behind.
+        // A retry that is refused shows that the resource's clock is not behind.
         const guessMs = clockOffsetMs - (isRetry ? 0 : BEHIND_MS);
         resourceOffsetsMs.set(originOf(url), Number.isNaN(resourceMs) ? guessMs : resourceMs - nowMs);
       }
       const serverMs = Date.parse(date ?? '');
       if (Number.isNaN(serverMs)) return;
-      // This device's clock may have been set since: resources are asked anew.
+      // This device's clock may have been set since: forget the clocks of resources.
       resourceOffsetsMs.clear();
       clockOffsetMs = serverMs - nowMs;
     },
   };
 }
 
-/** The method that `fetch` sends: of these names it takes any case, and it changes no other (Fetch, "normalize a method"). */
+/** The method that `fetch` sends: it upper-cases these names and changes no other (Fetch, "normalize a method"). */
 function methodSent(method: string): string {
   return /^(delete|get|head|options|post|put)$/iu.test(method) ? method.toUpperCase() : method;
 }

@@ -45,13 +45,13 @@ export function startShell(parts: ShellParts): Shell {
     if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
   });
   dispatch(shell, { type: 'woke' });
-  // A sign-out needs it in the same task, where the session's cookie is gone.
+  // Read the device secret ahead: a sign-out needs it in the same task, where the session's cookie is gone.
   if (platform.delivery === 'cookie') void readDeviceSecret(shell);
   void deliverRevocations(shell);
   return shell;
 }
 
-/** Feeds one event to the machine and runs what it asks for. Safe to call from anywhere, also from within itself. */
+/** Feeds one event to the machine and runs the effects. Safe to call from anywhere, also from within itself. */
 export function dispatch(shell: Shell, event: SessionEvent): void {
   if (shell.isDisposed || shell.platform.isRenderingServer) return;
   shell.queue.push(event);
@@ -76,7 +76,7 @@ export function dispatch(shell: Shell, event: SessionEvent): void {
   for (const look of shell.lookouts) look();
 }
 
-/** A listener that throws must not stop the session; its error still surfaces as an uncaught one. */
+/** A listener that throws must not stop the session. Its error still surfaces as an uncaught one. */
 async function callSafely(listener: () => void): Promise<void> {
   listener();
 }
@@ -119,19 +119,19 @@ function runEffect(shell: Shell, effect: Effect): void {
   }
 }
 
-/** Tells whoever watches. */
+/** Passes an observation to all observers. */
 export function tellObservers(shell: Shell, observation: Observation): void {
   for (const observer of Array.from(shell.observers)) void callSafely(() => observer(observation));
 }
 
 function acquireLock(shell: Shell, { attempt, waitMs, level }: Extract<Effect, { type: 'acquireLock' }>): void {
-  // One for all locks of an attempt: one that comes late is given up with the others.
+  // One controller serves all locks of an attempt: a lock that comes late is released with the others.
   const controller = shell.attempts.get(attempt) ?? new AbortController();
   const { signal } = controller;
   shell.attempts.set(attempt, controller);
   const settleLock = (release: (() => void) | null): void => {
     if (signal.aborted) return release?.();
-    // The next tab must find what this one wrote.
+    // Release the lock after the vault operations: the next tab must find what this one wrote.
     if (release) signal.addEventListener('abort', () => void shell.vaultTail.then(release).catch(() => {}));
     dispatch(shell, { type: 'lockSettled', attempt, isHeld: !!release });
   };
@@ -148,7 +148,7 @@ function useVault(shell: Shell, operation: number, work: () => Promise<SessionEv
   const use = async (): Promise<void> => {
     const working = work();
     const event = await within(clock, shell.policy.vaultWaitMs, working).catch((reason: unknown): SessionEvent => {
-      // Given up, and yet it may be done.
+      // An operation that was given up may still succeed.
       working.then(onLate, () => {});
       const error = reason instanceof HoldfastError && !reason.isRetryable ? reason : null;
       return { type: 'vaultUnavailable', operation, error, random: random() };
@@ -164,7 +164,7 @@ function useVault(shell: Shell, operation: number, work: () => Promise<SessionEv
 
 function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void {
   const { random, transport } = shell.platform;
-  // No refresh is sent before its lock was asked for.
+  // The controller exists: no refresh is sent before its lock was asked for.
   const { signal } = shell.attempts.get(attempt) ?? new AbortController();
   const onAnswer = (httpAnswer: HttpAnswer): void => {
     hear(shell, request.url, httpAnswer.headers);
@@ -182,17 +182,20 @@ function settle(shell: Shell, caller: number, settlement: GrantedToken | Holdfas
   waiting?.reject(settlement === vaultError?.code ? vaultError : new HoldfastError(settlement, refusal?.words));
 }
 
-/** What a caller waits for: a token newer than the one it has seen fail, or the sign-in that a resource asked for. */
+/** A request for a token newer than the one that the caller saw fail, or for the sign-in that a resource requires. */
 export type TokenRequest = {
   readonly newerThan?: number;
-  /** Whom the token is to be for. Default: the session's ordinary token. @see RFC 8707 */
+  /** The resource that the token is for. Default: the session's ordinary token. @see RFC 8707 */
   readonly resource?: string;
   readonly stepUp?: StepUp;
-  /** Waits for a network as well, if the platform says that there is none. */
+  /** Also waits for a network, if the platform reports none. */
   readonly isForNetwork?: boolean;
-  /** How long to wait for that at most, in ms: the platform may be wrong. Default: as long as for anything. */
+  /** Longest wait for a network, in ms: the platform may be wrong. Default: until the deadline. */
   readonly pauseMs?: number;
-  /** Whose request it is, once it was sent: under another owner it fails with `user-changed`. */
+  /**
+   * `SessionState.owner` of a request that was sent before. Under another owner it fails with `user-changed`, or with
+   * `signed-out` if there is no session.
+   */
   readonly owner?: number | null | undefined;
   /** How long to wait, in ms. Default: `policy.parkDeadlineMs`. */
   readonly deadlineMs?: number | undefined;
@@ -200,8 +203,9 @@ export type TokenRequest = {
 };
 
 /**
- * Waits for a usable access token. The caller's abort ends its own wait, never the refresh. `null`, after a `refusal` only: no
- * other token would help.
+ * Waits for a usable access token. The caller's abort ends its own wait, never the refresh.
+ *
+ * @returns the token; `null`, after a `refusal` only: no other token would help
  */
 export function requestToken(shell: Shell, request: TokenRequest & { refusal: Trial }): Promise<GrantedToken | null>;
 export function requestToken(shell: Shell, request: TokenRequest): Promise<GrantedToken>;
@@ -223,7 +227,7 @@ export async function requestToken(
   });
 }
 
-/** Resolves when `isTrue`, looking again after every turn, or when the service was disposed of. */
+/** Resolves when `isTrue` holds, which is checked after every turn, or when the service is disposed of. */
 export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {
@@ -236,16 +240,16 @@ export function until(shell: Shell, isTrue: () => boolean): Promise<void> {
   });
 }
 
-/** The error of whoever asks too late. */
+/** The error of a call after `dispose`. */
 export const disposed = (): HoldfastError => new HoldfastError('disposed');
 
-/** Throws where nothing can be done any more, or never could: what waits there would wait for ever. */
+/** Throws if the service was disposed of, or if this is a rendering server: a wait there would never end. */
 export function refuseUnusable({ isDisposed, platform }: Shell): void {
   if (isDisposed) throw disposed();
   if (platform.isRenderingServer) throw new HoldfastError('server-rendering', 'call this in a browser');
 }
 
-/** Stops the machine: no timer, no listener, no exchange is left, and who waits is told. The session itself stays. */
+/** Stops the machine: ends timers, listeners and exchanges, and rejects waiting callers. The session itself stays. */
 export function disposeShell(shell: Shell): void {
   if (shell.isDisposed) return;
   shell.isDisposed = true;

@@ -10,14 +10,17 @@ import { within } from './timeouts.ts';
 // Revocations are retried with back-off, on reconnect and after a relaunch. The local session is gone at once, whether they reach
 // the server or not.
 
-/** The store's device secret; while the store cannot be used, one of this page's own. */
+/** The store's device secret. While the store cannot be used, a secret of this page alone. */
 export async function readDeviceSecret(shell: Shell): Promise<string> {
   const { platform, policy } = shell;
   const kept = platform.deviceSecret(shell.deviceSecret);
   return (shell.deviceSecret = await within(platform.clock, policy.vaultWaitMs, kept).catch(() => shell.deviceSecret));
 }
 
-/** Tells the server that a session has ended here: at once, for the page may be about to go; and notes it, for the network may be gone. */
+/**
+ * Tells the server at once that a session has ended here, because the page may be about to close. Also keeps the
+ * revocation in the outbox, because the network may be down.
+ */
 export async function postRevocation(
   shell: Shell,
   { sid, refreshToken }: Revocation,
@@ -29,11 +32,11 @@ export async function postRevocation(
   await deliver(shell, [revocation]);
 }
 
-/** Tells the server of every sign-out that it may not have heard of. */
+/** Sends every revocation that the server may not have received. */
 export async function deliverRevocations(shell: Shell): Promise<void> {
   const { clock, outbox } = shell.platform;
   const kept = await within(clock, shell.policy.vaultWaitMs, outbox.list()).catch(() => []);
-  // What could not be kept is known here alone.
+  // Revocations that the outbox could not keep are in memory only.
   await deliver(shell, shell.undelivered.reduce(withRevocation, kept));
 }
 
@@ -48,21 +51,24 @@ export async function deliverBeforeSignIn(shell: Shell): Promise<void> {
 export const isDefinite = ({ status }: { readonly status: number }, body: string): boolean =>
   !isTransientStatus(status) && !/^\s*</u.test(body);
 
-/** Whether the server has understood: unknown and ended tokens are answered 200 (RFC 7009 §2.2). */
+/**
+ * True if the server has dealt with the revocation, also by refusing it. Unknown and ended tokens are answered 200
+ * (RFC 7009 §2.2).
+ */
 const isSettled = (answer: HttpAnswer): boolean =>
   isDefinite(answer, answer.body) && (answer.status < 300 || parseObject(answer.body)?.['error'] !== undefined);
 
-/** One try; what is not settled by it is tried again later, or at the next occasion. */
+/** Tries each pending revocation once. The rest is tried again later, or at the next occasion. */
 async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
   const { platform, wire, policy } = shell;
   let askedMs = 0;
-  // Known before anything is waited for, to a sign-in that must not overtake it.
+  // Record them before the first `await`: a sign-in must not overtake them.
   shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
   for (const revocation of pending) {
     const answer = await exchange(shell, revocationRequest(wire, revocation, shell.deviceSecret)).catch(() => null);
     if (answer && isSettled(answer)) {
       shell.undelivered = withoutRevocation(shell.undelivered, revocation);
-      // Noted late, it would be told again, perhaps after the next sign-in.
+      // Remove the revocation only after it was kept. Otherwise it would be sent again, perhaps after the next sign-in.
       void shell.noted.then(() => platform.outbox.remove(revocation)).catch(() => {});
     } else askedMs = Math.max(askedMs, readRetryAfterMs(answer?.headers ?? {}) ?? 0);
   }

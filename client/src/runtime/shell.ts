@@ -12,12 +12,14 @@ import type {
 import type { TokenAnswerReader } from '../core/token-result.ts';
 import type { WireConfig } from '../core/wire.ts';
 
-/** A stage of the reauthentication chain that needs no user interface of the app's: `automaticStage()` makes it. */
+/** A stage of the reauthentication that needs no user interface of the app. `automaticStage()` makes one. */
 export type AutomaticStage = {
   readonly stage: ReauthenticationStage;
-  /** Authenticates without the user interface's help. Ends in `signedIn` or `reauthenticationFailed`. Never rejects. @internal */
+  /**
+   * Authenticates without the user interface. Ends in `signedIn` or `reauthenticationFailed`. Never rejects. @internal
+   */
   readonly start: (shell: Shell) => Promise<void>;
-  /** Is told every signal of the platform. @internal */
+  /** Receives every signal of the platform. @internal */
   readonly hear: (shell: Shell, signal: Signal) => void;
 };
 
@@ -37,27 +39,30 @@ export type Shell = {
   readonly queue: SessionEvent[];
   isDispatching: boolean;
   isDisposed: boolean;
-  /** How often a sign-out was asked for: a sign-in that began before one comes too late. */
+  /** Number of sign-outs asked for. A sign-in that began before the last one comes too late. */
   signOuts: number;
-  /** `signOuts` when the newest sign-in was handed over: no sign-out up to that one is meant for it. */
+  /** `signOuts` when the newest sign-in was handed over. Sign-outs up to that number do not end that sign-in. */
   newestAfter: number;
-  /** The store's device secret once it was read; before that, the one that the store is offered. */
+  /** The store's device secret once it was read. Before that, the candidate that the store is offered. */
   deviceSecret: string;
   readonly callers: Map<number, Caller>;
   nextCaller: number;
-  /** The refreshes under way by attempt: what ends one gives up its lock, held or waited for, and its exchange. */
+  /** The refreshes under way by attempt. An abort gives up the attempt's lock, held or waited for, and its exchange. */
   readonly attempts: Map<number, AbortController>;
-  /** What the next refresh request is signed with; made before the vault is read. */
+  /** The DPoP proof for the next refresh request, signed before the vault is read. */
   proof: string | null;
   readonly automaticStages: readonly AutomaticStage[];
-  /** Vault operations run one after the other, in the order in which the machine asked for them. */
+  /**
+   * Vault operations run one after the other, in the order in which the machine asked for them. One that takes longer
+   * than `policy.vaultWaitMs` is given up, and the next one starts.
+   */
   vaultTail: Promise<void>;
   cancelWake: () => void;
-  /** Sign-outs that the server has not taken yet, how often in a row it did not, and the next try. */
+  /** Revocations that the server has not taken, how often in a row it did not, and the next try. */
   undelivered: readonly Revocation[];
   deliveries: number;
   cancelDelivery: () => void;
-  /** Settles when the outbox has noted all that it was given. */
+  /** Settles when the outbox has kept all revocations that it was given. */
   noted: Promise<unknown>;
   stopSignals: () => void;
   readonly listeners: Set<() => void>;
@@ -66,7 +71,7 @@ export type Shell = {
   readonly lookouts: Set<() => void>;
 };
 
-/** What a shell is made of. */
+/** The parts that a shell is made of. */
 export type ShellParts = Pick<
   Shell,
   'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'automaticStages' | 'send'

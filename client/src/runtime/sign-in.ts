@@ -13,9 +13,9 @@ import type { Shell } from './shell.ts';
 export type PasswordCredential = { readonly username: string; readonly password: string };
 
 /**
- * A way of signing in that takes several steps, such as a passkey: sends fields to the challenge endpoint by `ask` until an
- * answer brings the code. May reject with anything; a `HoldfastError` reaches the caller as it is. `signal`: as a stage of the
- * reauthentication chain it ends when it is not needed any more, for another tab was faster or the user gave up.
+ * A way of signing in that takes several steps, such as a passkey. Sends fields to the challenge endpoint by `ask`
+ * until an answer brings the code. May reject with anything; a `HoldfastError` reaches the caller as it is. `signal`:
+ * ends a stage of the reauthentication that is not needed any more, because another tab was faster or the user gave up.
  * @see draft-ietf-oauth-first-party-apps
  */
 export type SignInMethod = (
@@ -31,12 +31,13 @@ function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): Holdfas
   );
 }
 
-/** Tokens that nobody held before, as a session. */
+/** Makes a new session of tokens from a first exchange. */
 export const beginSession = (tokens: Tokens, sentAt: Instant, scope: string | null): Held =>
   holdTokens(tokens, nothingStored(scope, sentAt.wallMs), sentAt);
 
 /**
- * Signs in: an authorization code from the challenge endpoint, exchanged with PKCE. Rejects with a `HoldfastError`.
+ * Signs in: obtains an authorization code from the challenge endpoint and exchanges it with PKCE. Rejects with a
+ * `HoldfastError`, or as the `SignInMethod` does.
  * @see draft-ietf-oauth-first-party-apps, RFC 7636
  */
 export async function authenticate(
@@ -50,7 +51,7 @@ export async function authenticate(
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
   const deviceSecret = await readDeviceSecret(shell);
-  // What a resource asked for (RFC 9470 §4).
+  // The authentication that a resource requires (RFC 9470 §4).
   const wanted = {
     acr_values: chain?.stepUp?.acrValues ?? null,
     max_age: chain?.stepUp?.maxAgeSeconds?.toString() ?? null,
@@ -63,13 +64,13 @@ export async function authenticate(
       : await ask({ username: credential.username, password: credential.password });
   if (challenge.kind !== 'code') throw refusalError(challenge);
   const sentAt = platform.clock.now();
-  // The session of this moment: a prompt may have been open for hours, and another tab has signed in.
+  // Read the session at this moment: a prompt may have been open for hours, and another tab has signed in.
   const { phase } = shell.state;
   const replaced = 'stored' in phase ? phase.stored : null;
   const request = codeRequest(wire, challenge.code, codeVerifier, deviceSecret, replaced);
   const answer = shell.readAnswer(await exchange(shell, request));
   if (answer.kind !== 'tokens') throw refusalError(answer);
-  // Asked to bind the session to a key and not bound: nobody must believe that it is (RFC 9449 §5).
+  // The session was to be bound to a key and is not: reject it, so that no app relies on the binding (RFC 9449 §5).
   if (platform.signProof && answer.tokens.tokenType !== 'DPoP')
     throw new HoldfastError('misconfigured', 'no DPoP token');
   return beginSession(answer.tokens, sentAt, wire.scope);

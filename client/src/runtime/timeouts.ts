@@ -7,11 +7,11 @@ export const within = <T>(clock: Clock, ms: number, promise: Promise<T>): Promis
     promise.finally(cancel).then(resolve, reject);
   });
 
-/** Why a caller has left. Engines such as React Native's have no `reason`. */
+/** The reason of an abort. Engines such as React Native's have no `reason`. */
 const reasonOf = ({ reason }: AbortSignal): Error =>
   (reason as Error | undefined) ?? Object.assign(new Error('aborted'), { name: 'AbortError' });
 
-/** What `promise` settles with, unless its caller aborts first: then `leave` is called, and it rejects with the abort's reason. */
+/** Settles as `promise` does. If the caller aborts first, calls `leave` and rejects with the abort's reason. */
 export const unlessAborted = <T>(
   signal: AbortSignal | null | undefined,
   promise: Promise<T>,

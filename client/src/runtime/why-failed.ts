@@ -4,7 +4,7 @@ const CANCELLED = /^(?:NotAllowed|Abort)Error$/u;
 const UNAVAILABLE = /^(?:NotSupported|Constraint)Error$/u;
 
 /**
- * Why a means of authenticating did not help, from the name of its error: `auth.declineReauthentication(whyFailed(error))`.
+ * Derives from an error's name why a means of authenticating failed: `auth.declineReauthentication(whyFailed(error))`.
  * @see WebAuthn Level 3 §5.1.3, §5.1.4
  */
 export function whyFailed(error: unknown): ReauthenticationFailure {
