@@ -6,51 +6,55 @@ import type { TokenRequest } from './runtime/effect-runner.ts';
 import { unlessAborted } from './runtime/timeouts.ts';
 import { untilOnline } from './until-online.ts';
 
-/** When and how often a request is repeated. Idempotent methods only, or with an `Idempotency-Key` (RFC 9110 §9.2.2). */
+/**
+ * When and how often a request is repeated: idempotent methods only, or with an `Idempotency-Key` (RFC 9110 §9.2.2).
+ */
 export type RetryPolicy = {
-  /** How often a request is repeated at most. Default: as often as its deadline allows. */
+  /** Largest number of repetitions of one request. Default: as many as its deadline allows. */
   readonly limit: number;
   /** First step of the exponential back-off with full jitter, in ms. Default 300. */
   readonly baseMs: number;
-  /** Longest wait before a repetition, in ms; a longer `Retry-After` is handed to the caller. Default 10 000. */
+  /** Longest wait before a repetition, in ms. A longer `Retry-After` is handed to the caller. Default 10 000. */
   readonly capMs: number;
   /**
-   * How many repetitions this client may be ahead: each costs one. One comes back every five seconds, a tenth with each request
-   * that succeeds, and two with each repetition that does. An API in trouble is thereby asked little more than without
-   * repetitions; when the trouble is over, whatever waits is sent soon. Default 10.
+   * How many repetitions this client may be ahead. Each repetition costs one. One comes back every five seconds, a
+   * tenth with each request that succeeds, and two with each repetition that does. So an API in trouble is asked little
+   * more than without repetitions, and waiting requests are sent soon after the trouble is over. Default 10.
    */
   readonly budget: number;
 };
 
-/** What `createApiClient` needs to know. */
+/** Options of `createApiClient`. */
 export type ApiClientOptions = {
   /** Every path is relative to it. Its origin must be one of the auth service's `resources`. */
   readonly baseUrl: string;
   readonly auth: AuthService;
   readonly retry?: Partial<RetryPolicy>;
   /**
-   * How long a request may wait before it is sent for the last time, in ms: for a token, for a network, and between tries.
-   * What is under way is not cut off. Default 120 000.
+   * How long a request may wait before it is sent for the last time, in ms: for a token, for a network, and between
+   * tries. A try under way is not cut off. Default 120 000.
    */
   readonly deadlineMs?: number;
 };
 
-/** One request. */
+/** Options of one request. */
 export type ApiRequestOptions = {
   /** Sent as JSON. */
   readonly json?: unknown;
-  /** Sent as it is. A stream can be sent only once; a function is called for each try, and makes one that can be repeated. */
+  /**
+   * Sent as it is. A stream can be sent only once. A function is called for each try, so its body can be sent again.
+   */
   readonly body?: RequestBody | (() => RequestBody);
   readonly searchParams?: Readonly<Record<string, string | number | boolean>>;
   readonly headers?: NonNullable<RequestInit['headers']>;
   readonly signal?: AbortSignal;
-  /** Instead of the client's `deadlineMs`. */
+  /** Used instead of the client's `deadlineMs`. */
   readonly deadlineMs?: number;
-  /** Makes a POST or PATCH safe to repeat, if the API honours it. */
+  /** Makes a POST or PATCH safe to repeat, if the API honours the key. */
   readonly idempotencyKey?: string;
 };
 
-/** The answer, or its body at once: `await api.get('/me').json()`. */
+/** The response, or its body at once: `await api.get('/me').json()`. */
 export type ApiResponse = Promise<Response> & {
   json<T = unknown>(): Promise<T>;
   text(): Promise<string>;
@@ -58,8 +62,9 @@ export type ApiResponse = Promise<Response> & {
 };
 
 /**
- * Requests that carry the session. Rejects with a `HoldfastError` (`http-status` when the API answered outside 2xx, `protocol`
- * when what was to be read as JSON is none), with the caller's abort reason, or with a `TypeError` for what cannot be sent.
+ * Sends requests that carry the session. Rejects with a `HoldfastError` (`http-status` if the API answered outside 2xx,
+ * `protocol` if a body that is read as JSON is none), with the caller's abort reason, or with a `TypeError` for a
+ * request that cannot be sent.
  */
 export type ApiClient = {
   readonly get: (path: string, options?: ApiRequestOptions) => ApiResponse;
@@ -75,7 +80,7 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'PUT', 'DELETE']);
 const RETRYABLE_STATUS: ReadonlySet<number> = new Set([408, 429, 502, 503, 504]);
 
 function toRequest(baseUrl: string, method: Method, path: string, options: ApiRequestOptions): [URL, AuthorizedInit] {
-  // Whatever the path is, it is below the base URL.
+  // Keep the path relative: it must not name another origin.
   const url = new URL(`./${path.replace(/^\/+/u, '')}`, baseUrl);
   for (const [name, value] of Object.entries(options.searchParams ?? {})) url.searchParams.set(name, String(value));
   const { json, body, signal, idempotencyKey } = options;
@@ -102,7 +107,7 @@ function wait({ platform }: AuthService, delayMs: number, signal: AbortSignal | 
   return unlessAborted(signal, waited, cancel);
 }
 
-/** How long to wait before the next try, or `null` when there should be none. */
+/** How long to wait before the next try; `null`: there is none. */
 function retryDelayMs(
   outcome: Response | HoldfastError,
   tries: number,
@@ -111,7 +116,7 @@ function retryDelayMs(
   random: number,
 ): number | null {
   if (tries > retry.limit || retry.budget < 1 || leftMs <= 0) return null;
-  // The last try is made when the deadline comes.
+  // Make the last try when the deadline comes.
   const backoffMs = Math.min(leftMs, Math.min(retry.capMs, retry.baseMs * 2 ** (tries - 1)) * random);
   if (outcome instanceof HoldfastError) return outcome.code === 'server-unavailable' ? backoffMs : null;
   if (!RETRYABLE_STATUS.has(outcome.status)) return null;
@@ -128,10 +133,10 @@ async function attempt(auth: AuthService, url: URL, init: AuthorizedInit): Promi
   }
 }
 
-/** One client: what it was made with, and what it had left of its budget at a time, in tenths of a repetition. */
+/** One client: its options, and what was left of its budget at `atMs`, in tenths of a repetition. */
 type Client = { readonly auth: AuthService; readonly retry: RetryPolicy; credit: number; atMs: number };
 
-/** One tenth of a repetition comes back in so many ms. */
+/** Time in which one tenth of a repetition comes back, in ms. */
 const REFILL_MS = 500;
 
 const nowMs = ({ auth }: Client): number => auth.platform.clock.now().monotonicMs;
@@ -142,7 +147,7 @@ function earn(client: Client, tenths: number): void {
   client.credit = Math.min(retry.budget * 10, credit + (client.atMs - atMs) / REFILL_MS + tenths);
 }
 
-/** Pays for a repetition; `false` if that is not possible now. */
+/** Pays for a repetition; `false`: the budget does not allow one now. */
 function spend(client: Client): boolean {
   earn(client, 0);
   const isPaid = client.credit >= 10;
@@ -150,15 +155,17 @@ function spend(client: Client): boolean {
   return isPaid;
 }
 
-/** Out of budget, a request looks again after two seconds at most. */
+/** Longest time until a request that is out of budget looks again, in ms. */
 const LOOK_MS = 2_000;
 
 /** One request on its way through its tries. */
 type Trip = { readonly patience: Pick<TokenRequest, 'signal' | 'owner'>; readonly endsAtMs: number };
 
 /**
- * Waits before the next try: for `delayMs`, for the budget, or until the network is back. In a tunnel it is parked like a request
- * that waits for a token. Answers why there is a next try, or `null`: the deadline came first.
+ * Waits before the next try: for `delayMs`, for the budget, or until the network is back. Without a network the request
+ * is parked like one that waits for a token.
+ *
+ * @returns why there is a next try; `null`: the deadline came first
  */
 async function waitForTurn(
   client: Client,
@@ -183,7 +190,7 @@ async function send(client: Client, url: URL, init: AuthorizedInit, deadlineMs: 
   const { auth, retry } = client;
   const endsAtMs = nowMs(client) + deadlineMs;
   const patience = { signal: init.signal, deadlineMs };
-  // Whose request this is can be said once the session was restored.
+  // The request's owner is known only once the session was restored.
   if (auth.getSnapshot().status === 'restoring') await auth.getAccessToken(patience);
   const owner = auth.owner();
   const trip: Trip = { patience: { signal: init.signal, owner }, endsAtMs };
@@ -226,10 +233,10 @@ function withBodyReaders(response: Promise<Response>): ApiResponse {
 }
 
 /**
- * Creates an API client over the session: parked while a refresh or an outage is under way, replayed after a 401, repeated
- * with back-off where that is safe.
+ * Creates an API client over the session. Its requests are parked during a refresh or an outage, sent again after a
+ * 401, and repeated with back-off where that is safe.
  *
- * Throws `TypeError` if `baseUrl` is not among the origins that may receive the access token.
+ * @throws TypeError if `baseUrl` is not absolute, or not among the origins that may receive the access token
  *
  * @example
  * const api = createApiClient({ baseUrl: 'https://api.example.com', auth })

@@ -21,7 +21,7 @@ import type { AutomaticStage, Shell } from './runtime/shell.ts';
 import { authenticate, type PasswordCredential, type SignInMethod } from './runtime/sign-in.ts';
 import { within } from './runtime/timeouts.ts';
 
-/** What `createAuthService` needs to know. */
+/** Options of `createAuthService`. */
 export type AuthServiceOptions = {
   /** The authorization server's issuer identifier, an origin such as `https://api.example.com` (RFC 8414 §2). */
   readonly issuer: string;
@@ -33,7 +33,7 @@ export type AuthServiceOptions = {
   readonly scope?: string;
   /** Origins that receive the access token. Default: the issuer's. */
   readonly resources?: readonly string[];
-  /** Endpoints of a server that keeps them elsewhere, absolute or relative to the issuer. */
+  /** Endpoints that the server keeps elsewhere, absolute or relative to the issuer. */
   readonly endpoints?: {
     readonly token?: string;
     readonly challenge?: string;
@@ -43,18 +43,18 @@ export type AuthServiceOptions = {
   /** Durations and limits that differ from the defaults: `sessionPolicy({ parkDeadlineMs: 60_000 })`. */
   readonly policy?: CheckedPolicy;
   /**
-   * How the user can authenticate again, in order. A name is for the user interface to carry out; `automaticStage()`
-   * starts by itself. Default: by password.
+   * How the user can authenticate again, in order. The user interface carries out a stage that is given by name;
+   * `automaticStage()` starts by itself. Default: by password.
    */
   readonly reauthentication?: readonly (ReauthenticationStage | AutomaticStage)[];
   /**
-   * Reads the token endpoint's answers, at a refresh, a sign-in and an adoption: `foreignAnswers()` for servers that differ from
-   * RFC 6749. Default: the standard reading.
+   * Reads the token endpoint's answers at a refresh, a sign-in and an adoption. `foreignAnswers()` is for servers that
+   * differ from RFC 6749. Default: the standard reading.
    */
   readonly readAnswer?: TokenAnswerReader;
   /**
-   * Whether every refresh counts as the user's activity. Default `false`: the platform reports what the user does,
-   * and a refresh in the background does not keep an abandoned session alive.
+   * Counts every refresh as user activity. Default `false`: the platform reports user activity, and a refresh in the
+   * background does not keep an abandoned session alive.
    */
   readonly assumeUserActive?: boolean;
   /** Sends the requests to resources. Default: the global `fetch`, looked up at each call. */
@@ -63,42 +63,51 @@ export type AuthServiceOptions = {
   readonly onEvent?: (observation: Observation) => void;
 };
 
-/** The session of this app: its state, and everything that can be done with it. */
+/** The session of this app: its state and its operations. */
 export type AuthService = {
-  /** The session as it is now; the same object until something changes. */
+  /** The session as it is now. The object stays the same until something changes. */
   readonly getSnapshot: () => SessionSnapshot;
-  /** Calls back after every change. Returns the function that stops it. Fits React's `useSyncExternalStore` as it is. */
+  /**
+   * Calls back after every change. Returns the function that unsubscribes. Fits React's `useSyncExternalStore` as it
+   * is.
+   */
   readonly subscribe: (listener: () => void) => () => void;
-  /** Calls back with everything that happens, without secrets. Returns the function that stops it. */
+  /** Calls back with every observation, without secrets. Returns the function that unsubscribes. */
   readonly observe: (observer: (observation: Observation) => void) => () => void;
   /**
-   * Signs in, or authenticates again after the session ended or a resource asked for it; what was parked for the same user
-   * goes on. Rejects with `sign-in-rejected`, `server-unavailable`, `misconfigured` with the server's words, or `signed-out` if the
-   * user has signed out meanwhile. Of two sign-ins in two tabs the newer stays, whichever is stored first.
+   * Signs in, or authenticates again after the session ended or a resource required it. Requests that were parked for
+   * the same user go on. Rejects with `sign-in-rejected`, `server-unavailable`, `misconfigured` with the server's
+   * words, or `signed-out` if the user has signed out meanwhile. Of two sign-ins in two tabs the newer stays, whichever
+   * is stored first.
    */
   readonly signIn: (credential: PasswordCredential | SignInMethod) => Promise<void>;
   /**
-   * Signs out: local data goes at once, the server is told as soon as it can be reached, also after a relaunch. Rejects with
-   * `storage-unavailable`, signed out all the same, if the stored session could not be read or removed yet; it is tried again.
+   * Signs out. Local data goes at once. The server is told as soon as it can be reached, also after a relaunch. Rejects
+   * with `storage-unavailable` if the stored session could not be read or removed yet: this tab is signed out all the
+   * same, and the removal is tried again.
    */
   readonly signOut: () => Promise<void>;
-  /** The current means of authenticating again did not work out: tries the next one, or signs out. Default: `cancelled`. */
+  /**
+   * Reports that the current means of authenticating again failed, and tries the next one. Without a next one it signs
+   * out, or declines the step-up. Default: `cancelled`.
+   */
   readonly declineReauthentication: (why?: ReauthenticationFailure) => void;
-  /** Renews the session now, because the user asks for it: the inactivity timeout starts anew, up to the absolute end. */
+  /** Renews the session now, at the user's request: the inactivity timeout starts anew, up to the absolute end. */
   readonly extend: () => void;
-  /** The user did something: the next refresh says so, and the inactivity timeout slides. */
+  /** Reports user activity: the next refresh passes it on, and the inactivity timeout slides. */
   readonly userActive: () => void;
   /**
-   * Resolves once the session was restored or found absent. Rejects with `disposed`, and with `storage-unavailable` if only a person
-   * can mend the store (`isRetryable: false`): another user's file, a missing entitlement. The message names the place.
+   * Resolves once the session was restored or found absent. Rejects with `disposed`, and with `storage-unavailable` if
+   * only a person can repair the store (`isRetryable: false`): another user's file, a missing entitlement. The message
+   * names the place.
    */
   readonly ready: () => Promise<SessionSnapshot>;
   /**
-   * Changes whenever somebody else may be signed in than before. For what is repeated later: a request that was made under
-   * one owner must not be sent under another (`auth.fetch(url, { owner })` refuses it).
+   * A number that changes whenever another user may be signed in. For requests that are repeated later: a request that
+   * was made under one owner must not be sent under another (`auth.fetch(url, { owner })` refuses it).
    */
   readonly owner: () => number;
-  /** A usable access token, refreshed first if need be. For clients that `fetch` does not fit. */
+  /** A usable access token, refreshed first if necessary. For clients that `fetch` does not fit. */
   readonly getAccessToken: (options?: Pick<TokenRequest, 'signal' | 'deadlineMs'>) => Promise<string>;
   /** A drop-in for `fetch` that carries the session to the origins in `resources` and nowhere else. */
   readonly fetch: AuthorizedFetch;
@@ -106,7 +115,7 @@ export type AuthService = {
   readonly resources: ReadonlySet<string>;
   /** The ports in use. */
   readonly platform: Platform;
-  /** For this package's own functions that take a service, such as `signOutEverywhere`. @internal */
+  /** For functions of this package that take a service, such as `signOutEverywhere`. @internal */
   readonly internals: () => Shell;
   /** Stops timers and listeners. The session stays stored. */
   readonly dispose: () => void;
@@ -133,7 +142,9 @@ function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthS
   };
 }
 
-/** For how long a look into the store counts where the platform does not notice changes: no longer than a user would notice. */
+/**
+ * How long a read of the store counts if the platform does not report changes, in ms: too short for a user to notice.
+ */
 const STORE_KNOWN_MS = 1_000;
 
 function machineConfig(
@@ -154,7 +165,7 @@ function machineConfig(
 
 const signedOut = (): HoldfastError => new HoldfastError('signed-out');
 
-/** Signs in, unless the user has signed out since: what comes late then ends at once. */
+/** Signs in, unless the user has signed out since: a late session ends at once. */
 async function signIn(shell: Shell, credential: PasswordCredential | SignInMethod): Promise<void> {
   refuseUnusable(shell);
   const { signOuts } = shell;
@@ -164,13 +175,13 @@ async function signIn(shell: Shell, credential: PasswordCredential | SignInMetho
   throw shell.isDisposed ? disposed() : signedOut();
 }
 
-/** Makes a session that was just begun the session of this app; resolves when it is stored. */
+/** Makes a session that has just begun the session of this app. Resolves when the vault has stored it or has failed. */
 export async function begin(shell: Shell, held: Held): Promise<void> {
   const { signOuts } = shell;
   shell.newestAfter = signOuts;
   dispatch(shell, { type: 'signedIn', held });
   await until(shell, () => shell.state.storing === null);
-  // Nobody knows any more whether it is stored.
+  // The service was disposed of during the write, whose outcome is unknown.
   if (shell.state.storing) throw disposed();
   if (shell.signOuts !== signOuts) throw signedOut();
 }
@@ -181,13 +192,13 @@ export async function signOut(shell: Shell, extent?: 'everywhere'): Promise<void
   const number = ++shell.signOuts;
   await restored(shell, number);
   refuseUnusable(shell);
-  // Somebody has signed in while the stored session was waited for.
+  // Keep a sign-in that came during the wait for the stored session.
   if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', extent });
   await until(shell, () => !shell.state.unwritten?.operation);
   if (shell.state.unwritten) throw new HoldfastError('storage-unavailable');
 }
 
-/** Waits for the stored session. If it cannot be read in time, whoever it turns out to be is signed out then. */
+/** Waits for the stored session. If it cannot be read in time, it is signed out once it is read. */
 async function restored(shell: Shell, number: number): Promise<void> {
   const { owner } = shell.state;
   try {
@@ -195,7 +206,7 @@ async function restored(shell: Shell, number: number): Promise<void> {
   } catch (cause) {
     refuseUnusable(shell);
     const end = (): void => {
-      // Nobody has signed in since.
+      // Sign out only if the user has not signed in since.
       if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
     };
     void until(shell, () => !isRestoring(shell)).then(end);
@@ -216,7 +227,7 @@ function declineReauthentication(shell: Shell, why: ReauthenticationFailure): vo
   const { chain } = shell.state;
   if (!chain) return;
   dispatch(shell, { type: 'reauthenticationFailed', stage: chain.stage, why });
-  // A sign-in that is still at the server ends with it.
+  // A sign-in that is still at the server comes too late.
   if (shell.state.phase.kind === 'signed-out') shell.signOuts++;
 }
 
@@ -226,10 +237,10 @@ function listen<T>(listeners: Set<T>, listener: T): () => void {
 }
 
 /**
- * Creates the session of this app and starts to restore it. One per app and page: two would compete for one vault,
- * which is safe and pointless.
+ * Creates the session of this app and starts to restore it. Create one per app and page: two would compete for one
+ * vault, which is safe and pointless.
  *
- * Throws `TypeError` for options that cannot work.
+ * @throws TypeError for options that cannot work
  *
  * @example
  * const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'app', platform: web() })

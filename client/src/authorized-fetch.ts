@@ -7,44 +7,47 @@ import { hear, signProof } from './runtime/authorization-server.ts';
 import { dispatch, requestToken, tellObservers, type TokenRequest } from './runtime/effect-runner.ts';
 import type { Shell } from './runtime/shell.ts';
 
-// A fetch that carries the session: waits for a token, sends, and on a 401 refreshes once and sends again.
+// A `fetch` that carries the session: waits for a token, sends, and after a 401 refreshes once and sends again.
 
 type Fetch = typeof globalThis.fetch;
 
 /** `BodyInit` of the DOM, under a name that Node's declarations know as well. */
 export type RequestBody = NonNullable<RequestInit['body']>;
 
-/** `RequestInit`, and how long the request may be parked, in ms, all its waits together. Default: `policy.parkDeadlineMs`. */
+/** `RequestInit`, and how long the request may be parked in total, in ms. Default: `policy.parkDeadlineMs`. */
 export type AuthorizedInit = RequestInit & {
   readonly parkDeadlineMs?: number;
-  /** `auth.owner()` when the request was first made: a repetition under somebody else fails with `user-changed`. */
+  /** `auth.owner()` when the request was first made. Under another owner it fails with `user-changed`. */
   readonly owner?: number;
   /**
-   * Whom the token is to be for if the endpoint refuses the ordinary one as that of another audience (401, `reason="audience"`): the
-   * issuer, for its account endpoints. The refresh then asks for that resource, and the session keeps its ordinary token. Only to
-   * endpoints of that very resource: whoever receives a token for the issuer can act on the user's account.
+   * The resource to request a token for, if the endpoint refuses the ordinary token as one for another audience (401,
+   * `reason="audience"`): the issuer, for its account endpoints. The refresh then asks for that resource, and the
+   * session keeps its ordinary token. Use this only for endpoints of that very resource: a receiver of a token for the
+   * issuer can act on the user's account.
    * @see RFC 8707
    */
   readonly resource?: string;
-  /** Makes the body anew for each try, in place of `body`: so a stream can be sent again as well. */
+  /** Makes a new body for each try, in place of `body`, so that a stream can be sent again as well. */
   readonly makeBody?: () => RequestBody;
-  /** Sends the tries of this request, in place of the service's `fetch`. For HTTP libraries that have a way of sending of their own. */
+  /**
+   * Sends the tries of this request, in place of the service's `fetch`. For HTTP libraries that send in their own way.
+   */
   readonly fetch?: Fetch;
 };
 
 /** A drop-in for `fetch` that carries the session. */
 export type AuthorizedFetch = (input: string | URL | Request, init?: AuthorizedInit) => Promise<Response>;
 
-/** How one request is sent, as often as it may be. */
+/** How one request is sent, and whether it can be sent again. */
 type Plan = {
-  /** Whether the body is still there after it was sent once. */
+  /** True if the body is still there after it was sent once. */
   readonly isReplayable: boolean;
-  /** The body of another try, if it is not with the request any more. */
+  /** The body of another try, if the request does not hold it any more. */
   readonly bodyAgain?: () => Promise<ArrayBuffer> | undefined;
   readonly send: (headers: Readonly<Record<string, string>>, body?: ArrayBuffer) => Promise<Response>;
 };
 
-/** Waits for a token on behalf of one call. All its waits have one deadline; the time that the network takes does not count. */
+/** Waits for a token on behalf of one call. All its waits share one deadline. Time on the network does not count. */
 type Wait = {
   (request: TokenRequest & { refusal: Trial }): Promise<GrantedToken | null>;
   (request?: TokenRequest): Promise<GrantedToken>;
@@ -56,22 +59,24 @@ function createWait(shell: Shell, signal: AbortSignal | null | undefined, init: 
   let waitedMs = 0;
   return async (request?: TokenRequest) => {
     const startMs = platform.clock.now().monotonicMs;
-    // A person who is asked takes the time it takes, unless the call names a deadline.
+    // A prompt to the user takes the time it takes, unless the call names a deadline.
     const limitMs = init?.parkDeadlineMs ?? (request?.stepUp ? Infinity : policy.parkDeadlineMs);
     const deadlineMs = limitMs - waitedMs;
     const token: GrantedToken | null = await requestToken(shell, { signal, owner, deadlineMs, ...request });
     if (limitMs < Infinity) waitedMs += platform.clock.now().monotonicMs - startMs;
-    // From its first token on a call is one user's.
+    // From its first token on, a call belongs to one user.
     owner = token?.owner;
     return token;
   };
 }
 
-/** A body that is gone once it was read: a stream of the web or of Node, or what Node iterates asynchronously. */
+/** True for a body that is gone once it was read: a stream of the web or of Node, or an async iterable in Node. */
 export const isOneShot = (body: unknown): boolean =>
   typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body || 'pipe' in body);
 
-/** The body of one try. Throws a `TypeError` where a stream would be sent as the text "[object ReadableStream]". */
+/**
+ * The body of one try. Throws a `TypeError` if the engine would send a stream as the text "[object ReadableStream]".
+ */
 function bodyOf(init: AuthorizedInit | undefined): { readonly body?: BodyInit; readonly duplex?: 'half' } {
   const body = init?.makeBody?.() ?? init?.body;
   if (!isOneShot(body)) return init?.makeBody && body ? { body } : {};
@@ -81,7 +86,7 @@ function bodyOf(init: AuthorizedInit | undefined): { readonly body?: BodyInit; r
   return { body: body as BodyInit, duplex: 'half' };
 }
 
-/** Not `instanceof`: a request may come from another frame. */
+/** Not `instanceof`, because a request may come from another frame. */
 const isRequest = (input: RequestInfo | URL): input is Request => typeof input === 'object' && 'url' in input;
 
 function setAll(headers: Headers, more: Readonly<Record<string, string>>): Headers {
@@ -91,7 +96,7 @@ function setAll(headers: Headers, more: Readonly<Record<string, string>>): Heade
 
 /**
  * Decides before sending whether the request can be repeated. A stream in `init` cannot: it is sent once. The body of a
- * `Request` is kept in a clone, and read when it has to be sent again.
+ * `Request` is kept in a clone, and read if it has to be sent again.
  */
 function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined, fetch: Fetch): Plan {
   const isReplayable = init?.makeBody !== undefined || !isOneShot(init?.body);
@@ -105,7 +110,8 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
   const request = new Request(input, init);
   const spare = request.clone();
   let isSent = false;
-  // A `Request` carries the members that every platform has. What one adds (`dispatcher`, `next`, `cf`, `priority`) only `fetch` reads.
+  // A `Request` carries the members that every platform has. Members of one platform (`dispatcher`, `next`, `cf`,
+  // `priority`) are read by `fetch` only.
   const added = Object.entries(Object.assign({}, input, init)).filter(
     ([name]) => name === 'duplex' || !(name in request),
   );
@@ -115,7 +121,8 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
     send: (more, body) => {
       isSent = true;
       const { referrer, referrerPolicy } = request;
-      // A clone would lose the `dispatcher` that Node keeps in a request. Engines that read no body (Firefox, React Native) keep none.
+      // A clone would lose the `dispatcher` that Node keeps in a request. Engines whose requests have no `body`
+      // (Firefox, React Native) keep none.
       const attempt =
         'body' in request ? new Request(request, body && { body, referrer, referrerPolicy }) : spare.clone();
       setAll(attempt.headers, more);
@@ -130,14 +137,14 @@ const headersOf = (input: RequestInfo | URL, init: RequestInit | undefined): Hea
 /** A parameter of a challenge: its name, then its value as a quoted string or a token. */
 const PARAMETER = /\b(\w+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))/giu;
 
-/** A parameter of the challenge of a 401; `null`: it says nothing of that. @see RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3 */
+/** A parameter of a 401's challenge; `null`: the challenge has none. @see RFC 6750 §3.1, RFC 9449 §9, RFC 9470 §3 */
 const challengeParameter = ({ headers }: Response, name: string): string | null =>
   [...(headers.get('www-authenticate') ?? '').matchAll(PARAMETER)]
     .find(([, key]) => key?.toLowerCase() === name)
     ?.slice(2)
     .find(Boolean) ?? null;
 
-/** The URL that a request goes to, or `null` if it is none. */
+/** The URL that a request goes to; `null`: the input is no URL. */
 function targetOf(input: RequestInfo | URL, base: string): URL | null {
   const url = isRequest(input) ? input.url : String(input);
   return orNull(() => new URL(url, base));
@@ -147,13 +154,17 @@ const isNearExpiry = ({ access }: GrantedToken, shell: Shell): boolean =>
   freshMs({ ...shell, now: shell.platform.clock.now() }, access) <= 0;
 
 /**
- * A redirect has led to another origin: the answer says nothing of the token, which `fetch` sent to the first origin alone.
- * React Native's `Response` has no `redirected`. @see https://fetch.spec.whatwg.org/#http-redirect-fetch
+ * True if a redirect has led to another origin. The answer then says nothing of the token, because `fetch` sent the
+ * token to the first origin only. React Native's `Response` has no `redirected`.
+ * @see https://fetch.spec.whatwg.org/#http-redirect-fetch
  */
 const isForeign = (response: { readonly redirected?: boolean; readonly url: string }, target: URL): boolean =>
   response.redirected !== false && new URL(response.url, target).origin !== target.origin;
 
-/** Sends with the token and, where the session is bound to a key, a proof; once more for each thing that was wrong with the proof. */
+/**
+ * Sends the request with the token and, if the session is bound to a key, with a DPoP proof. Sends it once more for
+ * each fault of the proof.
+ */
 async function sendOnce(
   shell: Shell,
   plan: Plan,
@@ -172,14 +183,14 @@ async function sendOnce(
     sent.catch(() => dispatch(shell, { type: 'requestLost' }));
     return sent;
   };
-  // Another proof helps with the server's nonce, or with its time. @see RFC 9449 §7.1, §9
+  // Another proof helps, with the server's nonce or with its time. @see RFC 9449 §7.1, §9
   let curable: readonly (string | null)[] = ['use_dpop_nonce', 'invalid_dpop_proof'];
   for (;;) {
     const response = await attempt();
     if (isForeign(response, target)) return response;
     const { headers, status } = response;
     const error = status === 401 ? challengeParameter(response, 'error') : null;
-    // Only an answer that refuses a proof tells the time: one from a cache has an older `Date`.
+    // Take the time only from an answer that refuses a proof: an answer from a cache has an older `Date`.
     const time = error === 'invalid_dpop_proof' && {
       resourceDate: headers.get('date'),
       isRetry: !curable.includes(error),
@@ -198,7 +209,7 @@ function aheadMs(token: string, { headers }: Response): number | null {
   return issuedAtMs && !atMs ? null : issuedAtMs - atMs;
 }
 
-/** The token for another try after a 401, or `null` when the 401 is for the caller. */
+/** The token for another try after a 401; `null`: the 401 is for the caller. */
 async function answerChallenge(
   shell: Shell,
   response: Response,
@@ -209,7 +220,7 @@ async function answerChallenge(
 ): Promise<GrantedToken | null> {
   const parameter = (name: string): string | null => challengeParameter(response, name);
   const error = parameter('error');
-  // The token is good, and for another audience: a newer one would be for that one as well.
+  // The token is valid for another audience, and a newer one would be for that audience as well.
   if (parameter('reason') === 'audience') return resource && isReplayable ? wait({ resource }) : null;
   if (error === null || error === 'invalid_token') {
     const refusal: Trial = { ...trial, verdict: error ? 'refused' : 'bare' };
@@ -238,7 +249,7 @@ async function sendAuthorized(
   const method = init?.method ?? request?.method ?? 'GET';
   const plan = planRequest(input, init, fetch);
   let token = await wait();
-  // What can be sent only once must not be spent on a token that is about to be refused.
+  // Do not spend a request that can be sent only once on a token that is about to be refused.
   if (!plan.isReplayable && isNearExpiry(token, shell)) token = await wait({ newerThan: token.generation });
   const { origin, pathname } = target;
   let before: number | null = null;
@@ -248,7 +259,7 @@ async function sendAuthorized(
     if (isForeign(response, target)) return response;
     const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', aheadMs: NaN };
     if (response.status !== 401) {
-      // A server in trouble, or the gateway before it, has said nothing of the token.
+      // A 5xx of the server, or of the gateway before it, says nothing of the token.
       if (response.status < 500 && !resource) dispatch(shell, { type: 'tokenTried', trial });
       return response;
     }
@@ -259,17 +270,17 @@ async function sendAuthorized(
     if (!next) return response;
     await response.body?.cancel();
     tellObservers(shell, { type: 'request.replayed', generation: next.generation });
-    // With a token for another audience nothing was learned of this one.
+    // A refused audience says nothing of the ordinary token, so `before` stays as it was.
     [before, token] = [next.resource ? before : generation, next];
   }
 }
 
 /**
- * A `fetch` that sends the session's access token to the origins in `resources`, and to nobody else: requests to other
+ * Creates a `fetch` that sends the session's access token only to the origins in `resources`. Requests to other
  * origins, and requests that bring an `Authorization` header of their own, pass through untouched.
  *
- * Rejects like `fetch`, with the caller's abort reason, or with a `HoldfastError` when the request was never sent
- * (`signed-out`, `user-changed`, `deadline-exceeded`, `queue-full`).
+ * Rejects like `fetch`, with the caller's abort reason, or with a `HoldfastError` if there was no token for the request
+ * or for its repetition after a 401 (such as `signed-out`, `user-changed`, `deadline-exceeded`, `queue-full`).
  */
 export function createAuthorizedFetch(
   shell: Shell,

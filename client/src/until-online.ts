@@ -7,8 +7,9 @@ async function waitForNetwork(shell: Shell, request: TokenRequest): Promise<void
 }
 
 /**
- * Resolves when the network is back, or after `pauseMs`, for the platform may be wrong; `null` if it knows of no outage. For
- * retries: parked like a request that waits for a token, with the same deadline, the same queue and the same errors.
+ * Resolves when the network is back, or after `pauseMs`, because the platform may be wrong; `null`: the platform
+ * reports no outage. For retries: parked like a request that waits for a token, with the same deadline, the same queue
+ * and the same errors.
  */
 export function untilOnline(
   auth: AuthService,
