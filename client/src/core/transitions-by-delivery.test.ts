@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { outcomesByEvent, states, type Delivery } from '../testing/machine-states.ts';
 
-// What becomes of a state by an event where the refresh token is in a cookie, and where there is none, as far as it is not what
-// transitions.test.ts says of one in the body. States and events that are not named do the same as there.
+// Transitions of a session whose refresh token is in a cookie, or that has none, where they differ from
+// transitions.test.ts. States and events that are not named behave as they do there.
 
 type Table = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 
@@ -13,7 +13,7 @@ const withCookie: Table = {
   reading: {
     'active requesting, user told, sendRefresh': ['read: lost', 'read: nothing', 'vault unavailable'],
   },
-  // An answer of the vault that comes so late is none of this step's.
+  // An answer of the vault that comes so late does not belong to this step.
   requesting: { nothing: ['vault unavailable'] },
   rereading: {
     'reauth-required biometric, user noted, endRefresh, reauthenticate': ['vault unavailable'],
@@ -141,7 +141,7 @@ const withoutRefreshToken: Table = {
   },
 };
 
-/** What differs from the body's: outcomes, each with its events. */
+/** The outcomes that differ from those of a token in the body, each with its events. */
 function differencesOf(delivery: Delivery, name: string): Readonly<Record<string, readonly string[]>> {
   const usual = states.body[name] ? outcomesByEvent('body', name) : {};
   const own = outcomesByEvent(delivery, name);
@@ -157,7 +157,7 @@ describe.each([
   ['with a cookie', 'cookie', withCookie],
   ['without a refresh token', 'none', withoutRefreshToken],
 ] as const)('%s', (_name, delivery, table) => {
-  it('no line is about a state that there is not', () => {
+  it('every line is about a state that exists', () => {
     expect(Object.keys(table).filter((name) => !states[delivery][name])).toEqual([]);
   });
 

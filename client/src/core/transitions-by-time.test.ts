@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { outcomesOfTime, states } from '../testing/machine-states.ts';
 
-// What time does by itself to every state, in the form of transitions.test.ts: after how many seconds, what becomes of the state
-// and what the shell is asked to do; the first four things that happen. Nothing else happens meanwhile, so no port ever answers:
-// every wait has an end, except where the shell's own does (it gives up a vault that does not answer), or the user's.
+// The effect of time alone on every state, in the form of transitions.test.ts: after how many seconds, the changes of
+// the state and the effects for the shell. Each list has the first four changes. No port ever answers meanwhile. Every
+// wait ends by itself, except where the shell ends it (it gives up a vault that does not answer) or the user does.
 
 type Table = Readonly<Record<string, readonly string[]>>;
 
@@ -106,7 +106,7 @@ const withRefreshToken: Table = {
   'burying a session': [],
 };
 
-/** Where it is another than with a refresh token in the body. */
+/** The states that differ from a session with its refresh token in the body. */
 const withCookie: Table = {
   committing: [
     '5 s: active, new token, endRefresh, 1 granted',

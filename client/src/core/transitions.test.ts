@@ -4,12 +4,12 @@ import { defaultPolicy } from './policy.ts';
 import { describe as describeState, initialState, transition } from './session.ts';
 import type { SessionEvent, SessionState } from './state.ts';
 
-// Every state of the machine against every event, for a session whose refresh token is handed out in the body; what differs with
-// a cookie or without a refresh token is in transitions-by-delivery.test.ts, and what time does by itself in
-// transitions-by-time.test.ts. Each line reads: what becomes of the state and what the shell is asked to do, and by which events;
-// what is not named changes nothing. A user loses a session, or a request, wherever one of these lines is wrong. Caller 1 was
-// parked before, caller 2 comes with the event. "User noted" is the machine knowing that the user did something since the last
-// refresh that said so, "user told" a refresh or a sign-in that says it.
+// Every state of the machine against every event, for a session whose refresh token is handed out in the body.
+// Differences with a cookie or without a refresh token are in transitions-by-delivery.test.ts, the effect of time in
+// transitions-by-time.test.ts. Each line gives the changes of the state and the effects for the shell, and then the
+// events that cause them. Events that are not named change nothing. A wrong line means that a user loses a session or a
+// request. Caller 1 was parked before; caller 2 comes with the event. "User noted": the machine knows that the user was
+// active after the last refresh that reported activity. "User told": a refresh or a sign-in reports it.
 
 const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   restoring: {
@@ -334,7 +334,7 @@ describe('the machine', () => {
   const now = START;
   const config = configOf('body');
 
-  it('ignores every event that belongs to nothing, in every phase', () => {
+  it('ignores, in every phase, events of operations that are not under way', () => {
     const start = initialState(0.5, now);
     const [restored] = transition(start, { type: 'woke' }, now, defaultPolicy, config);
     const [signedOut] = transition(
@@ -362,7 +362,7 @@ describe('the machine', () => {
         expect(transition(state, event, now, defaultPolicy, config).slice(0, 2)).toEqual([state, []]);
   });
 
-  it('gives back a lock that comes after nobody needs it', () => {
+  it('releases a lock that comes too late to be used', () => {
     const [state] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
     const [, effects] = transition(
       state,
@@ -374,7 +374,7 @@ describe('the machine', () => {
     expect(effects).toEqual([{ type: 'endRefresh', attempt: 7 }]);
   });
 
-  it('wants no wake-up while nothing can happen by itself, and its description holds no secret', () => {
+  it('asks for no wake-up while nothing is due, and its description holds no secret', () => {
     const [state, , wakeInMs] = transition(initialState(0.5, now), { type: 'woke' }, now, defaultPolicy, config);
     expect(wakeInMs).toBe(Infinity);
     expect(describeState(state)).toMatchObject({ phase: 'restoring', waiting: 0, flight: null });

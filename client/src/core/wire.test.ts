@@ -68,7 +68,7 @@ describe('token answers', () => {
     ['both', { refresh_token_timeout: 3_600, authorization_expires_in: 1_800 }, true],
     ['the inactivity timeout alone', { refresh_token_timeout: 3_600 }, false],
     ['neither', {}, false],
-  ])('whether the end can be moved, of a server that says %s', (_name, ends, isEndFixed) => {
+  ])('tell whether the end can move, for a server that says %s', (_name, ends, isEndFixed) => {
     expect(readTokenAnswer(answer(200, { access_token: 'a', ...ends }))).toMatchObject({ tokens: { isEndFixed } });
   });
 
@@ -90,7 +90,7 @@ describe('token answers', () => {
     expect(readTokenAnswer(answer(200, body))).toMatchObject({ kind: 'tokens', tokens });
   });
 
-  it('only invalid_grant in an OAuth error object ends a session; nothing else ever does', () => {
+  it('only invalid_grant in an OAuth error object ends a session', () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 599 }), fc.oneof(fc.json(), fc.string()), (status, body) => {
         const result = readTokenAnswer(answer(status, body));
@@ -147,7 +147,7 @@ describe('Retry-After', () => {
 });
 
 describe('requests', () => {
-  it('escape what they carry, also what is no valid text', () => {
+  it('escape their values, also text that is not well-formed', () => {
     const text = fc.string({ unit: 'binary' });
     fc.assert(
       fc.property(fc.dictionary(text, text), (fields) => {
@@ -159,7 +159,7 @@ describe('requests', () => {
     expect(encodeForm({ password: 'half \ud800 of a pair' })).toBe('password=half%20%EF%BF%BD%20of%20a%20pair');
   });
 
-  it('a cookie session is named by its sid and carries the header that a form cannot', () => {
+  it('name a cookie session by its sid, with the header that a form cannot send', () => {
     const request = refreshRequest(
       { ...config, delivery: 'cookie' },
       { session: { refreshToken: null, sid: 's1' }, isUserActive: true, isExtension: false, resource: null },
@@ -172,7 +172,7 @@ describe('requests', () => {
     });
   });
 
-  it('a revocation says everywhere if that was asked for, and nothing of it otherwise', () => {
+  it('send everywhere in a revocation only if it was asked for', () => {
     const session = { refreshToken: null, sid: 's1' };
     const sent = (revocation: Revocation): unknown =>
       Object.fromEntries(new URLSearchParams(revocationRequest(config, revocation, 'device-secret').body));
@@ -181,12 +181,12 @@ describe('requests', () => {
     expect(sent({ ...session, everywhere: true })).toEqual({ ...always, everywhere: 'true' });
   });
 
-  it('a revocation by refresh token needs no device secret', () => {
+  it('revoke by refresh token without a device secret', () => {
     const { body } = revocationRequest(config, { refreshToken: 'secret-token', sid: 's1' }, 'device-secret');
     expect(body).not.toContain('device-secret');
   });
 
-  it('no token ever goes into a URL', () => {
+  it('never carry a token in a URL', () => {
     for (const request of [
       refreshRequest(config, {
         session: { refreshToken: 'secret-token', sid: 's1' },
