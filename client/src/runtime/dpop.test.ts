@@ -18,7 +18,7 @@ type Api = {
   readonly date?: string;
 };
 
-/** A signed-in tab, and an API that accepts no proof of its future, and none older than the window. */
+/** A signed-in tab, and an API that refuses proofs from its future and proofs older than the window. */
 async function setUp({ deviceBehindMs = 0, behindMs = 0, windowMs = 60_000, refusals = 0, date }: Api) {
   const world = createWorld();
   world.server.extra = { ...world.server.extra, token_type: 'DPoP' };
@@ -58,18 +58,18 @@ describe('an API that refuses a proof, and whose `Date` cannot be read', () => {
     },
   );
 
-  it('refuses the second as well: the next request has the ordinary time again', async () => {
+  it('gets the ordinary time again after it has refused the second proof as well', async () => {
     const { times, statusOf } = await setUp({ windowMs: 5_000, refusals: 1 });
     expect([await statusOf(), await statusOf(), await statusOf()]).toEqual([401, 200, 200]);
     expect(times).toEqual([0, -10, 0, 0]);
   });
 
-  it('serves requests that were refused at the same time, each at its second try', async () => {
+  it('serves requests that it refused at the same time, each at its second try', async () => {
     const { statusOf } = await setUp({ behindMs: 5_000 });
     expect(await Promise.all([statusOf(), statusOf(), statusOf()])).toEqual([200, 200, 200]);
   });
 
-  it('sends two `Date`s, which is no time: the proofs have one nevertheless', async () => {
+  it('gets proofs with a usable time also if it sends two `Date` headers', async () => {
     const now = new Date().toUTCString();
     const { times, statusOf } = await setUp({ refusals: 1, date: `${now}, ${now}` });
     expect([await statusOf(), await statusOf()]).toEqual([200, 200]);

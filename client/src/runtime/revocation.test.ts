@@ -3,9 +3,9 @@ import type { HttpAnswer, Outbox, Platform } from '../core/ports.ts';
 import { MINUTE, revoked } from '../testing/trouble.ts';
 import { createWorld, json, settle, type World } from '../testing/world.ts';
 
-// The server must hear of a sign-out, or a session that its user has left lives on there: for a thief, for the list of devices.
+// The server must learn of a sign-out. Otherwise the session lives on there, for a thief and in the list of devices.
 
-/** A revocation endpoint that gives these answers first, then behaves. `null`: no answer. */
+/** A revocation endpoint that gives these answers first and then works. `null`: no answer. */
 function answeringRevocations(world: World, answers: (HttpAnswer | null)[]) {
   const sentAtMs: number[] = [];
   const transport: Platform['transport'] = async (request, signal) => {
@@ -24,13 +24,13 @@ const unavailable = (retryAfter?: string): HttpAnswer =>
 const gaps = (timesMs: readonly number[]): number[] =>
   timesMs.slice(1).map((timeMs, at) => timeMs - (timesMs[at] ?? NaN));
 
-describe('a sign-out that the server did not take is told again by itself', () => {
+describe('a sign-out that the server did not take is sent again by itself', () => {
   it.each([
     ['the server had a bad minute', unavailable()],
     ['the network was away for a moment, and the platform said nothing', null],
     ['too many had asked', json(429, { error: 'temporarily_unavailable' })],
     ['a portal had answered', { status: 404, headers: {}, body: '<html>' }],
-  ])('when %s: the tab stays in front, and nobody comes back to it', async (_case, answer) => {
+  ])('when %s, without a reconnect or a return to the tab', async (_case, answer) => {
     const world = createWorld();
     const { transport } = answeringRevocations(world, [answer]);
     const { auth } = await world.openSignedInTab({}, { transport });
@@ -40,7 +40,7 @@ describe('a sign-out that the server did not take is told again by itself', () =
     expect(await auth.platform.outbox.list()).toEqual([]);
   });
 
-  it('ever more rarely, and within minutes all the same: a server that is down for hours is not asked all the time', async () => {
+  it('at growing intervals of minutes at most: a server that is down for hours is not asked all the time', async () => {
     const world = createWorld();
     const { transport, sentAtMs } = answeringRevocations(
       world,
@@ -57,7 +57,7 @@ describe('a sign-out that the server did not take is told again by itself', () =
     expect(sentAtMs.length).toBeLessThan(120);
   });
 
-  it('when the server said, and not before; but a mistaken day does not last a day', async () => {
+  it('no sooner than Retry-After says, but within minutes if it says a day by mistake', async () => {
     const world = createWorld();
     const { transport, sentAtMs } = answeringRevocations(world, [unavailable('120'), unavailable('86400')]);
     const { auth } = await world.openSignedInTab({}, { transport });
@@ -66,7 +66,7 @@ describe('a sign-out that the server did not take is told again by itself', () =
     expect(gaps(sentAtMs)).toEqual([2 * MINUTE, 5 * MINUTE]);
   });
 
-  it('also where nothing can be kept', async () => {
+  it('also if the outbox can keep nothing', async () => {
     const world = createWorld();
     const locked = (): Promise<never> => Promise.reject(new Error('locked'));
     const outbox: Outbox = { list: locked, add: locked, remove: locked };
@@ -77,7 +77,7 @@ describe('a sign-out that the server did not take is told again by itself', () =
     expect(revoked(world)).toEqual(['refresh-1']);
   });
 
-  it('one does not keep back another', async () => {
+  it('and does not hold up another one', async () => {
     const world = createWorld();
     const { transport } = answeringRevocations(world, [null, null, unavailable('300')]);
     const { auth } = await world.openSignedInTab({}, { transport });
@@ -92,7 +92,7 @@ describe('a sign-out that the server did not take is told again by itself', () =
 });
 
 describe('a sign-in after a sign-out that was lost on its way', () => {
-  it('tells the sign-out first: told later, it would end the session that begins', async () => {
+  it('delivers the sign-out first: delivered later, it would end the new session', async () => {
     const world = createWorld();
     const { transport } = answeringRevocations(world, [null]);
     const { auth } = await world.openSignedInTab({}, { transport });
@@ -106,8 +106,8 @@ describe('a sign-in after a sign-out that was lost on its way', () => {
   });
 });
 
-describe('telling it again costs little', () => {
-  it('one timer, however often the network comes and goes; and none when all is told', async () => {
+describe('sending it again costs little', () => {
+  it('sets one timer, however often the network comes and goes, and none when all is delivered', async () => {
     const world = createWorld();
     const { transport, sentAtMs } = answeringRevocations(
       world,
@@ -124,7 +124,7 @@ describe('telling it again costs little', () => {
     expect(sentAtMs.length - before).toBe(1);
   });
 
-  it('nothing is sent by a service that was disposed of, not even what was under way', async () => {
+  it('sends nothing for a service that was disposed of, even if a request was under way', async () => {
     const world = createWorld();
     const { transport, sentAtMs } = answeringRevocations(world, [null, null, null]);
     const { auth } = await world.openSignedInTab({}, { transport });
@@ -142,7 +142,7 @@ describe('telling it again costs little', () => {
     expect(sentAtMs.length - before).toBeLessThanOrEqual(1);
   });
 
-  it('no process goes on for it: a command that signs out without a network ends', async () => {
+  it('keeps no process alive: a command that signs out without a network ends', async () => {
     const world = createWorld();
     const holding = new Set<number>();
     let wakeUps = 0;

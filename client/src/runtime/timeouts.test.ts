@@ -5,7 +5,7 @@ import { unlessAborted, within } from './timeouts.ts';
 
 const never = (): Promise<never> => new Promise(() => {});
 
-/** A signal as engines have it that know of no `reason`. */
+/** A signal of an engine that has no `reason`. */
 function signalWithoutReason(): { readonly signal: AbortSignal; readonly abort: () => void } {
   const controller = new AbortController();
   const { signal } = controller;
@@ -14,7 +14,7 @@ function signalWithoutReason(): { readonly signal: AbortSignal; readonly abort: 
 }
 
 describe('a port that may never answer', () => {
-  it('is waited for as long as was said, and no timer is left when it answers', async () => {
+  it('is waited for as long as the limit allows, and no timer is left when it answers', async () => {
     const { time } = createWorld();
     const late = outcome(within(time.clock, 1_000, never()));
     await time.advance(1_000);
@@ -26,8 +26,8 @@ describe('a port that may never answer', () => {
   });
 });
 
-describe('a caller who leaves', () => {
-  it('is told so as an AbortError where the engine keeps no reason', async () => {
+describe('a caller that aborts', () => {
+  it('gets an AbortError where the engine keeps no reason', async () => {
     const { signal, abort } = signalWithoutReason();
     const left: string[] = [];
     const waiting = outcome(unlessAborted(signal, never(), () => left.push('left')));
@@ -37,12 +37,12 @@ describe('a caller who leaves', () => {
     expect(await outcome(unlessAborted(signal, never()))).toMatchObject({ name: 'AbortError' });
   });
 
-  it('has left also if that was before anybody listened: nothing would ever tell', async () => {
+  it('gets its reason also if it aborted before the wait began', async () => {
     const signal = AbortSignal.abort(new Error('left the page'));
     expect(await outcome(unlessAborted(signal, never()))).toEqual(new Error('left the page'));
   });
 
-  it('and comes too late has what it asked for', async () => {
+  it('after the answer keeps the answer', async () => {
     const controller = new AbortController();
     const left: string[] = [];
     expect(await unlessAborted(controller.signal, Promise.resolve('token'), () => left.push('left'))).toBe('token');

@@ -10,7 +10,7 @@ it.each([
   ['InvalidStateError', 'failed', 'already-registered'],
   ['SecurityError', 'failed', 'not-allowed-here'],
   ['UnknownError', 'failed', 'failed'],
-])('%s means %s in the chain, and %s to who asked for a passkey', (name, inChain, ofCeremony) => {
+])('%s means %s in the reauthentication, and %s for an app that asked for a passkey', (name, inChain, ofCeremony) => {
   const error = new DOMException('no', name);
   expect([whyFailed(error), explainPasskeyError(error)]).toEqual([inChain, ofCeremony]);
 });
