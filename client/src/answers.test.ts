@@ -24,11 +24,11 @@ import {
 } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
-// What callers are told, and the server: every promise settles and says what happened, whatever an app or a port does. Each was
-// seen to fail.
+// Every promise of the API settles and tells what happened, whatever an app or a port does, and the server learns of
+// every session that ends. Each case was seen to fail.
 
 describe('every promise settles, and says what happened', () => {
-  it('of a step-up, when the session ends and somebody signs in in another tab', async () => {
+  it('of a step-up, when the session ends and a sign-in follows in another tab', async () => {
     const resource = await startResource(({ authorization }, response) =>
       authorization === 'Bearer access-1'
         ? response.writeHead(401, { 'www-authenticate': 'Bearer error="insufficient_user_authentication"' }).end()
@@ -82,7 +82,7 @@ describe('every promise settles, and says what happened', () => {
     expect([await signedIn, revoked(world)]).toMatchObject([{ code: 'disposed' }, ['refresh-1']]);
   });
 
-  it('of signIn(), when the service is disposed of while the session is stored: nobody says that it worked', async () => {
+  it('of signIn(), when the service is disposed of while the session is stored: it does not resolve', async () => {
     const world = createWorld();
     const storage = trouble(world);
     const { auth } = world.openTab({}, { vault: storage.vault });
@@ -114,7 +114,7 @@ describe('every promise settles, and says what happened', () => {
 });
 
 describe('no session is left behind at the server', () => {
-  it('of two sign-ins in two tabs the newer stays, however slow the older was stored', async () => {
+  it('after sign-ins in two tabs: the newer stays, however slowly the older was stored', async () => {
     const world = createWorld();
     const slow = Object.assign(trouble(world), { slowMs: 4_000 });
     const tab = world.openTab({}, { vault: slow.vault });
@@ -133,7 +133,7 @@ describe('no session is left behind at the server', () => {
     expect(other.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-2' } });
   });
 
-  it('by a button that is pressed twice', async () => {
+  it('after a double submit', async () => {
     const world = createWorld();
     const { auth } = world.openTab();
     await auth.ready();
@@ -152,7 +152,7 @@ describe('no session is left behind at the server', () => {
   });
 });
 
-describe('what an app may hand over', () => {
+describe('the client copes with an app or a platform that hands over', () => {
   const asTokens = {
     accessToken: 'x',
     tokenType: 'Bearer',
@@ -167,7 +167,7 @@ describe('what an app may hand over', () => {
       'Number(expires_in) where there is none',
       { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: NaN, sessionLifetimeMs: null } },
     ],
-  ] as const)('a reading of answers that cannot be used is not: %s', async (_name, answer) => {
+  ] as const)('a reading of answers that cannot be used: %s', async (_name, answer) => {
     const world = createWorld();
     let isWrong = true;
     const { auth, signal } = await world.openSignedInTab({
@@ -190,7 +190,7 @@ describe('what an app may hand over', () => {
     ['no word of a wait', { kind: 'transient', cause: 'server-error' }],
     ['no word of the end', { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: 1_000 } }],
     ['a lifetime as text', { kind: 'tokens', tokens: { ...asTokens, lifetimeMs: '300', sessionLifetimeMs: null } }],
-  ])('nor one that no type allows: %s', async (_name, answer) => {
+  ])('a reading of answers that its type forbids: %s', async (_name, answer) => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({
       readAnswer: foreignAnswers(() => answer as TokenAnswer),
@@ -200,7 +200,7 @@ describe('what an app may hand over', () => {
     expect(await auth.getAccessToken()).toBe('access-2');
   });
 
-  it('a reading that leaves out who the session is of', async () => {
+  it('a reading that leaves out user and session', async () => {
     const world = createWorld();
     const classify = ({ body }: HttpAnswer): TokenAnswer | null => {
       const { access_token: accessToken } = JSON.parse(body) as { readonly access_token: string };
@@ -221,7 +221,7 @@ describe('what an app may hand over', () => {
     expect(next.auth.getSnapshot()).toMatchObject({ sid: 'session-1', user: { sub: 'user-1' } });
   });
 
-  it('a reading of what ends a sign-in: the same endpoint speaks the same language', async () => {
+  it('a reading of the answer that ends a sign-in', async () => {
     const world = createWorld();
     const classify = ({ status }: HttpAnswer): TokenAnswer | null =>
       status === 418 ? { kind: 'rejected', reason: 'revoked' } : null;
@@ -230,7 +230,7 @@ describe('what an app may hand over', () => {
     expect(await outcome(auth.signIn(ada))).toMatchObject({ code: 'sign-in-rejected' });
   });
 
-  it('a session, when it is too late', async () => {
+  it('a session after dispose()', async () => {
     const world = createWorld();
     const { auth } = world.openTab();
     await auth.ready();
@@ -238,7 +238,7 @@ describe('what an app may hand over', () => {
     expect(await outcome(adopt(auth, { access_token: 'theirs' }))).toMatchObject({ code: 'disposed' });
   });
 
-  it('a deadline that is no number', async () => {
+  it('a deadline that is NaN', async () => {
     const world = createWorld();
     const wakes: number[] = [];
     const wake: World['time']['clock']['wake'] = (ms, callback) => (
@@ -273,7 +273,7 @@ describe('what an app may hand over', () => {
     expect(() => auth.extend()).not.toThrow();
   });
 
-  it('a transport that throws instead of rejecting: an attempt that failed, like any other', async () => {
+  it('a transport that throws instead of rejecting: the attempt fails, like any other', async () => {
     const world = createWorld();
     const control = { isBroken: false };
     const transport: typeof world.transport = (request, signal) => {
@@ -291,8 +291,8 @@ describe('what an app may hand over', () => {
   });
 });
 
-describe('what the user did', () => {
-  it('is told by the request with the nonce as by the one without', async () => {
+describe('user activity', () => {
+  it('is reported by the request with the nonce as by the one without', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     auth.userActive();
@@ -300,7 +300,7 @@ describe('what the user did', () => {
     await world.time.advance(DUE);
     expect(refreshes(world).map((form) => form.get('user_active'))).toEqual([null, null]);
   });
-  it('extends the session also where the server wants a nonce first', async () => {
+  it('extends the session also where the server requires a nonce first', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     world.server.answers.push(noNonce());
@@ -323,7 +323,7 @@ describe('what the user did', () => {
     await world.time.advance(MINUTE);
     expect(refreshes(world).map((form) => form.get('extend'))).toEqual(['true', 'true']);
   });
-  it('extends the session also if it was asked for while the refresh of a refused token was lost', async () => {
+  it('extends the session also if the user asked while the refresh of a refused token was lost', async () => {
     const world = createWorld();
     const answers = [
       new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }),
@@ -338,7 +338,7 @@ describe('what the user did', () => {
     expect((await sent).status).toBe(200);
     expect(refreshes(world).map((form) => form.get('extend'))).toEqual([null, 'true']);
   });
-  it('asks to extend for the user alone, and not for a token that is due', async () => {
+  it('extends the session on request only, and not when a token is due', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     auth.extend();
@@ -346,7 +346,7 @@ describe('what the user did', () => {
     await world.time.advance(DUE);
     expect(refreshes(world).map((form) => form.get('extend'))).toEqual(['true', null]);
   });
-  it('and the server has heard is not told again because another tab wrote first', async () => {
+  it('is not reported again because another tab wrote first', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab();
     world.server.delayMs = 1_000;
@@ -363,7 +363,7 @@ describe('what the user did', () => {
 });
 
 describe('sign-out while the vault cannot be read', () => {
-  it('leaves alone who signs in after it, also while that is being stored', async () => {
+  it('does not end a later sign-in, also while that one is being stored', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     let isLocked = true;
@@ -381,7 +381,7 @@ describe('sign-out while the vault cannot be read', () => {
     isLocked = false;
     const before = reads.count;
     while (reads.count === before) await world.time.advance(100);
-    // a read that will succeed is under way
+    // A read that will succeed is under way.
     asBob(world);
     const signedIn = outcome(auth.signIn(bob));
     await world.time.advance(MINUTE);
@@ -396,7 +396,7 @@ describe('sign-out while the vault cannot be read', () => {
     ],
     [{}, {}],
     [{ sub: 'user-1' }, { sub: 'user-2' }],
-  ])('signed in over a session nobody could read nor replace: the newer stays %#', async (one, two) => {
+  ])('and a sign-in over that session: the newer one stays %#', async (one, two) => {
     const world = createWorld();
     world.server.extra = one;
     (await world.openSignedInTab()).auth.dispose();
@@ -418,8 +418,8 @@ describe('sign-out while the vault cannot be read', () => {
   });
 });
 
-describe('what a sign-in says', () => {
-  it('of one that was signed out while it was being stored', async () => {
+describe('signIn() tells the truth', () => {
+  it('if the user signs out while the session is being stored', async () => {
     const world = createWorld();
     const slow = trouble(world);
     const { auth } = world.openTab({}, { vault: slow.vault });
@@ -432,7 +432,7 @@ describe('what a sign-in says', () => {
     await left;
     expect(await signedIn).toMatchObject({ code: 'signed-out' });
   });
-  it('of one before the session was restored, after a sign-out that still waits for it', async () => {
+  it('if it comes before the session is restored, after a sign-out that still waits for it', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     const read: Vault['read'] = () => pass(world, 2_000).then(() => world.vault.read());
@@ -445,7 +445,7 @@ describe('what a sign-in says', () => {
     expect([await left, await signedIn]).toEqual(['resolved', 'resolved']);
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
   });
-  it('nothing of a prompt that succeeds after dispose(): it is ended at the server', async () => {
+  it('if its prompt succeeds after dispose(): the session is ended at the server', async () => {
     const world = createWorld();
     let go: () => void = () => {};
     const method: SignInMethod = (ask) => new Promise<void>((resolve) => (go = resolve)).then(() => ask({}));
@@ -457,7 +457,7 @@ describe('what a sign-in says', () => {
     await world.time.advance(MINUTE);
     expect(revoked(world)).toHaveLength(1);
   });
-  it('of a prompt that succeeds after another tab has signed in: it takes over from that session, which would else stay', async () => {
+  it('if its prompt succeeds after another tab has signed in: it replaces that session, which would otherwise stay', async () => {
     const world = createWorld();
     let go: () => void = () => {};
     const method: SignInMethod = (ask) => new Promise<void>((resolve) => (go = resolve)).then(() => ask({}));
@@ -472,7 +472,7 @@ describe('what a sign-in says', () => {
     await world.time.advance(MINUTE);
     expect(world.server.requests.findLast((form) => form.has('replaces'))?.get('replaces')).toBe('session-2');
   });
-  it('nothing of one that was declined while it was at the server: nobody comes back', async () => {
+  it('if it was declined while it was at the server: the user stays signed out', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
@@ -486,7 +486,7 @@ describe('what a sign-in says', () => {
     await signedIn;
     expect(auth.getSnapshot().status).toBe('signed-out');
   });
-  it('a deadline that has passed, while there is a token', async () => {
+  it('and so does getAccessToken() with a deadline that has passed, while there is a token', async () => {
     const { auth } = await createWorld().openSignedInTab();
     expect(await outcome(auth.getAccessToken({ deadlineMs: -1 }))).toBe('resolved');
   });

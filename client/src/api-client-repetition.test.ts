@@ -1,5 +1,5 @@
-// What is sent again: when, and that it is the same. A fleet of clients that come back at once keeps a server down that has just
-// come up; a body that is half there the second time is somebody's lost work.
+// Repeated requests: when they are sent, and that they are the same. A fleet of clients that come back at once keeps a
+// server down that has just started. A body that is half there the second time is a user's lost work.
 import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient, type ApiClient, type RetryPolicy } from './api-client.ts';
@@ -18,9 +18,9 @@ describe('the pauses between repetitions', () => {
   type Fleet = {
     readonly world: World;
     readonly api: ApiClient;
-    /** Another client of the same API. */
+    /** Opens another client of the same API. */
     readonly openClient: () => ApiClient;
-    /** When each try came, in ms since the first. */
+    /** Time of each try, in ms since the first. */
     readonly triesMs: () => readonly number[];
     down: { readonly status: number; readonly headers?: Record<string, string> } | null;
   };
@@ -46,7 +46,7 @@ describe('the pauses between repetitions', () => {
     return fleet;
   }
 
-  it('double each time: a server that is down is asked ever less often', async () => {
+  it('double each time: a server that is down is asked less and less often', async () => {
     const { world, api, triesMs } = await setUp({ limit: 5 });
     const answer = api.get('/notes').catch((error: unknown) => error);
     await world.time.advance(60_000);
@@ -55,7 +55,7 @@ describe('the pauses between repetitions', () => {
     expect(triesMs()).toEqual([0, 150, 450, 1_050, 2_250, 4_650]);
   });
 
-  it('grow to the cap and no further: who waits longest still comes back soon after the server does', async () => {
+  it('grow up to the cap only: the longest wait ends soon after the server is back', async () => {
     const { world, api, triesMs } = await setUp({ limit: 6, capMs: 1_000 });
     const answer = api.get('/notes').catch((error: unknown) => error);
     await world.time.advance(60_000);
@@ -74,9 +74,9 @@ describe('the pauses between repetitions', () => {
     expect(Math.max(...pausesMs)).toBeLessThanOrEqual(10_000);
   });
 
-  it('are drawn anew each time, over the whole step: a hundred clients do not come back together', async () => {
+  it('are drawn anew over the whole step, so a hundred clients do not come back together', async () => {
     let draws = 0;
-    // As evenly spread as chance is, and the same at every run.
+    // The draws are spread evenly, and the same in every run.
     const { world, openClient, triesMs } = await setUp({ limit: 1 }, () => (draws++ * 0.618034) % 1);
     const answers = Array.from({ length: 100 }, () =>
       openClient()
@@ -93,7 +93,7 @@ describe('the pauses between repetitions', () => {
     }
   });
 
-  it('are as long as Retry-After wants them where that is longer, and no shorter than the back-off where it is not', async () => {
+  it('last as long as Retry-After wants, and never less than the back-off', async () => {
     const patient = await setUp({ limit: 1 });
     patient.down = { status: 429, headers: { 'retry-after': '7' } };
     const first = patient.api.get('/notes').catch(() => null);
@@ -116,7 +116,7 @@ describe('over the network', () => {
   async function setUp(respond: (request: SeenRequest, response: ServerResponse, count: number) => void): Promise<{
     readonly api: ApiClient;
     readonly seen: readonly SeenRequest[];
-    /** Lets simulated pauses pass until the answer is there. */
+    /** Lets simulated pauses pass until the answer has arrived. */
     readonly finish: <T>(answer: Promise<T>) => Promise<T>;
   }> {
     let count = 0;
@@ -137,7 +137,7 @@ describe('over the network', () => {
     return { api: createApiClient({ baseUrl: started.url, auth }), seen: started.seen, finish };
   }
 
-  /** Down, then a token that is refused, then well: one body goes out three times. */
+  /** The API is down, then refuses the token, then works: one body is sent three times. */
   const fail = (_request: SeenRequest, response: ServerResponse, count: number): void =>
     void response.writeHead([503, 401][count - 1] ?? 204).end();
 
@@ -146,7 +146,7 @@ describe('over the network', () => {
       headers: { 'content-type': request.headers['content-type'] ?? '' },
     }).formData();
 
-  it('a form with a file in it arrives whole each time', async () => {
+  it('a form with a file arrives whole at every try', async () => {
     const { api, seen, finish } = await setUp(fail);
     const body = new FormData();
     body.set('title', 'Größe ≠ Maß');
@@ -179,7 +179,7 @@ describe('over the network', () => {
     expect(seen.map(({ headers }) => headers['content-type'])).toEqual([type, type, type]);
   });
 
-  it('a download is read as it comes, chunk by chunk: progress can be shown, and nothing waits for the end', async () => {
+  it('a download is read chunk by chunk: an app can show its progress, and nothing waits for the end', async () => {
     let answering: ServerResponse | null = null;
     const { api, finish } = await setUp((_request, response, count) => {
       if (count === 1) return void response.writeHead(401).end();

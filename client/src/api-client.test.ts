@@ -53,7 +53,7 @@ describe('requests', () => {
     expect(seen[0]?.headers['content-type']).toBe('application/json');
   });
 
-  it('a status outside 2xx is an error that keeps the answer', async () => {
+  it('a status outside 2xx is an error that keeps the response', async () => {
     const { api } = await setUp((_request, response) => response.writeHead(422).end('{"title":"too long"}'));
     const error = await api.get('/notes').then(
       () => null,
@@ -63,7 +63,7 @@ describe('requests', () => {
     expect(await error?.response.json()).toEqual({ title: 'too long' });
   });
 
-  it('refuse a base URL that the token must not go to', async () => {
+  it('refuse a base URL that may not receive the token', async () => {
     const { auth } = await createWorld().openSignedInTab();
     expect(() => createApiClient({ baseUrl: 'https://elsewhere.example', auth })).toThrow(TypeError);
   });
@@ -87,26 +87,26 @@ describe('retries', () => {
     expect(seen).toHaveLength(2);
   });
 
-  it('a POST is not: the server may have done it', async () => {
+  it('a POST is not repeated: the server may have carried it out', async () => {
     const { api, seen } = await setUp(failTwice);
     await expect(api.post('/notes', { json: {} })).rejects.toMatchObject({ code: 'http-status', isRetryable: true });
     expect(seen).toHaveLength(1);
   });
 
-  it('a POST with an Idempotency-Key is, with the same key', async () => {
+  it('a POST with an Idempotency-Key is repeated with the same key', async () => {
     const { api, seen, pass } = await setUp(failTwice);
     expect(await finish(api.post('/notes', { json: {}, idempotencyKey: 'k1' }).json(), pass)).toBe('ok');
     expect(seen.map(({ headers }) => headers['idempotency-key'])).toEqual(['k1', 'k1', 'k1']);
   });
 
-  it('gives up at its deadline with the last answer', async () => {
+  it('end at the deadline with the last answer', async () => {
     const { api, seen, pass } = await setUp((_request, response) => response.writeHead(503).end());
     const answer = finish(api.get('/notes', { deadlineMs: 3_000 }), pass);
     await expect(answer).rejects.toMatchObject({ code: 'http-status' });
     expect(seen.length).toBeGreaterThan(4);
   });
 
-  it('waits as long as Retry-After says', async () => {
+  it('wait as long as Retry-After says', async () => {
     const { api, seen, pass } = await setUp((_request, response, count) =>
       count === 1 ? response.writeHead(429, { 'retry-after': '7' }).end() : response.end('"ok"'),
     );
@@ -116,13 +116,13 @@ describe('retries', () => {
     expect(await finish(answer, pass)).toBe('ok');
   });
 
-  it('hands a Retry-After beyond the cap to the caller', async () => {
+  it('hand a Retry-After beyond the cap to the caller', async () => {
     const { api, seen } = await setUp((_request, response) => response.writeHead(503, { 'retry-after': '3600' }).end());
     await expect(api.get('/notes')).rejects.toMatchObject({ code: 'http-status' });
     expect(seen).toHaveLength(1);
   });
 
-  it('a tunnel: what is safe to repeat waits for the network and is tried now and then; a POST fails at once', async () => {
+  it('offline: a request that is safe to repeat waits for the network and is tried now and then; a POST fails at once', async () => {
     let isOffline = true;
     const { api, seen, pass, signal } = await setUp((_request, response) =>
       isOffline ? response.destroy() : response.end('"ok"'),
@@ -137,7 +137,7 @@ describe('retries', () => {
     expect(await finish(waiting, pass)).toBe('ok');
   });
 
-  it('a tunnel without an end: the request fails by its deadline', async () => {
+  it('offline for good: the request fails by its deadline', async () => {
     const { api, pass, signal } = await setUp((_request, response) => response.destroy());
     signal('offline');
     const waiting = api.get('/notes').catch((error: unknown) => error);
@@ -145,7 +145,7 @@ describe('retries', () => {
     expect(await waiting).toMatchObject({ code: 'deadline-exceeded', isRetryable: true });
   });
 
-  it('an abort ends the waiting for a repetition', async () => {
+  it('end when the caller aborts', async () => {
     const { api, pass } = await setUp((_request, response) => response.writeHead(503, { 'retry-after': '5' }).end());
     const controller = new AbortController();
     const answer = api.get('/notes', { signal: controller.signal }).catch((error: unknown) => error);

@@ -5,11 +5,11 @@ import { startResource, type SeenRequest } from './testing/resource.ts';
 import { MINUTE, outcome, watch } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
 
-// How long a request waits, how many wait, and how often it is sent: an app must be able to count on each of them.
+// Limits that an app relies on: how long a request waits, how many wait, and how often one is sent.
 
 const baseUrl = 'https://api.example.com';
 
-/** An API that can be out of reach, or in trouble. */
+/** An API that can be out of reach or in trouble. */
 function simulateApi() {
   const control = { mode: 'fine' as 'fine' | 'unreachable' | 'in trouble', calls: 0 };
   const fetch = (): Promise<Response> => {
@@ -20,7 +20,7 @@ function simulateApi() {
   return Object.assign(control, { fetch });
 }
 
-/** A signed-in tab in a tunnel. */
+/** A signed-in tab without a network. */
 async function inTunnel(policy: Partial<SessionPolicy> = {}) {
   const world = createWorld();
   const api = simulateApi();
@@ -33,7 +33,7 @@ async function inTunnel(policy: Partial<SessionPolicy> = {}) {
 describe('while the session cannot be read', () => {
   const locked = (world: World) => ({ vault: { ...world.vault, read: () => Promise.reject(new Error('locked')) } });
 
-  it('a request fails by its deadline, by its abort, and when too many wait', async () => {
+  it('a request fails by its deadline, by its abort, or when too many wait', async () => {
     const world = createWorld();
     const { auth } = world.openTab({ policy: sessionPolicy({ parkedRequestsMax: 2 }) }, locked(world));
     const client = createApiClient({ baseUrl, auth });
@@ -49,8 +49,8 @@ describe('while the session cannot be read', () => {
   });
 });
 
-describe('in a tunnel', () => {
-  it('requests are parked where the app can see them, and no more than it allows', async () => {
+describe('offline', () => {
+  it('requests are parked where the app can see them, up to the limit', async () => {
     const { tab, client } = await inTunnel({ parkedRequestsMax: 3 });
     const waiting = Array.from({ length: 3 }, () => watch(client.get('/notes')));
     await settle();
@@ -59,7 +59,7 @@ describe('in a tunnel', () => {
     expect(waiting.map(({ is }) => is)).toEqual(['pending', 'pending', 'pending']);
   });
 
-  it('a network that comes and goes does not begin the wait anew', async () => {
+  it('a network that comes and goes does not restart the wait', async () => {
     const { world, tab, client } = await inTunnel();
     const waiting = watch(client.get('/notes'));
     for (let passed = 0; passed < 140; passed += 20) {
@@ -72,7 +72,7 @@ describe('in a tunnel', () => {
     expect(waiting.is).toBe('rejected');
   });
 
-  it('what waits is sent when the network is back, once', async () => {
+  it('a parked request is sent once when the network is back', async () => {
     const { api, tab, client } = await inTunnel();
     const waiting = client.get('/notes').json();
     await settle();
@@ -83,7 +83,7 @@ describe('in a tunnel', () => {
     expect(api.calls).toBe(before + 1);
   });
 
-  it('a sign-out is the end of what waits, and so is dispose()', async () => {
+  it('a sign-out fails the parked requests, and so does dispose()', async () => {
     const first = await inTunnel();
     const left = outcome(first.client.get('/notes'));
     await settle();
@@ -98,7 +98,7 @@ describe('in a tunnel', () => {
 });
 
 describe('an API in trouble', () => {
-  it('is asked a tenth more and once in five seconds, not three times as much', async () => {
+  it('gets a tenth more requests and one in five seconds, not three times as many', async () => {
     const world = createWorld();
     const api = simulateApi();
     const { auth } = await world.openSignedInTab({ fetch: api.fetch });
@@ -117,11 +117,11 @@ describe('an API in trouble', () => {
     api.mode = 'fine';
     expect(await ask(50)).toBe(50);
     api.mode = 'in trouble';
-    // Five by the fifty successes; the rest in the two and a half seconds that all this took.
+    // Five come from the fifty successes, the rest from the two and a half seconds that all this took.
     expect(await ask(100)).toBe(105);
   });
 
-  it('a repetition that would come after the deadline is not waited for', async () => {
+  it('is not asked again after a wait that would outlast the deadline', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({
       fetch: () => Promise.resolve(new Response('', { status: 503, headers: { 'retry-after': '8' } })),
@@ -133,7 +133,7 @@ describe('an API in trouble', () => {
   });
 });
 
-describe('what is sent', () => {
+describe('a request', () => {
   let resource: Awaited<ReturnType<typeof startResource>> | null = null;
   afterEach(async () => {
     await resource?.close();
@@ -149,7 +149,7 @@ describe('what is sent', () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({ resources: [started.url] });
     const client = createApiClient({ baseUrl: `${started.url}/v1`, auth, retry: { baseMs: 0 } });
-    /** Lets back-offs of no length pass until the request has settled. */
+    /** Lets back-offs of zero length pass until the request has settled. */
     const finish = async (request: Promise<unknown>): Promise<unknown> => {
       const progress = watch(request);
       while (progress.is === 'pending') {
@@ -163,7 +163,7 @@ describe('what is sent', () => {
 
   const stream = (): ReadableStream => new Blob(['hello']).stream();
 
-  it('a stream, once: after a 503 or a 401 its error is the caller’s', async () => {
+  it('sends a stream once: after a 503 or a 401 its error is the caller’s', async () => {
     for (const status of [503, 401]) {
       const { client, seen, finish } = await setUp([status]);
       expect(await finish(client.put('/upload', { body: stream() }))).toMatchObject({ response: { status } });
@@ -172,7 +172,7 @@ describe('what is sent', () => {
     }
   });
 
-  it('a stream that can be made anew, as often as it takes', async () => {
+  it('sends a stream that can be made anew as often as it takes', async () => {
     const { client, seen, finish } = await setUp([503, 401]);
     expect(await finish(client.put('/upload', { body: stream }))).toBe('resolved');
     expect(seen.map(({ body, authorization }) => [body, authorization])).toEqual([
@@ -182,14 +182,14 @@ describe('what is sent', () => {
     ]);
   });
 
-  it('goes below the base URL, whatever the path is', async () => {
+  it('stays below the base URL, also if its path looks like another URL', async () => {
     const { client, seen } = await setUp([]);
     await client.get('user:42');
     await client.get('https://elsewhere.example/x');
     expect(seen.map(({ path }) => path)).toEqual(['/v1/user:42', '/v1/https://elsewhere.example/x']);
   });
 
-  it('and what cannot be is refused as every other error is', async () => {
+  it('rejects like any other error if it cannot be sent', async () => {
     const { client, seen } = await setUp([]);
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;

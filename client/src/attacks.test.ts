@@ -1,5 +1,5 @@
-// Ways that were found to be signed out for nothing, to lose a request, or to send it as somebody else. Each was shown
-// before it was mended.
+// Ways to be signed out without a reason, to lose a request, or to send it as another user. Each was reproduced before
+// it was fixed.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient } from './api-client.ts';
 import { sessionPolicy } from './core/policy.ts';
@@ -24,7 +24,7 @@ const ada = { username: 'ada', password: 'secret' };
 const bob = { username: 'bob', password: 'secret' };
 const asBob = (world: World): void => void (world.server.extra = { sid: 'session-2', sub: 'user-2' });
 
-/** A resource that holds every answer back until the test gives it. */
+/** A resource that holds every response back until the test releases it. */
 async function startSlowResource(): Promise<{
   readonly url: string;
   readonly seen: readonly SeenRequest[];
@@ -54,7 +54,7 @@ describe('one user’s request is never sent as another', () => {
     expect(slow.seen).toHaveLength(1);
   });
 
-  it('a repetition of ApiClient’s after another user has signed in', async () => {
+  it('a repetition of an ApiClient request after another user has signed in', async () => {
     const slow = await startSlowResource();
     const world = createWorld();
     const { auth } = await world.openSignedInTab({ resources: [slow.url] });
@@ -70,7 +70,7 @@ describe('one user’s request is never sent as another', () => {
     expect(slow.seen).toHaveLength(1);
   });
 
-  it('what was parked before the session was restored', async () => {
+  it('a request that was parked before the session was restored', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     await world.time.advance(60 * MINUTE);
@@ -83,7 +83,7 @@ describe('one user’s request is never sent as another', () => {
     expect(await parked).toMatchObject({ code: 'user-changed' });
   });
 
-  it('what was parked at a server that does not say who the user is', async () => {
+  it('a request that was parked, with a server that does not name the user', async () => {
     const world = createWorld();
     world.server.extra = {};
     const { auth } = await world.openSignedInTab();
@@ -99,7 +99,7 @@ describe('the token goes where it was meant to go', () => {
   it.each([
     ['a relative URL', () => '/me'],
     ['a URL that changes while the request is parked', () => new URL('/me', 'https://api.example.com')],
-  ])('%s is sent to the address that was checked', async (_name, makeInput) => {
+  ])('%s goes to the address that was checked', async (_name, makeInput) => {
     const world = createWorld();
     const sent: string[] = [];
     const fetch: typeof globalThis.fetch = (input) => {
@@ -114,7 +114,7 @@ describe('the token goes where it was meant to go', () => {
     expect(sent).toEqual(['https://api.example.com/me']);
   });
 
-  it('a request from another frame, which is no `Request` of ours, is judged by its own address', async () => {
+  it('a request from another frame is judged by its own address, though it is no `Request` of this frame', async () => {
     const world = createWorld();
     const seen: (string | null)[] = [];
     const fetch: typeof globalThis.fetch = (_input, init) => {
@@ -128,7 +128,7 @@ describe('the token goes where it was meant to go', () => {
   });
 });
 
-/** A vault whose reads can be held back, and whose writes can fail. */
+/** A vault that can hold back its reads and fail its writes. */
 function controlVault(vault: Vault): Vault & { hold: () => void; release: () => void; failWrites: boolean } {
   let gate: Promise<void> | null = null;
   let open = (): void => {};
@@ -170,7 +170,7 @@ describe('signed out is signed out', () => {
     expect((await world.vault.read())?.session).toBeNull();
   });
 
-  it('a tombstone that could not be written is written later, and sign-out says so', async () => {
+  it('a tombstone that could not be written is written later, and signOut() rejects', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);
     const { auth } = await world.openSignedInTab({}, { vault });
@@ -182,7 +182,7 @@ describe('signed out is signed out', () => {
     expect((await world.vault.read())?.session).toBeNull();
   });
 
-  it('a prompt that is answered after the user has signed out signs nobody in', async () => {
+  it('a prompt that is answered after the sign-out starts no session', async () => {
     const world = createWorld();
     let answerPrompt = (): void => {};
     const method: SignInMethod = (ask) =>
@@ -198,7 +198,7 @@ describe('signed out is signed out', () => {
     expect(world.server.requests.at(-1)?.get('token')).toBe('refresh-2');
   });
 
-  it('who signs in as somebody else leaves no session behind at the server', async () => {
+  it('a sign-in as another user leaves no session of the previous user at the server', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     asBob(world);
@@ -207,7 +207,7 @@ describe('signed out is signed out', () => {
     expect(world.server.requests.at(-1)?.get('token')).toBe('refresh-1');
   });
 
-  it('a revocation that a portal’s page answers is tried again', async () => {
+  it('a revocation that a captive portal answers is tried again', async () => {
     const world = createWorld();
     let isPortal = true;
     const portal = { status: 404, headers: {}, body: '<html>' };
@@ -223,7 +223,7 @@ describe('signed out is signed out', () => {
 });
 
 describe('nobody is signed out for nothing', () => {
-  it('a sign-in that could not be stored survives the next refresh, although an old tombstone lies in the vault', async () => {
+  it('a sign-in that could not be stored survives the next refresh, also if an old tombstone is in the vault', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);
     const tab = await world.openSignedInTab({}, { vault });
@@ -237,7 +237,7 @@ describe('nobody is signed out for nothing', () => {
     expect((await world.vault.read())?.session?.sub).toBe('user-2');
   });
 
-  it('nor has the one before come back after a reload, for it is stored as soon as the vault can be written', async () => {
+  it('a sign-in that could not be stored is stored as soon as the vault can be written, so a reload finds it', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);
     const tab = await world.openSignedInTab({}, { vault });
@@ -251,7 +251,7 @@ describe('nobody is signed out for nothing', () => {
     expect(world.server.requests.map((form) => form.get('grant_type'))).not.toContain('refresh_token');
   });
 
-  it('nor is it lost with a vault that was emptied before', async () => {
+  it('a sign-in that could not be stored survives a vault that was emptied before', async () => {
     const world = createWorld();
     let isEmpty = false;
     let isLocked = false;
@@ -276,7 +276,7 @@ describe('nobody is signed out for nothing', () => {
     expect((await world.vault.read())?.session?.sub).toBe('user-2');
   });
 
-  it('nor does a late tombstone for the session before bury it', async () => {
+  it('a late tombstone for the previous session does not end a sign-in that could not be stored', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);
     const tab = await world.openSignedInTab({}, { vault });
@@ -284,7 +284,7 @@ describe('nobody is signed out for nothing', () => {
     asBob(world);
     await tab.auth.signIn(bob);
     vault.failWrites = false;
-    // Another tab had signed Ada out, and its write comes through only now.
+    // Another tab has signed Ada out, and its write arrives only now.
     const record = await world.vault.read();
     await world.vault.replace(record?.stamp ?? 0, { session: null, endedReason: 'user' });
     tab.signal('store-changed');
@@ -294,7 +294,7 @@ describe('nobody is signed out for nothing', () => {
     expect((await world.vault.read())?.session?.sub).toBe('user-2');
   });
 
-  it('a successor that could not be stored is used all the same, not the token that it replaced', async () => {
+  it('a refresh token that could not be stored is used, and not the spent one before it', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);
     await world.openSignedInTab({}, { vault });
@@ -306,14 +306,15 @@ describe('nobody is signed out for nothing', () => {
     expect(used).toEqual(['refresh-1', 'refresh-2']);
   });
 
-  it('an answer that could not be stored gives way to the newer one of another tab that was adopted meanwhile', async () => {
+  it('an answer that could not be stored gives way to a newer one of another tab that was adopted meanwhile', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);
     const tab = await world.openSignedInTab({}, { vault });
     world.server.answers.push(json(200, { access_token: 'late', token_type: 'Bearer', expires_in: 900 }));
     world.server.delayMs = 2_000;
     while (world.server.refreshes() === 0) await world.time.advance(1_000);
-    // The other tab has rotated meanwhile, and its news is still being read when this tab hears: no new refresh token.
+    // The other tab has rotated meanwhile. This tab still reads that news when its own answer arrives, without a new
+    // refresh token.
     const before = await world.vault.read();
     const session = before?.session ? { ...before.session, refreshToken: 'refresh-of-the-other' } : null;
     await world.vault.replace(before?.stamp ?? 0, { session, endedReason: null });
@@ -329,7 +330,7 @@ describe('nobody is signed out for nothing', () => {
     expect(used.slice(0, 2)).toEqual(['refresh-1', 'refresh-of-the-other']);
   });
 
-  it('storage that stays full holds nobody up whose refresh token lies elsewhere: in a cookie', async () => {
+  it('storage that stays full does not hold up a session whose refresh token is in a cookie', async () => {
     const world = createWorld('cookie');
     const vault = controlVault(world.vault);
     const { auth } = await world.openSignedInTab({}, { vault });
@@ -343,7 +344,7 @@ describe('nobody is signed out for nothing', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', freshness: 'verified', parkedRequests: 0 });
   });
 
-  it('an answer that could not be stored does not pass for the newest in a vault that was emptied since', async () => {
+  it('a failed commit does not overwrite an emptied vault', async () => {
     const world = createWorld();
     let isEmpty = false;
     let isLocked = false;
@@ -365,12 +366,12 @@ describe('nobody is signed out for nothing', () => {
     isEmpty = true;
     isLocked = false;
     await world.time.advance(60_000);
-    // Another tab may have refreshed with it meanwhile: what is stored now would be taken for newer than that.
+    // Another tab may have used the token meanwhile: an answer stored now would pass for newer than that tab's.
     expect((await world.vault.read())?.session?.refreshToken).toBe('refresh-1');
     expect(tab.auth.getSnapshot().status).toBe('active');
   });
 
-  it('a write that comes through after it was given up leaves no tab with another session than the store holds', async () => {
+  it('a write that succeeds after it was given up leaves no tab with another session than the store', async () => {
     const world = createWorld();
     let isSlow = false;
     const vault: Vault = {
@@ -387,7 +388,7 @@ describe('nobody is signed out for nothing', () => {
     await world.time.advance(5_100);
     await signingIn;
     isSlow = false;
-    // Somebody else signs in in another tab, before the first write arrives.
+    // A third user signs in in another tab before the first write arrives.
     const record = await world.vault.read();
     const session = record?.session ? { ...record.session, sid: 'session-3', sub: 'user-3' } : null;
     await world.vault.replace(record?.stamp ?? 0, { session, endedReason: null });
@@ -399,7 +400,7 @@ describe('nobody is signed out for nothing', () => {
     expect(tab.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-3' } });
   });
 
-  it('a failed prompt in one tab does not bury the sign-in of another', async () => {
+  it('a failed prompt in one tab does not end the sign-in of another', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);
     const first = await world.openSignedInTab({}, { vault });
@@ -416,7 +417,7 @@ describe('nobody is signed out for nothing', () => {
     expect(first.auth.getSnapshot().status).toBe('active');
   });
 
-  it('a Retry-After of a day is not believed, and the user’s own wish is not kept waiting for it', async () => {
+  it('a Retry-After of a day is cut short, and the user’s request to extend does not wait for it', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     world.server.answers.push(json(503, {}, { 'retry-after': '86400' }));
@@ -432,8 +433,8 @@ describe('nobody is signed out for nothing', () => {
   });
 });
 
-describe('one bad neighbour', () => {
-  it('an endpoint that always answers 401 costs one refresh, not all of them', async () => {
+describe('one faulty part does not harm the rest', () => {
+  it('an endpoint that always answers 401 costs one refresh in all', async () => {
     resource = await startResource((_request, response) => response.writeHead(401).end());
     const world = createWorld();
     const { auth } = await world.openSignedInTab({ resources: [resource.url] });
@@ -456,7 +457,7 @@ describe('one bad neighbour', () => {
     expect(first.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
-  it('a body that can be iterated only once is not replayed empty', async () => {
+  it('a body that can be iterated only once is not sent again empty', async () => {
     resource = await startResource(({ authorization }, response) =>
       response.writeHead(authorization === 'Bearer access-2' ? 200 : 401).end(),
     );
@@ -474,14 +475,14 @@ describe('one bad neighbour', () => {
     expect(resource.seen.map(({ body }) => body)).toEqual(['hello']);
   });
 
-  it('a session that was to be bound to a key and is not, is no session', async () => {
+  it('a session that was to be bound to a key and is not is rejected', async () => {
     const world = createWorld();
     const tab = world.openTab({}, { signProof: proofSigner(() => Promise.resolve('proof')) });
     await tab.auth.ready();
     await expect(tab.auth.signIn(ada)).rejects.toMatchObject({ code: 'misconfigured' });
   });
 
-  it('warnings in any order, and a classifier that throws, stop nothing', async () => {
+  it('warnings in any order and a classifier that throws stop nothing', async () => {
     const world = createWorld();
     world.server.extra = { ...world.server.extra, authorization_expires_in: 600 };
     const classify = (): never => {

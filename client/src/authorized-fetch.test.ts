@@ -11,7 +11,7 @@ afterEach(async () => {
   resource = null;
 });
 
-/** A resource server that knows only `accepted` tokens, and a signed-in tab that may talk to it. */
+/** A resource server that accepts only `accepted` tokens, and a signed-in tab that may send to it. */
 async function setUp(accepts: (authorization: string | null) => boolean, refusal = 'Bearer error="invalid_token"') {
   const started = await startResource(({ authorization, body }, response) => {
     if (accepts(authorization)) response.end(`done ${body}`);
@@ -35,7 +35,7 @@ describe('a 401 is refreshed away once', () => {
     expect(seen.length).toBeLessThanOrEqual(40);
   });
 
-  it('a 401 for a token that was replaced meanwhile is replayed at once, without a refresh', async () => {
+  it('a 401 for a token that was replaced meanwhile leads to a second try at once, without a refresh', async () => {
     let refuseSlowRequest = (): void => {};
     const started = await startResource(({ path, authorization }, response) => {
       if (authorization === 'Bearer access-2') response.end();
@@ -53,20 +53,20 @@ describe('a 401 is refreshed away once', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('still 401 after the refresh: the answer is the caller’s, and there is no loop', async () => {
+  it('a 401 after the refresh goes to the caller, and there is no loop', async () => {
     const { world, tab, url, seen } = await setUp(() => false);
     expect((await tab.auth.fetch(url)).status).toBe(401);
     expect(authorizations(seen)).toEqual(['Bearer access-1', 'Bearer access-2']);
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('a 401 that is about something else is the caller’s', async () => {
+  it('a 401 for another reason than the token goes to the caller', async () => {
     const { world, tab, url } = await setUp(() => false, 'Bearer error="insufficient_scope"');
     expect((await tab.auth.fetch(url)).status).toBe(401);
     expect(world.server.refreshes()).toBe(0);
   });
 
-  it('a sound token that is for another audience is not refreshed: the next one would be as well', async () => {
+  it('a valid token for another audience is not refreshed: the next one would be for that audience as well', async () => {
     const refusal = 'Bearer error="invalid_token", error_description="For another", reason="audience"';
     const { world, tab, url, seen } = await setUp(() => false, refusal);
     expect((await tab.auth.fetch(url)).status).toBe(401);
@@ -75,7 +75,7 @@ describe('a 401 is refreshed away once', () => {
     expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', refreshing: false });
   });
 
-  it('a resource that wants a fresh authentication gets it, while other requests go on', async () => {
+  it('a resource that requires a fresh authentication gets it, while other requests go on', async () => {
     const challenge = 'Bearer error="insufficient_user_authentication", acr_values="aal2", max_age=300';
     const { world, tab, url } = await setUp((authorization) => authorization === 'Bearer access-2', challenge);
     const sensitive = tab.auth.fetch(url);
@@ -94,7 +94,7 @@ describe('a 401 is refreshed away once', () => {
     expect(world.server.requests.findLast((form) => form.has('password'))?.get('max_age')).toBe('300');
   });
 
-  it('declined: the 401 is the caller’s, and the session stays', async () => {
+  it('a declined step-up hands the 401 to the caller, and the session stays', async () => {
     const { tab, url } = await setUp(() => false, 'Bearer error="insufficient_user_authentication"');
     const sensitive = tab.auth.fetch(url);
     while (tab.seen('reauthentication.required').length === 0) await settle();
@@ -103,7 +103,7 @@ describe('a 401 is refreshed away once', () => {
     expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', stepUp: null });
   });
 
-  it('a 401 without a challenge counts: many APIs send none', async () => {
+  it('a 401 without a challenge leads to a refresh: many APIs send none', async () => {
     const { tab, url } = await setUp((authorization) => authorization === 'Bearer access-2', '');
     expect((await tab.auth.fetch(url)).status).toBe(200);
   });
@@ -117,7 +117,7 @@ describe('a 401 is refreshed away once', () => {
     expect(relaunched.auth.getSnapshot()).toMatchObject({ freshness: 'verified' });
   });
 
-  it('403 never refreshes', async () => {
+  it('a 403 leads to no refresh', async () => {
     resource = await startResource((_request, response) => response.writeHead(403).end());
     const world = createWorld();
     const tab = await world.openSignedInTab({ resources: [resource.url] });
@@ -126,7 +126,7 @@ describe('a 401 is refreshed away once', () => {
   });
 });
 
-describe('a replay sends the same request', () => {
+describe('a second try sends the same request', () => {
   const bodies: readonly (readonly [string, () => BodyInit])[] = [
     ['a string', () => 'hello'],
     ['URLSearchParams', () => new URLSearchParams({ a: '1' })],
@@ -152,7 +152,7 @@ describe('a replay sends the same request', () => {
     expect(contents[0]).not.toBe('');
   });
 
-  it('a Request with a body survives, with its headers and method', async () => {
+  it('a Request keeps its body, headers and method', async () => {
     const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
     const request = new Request(url, { method: 'PUT', body: 'hello', headers: { 'x-trace': '7' } });
     expect((await tab.auth.fetch(request)).status).toBe(200);
@@ -162,7 +162,7 @@ describe('a replay sends the same request', () => {
     ]);
   });
 
-  it('a stream is sent once and never as an empty body: the 401 is the caller’s', async () => {
+  it('a stream is sent once and never as an empty body: the 401 goes to the caller', async () => {
     const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
     const stream = new Blob(['hello']).stream();
     const init: RequestInit & { duplex: 'half' } = { method: 'POST', body: stream, duplex: 'half' };
@@ -170,7 +170,7 @@ describe('a replay sends the same request', () => {
     expect(seen.map(({ body }) => body)).toEqual(['hello']);
   });
 
-  it('a stream waits for a fresh token when the one at hand is about to expire', async () => {
+  it('a stream waits for a fresh token if the current one is about to expire', async () => {
     const { world, tab, url, seen } = await setUp(() => true);
     world.server.answers.push('network-error');
     await world.time.advance(10.5 * 60_000);
@@ -186,7 +186,7 @@ describe('a replay sends the same request', () => {
   });
 });
 
-/** What Node sends requests with. It notes their paths. */
+/** A dispatcher, with which Node sends requests. It notes their paths. */
 function dispatcherOf(used: string[]) {
   type Dispatcher = { readonly dispatch: (options: { readonly path: string }, handler: unknown) => boolean };
   const dispatch: Dispatcher['dispatch'] = (options, handler) => {
@@ -198,7 +198,7 @@ function dispatcherOf(used: string[]) {
 }
 
 describe('a Request as input', () => {
-  it('what the platform adds to a request reaches fetch at every try: a proxy and a client certificate are used', async () => {
+  it('members that a platform adds reach fetch at every try, so a proxy and a client certificate are used', async () => {
     const { url } = await setUp((authorization) => authorization === 'Bearer access-2');
     const passed: unknown[] = [];
     const added = { dispatcher: dispatcherOf([]), next: { tags: ['notes'] }, cf: { cacheTtl: 5 }, priority: 'low' };
@@ -223,12 +223,12 @@ describe('a Request as input', () => {
       const request = new Request(url, { ...init, dispatcher, referrer: 'about:client' } as RequestInit);
       expect((await tab.auth.fetch(request)).status).toBe(200);
       expect(used).toEqual(['/notes', '/notes']);
-      // With its length, as `fetch` sends it: not in chunks.
+      // The body has its length, as `fetch` sends it, and is not sent in chunks.
       expect(seen.map(({ body, headers }) => `${body} ${headers['content-length'] ?? ''}`.trim())).toEqual(sent);
     },
   );
 
-  it('keeps members of its own at every try: what a framework has put on it (`next`, `cf`)', async () => {
+  it('members that a framework adds (`next`, `cf`) reach fetch at every try', async () => {
     const { url } = await setUp(() => false);
     const passed: unknown[] = [];
     const tab = await createWorld().openSignedInTab({
@@ -240,7 +240,7 @@ describe('a Request as input', () => {
     expect(passed).toEqual([own, own]);
   });
 
-  it('whose body was read again is not sent for a user who has left meanwhile', async () => {
+  it('is not sent again for a user who has left while its body was read', async () => {
     const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
     let finish = (): void => {};
     const stream = new ReadableStream({
@@ -263,7 +263,7 @@ describe('a Request as input', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('is overridden by what stands beside it, as in fetch, and is itself left as it was', async () => {
+  it('is overridden by `init`, as in fetch, and stays unchanged', async () => {
     const { tab, url, seen } = await setUp((authorization) => authorization === 'Bearer access-2');
     const request = new Request(url, { method: 'POST', headers: { 'x-trace': '1', 'x-first': '1' }, body: 'first' });
     await tab.auth.fetch(request, { method: 'PUT', headers: { 'x-trace': '2' }, body: 'second' });
@@ -286,21 +286,21 @@ describe('where the token goes', () => {
     await other.close();
   });
 
-  it('an Authorization header of the caller’s own is left alone', async () => {
+  it('an Authorization header of the caller is left alone', async () => {
     const { tab, url, seen } = await setUp(() => true);
     await tab.auth.fetch(url, { headers: { authorization: 'Basic xyz' } });
     await tab.auth.fetch(new Request(url, { headers: { authorization: 'Basic abc' } }));
     expect(authorizations(seen)).toEqual(['Basic xyz', 'Basic abc']);
   });
 
-  it('signed out: the request is not sent, and the error says so', async () => {
+  it('a request without a session is not sent, and the error says so', async () => {
     const { tab, url, seen } = await setUp(() => true);
     await tab.auth.signOut();
     await expect(tab.auth.fetch(url)).rejects.toMatchObject({ code: 'signed-out', isRetryable: false });
     expect(seen).toEqual([]);
   });
 
-  it('an aborted caller is told its own reason, and the refresh goes on for the others', async () => {
+  it('an aborted caller gets its own reason, and the refresh goes on for the others', async () => {
     const { world, tab, url } = await setUp((authorization) => authorization === 'Bearer access-2');
     world.server.delayMs = 1_000;
     const controller = new AbortController();
@@ -315,14 +315,14 @@ describe('where the token goes', () => {
   });
 });
 
-/** Real requests take real time to come back; this waits for the event, not for a time. */
+/** Real requests take real time. This waits for an event, and not for a time. */
 async function untilParked(world: World, tab: ReturnType<World['openTab']>, parked: number): Promise<void> {
   while (tab.seen('request.parked').length < parked) await settle();
   await world.time.advance(0);
 }
 
 describe('a request has one deadline for all its waits', () => {
-  it('and fails when the wait before it was sent and the one after its 401 have taken that long together', async () => {
+  it('which the wait before it was sent and the wait after its 401 share', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     await world.time.advance(20 * MINUTE);
@@ -342,7 +342,7 @@ describe('a request has one deadline for all its waits', () => {
     expect([tries, request.is]).toEqual([1, 'rejected']);
   });
 
-  it('of which the time that an API takes to answer is no part', async () => {
+  it('which the response time of the API does not count against', async () => {
     const world = createWorld();
     const { clock } = world.time;
     let tries = 0;

@@ -4,7 +4,7 @@ import type { HttpAnswer } from './core/ports.ts';
 import { ada, asBob, bob, MINUTE, outcome, refreshes, trouble } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
-// Sessions of one user and one store form a device chain, in which the server counts. docs/protocol.md, section 6.
+// Sessions of one user and one store form a device chain, in which the server counts (docs/protocol.md, section 6).
 
 const HOUR = 60 * MINUTE;
 
@@ -25,13 +25,13 @@ const inChain = (deviceSequence: number, members: Readonly<Record<string, unknow
 const exchanges = (world: World) =>
   world.server.requests.filter((form) => form.get('grant_type') === 'authorization_code');
 
-/** The sessions that the server was told to end, by refresh token or sid, and how. */
+/** The revocations that the server received: each with its refresh token or `sid`, and its extent. */
 const ended = (world: World) =>
   world.server.requests
     .filter((form) => form.has('token') || (form.has('sid') && !form.has('grant_type')))
     .map((form) => [form.get('token') ?? form.get('sid'), form.get('discard') === 'true' ? 'discard' : 'sign-out']);
 
-describe('the server can tell one device from others', () => {
+describe('the server can tell one device from another', () => {
   it('every tab, and every sign-in after a sign-out, sends the same device secret', async () => {
     const world = createWorld();
     let tokens = 0;
@@ -56,7 +56,7 @@ describe('the server can tell one device from others', () => {
     expect(exchanges(world)[0]?.get('device_secret')).toBe('verifier');
   });
 
-  it('a sign-in names the session that it replaces, and proves that it holds it', async () => {
+  it('a sign-in names the session that it replaces, with proof that it holds it', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     await auth.signIn(ada);
@@ -65,7 +65,7 @@ describe('the server can tell one device from others', () => {
     expect([second?.get('replaces'), second?.get('replaces_token')]).toEqual(['session-1', 'refresh-1']);
   });
 
-  it('with a cookie it names the session alone', async () => {
+  it('a sign-in with a cookie names that session only', async () => {
     const world = createWorld('cookie');
     const { auth } = await world.openSignedInTab();
     await auth.signIn(ada);
@@ -74,8 +74,8 @@ describe('the server can tell one device from others', () => {
   });
 });
 
-describe('a sign-out reaches the chain of a session whose cookie is gone', () => {
-  it('in a page that has not signed in itself it brings the device secret in the same task', async () => {
+describe('a sign-out reaches the chain also after the session’s cookie is gone', () => {
+  it('in a page that has not signed in itself, it sends the device secret in the same task', async () => {
     const world = createWorld('cookie');
     let tokens = 0;
     const ports = { randomToken: () => `random-${(tokens += 1)}` };
@@ -94,7 +94,7 @@ describe('a sign-out reaches the chain of a session whose cookie is gone', () =>
 });
 
 describe('of two sign-ins on one device, the one that the server counted last stays', () => {
-  it('a slow sign-in does not overwrite a later one of another tab, and its session alone is ended', async () => {
+  it('a slow sign-in does not overwrite a later one of another tab, and only its own session ends', async () => {
     const world = createWorld();
     const [slow, quick] = [world.openTab(), world.openTab()];
     await Promise.all([slow.auth.ready(), quick.auth.ready()]);
@@ -110,7 +110,7 @@ describe('of two sign-ins on one device, the one that the server counted last st
     expect(ended(world)).toEqual([['refresh-of-1', 'discard']]);
   });
 
-  it('clocks do not decide: the later one stays also where the clock was set back in between', async () => {
+  it('clocks do not decide: the later sign-in stays also if the clock was set back in between', async () => {
     const world = createWorld();
     const [first, second] = [world.openTab(), world.openTab()];
     await Promise.all([first.auth.ready(), second.auth.ready()]);
@@ -137,7 +137,7 @@ describe('of two sign-ins on one device, the one that the server counted last st
     expect(ended(world)).toEqual([['refresh-of-1', 'discard']]);
   });
 
-  it('a sign-in that the user has signed out of meanwhile is discarded: a later one of another tab stays', async () => {
+  it('a sign-in that the user signed out of meanwhile is discarded, and a later one of another tab stays', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     world.server.answers.push(inChain(2));
@@ -154,7 +154,7 @@ describe('of two sign-ins on one device, the one that the server counted last st
     ]);
   });
 
-  it('a sign-out is told as one, and the session of the user before is signed out of, not discarded', async () => {
+  it('a sign-out is sent as one: the previous user’s session is signed out and not discarded', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     asBob(world);
@@ -168,11 +168,11 @@ describe('of two sign-ins on one device, the one that the server counted last st
   });
 });
 
-describe('a session whose place another one of this device has taken', () => {
+describe('a session that another one of this device has replaced', () => {
   const replacedBy = (successor: string): HttpAnswer =>
     json(400, { error: 'invalid_grant', reason: 'replaced', successor });
 
-  it('is left for that one without a question, and what waited is sent', async () => {
+  it('gives way to that session without a prompt, and parked requests are sent', async () => {
     const world = createWorld('cookie');
     const tab = await world.openSignedInTab();
     const { auth } = tab;
@@ -189,7 +189,7 @@ describe('a session whose place another one of this device has taken', () => {
     expect((await world.vault.read())?.session).toMatchObject({ sid: 'session-2', deviceSequence: 2 });
   });
 
-  it('a server that names one after the other is not asked without end, and signs nobody out', async () => {
+  it('does not loop if the server names one successor after another, and signs no user out', async () => {
     const world = createWorld('cookie');
     const tab = await world.openSignedInTab();
     const { auth } = tab;

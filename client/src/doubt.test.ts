@@ -5,7 +5,8 @@ import { foreignAnswers } from './optional/foreign-answers.ts';
 import { ada, DUE, MINUTE, outcome, used, watch } from './testing/trouble.ts';
 import { createWorld, json, settle, type Tab, type World } from './testing/world.ts';
 
-// A server that refuses every refresh in words that do not end a session. The user must learn of it, and must not lose the session.
+// A server that refuses every refresh in words that do not end a session. The user must learn of it and keep the
+// session.
 
 const SECOND = 1_000;
 const NO_DOUBT = { isDoubtful: false, refusal: null };
@@ -14,7 +15,7 @@ const refused = json(400, { error: 'invalid_request', error_description: 'Unknow
 
 type Refusal = { answer: HttpAnswer | null };
 
-/** A signed-in tab, and what its server answers to refreshes while that is not null. */
+/** A signed-in tab. Its server gives this answer to refreshes while it is not `null`. */
 async function signIn(
   answer: HttpAnswer | null,
   options: Partial<AuthServiceOptions> = {},
@@ -30,7 +31,7 @@ async function signIn(
   return { world, tab: await world.openSignedInTab(options, { transport }), refusal, transport };
 }
 
-/** The doubt that the tab shows, and the words. */
+/** The doubt and the server's words in the tab's snapshot. */
 function shownBy({ auth }: Tab): { isDoubtful: boolean; refusal: string | null } {
   const snapshot = auth.getSnapshot();
   if (snapshot.status !== 'active') throw new Error(`the session is ${snapshot.status}`);
@@ -63,24 +64,27 @@ describe('a dead refresh token in other words than invalid_grant', () => {
     ['status 403', json(403, { error: { code: 40 } })],
   ];
 
-  it.each(answers)('%s: the state says so, nobody is signed out, and a sign-in cures it', async (words, answer) => {
-    const { world, tab, refusal } = await signIn(answer);
-    await world.time.advance(EXPIRY);
-    const parked = tab.auth.getAccessToken();
-    await world.time.advance(MINUTE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', isDoubtful: true, refusal: words });
-    await tab.auth.signIn(ada);
-    expect(shownBy(tab)).toEqual(NO_DOUBT);
-    expect(await parked).toBe('access-2');
-    refusal.answer = null;
-    await world.time.advance(DUE);
-    expect(shownBy(tab)).toEqual(NO_DOUBT);
-    expect(await tab.auth.getAccessToken()).toBe('access-3');
-  });
+  it.each(answers)(
+    '%s: the state shows it, the user stays signed in, and a sign-in cures it',
+    async (words, answer) => {
+      const { world, tab, refusal } = await signIn(answer);
+      await world.time.advance(EXPIRY);
+      const parked = tab.auth.getAccessToken();
+      await world.time.advance(MINUTE);
+      expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', isDoubtful: true, refusal: words });
+      await tab.auth.signIn(ada);
+      expect(shownBy(tab)).toEqual(NO_DOUBT);
+      expect(await parked).toBe('access-2');
+      refusal.answer = null;
+      await world.time.advance(DUE);
+      expect(shownBy(tab)).toEqual(NO_DOUBT);
+      expect(await tab.auth.getAccessToken()).toBe('access-3');
+    },
+  );
 });
 
 describe('the doubt', () => {
-  it('comes a minute after the first refusal while the token lasts, and no request fails meanwhile', async () => {
+  it('comes a minute after the first refusal while the token lives, and no request fails meanwhile', async () => {
     const { world, tab } = await signIn(refused);
     await world.time.advance(DUE);
     expect(shownBy(tab)).toEqual({ isDoubtful: false, refusal: 'invalid_request: Unknown token' });
@@ -91,7 +95,7 @@ describe('the doubt', () => {
     expect(await tab.auth.getAccessToken()).toBe('access-1');
   });
 
-  it('comes within 16 s where no token is left, also after a relaunch; a single refusal is none', async () => {
+  it('comes within 16 s if no token is left, also after a relaunch, but not after a single refusal', async () => {
     const { world, tab, transport } = await signIn(refused);
     tab.auth.dispose();
     await world.time.advance(EXPIRY + MINUTE);
@@ -103,7 +107,7 @@ describe('the doubt', () => {
     expect(shownBy(relaunched).isDoubtful).toBe(true);
   });
 
-  it('goes when the server renews the session after all', async () => {
+  it('ends when the server renews the session after all', async () => {
     const { world, tab, refusal } = await signIn(refused);
     await world.time.advance(EXPIRY + 2 * MINUTE);
     expect(shownBy(tab).isDoubtful).toBe(true);
@@ -121,7 +125,7 @@ describe('the doubt', () => {
     expect(shownBy(tab)).toEqual({ isDoubtful: true, refusal: 'invalid_request: Unknown token' });
   });
 
-  it('goes in every tab when the user signs in in one of them', async () => {
+  it('ends in every tab when the user signs in in one of them', async () => {
     const { world, tab, transport } = await signIn(refused);
     const other = world.openTab({}, { transport });
     await world.time.advance(EXPIRY + 2 * MINUTE);
@@ -141,7 +145,7 @@ describe('the doubt', () => {
     expect(shownBy(tab)).toEqual(NO_DOUBT);
   });
 
-  it('comes of answers for another session as well: no retry cures them', async () => {
+  it('comes of answers for another session as well, because no retry cures them', async () => {
     const { world, tab } = await signIn(null);
     world.server.extra = { ...world.server.extra, sid: 'another' };
     await world.time.advance(EXPIRY + MINUTE);
@@ -158,7 +162,7 @@ describe('the doubt', () => {
     expect(shownBy(tab)).toEqual(NO_DOUBT);
   });
 
-  it('does not come of what the app reads as no refusal; its own words are shown', async () => {
+  it('does not come of an answer that the app reads as no refusal, and shows the app’s own words', async () => {
     let words: string | null = null;
     const readAnswer = foreignAnswers(({ status }) =>
       status === 400 ? { kind: 'transient', cause: 'server-error', retryAfterMs: null, words } : null,
@@ -173,7 +177,7 @@ describe('the doubt', () => {
 });
 
 describe('while the server refuses', () => {
-  it('a request that gives up says why, and holds no token', async () => {
+  it('a request that gives up gives the reason, without a token', async () => {
     const { world, tab } = await signIn(
       json(400, { error: 'invalid_request', error_description: 'token eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl is dead' }),
     );
@@ -186,7 +190,7 @@ describe('while the server refuses', () => {
     });
   });
 
-  it('parked requests do not make it ask every few seconds: no retry cures it', async () => {
+  it('parked requests do not cause a refresh every few seconds, because no retry cures it', async () => {
     const { world, tab } = await signIn(refused);
     await world.time.advance(EXPIRY);
     const before = used(world).length;
@@ -204,7 +208,7 @@ describe('the server’s words', () => {
     return shownBy(tab).refusal;
   };
 
-  it('hold no run of characters that may be a token, wherever it stands', async () => {
+  it('contain no run of characters that may be a token, wherever it stands', async () => {
     const secret = `hfrt_${'aB3-_'.repeat(17)}`;
     for (const token of [secret, secret.toLowerCase(), 'a'.repeat(26), `${'x'.repeat(19)}.${'y'.repeat(19)}`]) {
       expect(await wordsFor({ error: token, error_description: token })).not.toContain(token.slice(0, 12));

@@ -1,5 +1,5 @@
-// Defects that were found in well-known client libraries, by running them or in what their users report. Each is a case
-// here, so that it stays ours never to have. Cases that other files hold already are named there by what a user would lose.
+// Defects of well-known client libraries, found by running them or in the reports of their users. Each one is a case
+// here, so that this client never has it. Cases in other test files are named there by what a user would lose.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Platform } from './core/ports.ts';
 import { proofSigner } from './runtime/dpop.ts';
@@ -40,14 +40,14 @@ describe('at relaunch', () => {
     expect((await world.vault.read())?.session?.sid).toBe('session-1');
   });
 
-  it('an expired access token is renewed although nobody asks for one', async () => {
+  it('an expired access token is renewed even if no request needs it', async () => {
     const world = await createOldWorld();
     world.openTab();
     await world.time.advance(1_000);
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('killed between the server’s rotation and the write: the next launch presents the same token again', async () => {
+  it('the same refresh token is sent again if the app was killed between the server’s rotation and the write', async () => {
     const world = await createOldWorld();
     const dying = world.openTab({}, { vault: { ...world.vault, replace: () => new Promise(() => {}) } });
     await world.time.advance(100);
@@ -55,7 +55,7 @@ describe('at relaunch', () => {
     dying.auth.dispose();
     const { auth } = world.openTab();
     const token = auth.getAccessToken();
-    // The lock is kept as long as the write may still come.
+    // The lock is kept for as long as the write may still arrive.
     await world.time.advance(5_000);
     expect(await token).toBe('access-3');
     expect(world.server.requests.at(-1)?.get('refresh_token')).toBe('refresh-1');
@@ -72,7 +72,7 @@ describe('at refresh', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('a failure of the proactive refresh takes nothing away while the access token lives', async () => {
+  it('a failed proactive refresh takes nothing away while the access token lives', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     world.server.answers.push(...Array.from({ length: 1_000 }, () => 'network-error' as const));
@@ -80,7 +80,7 @@ describe('at refresh', () => {
     expect(await auth.getAccessToken()).toBe('access-1');
   });
 
-  it('timers that never fire, as in a frozen or throttled tab: the next request finds out by itself', async () => {
+  it('a request finds the token due by itself if timers never fire, as in a frozen or throttled tab', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({}, { clock: { now: world.time.clock.now, wake: () => () => {} } });
     await world.time.advance(60 * MINUTE);
@@ -88,7 +88,7 @@ describe('at refresh', () => {
     expect(await auth.getAccessToken()).toBe('access-2');
   });
 
-  it('an hour offline, then online: one refresh, not one for every attempt that failed', async () => {
+  it('an hour offline costs one refresh, not one for every failed attempt', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab();
     let isOffline = true;
@@ -104,10 +104,10 @@ describe('at refresh', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('no ever faster refreshes towards the end of a session that nothing can prolong', async () => {
+  it('refreshes do not speed up towards the end of a session that nothing can prolong', async () => {
     const world = createWorld();
     const leftSeconds = (): number => Math.floor((20 * MINUTE - world.time.clock.now().monotonicMs) / 1_000);
-    // The server cuts the life of a token at the end of the session, as ours does.
+    // The server cuts the lifetime of a token at the end of the session, as ours does.
     Object.defineProperties(world.server, {
       lifetimeSeconds: { get: () => Math.min(900, leftSeconds()) },
       extra: { get: () => ({ sid: 'session-1', sub: 'user-1', authorization_expires_in: leftSeconds() }) },
@@ -121,7 +121,7 @@ describe('at refresh', () => {
     expect(tab.seen('refresh.sent')).toHaveLength(2);
   });
 
-  it('a server that answers every refresh with an expired token is not asked a hundred times a second', async () => {
+  it('a server that always answers with an expired token is not asked a hundred times a second', async () => {
     const world = createWorld();
     world.server.lifetimeSeconds = 0;
     const tab = await world.openSignedInTab();
@@ -166,7 +166,7 @@ describe('in the application', () => {
   });
 
   describe('an API that refuses proofs of its future', () => {
-    /** It is behind by so much. The authorization server says what time it has, and so does the API, if it may. */
+    /** An API whose clock is behind. The authorization server sends its `Date`, and so does the API, if it may. */
     async function behind(byMs: number, isDateReadable: boolean, more: (dpop: string) => string | null = () => null) {
       const world = createWorld();
       const nowMs = (): number => world.time.clock.now().wallMs;
@@ -206,7 +206,7 @@ describe('in the application', () => {
       },
     );
 
-    it('its time is not that of the authorization server: refreshes are signed as before', async () => {
+    it('its time is not used for the authorization server: refreshes are signed as before', async () => {
       const { world, tab, signed, statusOf } = await behind(2_000, true);
       expect(await statusOf()).toBe(200);
       const before = signed.length;
@@ -216,20 +216,20 @@ describe('in the application', () => {
       expect(signed.slice(before)).toEqual([0]);
     });
 
-    it('may also want a nonce: both are mended, each once', async () => {
+    it('may also require a nonce: each fault costs one more try', async () => {
       const { dated, statusOf } = await behind(2_000, true, (dpop) => (dpop.endsWith('n1') ? null : 'use_dpop_nonce'));
       expect(await statusOf()).toBe(200);
       expect(dated).toHaveLength(3);
     });
 
-    it('whatever it is given gets it twice, not more often', async () => {
+    it('gets a request twice at most, if it refuses every proof', async () => {
       const { dated, statusOf } = await behind(0, true, () => 'invalid_dpop_proof');
       expect(await statusOf()).toBe(401);
       expect(dated).toHaveLength(2);
     });
   });
 
-  it('a method in lower case: the proof names the one that is sent', async () => {
+  it('the proof names the method that is sent, also if the app writes it in lower case', async () => {
     const started = await startResource(({ method, headers }, response) =>
       response.writeHead(headers['dpop'] === method ? 200 : 401).end(),
     );
@@ -246,7 +246,7 @@ describe('in the application', () => {
     expect(named.slice(-4)).toEqual(['POST', 'DELETE', 'PUT', 'patch']);
   });
 
-  it('a wrong device clock shuts nobody out: an hour slow, an hour fast, ten years off', async () => {
+  it('a wrong device clock signs no user out: an hour slow, an hour fast, ten years off', async () => {
     for (const offMs of [-60 * MINUTE, 60 * MINUTE, -10 * 365 * 24 * 60 * MINUTE, 10 * 365 * 24 * 60 * MINUTE]) {
       const world = createWorld();
       world.time.jumpWall(offMs);

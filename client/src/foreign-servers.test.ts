@@ -1,5 +1,5 @@
-// Authorization servers that nobody here wrote, with the whole AuthService: whoever has one keeps it, and nobody is signed out
-// for its habits.
+// Authorization servers of other vendors, with the whole AuthService: a user keeps the session whatever the server's
+// habits are.
 import { describe, expect, it } from 'vitest';
 import type { AuthServiceOptions } from './auth-service.ts';
 import type { HttpAnswer } from './core/ports.ts';
@@ -28,7 +28,7 @@ const plain: Habits = {
   }),
 };
 
-/** What another library's sign-in ended in. */
+/** The token response at the end of another library's sign-in. */
 const begun = { access_token: 'used up', token_type: 'Bearer', expires_in: 0, refresh_token: FIRST_REFRESH_TOKEN };
 
 type Foreign = { readonly world: World; readonly server: ForeignServer; readonly openTab: () => Tab };
@@ -51,7 +51,7 @@ async function openAdoptedTab({ openTab }: Foreign): Promise<Tab> {
 const opaque = (serial: number): string => `ya29.~${'-._~+/'.repeat(500)}${serial}==`;
 const isEven = (refresh: number): boolean => refresh % 2 === 0;
 
-describe('a working day in two tabs: every request is answered, nobody is signed out, no token is spent twice', () => {
+describe('a working day in two tabs: every request is answered, the user stays signed in, no refresh token is sent twice', () => {
   type Row = Partial<Habits> & Pick<AuthServiceOptions, 'endpoints'>;
   const servers: readonly (readonly [name: string, server: Row])[] = [
     ['rotates without grace', {}],
@@ -123,7 +123,8 @@ describe('a working day in two tabs: every request is answered, nobody is signed
     }
     for (const { auth } of tabs) expect(auth.getSnapshot()).toMatchObject({ status: 'active', freshness: 'verified' });
     expect(server.isGrantOver()).toBe(false);
-    // Used up after a quarter of an hour, and refreshed in its last third, if the server has said so.
+    // The token expires after a quarter of an hour, and is refreshed in its last third if the server has named its
+    // lifetime.
     expect(server.sent.length).toBeGreaterThanOrEqual(32);
     expect(server.sent.length).toBeLessThanOrEqual(49);
     const { rotates } = { ...plain, ...habits };
@@ -133,7 +134,7 @@ describe('a working day in two tabs: every request is answered, nobody is signed
 });
 
 describe('a server that', () => {
-  it('hands out no refresh token: the session is as long as its access token, and what was parked is sent after the next sign-in', async () => {
+  it('hands out no refresh token: the session ends with its access token, and parked requests are sent after the next sign-in', async () => {
     const { world, server, openTab } = foreign();
     const { auth } = openTab();
     await auth.ready();
@@ -149,7 +150,7 @@ describe('a server that', () => {
     expect(server.requests).toEqual([]);
   });
 
-  it('never rotates: an answer that is lost costs nothing', async () => {
+  it('never rotates: a lost answer costs nothing', async () => {
     const here = foreign({ rotates: () => false });
     const tab = await openAdoptedTab(here);
     here.server.losses = 3;
@@ -160,7 +161,7 @@ describe('a server that', () => {
     expect(tab.auth.getSnapshot().status).toBe('active');
   });
 
-  it('forgives no answer that is lost: the user signs in once, and what was parked is sent', async () => {
+  it('forgives no lost answer: the user signs in once, and parked requests are sent', async () => {
     const here = foreign();
     const { auth } = here.openTab();
     await auth.ready();
@@ -178,7 +179,7 @@ describe('a server that', () => {
     ['below the issuer', {}, `${issuer}/revoke`],
     ['elsewhere on the origin', { revocation: '/oauth2/v1/revoke' }, 'https://id.example/oauth2/v1/revoke'],
     ['on another origin', { revocation: 'https://tokens.example/end' }, 'https://tokens.example/end'],
-  ])('has its revocation endpoint %s: signed out there, too', async (_name, endpoints, url) => {
+  ])('has its revocation endpoint %s: a sign-out reaches it', async (_name, endpoints, url) => {
     const here = foreign({}, { endpoints });
     const { auth } = await openAdoptedTab(here);
     await auth.getAccessToken();
@@ -189,7 +190,7 @@ describe('a server that', () => {
     expect(form?.get('client_id')).toBe('app');
   });
 
-  it('has no revocation endpoint at all: signed out all the same, at once and for good', async () => {
+  it('has no revocation endpoint: the user is signed out all the same, at once and for good', async () => {
     const here = foreign();
     const { auth } = await openAdoptedTab(here);
     await auth.signOut();
@@ -197,7 +198,7 @@ describe('a server that', () => {
     expect(await here.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
-  it('lets users sign in and end all their sessions at endpoints of its own', async () => {
+  it('has its own endpoints for signing in and for ending all sessions', async () => {
     const world = createWorld();
     const paths: string[] = [];
     const transport: World['transport'] = async ({ url }) => {
@@ -221,7 +222,7 @@ describe('a server that', () => {
   });
 });
 
-describe('an answer that means something else than RFC 6749 says is read as the app reads it', () => {
+describe('an answer that differs from RFC 6749 is read as the app reads it', () => {
   const field = ({ body }: HttpAnswer, name: string): unknown => parseObject(body)?.[name];
   const rejected = (reason: 'expired' | 'revoked' | 'reuse-detected'): TokenAnswer => ({ kind: 'rejected', reason });
   const tokens = (accessToken: unknown, more: Partial<Tokens>): TokenAnswer => ({
@@ -240,7 +241,7 @@ describe('an answer that means something else than RFC 6749 says is read as the 
   });
   type Classify = NonNullable<Parameters<typeof foreignAnswers>[0]>;
 
-  /** What the first refresh came to, and the session after it. */
+  /** The outcome of the first refresh, and the session after it. */
   async function refreshOnce(
     answer: HttpAnswer,
     classify: Classify | null,
@@ -304,7 +305,7 @@ describe('an answer that means something else than RFC 6749 says is read as the 
     );
   });
 
-  describe('as no answer: the session stays, and the next try is read by the standard', () => {
+  describe('as no answer: the session stays, and the next answer is read by the standard', () => {
     const notNow = (cause: 'server-error' | 'rate-limited', retryAfterMs: number | null): TokenAnswer => ({
       kind: 'transient',
       cause,
@@ -361,7 +362,7 @@ describe('an answer that means something else than RFC 6749 says is read as the 
       expect(server.sent).toEqual([FIRST_REFRESH_TOKEN, 'foreign-refresh-next']);
     });
 
-    it('with an end of the session by another name: the user is warned of it', async () => {
+    it('with the end of the session under another name: the user is warned of it', async () => {
       const answer = json(200, { access_token: 'a', refresh_token: 'r', expires_in: 900, refresh_expires_in: 400 });
       const classify: Classify = (given) => {
         const seconds = field(given, 'refresh_expires_in');
@@ -381,7 +382,7 @@ describe('an answer that means something else than RFC 6749 says is read as the 
 });
 
 describe('a sign-in that the server refuses as misconfigured', () => {
-  it('says so in the words of the server, cut so that no token is among them', async () => {
+  it('rejects with the words of the server, cut so that they contain no token', async () => {
     const world = createWorld();
     const { auth } = world.openTab();
     await auth.ready();

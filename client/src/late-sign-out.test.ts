@@ -4,9 +4,10 @@ import { foreignAnswers } from './optional/foreign-answers.ts';
 import { ada, asBob, bob, DUE, MINUTE, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
 
-// A sign-out can reach storage late: storage was locked, or the tab was frozen. Whoever has signed in since stays signed in.
+// A sign-out can reach storage late, because storage was locked or the tab was frozen. A user who has signed in since
+// stays signed in.
 
-/** Two tabs. One signs out, and cannot store it yet; the user signs in again in the other one. */
+/** Two tabs. One signs out and cannot store it yet. The user signs in again in the other one. */
 async function signOutLate(
   world: World,
   jumpMs = 0,
@@ -59,7 +60,7 @@ describe('a sign-out that is stored late', () => {
     },
   );
 
-  it('where the cookie carries the session: the next answer is stored over it', async () => {
+  it('does not stop a session in a cookie: the next answer is stored over the tombstone', async () => {
     const world = createWorld('cookie');
     const { other } = await signOutLate(world);
     await world.vault.replace(null, {
@@ -98,7 +99,7 @@ describe('a sign-out that is stored late', () => {
   });
 });
 
-describe('the name of a session', () => {
+describe('the identity of a session', () => {
   it.each(['nonsense', undefined])(
     "comes from the server's own answer: an app that reads %s does not change it",
     async (sid) => {

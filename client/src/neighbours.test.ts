@@ -6,11 +6,11 @@ import type { SignInMethod } from './runtime/sign-in.ts';
 import { DUE, MINUTE, never, trouble, watch } from './testing/trouble.ts';
 import { createWorld, json, settle } from './testing/world.ts';
 
-// What one endpoint, one tab or one clock in trouble may cost everybody else: nothing.
+// One endpoint, one tab or one clock in trouble must cost the others nothing.
 
 const api = 'https://api.example.com';
 
-/** An API by path: a 401 without a word, a 401 that blames the token, or fine. */
+/** An API that answers by path: a bare 401, a 401 that blames the token, or success. */
 const apiOf =
   (answers: Readonly<Record<string, 'silent' | 'explicit'>>, isAccepted = (_token: string | null) => false) =>
   (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
@@ -28,7 +28,7 @@ const statusOf = (response: Promise<Response>): Promise<unknown> =>
   );
 
 describe('endpoints that always answer 401', () => {
-  it('two of them, taking turns, cost one refresh, and nobody else waits', async () => {
+  it('cost one refresh if two take turns, and no other request waits', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({ fetch: apiOf({ '/a': 'silent', '/b': 'silent' }) });
     for (let call = 0; call < 30; call++) {
@@ -39,7 +39,7 @@ describe('endpoints that always answer 401', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('one that has come round is answered with a refresh again', async () => {
+  it('cause a refresh again after one of them has recovered', async () => {
     const world = createWorld();
     let accepted = 'Bearer none';
     const fetch = apiOf({ '/a': 'silent' }, (token) => token === accepted);
@@ -54,8 +54,8 @@ describe('endpoints that always answer 401', () => {
   });
 });
 
-describe('a 401 that says nothing', () => {
-  it('to two tabs at once is answered by one refresh: the second hears of the token while it waits for its turn', async () => {
+describe('a bare 401', () => {
+  it('in two tabs at once causes one refresh: the second tab hears of the token while it waits for the lock', async () => {
     const world = createWorld();
     const fetch = apiOf({ '/notes': 'silent' }, (token) => token === 'Bearer access-2');
     const tabs = [await world.openSignedInTab({ fetch }), world.openTab({ fetch })];
@@ -66,7 +66,7 @@ describe('a 401 that says nothing', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('while the server cannot be asked holds up nobody but its own request, which is sent again in the end', async () => {
+  it('during an outage of the server holds up only its own request, which is sent again in the end', async () => {
     const world = createWorld();
     const fetch = apiOf({ '/legacy': 'silent' }, (token) => token === 'Bearer access-2');
     const tab = await world.openSignedInTab({ fetch });
@@ -81,7 +81,7 @@ describe('a 401 that says nothing', () => {
     expect(tab.seen('refresh.succeeded')).toHaveLength(1);
   });
 
-  it('and one that blames the token: nobody else spends a request on it', async () => {
+  it('and one that blames the token: no other request is spent on it', async () => {
     const world = createWorld();
     const fetch = apiOf({ '/legacy': 'explicit' });
     const { auth } = await world.openSignedInTab({ fetch });
@@ -95,7 +95,7 @@ describe('a 401 that says nothing', () => {
     expect(good.is).toBe('resolved');
   });
 
-  it('ends no session that has no refresh token: only its caller is told', async () => {
+  it('does not end a session without a refresh token, and goes to its caller', async () => {
     const world = createWorld();
     const { auth } = world.openTab({ fetch: apiOf({ '/legacy': 'silent' }), reauthentication: [] });
     await auth.ready();
@@ -105,7 +105,7 @@ describe('a 401 that says nothing', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
   });
 
-  it('where the token is blamed such a session is over, and its caller is told so', async () => {
+  it('with invalid_token ends such a session, and the caller learns it', async () => {
     const world = createWorld();
     const { auth } = world.openTab({ fetch: apiOf({ '/strict': 'explicit' }), reauthentication: [] });
     await auth.ready();
@@ -116,11 +116,11 @@ describe('a 401 that says nothing', () => {
 });
 
 describe('a prompt in the background', () => {
-  /** A tab whose only way back is a passkey that is asked for at once. */
+  /** A tab whose only stage is a passkey that starts by itself. */
   const withPasskey = (method: SignInMethod) => ({ reauthentication: [automaticStage('biometric', method)] });
   const revoke = json(400, { error: 'invalid_grant', reason: 'revoked' });
 
-  it('is not shown, so that it cannot fail and sign out who is being asked in front', async () => {
+  it('is not shown, so that its failure cannot sign out the user who is asked in front', async () => {
     const world = createWorld();
     const asked: string[] = [];
     const front = await world.openSignedInTab(withPasskey(() => (asked.push('front'), never())));
@@ -140,7 +140,7 @@ describe('a prompt in the background', () => {
     expect(asked).toEqual(['front', 'back']);
   });
 
-  it('is taken back when the user has answered in another tab', async () => {
+  it('is withdrawn when the user has answered in another tab', async () => {
     const world = createWorld();
     const signals: (AbortSignal | undefined)[] = [];
     const tab = await world.openSignedInTab(withPasskey((_ask, signal) => (signals.push(signal), never())));
@@ -154,8 +154,8 @@ describe('a prompt in the background', () => {
   });
 });
 
-describe('news that nobody brings', () => {
-  it('a process that waits for its user hears by itself that they have signed in in another', async () => {
+describe('news that no signal brings', () => {
+  it('a process that waits for its user finds a sign-in of another process by itself', async () => {
     const world = createWorld();
     const alone = { announce: () => {}, signals: () => () => {} };
     const first = await world.openSignedInTab({}, alone);
@@ -168,7 +168,7 @@ describe('news that nobody brings', () => {
     expect(await parked).toMatch(/^access-/u);
   });
 
-  it('where storage stays full and there is no refresh token, the user is asked when the token has expired', async () => {
+  it('the user is asked at the expiry of the token, if storage stays full and there is no refresh token', async () => {
     const world = createWorld();
     const full = trouble(world);
     const { auth } = world.openTab({}, { vault: full.vault });
@@ -181,7 +181,7 @@ describe('news that nobody brings', () => {
 });
 
 describe('the end of a session that nothing can move', () => {
-  it('is announced once, however often the user asks for more', async () => {
+  it('is announced once, however often the user asks to extend', async () => {
     const world = createWorld();
     const leftSeconds = (): number => Math.floor((20 * MINUTE - world.time.clock.now().monotonicMs) / 1_000);
     Object.defineProperties(world.server, {
@@ -199,7 +199,7 @@ describe('the end of a session that nothing can move', () => {
     expect(tab.auth.getSnapshot()).toMatchObject({ expiring: true, extendable: false });
   });
 
-  it('is told from an end that the user can move', async () => {
+  it('differs in the snapshot from an end that the user can move', async () => {
     const world = createWorld();
     world.server.extra = { sid: 'session-1', refresh_token_timeout: 1_200, authorization_expires_in: 86_400 };
     const tab = await world.openSignedInTab();
@@ -209,7 +209,7 @@ describe('the end of a session that nothing can move', () => {
 });
 
 describe('a clock that is wrong', () => {
-  it('does not make every proof of possession a refused one: proofs bear the time of the server', async () => {
+  it('does not spoil DPoP proofs: they carry the time of the server', async () => {
     const world = createWorld();
     const times: number[] = [];
     const signProof = proofSigner(({ atMs }) => (times.push(atMs), Promise.resolve('proof')));
@@ -228,7 +228,7 @@ describe('a clock that is wrong', () => {
       return Math.abs((times.at(-1) ?? 0) - serverMs()) < 2_000;
     };
     expect(await isRight()).toBe(true);
-    // Set anew while the app runs, it is wrong once more: until the next answer.
+    // The clock is set while the app runs, so it is wrong again until the next answer.
     world.time.jumpWall(365 * 24 * 60 * MINUTE);
     await isRight();
     expect(await isRight()).toBe(true);

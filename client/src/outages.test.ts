@@ -5,11 +5,11 @@ import { MINUTE, never, outcome, watch } from './testing/trouble.ts';
 import { createWorld, json, settle } from './testing/world.ts';
 import { untilOnline } from './until-online.ts';
 
-// How long an outage lasts is the server's affair. How much longer the client makes it is ours.
+// The server determines how long an outage lasts. These tests bound how much longer the client makes it.
 
 const api = 'https://api.example.com';
 
-/** Draws that look random and are the same at every run. */
+/** Draws that look random and are the same in every run. */
 function drawsFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -20,7 +20,7 @@ function drawsFrom(seed: number): () => number {
 
 type Trouble = 'refuses connections' | 'answers 503' | 'answers nothing' | 'answers 503 and asks for 5 s';
 
-/** The fate of one request to a server in an outage. */
+/** The outcome of one request to a server in an outage. */
 const FAILURES: Readonly<Record<Trouble, () => ReturnType<Platform['transport']>>> = {
   'refuses connections': () => Promise.reject(new TypeError('Failed to fetch')),
   'answers 503': () => Promise.resolve(json(503, {})),
@@ -28,7 +28,7 @@ const FAILURES: Readonly<Record<Trouble, () => ReturnType<Platform['transport']>
   'answers 503 and asks for 5 s': () => Promise.resolve(json(503, {}, { 'retry-after': '5' })),
 };
 
-/** A tab whose token expires in an outage, with a request that is parked. */
+/** A tab whose token expires in an outage while a request is parked. */
 async function setUp(trouble: Trouble, seed = 1) {
   const world = createWorld();
   const outage = { isOver: true, refreshesMs: [] as number[] };
@@ -38,13 +38,13 @@ async function setUp(trouble: Trouble, seed = 1) {
     return outage.isOver ? world.transport(request, signal) : FAILURES[trouble]();
   };
   const draw = drawsFrom(seed);
-  // The token was revoked before its time: no refresh runs ahead of the outage.
+  // The token was revoked early, so no proactive refresh comes before the outage.
   const fetch: typeof globalThis.fetch = async (_input, init) =>
     new Headers(init?.headers).get('authorization') === 'Bearer access-1'
       ? new Response('', { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } })
       : new Response('"ok"');
   const tab = await world.openSignedInTab({ fetch }, { transport, random: draw });
-  /** How much longer than the outage a request waits that is parked `parkedAfterMs` after its beginning. */
+  /** How much longer than the outage a request waits if it is parked `parkedAfterMs` after the outage began. */
   const lag = async (outageMs: number, parkedAfterMs = 0): Promise<number> => {
     outage.isOver = false;
     await world.time.advance(draw() * 1_000);
@@ -86,7 +86,7 @@ describe.each(Object.keys(BOUND_MS) as Trouble[])('a server that %s', (trouble) 
     }
   });
 
-  it('for half an hour is not asked in a storm: once in six seconds at most after the first ten', async () => {
+  it('for half an hour gets no storm of requests: one in six seconds at most after the first ten', async () => {
     const { lag, outage } = await setUp(trouble);
     await lag(30 * MINUTE);
     expect(outage.refreshesMs.length).toBeLessThan(10 + 300 + 25);
@@ -140,19 +140,19 @@ describe('storage that fails', () => {
 });
 
 describe('a fleet that comes back', () => {
-  it('is spread: of a hundred clients hardly more ask in one second than in another', async () => {
+  it('is spread out: hardly more of a hundred clients ask in one second than in another', async () => {
     const asked = new Map<number, number>();
     for (let client = 1; client <= 100; client++) {
       const { lag, outage } = await setUp('refuses connections', client * 15_485_863);
       await lag(2 * MINUTE);
-      // The first tries are those of the users, who are not ours to spread.
+      // The users cause the first tries, so the client cannot spread them.
       for (const ms of outage.refreshesMs.filter((atMs) => atMs > 20_000))
         asked.set(Math.floor(ms / 1_000), (asked.get(Math.floor(ms / 1_000)) ?? 0) + 1);
     }
     expect(Math.max(...asked.values())).toBeLessThan(40);
   });
 
-  it('asks rarely for those who wait for nothing', async () => {
+  it('asks rarely while no request waits', async () => {
     const { world, tab, outage } = await setUp('refuses connections');
     outage.isOver = false;
     await world.time.advance(70 * MINUTE);
@@ -162,7 +162,7 @@ describe('a fleet that comes back', () => {
 });
 
 describe('the first answer from anywhere', () => {
-  /** A tab whose token lives, whose refreshes fail, and whose API can be out of reach as well. */
+  /** A tab with a valid token and failing refreshes, whose API can be out of reach as well. */
   async function inOutage(headers: Readonly<Record<string, string>> = {}) {
     const world = createWorld();
     const api = { status: 200 as number | 'lost' };
@@ -179,7 +179,7 @@ describe('the first answer from anywhere', () => {
         : Promise.reject(new TypeError('Failed to fetch'));
     };
     const tab = await world.openSignedInTab({ fetch }, { transport });
-    // Ten minutes: the refresh is due, the token lives.
+    // After ten minutes the refresh is due and the token is still valid.
     await world.time.advance(11 * MINUTE);
     expect(tab.seen('refresh.failed').length).toBeGreaterThan(0);
     const refreshesWithin = async (ms: number): Promise<number> => {
@@ -190,7 +190,7 @@ describe('the first answer from anywhere', () => {
     return { world, tab, api, outage, refreshesWithin };
   }
 
-  it('ends the wait: the session is renewed as soon as anything answers', async () => {
+  it('ends the back-off: the session is renewed as soon as any server answers', async () => {
     const { tab, outage } = await inOutage();
     outage.isOver = true;
     await tab.auth.fetch(`${api}/notes`);
@@ -206,14 +206,14 @@ describe('the first answer from anywhere', () => {
     expect(tab.seen('refresh.succeeded')).toHaveLength(0);
   });
 
-  it('does not count if it is the outage’s own: a 503 of the gateway before the API', async () => {
+  it('does not count if it comes from the outage itself, such as a 503 of the gateway before the API', async () => {
     const { tab, api: resource, refreshesWithin } = await inOutage();
     resource.status = 503;
     await tab.auth.fetch(`${api}/notes`);
     expect(await refreshesWithin(1_000)).toBe(0);
   });
 
-  it('counts once: an API that answers all the time does not have the token endpoint asked all the time', async () => {
+  it('counts once: an API that keeps answering does not make the client ask the token endpoint all the time', async () => {
     const { tab, world } = await inOutage();
     const before = world.server.refreshes();
     for (let call = 0; call < 60; call++) {
@@ -223,7 +223,7 @@ describe('the first answer from anywhere', () => {
     expect(world.server.refreshes() - before).toBeLessThan(5);
   });
 
-  it('counts again after something was lost', async () => {
+  it('counts again after another failure', async () => {
     const { tab, api: resource, refreshesWithin } = await inOutage();
     await tab.auth.fetch(`${api}/notes`);
     await refreshesWithin(1_000);
@@ -237,7 +237,7 @@ describe('the first answer from anywhere', () => {
 });
 
 describe('a platform that is wrong about the network', () => {
-  /** `navigator.onLine` says `false`; the API can be reached, but for the first request. */
+  /** `navigator.onLine` says `false`, but the API can be reached, except by the first request. */
   async function wronglyOffline(lost: number) {
     const world = createWorld();
     let calls = 0;
@@ -250,14 +250,14 @@ describe('a platform that is wrong about the network', () => {
     return { world, tab, client: createApiClient({ baseUrl: api, auth: tab.auth }), calls: () => calls };
   }
 
-  it('costs a request that was lost the ordinary pause, not its deadline', async () => {
+  it('costs a lost request the ordinary pause, not its deadline', async () => {
     const { world, client } = await wronglyOffline(1);
     const answer = watch(client.get('/notes').json());
     await world.time.advance(300);
     expect(answer.is).toBe('resolved');
   });
 
-  it('is overruled by an answer: what is lost later does not wait for a network either', async () => {
+  it('is overruled by an answer: a request that is lost later does not wait for a network either', async () => {
     const { tab, client } = await wronglyOffline(0);
     expect(await client.get('/notes').json()).toBe('ok');
     expect(untilOnline(tab.auth)).toBeNull();
@@ -270,7 +270,7 @@ describe('a platform that is wrong about the network', () => {
     expect(untilOnline(tab.auth)).toBeNull();
   });
 
-  it('costs nobody a storm: what is really lost is repeated ever less often, for as long as its deadline says', async () => {
+  it('causes no storm: a request that is really lost is repeated less and less often, until its deadline', async () => {
     const { world, client, calls } = await wronglyOffline(Infinity);
     const answer = outcome(client.get('/notes', { deadlineMs: 2 * MINUTE }));
     await world.time.advance(2 * MINUTE + 10_000);
@@ -281,7 +281,7 @@ describe('a platform that is wrong about the network', () => {
 });
 
 describe('a request with a token that lives', () => {
-  /** An API that is out for a while. */
+  /** An API that is out of service for a while. */
   async function out(failure: 'lost' | 503, retry = {}) {
     const world = createWorld();
     const outage = { isOver: false, calls: 0 };
@@ -296,7 +296,7 @@ describe('a request with a token that lives', () => {
     return { world, outage, client: createApiClient({ baseUrl: api, auth, retry }) };
   }
 
-  it.each(['lost', 503] as const)('is repeated for as long as its deadline says (%s)', async (failure) => {
+  it.each(['lost', 503] as const)('is repeated until its deadline (%s)', async (failure) => {
     for (const seconds of [5, 20, 30, 100]) {
       const { world, outage, client } = await out(failure);
       const answer = watch(client.get('/notes').json());
@@ -308,7 +308,7 @@ describe('a request with a token that lives', () => {
     }
   });
 
-  it('twenty of them are all answered within ten seconds after the outage', async () => {
+  it('twenty of them are answered within ten seconds after the outage', async () => {
     const { world, outage, client } = await out(503);
     const answers = Array.from({ length: 20 }, () => watch(client.get('/notes').json()));
     await world.time.advance(30_000);
@@ -322,18 +322,18 @@ describe('a request with a token that lives', () => {
     const answers = Array.from({ length: 40 }, () => outcome(client.get('/notes', { deadlineMs: MINUTE })));
     await world.time.advance(MINUTE);
     await Promise.all(answers);
-    // Each once, the burst of ten, and one in five seconds for as long as they wait.
+    // Each is sent once; then come the burst of ten, and one in five seconds for as long as they wait.
     expect(outage.calls).toBeLessThan(40 + 10 + 14);
   });
 
-  it('fails with what the API said last when the deadline has come', async () => {
+  it('fails at its deadline with the last answer of the API', async () => {
     const { world, client } = await out(503);
     const answer = outcome(client.get('/notes', { deadlineMs: 20_000 }));
     await world.time.advance(20_000);
     expect(await answer).toMatchObject({ code: 'http-status', response: { status: 503 } });
   });
 
-  it('is not repeated where that could do something twice', async () => {
+  it('is not repeated if that could carry it out twice', async () => {
     const { world, outage, client } = await out('lost');
     const answer = outcome(client.post('/notes', { json: {} }));
     await world.time.advance(MINUTE);

@@ -19,16 +19,16 @@ import {
 } from './testing/trouble.ts';
 import { createWorld, json, settle } from './testing/world.ts';
 
-// Two things at once: what a sign-in, a sign-out, a prompt or a refresh meets while another is under way. Each was seen to fail.
+// A sign-in, a sign-out, a prompt or a refresh while another one is under way. Each case was seen to fail.
 
-describe('a sign-in that is being stored stays, whatever is heard meanwhile', () => {
-  it('adopted before anything was read, and nothing is stored', async () => {
+describe('a sign-in that is being stored stays', () => {
+  it('if a session is adopted before the first read, and nothing is stored', async () => {
     const { auth } = createWorld().openTab();
     await adopt(auth, { access_token: 'a', refresh_token: 'r', token_type: 'Bearer', sid: 's', sub: 'u' });
     expect(auth.getSnapshot().status).toBe('active');
   });
 
-  it('the first read is slow and finds the tombstone of the last sign-out', async () => {
+  it('if the first read is slow and finds the tombstone of the last sign-out', async () => {
     const world = createWorld('cookie');
     const first = await world.openSignedInTab();
     await first.auth.signOut();
@@ -40,7 +40,7 @@ describe('a sign-in that is being stored stays, whatever is heard meanwhile', ()
     expect(auth.getSnapshot().status).toBe('active');
   });
 
-  it('two tabs sign out, and one of them signs in at once', async () => {
+  it('if two tabs sign out, and one of them signs in at once', async () => {
     const world = createWorld();
     const slow = trouble(world);
     const { auth } = await world.openSignedInTab({}, { vault: slow.vault });
@@ -56,8 +56,8 @@ describe('a sign-in that is being stored stays, whatever is heard meanwhile', ()
   });
 });
 
-describe('every session that was left here is over', () => {
-  it('left and signed in again while storage is locked, and another tab refreshes what was left', async () => {
+describe('every session that the user left here is over', () => {
+  it('if the user left it and signed in again while storage is locked, and another tab refreshes it', async () => {
     const world = createWorld();
     const slow = trouble(world);
     const { auth } = await world.openSignedInTab({}, { vault: slow.vault });
@@ -71,7 +71,7 @@ describe('every session that was left here is over', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
   });
 
-  it('left while another user is being stored over a session that another tab refreshes', async () => {
+  it('if another user is being stored over it while another tab refreshes it', async () => {
     const world = createWorld();
     const slow = trouble(world);
     const { auth } = await world.openSignedInTab({}, { vault: slow.vault });
@@ -87,7 +87,7 @@ describe('every session that was left here is over', () => {
     expect(auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
-  it('and no other: a tombstone that waited does not bury a later sign-in of a server that names no sessions', async () => {
+  it('but no other: a tombstone that waited does not end a later sign-in of a server that names no sessions', async () => {
     const world = createWorld();
     world.server.extra = {};
     const slow = trouble(world);
@@ -101,7 +101,7 @@ describe('every session that was left here is over', () => {
     expect(other.auth.getSnapshot().status).toBe('active');
   });
 
-  it('and no other: a sign-in that came through late is not written over its own successor', async () => {
+  it('but no other: a sign-in that was written late does not overwrite its own successor', async () => {
     const world = createWorld();
     world.server.extra = {};
     const slow = Object.assign(trouble(world), { slowMs: 20_000 });
@@ -120,8 +120,8 @@ describe('every session that was left here is over', () => {
   });
 });
 
-describe('a write that was given up and came through', () => {
-  it('a sign-in that was seen and left in another tab does not come back', async () => {
+describe('a write that was given up and succeeds late', () => {
+  it('does not bring back a sign-in that the user has left in another tab', async () => {
     const world = createWorld();
     const slow = Object.assign(trouble(world), { slowMs: 20_000 });
     const tab = world.openTab({}, { vault: slow.vault });
@@ -140,8 +140,8 @@ describe('a write that was given up and came through', () => {
   });
 });
 
-describe('a sign-out is of those who were there', () => {
-  it('a sign-in that is still at the server ends with it', async () => {
+describe('a sign-out ends only the sessions that were there', () => {
+  it('and a sign-in that is still at the server', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     world.server.delayMs = 2_000;
@@ -153,7 +153,7 @@ describe('a sign-out is of those who were there', () => {
     expect(auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
-  it('who has signed in meanwhile stays, when the one before is signed out everywhere', async () => {
+  it('and not a sign-in that came while the previous user was signed out everywhere', async () => {
     const world = createWorld();
     let answer: (response: Response) => void = () => {};
     const { auth } = await world.openSignedInTab({ fetch: () => new Promise((resolve) => (answer = resolve)) });
@@ -167,8 +167,8 @@ describe('a sign-out is of those who were there', () => {
   });
 });
 
-describe('nothing is sent as another', () => {
-  it('not a stream that waits for a newer token when somebody else signs in', async () => {
+describe('no request is sent as another user', () => {
+  it('such as a stream that waits for a newer token when another user signs in', async () => {
     const wrong: number[] = [];
     for (let turns = 0; turns < 16; turns++) {
       const world = createWorld();
@@ -201,7 +201,7 @@ describe('nothing is sent as another', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('not what was parked while nobody knew whose session was stored', async () => {
+  it('such as one that was parked while the stored session was unknown', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     const read: Vault['read'] = () => Promise.reject(new Error('locked'));
@@ -215,7 +215,7 @@ describe('nothing is sent as another', () => {
 });
 
 describe('a prompt that is over changes nothing', () => {
-  it('one that fails while a newer one is open', async () => {
+  it('if it fails while a newer one is open', async () => {
     const world = createWorld();
     const rejects: ((error: unknown) => void)[] = [];
     const method: SignInMethod = () => new Promise((_resolve, reject) => rejects.push(reject));
@@ -254,7 +254,7 @@ describe('a prompt that is over changes nothing', () => {
 });
 
 describe('a refresh loses nothing', () => {
-  it('a rotated token is stored over the spent one that a late write brought back', async () => {
+  it('it stores a rotated token over the spent one that a late write brought back', async () => {
     const world = createWorld();
     const slow = Object.assign(trouble(world), { slowMs: 7_000 });
     const { auth } = await world.openSignedInTab({}, { vault: slow.vault });
@@ -267,11 +267,11 @@ describe('a refresh loses nothing', () => {
     world.server.delayMs = 3_000;
     auth.extend();
     await world.time.advance(5_000);
-    // 'refresh-2' was handed out; the first write came through while it was under way.
+    // 'refresh-2' was handed out, and the first write arrived while it was under way.
     expect((await world.vault.read())?.session?.refreshToken).toBe('refresh-2');
   });
 
-  it('what the user does while it is under way is told by the next', async () => {
+  it('the next one reports user activity that came while it was under way', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     world.server.delayMs = 3_000;
@@ -283,8 +283,8 @@ describe('a refresh loses nothing', () => {
   });
 });
 
-describe('a button that is pressed twice', () => {
-  it('and then a sign-out: the first does not come back', async () => {
+describe('a double submit', () => {
+  it('and then a sign-out: the first session does not come back', async () => {
     const world = createWorld();
     const slow = trouble(world);
     const { auth } = world.openTab({}, { vault: slow.vault });
@@ -300,7 +300,7 @@ describe('a button that is pressed twice', () => {
     await Promise.all([first, second, left]);
     expect(auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
   });
-  it('and the answers cross: one of the two sessions stays', async () => {
+  it('whose answers cross: one of the two sessions stays', async () => {
     const world = createWorld();
     const slow = trouble(world);
     let serial = 0;
@@ -328,7 +328,7 @@ describe('a button that is pressed twice', () => {
     const kept = (await world.vault.read())?.session?.refreshToken;
     expect(revoked(world)).not.toContain(kept);
   });
-  it('where a cookie is all that names the session: the one that stays is not revoked', async () => {
+  it('with a cookie session that has no name: the session that stays is not revoked', async () => {
     const world = createWorld('cookie');
     world.server.extra = {};
     const { auth } = world.openTab();
@@ -336,14 +336,14 @@ describe('a button that is pressed twice', () => {
     world.server.requests.length = 0;
     await Promise.all([auth.signIn(ada), auth.signIn(ada)]);
     await world.time.advance(MINUTE);
-    // A request with nothing but the client: the cookie is what it revokes.
+    // The request names only the client, so it revokes the session of the cookie.
     const bare = world.server.requests.filter((form) => [...form.keys()].join() === 'client_id');
     expect(bare).toEqual([]);
   });
 });
 
 describe('a clock that was set back', () => {
-  it('does not make the session before the newer one', async () => {
+  it('does not make the previous session the newer one', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     const record = await world.vault.read();
@@ -360,7 +360,7 @@ describe('a clock that was set back', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
   });
 
-  it('does not make an old token look fresh for ever: it is replaced when its time is over', async () => {
+  it('does not make an old token look fresh forever: it is replaced when its lifetime is over', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
     world.time.jumpWall(-60 * MINUTE);
@@ -371,7 +371,7 @@ describe('a clock that was set back', () => {
 });
 
 describe('a tab that is frozen while it opens', () => {
-  it('shows nobody as signed out by what it read before: it reads again', async () => {
+  it('reads again before it shows the user as signed out', async () => {
     const world = createWorld();
     let isFirst = true;
     let thaw = (): void => {};

@@ -19,7 +19,7 @@ async function start(respond: (request: SeenRequest) => readonly [number, Header
   return started;
 }
 
-/** An API whose `/file` redirects to a server that is none of the session's and answers so. */
+/** An API whose `/file` redirects to another party's server, which gives this answer. */
 async function setUp(
   status: number,
   headers: Headers,
@@ -40,7 +40,7 @@ async function setUp(
 
 const invalidToken = { 'www-authenticate': 'DPoP error="invalid_token"' };
 
-describe('an API that redirects to a server of somebody else: what that one answers', () => {
+describe('an API that redirects to another party’s server: the answer of that server', () => {
   it('sets neither the time nor the nonce of later proofs for the API', async () => {
     const { tab, api, foreign } = await setUp(401, {
       'www-authenticate': 'DPoP error="invalid_dpop_proof"',
@@ -68,7 +68,7 @@ describe('an API that redirects to a server of somebody else: what that one answ
     expect([api.seen.length, world.server.refreshes()]).toEqual([1, 0]);
   });
 
-  it('does not count as the API’s acceptance of the token: the API’s own 401 refreshes it', async () => {
+  it('does not count as the API’s acceptance of the token: a 401 of the API causes a refresh', async () => {
     const isNew = ({ authorization }: SeenRequest): boolean => authorization === 'DPoP access-2';
     const { world, tab, api } = await setUp(200, {}, (request) => (isNew(request) ? 200 : 401));
     expect((await tab.auth.fetch(`${api.url}/file`)).status).toBe(200);
@@ -76,7 +76,7 @@ describe('an API that redirects to a server of somebody else: what that one answ
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('is told from the API’s own by the URL alone, where answers have no `redirected` (React Native)', async () => {
+  it('is recognised by its URL alone, where responses have no `redirected` (React Native)', async () => {
     const fetch: typeof globalThis.fetch = async (input, init) =>
       Object.defineProperty(await globalThis.fetch(input, init), 'redirected', { value: undefined });
     const { world, tab, api } = await setUp(401, invalidToken, undefined, fetch);
@@ -85,7 +85,7 @@ describe('an API that redirects to a server of somebody else: what that one answ
   });
 });
 
-it('an API that redirects to itself: its 401 is refreshed away as without a redirect', async () => {
+it('a 401 after a redirect within the API causes a refresh, as without a redirect', async () => {
   const api = await start(({ path, authorization }) => {
     if (path === '/old') return [307, { location: '/new' }];
     return authorization === 'Bearer access-2' ? [200] : [401, { 'www-authenticate': 'Bearer error="invalid_token"' }];

@@ -3,10 +3,11 @@ import { defaultPolicy } from './core/policy.ts';
 import type { Mutex } from './core/ports.ts';
 import { createWorld, type Tab, type World } from './testing/world.ts';
 
-// Many tabs and a token endpoint that is slower than tabs wait for their lock. Each request too many is counted at the server.
+// Many tabs, and a token endpoint that takes longer than tabs wait for their lock. The server counts every extra
+// request.
 
 const SECOND = 1_000;
-/** The tokens live for 15 minutes; all tabs draw the same jitter, so that all of them want a refresh in the same moment. */
+/** The tokens live for 15 minutes. All tabs draw the same jitter, so all of them want a refresh in the same moment. */
 const DUE = 630 * SECOND;
 const SLOW = 4 * SECOND;
 const TABS = 40;
@@ -41,11 +42,11 @@ describe('a refresh that takes longer than tabs wait for the lock', () => {
     await world.time.advance(60 * SECOND);
     expect(world.server.refreshes()).toBe(2);
     expect((await tokensOf(tabs)).size).toBe(1);
-    // Each refresh that was not needed says so.
+    // Each refresh that was not needed reports an adoption.
     expect(tabs.flatMap((tab) => tab.seen('refresh.adopted'))).toHaveLength(TABS - 1);
   });
 
-  it('costs one request more if the tab that holds the lock is killed', async () => {
+  it('costs one more request if the tab that holds the lock is killed', async () => {
     const world = createWorld();
     const tabs = await openTabs(world);
     await world.time.advance(SECOND);
@@ -57,7 +58,7 @@ describe('a refresh that takes longer than tabs wait for the lock', () => {
     expect((await tokensOf(others)).size).toBe(1);
   });
 
-  it('costs one request more for each holder that is frozen, and the others wait a bounded time', async () => {
+  it('costs one more request for each frozen holder, and the others wait a bounded time', async () => {
     const world = createWorld();
     const frozen = new Set([0, 1]);
     const locks = simulateLocks();
@@ -70,12 +71,12 @@ describe('a refresh that takes longer than tabs wait for the lock', () => {
     expect(world.server.refreshes()).toBe(0);
     await world.time.advance(SLOW + 10);
     expect(await tokensOf(tabs)).toEqual(new Set(['access-2']));
-    // Two requests of the frozen tabs would come on top.
+    // The frozen tabs would send two more requests.
     expect(world.server.refreshes()).toBe(1);
   });
 });
 
-/** Locks that are free at once: one holder each, in order. */
+/** Locks that are free at once. Each has one holder at a time, in order. */
 function simulateLocks(): Mutex {
   const tails: Promise<void>[] = [];
   return (_waitMs, level) =>
@@ -85,7 +86,7 @@ function simulateLocks(): Mutex {
 }
 
 describe('the locks of one refresh', () => {
-  it('are nine, one after the other; then the refresh goes ahead without one', async () => {
+  it('are nine, one after the other; after them the refresh goes ahead without a lock', async () => {
     const world = createWorld();
     const asked: [number, number][] = [];
     const mutex: Mutex = (waitMs, level) => {
@@ -104,7 +105,7 @@ describe('the locks of one refresh', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('cost no time where there are none', async () => {
+  it('cost no time where the platform has none', async () => {
     const world = createWorld();
     const [tab] = await openTabs(world, () => Promise.resolve(null), 1);
     await world.time.advance(1);
@@ -112,10 +113,10 @@ describe('the locks of one refresh', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('are given back also if one comes late', async () => {
+  it('are released also if one comes late', async () => {
     const world = createWorld();
     const released: string[] = [];
-    // The lock is granted when the port has had its time, and the request is under way.
+    // The lock is granted after the port's time is over, while the request is under way.
     const mutex: Mutex = (_waitMs, level) =>
       new Promise((resolve) => {
         world.time.clock.wake(8 * SECOND, () => resolve(() => void released.push(`lock ${level}`)));
@@ -131,7 +132,7 @@ describe('the locks of one refresh', () => {
 });
 
 describe("another tab's token that comes while a refresh waits for its lock", () => {
-  it('does not stand in for what the user asked for: the session is extended', async () => {
+  it('does not replace the user’s request: the session is extended', async () => {
     const world = createWorld();
     const [first, second] = await openTabs(world, undefined, 2);
     await world.time.advance(SECOND);
@@ -142,9 +143,9 @@ describe("another tab's token that comes while a refresh waits for its lock", ()
     expect(world.server.refreshes()).toBe(2);
   });
 
-  it('serves the requests that were parked for it, before the lock is free', async () => {
+  it('serves the requests that were parked for it before the lock is free', async () => {
     const world = createWorld();
-    // The second lock is never free, so that nothing but the news can help.
+    // The second lock is never free, so only the news can help.
     const locks = simulateLocks();
     const mutex: Mutex = (waitMs, level) => (level === 0 ? bounded(world, locks, waitMs) : new Promise(() => {}));
     const tabs = await openTabs(world, mutex, 3);
@@ -155,7 +156,7 @@ describe("another tab's token that comes while a refresh waits for its lock", ()
   });
 });
 
-/** Waits for the first lock no longer than `waitMs`. */
+/** Waits for the first lock for `waitMs` at most. */
 function bounded(world: World, locks: Mutex, waitMs: number): ReturnType<Mutex> {
   return new Promise((resolve) => {
     let isOver = false;
@@ -168,7 +169,7 @@ function bounded(world: World, locks: Mutex, waitMs: number): ReturnType<Mutex> 
 }
 
 describe('a service that is disposed of', () => {
-  it('tells the port that the lock it waits for is not needed any more', async () => {
+  it('tells the port that it no longer needs the lock it waits for', async () => {
     const world = createWorld();
     const signals: Parameters<Mutex>[2][] = [];
     const mutex: Mutex = (_waitMs, _level, signal) => {

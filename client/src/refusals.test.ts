@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MINUTE, watch } from './testing/trouble.ts';
 import { createWorld, settle, type World } from './testing/world.ts';
 
-// A 401 is about the token, or the endpoint's own. A user pays for each mistake with a wait, or with an error that a refresh
+// A 401 is about the token, or it is the endpoint's own. Each mistake costs the user a wait, or an error that a refresh
 // would have cured.
 
 const api = 'https://api.example.com';
@@ -35,7 +35,7 @@ async function isQuick(request: Promise<unknown>): Promise<boolean> {
 }
 
 describe('an API that answers 401 for single items', () => {
-  it('costs no refresh while it accepts the token elsewhere, and nobody waits', async () => {
+  it('costs no refresh while it accepts the token elsewhere, and no request waits', async () => {
     const { world, tab, statusOf } = await setUp((path) => (path.startsWith('/items') ? 'bare' : 'fine'));
     world.server.delayMs = 6_000;
     await statusOf('/notes');
@@ -49,7 +49,7 @@ describe('an API that answers 401 for single items', () => {
     expect(world.server.refreshes()).toBe(0);
   });
 
-  it('costs few where nothing else is asked for, and holds up nobody', async () => {
+  it('costs few refreshes if nothing else is asked for, and holds up no request', async () => {
     const { world, tab, statusOf } = await setUp((path) => (path.startsWith('/items') ? 'bare' : 'fine'));
     world.server.delayMs = 500;
     for (let item = 0; item < 36; item++) {
@@ -62,7 +62,7 @@ describe('an API that answers 401 for single items', () => {
     expect(world.server.refreshes()).toBeLessThan(6);
   });
 
-  it('is not told by what another API says', async () => {
+  it('is not affected by the verdicts of another API', async () => {
     const { world, statusOf } = await setUp((_path, token, origin) =>
       origin === api && token === 'access-1' ? 'bare' : 'fine',
     );
@@ -71,7 +71,7 @@ describe('an API that answers 401 for single items', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('a bare 401 a while after the last success is the token’s: it is refreshed and sent again', async () => {
+  it('causes a refresh and a second try if its last success is a while ago', async () => {
     let isRevoked = false;
     const { world, statusOf } = await setUp((_path, token) => (isRevoked && token === 'access-1' ? 'bare' : 'fine'));
     await statusOf('/notes');
@@ -81,7 +81,7 @@ describe('an API that answers 401 for single items', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('while the refresh for one request is slow, all others go on with the token that is doubted', async () => {
+  it('lets other requests go on with the doubted token while the refresh for one request is slow', async () => {
     const { world, tab, statusOf } = await setUp((path, token) =>
       path === '/legacy' && token === 'access-1' ? 'bare' : 'fine',
     );
@@ -105,13 +105,13 @@ describe('an API that answers invalid_token for single items', () => {
       await settle();
       expect(await isQuick(tab.auth.fetch(`${api}/notes`))).toBe(true);
       await world.time.advance(1_333);
-      // The first request waits for its refresh, and so do those that come in the meantime.
+      // The first request waits for its refresh, and so do the requests that come meanwhile.
       expect(refused.is).toBe(item < 4 ? 'pending' : 'resolved');
     }
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('finds out that the token was revoked, ten seconds after it was last accepted at the latest', async () => {
+  it('shows within ten seconds after the last acceptance that the token was revoked', async () => {
     let isRevoked = false;
     const { world, statusOf } = await setUp((path, token) =>
       path.startsWith('/items') || (isRevoked && token === 'access-2') ? 'invalid' : 'fine',
@@ -125,7 +125,7 @@ describe('an API that answers invalid_token for single items', () => {
     expect(world.server.refreshes()).toBe(2);
   });
 
-  it('ends no session that has no refresh token, as long as the API accepts its token elsewhere', async () => {
+  it('ends no session without a refresh token, as long as the API accepts its token elsewhere', async () => {
     const world = createWorld();
     world.server.extra = { refresh_token: undefined, sid: 'session-1', sub: 'user-1' };
     const { tab, statusOf } = await setUp((path) => (path.startsWith('/items') ? 'invalid' : 'fine'), world);
@@ -134,10 +134,10 @@ describe('an API that answers invalid_token for single items', () => {
   });
 });
 
-describe.each(['bare', 'invalid'] as const)('an app that asks for nothing but forbidden items (%s)', (verdict) => {
+describe.each(['bare', 'invalid'] as const)('an app that asks for forbidden items only (%s)', (verdict) => {
   const isItem = (path: string): boolean => path.startsWith('/items');
 
-  it('makes ever fewer refreshes, each item by another URL', async () => {
+  it('makes fewer and fewer refreshes, each item by another URL', async () => {
     const { world, statusOf } = await setUp((path) => (isItem(path) ? verdict : 'fine'));
     const refreshesWithin = async (minutes: number): Promise<number> => {
       const before = world.server.refreshes();
@@ -148,7 +148,7 @@ describe.each(['bare', 'invalid'] as const)('an app that asks for nothing but fo
       return world.server.refreshes() - before;
     };
     expect(await refreshesWithin(20)).toBeLessThan(verdict === 'bare' ? 12 : 28);
-    // Besides those that every token costs, for it is renewed ahead of its end.
+    // These come on top of the refreshes that every token costs, because it is renewed before it expires.
     expect(await refreshesWithin(20)).toBeLessThan(verdict === 'bare' ? 10 : 26);
   });
 
@@ -191,7 +191,7 @@ describe.each(['bare', 'invalid'] as const)('an app that asks for nothing but fo
 });
 
 describe('an explicit invalid_token', () => {
-  it('is believed a moment after the same token was accepted', async () => {
+  it('is believed even a moment after the same token was accepted', async () => {
     let isRevoked = false;
     const { world, statusOf } = await setUp((_path, token) => (isRevoked && token === 'access-1' ? 'invalid' : 'fine'));
     await statusOf('/notes');
@@ -200,7 +200,7 @@ describe('an explicit invalid_token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('is believed of an endpoint that has answered 401 of its own before', async () => {
+  it('is believed even of an endpoint that has answered its own 401 before', async () => {
     let verdict: Verdict = 'bare';
     const { world, statusOf } = await setUp((_path, token) =>
       verdict === 'invalid' && token !== 'access-2' ? 'fine' : verdict,
@@ -213,7 +213,7 @@ describe('an explicit invalid_token', () => {
     expect(world.server.refreshes()).toBe(2);
   });
 
-  it('of an endpoint that says so of every token costs a refresh in a minute, not one for each request', async () => {
+  it('costs one refresh a minute from an endpoint that says so of every token', async () => {
     const { world, tab, statusOf } = await setUp((path) => (path === '/broken' ? 'invalid' : 'fine'));
     for (let second = 0; second < 600; second++) {
       expect(await statusOf('/broken')).toBe(401);
@@ -227,7 +227,7 @@ describe('an explicit invalid_token', () => {
 describe('an API whose clock is behind', () => {
   const base64url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-  /** Tokens are JWTs; the API refuses those of its future. */
+  /** Tokens are JWTs. The API refuses a token whose `iat` is in its future. */
   async function behind(byMs: number, verdict: Verdict, isDateReadable = false) {
     const world = createWorld();
     const nowMs = (): number => world.time.clock.now().wallMs;
@@ -241,7 +241,7 @@ describe('an API whose clock is behind', () => {
       };
     };
     Object.defineProperties(world.server, { extra: { get: extra } });
-    // Signed in within a second, not at its beginning.
+    // The sign-in falls inside a second, not on its start.
     await world.time.advance(300);
     const isEarly = (token: string): boolean => {
       const { iat } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { iat: number };
@@ -263,7 +263,7 @@ describe('an API whose clock is behind', () => {
     },
   );
 
-  it('by more, if it says what time it has, is given that time', async () => {
+  it('by more holds its request back for as long as its `Date` says', async () => {
     const { world, tab } = await behind(7_000, 'invalid', true);
     const request = watch(tab.auth.fetch(`${api}/notes`));
     await world.time.advance(6_000);
@@ -272,7 +272,7 @@ describe('an API whose clock is behind', () => {
     expect([request.is, world.server.refreshes()]).toEqual(['resolved', 0]);
   });
 
-  it('but not: what it refuses for another reason is refreshed at once', async () => {
+  it('causes no wait for a 401 with another reason: the token is refreshed at once', async () => {
     const { world, tab, useDates } = await behind(0, 'fine');
     useDates(() => ({ date: new Date(world.time.clock.now().wallMs).toUTCString() }));
     const first = await tab.auth.getAccessToken();
@@ -295,7 +295,7 @@ describe('an API whose clock is behind', () => {
     expect([refusals, world.server.refreshes()]).toEqual([1, 1]);
   });
 
-  it('holds up nobody while its request waits', async () => {
+  it('holds up no other request while one waits', async () => {
     const { world, tab } = await behind(2_000, 'invalid');
     const request = watch(tab.auth.fetch(`${api}/notes`));
     await settle();

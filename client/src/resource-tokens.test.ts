@@ -6,8 +6,9 @@ import { signOutEverywhere } from './optional/everywhere.ts';
 import { ada, asBob, bob, MINUTE, outcome, pass, refreshes, watch } from './testing/trouble.ts';
 import { createWorld, json, settle, type Answer, type Tab, type World } from './testing/world.ts';
 
-// A server whose tokens are for its API by default. Its own account endpoints take tokens for the issuer alone, so the client asks
-// for one with `resource`. A user would lose the account calls, or, if that token leaked into ordinary use, every other request.
+// A server whose tokens are for its API by default. Its own account endpoints accept only tokens for the issuer, so the
+// client requests one with `resource`. Without it a user would lose the account calls. If that token leaked into
+// ordinary use, the user would lose every other request.
 
 const issuer = 'https://api.example.com';
 const files = 'https://files.example';
@@ -17,7 +18,7 @@ type Setup = {
   readonly tab: Tab;
   /** Every request to a resource, with the audience of its token. */
   readonly sent: string[];
-  /** What `POST /token` with a resource answers first, in order. */
+  /** The first answers of `POST /token` with a resource, in order. */
   readonly answers: Answer[];
   readonly account: (path?: string) => Promise<Response>;
   readonly transport: Platform['transport'];
@@ -26,7 +27,7 @@ type Setup = {
 const challenge = (error: string): Response =>
   new Response('{}', { status: 401, headers: { 'www-authenticate': `Bearer error=${error}` } });
 
-/** An access token of the simulated server says whom it is for: `access-3 for https://api.example.com`. */
+/** An access token of the simulated server names its audience: `access-3 for https://api.example.com`. */
 async function setUp(
   options: Partial<AuthServiceOptions> & { readonly judge?: (url: URL, token: string) => Response | null } = {},
   world = createWorld(),
@@ -66,7 +67,7 @@ async function setUp(
 const resourcesAsked = (world: World): (string | null)[] => refreshes(world).map((form) => form.get('resource'));
 
 describe('a call to an account endpoint', () => {
-  it('is sent with a token for the issuer, and all else goes on with the ordinary one', async () => {
+  it('is sent with a token for the issuer, and everything else goes on with the ordinary one', async () => {
     const { world, tab, sent, account } = await setUp();
     expect((await account()).status).toBe(200);
     expect(await tab.auth.getAccessToken()).toBe('access-1');
@@ -76,7 +77,7 @@ describe('a call to an account endpoint', () => {
     expect(tab.auth.getSnapshot()).toMatchObject({ generation: 1, freshness: 'verified' });
   });
 
-  it('costs one refresh for several calls, also at once', async () => {
+  it('costs one refresh for several calls, also at the same time', async () => {
     const { world, sent, account } = await setUp();
     world.server.delayMs = 100;
     const both = Promise.all([account('/passkeys/options'), account('/sessions')]);
@@ -87,7 +88,7 @@ describe('a call to an account endpoint', () => {
     expect(sent.at(-1)).toBe(`/passkeys access-2 for ${issuer}`);
   });
 
-  it('costs none where the server takes the ordinary token', async () => {
+  it('costs no refresh if the server takes the ordinary token', async () => {
     const { world, account } = await setUp({ judge: () => new Response('fine') });
     expect((await account()).status).toBe(200);
     expect(world.server.refreshes()).toBe(0);
@@ -112,7 +113,7 @@ describe('a call to an account endpoint', () => {
     expect(await other.auth.getAccessToken()).toBe('access-3');
   });
 
-  it('waits for the ordinary refresh first where the token has expired, and for the one under way', async () => {
+  it('waits first for the ordinary refresh if the token has expired, and for the one under way', async () => {
     const { world, account } = await setUp();
     world.server.delayMs = 1_000;
     await world.time.advance(20 * MINUTE);
@@ -122,7 +123,7 @@ describe('a call to an account endpoint', () => {
     expect(resourcesAsked(world).at(-1)).toBe(issuer);
   });
 
-  it('after a step-up has a token of the new session', async () => {
+  it('gets a token of the new session after a step-up', async () => {
     let isRecent = false;
     const { world, tab, sent, account } = await setUp({
       judge: (_url, token) =>
@@ -143,7 +144,7 @@ describe('a call to an account endpoint', () => {
     ]);
   });
 
-  it('is handed its 401 where a token for the issuer is refused too, after few tries', async () => {
+  it('gets its 401 if a token for the issuer is refused too, after few tries', async () => {
     for (const error of ['"invalid_token", reason="audience"', '"invalid_token"']) {
       const { world, sent, account } = await setUp({
         judge: (_url, token) => (token.includes(' for ') ? challenge(error) : null),
@@ -161,7 +162,7 @@ describe('a call to an account endpoint', () => {
     expect((await account()).status).toBe(200);
   });
 
-  it('does not go out with a stream that was sent already: it cannot be sent again', async () => {
+  it('is not sent again with a stream that was already sent', async () => {
     const { world, tab } = await setUp();
     const body = new ReadableStream({ start: (controller) => controller.close() });
     const init = { method: 'POST', body, duplex: 'half', resource: issuer } as const;
@@ -179,7 +180,7 @@ describe('a request that names no resource', () => {
 });
 
 describe('a token for a resource', () => {
-  it('goes with its session: the next user does not send it', async () => {
+  it('ends with its session: the next user does not send it', async () => {
     const { world, tab, sent, account } = await setUp();
     await account();
     await tab.auth.signOut();
@@ -190,7 +191,7 @@ describe('a token for a resource', () => {
     expect(sent).toEqual(['/password access-3', `/password access-4 for ${issuer}`]);
   });
 
-  it('goes with the ordinary token, which is replaced before it expires', async () => {
+  it('ends with the ordinary token, which is replaced before it expires', async () => {
     const { world, sent, account } = await setUp();
     await account();
     await world.time.advance(11 * MINUTE);
@@ -199,7 +200,7 @@ describe('a token for a resource', () => {
     expect(resourcesAsked(world)).toEqual([issuer, null, issuer]);
   });
 
-  it('that the user left behind while it was asked for is not handed to the next one', async () => {
+  it('is not handed to the next user if its user left while it was asked for', async () => {
     const { world, tab, account } = await setUp();
     world.server.delayMs = 1_000;
     const called = outcome(account());
@@ -212,7 +213,7 @@ describe('a token for a resource', () => {
 });
 
 describe('a refresh for a resource', () => {
-  it('that the server refuses fails the call alone: no doubt, no back-off of a session that lives', async () => {
+  it('fails only its call if the server refuses it, without doubt or back-off for the session', async () => {
     const { world, tab, answers, account } = await setUp();
     answers.push(json(400, { error: 'invalid_target' }));
     await expect(account()).rejects.toMatchObject({ code: 'misconfigured', isRetryable: false });
@@ -233,7 +234,7 @@ describe('a refresh for a resource', () => {
     expect((await called).status).toBe(200);
   });
 
-  it('that says that the session is over asks the user, and the call goes on afterwards', async () => {
+  it('asks the user if the server says that the session is over, and the call goes on afterwards', async () => {
     const { world, tab, answers, account } = await setUp();
     answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
     const called = account();
@@ -244,7 +245,7 @@ describe('a refresh for a resource', () => {
     expect((await called).status).toBe(200);
   });
 
-  it('holds up no request that has a token, and does not pass for the renewal of one that needs it', async () => {
+  it('holds up no request that has a token, and does not replace the refresh of one that needs it', async () => {
     const { world, tab, account } = await setUp({
       judge: (url, token) =>
         url.origin === files && token === 'access-1' ? new Response(null, { status: 401 }) : null,
@@ -258,7 +259,7 @@ describe('a refresh for a resource', () => {
     expect([(await called).status, (await refused).status]).toEqual([200, 200]);
   });
 
-  it('extends the session if the user asks for that meanwhile', async () => {
+  it('also extends the session if the user asks for that meanwhile', async () => {
     const { world, tab, account } = await setUp();
     world.server.delayMs = 1_000;
     const called = watch(account());
@@ -270,8 +271,8 @@ describe('a refresh for a resource', () => {
   });
 });
 
-describe('a wish to extend the session', () => {
-  it('outlasts a refresh for a resource that cannot read the store, though the ordinary token is refused meanwhile', async () => {
+describe('a request to extend the session', () => {
+  it('survives a refresh for a resource that cannot read the store while the ordinary token is refused', async () => {
     const world = createWorld();
     let isBlocked = false;
     const read: Vault['read'] = async () => {

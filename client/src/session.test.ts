@@ -8,10 +8,13 @@ import type { SignInMethod } from './runtime/sign-in.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
 const MINUTE = 60_000;
-/** When the tabs of these tests refresh a 15-minute token: 5 minutes before its expiry, less a jitter of a tenth of that. */
+/**
+ * When the tabs of these tests refresh a 15-minute token: 5 minutes before its expiry, less a jitter of a tenth of
+ * that.
+ */
 const DUE = 10.5 * MINUTE;
 
-/** What a tab's access token is, without letting the promise of a parked request fail the test. */
+/** A tab's access token. The promise of a parked request does not fail the test. */
 const watch = (promise: Promise<string>): { value: string | null; error: unknown } => {
   const watched: { value: string | null; error: unknown } = { value: null, error: null };
   promise.then(
@@ -79,7 +82,7 @@ describe('sign-in and restore', () => {
   });
 });
 
-describe('one refresh for everybody', () => {
+describe('one refresh serves all', () => {
   it('parks 1,000 requests at expiry behind one refresh, and releases all of them', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab();
@@ -134,7 +137,7 @@ describe('one refresh for everybody', () => {
     expect(new Set(await Promise.all(tabs.map(({ auth }) => auth.getAccessToken())))).toEqual(new Set(['access-2']));
   });
 
-  it('without locks, two tabs that happen to be close do not meet at every token', async () => {
+  it('without locks, two tabs that happen to be close do not refresh together at every token', async () => {
     const world = createWorld();
     const mutex: Platform['mutex'] = () => Promise.resolve(null);
     await world.openSignedInTab({}, { mutex, random: () => 0.5 });
@@ -152,7 +155,7 @@ describe('one refresh for everybody', () => {
     expect(await auth.getAccessToken()).toBe('access-2');
   });
 
-  it('does not send what it read before it slept', async () => {
+  it('does not send a token that it read before the device slept', async () => {
     const world = createWorld();
     let isAsleep = false;
     const read = async (): ReturnType<typeof world.vault.read> => {
@@ -203,7 +206,7 @@ describe('what does not end a session', () => {
     expect(await tab.auth.getAccessToken()).toBe('access-2');
   });
 
-  it('a nonce that the server wants in the proof costs one more request, and is remembered', async () => {
+  it('a nonce that the server requires in the proof costs one more request, and is remembered', async () => {
     const world = createWorld();
     const proofs: unknown[] = [];
     const signProof = proofSigner((proof) => {
@@ -219,7 +222,7 @@ describe('what does not end a session', () => {
     expect(proofs.slice(-2)).toMatchObject([{ nonce: null }, { nonce: 'n1' }]);
   });
 
-  it('a server that asks for nonce after nonce is not followed for ever', async () => {
+  it('a server that asks for nonce after nonce is not followed forever', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab();
     world.server.answers.push(...Array.from({ length: 2 }, () => json(400, { error: 'use_dpop_nonce' })));
@@ -228,7 +231,7 @@ describe('what does not end a session', () => {
     expect(tab.auth.getSnapshot().status).toBe('active');
   });
 
-  it('a day without a network, with the token long expired: parked requests fail by their deadline, the session stays', async () => {
+  it('a day without a network and an expired token: parked requests fail by their deadline, the session stays', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab();
     world.server.answers.push(...Array.from({ length: 5_000 }, () => 'network-error' as const));
@@ -257,7 +260,7 @@ describe('what does not end a session', () => {
     expect(world.server.refreshes()).toBe(2);
   });
 
-  it('a wall clock set a year ahead or back costs a refresh at most', async () => {
+  it('a wall clock that is set a year ahead or back costs one refresh at most', async () => {
     for (const years of [1, -1]) {
       const world = createWorld();
       const tab = await world.openSignedInTab();
@@ -305,7 +308,7 @@ describe('what ends a session', () => {
     ['revoked', 'revoked'],
     ['reuse', 'reuse-detected'],
     ['idle_expired', 'expired'],
-  ])('%s: asks for the password once, keeps what was parked, and never loops', async (reason, shown) => {
+  ])('%s: asks for the password once, keeps the parked requests, and never loops', async (reason, shown) => {
     const world = createWorld();
     const tab = await world.openSignedInTab();
     world.server.answers.push(invalidGrant(reason));
@@ -325,7 +328,7 @@ describe('what ends a session', () => {
     expect(world.server.requests.at(-1)?.get('replaces')).toBe('session-1');
   });
 
-  it('declining the last means signs out, fails what was parked, and says why', async () => {
+  it('declining the last stage signs out, fails the parked requests, and gives the reason', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab({ reauthentication: ['biometric', 'password'] });
     world.server.answers.push(invalidGrant('revoked'));
@@ -341,7 +344,7 @@ describe('what ends a session', () => {
     expect(parked.error).toMatchObject({ code: 'signed-out' });
   });
 
-  it('a refusal of a token that another tab has replaced meanwhile is not the end', async () => {
+  it('a rejection of a token that another tab has replaced meanwhile does not end the session', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab({}, { announce: () => {} });
     world.server.answers.push(invalidGrant('reuse'));
@@ -362,7 +365,7 @@ describe('what ends a session', () => {
     expect(await tab.auth.getAccessToken()).toBe('access-of-the-other-tab');
   });
 
-  it('sign-out during a refresh is final: the late answer brings nothing back', async () => {
+  it('a sign-out during a refresh is final: the late answer does not bring the session back', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab();
     world.server.delayMs = 5_000;
@@ -393,7 +396,7 @@ describe('what ends a session', () => {
     expect(world.server.requests.filter((form) => form.has('token'))).toHaveLength(1);
   });
 
-  it('a session begun by another library is taken over, stored, and kept alive', async () => {
+  it('a session of another library is taken over, stored, and kept alive', async () => {
     const world = createWorld();
     const tab = world.openTab();
     await tab.auth.ready();
@@ -405,7 +408,7 @@ describe('what ends a session', () => {
     expect(await tab.auth.getAccessToken()).toBe('access-1');
   });
 
-  it('a stage that starts by itself brings the session back without anybody typing', async () => {
+  it('a stage that starts by itself brings the session back without any typing', async () => {
     const world = createWorld();
     const method: SignInMethod = (ask) => ask({ webauthn: 'assertion' });
     const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
@@ -419,7 +422,7 @@ describe('what ends a session', () => {
     ['NotAllowedError', 'cancelled'],
     ['NotSupportedError', 'unavailable'],
     ['Error', 'failed'],
-  ])('%s: the next stage follows, and the user interface knows why (%s)', async (name, why) => {
+  ])('%s: the next stage follows, and the user interface learns the reason (%s)', async (name, why) => {
     const world = createWorld();
     const method: SignInMethod = () => Promise.reject(Object.assign(new Error('no'), { name }));
     const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
@@ -440,7 +443,7 @@ describe('what ends a session', () => {
     expect(world.server.requests.at(-1)?.get('token')).toBe('refresh-1');
   });
 
-  it('another user signs in: what was parked for the first is rejected, never sent', async () => {
+  it('another user signs in: requests parked for the first are rejected and never sent', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab();
     world.server.answers.push(invalidGrant('revoked'));
@@ -453,7 +456,7 @@ describe('what ends a session', () => {
     expect(parked.error).toMatchObject({ code: 'user-changed' });
   });
 
-  it('a wiped vault with body delivery asks to authenticate again: a token in memory may be spent', async () => {
+  it('a wiped vault with body delivery asks for authentication: a token in memory may be spent', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab({}, { vault: { ...world.vault, read: () => Promise.resolve(null) } });
     await world.time.advance(DUE);
@@ -519,7 +522,7 @@ describe('callers', () => {
     ]);
   });
 
-  it('warns once per threshold before the session ends, and an extension takes the warning back', async () => {
+  it('are warned once per threshold before the session ends, and an extension takes the warning back', async () => {
     const world = createWorld();
     world.server.extra = { sid: 'session-1', sub: 'user-1', authorization_expires_in: 600 };
     const tab = await world.openSignedInTab();
@@ -532,7 +535,7 @@ describe('callers', () => {
     expect(active(tab.auth.getSnapshot()).expiring).toBe(false);
   });
 
-  it('says which refreshes are not the user’s own, so that the inactivity timeout can end an abandoned session', async () => {
+  it('refreshes without user activity say so, so that the inactivity timeout can end an abandoned session', async () => {
     const world = createWorld();
     const tab = await world.openSignedInTab();
     await world.time.advance(DUE);

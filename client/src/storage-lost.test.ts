@@ -3,10 +3,10 @@ import type { Vault, VaultRecord } from './core/ports.ts';
 import { ada, DUE, MINUTE, trouble } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
-// A record that cannot be opened proves that there was a session. Whoever is asked to sign in again for it is told why, and
-// where a cookie carries the session nobody is asked.
+// A record that cannot be opened proves that there was a session. A user who is asked to sign in again because of it
+// learns why. If a cookie carries the session, the user is not asked.
 
-/** What is stored can be opened no more, by any tab, until something else is written. */
+/** Makes the stored record unreadable for every tab, until another one is written. */
 function damage(world: World): Vault & { isDamaged: boolean } {
   let damaged: number | null = null;
   const blind = (record: VaultRecord | null): VaultRecord | null =>
@@ -34,7 +34,7 @@ function damage(world: World): Vault & { isDamaged: boolean } {
 const lost = { status: 'signed-out', reason: 'storage-lost' };
 
 describe('a stored session that cannot be opened, at launch', () => {
-  it('without a cookie: the user is told that it was lost, and signs in over it', async () => {
+  it('without a cookie: the user learns that it was lost, and signs in over it', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     const vault = damage(world);
@@ -48,7 +48,7 @@ describe('a stored session that cannot be opened, at launch', () => {
     expect((await world.openTab({}, { vault }).auth.ready()).status).toBe('active');
   });
 
-  it('with a cookie: the server is asked, and nobody notices', async () => {
+  it('with a cookie: the server is asked, and the user notices nothing', async () => {
     const world = createWorld('cookie');
     (await world.openSignedInTab()).auth.dispose();
     const vault = damage(world);
@@ -61,7 +61,7 @@ describe('a stored session that cannot be opened, at launch', () => {
     expect(world.server.refreshes()).toBe(asked);
   });
 
-  it('with a cookie that is refused: the user is told that it was lost', async () => {
+  it('with a cookie that is rejected: the user learns that it was lost', async () => {
     const world = createWorld('cookie');
     (await world.openSignedInTab()).auth.dispose();
     const vault = damage(world);
@@ -89,7 +89,7 @@ describe('a stored session that cannot be opened, at launch', () => {
 });
 
 describe('a stored session that cannot be opened any more, while it is in use', () => {
-  it('without a cookie: the token in hand is used to its end, then the user is asked and told why', async () => {
+  it('without a cookie: the current token is used to its end, then the user is asked and learns why', async () => {
     const world = createWorld();
     const vault = damage(world);
     const tab = await world.openSignedInTab({}, { vault });
@@ -104,7 +104,7 @@ describe('a stored session that cannot be opened any more, while it is in use', 
     expect((await vault.read())?.session?.sid).toBe('session-1');
   });
 
-  it('without a cookie, and no way to authenticate again: signed out, and not as if it had expired', async () => {
+  it('without a cookie or a way to authenticate again: the user is signed out, and not as if it had expired', async () => {
     const world = createWorld();
     const vault = damage(world);
     const tab = await world.openSignedInTab({ reauthentication: [] }, { vault });
@@ -114,7 +114,7 @@ describe('a stored session that cannot be opened any more, while it is in use', 
     expect(await world.openTab().auth.ready()).toEqual(lost);
   });
 
-  it('with a cookie: it goes on, and what the server answers is stored over it', async () => {
+  it('with a cookie: the session goes on, and the next answer is stored over the lost record', async () => {
     const world = createWorld('cookie');
     const vault = damage(world);
     const tab = await world.openSignedInTab({}, { vault });
@@ -163,7 +163,7 @@ describe('a sign-out', () => {
     },
   );
 
-  it('that could not be written yet is written over what cannot be opened', async () => {
+  it('that could not be written yet is written over a record that cannot be opened', async () => {
     const world = createWorld('cookie');
     const storage = trouble(world);
     const tab = await world.openSignedInTab({}, { vault: storage.vault });

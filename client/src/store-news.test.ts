@@ -6,13 +6,13 @@ import { watchedSignals } from './platform/watched-signals.ts';
 import { proofSigner } from './runtime/dpop.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
 
-// A tab, a worker or a second process holds the session. Another one signs out, and the next user signs in. Once the news has
-// arrived, or after a pause of a second, nothing of the first user leaves.
+// A tab, a worker or a second process holds the session. Another one signs out, and the next user signs in. Once the
+// news has arrived, or after a pause of a second, the first user's token is not sent any more.
 
 const api = 'https://api.example.com';
 const unheard = { announce: () => {} };
 
-/** An API that notes which tokens it was sent. */
+/** An API that notes the tokens that it was sent. */
 function apiOf() {
   const sent: (string | null)[] = [];
   const fetch = (_input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
@@ -22,7 +22,7 @@ function apiOf() {
   return { sent, fetch };
 }
 
-/** The vault of the world, which counts its reads and answers them only when it is let. */
+/** The world's vault. It counts its reads, and holds their answers back until it is released. */
 function slowVault({ vault }: World) {
   let reads = 0;
   let isHeld = false;
@@ -58,7 +58,7 @@ async function changeUser({ server }: World, { auth }: Tab): Promise<void> {
 }
 
 describe('a session that another tab has ended', () => {
-  it('is not sent any more from the moment on when the news arrives, however slow storage is', async () => {
+  it('is not sent any more once the news arrives, however slow storage is', async () => {
     const world = createWorld();
     const page = await world.openSignedInTab();
     const { sent, fetch } = apiOf();
@@ -75,7 +75,7 @@ describe('a session that another tab has ended', () => {
     expect(sent).toEqual([]);
   });
 
-  it('is not sent after a pause of a second where no news comes, and neither as the next user', async () => {
+  it('is not sent after a pause of a second if no news comes, nor as the next user', async () => {
     const world = createWorld();
     const page = await world.openSignedInTab({}, unheard);
     const { sent, fetch } = apiOf();
@@ -101,7 +101,7 @@ describe('a session that another tab has ended', () => {
     const outcome = outcomeOf(worker.auth);
     await settle();
     await page.auth.signOut();
-    // Its timers have stood still, and what it read is old.
+    // The timers of this process have stood still, and its read is old.
     world.time.jumpWall(3_600_000);
     slow.release();
     expect(await outcome).toBe('signed-out');
@@ -122,14 +122,14 @@ describe('a session that another tab has ended', () => {
     await settle();
     await page.auth.signOut();
     isSilent = false;
-    // The read is given up only now, hours after it began: that says nothing of what is stored today.
+    // The read is given up only now, hours after it began. It says nothing about the store of today.
     world.time.jumpWall(3_600_000);
     await world.time.advance(5_001);
     expect(await outcome).toBe('signed-out');
     expect(sent).toEqual([]);
   });
 
-  it('is not sent by a tab whose timer is late, after a store that it could not read is due to be read again', async () => {
+  it('is not sent by a tab whose timer is late, if the store that it could not read is due to be read again', async () => {
     const world = createWorld();
     const page = await world.openSignedInTab({}, unheard);
     const { sent, fetch } = apiOf();
@@ -167,8 +167,8 @@ describe('a session that another tab has ended', () => {
   });
 });
 
-describe('a session that began in another tab', () => {
-  it('is found by a worker that was made before and has heard nothing', async () => {
+describe('a session that another tab began', () => {
+  it('is found by a worker that was made before and has received no news', async () => {
     const world = createWorld();
     const { sent, fetch } = apiOf();
     const worker = world.openTab({ fetch });
@@ -180,8 +180,8 @@ describe('a session that began in another tab', () => {
   });
 });
 
-describe('the look into the store', () => {
-  it('is taken once a second at most, and no request that waits for it counts as parked', async () => {
+describe('a read of the store before a token is handed out', () => {
+  it('happens once a second at most, and no request that waits for it counts as parked', async () => {
     const world = createWorld();
     const { fetch } = apiOf();
     const slow = slowVault(world);
@@ -198,7 +198,7 @@ describe('the look into the store', () => {
     expect(tab.seen('request.parked')).toEqual([]);
   });
 
-  it('holds up a valid token no longer than storage may take, and only once while storage gives no answer', async () => {
+  it('holds up a valid token no longer than storage may take, and only once while storage does not answer', async () => {
     const world = createWorld();
     const { fetch } = apiOf();
     const slow = slowVault(world);
@@ -214,7 +214,7 @@ describe('the look into the store', () => {
     expect(await Promise.race([next, settle()])).toBe(200);
   });
 
-  it('ends with the patience of its caller', async () => {
+  it('does not outlast the deadline of its caller', async () => {
     const world = createWorld();
     const slow = slowVault(world);
     const tab = await world.openSignedInTab({}, { vault: slow.vault });
@@ -225,7 +225,7 @@ describe('the look into the store', () => {
     expect(await impatient).toBe('deadline-exceeded');
   });
 
-  it('is not taken again where the platform notices every change by itself', async () => {
+  it('is not needed where the platform reports every change', async () => {
     const world = createWorld();
     const page = await world.openSignedInTab({}, unheard);
     const { sent, fetch } = apiOf();
@@ -247,7 +247,7 @@ describe('the look into the store', () => {
     expect(sent).toEqual(['Bearer access-1']);
   });
 
-  it('shows an end that another tab has stored although something of the session before waits to be written', async () => {
+  it('shows an end that another tab has stored, although a write of the previous session still waits', async () => {
     const world = createWorld();
     const page = await world.openSignedInTab({}, unheard);
     const { sent, fetch } = apiOf();

@@ -10,7 +10,7 @@ const active = (snapshot: ReturnType<ReturnType<World['openTab']>['auth']['getSn
 };
 
 describe('the server', () => {
-  it('is told of a sign-out at once, however slow storage is: the page may be gone in a moment', async () => {
+  it('learns of a sign-out at once, however slow storage is: the page may be gone in a moment', async () => {
     const world = createWorld();
     const outbox: Outbox = { list: () => Promise.resolve([]), add: never, remove: () => Promise.resolve() };
     const requests: HttpRequest[] = [];
@@ -24,8 +24,8 @@ describe('the server', () => {
   });
 });
 
-describe('what the vault does not know yet', () => {
-  it('a sign-out while the sign-in is still being stored: nobody comes back', async () => {
+describe('a change that the vault does not hold yet', () => {
+  it('a sign-out while the sign-in is still being stored: the session does not come back', async () => {
     const world = createWorld();
     let letGo: () => void = () => {};
     const held = new Promise<void>((resolve) => (letGo = resolve));
@@ -44,7 +44,7 @@ describe('what the vault does not know yet', () => {
     expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
-  it('storage that was given up and comes through after a sign-out brings nobody back', async () => {
+  it('a write that was given up and succeeds after a sign-out does not bring the session back', async () => {
     const world = createWorld();
     let letGo: () => void = () => {};
     const held = new Promise<void>((resolve) => (letGo = resolve));
@@ -65,7 +65,7 @@ describe('what the vault does not know yet', () => {
     expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
-  it('a sign-in that could not be stored is stored as soon as it can be: a relaunch finds it, and nothing older', async () => {
+  it('a sign-in that could not be stored is stored as soon as possible: a relaunch finds it, and nothing older', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     const storage = trouble(world);
@@ -81,7 +81,7 @@ describe('what the vault does not know yet', () => {
     expect(active(await relaunched.auth.ready()).user.sub).toBe('bob');
   });
 
-  it('a sign-in that could not be stored is not taken for the sign-out before it', async () => {
+  it('a sign-in that could not be stored is not mistaken for the sign-out before it', async () => {
     const world = createWorld('cookie');
     const storage = trouble(world);
     const tab = await world.openSignedInTab({}, { vault: storage.vault });
@@ -94,7 +94,7 @@ describe('what the vault does not know yet', () => {
     expect(active(tab.auth.getSnapshot()).freshness).toBe('verified');
   });
 
-  it('a sign-in that waits to be stored outlives a sign-out that is written while it is refreshed', async () => {
+  it('a sign-in that waits to be stored survives a sign-out that is written while it is refreshed', async () => {
     const world = createWorld('cookie');
     const storage = trouble(world);
     const tab = await world.openSignedInTab({}, { vault: storage.vault });

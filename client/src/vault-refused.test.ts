@@ -4,12 +4,12 @@ import type { Vault } from './core/ports.ts';
 import { ada, DUE, MINUTE } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
-// A store that refuses until a person mends it, or until the page is loaded anew. With the refresh token in it, every call says so;
-// with a cookie the session goes on without it.
+// A store that refuses until a person repairs it, or until the page is loaded again. If it holds the refresh token,
+// every call rejects with its error. With a cookie the session goes on without it.
 
 const refusal = new HoldfastError('storage-unavailable', '/home/ada/cli.json is a link', { isRetryable: false });
 
-/** The vault of the world, which refuses with `why`, or never answers. */
+/** The world's vault, which refuses with `why`, or never answers. */
 function refusing({ vault }: World) {
   const control = { why: null as Error | 'silence' | null };
   const use = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -25,7 +25,7 @@ function refusing({ vault }: World) {
 }
 
 describe('a store that only a person can mend', () => {
-  it('at launch: every call rejects with its error at once, also those that come later', async () => {
+  it('at launch: every call rejects with its error at once, also later calls', async () => {
     const world = createWorld();
     const store = refusing(world);
     store.why = refusal;
@@ -48,7 +48,7 @@ describe('a store that only a person can mend', () => {
     expect(await auth.getAccessToken()).toBe('access-1');
   });
 
-  it('that was mended: the session is found, and nobody has to ask twice', async () => {
+  it('that was repaired: the session is found without a second call', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     const store = refusing(world);
@@ -61,7 +61,7 @@ describe('a store that only a person can mend', () => {
     expect(await auth.getAccessToken()).toBe('access-1');
   });
 
-  it('in use: the token in hand is used to its end, then requests reject with the error instead of waiting', async () => {
+  it('in use: the current token is used to its end, then requests reject with the error instead of waiting', async () => {
     const world = createWorld();
     const store = refusing(world);
     const { auth } = await world.openSignedInTab({}, { vault: store.vault });
@@ -73,7 +73,7 @@ describe('a store that only a person can mend', () => {
     expect(auth.getSnapshot().status).toBe('active');
   });
 
-  it('that may pass is waited for, as before', async () => {
+  it('that may recover is waited for, as before', async () => {
     const world = createWorld();
     (await world.openSignedInTab()).auth.dispose();
     const store = refusing(world);
@@ -87,7 +87,7 @@ describe('a store that only a person can mend', () => {
   });
 });
 
-describe('a store that refuses in mid-session, with a cookie', () => {
+describe('a store that refuses during a session, with a cookie', () => {
   it.each([new Error('Connection to Indexed Database server lost'), 'silence'] as const)(
     '(%s): the session goes on without it, expiry after expiry, and nobody is asked',
     async (why) => {
@@ -108,7 +108,7 @@ describe('a store that refuses in mid-session, with a cookie', () => {
     },
   );
 
-  it('the session is over at the server: the user is asked, and not never', async () => {
+  it('the session is over at the server: the user is asked', async () => {
     const world = createWorld('cookie');
     const store = refusing(world);
     const tab = await world.openSignedInTab({}, { vault: store.vault });
@@ -120,7 +120,7 @@ describe('a store that refuses in mid-session, with a cookie', () => {
     expect(tab.auth.getSnapshot().status).toBe('active');
   });
 
-  it('the server asks to wait: nobody is asked, and the next try comes when the server wants it', async () => {
+  it('the server asks to wait: the user is not asked, and the next try comes when the server wants it', async () => {
     const world = createWorld('cookie');
     const store = refusing(world);
     const tab = await world.openSignedInTab({}, { vault: store.vault });
@@ -133,7 +133,7 @@ describe('a store that refuses in mid-session, with a cookie', () => {
     expect(world.server.refreshes()).toBe(2);
   });
 
-  it('the store is back: what is written counts for all tabs again', async () => {
+  it('the store is back: its records count for all tabs again', async () => {
     const world = createWorld('cookie');
     const store = refusing(world);
     const tab = await world.openSignedInTab({}, { vault: store.vault });
@@ -146,7 +146,7 @@ describe('a store that refuses in mid-session, with a cookie', () => {
     expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });
   });
 
-  it('a tab that was frozen while it read is no such tab: it reads again before it sends', async () => {
+  it('a tab that was frozen during the read reads again before it sends', async () => {
     const world = createWorld('cookie');
     const page = await world.openSignedInTab({}, { announce: () => {} });
     const store = refusing(world);
