@@ -50,7 +50,7 @@ describe('an API that refuses a proof, and whose `Date` cannot be read', () => {
     ['an hour slow', HOUR],
     ['an hour fast', -HOUR],
   ])(
-    'gets one of 10 s before the authorization server’s time: the device’s clock is %s',
+    'gets a proof of 10 s before the authorization server’s time: the device’s clock is %s',
     async (_name, deviceBehindMs) => {
       const { times, statusOf } = await setUp({ deviceBehindMs, behindMs: 5_000 });
       expect([await statusOf(), await statusOf()]).toEqual([200, 200]);
