@@ -222,7 +222,7 @@ describe('signed out is signed out', () => {
   });
 });
 
-describe('nobody is signed out for nothing', () => {
+describe('no user is signed out without a reason', () => {
   it('a sign-in that could not be stored survives the next refresh, also if an old tombstone is in the vault', async () => {
     const world = createWorld();
     const vault = controlVault(world.vault);

@@ -197,7 +197,7 @@ describe('in the application', () => {
     }
 
     it.each([true, false])(
-      'is sent one of its own time, once: later requests have it at once (readable: %s)',
+      'gets one proof of its own time, and later requests have that time at once (readable: %s)',
       async (isDateReadable) => {
         const { world, dated, statusOf } = await behind(2_000, isDateReadable);
         expect([await statusOf(), await statusOf()]).toEqual([200, 200]);

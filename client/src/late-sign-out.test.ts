@@ -33,7 +33,7 @@ async function signOutLate(
 
 describe('a sign-out that is stored late', () => {
   it.each(['null', 'storage-lost'] as const)(
-    'over a store that was emptied (%s): who has signed in since is not shown as signed out by the user',
+    'over a store that was emptied (%s): a user who has signed in since is not shown as signed out by the user',
     async (kept) => {
       const world = createWorld();
       let isEmptied = false;

@@ -231,26 +231,23 @@ describe('a prompt that is over changes nothing', () => {
     expect(auth.getSnapshot().status).toBe('reauth-required');
   });
 
-  it.each([2_000, 7_000])(
-    'one that is declined while the sign-in is being stored, which takes %i ms',
-    async (slowMs) => {
-      const world = createWorld();
-      const slow = Object.assign(trouble(world), { slowMs });
-      const tab = await world.openSignedInTab({}, { vault: slow.vault });
-      world.server.answers.push(json(400, { error: 'invalid_grant' }));
-      await world.time.advance(DUE);
-      const parked = outcome(tab.auth.getAccessToken());
-      slow.mode = 'slow';
-      world.server.extra = { sid: 'session-1b', sub: 'user-1' };
-      const signedIn = tab.auth.signIn(ada);
-      await settle();
-      tab.auth.declineReauthentication();
-      slow.mode = 'fine';
-      await world.time.advance(MINUTE);
-      await signedIn;
-      expect([tab.auth.getSnapshot().status, await parked, tab.seen('signed-out')]).toEqual(['active', 'resolved', []]);
-    },
-  );
+  it.each([2_000, 7_000])('if it is declined while the sign-in is being stored, which takes %i ms', async (slowMs) => {
+    const world = createWorld();
+    const slow = Object.assign(trouble(world), { slowMs });
+    const tab = await world.openSignedInTab({}, { vault: slow.vault });
+    world.server.answers.push(json(400, { error: 'invalid_grant' }));
+    await world.time.advance(DUE);
+    const parked = outcome(tab.auth.getAccessToken());
+    slow.mode = 'slow';
+    world.server.extra = { sid: 'session-1b', sub: 'user-1' };
+    const signedIn = tab.auth.signIn(ada);
+    await settle();
+    tab.auth.declineReauthentication();
+    slow.mode = 'fine';
+    await world.time.advance(MINUTE);
+    await signedIn;
+    expect([tab.auth.getSnapshot().status, await parked, tab.seen('signed-out')]).toEqual(['active', 'resolved', []]);
+  });
 });
 
 describe('a refresh loses nothing', () => {

@@ -253,7 +253,7 @@ describe('an API whose clock is behind', () => {
   }
 
   it.each(['bare', 'invalid'] as const)(
-    'by two seconds takes a fresh token two seconds later: no refresh (%s)',
+    'by two seconds gets a fresh token again two seconds later, without a refresh (%s)',
     async (verdict) => {
       const { world, tab, calls } = await behind(2_000, verdict);
       const requests = Array.from({ length: 3 }, () => tab.auth.fetch(`${api}/notes`));

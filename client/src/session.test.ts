@@ -468,7 +468,7 @@ describe('what ends a session', () => {
     ['answers 503', json(503, {})],
     ['is out of reach', 'network-error'],
   ] as const)(
-    'a server that %s: the state says so, and takes it back once the server has answered',
+    'a server that %s: the state shows it, and no longer shows it once the server has answered',
     async (_name, answer) => {
       const world = createWorld();
       const tab = await world.openSignedInTab();

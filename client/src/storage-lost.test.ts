@@ -71,7 +71,7 @@ describe('a stored session that cannot be opened, at launch', () => {
   });
 
   it.each(['network-error', 'silence', json(503, {}), json(429, {})] as const)(
-    'with a cookie and a server that cannot say (%j): nobody is shown as signed out, and the session is found when it can',
+    'with a cookie and a server that cannot say (%j): the user is not shown as signed out, and the session is found later',
     async (answer) => {
       const world = createWorld('cookie');
       (await world.openSignedInTab()).auth.dispose();
@@ -140,7 +140,7 @@ describe('a stored session that cannot be opened any more, while it is in use', 
 
 describe('a sign-out', () => {
   it.each(['cannot be opened any more', 'was emptied'])(
-    'over a store that %s stays one: the next page does not ask by the cookie, which may still be good',
+    'over a store that %s stays a sign-out: the next page does not ask by the cookie, which may still be valid',
     async (what) => {
       const world = createWorld('cookie');
       const store = damage(world);

@@ -89,7 +89,7 @@ describe('a store that only a person can mend', () => {
 
 describe('a store that refuses during a session, with a cookie', () => {
   it.each([new Error('Connection to Indexed Database server lost'), 'silence'] as const)(
-    '(%s): the session goes on without it, expiry after expiry, and nobody is asked',
+    '(%s): the session goes on without it, expiry after expiry, and the user is not asked',
     async (why) => {
       const world = createWorld('cookie');
       const store = refusing(world);
