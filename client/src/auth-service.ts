@@ -31,7 +31,7 @@ export type AuthServiceOptions = {
   readonly platform: Platform;
   /** Scope to ask for at sign-in, space-separated. Default: the server's. */
   readonly scope?: string;
-  /** Origins that receive the access token. Default: the issuer's. */
+  /** Origins that receive the access token, besides the issuer's. Default: none. */
   readonly resources?: readonly string[];
   /** Endpoints that the server keeps elsewhere, absolute or relative to the issuer. */
   readonly endpoints?: {
