@@ -292,7 +292,7 @@ export function createAuthorizedFetch(
     const target = targetOf(input, base());
     const isOurs = target !== null && resources.has(target.origin);
     if (!isOurs || new Headers(headersOf(input, init)).has('authorization')) return send(input, init);
-    // Send the URL that was checked: a relative one could resolve differently, and a `URL` object may change while it waits.
+    // Send the URL that was checked: a relative one could resolve differently, and a `URL` object may change meanwhile.
     return sendAuthorized(shell, isRequest(input) ? input : target.href, init, target, send);
   };
 }

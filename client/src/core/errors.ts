@@ -41,8 +41,8 @@ const RETRYABLE: readonly HoldfastErrorCode[] = [
 ];
 
 /**
- * True for a status that says nothing definite: the same request may succeed later. @see RFC 9110 §15.5.9, §15.6,
- * RFC 6585 §4
+ * True for a status that says nothing definite: the same request may succeed later.
+ * @see RFC 9110 §15.5.9, §15.6, RFC 6585 §4
  */
 export const isTransientStatus = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status);
 

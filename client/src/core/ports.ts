@@ -97,8 +97,8 @@ export type HttpRequest = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   /**
-   * Sends the request even if the page is closed in the same moment. @see
-   * https://fetch.spec.whatwg.org/#request-keepalive-flag
+   * Sends the request even if the page is closed in the same moment.
+   * @see https://fetch.spec.whatwg.org/#request-keepalive-flag
    */
   readonly keepalive?: boolean;
 };

@@ -152,8 +152,8 @@ function send(turn: Transition, flight: Flight, held: Active, stored: StoredSess
   state.phase = { ...held, stored };
   state.stamp = stamp;
   const step: FlightStep = { kind: 'requesting', sentAt: now, stamp, sent: stored.refreshToken };
-  // If nothing answers, a try that began just before the end of the outage lasts until its deadline: shorten every second
-  // try. A server that is slow and answers needs the whole time.
+  // If nothing answers, a try that began just before the end of the outage lasts until its deadline: shorten every
+  // second try. A server that is slow and answers needs the whole time.
   const patience = state.failures % 2 ? SHORTER_PATIENCE : 1;
   enter(turn, { ...flight, isUserActive }, step, policy.responseDeadlineMs * patience);
   const isExtension = flight.cause === 'extend';

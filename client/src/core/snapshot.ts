@@ -16,7 +16,7 @@ export type SessionSnapshot =
       /** When the access token expires, ms since 1970 by this device's clock; `null` while there is none. */
       readonly accessExpiresAt: number | null;
       readonly sessionStartedAt: number;
-      /** When the session ends unless it is renewed, ms since 1970 by this device's clock; `null` if the server does not say. */
+      /** When the session ends unless it is renewed, ms since 1970 by this device's clock; `null`: unknown. */
       readonly sessionExpiresAt: number | null;
       /** The session is about to end. `extend()` renews it if it is `extendable`. */
       readonly expiring: boolean;

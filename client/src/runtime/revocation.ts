@@ -7,8 +7,8 @@ import { exchange } from './authorization-server.ts';
 import type { Shell } from './shell.ts';
 import { within } from './timeouts.ts';
 
-// Revocations are retried with back-off, on reconnect and after a relaunch. The local session is gone at once, whether they reach
-// the server or not.
+// Revocations are retried with back-off, on reconnect and after a relaunch. The local session is gone at once, whether
+// they reach the server or not.
 
 /** The store's device secret. While the store cannot be used, a secret of this page alone. */
 export async function readDeviceSecret(shell: Shell): Promise<string> {
