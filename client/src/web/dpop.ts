@@ -8,7 +8,7 @@ const ES256 = { name: 'ECDSA', namedCurve: 'P-256' };
 
 const encode = (value: unknown): string => toBase64Url(new TextEncoder().encode(JSON.stringify(value)));
 
-/** A URL without query and fragment, as a proof names it. @see RFC 9449 §4.2 `htu` */
+/** Removes query and fragment, as the claim `htu` requires. @see RFC 9449 §4.2 */
 const withoutQuery = (url: string): string => url.replace(/[?#].*$/su, '');
 
 async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unknown>>): Promise<string> {
@@ -20,10 +20,12 @@ async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unk
 }
 
 /**
- * Binds the session to an ES256 key that cannot be exported: a stolen token is worthless without this browser.
- * `web({ delivery: 'body', signProof: webProofSigner() })`. `name` says where the key is kept. Default: one place for all apps of
- * the origin, whose sessions keep apart all the same; give each app a name of its own for a key of its own. Where the browser
- * gives the page no database the key is as long as the page, and so is the session.
+ * Binds the session to an ES256 key that cannot be exported: a stolen token is worthless without this browser. Use it
+ * as `web({ delivery: 'body', signProof: webProofSigner() })`. Without IndexedDB, key and session last as long as the
+ * page.
+ *
+ * @param name names the place of the key. Default: all apps of the origin share one key; their sessions stay separate.
+ * Give each app its own name for its own key.
  * @see RFC 9449
  */
 export function webProofSigner(name = 'default'): ProofSigner {
@@ -31,7 +33,8 @@ export function webProofSigner(name = 'default'): ProofSigner {
   let known: CryptoKeyPair | null = null;
   return proofSigner(async ({ method, url, nonce, accessToken, atMs }) => {
     store ??= sealedStore(openSlots(`holdfast-${name}`));
-    // The stored key counts. Where the store refuses, or was lost, the session of this page goes on with the key that it is bound to.
+    // Prefer the stored key. If the store rejects or was emptied, keep signing with the key that this session is bound
+    // to.
     const make = async (): Promise<CryptoKeyPair> =>
       known ?? crypto.subtle.generateKey(ES256, false, ['sign', 'verify']);
     known = await store.key('proof-key', make).catch(async (error: unknown) => {

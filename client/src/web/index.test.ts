@@ -1,6 +1,6 @@
 import { create } from 'axios';
 import ky from 'ky';
-// On a server that renders an app, its modules run too: a session there would be one for everybody.
+// A rendering server runs the app's modules too: a session there would be shared by all users.
 import { afterEach, expect, it, vi } from 'vitest';
 import { createApiClient } from '../api-client.ts';
 import { createAuthService } from '../auth-service.ts';
@@ -16,7 +16,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('a session on a server stays unknown, sends nothing and keeps no process alive', async () => {
+it('during server rendering the session stays `restoring`, sends no request and keeps no process alive', async () => {
   vi.useFakeTimers();
   const fetch = vi.fn<() => Promise<Response>>(() => Promise.resolve(Response.json({})));
   vi.stubGlobal('fetch', fetch);
@@ -27,7 +27,7 @@ it('a session on a server stays unknown, sends nothing and keeps no process aliv
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it('every call on a server rejects at once and says why: a page that is rendered there does not hang', async () => {
+it('every call during server rendering rejects at once with `server-rendering`, so that no page hangs', async () => {
   const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'app', platform: web() });
   const api = createApiClient({ baseUrl: 'https://api.example.com', auth });
   const client = create({ baseURL: 'https://api.example.com' });
@@ -57,7 +57,7 @@ it('every call on a server rejects at once and says why: a page that is rendered
     expect(`${name}: ${String(code)}`).toBe(`${name}: server-rendering`);
 });
 
-it('a server renders by the snapshot and the subscription, and whatever a page reports is no error', () => {
+it('snapshot, subscription and the calls without a result work during server rendering', () => {
   const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'app', platform: web() });
   const stop = auth.subscribe(() => {});
   expect(auth.getSnapshot()).toEqual({ status: 'restoring' });
@@ -70,7 +70,7 @@ it('a server renders by the snapshot and the subscription, and whatever a page r
   auth.dispose();
 });
 
-it('a page at an address that browsers do not trust says so before anybody types a password', async () => {
+it('a page in an insecure context throws `misconfigured` before the user can type a password', async () => {
   vi.stubGlobal('document', {});
   vi.stubGlobal('crypto', {});
   vi.resetModules();

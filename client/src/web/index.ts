@@ -21,35 +21,37 @@ export {
 } from './passkey.ts';
 export type { PasskeyFailure, PasskeyOptions, RegisteredPasskey } from './passkey.ts';
 
-/** How the browser keeps the session. */
+/** Options of `web()`: how the browser stores the session. */
 export type WebOptions = {
   /**
-   * Where the refresh token lives. `cookie` (default): in an HttpOnly cookie that no script can read, for a server on the
-   * same site. `body`: sealed in IndexedDB, for servers elsewhere.
+   * The place of the refresh token. `cookie` (default): an HttpOnly cookie that no script can read; the server must be
+   * on the same site. `body`: encrypted in IndexedDB, for a server on another site.
    */
   readonly delivery?: 'cookie' | 'body';
   /**
-   * Names the stored session. Default: made of issuer and client, so that two apps on one origin keep apart. Two accounts in one
-   * browser are two services, each with a name of its own.
+   * Names the stored session. Default: derived from issuer and client, so that two apps on one origin stay separate.
+   * For two accounts in one browser, create two services and give each its own name.
    */
   readonly name?: string;
   /**
    * Asks the server for a session at launch if neither the stored session nor the marker cookie names one. Default
-   * `false`: a first visit asks nothing. `true` finds a session that began at another origin of the site, and one whose storage and
-   * marker are gone (Safari deletes both after seven days without a visit), at the price of one refused request per visit.
-   * Not for several accounts in one browser: the server would answer with the session of any of them.
+   * `false`: a first visit sends no request. `true` finds a session that began at another origin of the site. It also
+   * finds a session whose storage and marker are gone: Safari deletes both after seven days without a visit. The price
+   * is one refused request per visit. Do not use it for several accounts in one browser: the server might answer with
+   * the session of any of them.
    */
   readonly mayHaveCookies?: boolean;
-  /** Binds the session to a key: `webProofSigner()`. Default: not bound. */
+  /** Binds the session to a DPoP key: `webProofSigner()`. Default: not bound. */
   readonly signProof?: ProofSigner;
 };
 
 /**
- * The ports for browsers: IndexedDB, Web Locks, BroadcastChannel, visibility and network signals. What is missing in a
- * browser degrades: no locks means a refresh more, no IndexedDB means a session as long as the page. On a server
- * they do nothing: the session stays `restoring`, nothing is sent, no timer runs, and every call rejects with `server-rendering`.
+ * Creates the ports for browsers: IndexedDB, Web Locks, BroadcastChannel, visibility and network signals. A missing
+ * feature degrades: without locks there are more refreshes; without IndexedDB a session with `delivery: 'body'` lasts
+ * as long as the page. During server rendering the ports do nothing: the session stays `restoring`, no request is sent,
+ * no timer runs, and every call rejects with `server-rendering`.
  *
- * Throws a `HoldfastError` with code `misconfigured` in a page that the browser does not trust with cryptography.
+ * @throws `HoldfastError` with code `misconfigured` in a page that is no secure context
  * @see https://www.w3.org/TR/secure-contexts/
  */
 export function web(options: WebOptions = {}): Platform {

@@ -1,13 +1,13 @@
 import { orNull } from '../core/or-null.ts';
 import type { Marker } from '../platform/marked-vault.ts';
 
-/** Browsers keep no cookie for longer. */
+/** The longest lifetime that browsers give a cookie: 400 days. */
 const LIFETIME_SECONDS = 34_560_000;
 
-/** A `sid`, or nothing. Another subdomain can write cookies for this one: what has another form is not the page's own. */
+/** The form of a `sid`, or empty. Ignore other values: another subdomain can write cookies for this one. */
 const SID = /^[\w.~-]{0,200}$/u;
 
-/** The cookies that scripts can read, after one was set. None in workers and sandboxed frames. */
+/** Sets `cookie`, if given, and returns the cookies that scripts can read. Workers and sandboxed frames have none. */
 const cookiesAfter = (cookie?: string): string =>
   orNull(() => {
     if (cookie) document.cookie = cookie;
@@ -15,8 +15,8 @@ const cookiesAfter = (cookie?: string): string =>
   }) ?? '';
 
 /**
- * The marker of the store `name`: a cookie of this page's origin that scripts can read. Nothing secret is in it. `Secure` as the
- * refresh token's cookie is, so that both are kept or neither.
+ * Creates the marker of the store `name`: a cookie of this page's host that scripts can read and that holds no secret.
+ * It is `Secure`, as the refresh token's cookie is: the browser keeps both or neither.
  */
 export function cookieMarker(name: string): Marker {
   const prefix = `${encodeURIComponent(name)}=`;

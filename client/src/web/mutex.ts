@@ -1,7 +1,8 @@
 import type { Mutex } from '../core/ports.ts';
 
 /**
- * Exclusion across tabs by Web Locks: waits at most `waitMs`, never steals, and goes without where there are none.
+ * Creates the refresh lock across tabs with Web Locks. Waits at most `waitMs` and never steals a lock. Resolves with
+ * `null` in a browser without Web Locks.
  * @see https://www.w3.org/TR/web-locks/
  */
 export const webMutex =
@@ -11,7 +12,7 @@ export const webMutex =
     if (!locks) return Promise.resolve(null);
     return new Promise((resolve) => {
       const hold = (): Promise<void> => new Promise((release) => resolve(release));
-      // Once the lock is held, the signal does nothing any more.
+      // The signal only ends the wait: it has no effect once the lock is held.
       locks.request(`${name} ${level}`, { signal: AbortSignal.timeout(waitMs) }, hold).catch(() => resolve(null));
     });
   };

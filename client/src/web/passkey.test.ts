@@ -32,7 +32,7 @@ afterEach(() => {
   signalUnknownCredential.mockClear();
 });
 
-/** A server: a challenge to whoever brings no response, then `answer`. */
+/** A server that answers a request without a passkey response with a challenge, and any other with `answer`. */
 function askOf(answer: ChallengeAnswer) {
   let challenges = 0;
   return vi.fn<(fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>>((fields) => {
@@ -57,14 +57,14 @@ describe('signing in with a passkey', () => {
     });
   });
 
-  it('reports a passkey that the server does not know, and only such a one, so that it is not offered again', async () => {
+  it('reports only a passkey that the server does not know, so that the browser stops offering it', async () => {
     expect(await passkey()(askOf(refused('credentials')))).toEqual(refused('credentials'));
     expect(signalUnknownCredential).not.toHaveBeenCalled();
     await passkey()(askOf(refused('passkey_unknown')));
     expect(signalUnknownCredential).toHaveBeenCalledWith({ rpId: 'example.com', credentialId: 'Y3JlZA' });
   });
 
-  it('renews the challenge behind an autofill that nobody has used until it grew old while the device slept', async () => {
+  it('renews the challenge of an unused autofill if it expired while the device slept', async () => {
     vi.useFakeTimers({ now: 0 });
     get.mockImplementationOnce(() => {
       vi.setSystemTime(3_600_000);
@@ -75,7 +75,7 @@ describe('signing in with a passkey', () => {
     expect(ask.mock.calls.at(-1)?.[0]).toMatchObject({ auth_session: 'session 2' });
   });
 
-  it('that is aborted sends nothing more', async () => {
+  it('sends nothing more after it is aborted', async () => {
     const controller = new AbortController();
     get.mockImplementationOnce(({ signal }) => {
       controller.abort();
@@ -87,7 +87,7 @@ describe('signing in with a passkey', () => {
     expect(ask).toHaveBeenCalledTimes(1);
   });
 
-  it('says that it cannot, where the browser cannot', async () => {
+  it('rejects as `unavailable` in a browser without passkeys', async () => {
     vi.stubGlobal('PublicKeyCredential', undefined);
     expect(explainPasskeyError(await passkey()(askOf(code)).catch((error: unknown) => error))).toBe('unavailable');
   });
@@ -104,12 +104,12 @@ describe('registering a passkey', () => {
     );
   };
 
-  it('brings its id and its name', async () => {
+  it('resolves with id and name of the passkey', async () => {
     const answer = (): Promise<Response> => Promise.resolve(Response.json({ id: 'Y3JlZA', name: 'Phone' }));
     expect(await register(answer)).toEqual({ id: 'Y3JlZA', name: 'Phone' });
   });
 
-  it('refused: the authenticator is told to drop it; with the answer lost it may be registered and stays', async () => {
+  it('tells the authenticator to remove a refused passkey, but keeps it if the answer was lost', async () => {
     const lost = await register(() => Promise.reject(new TypeError('network')));
     expect(lost).toBeInstanceOf(TypeError);
     expect(signalUnknownCredential).not.toHaveBeenCalled();
@@ -118,7 +118,7 @@ describe('registering a passkey', () => {
     expect(signalUnknownCredential).toHaveBeenCalledTimes(1);
   });
 
-  it('declined at the step-up is told as such', async () => {
+  it('rejects with `step-up-declined` if the user declines the step-up', async () => {
     const fetch = vi.fn<() => Promise<Response>>(() => Promise.resolve(Response.json({}, { status: 401 })));
     const error: unknown = await registerPasskey({ fetch }, { issuer: 'https://example.com' }).catch(
       (reason: unknown) => reason,

@@ -13,25 +13,25 @@ import type { SignInMethod } from '../runtime/sign-in.ts';
 export { explainPasskeyError } from '../platform/passkey-ceremony.ts';
 export type { PasskeyFailure, RegisteredPasskey } from '../platform/passkey-ceremony.ts';
 
-// Passkeys in browsers: the two ceremonies of WebAuthn between the page, the browser and the server.
+// Passkeys in browsers: authentication and registration ceremony of WebAuthn.
 
-/** How a passkey is asked for. */
+/** Options of `passkey()`. */
 export type PasskeyOptions = {
   /**
-   * `optional`: by the browser's dialog, at once. `conditional`: by the autofill of a field with
-   * `autocomplete="username webauthn"`, for as long as the page is open; nothing is shown until the user picks one.
-   * Default: `optional`.
+   * `optional` (default): the browser shows its dialog at once. `conditional`: the browser offers passkeys in the
+   * autofill of a field with `autocomplete="username webauthn"`, as long as the page is open; it shows no dialog before
+   * the user picks one.
    */
   readonly mediation?: 'optional' | 'conditional';
-  /** Ends the ceremony: a browser runs one at a time. Default: it ends by itself. */
+  /** Ends the ceremony, because a browser runs only one at a time. Default: the ceremony ends by itself. */
   readonly signal?: AbortSignal;
 };
 
-/** Whether this browser can do what `passkey` and `registerPasskey` need: WebAuthn Level 3 §5.1.8, §5.1.9. */
+/** Tells if this browser supports `passkey` and `registerPasskey`. @see WebAuthn Level 3 §5.1.8, §5.1.9 */
 export const isPasskeySupported = (): boolean =>
   typeof PublicKeyCredential === 'function' && 'parseRequestOptionsFromJSON' in PublicKeyCredential;
 
-/** Whether this browser offers passkeys in the autofill of a form (`mediation: 'conditional'`). Never rejects. */
+/** Tells if this browser offers passkeys in the autofill of a form (`mediation: 'conditional'`). Never rejects. */
 export async function isPasskeyAutofillSupported(): Promise<boolean> {
   if (!isPasskeySupported() || !('isConditionalMediationAvailable' in PublicKeyCredential)) return false;
   return PublicKeyCredential.isConditionalMediationAvailable().catch(() => false);
@@ -41,19 +41,26 @@ function requireSupport(): void {
   if (!isPasskeySupported()) throw new DOMException('this browser has no passkeys', 'NotSupportedError');
 }
 
-/** An unknown passkey is offered at every sign-in until its provider is told. @see WebAuthn Level 3 §5.1.10 */
+/**
+ * Tells the passkey provider that the server does not know this credential. Otherwise the provider offers it at every
+ * sign-in. @see WebAuthn Level 3 §5.1.10
+ */
 async function reportUnknown(rpId: string, credentialId: string): Promise<void> {
   if (!('signalUnknownCredential' in PublicKeyCredential)) return;
   await PublicKeyCredential.signalUnknownCredential({ rpId, credentialId }).catch(() => {});
 }
 
-/** Used when the server names no `timeout`. */
+/** The assumed lifetime of a challenge if the server sends no `timeout`. */
 const ASSUMED_TIMEOUT_MS = 300_000;
 
-/** A ceremony is begun anew after this part of the challenge's life: what it brings must still reach the server. */
+/**
+ * Restarts a ceremony after this part of the challenge's lifetime: its response must still reach the server in time.
+ */
 const RENEWED_AFTER = 0.9;
 
-/** Asks the browser. `null`: the challenge has grown too old meanwhile. Rejects with a `DOMException`. */
+/**
+ * Asks the browser for a credential. Resolves with `null` if the challenge got too old. Rejects with a `DOMException`.
+ */
 async function getCredential(
   options: PublicKeyCredentialRequestOptionsJSON,
   mediation: 'optional' | 'conditional',
@@ -62,12 +69,12 @@ async function getCredential(
   const lifetimeMs = (options.timeout ?? ASSUMED_TIMEOUT_MS) * RENEWED_AFTER;
   const endsAtMs = Date.now() + lifetimeMs;
   const renewal = AbortSignal.timeout(lifetimeMs);
-  // Browsers ignore the timeout of autofill, and a dialog has one of its own.
+  // Browsers ignore `timeout` for autofill, so it needs our timer. Their dialog has its own.
   const ends = [...(signal ? [signal] : []), ...(mediation === 'conditional' ? [renewal] : [])];
   try {
     const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
     const credential = await navigator.credentials.get({ publicKey, mediation, signal: AbortSignal.any(ends) });
-    // The timer stands still while the device sleeps; the challenge grows old all the same.
+    // The timer stops while the device sleeps, but the challenge still expires.
     if (mediation === 'conditional' && Date.now() > endsAtMs) return null;
     if (credential === null) throw new DOMException('the browser gave no passkey', 'NotAllowedError');
     return credential as PublicKeyCredential;
@@ -78,12 +85,12 @@ async function getCredential(
 }
 
 /**
- * Signs in with a passkey: `auth.signIn(passkey())`, or a stage of the reauthentication chain. The user is not named
- * before. Needs a server that answers `auth_session` and `passkey_options` to a challenge request without a credential.
+ * Signs in with a passkey: `auth.signIn(passkey())`, or as a stage of the reauthentication chain. The user types no
+ * name. The server must answer a challenge request without a credential with `auth_session` and `passkey_options`.
  *
  * Rejects with the browser's `DOMException` (`explainPasskeyError` reads it), with the signal's reason, or with the
  * `HoldfastError` of `signIn`: `sign-in-rejected` for a passkey that the server does not know or could not verify.
- * One that it does not know is reported to the browser, where it can take the news.
+ * Reports an unknown passkey to its provider, if the browser supports that.
  *
  * @example
  * await auth.signIn(passkey())
@@ -112,15 +119,15 @@ export function passkey({ mediation = 'optional', signal: ownSignal }: PasskeyOp
 }
 
 /**
- * Creates a passkey for the signed-in user and registers it with the server. The server wants a recent authentication for
- * it: when the last one is too old, `auth` asks for another first (a step-up), and the registration goes on by itself.
+ * Creates a passkey for the signed-in user and registers it with the server. The server requires a recent
+ * authentication. If the last one is too old, `auth` starts a step-up, and the registration continues after it.
  *
  * Rejects with the browser's `DOMException` (`explainPasskeyError` reads it) or a `HoldfastError`: `step-up-declined`,
- * `http-status` when the server refuses (400 when the ceremony took too long, 409 when there are too many), or those of
- * `auth.fetch`.
+ * `http-status` if the server refuses (400: the ceremony took too long; 409: the user has too many passkeys), or the
+ * errors of `auth.fetch`.
  *
  * @param options.issuer the authorization server's issuer identifier
- * @param options.name what the user calls it, at most 64 characters. Default: the server's
+ * @param options.name the user's name for the passkey, at most 64 characters. Default: chosen by the server
  * @see WebAuthn Level 3 §7.1
  */
 export async function registerPasskey(
@@ -138,7 +145,7 @@ export async function registerPasskey(
   try {
     return await finishRegistration(auth, options, ceremony.session, credential);
   } catch (error) {
-    // Refused, not lost on the way: the authenticator holds a passkey that opens nothing.
+    // The server refused the passkey (the response was not lost): tell the authenticator to remove it.
     if (error instanceof HoldfastError && !error.isRetryable)
       await reportUnknown(ceremony.options.rp.id ?? location.hostname, credential.id);
     throw error;

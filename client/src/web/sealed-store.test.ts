@@ -21,25 +21,25 @@ deviceSecretContract('the sealed store', () => {
   return Promise.resolve({ open: () => Promise.resolve(storedDeviceSecret(sealedStore(slots))), close });
 });
 
-/** Half a profile, restored from a backup: the key is not the one that sealed what is there. */
+/** Simulates a browser profile restored without its key: a new key cannot decrypt the stored values. */
 const loseKey = (slots: Slots): Promise<unknown> => slots.update<null>('key', () => null);
 
-describe('what its key does not open any more', () => {
-  it('is said to be lost, not passed over: somebody was signed in, and is told', async () => {
+describe('a store whose key was lost', () => {
+  it('reports the session as `storage-lost`, so that the user learns why the session ended', async () => {
     const slots = memorySlots();
     const vault = sealedVault(sealedStore(slots));
     const { record } = await vault.replace(0, { session: storedSession(), endedReason: null });
     const stamp = record?.stamp ?? 0;
     await loseKey(slots);
     expect(await vault.read()).toEqual({ stamp, session: null, endedReason: 'storage-lost', sid: null });
-    // Whoever writes without having looked is told as well.
+    // A write with an old stamp gets the same record.
     const late = await vault.replace(stamp - 1, { session: storedSession(), endedReason: null });
     expect(late).toEqual({ replaced: false, record: { stamp, session: null, endedReason: 'storage-lost', sid: null } });
     await vault.replace(stamp, { session: storedSession({ refreshToken: 'new' }), endedReason: null });
     expect((await vault.read())?.session?.refreshToken).toBe('new');
   });
 
-  it('does not keep a later sign-out from being delivered', async () => {
+  it('still delivers later sign-outs', async () => {
     const slots = memorySlots();
     const outbox = sealedOutbox(sealedStore(slots));
     await outbox.add({ sid: 'old', refreshToken: 'old' });

@@ -1,37 +1,37 @@
 import { UNREADABLE, type Clear, type Slots } from './slots.ts';
 
-/** A value and the stamp of its last write; `null` if its key does not open it any more. */
+/** A value and the stamp of its last write. The value is `null` if it cannot be decrypted any more. */
 export type Stamped<T> = { readonly stamp: number; readonly value: T | null };
 
-/** Values that are sealed under a key which cannot be exported, if they are secret. */
+/** Stores values by slot. Encrypts secret values with a key that cannot be exported. */
 export type SealedStore = {
   read<T>(slot: string): Promise<Stamped<T> | null>;
-  /** Compare and swap; resolves with what is stored afterwards and whether it is the value given. */
+  /** Compares and swaps. Resolves with the stored value; `replaced` tells if it is the given one. */
   swap<T>(
     slot: string,
     expectedStamp: number | null,
     value: T,
     isSecret: boolean,
   ): Promise<{ readonly replaced: boolean; readonly stored: Stamped<T> | null }>;
-  /** A key, or another secret of this store, that is made once and never leaves the browser. */
+  /** Returns the key or other secret in `slot`. Creates it at the first call; it never leaves the browser. */
   key<Key extends CryptoKey | CryptoKeyPair | string>(slot: string, create: () => Promise<Key>): Promise<Key>;
 };
 
 type Sealed = { readonly iv: Uint8Array<ArrayBuffer>; readonly data: ArrayBuffer };
 
-/** As it is stored: what is no secret stays in the clear, so that no lost key can make a sign-out unreadable. */
+/** The stored form. Values without a secret stay in clear text: a sign-out stays readable when the key is lost. */
 type Kept = { readonly stamp: number } & (Sealed | Clear);
 
 const createSealingKey = (): Promise<CryptoKey> =>
   crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
 
-/** Seals what is put into `slots`. */
+/** Creates a store in `slots` that encrypts secret values. */
 export function sealedStore(slots: Slots): SealedStore {
   const key = async <Key>(slot: string, create: () => Promise<Key>): Promise<Key> => {
     const stored = await slots.get<Key>(slot);
     if (stored) return stored;
     const created = await create();
-    // Another tab was faster: the first key stays. One that the system gives back no more is stored as `null`.
+    // If another tab was faster, keep its key. A key that the system cannot restore reads as `null`: replace it.
     return (await slots.update<Key>(slot, (theirs) => theirs ?? created)) as Key;
   };
   const sealingKey = (): Promise<CryptoKey> => key('key', createSealingKey);
@@ -43,7 +43,7 @@ export function sealedStore(slots: Slots): SealedStore {
   };
   const unseal = async ({ iv, data }: Sealed): Promise<string> => {
     const key = await sealingKey();
-    // Half a profile, restored from a backup: left as it is, for it says that there was something.
+    // A browser profile restored without its key. Leave the value in place: it shows that there was a session.
     const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, data).catch(() => null);
     return plain ? new TextDecoder().decode(plain) : UNREADABLE;
   };
@@ -59,7 +59,7 @@ export function sealedStore(slots: Slots): SealedStore {
       const stored = await slots.update<Kept>(slot, (before) => {
         const stamp = before?.stamp ?? 0;
         replaced = expectedStamp === null || expectedStamp === stamp;
-        // A store that was emptied does not count from 1 again: a tab may still remember what 1 was.
+        // Start from the time, not from 1, after the store was emptied: a tab may still remember a low stamp.
         return replaced ? { stamp: before ? stamp + 1 : Date.now(), ...next } : before;
       });
       return { replaced, stored: await open<T>(stored) };

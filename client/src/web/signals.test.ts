@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { settle } from '../testing/world.ts';
 import { createTabChannel } from './signals.ts';
 
-it('news that come from a session which nobody holds any more still reach the other tabs', async () => {
+it('a service that no longer listens can still tell the other tabs that the store changed', async () => {
   const heard: string[] = [];
   const other = createTabChannel('tabs');
   const stopOther = other.listen(() => void heard.push('other'));
@@ -14,6 +14,6 @@ it('news that come from a session which nobody holds any more still reach the ot
   own.announce();
   await settle();
   stopOther();
-  // And no channel is left open, which would keep this process alive, and a page out of the back/forward cache.
+  // No channel stays open: it would keep this process alive, and a page out of the back/forward cache.
   expect(heard).toEqual(['other', 'other']);
 });

@@ -1,12 +1,14 @@
 import type { Signals } from '../core/ports.ts';
 
-/** Neither page nor worker: a server that renders the app, for whoever asks. Nobody's session is there. */
+/**
+ * True on a server that renders the app: neither a page nor a worker. It renders for all users, so it has no session.
+ */
 export const isServer = typeof document === 'undefined' && typeof indexedDB === 'undefined';
 
-/** Tells the other tabs that the vault changed. The message is a constant: nothing secret is ever broadcast. */
+/** Tells the other tabs that the vault changed. The message is a constant, so no secret is ever broadcast. */
 export type TabChannel = { readonly announce: () => void; readonly listen: (onAnnounced: () => void) => () => void };
 
-/** A `BroadcastChannel` by that name; where there is none, tabs learn from the vault at their next refresh. */
+/** Opens a `BroadcastChannel` called `name`. Without `BroadcastChannel`, tabs read the vault at their next refresh. */
 export function createTabChannel(name: string): TabChannel {
   if (typeof BroadcastChannel === 'undefined') return { announce: () => {}, listen: () => () => {} };
   let sender: BroadcastChannel | null = null;
@@ -15,11 +17,11 @@ export function createTabChannel(name: string): TabChannel {
       const channel = sender ?? new BroadcastChannel(name);
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is same-origin by nature
       channel.postMessage('changed');
-      // Nobody listens here any more, or yet: an open channel would be for nothing.
+      // This tab does not listen: close the channel, so that it keeps no page or process alive.
       if (channel !== sender) channel.close();
     },
     listen: (onAnnounced) => {
-      // The channel that sends is the one that listens: it never hears itself.
+      // Send and listen with one channel object: a channel does not receive its own messages.
       const channel = (sender ??= new BroadcastChannel(name));
       channel.addEventListener('message', onAnnounced);
       return () => {
@@ -30,19 +32,20 @@ export function createTabChannel(name: string): TabChannel {
   };
 }
 
-/** Reported at most this often: once is enough to say that the user is there. */
+/** The shortest interval between two `user-active` signals. */
 const ACTIVITY_INTERVAL_MS = 30_000;
 
 /**
- * The signals of a page or worker: the network, other tabs, return from the back/forward cache; and a page its visibility, freezing and
- * user. Workers of every kind hear the other tabs as well. On a server that renders pages there is nothing to notice.
+ * Emits the signals of a page or worker: network, other tabs, return from the back/forward cache. A page also emits its
+ * visibility, freezing and user activity. Every kind of worker receives the other tabs' messages. Emits nothing during
+ * server rendering.
  */
 export const webSignals =
   (channel: TabChannel): Signals =>
   (emit) => {
     if (isServer) return () => {};
     const controller = new AbortController();
-    // Events of the document bubble up to here; a worker has none.
+    // Events of the document bubble up to the window. A worker has no document.
     const on = (type: string, act: (event: Event) => void): void =>
       addEventListener(type, act, { signal: controller.signal, passive: true, capture: true });
     const onNetwork = (): void => emit(navigator.onLine ? 'online' : 'offline');
@@ -53,13 +56,15 @@ export const webSignals =
     on('visibilitychange', onVisible);
     if ((globalThis.document as Partial<Document> | undefined)?.hidden) onVisible();
     on('resume', () => emit('resumed'));
-    // Without a database a sign-out is in web storage, and a message can arrive before other tabs see it there. This event cannot.
+    // Without IndexedDB a sign-out is stored in web storage. A channel message can arrive before another tab sees the
+    // write; the storage event cannot.
     on('storage', (event) => {
       if ((event as StorageEvent).key?.startsWith('holdfast-')) emit('store-changed');
     });
     const listen = (): (() => void) => channel.listen(() => emit('store-changed'));
     let stopListening = listen();
-    // A page that is kept to come back to would be thrown away for a message. It reads the store when it is back.
+    // Browsers drop a page from the back/forward cache when it receives a message. The page reads the store on its
+    // return.
     on('pagehide', () => stopListening());
     on('pageshow', (event) => {
       if (!(event as PageTransitionEvent).persisted) return;

@@ -1,4 +1,5 @@
-// Browsers without a database, or with one that does not open. A page goes on without, and says so where something is lost by it.
+// Browsers without IndexedDB, or with a database that does not open. The page continues in memory and reports a lost
+// session.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { VaultRecord } from '../core/ports.ts';
 import { storedSession } from '../testing/stored-session.ts';
@@ -18,17 +19,17 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** As in a page that was just loaded. */
+/** Loads the module anew, as a new page does. */
 async function loadPage(): Promise<typeof openSlots> {
   vi.resetModules();
   return (await import('./slots.ts')).openSlots;
 }
 
-/** A browser that answers so when it is asked for a database. */
+/** Simulates a browser whose `indexedDB.open` is `open`. */
 const stubOpen = (open: (name: string) => unknown): void => void vi.stubGlobal('indexedDB', { open });
 
 describe('a browser that refuses a database', () => {
-  it('is not asked again, and nothing is left to fail later: no error report of a page that works', async () => {
+  it('is asked once, and no timer stays behind that could reject later', async () => {
     const open = vi.fn<() => unknown>(() => {
       throw new DOMException('blocked', 'SecurityError');
     });
@@ -43,7 +44,7 @@ describe('a browser that refuses a database', () => {
 });
 
 describe('a sign-out without a database', () => {
-  /** Web storage, which is there in places where IndexedDB is not. */
+  /** Simulates web storage, which some browsers offer without IndexedDB. */
   function stubStorage(): Map<string, string> {
     const kept = new Map<string, string>();
     vi.stubGlobal('localStorage', {
@@ -55,7 +56,7 @@ describe('a sign-out without a database', () => {
   }
   const outboxOf = (slots: Slots) => sealedOutbox(sealedStore(slots));
 
-  it('outlives the page, and so does what the server has to be told: nobody is signed in again by a cookie', async () => {
+  it('outlives the page with its pending revocation, so that a cookie signs no user in again', async () => {
     stubStorage();
     const page = (await loadPage())('app');
     const { record } = await vaultOf(page).replace(0, signedIn);
@@ -65,12 +66,12 @@ describe('a sign-out without a database', () => {
     const found = await vaultOf(next).read();
     expect(found).toMatchObject(signedOut);
     expect(await outboxOf(next).list()).toEqual([{ sid: 'session-1', refreshToken: null }]);
-    // Only until somebody signs in.
+    // The next sign-in removes it.
     expect((await vaultOf(next).replace(found?.stamp ?? 0, signedIn)).replaced).toBe(true);
     expect(await vaultOf((await loadPage())('app')).read()).toBeNull();
   });
 
-  it('is seen by another page, also by its late answer: nobody is signed in again by that', async () => {
+  it('is seen by another page, whose late token response does not sign the user in again', async () => {
     stubStorage();
     const [here, there] = [vaultOf((await loadPage())('app')), vaultOf((await loadPage())('app'))];
     const { record } = await here.replace(0, signedIn);
@@ -80,7 +81,7 @@ describe('a sign-out without a database', () => {
     expect(await here.replace(record?.stamp ?? 0, signedIn)).toMatchObject({ replaced: false, record: signedOut });
   });
 
-  it('leaves no token where every script can read it, and no user for another app', async () => {
+  it('stores no token in web storage, and shows nothing to another app', async () => {
     const kept = stubStorage();
     const page = (await loadPage())('app');
     await vaultOf(page).replace(null, signedIn);
@@ -91,7 +92,7 @@ describe('a sign-out without a database', () => {
     expect(await vaultOf((await loadPage())('another')).read()).toBeNull();
   });
 
-  it('a session lasts as long as the page: a service that is created anew in it finds what the one before has kept', async () => {
+  it('a session lasts as long as the page, also for a service that is created again', async () => {
     stubStorage();
     const openAgain = await loadPage();
     await vaultOf(openAgain('app')).replace(0, signedIn);
@@ -99,7 +100,7 @@ describe('a sign-out without a database', () => {
     expect(await vaultOf((await loadPage())('app')).read()).toBeNull();
   });
 
-  it('lasts as long as the page where there is no web storage either', async () => {
+  it('lasts as long as the page without web storage', async () => {
     vi.stubGlobal('localStorage', undefined);
     const page = (await loadPage())('app');
     await vaultOf(page).replace(0, signedOut);
@@ -121,7 +122,7 @@ describe('a database that does not open', () => {
   it.each([
     { name: 'fails', open: damaged, message: 'Internal error opening backing store' },
     { name: 'never answers', open: () => new EventTarget(), message: 'no answer within 4000 ms' },
-  ])('and $name, time after time: the page goes on without, and says that something may be lost', async (each) => {
+  ])('and $name four times: the page continues without it and reports `storage-lost`', async (each) => {
     stubOpen(each.open);
     const page = (await loadPage())('app');
     for (let time = 1; time < 4; time++) expect(await outcomeOf(vaultOf(page).read())).toBe(each.message);
@@ -132,14 +133,14 @@ describe('a database that does not open', () => {
     expect(await vaultOf(page).read()).toMatchObject(signedIn);
   });
 
-  it('is given up for what else the page keeps there, too: a sign-in with a key of its own is not refused three times', async () => {
+  it('makes the page give up its other databases at once, so that a sign-in with a DPoP key does not fail three times', async () => {
     stubOpen(damaged);
     const open = await loadPage();
     for (let time = 1; time <= 4; time++) await outcomeOf(open('app').get('record'));
     expect(await open('keys').update('proof-key', () => 'a key')).toBe('a key');
   });
 
-  /** A database that is empty, and fails as it is told. */
+  /** Simulates an empty database that fails with `control.why`. */
   function stubDatabase() {
     const control = { why: null as DOMException | null, only: '', openings: 0 };
     const succeed = (result: unknown) => {
@@ -161,7 +162,7 @@ describe('a database that does not open', () => {
   }
   const lostServer = new DOMException('Connection to Indexed Database server lost', 'UnknownError');
 
-  it('is waited for if it was used in this page: most failures pass, and nobody is asked to sign in again', async () => {
+  it('is retried longer if the page has used it: a passing failure does not cost the user a sign-in', async () => {
     const database = stubDatabase();
     const page = (await loadPage())('app');
     expect(await outcomeOf(vaultOf(page).read())).toBeNull();
@@ -174,7 +175,7 @@ describe('a database that does not open', () => {
     }
   });
 
-  it('is opened anew after a failure: a connection that answers nothing but errors is not used for ever', async () => {
+  it('is opened again after a failure, because a connection may only return errors', async () => {
     const database = stubDatabase();
     const page = (await loadPage())('app');
     await outcomeOf(page.get('record'));
@@ -184,7 +185,7 @@ describe('a database that does not open', () => {
     expect(database.openings).toBe(2);
   });
 
-  it('after ten failures in a row what was in it counts as lost: it could not be kept for ever', async () => {
+  it('reports its session as `storage-lost` after ten failures in a row', async () => {
     const database = stubDatabase();
     const page = (await loadPage())('app');
     await outcomeOf(page.get('record'));
@@ -197,7 +198,7 @@ describe('a database that does not open', () => {
     expect(await vaultOf(page).read()).toMatchObject(signedIn);
   });
 
-  it('counts as lost also if another database of the page, which is used in between, still answers', async () => {
+  it('reports its session as `storage-lost` although another database of the page still works', async () => {
     const database = stubDatabase();
     const open = await loadPage();
     const [page, keys] = [open('app'), open('keys')];
@@ -211,7 +212,7 @@ describe('a database that does not open', () => {
     expect(await outcomeOf(vaultOf(page).read())).toMatchObject(lost);
   });
 
-  it('that is full is waited for, however long that takes', async () => {
+  it('is never given up because it is full', async () => {
     const database = stubDatabase();
     const page = (await loadPage())('app');
     await outcomeOf(page.get('record'));

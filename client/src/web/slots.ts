@@ -2,19 +2,19 @@ import { orNull } from '../core/or-null.ts';
 import { within } from '../runtime/timeouts.ts';
 import { webClock } from './clock.ts';
 
-/** Values by name, as a browser keeps them. Every method rejects while the browser does not let them be used. */
+/** Stores values by name in the browser. Every method rejects while the browser refuses access. */
 export type Slots = {
   get<T>(slot: string): Promise<T | undefined>;
   /**
-   * Stores what `change` makes of the stored value, while no other tab can; the same value stays as it is. `change` may run more
-   * than once. Resolves with what is stored then, once it is on disk.
+   * Stores the result of `change` atomically across tabs. Writes nothing if `change` returns the same value. `change`
+   * may run more than once. Resolves with the stored value once it is on disk.
    */
   update<T>(slot: string, change: (stored: T | undefined) => T | undefined): Promise<T | undefined>;
 };
 
 const STORE = 'session';
 
-/** A request of IndexedDB, or a transaction, which has no result. */
+/** A request of IndexedDB, or a transaction. A transaction has no result. */
 type Work<T> = Pick<IDBRequest, 'addEventListener' | 'error'> & { readonly result?: T };
 
 const settled = <T>(work: Work<T>, done = 'success', failed = 'error'): Promise<T> =>
@@ -23,19 +23,18 @@ const settled = <T>(work: Work<T>, done = 'success', failed = 'error'): Promise<
     work.addEventListener(failed, () => reject(work.error as Error));
   });
 
-/** Browsers have been seen that neither open a database nor say why. */
+/** The deadline for opening a database: some browsers neither open it nor report an error. */
 const OPEN_WAIT_MS = 4_000;
 
 /**
- * How browsers refuse to open one at all: in a private window, a sandboxed frame, with site data blocked; or there is no such
- * name, or nothing to call.
+ * Names of the errors with which browsers refuse a database: in a private window, in a sandboxed frame, with site data
+ * blocked. `ReferenceError` and `TypeError`: there is no `indexedDB`.
  */
 const REFUSAL = /^(?:Security|InvalidState|NotSupported|Reference|Type)Error$/u;
 
-/** Errors of the browser are told by their names. */
 const nameOf = (error: unknown): string => (error as Error).name;
 
-/** Rejects with a `NotSupportedError` where the browser gives the page no database; anything else may pass. */
+/** Opens a database. Rejects with `NotSupportedError` if the browser has none for this page; other errors may pass. */
 async function openDatabase(name: string): Promise<IDBDatabase> {
   try {
     const request = indexedDB.open(name, 1);
@@ -46,13 +45,13 @@ async function openDatabase(name: string): Promise<IDBDatabase> {
   }
 }
 
-/** Does something with the database. */
+/** Runs `work` with an open database. */
 type UseDatabase = <T>(work: (database: IDBDatabase) => Promise<T>) => Promise<T>;
 
 /**
- * One connection, opened again after the browser closed it. WebKit does so while a page is in the background, and has been
- * seen to do it without a word: then a transaction fails, before anything was done in it. After any other error as well, the next
- * operation opens a new connection: some answer nothing but errors any more.
+ * Keeps one connection open and opens a new one after the browser closed it. WebKit closes connections of pages in the
+ * background, sometimes without an event: then the next transaction fails before it has done anything, and is repeated
+ * once. After any other error the next operation opens a new connection, because some connections only return errors.
  */
 function connect(name: string): UseDatabase {
   let opening: Promise<IDBDatabase> | null = null;
@@ -75,7 +74,7 @@ function connect(name: string): UseDatabase {
   return use;
 }
 
-/** In IndexedDB, shared by all tabs of the origin. */
+/** Slots in IndexedDB, shared by all tabs of the origin. */
 function databaseSlots(name: string): Slots {
   const use = connect(name);
   return {
@@ -83,10 +82,10 @@ function databaseSlots(name: string): Slots {
       use<T | undefined>((database) => settled(database.transaction(STORE).objectStore(STORE).get(slot))),
     update: <T>(slot: string, change: (stored: T | undefined) => T | undefined) =>
       use(async (database) => {
-        // One transaction, which IndexedDB runs alone among all tabs.
+        // IndexedDB runs one read-write transaction at a time among all tabs.
         const transaction = database.transaction(STORE, 'readwrite', { durability: 'strict' });
         const done = settled(transaction, 'complete', 'abort');
-        done.catch(() => {}); // an abort also fails the request that is awaited
+        done.catch(() => {}); // an abort also rejects the awaited request
         const store = transaction.objectStore(STORE);
         const before: T | undefined = await settled(store.get(slot));
         const after = change(before);
@@ -97,7 +96,7 @@ function databaseSlots(name: string): Slots {
   };
 }
 
-/** As long as the page. */
+/** Slots that last as long as the page. */
 export function memorySlots(): Slots {
   const values = new Map<string, unknown>();
   return {
@@ -110,7 +109,7 @@ export function memorySlots(): Slots {
   };
 }
 
-/** By name: a service that is created anew in the same page finds what the one before has kept. */
+/** Memory slots by name: a service that is created again in the same page finds the values of the previous one. */
 const memories = new Map<string, Slots>();
 
 function memoryOf(name: string): Slots {
@@ -118,21 +117,22 @@ function memoryOf(name: string): Slots {
   return memories.get(name) as Slots;
 }
 
-/** A value that is no secret, as JSON. */
+/** A value without a secret, as JSON. */
 export type Clear = { readonly text: string };
 
-/** The text of what there may be, and cannot be read. */
+/** Stands for a value that may exist but cannot be read. */
 export const UNREADABLE = 'null';
 
 /**
- * What is no secret outlives the page also where there is no database: in web storage, which every script can read, unless it is
- * refused as well. A sign-out is there, and counts for all tabs until one of them writes something else; a token never is.
+ * Keeps values without a secret in web storage, so that they outlive the page without a database. Every script can read
+ * web storage, so a token is never stored there. A sign-out is stored there and counts for all tabs until one of them
+ * writes another value. Keeps nothing if the browser refuses web storage too.
  */
 const inTheClear = (name: string) => {
   const keyOf = (slot: string): string => `${name} ${slot}`;
   return {
     get: (slot: string) => orNull((): unknown => JSON.parse(localStorage.getItem(keyOf(slot)) ?? 'null')),
-    /** Answers whether it is kept; what is not takes away what was. */
+    /** Stores a value without a secret and returns `true`. Removes the stored value for any other. `null`: refused. */
     put: (slot: string, value: unknown) =>
       orNull(() => {
         const isClear = (value as Partial<Clear> | null | undefined)?.text !== undefined;
@@ -143,28 +143,28 @@ const inTheClear = (name: string) => {
   };
 };
 
-/** The slot of the session. */
+/** The slot that holds the session. */
 export const RECORD = 'record';
 
 /**
- * So many operations may fail in a row until a page goes on without a database: some profiles are damaged for good. Two operations
- * wait for the first opening.
+ * The number of failures in a row after which a page continues without its database: some browser profiles are damaged
+ * permanently. Two operations wait for the first opening.
  */
 let patience = 4;
 
-/** The same in a page that has used its database: most failures pass. */
+/** The same number for a page that has already used its database: most failures pass. */
 const LONGER_PATIENCE = 10;
 
-/** A database of this page has failed for good. They are all in one place, so another one that fails is not waited for. */
+/** True once a database of this page was given up. Give up others at their first failure: all share one profile. */
 let isDamaged = false;
 
-/** In a row, by name: the session's database may be lost where the one with the proof's key, used in between, is not. */
+/** Failures in a row by database: the session's may be damaged while the DPoP key's, used in between, still works. */
 const failures = new Map<string, number>();
 
 /**
- * In a database, or in memory from the moment on when the browser says that there is none. A database that is only busy or full is
- * waited for. Of one that fails for good nothing is known: there may be a session in it, which a later launch finds. In this page it
- * counts as lost where the refresh token was in it: a new one could not be kept.
+ * Opens slots in IndexedDB. Moves to memory once the browser refuses a database, or once the database has failed too
+ * often in a row. Never gives up a full database. A given-up database may still hold a session, which a later launch
+ * finds. In this page its session counts as lost if the refresh token was in it: a rotated one could not be stored.
  */
 export function openSlots(name: string): Slots {
   const memory = memoryOf(name);

@@ -10,7 +10,7 @@ const LOST: Kept = { session: null, endedReason: 'storage-lost', sid: null };
 const toRecord = (stored: Stamped<Kept> | null): VaultRecord | null =>
   stored && { stamp: stored.stamp, ...(stored.value ?? LOST) };
 
-/** The session. */
+/** Creates the vault: the session, encrypted if it holds a token. */
 export const sealedVault = (store: SealedStore): Vault => ({
   read: async () => toRecord(await store.read<Kept>(RECORD)),
   replace: async (expectedStamp, next) => {
@@ -20,17 +20,18 @@ export const sealedVault = (store: SealedStore): Vault => ({
 });
 
 /**
- * The device secret, in the clear: it is good for nothing without the user's credential, and no lost key can make it unreadable.
+ * Stores the device secret in clear text. It is useless without the user's credential, and a lost key cannot make it
+ * unreadable.
  */
 export const storedDeviceSecret =
   (store: SealedStore): Platform['deviceSecret'] =>
   (candidate) =>
     store.key('device', async () => candidate);
 
-/** Revocations to be delivered; of those that cannot be opened any more nothing is left to deliver. */
+/** Creates the outbox of pending revocations. Treats an outbox that cannot be decrypted any more as empty. */
 export function sealedOutbox(store: SealedStore): Outbox {
   const update = async (change: (pending: readonly Revocation[]) => readonly Revocation[]): Promise<void> => {
-    // Whoever loses the race against another tab reads again.
+    // Read again if another tab wrote first.
     for (let isDone = false; !isDone;) {
       const stored = await store.read<readonly Revocation[]>('outbox');
       const pending = change(stored?.value ?? []);
