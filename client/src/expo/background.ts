@@ -1,27 +1,27 @@
 import type { AuthService } from '../auth-service.ts';
 
 /**
- * How a refresh in the background went.
+ * The result of a refresh in the background.
  *
- * | value | what it means |
+ * | value | meaning |
  * | --- | --- |
  * | `refreshed` | there is a new access token |
- * | `not-needed` | the one that is there is good for longer |
- * | `signed-out` | there is no session, or the user has to authenticate again: the app says so when it is opened |
- * | `unavailable` | no answer in time: the device is locked, the server is out of reach, or the system ended the task |
+ * | `not-needed` | the present access token is still valid |
+ * | `signed-out` | there is no session, or the user must authenticate again; the app shows it when it is opened |
+ * | `unavailable` | no result in time: the device is locked, the server is unreachable, or the system ended the task |
  */
 export type BackgroundRefresh = 'refreshed' | 'not-needed' | 'signed-out' | 'unavailable';
 
-/** What iOS gives a background task is about half a minute. */
+/** Below the half minute or so that iOS gives a background task. */
 const DEADLINE_MS = 25_000;
 
 /**
- * Refreshes the session while the app is away, if it is due: the body of a task of `expo-background-task`. It does not count as
- * the user's activity. Needs `protection: 'after-first-unlock'`; with the others, a locked device answers `unavailable`. Never
- * rejects.
+ * Refreshes the session in the background if a refresh is due. Call it in a task of `expo-background-task`. The refresh
+ * does not count as user activity. Needs `protection: 'after-first-unlock'`: with other protections the result on a
+ * locked device is `unavailable`. Never rejects.
  *
- * @param options.deadlineMs how long it may take, in ms. Default 25 000
- * @param options.signal ends it early: the system's expiration of background tasks
+ * @param options.deadlineMs the longest duration, in ms. Default 25 000
+ * @param options.signal ends the refresh early, when the system expires the background task
  */
 export function runBackgroundRefresh(
   auth: AuthService,
@@ -48,7 +48,7 @@ export function runBackgroundRefresh(
       if (isRefreshed) return finish('refreshed');
       if (!isAsked) {
         isAsked = true;
-        // Asking makes the session look at its deadlines: its timers stood still while the app was away.
+        // A request for a token makes the session check its deadlines: its timers stop while the app is suspended.
         auth.getAccessToken({ deadlineMs }).catch(() => {});
         return look();
       }

@@ -2,13 +2,16 @@ import { HoldfastError } from '../core/errors.ts';
 import type { AppState } from './modules.ts';
 
 /**
- * Lets one prompt through at a time. Whoever declined is not asked again until the app was left and came back, or the user
- * asks for it: a refresh that is tried again must not become a prompt that does not go away.
+ * Lets one biometric prompt through at a time. After a failed or declined prompt the gate stays closed until the app
+ * was in the background, or until `reopen`: a refresh that is retried must not show one prompt after the other.
  */
 export type BiometricGate = {
-  /** Asks for the item, or joins who asks already. Rejects at once while the gate is closed or nobody could answer. */
+  /**
+   * Prompts for the item, or joins a prompt for it that is already open. Rejects at once while the gate is closed,
+   * while another prompt is open, or in the background.
+   */
   readonly ask: (item: string, prompt: () => Promise<string | null>) => Promise<string | null>;
-  /** The user wants to be asked again. */
+  /** Opens the gate, because the user wants to be prompted again. */
   readonly reopen: () => void;
 };
 

@@ -1,9 +1,9 @@
 import type { Crypto } from './modules.ts';
 
-/** Hermes has neither WebCrypto nor `Buffer`; one symbol stands for six bits. @see RFC 4648 §5 */
+/** The alphabet of base64url, six bits a symbol: Hermes has neither WebCrypto nor `Buffer`. @see RFC 4648 §5 */
 const SYMBOLS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** As long as 32 bytes are in base64url, and a little stronger: 258 random bits. @see RFC 7636 §4.1 */
+/** The length of 32 bytes in base64url. A verifier has 258 random bits. @see RFC 7636 §4.1 */
 const VERIFIER_LENGTH = 43;
 
 /** A PKCE code verifier. */

@@ -3,9 +3,11 @@ import type { Keychain, Protection } from './keychain.ts';
 
 const ITEM = 'device';
 
-/** The device secret, in one item: reading and writing is one task without a pause. */
+/**
+ * Stores the device secret in one keychain item. Read and write happen in one task, so no other code runs in between.
+ */
 export function keychainDeviceSecret(keychain: Keychain, protection: Protection): Platform['deviceSecret'] {
-  // A sign-in asks for no face or finger beside its own.
+  // A sign-in must not show a biometric prompt for the device secret.
   const kept = protection === 'biometric' ? 'when-unlocked' : protection;
   return async (candidate) => {
     const stored = keychain.read(ITEM);

@@ -1,5 +1,6 @@
 /* oxlint-disable typescript/consistent-type-imports -- an ambient module cannot import from a file beside it */
-// What `index.ts` takes from the packages that only an app has installed. An app's compiler reads their own types.
+// Types of the packages that `index.ts` imports and only an app installs. An app's compiler reads the packages' own
+// types.
 
 declare module 'expo-secure-store' {
   const store: import('./modules.ts').SecureStore;

@@ -14,8 +14,8 @@ export type { PasskeyFailure, RegisteredPasskey } from '../platform/passkey-cere
 export type { ExpoOptions, ExpoPlatform } from './platform.ts';
 
 /**
- * The ports for Expo and React Native on iOS: the keychain, AppState, `expo-network` and `expo-crypto`. A device that is locked
- * keeps its session; it is looked for again when the app is opened.
+ * Creates the ports for Expo and React Native on iOS: the keychain, AppState, `expo-network` and `expo-crypto`. A
+ * locked device keeps its session: the client reads it again when the app is opened.
  *
  * @example
  * const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'app', platform: expo() })

@@ -2,53 +2,53 @@ import { HoldfastError } from '../core/errors.ts';
 import type { SecureStore, SecureStoreOptions } from './modules.ts';
 
 /**
- * Who can have the refresh token out of the keychain, and when. Never another device: no class is part of a backup that
- * another device can read.
+ * The accessibility class of the refresh token in the keychain. Every class stays on this device: another device cannot
+ * read it from a backup.
  *
- * | value | can be read | price |
+ * | value | readable | price |
  * | --- | --- | --- |
  * | `when-unlocked` | while the device is unlocked | no refresh in the background |
- * | `biometric` | by the face or finger that was enrolled when it was written, asked for at the app's start | no refresh in the background; whoever changes what is enrolled signs in again |
- * | `after-first-unlock` | from the first unlock after a restart on, also while locked | a thief with the locked phone and a way into its system can have it |
+ * | `biometric` | after Face ID or Touch ID recognised a face or finger that was enrolled at the write; prompts at the app's start | no refresh in the background; after a change of the enrolled faces or fingers the user signs in again |
+ * | `after-first-unlock` | from the first unlock after a restart, also while locked | a thief with the locked phone and an exploit of its system can read it |
  */
 export type Protection = 'when-unlocked' | 'biometric' | 'after-first-unlock';
 
-/** What the phone could not say without being asked. */
+/** Receives a warning for the developer. */
 export type Warn = (message: string) => void;
 
-/** Named values in the keychain. Every method throws or rejects with `storage-unavailable` when the keychain refuses. */
+/** Named values in the keychain. Unless noted, methods throw or reject with `storage-unavailable` if it refuses. */
 export type Keychain = {
-  /** `null`: there is no such item, as far as the keychain says now. */
+  /** Reads an item. `null`: the keychain reports no such item now. */
   readonly read: (item: string) => string | null;
-  /** As `read`, after the face or finger was recognised. */
+  /** Reads an item after Face ID or Touch ID. */
   readonly readByBiometry: (item: string) => Promise<string | null>;
-  /** A new item gets the protection; one that is there keeps its own. */
+  /** Writes an item. A new item gets `protection`; an existing item keeps its own. */
   readonly write: (item: string, value: string, protection: Protection) => void;
-  /** Never rejects. Answers whether it was removed: not while the device is locked to items of this protection. */
+  /** Removes an item. Never rejects. Resolves with `false` while the device is locked to items of `protection`. */
   readonly remove: (item: string, protection: Protection) => Promise<boolean>;
-  /** Throws unless the keychain takes a value of this protection now, and gives it back. */
+  /** Writes and reads a test value. Throws if the keychain cannot store a value of `protection` now. */
   readonly probe: (protection: Protection) => void;
 };
 
-/** How the keychain is addressed. */
+/** Options of every access to the keychain. */
 export type KeychainOptions = {
-  /** Shares the items with the apps and extensions that have this keychain access group in their entitlements. */
+  /** Shares the items with the apps and extensions whose entitlements name this keychain access group. */
   readonly accessGroup?: string | undefined;
-  /** What the system shows beside Face ID's or Touch ID's prompt. */
+  /** The text in the prompt of Face ID or Touch ID. */
   readonly biometricPrompt: string;
 };
 
-/** What the system says when the device is locked, or the user declined. Anything else is worth a developer's attention. */
+/** System messages for a locked device or a declined prompt. Warn the developer about any other. */
 const EXPECTED = /User interaction is not allowed|User cancel|Authentication failed|cancel/iu;
 
-/** The system’s words for an app without the right to the keychain or to this group of it: only another build of the app helps. */
+/** System messages for an app without the entitlement for the keychain or its group: only a new build helps. */
 const FOR_GOOD = /entitlement|not implemented/iu;
 
-/** Characters that a key may have (`expo-secure-store`); others are written as their code. */
+/** Encodes `text` as a key of `expo-secure-store`: replaces each character that a key may not have by its code. */
 export const keychainName = (text: string): string =>
   text.replaceAll(/[^A-Za-z0-9_-]/gu, (character) => `.${(character.codePointAt(0) ?? 0).toString(16)}.`);
 
-/** The items of one session, under names that begin with `prefix`. */
+/** Opens the keychain items of one session. Their names begin with `prefix`. */
 export function openKeychain(store: SecureStore, prefix: string, options: KeychainOptions, warn: Warn): Keychain {
   const { accessGroup, biometricPrompt } = options;
   const group = accessGroup === undefined ? {} : { accessGroup };
@@ -79,7 +79,7 @@ export function openKeychain(store: SecureStore, prefix: string, options: Keycha
   let probes = 0;
   const probe = (protection: Protection): void =>
     attempt(() => {
-      // A probe behind Face ID would ask for it: what can be written without is as good a sign.
+      // A biometric probe would show a prompt. Probe an unguarded item instead: both need an unlocked device.
       const kept = protection === 'biometric' ? 'when-unlocked' : protection;
       const value = `${++probes}`;
       const name = nameOf(`probe.${kept}`);
@@ -99,7 +99,7 @@ export function openKeychain(store: SecureStore, prefix: string, options: Keycha
     write: (item, value, protection) => attempt(() => store.setItem(nameOf(item), value, optionsOf(protection))),
     remove: async (item, protection) => {
       try {
-        // The module does not tell whether an item is gone.
+        // The module reports no failed deletion: probe first.
         probe(protection);
         await store.deleteItemAsync(nameOf(item), group);
         return true;

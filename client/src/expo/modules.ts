@@ -1,5 +1,5 @@
-// As much of the Expo modules as is used here, so that tests can bring their own. What they promise is in each one's
-// documentation; what is relied on beyond that is said where it is relied on.
+// The used parts of the Expo modules as types, so that tests can pass their own. Each module's documentation states its
+// promises. Code that relies on more says so in place.
 
 /** @see https://docs.expo.dev/versions/latest/sdk/securestore/ */
 export type SecureStoreOptions = {
@@ -16,14 +16,17 @@ export type SecureStore = {
   /** `null`: there is no such item, or the enrolled faces or fingers have changed since it was written. */
   readonly getItem: (key: string, options: SecureStoreOptions) => string | null;
   readonly getItemAsync: (key: string, options: SecureStoreOptions) => Promise<string | null>;
-  /** Keeps the accessibility of an item that is there: only a new item gets the one asked for. */
+  /** Gives only a new item the requested accessibility: an existing item keeps its own. */
   readonly setItem: (key: string, value: string, options: SecureStoreOptions) => void;
   readonly deleteItemAsync: (key: string, options: SecureStoreOptions) => Promise<void>;
 };
 
 /** `AppState` of `react-native`. */
 export type AppState = {
-  /** `active`, `inactive` (a prompt or the app switcher is in front) or `background`; others count as none of them. */
+  /**
+   * `active`, `inactive` (a prompt or the app switcher is in front) or `background`. Other values count as none of
+   * them.
+   */
   readonly currentState: string | null;
   addEventListener(type: 'change', listener: (state: string) => void): { remove(): void };
 };
@@ -46,15 +49,15 @@ export type Crypto = {
   ) => Promise<string>;
 };
 
-/** A file that goes with the app and comes back with its backup: `expo-file-system` in the document folder. */
+/** A file that is deleted with the app and restored with its backup: `expo-file-system` in the document folder. */
 export type MarkerFile = {
-  /** Also before the first unlock: whether there is a file is no secret, what is in it would be. */
+  /** Works before the first unlock too: the system protects the content of a file, not its existence. */
   readonly exists: () => boolean;
-  /** Throws where nothing can be written. */
+  /** Throws if the file cannot be written. */
   readonly create: () => void;
 };
 
-/** What `expo()` is made of. `holdfast/expo` fills it with the real ones. */
+/** The modules that `createExpoPlatform` needs. `holdfast/expo` passes the real ones. */
 export type ExpoModules = {
   readonly secureStore: SecureStore;
   readonly appState: AppState;

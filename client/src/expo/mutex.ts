@@ -1,12 +1,12 @@
 import type { Mutex } from '../core/ports.ts';
 import { timerClock } from '../platform/timer-clock.ts';
 
-/** Who is next at each lock: the promise settles when everybody before is done. */
+/** The end of each lock's queue: the promise settles when all earlier holders have released. */
 const tails = new Map<string, Promise<void>>();
 
 /**
- * Exclusion within the app: two services for one session share a lock. There is none between an app and its extensions; the
- * keychain is read before each refresh, and the server makes the rest safe.
+ * Creates the refresh lock within the app: two services for one session share it. An app and its extensions share no
+ * lock. There the client reads the keychain before each refresh, and the server keeps concurrent refreshes safe.
  */
 export const processMutex =
   (name: string): Mutex =>

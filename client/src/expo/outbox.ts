@@ -4,9 +4,11 @@ import type { Keychain, Protection } from './keychain.ts';
 
 const ITEM = 'outbox';
 
-/** Revocations to be delivered, in one item: each change is one task without a pause. */
+/**
+ * Stores pending revocations in one keychain item. Each change happens in one task, so no other code runs in between.
+ */
 export function keychainOutbox(keychain: Keychain, protection: Protection): Outbox {
-  // Delivered without anybody being asked.
+  // The delivery of a revocation must not show a biometric prompt.
   const kept = protection === 'biometric' ? 'when-unlocked' : protection;
   const list = (): readonly Revocation[] => JSON.parse(keychain.read(ITEM) ?? '[]') as readonly Revocation[];
   const update = async (change: (pending: readonly Revocation[]) => readonly Revocation[]): Promise<void> =>

@@ -5,17 +5,17 @@ import { explainPasskeyError, passkey, registerPasskey, type Passkeys } from './
 const credential = { id: 'Y3JlZA', rawId: 'Y3JlZA', type: 'public-key', response: {} };
 const options = { challenge: 'Yw', rpId: 'example.com' };
 
-/** A phone with passkeys, whose owner does what `answer` says. */
+/** A phone with passkeys whose ceremonies settle as `answer` does. */
 const phone = (answer: () => Promise<object | null>, isSupported = true) => {
   const get = vi.fn<() => Promise<object | null>>(answer);
   const passkeys: Passkeys = { isSupported: () => isSupported, get, create: get };
   return { passkeys, get };
 };
 
-/** As the native module rejects. */
+/** An error of the native module. */
 const nativeError = (code: string): Error => Object.assign(new Error('native'), { code });
 
-/** A server: a challenge to whoever brings no response, then a code. */
+/** A server that answers a request without a passkey response with a challenge, and any other with a code. */
 const server = () =>
   vi.fn<(fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>>((fields) =>
     Promise.resolve(
@@ -26,7 +26,7 @@ const server = () =>
   );
 
 describe('signing in with a passkey on a phone', () => {
-  it('signs what the server asks, in the same words as a browser', async () => {
+  it('signs the server’s challenge and sends the same fields as a browser', async () => {
     const { passkeys, get } = phone(() => Promise.resolve(credential));
     const send = server();
     expect(await passkey(passkeys)(send)).toEqual({ kind: 'code', code: 'a code' });
@@ -42,7 +42,7 @@ describe('signing in with a passkey on a phone', () => {
     ['ERR_NOT_SUPPORTED', 'unavailable'],
     ['ERR_NOT_CONFIGURED', 'not-allowed-here'],
     ['ERR_UNKNOWN', 'failed'],
-  ] as const)('%s is told as %s, and nothing is sent', async (code, why) => {
+  ] as const)('%s is reported as %s, and no response is sent', async (code, why) => {
     const { passkeys } = phone(() => Promise.reject(nativeError(code)));
     const send = server();
     const error: unknown = await passkey(passkeys)(send).catch((reason: unknown) => reason);
@@ -50,7 +50,7 @@ describe('signing in with a passkey on a phone', () => {
     expect(send).toHaveBeenCalledTimes(1);
   });
 
-  it('says that it cannot where the device cannot, and that nothing was given where nothing was', async () => {
+  it('rejects as `unavailable` on a device without passkeys, and as `cancelled` without a credential', async () => {
     const unable = phone(() => Promise.resolve(credential), false);
     const none = phone(() => Promise.resolve(null));
     const why = async ({ passkeys }: { readonly passkeys: Passkeys }) =>
@@ -60,7 +60,7 @@ describe('signing in with a passkey on a phone', () => {
 });
 
 describe('registering a passkey on a phone', () => {
-  it('sends what the authenticator made, under the name that the user gave it', async () => {
+  it('sends the new credential with the name that the user chose', async () => {
     const { passkeys } = phone(() => Promise.resolve(credential));
     const fetch = vi
       .fn<(url: unknown, init?: RequestInit) => Promise<Response>>()
@@ -69,7 +69,7 @@ describe('registering a passkey on a phone', () => {
     const registered = await registerPasskey(passkeys, { fetch }, { issuer: 'https://example.com', name: 'iPhone' });
     expect(registered).toEqual({ id: 'Y3JlZA', name: 'iPhone' });
     const sent = fetch.mock.lastCall?.[1];
-    // The server may issue tokens for another API by default, and takes these calls with one for itself alone.
+    // The server may issue tokens for another API by default. These calls need a token with the issuer as its audience.
     for (const [, init] of fetch.mock.calls) expect(init).toMatchObject({ resource: 'https://example.com' });
     expect(sent?.headers).toEqual({ 'content-type': 'application/x-www-form-urlencoded' });
     expect(Object.fromEntries(new URLSearchParams(sent?.body as string))).toEqual({

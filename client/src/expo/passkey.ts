@@ -11,24 +11,24 @@ import type { SignInMethod } from '../runtime/sign-in.ts';
 
 export { explainPasskeyError } from '../platform/passkey-ceremony.ts';
 
-// Passkeys on iOS: Face ID or Touch ID releases a key in the device's secure hardware, and the key signs what the server asks. A
-// local "yes" of the phone's would prove nothing to a server.
+// Passkeys on iOS: Face ID or Touch ID releases a key in the device's secure hardware, and the key signs the server's
+// challenge. A local check of the face alone would prove nothing to a server.
 
-/** As much of `react-native-passkeys` as is used: `import * as passkeys from 'react-native-passkeys'`. */
+/** The used part of `react-native-passkeys`: `import * as passkeys from 'react-native-passkeys'`. */
 export type Passkeys = {
   readonly isSupported: () => boolean;
-  // The server's options and the authenticator's answers pass through as they are.
+  // The server's options and the authenticator's responses pass through unchanged.
   readonly get: (options: never) => Promise<object | null>;
   readonly create: (options: never) => Promise<object | null>;
 };
 
-/** What the native module's codes are called in WebAuthn. A prompt that failed is one that was not answered. */
+/** WebAuthn's error names for the native module's codes. A failed prompt counts as cancelled. */
 const NAMES: ReadonlyMap<string, string> = new Map([
   ['ERR_USER_CANCELLED', 'NotAllowedError'],
   ['ERR_PASSKEY_REQUEST_FAILED', 'NotAllowedError'],
   ['ERR_PASSKEY_AUTHORIZATION_FAILED', 'NotAllowedError'],
   ['ERR_NOT_SUPPORTED', 'NotSupportedError'],
-  // No face or finger is enrolled.
+  // The user has enrolled no face or finger.
   ['ERR_BIOMETRIC', 'NotSupportedError'],
   ['ERR_PENDING_PASSKEY_REQUEST', 'OperationError'],
   // The site does not name this app in its association file.
@@ -39,7 +39,7 @@ function errorNamed(name: string, message: string, cause?: unknown): Error {
   return Object.assign(new Error(message, { cause }), { name });
 }
 
-/** Runs a ceremony of the native module; its errors get the names that browsers use, as `explainPasskeyError` reads them. */
+/** Runs a ceremony of the native module. Gives its errors the names of WebAuthn, which `explainPasskeyError` reads. */
 async function ask(ceremony: () => Promise<object | null>): Promise<object> {
   let credential: object | null;
   try {
@@ -58,8 +58,8 @@ function requireSupport(passkeys: Passkeys): void {
 }
 
 /**
- * Signs in with a passkey: `auth.signIn(passkey(passkeys))`, or a stage of the reauthentication chain. The user is not named
- * before. Rejects with an error that `explainPasskeyError` reads, or the `HoldfastError` of `signIn`.
+ * Signs in with a passkey: `auth.signIn(passkey(passkeys))`, or as a stage of the reauthentication chain. The user
+ * types no name. Rejects with an error that `explainPasskeyError` reads, or the `HoldfastError` of `signIn`.
  *
  * @param passkeys the module `react-native-passkeys`
  * @see WebAuthn Level 3 §7.2, draft-ietf-oauth-first-party-apps
@@ -76,11 +76,12 @@ export function passkey(passkeys: Passkeys): SignInMethod {
 }
 
 /**
- * Creates a passkey for the signed-in user and registers it with the server. The server wants a recent authentication for
- * it: when the last one is too old, `auth` asks for another first (a step-up), and the registration goes on by itself.
+ * Creates a passkey for the signed-in user and registers it with the server. The server requires a recent
+ * authentication. If the last one is too old, `auth` starts a step-up, and the registration continues after it.
  *
- * Rejects with an error that `explainPasskeyError` reads, or a `HoldfastError`: `step-up-declined`, `http-status` when the server
- * refuses (400 when the ceremony took too long, 409 when there are too many), or those of `auth.fetch`.
+ * Rejects with an error that `explainPasskeyError` reads, or a `HoldfastError`: `step-up-declined`, `http-status` if
+ * the server refuses (400: the ceremony took too long; 409: the user has too many passkeys), or the errors of
+ * `auth.fetch`.
  *
  * @param passkeys the module `react-native-passkeys`
  * @see WebAuthn Level 3 §7.1

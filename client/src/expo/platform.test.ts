@@ -45,14 +45,14 @@ mutexContract('the lock within an app', () => {
   return Promise.resolve({ open: () => Promise.resolve(localHolder(mutex)), close: () => Promise.resolve() });
 });
 
-describe('what the phone notices', () => {
+describe('signals of a phone', () => {
   const listen = (phone: FakePhone): { readonly heard: Signal[]; readonly stop: () => void } => {
     const heard: Signal[] = [];
     const stop = createExpoPlatform(phone.modules).signals((signal) => heard.push(signal));
     return { heard, stop };
   };
 
-  it('the app left and came back: the user has done something', () => {
+  it('an app that comes back from the background emits user activity', () => {
     const phone = createFakePhone();
     const { heard } = listen(phone);
     phone.setAppState('inactive');
@@ -62,7 +62,7 @@ describe('what the phone notices', () => {
     expect(heard).toEqual(['background', 'user-active', 'foreground']);
   });
 
-  it('a prompt in front of the app is no coming back: it would ask for the next one', () => {
+  it('a prompt in front of the app emits nothing, because a signal would cause another prompt', () => {
     const phone = createFakePhone();
     const { heard } = listen(phone);
     phone.setAppState('inactive');
@@ -70,7 +70,7 @@ describe('what the phone notices', () => {
     expect(heard).toEqual([]);
   });
 
-  it('started by the system, in the background: that is nobody opening the app', () => {
+  it('a start by the system in the background emits no user activity', () => {
     const phone = createFakePhone();
     phone.setAppState('background');
     const { heard } = listen(phone);
@@ -79,7 +79,7 @@ describe('what the phone notices', () => {
     expect(heard).toEqual(['background', 'user-active', 'foreground']);
   });
 
-  it('the network went and came; the same news twice is no news', async () => {
+  it('each change of the network emits one signal', async () => {
     const phone = createFakePhone();
     const { heard, stop } = listen(phone);
     await settle();
@@ -91,7 +91,7 @@ describe('what the phone notices', () => {
     expect(heard).toEqual(['offline', 'online']);
   });
 
-  it('there is no network from the start', async () => {
+  it('a start without network emits `offline`', async () => {
     const phone = createFakePhone();
     phone.setOnline(false);
     const { heard } = listen(phone);
@@ -100,7 +100,7 @@ describe('what the phone notices', () => {
   });
 });
 
-/** An app on a phone, in a world whose time and server the test holds. */
+/** An app on a phone, in a world whose time and server the test controls. */
 type App = { readonly auth: AuthService; readonly platform: ExpoPlatform };
 
 describe('an app on a phone', () => {
@@ -140,7 +140,7 @@ describe('an app on a phone', () => {
   };
   const minutes = (count: number): Promise<void> => world.time.advance(count * 60_000);
 
-  it('keeps its user through a night in a pocket: away, locked, expired, opened', async () => {
+  it('keeps its user signed in after a night in the background on a locked phone', async () => {
     const { auth } = await signIn();
     phone.setAppState('background');
     phone.lock = 'locked';
@@ -154,7 +154,7 @@ describe('an app on a phone', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('started before the first unlock, it waits, and finds its user when it is opened', async () => {
+  it('started before the first unlock, it keeps restoring and finds its user once it is opened', async () => {
     (await signIn()).auth.dispose();
     phone.lock = 'prewarmed';
     phone.setAppState('background');
@@ -167,7 +167,7 @@ describe('an app on a phone', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-1' } });
   });
 
-  it('whose refresh token is gone from the keychain asks for a sign-in, and sends no empty token', async () => {
+  it('asks for a sign-in if the refresh token is gone from the keychain, and sends no refresh without it', async () => {
     const { auth } = await signIn();
     for (const name of phone.items.keys()) if (name.includes('.token.')) phone.items.delete(name);
     await minutes(30);
@@ -182,7 +182,7 @@ describe('an app on a phone', () => {
       return open(guarded);
     };
 
-    it('asks for the face once at its start, and not for each refresh', async () => {
+    it('prompts once at its start, not at each refresh', async () => {
       const { auth } = await relaunch();
       await minutes(60);
       expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
@@ -190,7 +190,7 @@ describe('an app on a phone', () => {
       expect(phone.prompts).toBe(1);
     });
 
-    it('declined, it does not ask again by itself, signs nobody out, and asks when the user wants it', async () => {
+    it('prompts again after a declined prompt only when the user asks for it, and stays signed in', async () => {
       (await signIn(guarded)).auth.dispose();
       phone.face = 'cancelled';
       const { auth, platform } = open(guarded);
@@ -204,7 +204,7 @@ describe('an app on a phone', () => {
       expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
     });
 
-    it('locked out, it asks again when the app was left and came back', async () => {
+    it('prompts again after a lockout once the app was in the background', async () => {
       (await signIn(guarded)).auth.dispose();
       phone.face = 'locked-out';
       const { auth } = open(guarded);
@@ -217,7 +217,7 @@ describe('an app on a phone', () => {
       expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
     });
 
-    it('answered after a minute, one prompt is enough', async () => {
+    it('restores the session with one prompt that takes a minute', async () => {
       (await signIn(guarded)).auth.dispose();
       phone.face = 'waits';
       const { auth } = open(guarded);
@@ -229,7 +229,7 @@ describe('an app on a phone', () => {
       expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
     });
 
-    it('another face was enrolled: the session is authenticated again, not shown to whoever it is', async () => {
+    it('requires reauthentication after another face was enrolled', async () => {
       (await signIn(guarded)).auth.dispose();
       phone.enrolment++;
       const { auth } = open(guarded);
@@ -239,7 +239,7 @@ describe('an app on a phone', () => {
       expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
     });
 
-    it('another face was enrolled while the app ran: it goes on until its next start, and sends no empty token', async () => {
+    it('stays signed in if another face is enrolled while the app runs, and sends no refresh without a token', async () => {
       const { auth } = await relaunch();
       await minutes(1);
       phone.enrolment++;
@@ -254,7 +254,7 @@ describe('an app on a phone', () => {
   describe('in the background', () => {
     const background = { protection: 'after-first-unlock' } as const;
 
-    it('refreshes while the phone is locked, and not as the user’s activity', async () => {
+    it('refreshes while the phone is locked, without counting it as user activity', async () => {
       (await signIn(background)).auth.dispose();
       await minutes(30);
       phone.setAppState('background');
@@ -266,7 +266,7 @@ describe('an app on a phone', () => {
       expect(world.server.requests.at(-1)?.get('user_active')).toBe('false');
     });
 
-    it('leaves a token alone that is good for longer', async () => {
+    it('sends no refresh while the access token is valid', async () => {
       (await signIn(background)).auth.dispose();
       phone.setAppState('background');
       const outcome = runBackgroundRefresh(open(background).auth);
@@ -275,7 +275,7 @@ describe('an app on a phone', () => {
       expect(world.server.refreshes()).toBe(0);
     });
 
-    it('says that it could not, when the keychain is locked to it, and signs nobody out', async () => {
+    it('resolves as `unavailable` with a locked keychain, and keeps the session', async () => {
       (await signIn()).auth.dispose();
       await minutes(30);
       phone.setAppState('background');
@@ -288,7 +288,7 @@ describe('an app on a phone', () => {
       expect(world.server.refreshes()).toBe(0);
     });
 
-    it('ends when the system says so, and the session goes on later', async () => {
+    it('resolves as `unavailable` when the system ends the task, and the session continues later', async () => {
       (await signIn(background)).auth.dispose();
       await minutes(30);
       world.server.answers.push('silence');
@@ -304,7 +304,7 @@ describe('an app on a phone', () => {
       expect(auth.getSnapshot()).toMatchObject({ status: 'active', freshness: 'verified' });
     });
 
-    it('says that nobody is signed in, or that the user has to come', async () => {
+    it('resolves as `signed-out` without a session, and after the server ended it', async () => {
       const nobody = runBackgroundRefresh(open(background).auth);
       await minutes(0);
       expect(await nobody).toBe('signed-out');
@@ -323,7 +323,7 @@ describe('an app on a phone', () => {
 });
 
 describe('warnings', () => {
-  it('go to the console when nobody takes them', async () => {
+  it('go to the console by default', async () => {
     const said = vi.spyOn(console, 'warn').mockImplementation(() => {});
     const phone = createFakePhone();
     phone.storage = 'no-entitlement';

@@ -13,32 +13,36 @@ import { keychainOutbox } from './outbox.ts';
 import { expoSignals } from './signals.ts';
 import { keychainVault } from './vault.ts';
 
-/** How the phone keeps the session. */
+/** Options of `expo()`: how the phone stores the session. */
 export type ExpoOptions = {
-  /** Who can have the refresh token out of the keychain, and when: see `Protection`. Default `when-unlocked`. */
+  /** The accessibility class of the refresh token in the keychain. Default `when-unlocked`. */
   readonly protection?: Protection;
-  /** What the system shows beside the prompt for the face or finger. Default: "Unlock your session". */
+  /** The text in the prompt of Face ID or Touch ID. Default: "Unlock your session". */
   readonly biometricPrompt?: string;
-  /** A keychain access group of this app's entitlements: the session is shared with its other apps and extensions. */
+  /** A keychain access group of this app's entitlements. The group's apps and extensions share the session. */
   readonly accessGroup?: string;
   /**
-   * The keychain outlives the app. Default `false`: a session from an earlier installation is ended and not taken over; `true`
-   * always with `accessGroup`, where it may be another app's.
+   * Keeps the session of an earlier installation: the keychain outlives the app. Default `false`: the client forgets
+   * that session and revokes it at the server. It cannot revoke one with `biometric` protection without a prompt.
+   * Always `true` with `accessGroup`, because the session may be another app's.
    */
   readonly keepsAfterReinstall?: boolean;
-  /** Names the stored session. Default: made of issuer and client. */
+  /** Names the stored session. Default: derived from issuer and client. */
   readonly name?: string;
-  /** Called when the keychain refuses for another reason than being locked, such as a missing entitlement. Default: `console.warn`. */
+  /**
+   * Called if the keychain refuses although it is not locked, such as for a missing entitlement. Default:
+   * `console.warn`.
+   */
   readonly onWarning?: (message: string) => void;
 };
 
-/** The ports, and what only a phone has. */
+/** The ports of a phone, with `unlock`. */
 export type ExpoPlatform = Platform & {
-  /** Asks for the face or finger again after the user has declined; with `protection: 'biometric'` only. */
+  /** Prompts for Face ID or Touch ID again after the user has declined. Only needed with `protection: 'biometric'`. */
   readonly unlock: () => void;
 };
 
-/** The ports made of these modules. Apps take `expo` from `holdfast/expo`, which brings the real ones. */
+/** Creates the ports from the given modules. Apps call `expo` from `holdfast/expo`, which passes the real modules. */
 export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = {}): ExpoPlatform {
   const { secureStore, appState, network, crypto, markerFile } = modules;
   const { protection = 'when-unlocked', biometricPrompt = 'Unlock your session', accessGroup } = options;
@@ -77,7 +81,7 @@ export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = 
         };
       },
       look,
-      // Other processes look into the keychain before each token.
+      // Nothing to send: other processes read the keychain before each token.
       announce: () => {},
       random: Math.random,
       randomToken: () => randomToken(crypto),

@@ -3,53 +3,53 @@ import type { SignedOutReason, StoredSession, VaultRecord } from '../core/ports.
 import type { Keychain, Protection } from './keychain.ts';
 import type { AppState, MarkerFile } from './modules.ts';
 
-// The head of a session: all but its refresh token. It can be read from the first unlock on, so that a device that is locked is
-// told from one where nobody is signed in.
+// The head of a session: all of it except the refresh token. It is readable from the first unlock on, so that the
+// client can tell a locked device from one without a session.
 
-/** Format of the head. One from the future is left alone. */
+/** The format of the head. The client never overwrites a newer format. */
 const FORMAT = 1;
 
-/** The item of the head. */
+/** The keychain item that holds the head. */
 export const HEAD_ITEM = 'session';
 
-/** Larger values have been known to be refused by some systems. */
+/** Some systems refuse larger values. */
 const LARGEST_VALUE = 2_048;
 
 type Access = StoredSession['access'];
 
-/** What the head holds. */
+/** The content of the head. */
 export type Head = {
   readonly stamp: number;
   readonly endedReason: SignedOutReason | null;
   readonly endedAtMs?: VaultRecord['endedAtMs'];
   readonly session: Omit<StoredSession, 'refreshToken'> | null;
-  /** The item with the refresh token; `null` if there is none. */
+  /** The item that holds the refresh token; `null` if there is none. */
   readonly token: string | null;
-  /** The class of that item. */
+  /** The protection of that item. */
   readonly protection: Protection;
   /**
-   * Items of refresh tokens before it, newest first. The first is kept: another process that was writing at the same moment may
-   * have named it in its head.
+   * Items of earlier refresh tokens, newest first. The first one is not deleted: another process that wrote at the same
+   * moment may name it in its head.
    */
   readonly spent: readonly string[];
 };
 
-/** The item with the head. Every method throws `storage-unavailable` while it cannot be used. */
+/** Reads and writes the head. `look`, `read` and `write` throw `storage-unavailable` while the keychain refuses. */
 export type HeadItem = {
-  /** What the keychain says now; `null` also where it is not there yet. */
+  /** Reads without a check. `null`: there is no head, or the keychain is not ready yet. */
   readonly look: () => Head | null;
-  /** `null` means that there certainly is none. */
+  /** Reads with a check. `null`: there certainly is no head. */
   readonly read: () => Head | null;
   readonly write: (head: Head) => void;
-  /** The record that a head and its refresh token make. */
+  /** Makes the vault record of a head and its refresh token. */
   readonly toRecord: (head: Head, refreshToken: string | null) => VaultRecord;
 };
 
-/** An error that says why the session cannot be had now, or cannot be had at all. */
+/** Creates the error for a session that cannot be read now or, if not `isRetryable`, not by this version of the app. */
 export const unavailable = (message: string, isRetryable = true): HoldfastError =>
   new HoldfastError('storage-unavailable', message, { isRetryable });
 
-/** What is said of a head that cannot be read: there was a session. The items that it named are not known any more. */
+/** Replaces a head that cannot be parsed: there was a session. The names of its items are lost. */
 const DAMAGED: Head = {
   stamp: 1,
   endedReason: 'storage-lost',
@@ -73,7 +73,7 @@ function parseHead(text: string): Head {
 const withoutAccess = (head: Head): Head => ({ ...head, session: head.session && { ...head.session, access: null } });
 
 export function createHeadItem(keychain: Keychain, marker: MarkerFile, appState: AppState): HeadItem {
-  /** An access token that is too large for the keychain. */
+  /** An access token that is too large for the keychain, and the stamp of its head. */
   let inMemory: { readonly stamp: number; readonly access: Access } | null = null;
   const look = (): Head | null => {
     const text = keychain.read(HEAD_ITEM);
@@ -81,8 +81,9 @@ export function createHeadItem(keychain: Keychain, marker: MarkerFile, appState:
   };
   return {
     look,
-    // A keychain that is not there yet may answer "not found" (iOS starts apps before the first unlock). One is believed that takes
-    // and gives back; and, where there was a session before, only while the user has the app open.
+    // iOS starts apps before the first unlock, when the keychain may report "not found" for an item that exists.
+    // Believe it only if the keychain stores and returns a probe and, after an earlier session, only while the user has
+    // the app open.
     read: () => {
       const found = look();
       if (found) return found;

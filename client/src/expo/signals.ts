@@ -2,15 +2,16 @@ import type { Signals } from '../core/ports.ts';
 import type { AppState, Network } from './modules.ts';
 
 /**
- * What the phone noticed: the app left or came back, the network went or came. To open the app, or to come back to it, is
- * something that the user does.
+ * Emits the signals of a phone: the app goes to the background or comes back, the network goes or comes back. An opened
+ * app counts as user activity.
  *
- * `inactive` is neither: Face ID's own prompt makes the app inactive, and a signal after each would ask for the next one.
+ * `inactive` emits nothing: Face ID's own prompt makes the app inactive, and a signal after it would cause another
+ * prompt.
  */
 export const expoSignals =
   (appState: AppState, network: Network): Signals =>
   (emit) => {
-    // An app that the system started, in the background: nobody has opened it.
+    // The system may have started the app in the background. Then the first `active` means that the user opened it.
     let isAway = appState.currentState !== 'active';
     if (appState.currentState === 'background') emit('background');
     const onAppState = (state: string): void => {
@@ -39,7 +40,7 @@ export const expoSignals =
       }),
     ];
     let isStopped = false;
-    // What was asked for first may be answered last.
+    // Ignore this first reading if the listener was faster: it may be older.
     network.getNetworkStateAsync().then(
       (state) => isStopped || isHeard || onNetwork(state),
       () => {},

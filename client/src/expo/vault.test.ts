@@ -15,7 +15,7 @@ beforeEach(() => {
   warnings = [];
 });
 
-/** Starts the app on a phone. */
+/** Starts the app on `phone`. */
 const start = (phone: FakePhone, options: ExpoOptions = {}): ExpoPlatform =>
   createExpoPlatform(phone.modules, { onWarning: (message) => void warnings.push(message), ...options });
 
@@ -25,7 +25,7 @@ const signedIn = (change: Parameters<typeof storedSession>[0] = {}): Parameters<
 });
 const signedOut: Parameters<Vault['replace']>[1] = { session: null, endedReason: 'user' };
 
-/** A phone on which somebody has signed in, and its app started anew. */
+/** A phone with a stored session, and its app after a relaunch. */
 async function signedInPhone(options: ExpoOptions = {}): Promise<{ phone: FakePhone; app: ExpoPlatform }> {
   const phone = createFakePhone();
   await start(phone, options).vault.replace(0, signedIn());
@@ -34,10 +34,10 @@ async function signedInPhone(options: ExpoOptions = {}): Promise<{ phone: FakePh
 
 const unavailable = { code: 'storage-unavailable', isRetryable: true };
 
-/** Values in the keychain that hold a refresh token, with their classes. */
+/** The keychain items that hold refresh tokens, with their protections. */
 const tokensOn = ({ items }: FakePhone) => Array.from(items).filter(([name]) => /\.token\.\d+$/u.test(name));
 
-/** A copy of the item that says that there is a session. */
+/** A copy of the head. */
 function headOn({ items }: FakePhone): readonly [string, KeychainItem] {
   const [name, item] = Array.from(items).find(([each]) => each.endsWith('.session')) ?? [];
   if (name === undefined || item === undefined) throw new Error('there is no session on this phone');
@@ -74,9 +74,9 @@ describe.each(protections)('protection %s', (protection) => {
   });
 });
 
-describe('a device that is locked', () => {
+describe('a locked device', () => {
   it.each(['locked', 'before-first-unlock', 'prewarmed'] as const)(
-    '%s: the session cannot be had, which is no sign-out, and is there when the device is unlocked',
+    '%s: the session is unavailable, not signed out, and readable after the unlock',
     async (lock) => {
       const { phone, app } = await signedInPhone();
       phone.setAppState('background');
@@ -90,7 +90,7 @@ describe('a device that is locked', () => {
     },
   );
 
-  it('"not found" in the background is not believed where somebody was signed in, though the keychain can be used', async () => {
+  it('treats "not found" in the background as unavailable if there was a session, so that the user stays signed in', async () => {
     const { phone, app } = await signedInPhone();
     const items = new Map(phone.items);
     phone.items.clear();
@@ -100,7 +100,7 @@ describe('a device that is locked', () => {
     expect((await app.vault.read())?.session).toEqual(storedSession());
   });
 
-  it('a sign-out on it holds, and the refresh token goes when it can', async () => {
+  it('stores a sign-out at once and deletes the refresh token after the unlock', async () => {
     const { phone, app } = await signedInPhone();
     phone.lock = 'locked';
     expect((await app.vault.replace(null, signedOut)).replaced).toBe(true);
@@ -110,13 +110,13 @@ describe('a device that is locked', () => {
     expect(tokensOn(phone)).toEqual([]);
   });
 
-  it('on which nobody ever signed in says so, also to a task in the background', async () => {
+  it('reports no session in the background if there never was one', async () => {
     const phone = createFakePhone();
     phone.setAppState('background');
     expect(await start(phone).vault.read()).toBeNull();
   });
 
-  it('with after-first-unlock a session is read and written while it is locked, not before the first unlock', async () => {
+  it('with after-first-unlock reads and writes the session while locked, but not before the first unlock', async () => {
     const { phone, app } = await signedInPhone({ protection: 'after-first-unlock' });
     phone.setAppState('background');
     phone.lock = 'locked';
@@ -129,14 +129,14 @@ describe('a device that is locked', () => {
 });
 
 describe('a keychain that cannot be written', () => {
-  it('is not read for a refresh: what the server would rotate could not be kept', async () => {
+  it('rejects reads, so that no refresh rotates a token whose successor cannot be stored', async () => {
     const { phone, app } = await signedInPhone();
     phone.storage = 'full';
     await expect(app.vault.read()).rejects.toMatchObject(unavailable);
     expect(warnings).toEqual([expect.stringContaining('I/O error')]);
   });
 
-  it('tells the developer once when an entitlement is missing, and names no token', async () => {
+  it('warns the developer once about a missing entitlement, without a token in the message', async () => {
     const { phone, app } = await signedInPhone();
     phone.storage = 'no-entitlement';
     const forGood = {
@@ -150,7 +150,7 @@ describe('a keychain that cannot be written', () => {
     expect(warnings.join('')).not.toContain('refresh-');
   });
 
-  it('cut off between the token and its head, the session before is whole', async () => {
+  it('keeps the previous session if the app ends between the writes of token and head', async () => {
     const { phone, app } = await signedInPhone();
     const [name, head] = headOn(phone);
     await app.vault.replace(null, signedIn({ refreshToken: 'next' }));
@@ -159,12 +159,12 @@ describe('a keychain that cannot be written', () => {
   });
 });
 
-describe('what lies in the keychain', () => {
+describe('the content of the keychain', () => {
   it.each([
     ['when-unlocked', 6, null],
     ['after-first-unlock', 1, null],
     ['biometric', 6, 1],
-  ] as const)('%s: the refresh token alone is in the class asked for', async (protection, accessible, enrolment) => {
+  ] as const)('%s: only the refresh token has the requested protection', async (protection, accessible, enrolment) => {
     const { phone } = await signedInPhone({ protection });
     expect(tokensOn(phone).map(([, item]) => item)).toEqual([
       { value: storedSession().refreshToken, accessible, enrolment },
@@ -173,7 +173,7 @@ describe('what lies in the keychain', () => {
     expect(others.map(([, { value }]) => value).join('')).not.toContain('refresh-');
   });
 
-  it('another protection in an update of the app holds from the next write on', async () => {
+  it('a protection changed by an app update applies from the next write on', async () => {
     const { phone } = await signedInPhone({ protection: 'after-first-unlock' });
     const { vault } = start(phone, { protection: 'when-unlocked' });
     const before = await vault.read();
@@ -182,7 +182,7 @@ describe('what lies in the keychain', () => {
     expect(tokensOn(phone).find(([name]) => name.endsWith(`${token}`))?.[1].accessible).toBe(6);
   });
 
-  it('no more than two refresh tokens lie there, however often they change, and none after a sign-out', async () => {
+  it('at most two refresh tokens are stored after many rotations, and none after a sign-out', async () => {
     const { phone, app } = await signedInPhone();
     for (let turn = 0; turn < 5; turn++) await app.vault.replace(null, signedIn({ refreshToken: `turn ${turn}` }));
     await settle();
@@ -192,7 +192,7 @@ describe('what lies in the keychain', () => {
     expect(tokensOn(phone)).toEqual([]);
   });
 
-  it('an access token that is too large for it lives as long as the app', async () => {
+  it('an access token that is too large for an item is kept in memory only', async () => {
     const access = { value: 'a'.repeat(3_000), tokenType: 'Bearer', expiresAtMs: 2, lifetimeMs: 1 } as const;
     const phone = createFakePhone();
     const { vault } = start(phone);
@@ -202,7 +202,7 @@ describe('what lies in the keychain', () => {
     expect((await start(phone).vault.read())?.session).toEqual(storedSession({ access: null }));
   });
 
-  it('from a newer version of the app is left alone; damaged, it is said to be lost, and can be written over', async () => {
+  it('a session of a newer app version is kept unread; a damaged one is reported as `storage-lost` and can be replaced', async () => {
     const { phone, app } = await signedInPhone();
     const [name, head] = headOn(phone);
     phone.items.set(name, { ...head, value: head.value.replace('"format":1', '"format":2') });
@@ -214,7 +214,7 @@ describe('what lies in the keychain', () => {
     expect((await start(phone).vault.read())?.session).toEqual(storedSession());
   });
 
-  it('two accounts by name keep apart: one has no session until it signs in, and a sign-out ends it alone', async () => {
+  it('two accounts with different names do not share a session, a sign-out or a device secret', async () => {
     const phone = createFakePhone();
     const [ada, grace] = [start(phone, { name: 'account-1' }), start(phone, { name: 'account-2' })];
     await ada.vault.replace(0, signedIn({ refreshToken: 'of ada' }));
@@ -225,7 +225,7 @@ describe('what lies in the keychain', () => {
     expect(await ada.deviceSecret('a'.repeat(43))).not.toBe(await grace.deviceSecret('b'.repeat(43)));
   });
 
-  it('two apps at two servers keep apart, whatever is in their names', async () => {
+  it('two apps at two servers do not share a session, also if their names differ only in special characters', async () => {
     const platform = start(createFakePhone());
     const appOf = (name: string): Platform => platform.forApp?.(name) ?? platform;
     await appOf('https://a.example app').vault.replace(0, signedIn());
@@ -235,22 +235,22 @@ describe('what lies in the keychain', () => {
 });
 
 describe('an app and its extension that share an access group', () => {
-  it('both wrote at the same moment: whichever head is last names a refresh token that is there', async () => {
+  it('keep a readable session after both wrote at the same moment', async () => {
     const phone = createFakePhone();
     const options = { accessGroup: 'group' };
     const app = start(phone, options);
     await app.vault.replace(0, signedIn({ refreshToken: 'one' }));
     const [name, head] = headOn(phone);
     await app.vault.replace(null, signedIn({ refreshToken: 'two' }));
-    // The extension had read before the app wrote, and writes after it: the answer it got brought no new refresh token.
+    // The extension read before the app wrote, and writes after it. Its token response had no new refresh token.
     phone.items.set(name, head);
     await app.vault.read();
     expect((await start(phone, options).vault.read())?.session?.refreshToken).toBe('one');
   });
 });
 
-describe('the keychain outlives the app', () => {
-  it('installed anew, nobody is signed in, and the session of before is ended at the server', async () => {
+describe('a reinstalled app', () => {
+  it('is signed out, and queues the revocation of the earlier session', async () => {
     const { phone } = await signedInPhone();
     phone.files.clear();
     const app = start(phone);
@@ -262,7 +262,7 @@ describe('the keychain outlives the app', () => {
     expect((await start(phone).vault.read())?.session?.refreshToken).toBe('new');
   });
 
-  it('an app that has not been opened since does not judge', async () => {
+  it('keeps the earlier session until the user has opened the app', async () => {
     const { phone, app } = await signedInPhone();
     phone.files.clear();
     phone.setAppState('background');
@@ -270,13 +270,13 @@ describe('the keychain outlives the app', () => {
     expect(tokensOn(phone)).toHaveLength(1);
   });
 
-  it.each([{ keepsAfterReinstall: true }, { accessGroup: 'group' }])('%j: the session goes on', async (options) => {
+  it.each([{ keepsAfterReinstall: true }, { accessGroup: 'group' }])('%j: keeps the session', async (options) => {
     const { phone } = await signedInPhone(options);
     phone.files.clear();
     expect((await start(phone, options).vault.read())?.session).toEqual(storedSession());
   });
 
-  it('on a new phone that was set up from a backup nobody is signed in, and one can sign in', async () => {
+  it('on a new phone restored from a backup is signed out, and a sign-in works', async () => {
     const { phone } = await signedInPhone();
     phone.items.clear();
     const app = start(phone);

@@ -4,34 +4,35 @@ import type { Keychain, Protection } from './keychain.ts';
 import type { AppState, MarkerFile } from './modules.ts';
 import { createHeadItem, HEAD_ITEM, unavailable, type Head, type HeadItem } from './session-head.ts';
 
-// A session is two items: its head, and the refresh token in the class that was asked for. Each refresh token is a new item: an
-// item keeps its class for life, and to change one that is behind Face ID would ask for the face.
+// A session is two keychain items: its head, and the refresh token with the requested protection. Each refresh token is
+// a new item, because an item never changes its protection, and because an update of a guarded item would show a
+// prompt.
 
-/** What the vault is made of. */
+/** The parts that `keychainVault` needs. */
 export type KeychainVaultParts = {
   readonly keychain: Keychain;
   readonly marker: MarkerFile;
   readonly appState: AppState;
   readonly gate: BiometricGate;
   readonly protection: Protection;
-  /** A session from before the app was removed and installed again is still the user's, or another app's as well. */
+  /** Keeps a session of an earlier installation: it still belongs to the user, or to another app as well. */
   readonly keepsAfterReinstall: boolean;
   /** Other apps or extensions write to the same items. */
   readonly isShared: boolean;
-  /** Takes over the session of an earlier installation, to be ended at the server. */
+  /** Queues the revocation of a session of an earlier installation. */
   readonly discard: (session: Revocation) => Promise<void>;
 };
 
-/** The refresh token that was read or written last. */
+/** The refresh token of the last read or write. */
 type Known = { readonly item: string; readonly token: string } | null;
 
 type Next = Parameters<Vault['replace']>[1];
 
-/** Two processes that write at the same moment, or after the keychain was emptied, must not choose the same. */
+/** Chooses a stamp at random, so that two processes that write at once, or after a loss, choose different ones. */
 const nextStamp = (before: Head | null): number =>
   before ? before.stamp + 1 + Math.floor(Math.random() * 2 ** 20) : 1 + Math.floor(Math.random() * 2 ** 47);
 
-/** The head that comes after `before`. Its token is the same item where the same refresh token is in it, in the right class. */
+/** Makes the head after `before`. It names the same token item if refresh token and protection have not changed. */
 function headAfter(before: Head | null, next: Next, known: Known, protection: Protection): Head {
   const { session, endedReason, endedAtMs } = next;
   const stamp = nextStamp(before);
@@ -51,10 +52,10 @@ function headAfter(before: Head | null, next: Next, known: Known, protection: Pr
   };
 }
 
-/** How often anything in this process has written to any keychain vault. */
+/** Counts the writes of this process to any keychain vault. */
 let writes = 0;
 
-/** The stamp that another process may have written. */
+/** Reads the stored stamp, which another process may have written. */
 function stampOf({ look }: HeadItem): number | string {
   try {
     return look()?.stamp ?? 0;
@@ -63,7 +64,7 @@ function stampOf({ look }: HeadItem): number | string {
   }
 }
 
-/** Removes items, each once. */
+/** Removes the items of earlier refresh tokens, each once. */
 function createSweeper(
   keychain: Keychain,
   protection: Protection,
@@ -80,7 +81,10 @@ function createSweeper(
   };
 }
 
-/** The session in the iOS keychain. A keychain knows no compare-and-swap: each one here is one task without a pause. */
+/**
+ * Creates the vault in the iOS keychain. The keychain has no compare-and-swap: `replace` compares and writes in one
+ * task, so no other code of the app runs in between.
+ */
 export function keychainVault(parts: KeychainVaultParts): Vault & { readonly version: () => unknown } {
   const { keychain, marker, appState, gate, protection, keepsAfterReinstall, isShared, discard } = parts;
   const item = createHeadItem(keychain, marker, appState);
@@ -90,7 +94,7 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
   const readToken = async (head: Head): Promise<string | null> => {
     const { token } = head;
     if (token === null) return null;
-    // Asked for once, not at each look: any other class says anew whether the device is unlocked.
+    // Prompt for a guarded token once, not at each read. Read others each time, to learn if the device is unlocked.
     if (head.protection === 'biometric' && known?.item === token) return known.token;
     const isGuarded = head.protection === 'biometric';
     const value = isGuarded ? await gate.ask(token, () => keychain.readByBiometry(token)) : keychain.read(token);
@@ -100,13 +104,16 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
 
   const readRecord = async (head: Head): Promise<VaultRecord | null> => {
     const refreshToken = await readToken(head);
-    // Somebody may have written while the user was asked.
+    // Another write may have happened during the prompt.
     const latest = item.look();
     if (latest && latest.stamp !== head.stamp) return readRecord(latest);
     return latest && item.toRecord(head, refreshToken);
   };
 
-  /** The keychain outlives the app. Whoever removed the app meant to be signed out, or is somebody else by now. */
+  /**
+   * Removes a session of an earlier installation. A user who deletes the app expects to be signed out, and the present
+   * user may be another person.
+   */
   const forgetEarlierInstallation = async (head: Head): Promise<null> => {
     if (appState.currentState !== 'active') throw unavailable('nobody has opened the app since it was installed');
     if (head.session && head.token !== null && head.protection !== 'biometric')
@@ -116,7 +123,7 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
     return null;
   };
 
-  /** Writes the token before the head that names it: what is cut off in between leaves an item that nobody names. */
+  /** Writes the token before the head that names it: a crash in between only leaves an unused item. */
   const write = (before: Head | null, next: Next): VaultRecord => {
     const planned = headAfter(before, next, known, protection);
     const head = { ...planned, spent: planned.spent.filter((each) => !removed.has(each)) };
@@ -138,7 +145,7 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
       if (!head) return null;
       if (!keepsAfterReinstall && !marker.exists()) return forgetEarlierInstallation(head);
       sweep(head);
-      // What cannot be written must not be rotated.
+      // Probe first: the server must not rotate a refresh token whose successor cannot be stored.
       if (head.session) keychain.probe(protection);
       return readRecord(head);
     },
