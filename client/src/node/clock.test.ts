@@ -7,17 +7,17 @@ import { clockContract } from '../testing/clock-contract.ts';
 import { createFolder } from '../testing/processes.ts';
 import { nodeClock } from './clock.ts';
 
-clockContract('the clock of a process that lives on', nodeClock(true));
-clockContract('the clock of a process that may end', nodeClock(false));
+clockContract('the clock that keeps its process running', nodeClock(true));
+clockContract('the clock that lets its process end', nodeClock(false));
 
 describe('the clock of Node', () => {
-  it('sleeps through a delay that is longer than a timer can count, and does not spin', async () => {
+  it('sleeps through a delay longer than a timer can count, without busy looping', async () => {
     const timers = vi.spyOn(globalThis, 'setTimeout');
     const cancel = nodeClock(true).wake(2 ** 40, () => {});
     const before = timers.mock.calls.length;
     await new Promise<void>((resolve) => void nodeClock(true).wake(30, resolve));
     cancel();
-    // One for the 30 ms, and one more if it came a moment early.
+    // One timer for the 30 ms, and a second one if the first fired early.
     expect(timers.mock.calls.length - before).toBeLessThanOrEqual(2);
     timers.mockRestore();
   });
@@ -29,7 +29,7 @@ describe('a command', () => {
     ['true', 'true', ''],
     ['false', 'false', ''],
   ])(
-    'that is kept alive (%s) goes on for a wake-up that is still to come, unless it is idle (%s)',
+    'with `keepsAlive` %s waits for a pending wake-up, unless that is idle (%s)',
     async (keepsAlive, isIdle, output) => {
       const { folder, remove } = createFolder();
       const outfile = path.join(folder, 'command.mjs');

@@ -1,9 +1,13 @@
 import type { Clock } from '../core/ports.ts';
 
-/** `setTimeout` counts in 31 bits; a longer delay would fire at once. */
+/** The longest delay of `setTimeout`: it counts in 31 bits, and a longer delay would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
-/** Node's clocks. `keepsAlive`: whether a process goes on for a wake-up that is still to come. */
+/**
+ * Creates Node's clocks and timers.
+ *
+ * @param keepsAlive `true`: a pending wake-up keeps the process running, unless the wake-up is idle
+ */
 export const nodeClock = (keepsAlive: boolean): Clock => ({
   now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
   wake: (delayMs, callback, isIdle = false) => {
@@ -13,7 +17,7 @@ export const nodeClock = (keepsAlive: boolean): Clock => ({
       timer = setTimeout(look, Math.min(LONGEST_DELAY_MS, Math.ceil(leftMs)));
       if (isIdle || !keepsAlive) timer.unref();
     };
-    // Node's timers round to whole milliseconds and may come a moment early.
+    // Node's timers round to whole milliseconds and may fire slightly early.
     const look = (): void => {
       const leftMs = dueMs - performance.now();
       if (leftMs > 0) arm(leftMs);

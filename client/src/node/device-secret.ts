@@ -9,7 +9,7 @@ function decode(json: object): Kept | null {
   return typeof deviceSecret === 'string' && deviceSecret !== '' ? { deviceSecret } : null;
 }
 
-/** The device secret in a JSON file that only its owner may read, shared by all processes that name the same file. */
+/** Stores the device secret in a JSON file that only its owner may read. All processes that name this file share it. */
 export function fileDeviceSecret(file: string, warn: Warn): Platform['deviceSecret'] {
   const stored = privateFile(file, decode, warn, () => null);
   return async (candidate) => {

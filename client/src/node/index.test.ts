@@ -63,7 +63,7 @@ afterEach(() => {
   remove();
 });
 
-/** A token endpoint that rotates at every use and refuses every spent refresh token. */
+/** A token endpoint that rotates the refresh token at every use and refuses every used one. */
 async function startIssuer() {
   let serial = 0;
   return startResource(({ path, body }, response) => {
@@ -88,7 +88,7 @@ function open(issuer: string): AuthService {
 }
 
 describe('a command-line program', () => {
-  it('signs in once: the next command goes on with the session', async () => {
+  it('signs in once, and the next command continues the session', async () => {
     const issuer = await startIssuer();
     await open(issuer.url).signIn({ username: 'ada', password: 'secret' });
     const next = open(issuer.url);
@@ -97,7 +97,7 @@ describe('a command-line program', () => {
     await issuer.close();
   });
 
-  it('started many times at once at expiry: each refresh token is used once, and nobody is signed out', async () => {
+  it('stays signed in when started many times at once at expiry, using each refresh token once', async () => {
     const issuer = await startIssuer();
     await open(issuer.url).signIn({ username: 'ada', password: 'secret' });
     const commands = Array.from({ length: 6 }, () => open(issuer.url));
@@ -112,7 +112,7 @@ describe('a command-line program', () => {
     await issuer.close();
   }, 30_000);
 
-  it('signs out for all: the next command finds nobody', async () => {
+  it('signs out for the next command as well', async () => {
     const issuer = await startIssuer();
     const auth = open(issuer.url);
     await auth.signIn({ username: 'ada', password: 'secret' });
@@ -121,7 +121,7 @@ describe('a command-line program', () => {
     await issuer.close();
   });
 
-  it('signs out without a network and ends: what is left to tell the server waits for the next one', async () => {
+  it('signs out without a network and ends, leaving the revocation for the next command', async () => {
     const outfile = path.join(folder, 'command.mjs');
     const contents = `
       import { adopt, createAuthService } from '../index.ts';
@@ -138,7 +138,7 @@ describe('a command-line program', () => {
     expect(await node({ name: 'cli', folder }).outbox.list()).toEqual([{ sid: null, refreshToken: 'refresh' }]);
   });
 
-  it('keeps two names apart', async () => {
+  it('keeps the sessions of two names separate', async () => {
     const inside = path.join(folder, 'new', 'deep');
     const session = { session: null, endedReason: 'user' } as const;
     await node({ name: 'one', folder: inside }).vault.replace(0, session);
@@ -146,14 +146,14 @@ describe('a command-line program', () => {
     expect(readdirSync(inside)).toEqual(['one.json']);
   });
 
-  it.runIf(process.getuid)('leaves a folder that is closed to others', () => {
+  it.runIf(process.getuid)('creates a folder that only its user may open', () => {
     const inside = path.join(folder, 'new', 'deep');
     node({ name: 'one', folder: inside });
     expect([path.dirname(inside), inside].map((each) => statSync(each).mode & 0o777)).toEqual([0o700, 0o700]);
   });
 });
 
-describe('a place that is not safe is refused when the program starts', () => {
+describe('an unsafe place is refused when the program starts', () => {
   it.each(['', '..', '../x', 'a/b', 'a\\b', 'a.b', '-x', 'x'.repeat(65)])('the name %j', (name) => {
     expect(() => node({ name, folder })).toThrow(TypeError);
   });
@@ -163,13 +163,13 @@ describe('a place that is not safe is refused when the program starts', () => {
     expect(() => node({ name: 'cli', folder })).toThrow(`others may write to the folder ${folder}`);
   });
 
-  it('a folder that is none', () => {
+  it('a file in place of the folder', () => {
     const file = path.join(folder, 'file');
     writeFileSync(file, '');
     expect(() => node({ name: 'cli', folder: file })).toThrow(expect.objectContaining({ code: 'storage-unavailable' }));
   });
 
-  it('what belongs to somebody else', () => {
+  it('a folder of another user', () => {
     const refusal = expect.objectContaining({ code: 'storage-unavailable' });
     expect(() => assertOwn('the folder', { uid: 1_001 }, 1_000)).toThrow(refusal);
     expect(() => assertOwn('the folder', { uid: 1_001 }, 0)).toThrow(refusal);
@@ -183,7 +183,7 @@ const refusal = (place: string) => ({
   message: expect.stringContaining(place) as string,
 });
 
-describe('a session file that only a person can mend', () => {
+describe('a session file that the user has to repair', () => {
   const file = (): string => path.join(folder, 'cli.json');
   const faults: readonly (readonly [string, () => void])[] = [
     ['a folder is in its place', () => mkdirSync(file())],
@@ -191,7 +191,7 @@ describe('a session file that only a person can mend', () => {
     ['a newer version wrote it', () => writeFileSync(file(), '{"format":2}', { mode: 0o600 })],
   ];
 
-  it.each(faults)('%s: every call says so at once, names the file, and warns once', async (_name, spoil) => {
+  it.each(faults)('%s: every call rejects at once and names the file, with one warning', async (_name, spoil) => {
     spoil();
     const issuer = await startIssuer();
     const warnings: string[] = [];
@@ -207,7 +207,7 @@ describe('a session file that only a person can mend', () => {
     await issuer.close();
   });
 
-  it('once it is mended, the same process goes on', async () => {
+  it('works again in the same process once it is repaired', async () => {
     const issuer = await startIssuer();
     await open(issuer.url).signIn({ username: 'ada', password: 'secret' });
     renameSync(file(), `${file()}.aside`);
@@ -221,7 +221,7 @@ describe('a session file that only a person can mend', () => {
     await issuer.close();
   });
 
-  it('a sign-out that meets it is said to come later, and comes', async () => {
+  it('makes a sign-out reject, and signs out once it is repaired', async () => {
     const issuer = await startIssuer();
     await open(issuer.url).signIn({ username: 'ada', password: 'secret' });
     renameSync(file(), `${file()}.aside`);
@@ -234,7 +234,7 @@ describe('a session file that only a person can mend', () => {
     await issuer.close();
   });
 
-  it.each(['device', 'outbox'])('a %s file: the user is told, and signs in and out all the same', async (which) => {
+  it.each(['device', 'outbox'])('a broken %s file: the user gets a warning, and can sign in and out', async (which) => {
     mkdirSync(path.join(folder, `cli.${which}.json`));
     const issuer = await startIssuer();
     const warnings: string[] = [];
@@ -249,7 +249,10 @@ describe('a session file that only a person can mend', () => {
   });
 });
 
-/** A command in a process of its own, as another user than the owner of its session file where this one may choose. */
+/**
+ * Runs a command in its own process. A test that runs as root runs it as another user than the owner of its session
+ * file.
+ */
 async function runCommand(issuer: string, statements: string) {
   const outfile = path.join(folder, 'command.mjs');
   const contents = `
@@ -270,7 +273,7 @@ async function runCommand(issuer: string, statements: string) {
 
 const NOBODY = 65_534;
 
-describe.runIf(process.getuid)('rights that were lost', () => {
+describe.runIf(process.getuid)('missing rights', () => {
   /** A state folder of the user who runs the command. */
   function prepare(): { readonly state: string; readonly file: string; readonly own: (each: string) => void } {
     const state = path.join(folder, 'state');
@@ -280,7 +283,7 @@ describe.runIf(process.getuid)('rights that were lost', () => {
     return { state, file: path.join(state, 'cli.json'), own };
   }
 
-  it('a file that the user may not read, because `sudo` made it: the command ends with an error that names it', async () => {
+  it('for a file that `sudo` made: the command ends with an error that names the file', async () => {
     const { file } = prepare();
     writeFileSync(file, '{}', { mode: process.getuid?.() === 0 ? 0o600 : 0 });
     const { stdout, stderr } = await runCommand('http://127.0.0.1:9', 'await auth.ready().catch(say);');
@@ -288,7 +291,7 @@ describe.runIf(process.getuid)('rights that were lost', () => {
     expect(stderr).toContain(file);
   });
 
-  it('a folder that may not be written to: no refresh token is rotated that could not be kept', async () => {
+  it('to write to the folder: no refresh rotates a token whose successor cannot be stored', async () => {
     const { state, file, own } = prepare();
     const issuer = await startIssuer();
     await fileVault(file, () => {}).replace(0, { session: storedSession({ access: null }), endedReason: null });
@@ -302,7 +305,7 @@ describe.runIf(process.getuid)('rights that were lost', () => {
   });
 });
 
-describe('where a session is kept by default', () => {
+describe('the default folder', () => {
   const home = path.resolve('/home/ada');
   const cases: readonly (readonly [NodeJS.Platform, NodeJS.ProcessEnv, string])[] = [
     ['linux', {}, path.join(home, '.local', 'state', 'holdfast')],
@@ -318,7 +321,7 @@ describe('where a session is kept by default', () => {
 });
 
 describe('the ports that need no file', () => {
-  it('a code verifier and its challenge are as RFC 7636 has them', async () => {
+  it('make the code verifier and code challenge of RFC 7636', async () => {
     const { randomToken, sha256, random } = node({ name: 'cli', folder });
     expect(randomToken()).toMatch(/^[\w-]{43}$/u);
     expect(randomToken()).not.toBe(randomToken());

@@ -14,33 +14,38 @@ import { sleepSignals } from './signals.ts';
 import { nodeTransport } from './transport.ts';
 import { fileVault } from './vault.ts';
 
-/** How a program on Node keeps its session. */
+/** Options of `node()`: how a program stores its session. */
 export type NodeOptions = {
-  /** Names the stored session: processes that give the same name share one. Letters, digits, `_` and `-`. */
+  /** Names the stored session. Processes with the same name share it. Letters, digits, `_` and `-`. */
   readonly name: string;
   /**
-   * Where it is kept. Default: `holdfast` in the user's folder for such things (`$XDG_STATE_HOME` or `~/.local/state`,
-   * `~/Library/Application Support`, `%LOCALAPPDATA%`). Created for the user alone; one that others may write to is refused.
+   * The folder of the stored session. Default: `holdfast` in the user's folder for program state (`$XDG_STATE_HOME` or
+   * `~/.local/state`, `~/Library/Application Support`, `%LOCALAPPDATA%`). It is created for the user alone. A folder
+   * that others may write to is refused.
    */
   readonly folder?: string;
   /**
-   * Whether the process goes on until `auth.dispose()`. Default `true`. With `false` it may end while a request waits for
-   * the network to come back.
+   * Keeps the process running until `auth.dispose()`. Default `true`. With `false` the process may end while a request
+   * waits for the network to come back.
    */
   readonly keepsProcessAlive?: boolean;
-  /** Called when a file was open to others or damaged, or cannot be used until a person mends it. Default: `process.emitWarning`. */
+  /**
+   * Called if a file was readable by others, was damaged, or cannot be used until the user repairs it.
+   * Default: `process.emitWarning`.
+   */
   readonly onWarning?: (message: string) => void;
 };
 
 /**
- * The ports for command-line programs and services on Node: the session in a file that its owner alone may read, shared by
- * all processes of the user that give the same name.
+ * Creates the ports for command-line programs and services on Node. The session is in a file that only its owner may
+ * read. All processes of the user with the same `name` share it.
  *
- * Throws `TypeError` for a name that cannot be a file's, and a `HoldfastError` with code `storage-unavailable` if the folder
- * cannot be created or is open to others.
+ * @throws `TypeError` for a name that cannot be a file name, and a `HoldfastError` with code `storage-unavailable` if
+ * the folder cannot be created, belongs to another user, or is writable by others
  *
  * @example
- * const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'cli', platform: node({ name: 'my-cli' }) })
+ * const platform = node({ name: 'my-cli' })
+ * const auth = createAuthService({ issuer: 'https://api.example.com', clientId: 'cli', platform })
  */
 export function node(options: NodeOptions): Platform {
   const { name, folder = defaultFolder(), keepsProcessAlive = true, onWarning } = options;
@@ -59,7 +64,7 @@ export function node(options: NodeOptions): Platform {
     mutex: fileMutex(fileOf('.refresh.lock')),
     signals,
     look,
-    // Other processes look at the file before each token.
+    // Nothing to send: other processes look at the file before each token.
     announce: () => {},
     random: Math.random,
     randomToken: () => randomBytes(32).toString('base64url'),

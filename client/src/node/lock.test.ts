@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-/** The lock as a process that is gone left it. */
+/** Creates the lock as a dead holder left it. */
 function leaveLock(name: string): string {
   mkdirSync(lockPath);
   const file = path.join(lockPath, name);
@@ -27,8 +27,8 @@ function leaveLock(name: string): string {
 const elsewhere = (): string => createOwnerName().replace(/\.[0-9a-f]{12}\./u, '.000000000000.');
 
 describe('a lock that was left behind', () => {
-  it('by a process that died is taken at once, also by who does not wait', async () => {
-    // No process has the largest number that a name can hold.
+  it('by a dead process is acquired at once, also with a wait of 0', async () => {
+    // No process has the largest number that fits into a name.
     leaveLock(createOwnerName().replace(/^\d+\.\d*/u, '9999999999.1'));
     const held = await createLock(lockPath)(0);
     expect(held).not.toBeNull();
@@ -36,7 +36,7 @@ describe('a lock that was left behind', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('by another machine or container is waited for, and taken only when no refresh can take that long', async () => {
+  it('by another machine or container is acquired only once it is older than any refresh', async () => {
     const file = leaveLock(elsewhere());
     expect(await createLock(lockPath)(30)).toBeNull();
     const longAgo = Date.now() / 1_000 - 3_600;
@@ -44,14 +44,14 @@ describe('a lock that was left behind', () => {
     expect(await createLock(lockPath)(30)).not.toBeNull();
   });
 
-  it('with nothing in it, or with something that is no holder, is free', async () => {
+  it('is free if it is empty, or holds a file that names no holder', async () => {
     mkdirSync(lockPath);
     (await createLock(lockPath)(0))?.release();
     leaveLock('.DS_Store');
     expect(await createLock(lockPath)(0)).not.toBeNull();
   });
 
-  it('by who died waiting is tidied up; who waits still is left alone', async () => {
+  it('as a candidate is removed if its process died, and stays if its process still waits', async () => {
     const dead = `${lockPath}.${createOwnerName().replace(/^\d+\.\d*/u, '9999999999.1')}`;
     const waiting = `${lockPath}.${createOwnerName()}`;
     mkdirSync(dead);
@@ -62,14 +62,14 @@ describe('a lock that was left behind', () => {
   });
 });
 
-describe('a holder that lives', () => {
-  it('keeps the lock, however long somebody waits', async () => {
+describe('a live holder', () => {
+  it('keeps the lock while another process waits', async () => {
     const held = await createLock(lockPath)(0);
     expect(await createLock(lockPath)(100)).toBeNull();
     held?.release();
   });
 
-  it('frozen in the middle of a write, loses the lock and then changes nothing', async () => {
+  it('that was frozen during a write loses the lock and then changes nothing', async () => {
     const file = path.join(folder, 'app.json');
     const lock = createLock(lockPath, { breakAfterMs: 30 });
     const frozen = await lock(0);
@@ -79,7 +79,7 @@ describe('a holder that lives', () => {
     expect(readFileSync(file, 'utf8')).toBe('new');
   });
 
-  it('that lost the lock does not give away the lock of the next one', async () => {
+  it('that lost the lock does not release the next holder’s lock', async () => {
     const lock = createLock(lockPath, { breakAfterMs: 30 });
     const frozen = await lock(0);
     const next = await lock(5_000);
@@ -89,27 +89,22 @@ describe('a holder that lives', () => {
   });
 });
 
-describe('who holds a lock', () => {
+describe('the owner of a lock', () => {
   const realm = '0123456789ab';
   const owner: Owner = { pid: 7, startedAt: '100', realm };
   const cases: readonly (readonly [string, Owner, string | null, string])[] = [
     ['the same process', owner, '100', 'alive'],
-    ['nobody any more', owner, null, 'gone'],
+    ['a process that has ended', owner, null, 'gone'],
     ['a later process with the same number', owner, '200', 'gone'],
-    ['a process on a system that tells no start times', owner, '', 'alive'],
-    ['a process that told no start time', { ...owner, startedAt: '' }, '200', 'alive'],
-    [
-      'a process of another container or before the last start',
-      { ...owner, realm: 'ba9876543210' },
-      '100',
-      'elsewhere',
-    ],
+    ['a process on a system without start times', owner, '', 'alive'],
+    ['a process that stored no start time', { ...owner, startedAt: '' }, '200', 'alive'],
+    ['a process of another container or before the last boot', { ...owner, realm: 'ba9876543210' }, '100', 'elsewhere'],
   ];
   it.each(cases)('%s', (_name, holder, startedAt, state) => {
     expect(stateOf(holder, () => startedAt, realm)).toBe(state);
   });
 
-  it('is told from its name, and this process from others', () => {
+  it('is read from the name of its file', () => {
     const own = parseOwnerName(createOwnerName());
     expect(own).toMatchObject({ pid: process.pid });
     expect(own && stateOf(own)).toBe('alive');

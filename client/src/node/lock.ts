@@ -4,30 +4,37 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AbortSignalLike } from '../core/ports.ts';
 import { createOwnerName, parseOwnerName, stateOf } from './process-owner.ts';
 
-// A lock between processes, from what every file system does atomically. The lock is a folder that holds one file, named
-// after its holder. A folder cannot be renamed onto one that is not empty, so one of many succeeds. Who breaks the lock of
-// a dead process removes the file of exactly that holder, so it can never remove the lock of the next one.
+// A lock between processes, built on an operation that is atomic on every file system. The lock is a folder with one
+// file, named after its holder. A folder cannot be renamed onto a folder that is not empty, so only one of many renames
+// succeeds. To break the lock of a dead process, a process removes the file of exactly that holder, never the next
+// holder's.
 
-/** How a lock is waited for and broken. */
+/** Options of a lock. */
 export type LockOptions = {
-  /** A holder that does not change for this long while somebody waits loses the lock even if it lives, in ms. Default: never. */
+  /**
+   * Breaks the lock of a holder, even a live one, after another process has waited this long for it, in ms. Default:
+   * never.
+   */
   readonly breakAfterMs?: number;
 };
 
-/** A lock that is held. */
+/** An acquired lock. */
 export type HeldLock = {
-  /** An empty file of the holder, gone once the lock was broken: renaming it away commits and releases in one step. */
+  /** The holder's own empty file. It is gone once the lock is broken. Renaming it commits and releases in one step. */
   readonly file: string;
-  /** Gives the lock up; does nothing if it was broken or given up before. Never throws. */
+  /** Releases the lock. Does nothing if the lock was broken or released before. Never throws. */
   release(): void;
 };
 
-/** Waits at most `waitMs`, or until `signal` is aborted; then `null`. Rejects only if the folder cannot be used. */
+/** Acquires the lock. `null` after `waitMs`, or if `signal` is aborted. Rejects only if the folder cannot be used. */
 export type Lock = (waitMs: number, signal?: Pick<AbortSignalLike, 'aborted'>) => Promise<HeldLock | null>;
 
 const POLL_MS = 10;
 
-/** A holder on another machine cannot be asked whether it lives. No refresh takes this long. */
+/**
+ * The age at which a holder on another machine counts as dead: its process cannot be checked. No refresh takes this
+ * long.
+ */
 const ELSEWHERE_AFTER_MS = 600_000;
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
@@ -42,11 +49,11 @@ function unless<T>(codes: readonly string[], work: () => T): T | null {
   }
 }
 
-/** What a system says when the target of a rename is a folder with something in it. */
+/** Codes of a rename onto a folder that is not empty. */
 const TAKEN = ['ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES'];
 const GONE = ['ENOENT'];
 
-/** Makes the folder that will become the lock, complete before anybody sees it. */
+/** Creates the folder that will become the lock, with its file already inside. */
 function makeCandidate(candidate: string, name: string): void {
   mkdirSync(candidate, { recursive: true, mode: 0o700 });
   writeFileSync(path.join(candidate, name), '', { mode: 0o600 });
@@ -58,7 +65,7 @@ function take(candidate: string, name: string, lock: string): boolean {
     renameSync(candidate, lock);
     return true;
   } catch (error) {
-    // Somebody tidied up the whole folder.
+    // Another process removed the whole folder: create the candidate again.
     if (codeOf(error) === 'ENOENT') makeCandidate(candidate, name);
     else if (!TAKEN.includes(codeOf(error))) throw error;
     return false;
@@ -74,19 +81,19 @@ function isAbandoned(name: string, file: string): boolean {
   return state === 'gone' || (state === 'elsewhere' && ageMs(file) > ELSEWHERE_AFTER_MS);
 }
 
-/** Removes what a dead holder left. Answers the name of a holder that is to be waited for, or `null`. */
+/** Removes the files of dead holders. Returns the name of a live holder that must be waited for, or `null`. */
 function clearAbandoned(lock: string, mayBreak: (name: string) => boolean): string | null {
   for (const name of unless(GONE, () => readdirSync(lock)) ?? []) {
     const file = path.join(lock, name);
     if (!isAbandoned(name, file) && !mayBreak(name)) return name;
     unless([...GONE, 'EISDIR', 'EPERM'], () => unlinkSync(file));
   }
-  // Where a folder cannot be renamed onto an empty one.
+  // Some systems cannot rename a folder onto an empty one: remove the empty folder.
   unless([...GONE, ...TAKEN, 'ENOTDIR'], () => rmdirSync(lock));
   return null;
 }
 
-/** Removes the candidates of processes that died while they waited. */
+/** Removes the candidates of processes that died while waiting. */
 function sweepCandidates(lock: string): void {
   const prefix = `${path.basename(lock)}.`;
   for (const entry of unless(GONE, () => readdirSync(path.dirname(lock))) ?? []) {
@@ -105,18 +112,18 @@ function hold(lock: string, name: string): HeldLock {
       try {
         unlinkSync(file);
       } catch {
-        // Broken, committed, or given up before.
+        // The lock was broken, committed or released before.
       }
       try {
         rmdirSync(lock);
       } catch {
-        // The next holder is in already.
+        // The next holder already has the lock.
       }
     },
   };
 }
 
-/** Remembers for how long one holder has been in the way. */
+/** Measures how long the same holder has kept the lock. Tells if that is `breakAfterMs` or longer. */
 function watchHolder(breakAfterMs: number): (name: string) => boolean {
   let watched = '';
   let sinceMs = 0;
@@ -130,8 +137,8 @@ function watchHolder(breakAfterMs: number): (name: string) => boolean {
 }
 
 /**
- * A lock at `lock`, whose folder must exist or be creatable. Not fair, not re-entrant. Released by the death of its
- * holder. Taken from a holder that lives only where `breakAfterMs` says so; then the holder's `file` is gone.
+ * Creates a lock at `lock`, whose parent folder must exist or be creatable. It is neither fair nor re-entrant. The
+ * death of its holder releases it. With `breakAfterMs` a live holder can lose it; then the holder's `file` is gone.
  */
 export function createLock(lock: string, { breakAfterMs = Infinity }: LockOptions = {}): Lock {
   let isSwept = false;
@@ -148,7 +155,7 @@ export function createLock(lock: string, { breakAfterMs = Infinity }: LockOption
       for (;;) {
         if (take(candidate, name, lock)) return hold(lock, name);
         const isHeld = clearAbandoned(lock, mayBreak) !== null;
-        // A lock that has just become free is worth one more try, also to those who do not wait.
+        // Try once more if the lock has just become free, also with a `waitMs` of 0.
         const isOver = performance.now() >= deadlineMs;
         if ((isOver && (isHeld || isLastTry)) || signal?.aborted) return null;
         isLastTry = isOver;

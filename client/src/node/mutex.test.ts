@@ -22,7 +22,7 @@ mutexContract('the file lock, by objects of one process,', () => {
   });
 });
 
-/** A lock that processes of their own use. */
+/** Locks of separate processes on one file. */
 function betweenProcesses() {
   const { folder, remove } = createFolder();
   const file = path.join(folder, 'app.lock');
@@ -44,7 +44,7 @@ mutexContract('the file lock, by processes,', betweenProcesses);
 mutexDeathContract('the file lock', betweenProcesses);
 
 describe('the file lock', () => {
-  it('is not taken from a process that stands still: it may go on any moment', async () => {
+  it('is not taken from a stopped process, which may continue at any moment', async () => {
     const mutex = await betweenProcesses();
     onTestFinished(() => mutex.close());
     const [holder, other] = [await mutex.open(), await mutex.open()];
@@ -56,7 +56,7 @@ describe('the file lock', () => {
     expect(await other.acquire(5_000, 0)).not.toBeNull();
   });
 
-  it('ends its wait when its refresh is given up: a process that is done must not poll on', async () => {
+  it('ends its wait when its refresh is aborted, so that a finished process can exit', async () => {
     const { folder, remove } = createFolder();
     onTestFinished(remove);
     const file = path.join(folder, 'app.lock');
@@ -67,13 +67,13 @@ describe('the file lock', () => {
     controller.abort();
     expect(await waiting).toBeNull();
     expect(performance.now() - startMs).toBeLessThan(30_000);
-    // Nothing of the one that has left is in the way.
+    // The aborted wait has left nothing that blocks the lock.
     release?.();
     expect(await fileMutex(file)(0, 1)).not.toBeNull();
   });
 
-  it('goes without where no lock can be made: a refresh is safe, only not alone', async () => {
-    // Nothing can be made inside of a file.
+  it('resolves with `null` if no lock can be created, because a refresh is safe without it', async () => {
+    // A file has no entries.
     expect(await fileMutex(path.join(program, 'app.lock'))(50, 0)).toBeNull();
   });
 });

@@ -2,8 +2,9 @@ import type { Mutex } from '../core/ports.ts';
 import { createLock, type Lock } from './lock.ts';
 
 /**
- * Exclusion between the processes that name the same lock: waits at most `waitMs`, never takes the lock from a process that
- * lives, and is released by the death of its holder. Ends its wait when `signal` says so: a process that is done must not poll on.
+ * Creates the refresh lock between the processes that name the same file. Waits at most `waitMs` and never takes the
+ * lock from a live process. The death of its holder releases it. An aborted `signal` ends the wait, so that no timer
+ * keeps polling after the refresh is over.
  */
 export function fileMutex(file: string): Mutex {
   const locks: Lock[] = [];
@@ -13,7 +14,7 @@ export function fileMutex(file: string): Mutex {
       const held = await lock(waitMs, signal);
       return held && (() => held.release());
     } catch {
-      // Without a lock a refresh is still safe; whether the folder can be used at all is the vault's to say.
+      // Continue without a lock: a refresh is still safe. The vault reports an unusable folder.
       return null;
     }
   };

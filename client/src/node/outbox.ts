@@ -16,7 +16,7 @@ function decodePending(json: object): Pending | null {
   return pending.every(isRevocation) ? { pending: pending as readonly Revocation[] } : null;
 }
 
-/** Revocations that are still to be delivered, in a JSON file that only its owner may read. */
+/** Stores pending revocations in a JSON file that only its owner may read. */
 export function fileOutbox(file: string, warn: Warn): Outbox {
   const stored = privateFile(file, decodePending, warn, () => null);
   const change = async (next: (pending: readonly Revocation[]) => readonly Revocation[]): Promise<void> => {

@@ -4,30 +4,33 @@ import path from 'node:path';
 import { createLock, type HeldLock } from './lock.ts';
 import { readPrivateFile, storageError, type Warn } from './private-path.ts';
 
-// One JSON file that several processes change. It is whole at every moment: a change is written beside it, forced to
-// disk and renamed into place. It is never overwritten by a process that was outrun: see `commit`.
+// One JSON file that several processes change. It is complete at every moment: a change is written to another file,
+// synced to disk and renamed into place. A process that has lost the lock never overwrites it: see `commit`.
 
-/** A value in a file. Both methods reject with `storage-unavailable`, and warn if no retry cures it. */
+/** A value in a file. Both methods reject with `storage-unavailable`, and warn if a retry cannot help. */
 export type PrivateFile<T> = {
-  /** The value, or `null`: never written, or removed. */
+  /** Reads the value. `null`: it was never written, or was removed. */
   read(): Promise<T | null>;
   /**
-   * Changes the value while no other process can. `change` gets what is stored and answers what is to be stored, or `null`
-   * to leave it; it may run more than once. Resolves with what is stored then, once it is on disk.
+   * Changes the value under a lock between processes. `change` receives the stored value and returns the next one, or
+   * `null` to leave it as it is. It may run more than once. Resolves with the stored value once it is on disk.
    */
   update(change: (stored: T | null) => T | null): Promise<T | null>;
 };
 
-/** What the file holds, read once. */
+/** The result of one read of the file. */
 type Content<T> = { readonly kind: 'value'; readonly value: T } | { readonly kind: 'absent' | 'damaged' };
 
-/** Format of the file. One from the future is left alone, not thrown away. */
+/** The format of the file. A file with a newer format is neither changed nor set aside. */
 const FORMAT = 1;
 
-/** Shorter than the client's patience with a vault (`policy.vaultWaitMs`), so that the reason is told. */
+/** Shorter than the client's deadline for the vault (`policy.vaultWaitMs`), so that the error tells the reason. */
 const LOCK_WAIT_MS = 4_000;
 
-/** Who holds the lock this long has a disk that stands still or is frozen. Safe to break: its commit then fails. */
+/**
+ * The time after which a holder counts as frozen, or its disk as hung. Breaking the lock is safe: its commit then
+ * fails.
+ */
 const BREAK_AFTER_MS = 3_000;
 
 function parse<T>(file: string, text: string, decode: (json: object) => T | null): Content<T> {
@@ -45,7 +48,7 @@ function parse<T>(file: string, text: string, decode: (json: object) => T | null
   return value === null ? { kind: 'damaged' } : { kind: 'value', value };
 }
 
-/** Forces the new name to disk, where a system can. */
+/** Syncs the new name to disk, if the system supports it. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
@@ -55,13 +58,13 @@ async function syncFolder(folder: string): Promise<void> {
       await handle.close();
     }
   } catch {
-    // Windows has no such thing, and needs none.
+    // Windows cannot sync a folder, and need not.
   }
 }
 
 /**
- * Writes into the holder's own file inside the lock and renames that into place: commit and release are one step. A process
- * that was frozen until its lock was broken finds its file gone, and has changed nothing. Answers whether it was in time.
+ * Writes to the holder's own file inside the lock and renames it into place: commit and release are one step. A process
+ * that was frozen until its lock was broken finds its file gone and changes nothing: then the result is `false`.
  */
 export async function commit(held: HeldLock, file: string, text: string): Promise<boolean> {
   try {
@@ -82,8 +85,10 @@ export async function commit(held: HeldLock, file: string, text: string): Promis
 }
 
 /**
- * A value in the JSON file `file`, readable by its owner alone. `decode` answers `null` for what cannot be such a value; a
- * damaged file is kept as `<file>.damaged`, and `lost` says what takes its place (`null`: nothing).
+ * Stores a value in the JSON file `file`, readable by its owner alone. A damaged file is renamed to `<file>.damaged`.
+ *
+ * @param decode returns the value, or `null` if the JSON is none
+ * @param lost returns the value that replaces a damaged file; `null`: none
  */
 export function privateFile<T extends object>(
   file: string,
@@ -121,14 +126,15 @@ export function privateFile<T extends object>(
   const inWords = (work: Promise<T | null>): Promise<T | null> =>
     work.catch((cause: unknown) => {
       const error = storageError(`the session cannot be kept in ${file}`, cause);
-      // The session goes on in memory after a failed write: without a warning, the next command would find none and not say why.
+      // After a failed write the session continues in memory. Warn: otherwise the next command would find no session
+      // without a reason.
       if (!error.isRetryable) warn(error.message);
       throw error;
     });
   const read: PrivateFile<T>['read'] = async () => {
     const content = load();
     if (content.kind === 'value') return content.value;
-    // Setting aside needs the lock: a good file may be on its way.
+    // Take the lock to set a damaged file aside: another process may be about to replace it.
     return content.kind === 'absent' ? null : update(() => null);
   };
   return {

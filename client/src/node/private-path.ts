@@ -15,21 +15,26 @@ import path from 'node:path';
 import process from 'node:process';
 import { HoldfastError } from '../core/errors.ts';
 
-// Files that nobody else may read. Where a system has no owners and modes (Windows), the user's own folder has to do.
+// Files that no other user may read. On a system without owners and modes (Windows), the user's own folder protects
+// them.
 
-/** Called with what the user should know, in one sentence without secrets. */
+/** Receives a warning for the user: one sentence without secrets. */
 export type Warn = (message: string) => void;
 
 const OTHERS_MAY_READ = 0o077;
 const OTHERS_MAY_WRITE = 0o022;
 
 /**
- * Codes of what a person has to mend: rights, links, and folders or files in each other's place. On Windows EACCES and EPERM also
- * mean that another program has the file open for a moment.
+ * Codes of faults that the user has to repair: missing rights, links, a folder in place of a file or the reverse. On
+ * Windows EACCES and EPERM also mean that another program has the file open for a moment.
  */
 const FOR_GOOD = ['ELOOP', 'ENOTDIR', 'EISDIR', 'EROFS', ...(process.platform === 'win32' ? [] : ['EACCES', 'EPERM'])];
 
-/** Every failure of the store, in words. Default of `isRetryable`: whether the system's code of `cause` says that it may pass. */
+/**
+ * Creates the error for a failure of the store. Returns `cause` itself if it is a `HoldfastError`.
+ *
+ * @param isRetryable Default: `false` without a `cause` or with a system code in `FOR_GOOD`, else `true`
+ */
 export function storageError(what: string, cause?: unknown, isRetryable?: boolean): HoldfastError {
   if (cause instanceof HoldfastError) return cause;
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
@@ -39,14 +44,14 @@ export function storageError(what: string, cause?: unknown, isRetryable?: boolea
   });
 }
 
-/** Throws if somebody else could put something in this place: then what is found there may not be ours. */
+/** Throws if another user owns this file or folder: that user could have written the content. */
 export function assertOwn(name: string, stat: Pick<Stats, 'uid'>, ownUid = process.getuid?.()): void {
-  // What belongs to the administrator is as safe as everything else on the machine.
+  // Accept a file of the administrator, who controls the machine anyway.
   if (ownUid === undefined || stat.uid === ownUid || stat.uid === 0) return;
   throw storageError(`${name} belongs to another user, so the session is not kept there`);
 }
 
-/** Creates the folder, closed to others, or checks the one that is there. Throws `storage-unavailable`. */
+/** Creates the folder for the user alone, or checks an existing one. Throws `storage-unavailable`. */
 export function preparePrivateFolder(folder: string): void {
   let stat: Stats;
   try {
@@ -60,12 +65,12 @@ export function preparePrivateFolder(folder: string): void {
     throw storageError(`others may write to the folder ${folder}, so the session is not kept there: chmod 700 it`);
 }
 
-/** A file that was written so recently may be written again without a difference: file systems count time in steps. */
+/** File systems count time in steps: a second write within this time may leave the same modification time. */
 const STEP_MS = 20;
 
 let looks = 0;
 
-/** Differs from the last answer if the file may have been written since. One `lstat`. */
+/** Returns a value that differs from the previous one if the file may have been written since. Costs one `lstat`. */
 export function versionOf(file: string): string {
   try {
     const stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
@@ -77,7 +82,7 @@ export function versionOf(file: string): string {
   }
 }
 
-/** Throws if nothing can be written beside `file`: a refresh token that was rotated could not be kept. */
+/** Throws if the folder of `file` is not writable: a rotated refresh token could not be stored. */
 export function assertWritable(file: string): void {
   const folder = path.dirname(file);
   try {
@@ -90,15 +95,16 @@ export function assertWritable(file: string): void {
   }
 }
 
-/** More than any session needs; a larger file is not ours. */
+/** Larger than any stored session. A larger file counts as damaged. */
 const LARGEST_BYTES = 1_000_000;
 
-/** The text of a file, or why there is none. */
+/** The text of a file, or the reason why there is none. */
 export type PrivateText = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'absent' | 'too-large' };
 
 /**
- * Reads a file that only its owner may read. If others could, closes it and warns: what was in it may be known.
- * Throws `storage-unavailable` if it is a link, no file, another user's, or cannot be read.
+ * Reads a file that only its owner may read. If others could read it, restricts its mode and warns: they may know its
+ * content. Throws `storage-unavailable` for a link, for anything but a file, for another user's file and for an
+ * unreadable one.
  */
 export function readPrivateFile(file: string, warn: Warn): PrivateText {
   let descriptor: number | null = null;

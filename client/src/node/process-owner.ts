@@ -3,18 +3,19 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import process from 'node:process';
 
-// Who holds a lock, as a file name: nothing has to be read to know it, so nothing can be found half written.
+// The holder of a lock as a file name. A process learns the holder without reading a file, so never from a half-written
+// one.
 
-/** A process, told apart from a later one with the same number. */
+/** Identifies a process, also against a later one with the same number. */
 export type Owner = {
   readonly pid: number;
-  /** When the process started, in the system's own units; empty where the system does not say. */
+  /** The start time of the process, in the system's own units. Empty if the system does not report it. */
   readonly startedAt: string;
-  /** Where process numbers mean the same: this machine since its last start, and this container. */
+  /** The scope in which a process number is unique: this container, on this machine since its last boot. */
   readonly realm: string;
 };
 
-/** `elsewhere`: its number means nothing here (another machine or container, or before the last start). */
+/** `elsewhere`: the owner is of another machine, container or boot, so its process number cannot be checked here. */
 export type OwnerState = 'alive' | 'gone' | 'elsewhere';
 
 const readText = (path: string): string | null => {
@@ -42,12 +43,13 @@ function realm(): string {
   return ownRealm;
 }
 
-/** When process `pid` started; `null` if there is none, empty if the system does not say. */
+/** Reads the start time of process `pid`. `null`: no such process. Empty: the system does not report it. */
 export function readStart(pid: number): string | null {
   if (readText('/proc/self/stat') !== null) {
     const stat = readText(`/proc/${pid}/stat`);
     if (stat === null) return null;
-    // The name in parentheses may hold anything, also parentheses. After it: state, ..., and start time as the 20th (proc(5)).
+    // The name in parentheses may itself contain parentheses. After it come the state and, as the 20th field, the start
+    // time (proc(5)).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const isDead = fields[0] === 'Z' || fields[0] === 'X';
     return isDead ? null : (fields[19] ?? '');
@@ -60,13 +62,13 @@ export function readStart(pid: number): string | null {
   }
 }
 
-/** A name for one use of a lock by this process, never given twice. */
+/** Creates a unique name for one use of a lock by this process. */
 export function createOwnerName(): string {
   const { pid } = process;
   return [pid, readStart(pid) ?? '', realm(), randomBytes(8).toString('hex')].join('.');
 }
 
-/** The owner that a name tells of; `null` if it is no such name. */
+/** Reads the owner from a name; `null` if `createOwnerName` did not make it. */
 export function parseOwnerName(name: string): Owner | null {
   const match = /^(\d{1,10})\.(\d*)\.([0-9a-f]{12})\.[0-9a-f]{16}$/u.exec(name);
   if (!match) return null;
@@ -74,11 +76,11 @@ export function parseOwnerName(name: string): Owner | null {
   return { pid: Number(pid), startedAt, realm };
 }
 
-/** Whether the owner still runs. `startOf` and `here` are for tests. */
+/** Tells if the owner still runs. Tests pass `startOf` and `here`. */
 export function stateOf(owner: Owner, startOf: (pid: number) => string | null = readStart, here = realm()): OwnerState {
   if (owner.realm !== here) return 'elsewhere';
   const startedAt = startOf(owner.pid);
   if (startedAt === null) return 'gone';
-  // The number went to another process.
+  // Another start time: the system has given the number to another process.
   return startedAt !== '' && owner.startedAt !== '' && startedAt !== owner.startedAt ? 'gone' : 'alive';
 }

@@ -1,5 +1,5 @@
-// Two programs of one user share the session in a file. One signs out, and the next user signs in: the other knows before it
-// sends anything, though no message passes between processes.
+// Two programs of one user share the session in a file. After a sign-out and the sign-in of another user in one
+// program, the other one notices before it sends a request, although the processes exchange no messages.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { buildPortProcess, createFolder, startSessionProcess, type SessionProcess } from '../testing/processes.ts';
 import { startResource } from '../testing/resource.ts';
@@ -46,11 +46,11 @@ async function start(): Promise<SessionProcess> {
   return each;
 }
 
-/** The tokens that the API was sent. */
+/** The tokens that the API received. */
 const sent = (): readonly (string | null)[] =>
   issuer.seen.filter(({ path }) => path === '/notes').map(({ authorization }) => authorization);
 
-it('a sign-out in one process is known in the other before its next request', async () => {
+it('a sign-out in one process takes effect in the other before its next request', async () => {
   const [first, second] = [await start(), await start()];
   await first.tell({ kind: 'sign-in', username: 'ada' });
   expect(await second.tell({ kind: 'send' })).toBe(200);
@@ -59,7 +59,7 @@ it('a sign-out in one process is known in the other before its next request', as
   expect(sent()).toEqual(['Bearer access of ada']);
 });
 
-it('the next user is known in the other process: nothing leaves there any more as the user before', async () => {
+it('after another user signed in, the other process sends no more requests as the previous user', async () => {
   const [first, second] = [await start(), await start()];
   await first.tell({ kind: 'sign-in', username: 'ada' });
   expect(await second.tell({ kind: 'send' })).toBe(200);
@@ -70,7 +70,7 @@ it('the next user is known in the other process: nothing leaves there any more a
   expect(sent()).toEqual(['Bearer access of ada', 'Bearer access of bob']);
 });
 
-it('a process that was started before the sign-in sends with the session at once', async () => {
+it('a process that was started before the sign-in uses the session at once', async () => {
   const [first, second] = [await start(), await start()];
   expect(await second.tell({ kind: 'send' })).toBe('signed-out');
   await first.tell({ kind: 'sign-in', username: 'ada' });

@@ -23,14 +23,14 @@ function listen() {
   return { time, heard, stop };
 }
 
-describe('a program that slept looks at its session when it wakes', () => {
-  it('hears nothing while time passes as it should', async () => {
+describe('the sleep signals', () => {
+  it('emit nothing while time passes normally', async () => {
     const { time, heard } = listen();
     await time.advance(3_600_000);
     expect(heard).toEqual([]);
   });
 
-  it('hears of a night asleep, once, though the monotonic clock stood still', async () => {
+  it('emit `resumed` once after a night asleep, although the monotonic clock stopped', async () => {
     const { time, heard } = listen();
     await time.advance(60_000);
     time.jumpWall(8 * 3_600_000);
@@ -38,7 +38,7 @@ describe('a program that slept looks at its session when it wakes', () => {
     expect(heard).toEqual(['resumed']);
   });
 
-  it('hears of it where the monotonic clock went on and timers stood still', () => {
+  it('emit `resumed` if timers stopped while the monotonic clock continued', () => {
     let monotonicMs = 0;
     let callback = (): void => {};
     const clock = {
@@ -58,14 +58,14 @@ describe('a program that slept looks at its session when it wakes', () => {
     expect(heard).toEqual(['resumed']);
   });
 
-  it('a clock that is set back wakes nobody', async () => {
+  it('emit nothing when the clock is set back', async () => {
     const { time, heard } = listen();
     time.jumpWall(-3_600_000);
     await time.advance(60_000);
     expect(heard).toEqual([]);
   });
 
-  it('hears nothing after it stopped listening', async () => {
+  it('emit nothing after they were stopped', async () => {
     const { time, heard, stop } = listen();
     await time.advance(7_000);
     stop();

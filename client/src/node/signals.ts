@@ -1,15 +1,17 @@
 import type { Clock, Signals } from '../core/ports.ts';
 
-/** How often the clocks are looked at. */
+/** The interval between two checks of the clocks. */
 const INTERVAL_MS = 5_000;
 
-/** A look that comes this late means that the machine, or the process, stood still. */
+/** A check that comes more than this late means that the machine slept or the process was stopped. */
 const LATE_MS = 10_000;
 
 /**
- * Notices that the machine was asleep or the process stopped: a look at the clocks comes much later than it should, by the
- * wall clock where the monotonic one stands still in sleep. Somebody setting the clock forward looks the same, and does no harm.
- * There is nothing else to notice: no foreground, and no news of the network. `lookAtStore` is called at each look at the clocks.
+ * Emits `resumed` after the machine slept or the process was stopped: then a check of the clocks comes much too late.
+ * It compares the wall clock too, because the monotonic one may stop during sleep. A clock that is set forward emits
+ * `resumed` as well, which does no harm. Node offers no other signal: no foreground, and no change of the network.
+ *
+ * @param lookAtStore called at each check of the clocks
  */
 export const sleepSignals =
   (clock: Clock, lookAtStore: () => void = () => {}): Signals =>

@@ -7,7 +7,7 @@ transportContract('the transport of Node', nodeTransport);
 afterEach(() => vi.unstubAllGlobals());
 
 describe('the transport of Node', () => {
-  it('calls out in the same task: what was read from the vault is not sent an hour later', () => {
+  it('sends in the same task, so that a refresh token read from the vault is not sent an hour later', () => {
     const called = vi.fn<typeof fetch>(() => Promise.resolve(new Response('{}')));
     vi.stubGlobal('fetch', called);
     const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };

@@ -1,8 +1,8 @@
 import type { Transport } from '../core/ports.ts';
 
 /**
- * One HTTP exchange by Node's `fetch`. A redirect is no answer: a token endpoint never redirects, but sign-in pages of
- * proxies do, and following one would send credentials there.
+ * Sends one HTTP request with Node's `fetch`. Rejects on a redirect: a token endpoint never redirects, but the sign-in
+ * pages of proxies do, and following one would send credentials there.
  */
 export const nodeTransport: Transport = async (request, signal) => {
   const controller = new AbortController();

@@ -79,13 +79,13 @@ describe('the file vault', () => {
   const write = (refreshToken: string) =>
     fileVault(file, warn).replace(null, { session: storedSession({ refreshToken }), endedReason: null });
 
-  it('leaves a session that its owner alone can read, and nothing else', async () => {
+  it('leaves one file, which only its owner can read', async () => {
     await write('first');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['app.json']);
   });
 
-  it('killed in the middle of writing, at any moment: the session is whole and the next one can write', async () => {
+  it('keeps a complete session when a writer is killed at any moment, and stays writable', async () => {
     for (let round = 1; round <= 8; round++) {
       const writer = startPortProcess(program);
       onTestFinished(() => writer.kill());
@@ -110,7 +110,7 @@ describe('the file vault', () => {
     ['far too long', () => 'x'.repeat(2_000_000)],
   ];
   it.each(damages)(
-    'a damaged file (%s) is said to be lost until it is written over, is kept aside, and is no crash',
+    'a damaged file (%s) is reported as `storage-lost` until the next write, and set aside',
     async (_name, damage) => {
       const before = await write('first');
       const damaged = damage(readFileSync(file, 'utf8'));
@@ -129,7 +129,7 @@ describe('the file vault', () => {
     },
   );
 
-  it('emptied and written again, it does not mistake an old stamp for the new one', async () => {
+  it('refuses a stamp from before the file was deleted and written again', async () => {
     const before = await write('ada');
     rmSync(file);
     await write('grace');
@@ -138,7 +138,7 @@ describe('the file vault', () => {
     expect(late.record?.session?.refreshToken).toBe('grace');
   });
 
-  it('a file from a newer version is left alone', async () => {
+  it('a file of a newer version stays unchanged', async () => {
     const future = '{"format":2,"whatever":true}';
     writeFileSync(file, future, { mode: 0o600 });
     const refusal = { code: 'storage-unavailable', message: expect.stringContaining('newer version') };
@@ -147,13 +147,13 @@ describe('the file vault', () => {
     expect(readFileSync(file, 'utf8')).toBe(future);
   });
 
-  it('what a later version added to the session is not lost', async () => {
+  it('keeps members that a later version added to the session', async () => {
     await write('first');
     writeFileSync(file, readFileSync(file, 'utf8').replace('"sid":', '"later":1,"sid":'));
     expect((await fileVault(file, warn).read())?.session).toMatchObject({ later: 1, refreshToken: 'first' });
   });
 
-  it.runIf(process.getuid)('a file that others could read is closed to them, and the user is told', async () => {
+  it.runIf(process.getuid)('a file that others could read becomes private, and the user gets a warning', async () => {
     await write('first');
     chmodSync(file, 0o644);
     expect((await fileVault(file, warn).read())?.session?.refreshToken).toBe('first');
@@ -162,7 +162,7 @@ describe('the file vault', () => {
     expect(warnings.join('')).not.toContain('first');
   });
 
-  it('a link is not followed, and a folder in the place of the file is said to be one', async () => {
+  it('rejects for a link, and for a folder in place of the file', async () => {
     const elsewhere = path.join(folder, 'elsewhere.json');
     await write('first');
     writeFileSync(elsewhere, readFileSync(file));
@@ -177,9 +177,9 @@ describe('the file vault', () => {
     });
   });
 
-  it('a place where no lock can be made: the write is refused for good, the session stays, and the lock is free', async () => {
+  it('rejects a write for good if no lock can be created, and keeps the session', async () => {
     await write('first');
-    // A folder where the lock should be taken from cannot be made inside of a file.
+    // The folder of the lock cannot be created inside a file.
     const blocked = path.join(file, 'app.json');
     await expect(fileVault(blocked, warn).replace(0, { session: null, endedReason: null })).rejects.toMatchObject({
       code: 'storage-unavailable',
@@ -188,7 +188,7 @@ describe('the file vault', () => {
     expect((await fileVault(file, warn).read())?.session?.refreshToken).toBe('first');
   });
 
-  it('no error names a token', async () => {
+  it('no error and no warning contains a token', async () => {
     await write('secret-token');
     writeFileSync(file, readFileSync(file, 'utf8').replace('"format":1', '"format":9'));
     const error: unknown = await fileVault(file, warn)

@@ -15,7 +15,7 @@ function isAccess(value: unknown): boolean {
   return typeof token === 'string' && isKnownType && Number.isFinite(expiresAtMs) && Number.isFinite(lifetimeMs);
 }
 
-/** Members that are not known here are kept as they are: a later version may have written them. */
+/** Checks the known members. Keeps unknown ones: a later version may have written them. */
 function isStoredSession(value: unknown): value is StoredSession {
   if (!isObject(value)) return false;
   const { sid, sub, refreshToken, scope, startedAtMs, expiresAtMs, access } = value;
@@ -28,19 +28,19 @@ function isStoredSession(value: unknown): value is StoredSession {
   );
 }
 
-/** A record as the file holds it, or `null` if it is none. */
+/** Reads a vault record from the JSON of the file; `null` if it is none. */
 export function decodeRecord(json: object): VaultRecord | null {
   const { stamp, session, endedReason } = json as Partial<Record<keyof VaultRecord, unknown>>;
   if (!Number.isSafeInteger(stamp) || !isTextOrNull(endedReason)) return null;
   return session === null || isStoredSession(session) ? (json as VaultRecord) : null;
 }
 
-/** A file that was lost and written again must not bear a stamp that somebody still remembers. */
+/** Chooses the first stamp at random: after the file was lost, a process may still remember an old stamp. */
 const firstStamp = (): number => randomInt(1, 2 ** 47);
 
 /**
- * The session in a JSON file that only its owner may read, shared by all processes that name the same file. Written whole,
- * forced to disk, compared and swapped under a lock between processes.
+ * Creates the vault in a JSON file that only its owner may read. All processes that name this file share it. `replace`
+ * compares and writes under a lock between processes, and syncs the file to disk.
  */
 export function fileVault(file: string, warn: Warn): Vault {
   const lost = (): VaultRecord => ({ stamp: firstStamp(), session: null, endedReason: 'storage-lost' });
@@ -48,7 +48,7 @@ export function fileVault(file: string, warn: Warn): Vault {
   return {
     read: async () => {
       const record = await stored.read();
-      // Not read for a refresh: a refresh token that the server rotated could not be kept.
+      // Reject reads while the folder is not writable: a rotated refresh token could not be stored.
       if (record?.session) assertWritable(file);
       return record;
     },
