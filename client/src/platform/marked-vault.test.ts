@@ -6,15 +6,15 @@ import { createWorld, json, type World } from '../testing/world.ts';
 import { markedVault, type Marker } from './marked-vault.ts';
 import { memoryVault } from './memory-vault.ts';
 
-// Where the refresh token is in a cookie, only the server can say whether there is a session. It is asked where there may be one,
-// and not where there cannot be: a first visit would else begin with an error in the console.
+// With the refresh token in a cookie, only the server knows if there is a session. The client asks it only if there may
+// be one: otherwise a first visit would start with an error in the browser's console.
 
 const memoryMarker = (): Marker => {
   let kept: string | null = null;
   return { get: () => kept, set: (sid) => void (kept = sid) };
 };
 
-/** A browser whose script storage can be emptied from outside; its marker stays, as its cookies do. */
+/** A browser whose script storage can be emptied from outside. Its marker stays, as cookies do. */
 function browserOf(world: World, mayHaveCookies?: boolean) {
   const marker = memoryMarker();
   let inner = memoryVault();
@@ -23,7 +23,7 @@ function browserOf(world: World, mayHaveCookies?: boolean) {
   return { marker, empty: () => void (inner = memoryVault()), openTab: () => world.openTab({}, { vault }) };
 }
 
-it('a tab that was frozen while it read does not take the session that another tab has begun since for a lost one', async () => {
+it('a tab that was frozen during a read does not take the new session of another tab for a lost one', async () => {
   const marker = memoryMarker();
   const inner = memoryVault();
   const vault = markedVault(
@@ -43,8 +43,8 @@ it('a tab that was frozen while it read does not take the session that another t
 const refused = json(400, { error: 'invalid_grant' });
 const nobody = { status: 'signed-out', reason: 'never-signed-in' };
 
-describe('a first visit, where the refresh token would be in a cookie', () => {
-  it('asks the server nothing and reports no error', async () => {
+describe('a first visit of an app with cookies', () => {
+  it('sends no request and reports no error', async () => {
     const world = createWorld('cookie');
     const { auth, observed } = browserOf(world).openTab();
     expect(await auth.ready()).toEqual(nobody);
@@ -52,7 +52,7 @@ describe('a first visit, where the refresh token would be in a cookie', () => {
     expect(observed).toEqual([]);
   });
 
-  it('asks where the app expects a cookie, at every launch, and shows no session meanwhile', async () => {
+  it('with `mayHaveCookies` asks the server at every launch, and shows no session before the answer', async () => {
     const world = createWorld('cookie');
     const browser = browserOf(world, true);
     world.server.answers.push(refused);
@@ -68,7 +68,7 @@ describe('a first visit, where the refresh token would be in a cookie', () => {
 });
 
 describe('script storage that was emptied, with a marker', () => {
-  it('costs no session: the server is asked for the one that the marker names', async () => {
+  it('restores the session that the marker names', async () => {
     const world = createWorld('cookie');
     const browser = browserOf(world);
     const { auth } = browser.openTab();
@@ -79,7 +79,7 @@ describe('script storage that was emptied, with a marker', () => {
     expect(world.server.requests.at(-1)?.get('sid')).toBe('session-1');
   });
 
-  it('costs no session either where the server names none', async () => {
+  it('restores the session of a server that names none', async () => {
     const world = createWorld('cookie');
     world.server.extra = {};
     const browser = browserOf(world);
@@ -90,7 +90,7 @@ describe('script storage that was emptied, with a marker', () => {
     expect((await browser.openTab().auth.ready()).status).toBe('active');
   });
 
-  it('of a session that is over: the user is told once, and later launches ask nothing', async () => {
+  it('reports an ended session once, and sends no request at later launches', async () => {
     const world = createWorld('cookie');
     const browser = browserOf(world);
     await browser.openTab().auth.signIn(ada);
@@ -107,7 +107,7 @@ describe('script storage that was emptied, with a marker', () => {
     expect(world.server.requests).toHaveLength(asked);
   });
 
-  it('after a sign-out: nobody is signed in again by a cookie that was left', async () => {
+  it('stays signed out after a sign-out, although a cookie is left', async () => {
     const world = createWorld('cookie');
     const browser = browserOf(world);
     const { auth } = browser.openTab();
@@ -120,7 +120,7 @@ describe('script storage that was emptied, with a marker', () => {
   });
 });
 
-it('a store that cannot be opened, and no marker: the server is not asked for whoever has a cookie here', async () => {
+it('an unreadable store without a marker does not ask the server, which could answer with another account', async () => {
   const world = createWorld('cookie');
   await browserOf(world).openTab().auth.signIn(ada);
   const asked = world.server.requests.length;
@@ -131,7 +131,7 @@ it('a store that cannot be opened, and no marker: the server is not asked for wh
   expect(world.server.requests).toHaveLength(asked);
 });
 
-it('a store that cannot be opened, where the app expects a cookie: the server is asked', async () => {
+it('an unreadable store with `mayHaveCookies` asks the server', async () => {
   const world = createWorld('cookie');
   const inner = memoryVault();
   await inner.replace(0, { session: null, endedReason: 'storage-lost', sid: null });
@@ -139,7 +139,7 @@ it('a store that cannot be opened, where the app expects a cookie: the server is
   expect(await auth.ready()).toMatchObject({ status: 'active' });
 });
 
-it('a second account in one browser has no session until it signs in, and the first one keeps its own', async () => {
+it('a second account in one browser starts without a session and leaves the first one signed in', async () => {
   const world = createWorld('cookie');
   const first = browserOf(world);
   await first.openTab().auth.signIn(ada);

@@ -1,6 +1,6 @@
 import type { Vault, VaultRecord } from '../core/ports.ts';
 
-/** The marker outlives script storage: the `sid` of the session that the vault holds, '' if its server names none. */
+/** Outlives script storage. Holds the `sid` of the session in the vault, '' if its server names none. */
 export type Marker = {
   /** `null`: no session. */
   readonly get: () => string | null;
@@ -8,22 +8,24 @@ export type Marker = {
 };
 
 /**
- * A vault for sessions whose refresh token is in a cookie. Its marker says whether there may be a session once storage was
- * emptied: a first visit has none, so the server is not asked for one.
+ * Creates a vault for sessions whose refresh token is in a cookie. After storage was emptied, the marker shows that
+ * there may be a session. A first visit has no marker, so it sends no request.
  *
- * @param mayHaveCookies the server may know a session that this vault never held
+ * @param mayHaveCookies `true`: the server may know a session that this vault never held, so ask it without a marker
+ * too
  */
 export const markedVault = (vault: Vault, marker: Marker, mayHaveCookies = false): Vault => ({
   read: async () => {
-    // Read before the vault: a tab that was frozen in between would take another tab's new session for a lost one.
+    // Read the marker before the vault. In the other order, a tab that is frozen in between would take another tab's
+    // new session for a lost one.
     const marked = marker.get();
     const record = await vault.read();
-    // Readable: a session, or a sign-out.
+    // The record is readable: a session or a tombstone.
     if (record && record.sid === undefined) return record;
     const lost: VaultRecord = { stamp: 0, session: null, endedReason: 'storage-lost', ...record, sid: marked || null };
     if (marked !== null) return lost;
     if (mayHaveCookies) return record ? lost : { ...lost, endedReason: 'never-signed-in' };
-    // The server must not be asked without a name: it may know the session of another store, another account's.
+    // Without a `sid` the server must not be asked: it may answer with another account's session from another store.
     return record && { ...record, sid: undefined };
   },
   replace: async (expectedStamp, next) => {

@@ -1,7 +1,7 @@
 import { withoutRevocation, withRevocation } from '../core/outbox.ts';
 import type { Outbox, Revocation, Vault, VaultRecord } from '../core/ports.ts';
 
-/** A vault as long as the process: for tests, and where nothing else can be had. */
+/** Creates a vault in memory: for tests, and for platforms without storage. */
 export function memoryVault(): Vault {
   let record: VaultRecord | null = null;
   return {
@@ -15,13 +15,13 @@ export function memoryVault(): Vault {
   };
 }
 
-/** A device secret as long as the process. */
+/** Keeps the device secret in memory. */
 export function memoryDeviceSecret(): (candidate: string) => Promise<string> {
   let kept: string | null = null;
   return (candidate) => Promise.resolve((kept ??= candidate));
 }
 
-/** An outbox as long as the process. */
+/** Creates an outbox in memory. */
 export function memoryOutbox(): Outbox {
   let pending: readonly Revocation[] = [];
   return {

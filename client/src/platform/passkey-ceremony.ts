@@ -3,25 +3,25 @@ import { HoldfastError } from '../core/errors.ts';
 import { encodeForm } from '../core/wire.ts';
 import { whyFailed } from '../runtime/why-failed.ts';
 
-// What the two ceremonies of WebAuthn are made of wherever they run: what the server says, what it is told, how it is put.
+// The parts of WebAuthn's two ceremonies that all platforms share: requests to the server, its answers, and errors.
 
 /**
- * Why a ceremony did not work out.
+ * The reason why a ceremony failed.
  *
- * | value | what happened |
+ * | value | meaning |
  * | --- | --- |
- * | `cancelled` | declined, timed out, not verified, or no passkey of this site here: platforms do not tell which |
- * | `unavailable` | this platform or authenticator cannot do it |
- * | `already-registered` | the authenticator holds a passkey of this account |
+ * | `cancelled` | declined, timed out, not verified, or no passkey for this site: platforms do not tell which |
+ * | `unavailable` | this platform or authenticator does not support passkeys |
+ * | `already-registered` | the authenticator already holds a passkey of this account |
  * | `not-allowed-here` | the page's origin, or the app, does not belong to the RP ID, or is not secure |
- * | `failed` | anything else; a `HoldfastError` says in its `code` what |
+ * | `failed` | any other reason; for a `HoldfastError`, see its `code` |
  */
 export type PasskeyFailure = 'cancelled' | 'unavailable' | 'already-registered' | 'not-allowed-here' | 'failed';
 
-/** A passkey that the server has registered: its credential id in base64url, and its name. */
+/** A registered passkey: its credential id in base64url, and its name. */
 export type RegisteredPasskey = { readonly id: string; readonly name: string };
 
-/** Says why a ceremony rejected, from the name of its error. @see WebAuthn Level 3 §5.1.3, §5.1.4 */
+/** Tells why a ceremony rejected, by the name of its error. @see WebAuthn Level 3 §5.1.3, §5.1.4 */
 export function explainPasskeyError(error: unknown): PasskeyFailure {
   switch (error instanceof Error ? error.name : '') {
     case 'InvalidStateError':
@@ -34,15 +34,15 @@ export function explainPasskeyError(error: unknown): PasskeyFailure {
 }
 
 /**
- * Asks the challenge endpoint for the options of a sign-in. Our servers answer 200: a browser shows every 4xx as an error in its
- * console. Other servers ignore the field and answer 403 `insufficient_authorization`.
+ * Asks the challenge endpoint for the options of a sign-in. A Holdfast server answers 200, because browsers log every
+ * 4xx as an error in the console. Other servers ignore the field and answer 403 `insufficient_authorization`.
  */
 export const BEGINNING = { passkey_options: 'true' };
 
-/** What the server says to begin a ceremony with. */
+/** The server's data for a ceremony: its session at the server, and the options for the authenticator. */
 export type Ceremony<Options> = { readonly session: string; readonly options: Options };
 
-/** Reads the server's part of an answer. Throws `misconfigured` where it offers no passkeys. */
+/** Reads the ceremony from the server's answer. Throws `misconfigured` if the server offers no passkeys. */
 export function readCeremony<Options>(json: Readonly<Record<string, unknown>>): Ceremony<Options> {
   const { auth_session: session, passkey_options: options } = json;
   if (typeof session !== 'string' || typeof options !== 'object' || options === null)
@@ -50,7 +50,7 @@ export function readCeremony<Options>(json: Readonly<Record<string, unknown>>): 
   return { session, options: options as Options };
 }
 
-/** Where a passkey is registered, under which name; `signal` ends it. */
+/** Options of a registration: the issuer, the name of the passkey, and a signal that ends the ceremony. */
 export type RegistrationOptions = { readonly issuer: string; readonly name?: string; readonly signal?: AbortSignal };
 
 type Fetch = Pick<AuthService, 'fetch'>;
@@ -68,7 +68,7 @@ async function post(
   const response = await auth.fetch(endpoint(issuer, path), {
     method: 'POST',
     resource: issuer,
-    // In words: Expo's fetch names no type for a `URLSearchParams`.
+    // Set the content type explicitly: Expo's `fetch` sets none for a `URLSearchParams`.
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: encodeForm(fields),
     signal: signal ?? null,
@@ -84,7 +84,7 @@ export const beginRegistration = async <Options>(
   { issuer, signal }: RegistrationOptions,
 ): Promise<Ceremony<Options>> => readCeremony(await post(auth, issuer, 'passkeys/options', {}, signal));
 
-/** Registers what the authenticator made. */
+/** Registers the new credential of the authenticator. */
 export async function finishRegistration(
   auth: Fetch,
   { issuer, name, signal }: RegistrationOptions,

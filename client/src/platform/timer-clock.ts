@@ -1,9 +1,9 @@
 import type { Clock } from '../core/ports.ts';
 
-/** `setTimeout` counts in 31 bits; a longer delay would fire at once. */
+/** The longest delay of `setTimeout`: it counts in 31 bits, and a longer delay would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
-/** The clocks and timers that browsers and React Native have. */
+/** The clocks and timers of browsers and React Native. */
 export const timerClock: Clock = {
   now: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
   wake: (delayMs, callback) => {

@@ -1,4 +1,4 @@
-/** `warn`, which gives each message once: a store that refuses is tried again and again. */
+/** Wraps `warn` so that it gives each message once: the client retries a failing store many times. */
 export function warnOnce(warn: (message: string) => void): (message: string) => void {
   const given = new Set<string>();
   return (message) => {

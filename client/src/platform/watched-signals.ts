@@ -1,8 +1,10 @@
 import type { Platform, Signal } from '../core/ports.ts';
 
 /**
- * Signals of a platform that can say cheaply whether its store may have changed, and the look that emits `store-changed` if so.
- * `version` differs from its last answer if anybody may have written since; it never throws.
+ * Adds `look` to the signals of a platform: it emits `store-changed` if the store may have changed since the last look.
+ *
+ * @param version returns a value that differs from the previous one if the store may have been written since. It is
+ * cheap and never throws.
  */
 export function watchedSignals(
   signals: Platform['signals'],
