@@ -4,8 +4,9 @@ import { refuseUnusable } from '../runtime/effect-runner.ts';
 import { beginSession } from '../runtime/sign-in.ts';
 
 /**
- * Takes over a session that another OAuth library began: its token endpoint's answer (RFC 6749 §5.1), as JSON.
- * Rejects with `protocol` if it is none.
+ * Takes over a session that another OAuth library began. Rejects with `protocol` if the response has no access token.
+ *
+ * @param tokenResponse the JSON of the token endpoint's successful response (RFC 6749 §5.1)
  */
 export async function adopt(auth: AuthService, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
   const shell = auth.internals();

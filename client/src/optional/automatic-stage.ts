@@ -6,11 +6,11 @@ import { authenticate, type SignInMethod } from '../runtime/sign-in.ts';
 import { whyFailed } from '../runtime/why-failed.ts';
 
 /**
- * A stage that starts by itself when the session has ended or a resource asks for a newer authentication:
+ * Creates a stage that starts by itself when the session has ended or a resource asks for a newer authentication:
  * `createAuthService({ reauthentication: [automaticStage('biometric', passkey()), 'password'] })`.
  */
 export function automaticStage(stage: ReauthenticationStage, method: SignInMethod): AutomaticStage {
-  /** The services whose page or app is in the background. */
+  /** The services of pages or apps in the background. */
   const hidden = new WeakSet<Shell>();
   return {
     stage,
@@ -21,15 +21,16 @@ export function automaticStage(stage: ReauthenticationStage, method: SignInMetho
     start: async (shell) => {
       const { owner, chain } = shell.state;
       const isOver = (): boolean => shell.state.chain !== chain;
-      // A page in the background cannot ask anybody: its prompt would fail, and sign out those who are being asked elsewhere.
+      // Wait until the page is in the foreground. A prompt in the background would fail, and that failure could sign
+      // out a user who is being prompted in another tab.
       await until(shell, () => !hidden.has(shell) || isOver());
       if (isOver() || shell.isDisposed) return;
       const controller = new AbortController();
-      // Answered in another tab, or given up: nobody needs the prompt any more.
+      // Close the prompt once the user has authenticated in another tab or given up.
       void until(shell, isOver).then(() => controller.abort());
       try {
         const held = await authenticate(shell, method, controller.signal);
-        // The user has signed out meanwhile: what comes late ends at once.
+        // The user has signed out meanwhile: end the late session at the server.
         if (shell.isDisposed || shell.state.owner !== owner) return void postRevocation(shell, held.stored, 'discard');
         dispatch(shell, { type: 'signedIn', held });
       } catch (error) {

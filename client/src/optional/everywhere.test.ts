@@ -6,13 +6,13 @@ import { ada, asBob, bob, DUE, MINUTE, never, outcome, pass, revoked, watch } fr
 import { createWorld, json, settle, type World } from '../testing/world.ts';
 import { signOutEverywhere } from './everywhere.ts';
 
-// Who signs out everywhere wants to be gone here at once, and everywhere as soon as the server can be told.
+// A user who signs out everywhere is signed out here at once, and everywhere else as soon as the server can be reached.
 
 const offline = (): Promise<never> => Promise.reject(new TypeError('Failed to fetch'));
 const page = (status: number): Response => new Response('\n<!doctype html><title>Portal</title>', { status });
 const gone = { status: 'signed-out', reason: 'user' };
 
-/** What the server was told of sessions to end, as it was said. */
+/** The revocations that the server received. */
 const told = (world: World): unknown[] =>
   world.server.requests
     .filter((form) => form.has('token') || [...form.keys()].join().startsWith('client_id,sid'))
@@ -31,8 +31,8 @@ function reachable(world: World) {
 
 const isSignedIn = (auth: AuthService): boolean => auth.getSnapshot().status === 'active';
 
-describe('when the server can be asked', () => {
-  it('the others end, then this one, which is all that is left to tell', async () => {
+describe('signing out everywhere when the server', () => {
+  it('can be reached ends the other sessions, then this one', async () => {
     const world = createWorld();
     const asked: string[] = [];
     const fetch: typeof globalThis.fetch = (input, init) => {
@@ -52,7 +52,7 @@ describe('when the server can be asked', () => {
     [403, { error: 'access_denied' }],
     [404, { message: 'There is nothing at this path' }],
     [405, null],
-  ])('and refuses with %d: still signed in, and the app can read why', async (status, body) => {
+  ])('refuses with %d keeps the session, and the app can read the response', async (status, body) => {
     const world = createWorld();
     const fetch = () => Promise.resolve(new Response(body && JSON.stringify(body), { status }));
     const { auth } = await world.openSignedInTab({ fetch });
@@ -63,7 +63,7 @@ describe('when the server can be asked', () => {
     expect([isSignedIn(auth), told(world), await auth.platform.outbox.list()]).toEqual([true, [], []]);
   });
 
-  it('and wants a recent authentication that the user declines: still signed in, however long the prompt was open', async () => {
+  it('requires a step-up that the user declines keeps the session, however long the prompt was open', async () => {
     const world = createWorld();
     const stale = { 'www-authenticate': 'Bearer error="insufficient_user_authentication", max_age="300"' };
     const fetch = () => Promise.resolve(new Response('{}', { status: 401, headers: stale }));
@@ -72,7 +72,7 @@ describe('when the server can be asked', () => {
     const left = outcome(signOutEverywhere(auth));
     await settle();
     expect(auth.getSnapshot()).toMatchObject({ stepUp: { maxAgeSeconds: 300 } });
-    // The network goes, and the token runs out while they think.
+    // The network fails and the access token expires while the prompt is open.
     network.isAway = true;
     await world.time.advance(30 * MINUTE);
     expect(isSignedIn(auth)).toBe(true);
@@ -82,15 +82,15 @@ describe('when the server can be asked', () => {
   });
 });
 
-describe('when the server cannot be asked, this device is signed out at once, and the server is told', () => {
+describe('signing out everywhere without a usable answer signs out here at once and queues the rest', () => {
   it.each<[string, () => Promise<Response>]>([
     ['there is no network', offline],
-    ['the server has a bad minute', () => Promise.resolve(Response.json({ error: 'server_error' }, { status: 500 }))],
-    ['the server is overloaded', () => Promise.resolve(Response.json({}, { status: 503 }))],
-    ['the server wants to be asked later', () => Promise.resolve(Response.json({}, { status: 429 }))],
-    ['a portal lets nothing pass', () => Promise.resolve(page(200))],
-    ['a proxy refuses', () => Promise.resolve(page(403))],
-    ['a proxy knows no such place', () => Promise.resolve(page(404))],
+    ['the server answers 500', () => Promise.resolve(Response.json({ error: 'server_error' }, { status: 500 }))],
+    ['the server answers 503', () => Promise.resolve(Response.json({}, { status: 503 }))],
+    ['the server answers 429', () => Promise.resolve(Response.json({}, { status: 429 }))],
+    ['a captive portal answers with a page', () => Promise.resolve(page(200))],
+    ['a proxy answers 403', () => Promise.resolve(page(403))],
+    ['a proxy answers 404', () => Promise.resolve(page(404))],
   ])('because %s', async (_case, fetch) => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({ fetch });
@@ -110,7 +110,7 @@ describe('when the server cannot be asked, this device is signed out at once, an
     expect(told(world)).toEqual(EVERYWHERE);
   });
 
-  it('nor after its token has run out: nobody waits for a refresh that cannot be had', async () => {
+  it('after the access token has expired, without waiting for a refresh that fails', async () => {
     const world = createWorld();
     const network = reachable(world);
     const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
@@ -120,7 +120,7 @@ describe('when the server cannot be asked, this device is signed out at once, an
     expect(auth.getSnapshot()).toEqual(gone);
   });
 
-  it('nor while that is found out', async () => {
+  it('during the first refresh after a launch', async () => {
     const world = createWorld();
     const network = reachable(world);
     const first = await world.openSignedInTab({}, { transport: network.transport });
@@ -136,7 +136,7 @@ describe('when the server cannot be asked, this device is signed out at once, an
     expect(told(world)).toEqual(EVERYWHERE);
   });
 
-  it('with a cookie as well, which the session is named to', async () => {
+  it('with the refresh token in a cookie, naming the session by its `sid`', async () => {
     const world = createWorld('cookie');
     const { auth } = await world.openSignedInTab({ fetch: offline });
     await signOutEverywhere(auth);
@@ -145,8 +145,8 @@ describe('when the server cannot be asked, this device is signed out at once, an
   });
 });
 
-describe('what is owed to the server', () => {
-  it('is told when the network is back, also after a relaunch, and once', async () => {
+describe('a queued sign-out everywhere', () => {
+  it('is delivered once when the network is back, also after a relaunch', async () => {
     const world = createWorld();
     const network = reachable(world);
     const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
@@ -164,7 +164,7 @@ describe('what is owed to the server', () => {
     expect(await relaunched.auth.platform.outbox.list()).toEqual([]);
   });
 
-  it('a page that a portal answers it with does not settle it', async () => {
+  it('stays queued after a captive portal answered it', async () => {
     const world = createWorld();
     const network = reachable(world);
     const { auth } = await world.openSignedInTab({ fetch: offline }, { transport: network.transport });
@@ -179,7 +179,7 @@ describe('what is owed to the server', () => {
   it.each([
     ['minutes later', 20 * MINUTE],
     ['at once, while storage is still busy', 0],
-  ])('is told before the next sign-in begins (%s), or it would end that one too', async (_case, laterMs) => {
+  ])('is delivered before the next sign-in (%s), so that it does not end the new session', async (_case, laterMs) => {
     const world = createWorld();
     const network = reachable(world);
     const { transport } = network;
@@ -203,8 +203,8 @@ describe('what is owed to the server', () => {
   });
 });
 
-describe('nothing is promised that cannot be kept', () => {
-  it('somebody else has signed in meanwhile: they stay, and the caller is told that it did not work', async () => {
+describe('signing out everywhere rejects', () => {
+  it('if another user has signed in meanwhile, who stays signed in', async () => {
     const world = createWorld();
     let fail = (_error: Error): void => {};
     const fetch = () => new Promise<Response>((_resolve, reject) => (fail = reject));
@@ -218,13 +218,13 @@ describe('nothing is promised that cannot be kept', () => {
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
   });
 
-  it('nobody is signed in', async () => {
+  it('without a session', async () => {
     const world = createWorld();
     const { auth } = world.openTab({ fetch: offline });
     expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'signed-out' });
   });
 
-  it('the server has ended this session, and its token proves nothing any more', async () => {
+  it('after the server has ended this session, until the user signs in again', async () => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({ fetch: offline });
     world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'expired' }));
@@ -232,14 +232,14 @@ describe('nothing is promised that cannot be kept', () => {
     expect(auth.getSnapshot().status).toBe('reauth-required');
     expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'signed-out', isRetryable: false });
     expect(revoked(world)).toEqual([]);
-    // The user may still sign in, and then it works.
+    // It works again after a sign-in.
     expect(auth.getSnapshot().status).toBe('reauth-required');
     await auth.signIn(ada);
     await signOutEverywhere(auth);
     expect(auth.getSnapshot()).toEqual(gone);
   });
 
-  it('the service was disposed of', async () => {
+  it('after `dispose`', async () => {
     const { auth } = await createWorld().openSignedInTab({ fetch: offline });
     auth.dispose();
     expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'disposed' });

@@ -6,19 +6,20 @@ import type { Shell } from '../runtime/shell.ts';
 import { within } from '../runtime/timeouts.ts';
 
 /**
- * Ends the user's other sessions at the server, then this one, unless somebody else has signed in meanwhile. A server that
- * wants a recent authentication for it leads to a step-up first. Rejects, still signed in, if the server refuses or the step-up
- * is declined. Rejects at once with `signed-out` where the session has ended, also while the user is asked to authenticate again:
- * whose sessions are to end can be proved after a sign-in only.
+ * Ends the user's other sessions at the server, then this one, unless another user has signed in meanwhile. If the
+ * server requires a recent authentication, a step-up comes first. Rejects and keeps the session if the server refuses
+ * or the user declines the step-up. Rejects at once with `signed-out` if the session has ended, also during a
+ * reauthentication: only a valid session proves whose sessions to end.
  *
- * If the server cannot be asked (no network, no answer, 5xx, 429, a proxy's page) it resolves all the same: signed out here at
- * once, as by `signOut`, and the others end as soon as the server can be told, also after a relaunch, provided that this session
- * still lives then. That is a parameter of our server's revocation endpoint: another server ignores it and ends this session alone.
+ * Resolves as well if the server is unreachable (no network, no answer, 5xx, 429, a proxy's page). Then it signs out
+ * here at once, as `signOut` does. The other sessions end once the server can be reached, also after a relaunch, if
+ * this session is still valid then. This uses a parameter of the Holdfast server's revocation endpoint. Other servers
+ * ignore it and end only this session.
  */
 export async function signOutEverywhere(auth: AuthService): Promise<void> {
   const shell = auth.internals();
   const { owner, phase } = shell.state;
-  // The server has refused its refresh token: nothing here proves any more whose sessions are to end.
+  // The server has refused the refresh token: it no longer proves whose sessions to end.
   if (phase.kind === 'reauth-required') throw new HoldfastError('signed-out', 'the session has ended: sign in first');
   const response = await endOthers(auth, shell);
   if (response && !response.ok)
@@ -27,21 +28,21 @@ export async function signOutEverywhere(auth: AuthService): Promise<void> {
   if (!response) throw new HoldfastError('user-changed');
 }
 
-/** The server's answer; `null` if it cannot be asked. */
+/** Ends the user's other sessions. Resolves with the server's response; `null` if the server is unreachable. */
 async function endOthers(auth: AuthService, shell: Shell): Promise<Response | null> {
   const { responseDeadlineMs } = shell.policy;
   try {
-    // Where the last refresh has failed, nobody who wants to leave waits for the next one.
+    // Do not wait for a refresh if the last one failed: the user wants to sign out now.
     await requestToken(shell, { deadlineMs: shell.state.backoff ? 0 : responseDeadlineMs });
     const response = await auth.fetch(shell.wire.sessionsEndpoint, {
       method: 'DELETE',
       resource: shell.wire.issuer,
-      // Each try is bounded, the prompt between two of them is not.
+      // Bound each try, but not the step-up prompt between two tries.
       fetch: (input, init) => within(shell.platform.clock, responseDeadlineMs, shell.send(input, init)),
     });
     return isDefinite(response, await response.clone().text()) ? response : null;
   } catch (error) {
-    // A session that is over has nothing to tell the server with.
+    // An ended session cannot revoke anything at the server.
     if (shell.state.phase.kind !== 'active') throw error;
     return null;
   }

@@ -9,23 +9,27 @@ const answer = (body: object): HttpAnswer => ({ status: 200, headers: {}, body: 
 
 const jwt = (claims: object): string => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.sig`;
 
-describe('the lifetime of a token', () => {
+describe('the lifetime of an access token', () => {
   it.each([
-    ['a JWT that states it', { access_token: jwt({ iat: 1_000, exp: 1_300 }) }, 300_000],
+    ['comes from `iat` and `exp` of a JWT', { access_token: jwt({ iat: 1_000, exp: 1_300 }) }, 300_000],
     [
-      'a JWT, beside an expires_in that is no number',
+      'comes from a JWT if `expires_in` is no number',
       { access_token: jwt({ iat: 0, exp: 9 }), expires_in: 'soon' },
       9_000,
     ],
-    ['a server that says otherwise', { access_token: jwt({ iat: 0, exp: 9 }), expires_in: 60 }, 60_000],
-    ['a JWT without a beginning', { access_token: jwt({ exp: 1_300 }) }, 3_600_000],
-    ['a JWT that ends before it begins', { access_token: jwt({ iat: 9, exp: 1 }) }, 3_600_000],
-    ['a token that only looks like a JWT', { access_token: 'a.%.c' }, 3_600_000],
+    [
+      'comes from `expires_in` if the server sends it',
+      { access_token: jwt({ iat: 0, exp: 9 }), expires_in: 60 },
+      60_000,
+    ],
+    ['is the default for a JWT without `iat`', { access_token: jwt({ exp: 1_300 }) }, 3_600_000],
+    ['is the default for a JWT with `exp` before `iat`', { access_token: jwt({ iat: 9, exp: 1 }) }, 3_600_000],
+    ['is the default for a malformed JWT', { access_token: 'a.%.c' }, 3_600_000],
   ])('%s', (_name, body, lifetimeMs) => {
     expect(foreignAnswers()(answer(body))).toMatchObject({ kind: 'tokens', tokens: { lifetimeMs } });
   });
 
-  it('of a JWT is read, no matter which other claims it has', () => {
+  it('comes from a JWT with any other claims', () => {
     fc.assert(
       fc.property(
         fc.nat(),
@@ -41,7 +45,7 @@ describe('the lifetime of a token', () => {
     );
   });
 
-  it('is read from a token that another library has brought', async () => {
+  it('comes from a JWT that `adopt` takes over from another library', async () => {
     const world = createWorld();
     const { auth } = world.openTab({ readAnswer: foreignAnswers() });
     const startsAt = world.time.clock.now().wallMs;
@@ -50,7 +54,7 @@ describe('the lifetime of a token', () => {
   });
 });
 
-it('a reading whose words are no text is not used', () => {
+it('a result of `classify` whose `words` are no string is ignored', () => {
   const said = { status: 400, headers: {}, body: '{"error":"invalid_request"}' };
   const read = foreignAnswers(() => ({
     kind: 'transient',

@@ -8,8 +8,8 @@ const REASONS: readonly RejectionReason[] = ['expired', 'revoked', 'reuse-detect
 const isAmountOrNull = (value: unknown): boolean => value === null || (typeof value === 'number' && value >= 0);
 
 /**
- * True if an app's reading can be used: a duration that is no number would stop every timer of the machine, and a reason that
- * does not exist would be shown.
+ * True if the result of `classify` is valid. A duration that is no number would stop every timer of the machine, and an
+ * unknown reason would be shown to the user.
  */
 function isUsable(answer: TokenAnswer): boolean {
   if (answer.kind === 'rejected') return REASONS.includes(answer.reason);
@@ -20,14 +20,14 @@ function isUsable(answer: TokenAnswer): boolean {
   );
 }
 
-/** The life of a token that is a JWT and says so itself, in seconds; `null` for any other. @see RFC 7519 §4.1 */
+/** Reads the lifetime of a JWT from its `iat` and `exp`, in seconds; `null` for any other token. @see RFC 7519 §4.1 */
 function lifetimeOfJwt(token: unknown): number | null {
   const claims = claimsOf(String(token));
   const lifetime = Number(claims?.['exp']) - Number(claims?.['iat']);
   return lifetime > 0 ? seconds(lifetime) : null;
 }
 
-/** The answer with the lifetime that its token states, where the answer states none. */
+/** Adds `expires_in` from the access token to an answer without one. */
 function withLifetime(answer: HttpAnswer): HttpAnswer {
   const json = parseObject(answer.body);
   const lifetime = json && seconds(json['expires_in']) === null ? lifetimeOfJwt(json['access_token']) : null;
@@ -35,12 +35,13 @@ function withLifetime(answer: HttpAnswer): HttpAnswer {
 }
 
 /**
- * Reads the answers of a token endpoint that differs from RFC 6749, or leaves out `expires_in`:
- * `createAuthService({ readAnswer: foreignAnswers(classify) })`.
+ * Reads the responses of a token endpoint that differs from RFC 6749 or omits `expires_in`. Use it as
+ * `createAuthService({ readAnswer: foreignAnswers(classify) })`. Without `expires_in`, a JWT is valid from its `iat` to
+ * its `exp`. If the response has `sid` or `sub`, they replace those of `classify`: with others, the server would refuse
+ * every later refresh.
  *
- * - Without `expires_in`, a JWT lives from its `iat` to its `exp`.
- * - `classify` reads an answer first; `null` leaves it to the standard reading. So does a reading that throws or cannot be used.
- *   If the answer itself names `sid` and `sub`, those count: under another name, every later refresh would be refused.
+ * @param classify reads a response first. If it returns `null`, throws or returns an invalid result, the response is
+ * read as RFC 6749 says. Default: always `null`
  */
 export const foreignAnswers =
   (classify: (answer: HttpAnswer) => TokenAnswer | null = () => null): TokenAnswerReader =>

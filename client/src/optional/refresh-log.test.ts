@@ -16,7 +16,7 @@ async function setUp(): Promise<{ world: World; tab: Tab; lines: string[] }> {
   return { world, tab, lines };
 }
 
-/** Numbers of attempts and callers are the machine's own; a log is read for what is around them. */
+/** Replaces the numbers of attempts and requests, which the machine assigns. */
 const withoutNumbers = (lines: readonly string[]): string[] =>
   lines.map((line) => line.replace(/^refresh \d+/u, 'refresh N').replaceAll(/\(\d+(?:, \d+)*/gu, '(N'));
 
@@ -25,8 +25,8 @@ const expire = async (world: World): Promise<void> => {
   await world.time.advance(16 * 60_000);
 };
 
-describe('the log of refreshes tells who refreshed, when and why', () => {
-  it('a refresh in one line: cause, duration, rotation and who waited', async () => {
+describe('the refresh log', () => {
+  it('shows a refresh in one line: cause, duration, rotation and waiting requests', async () => {
     const { world, tab, lines } = await setUp();
     world.server.delayMs = 200;
     await world.time.advance(16 * 60_000);
@@ -41,7 +41,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     ]);
   });
 
-  it('names the first of many who waited, and how many there were', () => {
+  it('shows how many requests waited, and the first three', () => {
     const lines: string[] = [];
     const log = createRefreshLog((line) => lines.push(line));
     log({ type: 'refresh.started', attempt: 7, cause: 'expired' });
@@ -56,7 +56,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     ]);
   });
 
-  it('a failure says why and when the next try is', async () => {
+  it('shows why a refresh failed and when the next try is', async () => {
     const { world, lines } = await setUp();
     world.server.answers.push('silence', json(503, {}, { 'retry-after': '20' }));
     await world.time.advance(12 * 60_000);
@@ -69,7 +69,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     ]);
   });
 
-  it('a rejection says why, and what the user is asked for', async () => {
+  it('shows why a refresh was rejected, and the stage of the reauthentication', async () => {
     const { world, lines } = await setUp();
     world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'reuse' }));
     await world.time.advance(11 * 60_000);
@@ -79,7 +79,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     ]);
   });
 
-  it('a refresh that found another tab’s token says so, once', async () => {
+  it('shows a refresh that adopted another tab’s token once', async () => {
     const { world, tab, lines } = await setUp();
     const other = world.openTab();
     await other.auth.ready();
@@ -90,7 +90,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     expect(lines.filter((line) => /stored|succeeded/u.test(line))).toHaveLength(1);
   });
 
-  it('no refresh is left untold: signing out in the middle ends it in the log', async () => {
+  it('shows the end of a refresh that a sign-out interrupted', async () => {
     const { world, tab, lines } = await setUp();
     world.server.answers.push('silence');
     tab.auth.extend();
@@ -102,7 +102,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     ]);
   });
 
-  it('a second refresh where there should be one shows as two lines', () => {
+  it('shows an unwanted second refresh as a second line', () => {
     const lines: string[] = [];
     const log = createRefreshLog(
       (line) => lines.push(line),
@@ -117,7 +117,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     ]);
   });
 
-  it('begun in the middle of a refresh, it tells what it knows', () => {
+  it('shows the end of a refresh that started before the log', () => {
     const lines: string[] = [];
     createRefreshLog((line) => lines.push(line))({
       type: 'refresh.failed',
@@ -128,7 +128,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     expect(lines).toEqual(['refresh 5 failed after 0 ms: network, retry in 9 ms, joined by no request']);
   });
 
-  it('the session’s own events, one line each', () => {
+  it('shows each event of the session in one line', () => {
     const lines: string[] = [];
     const log = createRefreshLog((line) => lines.push(line));
     log({ type: 'signed-in' });
@@ -147,7 +147,7 @@ describe('the log of refreshes tells who refreshed, when and why', () => {
     ]);
   });
 
-  it('no line holds a token', async () => {
+  it('contains no token', async () => {
     const { world, tab, lines } = await setUp();
     await expire(world);
     await tab.auth.signOut();

@@ -1,6 +1,6 @@
 import type { Observation, RefreshCause } from '../core/state.ts';
 
-/** A refresh under way. */
+/** A refresh that has not ended. */
 type Story = { readonly cause: RefreshCause; readonly startedAtMs: number; readonly callers: number[] };
 
 type RefreshEnd = Extract<
@@ -8,7 +8,7 @@ type RefreshEnd = Extract<
   { readonly type: 'refresh.succeeded' | 'refresh.adopted' | 'refresh.failed' | 'refresh.rejected' }
 >;
 
-/** So many of those who waited are named. */
+/** The number of waiting requests that a line names. */
 const NAMED_CALLERS = 3;
 
 const inMs = (ms: number): string => `${Math.round(ms)} ms`;
@@ -34,7 +34,7 @@ function tellEnd(end: RefreshEnd, tookMs: number): string {
   }
 }
 
-/** The line for an event of the session as a whole; `null` for all others. */
+/** Writes the line for an event of the session; `null` for all other events. */
 function tellSession(event: Observation): string | null {
   switch (event.type) {
     case 'signed-in':
@@ -56,18 +56,20 @@ function tellSession(event: Observation): string | null {
   }
 }
 
-/** What ends a refresh that has not told its end itself. */
+/** True for an event that ends a refresh without an end event of its own. */
 const endsRefresh = (event: Observation): boolean =>
   event.type === 'signed-out' ||
   event.type === 'signed-in' ||
   (event.type === 'reauthentication.required' && event.reason !== 'step-up');
 
 /**
- * An observer that tells every refresh in one line when it has ended (number, cause, outcome, duration, whether the refresh
- * token was rotated, how many requests waited for it and the first of them, when the next try is), and the session's own
- * events in one line each. Two refreshes where there should be one are two lines. Lines hold no secret, and no line break.
+ * Creates an observer that logs each refresh in one line when it has ended: number, cause, outcome, duration, rotation
+ * of the refresh token, the number of waiting requests and the first of them, the time of the next try. Logs each event
+ * of the session in one line too. An unwanted second refresh shows as a second line. No line contains a secret or a
+ * line break.
  *
- * `write` gets each line; a time is the logger's to add. `nowMs` measures what the events do not: any steady clock, in ms.
+ * @param write receives each line without a time: the logger adds it
+ * @param nowMs any monotonic clock, in ms, for the durations that the events do not contain. Default: `performance.now`
  *
  * @example
  * auth.observe(createRefreshLog((line) => console.info(line)))
@@ -92,7 +94,7 @@ export function createRefreshLog(
     for (const attempt of stories.keys()) end(attempt, (tookMs) => `was given up after ${inMs(tookMs)}: ${why}`);
   };
   return (event) => {
-    // A refresh that adopts says so itself.
+    // Skip the `session.adopted` that follows `refresh.adopted`: the refresh has its own line.
     const isTold = isAdopting && event.type === 'session.adopted';
     isAdopting = event.type === 'refresh.adopted';
     switch (event.type) {
