@@ -4,22 +4,22 @@ import type { Clock } from '../index.ts';
 import { useAuth } from './auth-context.tsx';
 import { useSession } from './session.ts';
 
-/** The session is about to end. */
+/** The data of an expiry warning. */
 export type ExpiryWarning = {
-  /** Whole seconds until it ends, 0 when it has. The component renders once a second. */
+  /** Whole seconds until the session ends, 0 once it has ended. The component renders once a second. */
   readonly secondsLeft: number;
-  /** Whether `extend` can help. Where it cannot, the user is asked to authenticate again at the end, and nothing is lost. */
+  /** True if `extend` can renew the session. If not, the user authenticates again at its end, and loses nothing. */
   readonly isExtendable: boolean;
-  /** A renewal is under way. */
+  /** True while a refresh is under way. */
   readonly isExtending: boolean;
-  /** Renews the session, as the user's own activity. */
+  /** Renews the session, as a user activity. */
   readonly extend: () => void;
 };
 
 const secondsUntil = (atMs: number | null, clock: Clock): number =>
   atMs === null ? 0 : Math.max(0, Math.ceil((atMs - clock.now().wallMs) / 1_000));
 
-/** Counts down to `atMs` on the wall clock; stands still at `null`. */
+/** Counts down to `atMs` on the wall clock. Returns 0 for `null`. */
 function useSecondsUntil(atMs: number | null, clock: Clock): number {
   const subscribe = useCallback(
     (onTick: () => void) => {
@@ -45,12 +45,13 @@ function useSecondsUntil(atMs: number | null, clock: Clock): number {
 }
 
 /**
- * The warning that the session is about to end, without its looks; `null` while there is nothing to warn of. When it comes is
- * said by `policy.expiryWarningsMs`.
+ * Returns the data for a warning that the session is about to end; `null` while there is none.
+ * `policy.expiryWarningsMs` sets the times of the warnings.
  *
  * @example
  * const warning = useExpiryWarning()
- * if (warning?.isExtendable) return <button onClick={warning.extend}>Stay signed in ({warning.secondsLeft} s left)</button>
+ * if (warning?.isExtendable)
+ *   return <button onClick={warning.extend}>Stay signed in ({warning.secondsLeft} s left)</button>
  */
 export function useExpiryWarning(): ExpiryWarning | null {
   const auth = useAuth();

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// A page that a server rendered must become a live one without React throwing it away.
+// React must hydrate a server-rendered page without discarding it.
 import { act, StrictMode } from 'react';
 import { hydrateRoot } from 'react-dom/client';
 import { renderToString } from 'react-dom/server';
@@ -7,7 +7,7 @@ import { expect, it, vi } from 'vitest';
 import { createWorld } from '../testing/world.ts';
 import { AuthProvider, SessionGate } from './index.ts';
 
-it('hydrates what the server rendered, then shows the session, although it was there before', async () => {
+it('hydrates the server-rendered page, then shows the session that was already there', async () => {
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
   const { openSignedInTab } = createWorld();
   const { auth } = await openSignedInTab();

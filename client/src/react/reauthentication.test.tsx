@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// What would be lost: a user who mistyped a password, or has no finger free, and is signed out for it.
+// These tests keep a user signed in who mistyped a password or cannot use a passkey.
 import { act, type ReactElement } from 'react';
 import { describe, expect, it } from 'vitest';
 import { sessionPolicy } from '../core/policy.ts';
@@ -15,7 +15,7 @@ const throws =
   () =>
     Promise.reject(new DOMException('no', name));
 
-/** A session that the server has ended, and the reauthentication that is asked for. */
+/** A session that the server has ended, and its reauthentication. */
 async function setUp(reauthentication: readonly ('biometric' | 'password')[] = ['biometric', 'password']) {
   const world = createWorld();
   const { transport } = world;
@@ -52,7 +52,7 @@ async function setUp(reauthentication: readonly ('biometric' | 'password')[] = [
 }
 
 describe('useReauthentication', () => {
-  it('goes on with the session after the first stage', async () => {
+  it('continues the session after the first stage', async () => {
     const { auth, text, sheet } = await setUp();
     expect(text()).toBe('biometric revoked');
     expect(sheet()).toMatchObject({
@@ -70,7 +70,7 @@ describe('useReauthentication', () => {
     [throws('NotAllowedError'), 'cancelled'],
     [throws('NotSupportedError'), 'unavailable'],
     [refused, 'failed'],
-  ] as const)('goes to the password when the passkey does not help, and says why (%#)', async (method, why) => {
+  ] as const)('moves to the password stage after a failed passkey, and tells why (%#)', async (method, why) => {
     const { text, sheet } = await setUp();
     expect(await act(() => sheet().submit(method))).toBe(false);
     expect(text()).toBe('password revoked');
@@ -78,7 +78,7 @@ describe('useReauthentication', () => {
     expect(sheet().error).toBeInstanceOf(Error);
   });
 
-  it('stays with the passkey when the server is away: nothing was said about it', async () => {
+  it('stays at the passkey stage if the server is unreachable', async () => {
     const { text, server, sheet } = await setUp();
     server.answers.push('network-error');
     await act(() => sheet().submit((ask) => ask({})));
@@ -86,20 +86,20 @@ describe('useReauthentication', () => {
     expect(sheet().error).toMatchObject({ code: 'server-unavailable' });
   });
 
-  it('stays with the passkey when there is nothing else: declining a prompt signs nobody out', async () => {
+  it('stays at the passkey stage if it is the last one, so that a declined prompt does not sign the user out', async () => {
     const { text, sheet } = await setUp(['biometric']);
     await act(() => sheet().submit(throws('NotAllowedError')));
     expect(text()).toBe('biometric revoked');
   });
 
-  it('lets a wrong password be corrected, and forgets the error afterwards', async () => {
+  it('lets the user correct a wrong password, and clears the error afterwards', async () => {
     const { auth, text, sheet, refusePasswords, server, time } = await setUp(['password']);
     refusePasswords(true);
     expect(await act(() => sheet().submit(ada))).toBe(false);
     expect(text()).toBe('password revoked');
     expect(sheet().error).toMatchObject({ code: 'sign-in-rejected' });
     refusePasswords(false);
-    // In another form, or another tab.
+    // The user signs in with another form or in another tab.
     await act(() => auth.signIn(ada));
     server.answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
     await act(() => {
@@ -109,10 +109,10 @@ describe('useReauthentication', () => {
     expect(sheet().error).toBeNull();
   });
 
-  it('skips a stage, and signs out who cancels', async () => {
+  it('skips one stage, and signs the user out on `cancel`', async () => {
     const { auth, text, sheet } = await setUp();
     const { skip } = sheet();
-    // As an effect does it under StrictMode.
+    // An effect runs twice under StrictMode.
     await act(async () => (skip(), skip()));
     expect(text()).toBe('password revoked');
     expect(sheet().failed).toEqual([{ stage: 'biometric', why: 'unavailable' }]);
@@ -123,7 +123,7 @@ describe('useReauthentication', () => {
 });
 
 describe('useSignIn', () => {
-  it('takes one try at a time, and says what came of it', async () => {
+  it('runs one try at a time, and shows its error', async () => {
     const world = createWorld();
     const sent: HttpRequest[] = [];
     const { auth } = world.openTab(
@@ -156,7 +156,7 @@ describe('useSignIn', () => {
 });
 
 describe('useExpiryWarning', () => {
-  it('counts down by the second once the end is near, and stops when the session was extended', async () => {
+  it('counts down the last seconds, and stops once the session is extended', async () => {
     const world = createWorld();
     const { server, time } = world;
     server.extra = { sid: 'session-1', sub: 'user-1', refresh_token_timeout: 600 };
@@ -187,7 +187,7 @@ describe('useExpiryWarning', () => {
     expect(text()).toBe('quiet');
   });
 
-  it('stands at nothing when the session has ended unseen, and never below', async () => {
+  it('stays at 0 after the session has ended', async () => {
     const world = createWorld();
     world.server.extra = { sid: 'session-1', sub: 'user-1', refresh_token_timeout: 600 };
     world.server.lifetimeSeconds = 3_000;
@@ -198,7 +198,7 @@ describe('useExpiryWarning', () => {
     expect(text()).toBe('0');
   });
 
-  it('says when extending is of no use: at the end that the server sets every session', async () => {
+  it('is not extendable at the end of the absolute lifetime', async () => {
     const world = createWorld();
     world.server.extra = { sid: 'session-1', sub: 'user-1', authorization_expires_in: 600 };
     const { auth } = await world.openSignedInTab();
@@ -209,7 +209,7 @@ describe('useExpiryWarning', () => {
   });
 });
 
-it('cancel() returns while the sign-in is being stored', async () => {
+it('`cancel` returns although a sign-in is being stored', async () => {
   const world = createWorld();
   let isSlow = false;
   const replace: Vault['replace'] = async (stamp, next) => {

@@ -14,35 +14,45 @@ import { useAuth } from './auth-context.tsx';
 import { useSession } from './session.ts';
 import { useAttempts } from './sign-in.ts';
 
-/** A reauthentication that the user is asked for. */
+/** A reauthentication that waits for the user. */
 export type Reauthentication = Chain & {
-  /** Why: the session ended, or a resource wants a fresh sign-in for one request while everything else goes on. */
+  /**
+   * The reason why the session ended. `step-up`: a resource requires a recent authentication, and the session
+   * continues.
+   */
   readonly reason: ReauthenticationReason | 'step-up';
-  /** Whom the session is of; `sub` is `null` with servers that name none. */
+  /** The user of the session. `sub` is `null` if the server names none. */
   readonly user: { readonly sub: string | null };
-  /** How many requests wait, and are sent afterwards. */
+  /** The number of parked requests. They are sent after the reauthentication. */
   readonly parkedRequests: number;
   readonly isPending: boolean;
-  /** Why the last try failed, as in `SignIn`. */
+  /** The error of the last try, as in `SignIn`. */
   readonly error: Error | null;
   /**
-   * Authenticates. Resolves with whether it worked; never rejects. Where a method (`passkey()`) does not help at its stage, the
-   * next stage has its turn; a wrong password can be tried again.
+   * Authenticates. Resolves with `true` on success, never rejects. If a method (`passkey()`) fails at the passkey
+   * stage, the next stage follows, unless there is none or the server was unreachable. A wrong password can be tried
+   * again.
    */
   readonly submit: (credential: PasswordCredential | SignInMethod) => Promise<boolean>;
-  /** The stage is of no use: the next one has its turn, and after the last one it is over. Default: `unavailable`. */
+  /**
+   * Skips this stage. The next stage follows; after the last one the reauthentication has failed. Default:
+   * `unavailable`.
+   */
   readonly skip: (why?: ReauthenticationFailure) => void;
-  /** The user would rather not: signs out, or fails the request that wanted a fresh sign-in. */
+  /** Declines the reauthentication: signs out or, for a step-up, rejects the requests that require it. */
   readonly cancel: () => void;
 };
 
-/** Where the chain of reauthentication is; `null`: nobody asks the user to authenticate again. */
+/** Returns the reauthentication chain of a snapshot; `null` if there is no reauthentication. */
 export function chainOf(session: SessionSnapshot): Chain | null {
   if (session.status === 'reauth-required') return session;
   return session.status === 'active' ? session.stepUp : null;
 }
 
-/** A prompt that was declined comes up no better a second time. A server that is away says nothing about it. */
+/**
+ * Moves on to the next stage after a failed passkey: a second prompt would not help. Stays at the last stage, and if
+ * the server was unreachable.
+ */
 function giveWay(auth: AuthService, error: Error): void {
   const chain = chainOf(auth.getSnapshot());
   const isServerAway = 'isRetryable' in error && error.isRetryable === true;
@@ -52,12 +62,12 @@ function giveWay(auth: AuthService, error: Error): void {
 
 function cancelAll(auth: AuthService): void {
   const chain = chainOf(auth.getSnapshot());
-  // Not `while`: a sign-in that is being stored can no longer be declined.
+  // No `while` loop: declining has no effect while a sign-in is being stored.
   for (let left = chain ? chain.laterStages.length + 1 : 0; left > 0; left--) auth.declineReauthentication('cancelled');
 }
 
 /**
- * The reauthentication that the user is asked for, without its looks; `null` while there is none.
+ * Returns the data and actions for a reauthentication form; `null` while there is no reauthentication.
  *
  * @example
  * const reauthentication = useReauthentication()
@@ -84,7 +94,7 @@ export function useReauthentication(): Reauthentication | null {
   const stage = chain?.stage;
   const skip = useCallback(
     (why: ReauthenticationFailure = 'unavailable') => {
-      // The stage that was shown, not one that has come since: effects run twice under StrictMode.
+      // Skip only the rendered stage, not a later one: effects run twice under StrictMode.
       if (chainOf(auth.getSnapshot())?.stage === stage) auth.declineReauthentication(why);
     },
     [auth, stage],

@@ -1,4 +1,4 @@
-// Rendered on a server: whoever's request it is, the page must not be somebody's.
+// A server-rendered page must not depend on a session.
 import { renderToString } from 'react-dom/server';
 import { expect, it } from 'vitest';
 import { createWorld } from '../testing/world.ts';
@@ -9,7 +9,7 @@ function Everything() {
   return <p>{JSON.stringify([isNobody, useReauthentication(), useExpiryWarning()])}</p>;
 }
 
-it('renders the same for everybody, without a window, even where somebody is signed in', async () => {
+it('renders the same page for all users, without a window, although a user is signed in', async () => {
   expect(typeof window).toBe('undefined');
   const { openSignedInTab } = createWorld();
   const { auth } = await openSignedInTab();

@@ -5,26 +5,26 @@ import { useAuth } from './auth-context.tsx';
 import { chainOf } from './reauthentication.ts';
 import { useSession } from './session.ts';
 
-/** The session of somebody who is, or was and can be again, signed in. */
+/** The session of a user who is signed in, or has to authenticate again. */
 export type SignedInSession = Extract<SessionSnapshot, { readonly status: 'active' | 'reauth-required' }>;
 
-/** Nobody is signed in, and why. */
+/** The state without a session, and its reason. */
 export type SignedOutSession = Extract<SessionSnapshot, { readonly status: 'signed-out' }>;
 
-/** What is shown for each state of the session; a function gets the snapshot. */
+/** The content for each state of the session. A function receives the snapshot. */
 export type SessionGateProps = {
   /**
-   * While somebody is signed in. It stays through a reauthentication, with what was typed and what is under way; another user
-   * gets it fresh.
+   * Shown while a user is signed in. It stays mounted during a reauthentication and keeps its state. For another user
+   * it is mounted anew.
    */
   readonly children: ReactNode | ((session: SignedInSession) => ReactNode);
-  /** Until it is known whether somebody is signed in; also what a server renders. Default: nothing. */
+  /** Shown until the session is restored, and during server rendering. Default: nothing. */
   readonly restoring?: ReactNode;
-  /** While nobody is signed in. Default: nothing. */
+  /** Shown while no user is signed in. Default: nothing. */
   readonly signedOut?: ReactNode | ((session: SignedOutSession) => ReactNode);
   /**
-   * Beside `children`, while the user has to authenticate again: to keep the session, or because a resource wants it (a
-   * step-up, RFC 9470). Default: nothing.
+   * Shown beside `children` while the user has to authenticate again: to continue the session, or for a step-up of a
+   * resource (RFC 9470). Default: nothing.
    */
   readonly reauthentication?: ReactNode | ((session: SignedInSession) => ReactNode);
 };
@@ -37,7 +37,7 @@ function fill<Session extends SessionSnapshot>(
 }
 
 /**
- * Shows what fits the session.
+ * Shows the content for the current state of the session.
  *
  * @example
  * <SessionGate restoring={<Skeleton />} signedOut={<SignInPage />} reauthentication={<Sheet />}>

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// React over the real client. What would be lost: a page that shows a session that is over, or one that is not hers.
+// React with the real client. These tests keep a page from showing an ended session, or one of another user.
 import { act, StrictMode, startTransition, useLayoutEffect, useState, type ReactElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { describe, expect, it } from 'vitest';
@@ -13,14 +13,14 @@ function Status(): ReactElement {
   return <p>{session.status}</p>;
 }
 
-/** Longer than React renders in one go. */
+/** Blocks the thread for longer than one slice of a React render. */
 function blockFor(ms: number): void {
   const started = performance.now();
   while (performance.now() - started < ms);
 }
 
 describe('useSession', () => {
-  it('shows the session as it is, from the first render to the last change', async () => {
+  it('returns the current session at the first render and after each change', async () => {
     const { time, openTab } = createWorld();
     const { auth } = openTab();
     const { text } = mount(auth, <Status />);
@@ -31,7 +31,7 @@ describe('useSession', () => {
     expect(text()).toBe('active');
   });
 
-  it('renders for its part of the session only', async () => {
+  it('renders again only if the selected part changes', async () => {
     const { time, openSignedInTab } = createWorld();
     const { auth } = await openSignedInTab();
     let renders = 0;
@@ -49,14 +49,14 @@ describe('useSession', () => {
     expect(renders).toBe(1);
   });
 
-  it('takes a selection that is made anew every time, without rendering for ever', async () => {
+  it('accepts a selection that is a new object every time, without an endless loop of renders', async () => {
     const { openSignedInTab } = createWorld();
     const { auth } = await openSignedInTab();
     const Pair = (): ReactElement => <p>{useSession(({ status }) => [status, 1]).join(' ')}</p>;
     expect(mount(auth, <Pair />).text()).toBe('active 1');
   });
 
-  it('listens once under StrictMode, which mounts twice, and not at all when it is gone', async () => {
+  it('subscribes once under StrictMode, which mounts twice, and unsubscribes on unmount', async () => {
     const { openSignedInTab } = createWorld();
     const { auth } = await openSignedInTab();
     let listeners = 0;
@@ -84,7 +84,7 @@ describe('useSession', () => {
     expect(listeners).toBe(0);
   });
 
-  it('shows one session in all places at once, also when it changes in the middle of a slow render', async () => {
+  it('shows the same session everywhere on the page, also if it changes during a slow render', async () => {
     const { openSignedInTab } = createWorld();
     const { auth } = await openSignedInTab();
     const seen = new Set<string>();
@@ -116,7 +116,7 @@ describe('useSession', () => {
     Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
   });
 
-  it('needs a provider, and says so', () => {
+  it('throws outside an `AuthProvider`', () => {
     expect(() => mount(null, <Status />)).toThrow('<AuthProvider>');
   });
 });
@@ -149,7 +149,7 @@ describe('SessionGate', () => {
     return { ...world, ...tab, ...page, type };
   }
 
-  it('shows each state its part', async () => {
+  it('shows the content for each state', async () => {
     const { time, openTab } = createWorld();
     const { auth } = openTab();
     const { text } = mount(auth, gate);
@@ -160,7 +160,7 @@ describe('SessionGate', () => {
     expect(text()).toBe('draft: ');
   });
 
-  it('keeps the page, and what was typed, through a reauthentication', async () => {
+  it('keeps the page and its typed text during a reauthentication', async () => {
     const { time, server, auth, text, type } = await setUp();
     await type();
     server.answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
@@ -173,7 +173,7 @@ describe('SessionGate', () => {
     expect(text()).toBe('draft: typed');
   });
 
-  it('shows nobody the page of another user', async () => {
+  it('mounts a new page for another user, without the text of the previous one', async () => {
     const { server, auth, text, type } = await setUp();
     await type();
     server.extra = { sid: 'session-2', sub: 'user-2' };
@@ -181,7 +181,7 @@ describe('SessionGate', () => {
     expect(text()).toBe('draft: ');
   });
 
-  it('asks for a step-up while the page goes on', async () => {
+  it('shows a step-up beside the page', async () => {
     const { time, server, openSignedInTab } = createWorld();
     const challenge = { 'www-authenticate': 'Bearer error="insufficient_user_authentication", max_age="60"' };
     const answers = [new Response(null, { status: 401, headers: challenge }), new Response('done')];

@@ -3,12 +3,12 @@ import { useMemo, useSyncExternalStore } from 'react';
 import type { AuthService, SessionSnapshot } from '../index.ts';
 import { useAuth } from './auth-context.tsx';
 
-/** What a server renders, and a browser before it has taken over: whose session it is shows in the browser alone. */
+/** The snapshot during server rendering and hydration: only the browser knows the session. */
 const unknownYet: SessionSnapshot = { status: 'restoring' };
 
 const whole = (session: SessionSnapshot): SessionSnapshot => session;
 
-/** Selects once from each snapshot: a selection that is made anew must not look like a change. */
+/** Calls `select` once for each snapshot: a new but equal object must not look like a change. */
 function selectOnce<Selected>(auth: AuthService, select: (session: SessionSnapshot) => Selected): () => Selected {
   let last: { readonly session: SessionSnapshot; readonly selection: Selected } | null = null;
   return () => {
@@ -19,10 +19,11 @@ function selectOnce<Selected>(auth: AuthService, select: (session: SessionSnapsh
 }
 
 /**
- * The session as it is now; renders again when it changes. With `select`, a part of it: renders again only when that part is
- * another one by `Object.is`, so select values or members, or what follows from one snapshot.
+ * Returns the current session and renders again when it changes. With `select` it returns a part of the session and
+ * renders again only if that part differs by `Object.is`. Select primitive values or members of the snapshot, or derive
+ * an object from the snapshot alone.
  *
- * On a server, and while hydrating, the session is `restoring`.
+ * During server rendering and hydration the session is `restoring`.
  *
  * @example
  * const session = useSession()

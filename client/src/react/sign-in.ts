@@ -3,27 +3,27 @@ import { useCallback, useRef, useState } from 'react';
 import type { AuthService, PasswordCredential, SignInMethod } from '../index.ts';
 import { useAuth } from './auth-context.tsx';
 
-/** A credential, or a way of signing in such as `passkey()`. */
+/** A password credential, or a sign-in method such as `passkey()`. */
 type Credential = PasswordCredential | SignInMethod;
 
-/** A sign-in: what is under way, and why the last try failed. */
+/** The state and action of a sign-in form. */
 export type SignIn = {
   readonly isPending: boolean;
   /**
-   * Why the last try failed: a `HoldfastError` (`sign-in-rejected`, `server-unavailable`, `misconfigured`), or what the method
-   * threw, such as the browser's `DOMException`. `null` while one is under way and after one that worked.
+   * The error of the last try: a `HoldfastError` (`sign-in-rejected`, `server-unavailable`, `misconfigured`), or the
+   * error of the method, such as the browser's `DOMException`. `null` during a try and after a successful one.
    */
   readonly error: Error | null;
-  /** Signs in. Resolves with whether it worked; never rejects. Does nothing while another try is under way. */
+  /** Signs in. Resolves with `true` on success, never rejects. Does nothing while another try is under way. */
   readonly signIn: (credential: Credential) => Promise<boolean>;
 };
 
-/** The tries of one form, one after the other. `attempt` resolves with why it failed, `null` if it worked. */
+/** The tries of one form, one at a time. `attempt` resolves with its error, `null` on success. */
 export type Attempts = {
   readonly isPending: boolean;
   readonly error: Error | null;
   readonly attempt: (credential: Credential) => Promise<Error | null>;
-  /** Forgets the error: what it was about is over. */
+  /** Clears the error, once it no longer applies. */
   readonly forget: () => void;
 };
 
@@ -33,7 +33,7 @@ const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : 
 export function useAttempts(auth: AuthService): Attempts {
   const [isPending, setPending] = useState(false);
   const [error, setError] = useState<Error | null>(null);
-  // Two presses of a button can come before React renders.
+  // A ref, not state: a double click can come before React renders.
   const isBusy = useRef(false);
   const attempt = useCallback(
     async (credential: Credential): Promise<Error | null> => {
@@ -59,7 +59,7 @@ export function useAttempts(auth: AuthService): Attempts {
 }
 
 /**
- * A sign-in form without its looks.
+ * Returns the state and action for a sign-in form.
  *
  * @example
  * const { signIn, isPending, error } = useSignIn()

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// The example of docs/guides/react.md: what was loaded stays through a reauthentication, and is nobody else's afterwards.
+// The example of docs/guides/react.md: loaded data stays during a reauthentication, and no other user sees it.
 import { notifyManager, QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { act, useState, type ReactElement, type ReactNode } from 'react';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { SessionGate } from './index.ts';
 const isWorthRepeating = (failures: number, error: unknown): boolean =>
   failures < 3 && error instanceof HoldfastError && error.isRetryable;
 
-/** One cache for one user: the gate keeps it through a reauthentication, and drops it with the user. */
+/** One cache for one user: the gate keeps it during a reauthentication, and drops it for another user. */
 function UserQueryCache({ children }: { readonly children: ReactNode }): ReactElement {
   const [client] = useState(
     () => new QueryClient({ defaultOptions: { queries: { retry: isWorthRepeating, networkMode: 'always' } } }),
@@ -31,7 +31,7 @@ function Notes({ api }: { readonly api: ApiClient }): ReactElement {
   );
 }
 
-// Time passes only when a test says so.
+// Notify without a timer: the tests control time.
 notifyManager.setScheduler(queueMicrotask);
 
 async function setUp() {
@@ -65,8 +65,8 @@ async function setUp() {
 
 const ended = json(400, { error: 'invalid_grant', reason: 'revoked' });
 
-describe('TanStack Query over a session', () => {
-  it('shows its data through a reauthentication, and the parked refetch arrives afterwards', async () => {
+describe('TanStack Query with a session', () => {
+  it('shows its data during a reauthentication, and the parked refetch succeeds afterwards', async () => {
     const { auth, time, text, container, pass, lose } = await setUp();
     expect(text()).toBe('load 1 with access-1 idle');
     lose();
@@ -80,7 +80,7 @@ describe('TanStack Query over a session', () => {
     expect(text()).toBe('load 2 with access-2 idle');
   });
 
-  it('forgets the data with a sign-out', async () => {
+  it('drops its data on sign-out', async () => {
     const { auth, text, pass } = await setUp();
     await act(() => auth.signOut());
     expect(text()).toBe('signed out');
@@ -89,7 +89,7 @@ describe('TanStack Query over a session', () => {
     expect(text()).toBe('load 2 with access-2 idle');
   });
 
-  it('shows nobody the data of another user who signs in over them', async () => {
+  it('does not show the previous user’s data to a user who signs in without a sign-out', async () => {
     const { auth, server, text } = await setUp();
     server.extra = { sid: 'session-2', sub: 'user-2' };
     await act(() => auth.signIn({ username: 'bob', password: 'secret' }));
