@@ -6,8 +6,8 @@ import { startResource, type SeenRequest } from '../testing/resource.ts';
 import { createWorld } from '../testing/world.ts';
 import { attach } from './index.ts';
 
-// An upload by an attached instance is the one that axios alone would have made: the same bytes under the same headers, apart from
-// the boundary of a form and the token. Also when its first try was refused.
+// An attached instance uploads the same bytes and headers as axios alone, except for the boundary of a form and the
+// token. This also holds for the second try after a 401.
 
 let resource: Awaited<ReturnType<typeof startResource>>;
 beforeAll(async () => {
@@ -72,7 +72,7 @@ const streams: readonly (readonly [string, Upload])[] = [
   ],
 ];
 
-/** A received request, without its parts that differ from one request to the next. */
+/** A received request without the parts that differ from one request to the next. */
 function comparable({ method, path, headers, bytes }: SeenRequest) {
   const boundary = /^--(\S+)\r\n/u.exec(bytes.toString('latin1'))?.[1];
   const hidden = (text: string): string => (boundary === undefined ? text : text.replaceAll(boundary, 'boundary'));
@@ -81,12 +81,12 @@ function comparable({ method, path, headers, bytes }: SeenRequest) {
     method,
     path: path.replace('/refusing', '/taking'),
     headers: Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, hidden(String(value))])),
-    // Latin-1 keeps every byte.
+    // Latin-1 preserves every byte.
     body: hidden(bytes.toString('latin1')),
   };
 }
 
-/** The upload as the server receives it: from axios alone, and from axios with a session. */
+/** Uploads with axios alone and with an attached instance, and returns both as the server received them. */
 async function compare(upload: Upload, path: string, { adapter, ...config }: AxiosRequestConfig) {
   const ofInstance = adapter === undefined ? {} : { adapter };
   resource.seen.length = 0;
@@ -111,16 +111,16 @@ describe.each([
   ['by the fetch adapter', { adapter: 'fetch' }],
   ['without redirects', { maxRedirects: 0 }],
 ] as const)('%s', (_name, config) => {
-  // By that adapter axios alone sends "[object FormData]" for these.
+  // With the fetch adapter, axios alone sends "[object FormData]" for these forms.
   const isLostByAxios = (upload: string): boolean => 'adapter' in config && /package|axios writes/u.test(upload);
   const whole = repeatable.filter(([upload]) => !isLostByAxios(upload));
 
-  it.each([...whole, ...streams])('%s arrives as axios alone would send it', async (_upload, upload) => {
+  it.each([...whole, ...streams])('%s arrives as from axios alone', async (_upload, upload) => {
     const { alone, attached } = await compare(upload, 'taking', config);
     expect(attached).toEqual([alone]);
   });
 
-  it.each(whole)('%s arrives whole and once more after a 401', async (_upload, upload) => {
+  it.each(whole)('%s arrives complete a second time after a 401', async (_upload, upload) => {
     const { alone, attached, tokens } = await compare(upload, 'refusing', config);
     expect(attached).toEqual([alone, alone]);
     expect(tokens).toEqual(['Bearer access-1', 'Bearer access-2']);

@@ -25,7 +25,7 @@ async function start(respond: Parameters<typeof startResource>[0]): Promise<Reso
 
 const isSecond = (authorization: string | null): boolean => authorization === 'Bearer access-2';
 
-/** A resource server that accepts some tokens, a signed-in tab, and an attached instance. */
+/** Starts a resource server that accepts some tokens, a signed-in tab and an attached instance. */
 async function setUp(accepts: (authorization: string | null) => boolean = isSecond) {
   const { url, seen } = await start(({ authorization, headers, body }, response) => {
     if (!accepts(authorization))
@@ -44,7 +44,7 @@ async function setUp(accepts: (authorization: string | null) => boolean = isSeco
   return { world, tab, client, detach, url, seen };
 }
 
-/** Real requests take real time to come back; this waits for the event, not for a time. */
+/** Waits for the event instead of a duration, because real requests take real time. */
 async function untilParked(world: World, tab: Tab, parked: number): Promise<void> {
   while (tab.seen('request.parked').length < parked) await settle();
   await world.time.advance(0);
@@ -62,7 +62,7 @@ const bodies = (seen: readonly SeenRequest[]): string[] =>
   seen.map(({ body }) => body.replaceAll(/--\S*-\S+/gu, 'boundary'));
 
 describe('axios with a session: no request is lost to an expired token', () => {
-  it('three parallel requests: all succeed by one refresh', async () => {
+  it('three parallel requests succeed with one refresh', async () => {
     const { world, client } = await setUp();
     const answers = await Promise.all([client.get('a'), client.get('b'), client.get('c')]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -78,7 +78,7 @@ describe('axios with a session: no request is lost to an expired token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('a 401 that arrives while the refresh is under way is answered by the same refresh', async () => {
+  it('a 401 during a refresh joins that refresh', async () => {
     let refuse = (): void => {};
     const { url, seen } = await start(({ path, authorization }, response) => {
       if (isSecond(authorization)) response.end('done');
@@ -101,7 +101,7 @@ describe('axios with a session: no request is lost to an expired token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('a request made while the refresh is under way is parked and then sent once', async () => {
+  it('a request during a refresh is parked and then sent once', async () => {
     const { world, tab, client, seen } = await setUp();
     world.server.delayMs = 1_000;
     const first = client.get('first');
@@ -113,7 +113,7 @@ describe('axios with a session: no request is lost to an expired token', () => {
     expect(seen.filter(({ path }) => path === '/v1/second')).toHaveLength(1);
   });
 
-  it('still 401 after the refresh: axios’s own error with the answer, and no loop', async () => {
+  it('a 401 after the refresh is axios’s own error with the response, without a loop', async () => {
     const { world, client, seen } = await setUp(() => false);
     const error = await errorOf(client.get('a'));
     expect(error).toBeInstanceOf(AxiosError);
@@ -122,7 +122,7 @@ describe('axios with a session: no request is lost to an expired token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('a retry after somebody else signed in is not sent as them', async () => {
+  it('a retry after another user signed in is not sent as that user', async () => {
     const { tab, client, seen } = await setUp(() => true);
     client.interceptors.response.use(async ({ config, status }) => {
       await adopt(tab.auth, { access_token: 'of-another', token_type: 'Bearer', sid: 'session-2', sub: 'user-2' });
@@ -144,7 +144,7 @@ describe('axios with a session: no request is lost to an expired token', () => {
   });
 });
 
-describe('axios with a session: an upload arrives whole', () => {
+describe('axios with a session: an upload arrives complete', () => {
   const form = (): FormData => {
     const all = new FormData();
     all.set('note', 'hello');
@@ -168,7 +168,7 @@ describe('axios with a session: an upload arrives whole', () => {
     ['FormData with progress', 'bytes', (client) => client.post('a', form(), { onUploadProgress: () => {} })],
     ['a form of the form-data package', 'hello', (client) => client.post('a', nodeForm())],
   ];
-  it.each(uploads)('%s is sent again as it was', async (_name, content, send) => {
+  it.each(uploads)('%s is sent again unchanged', async (_name, content, send) => {
     const { client, seen } = await setUp();
     await send(client);
     const [first = '', second] = bodies(seen);
@@ -186,13 +186,13 @@ describe('axios with a session: an upload arrives whole', () => {
     ['a Node stream', () => Readable.from([Buffer.from('hel'), Buffer.from('lo')])],
     ['a form with a stream in it', streamForm],
   ];
-  it.each(streams)('%s arrives whole', async (_name, body) => {
+  it.each(streams)('%s arrives complete', async (_name, body) => {
     const { client, seen } = await setUp(() => true);
     expect((await client.post('a', body())).status).toBe(200);
     expect(bodies(seen)).toEqual([expect.stringContaining('hello')]);
   });
 
-  it.each(streams)('%s is never sent again empty: the 401 is the caller’s', async (_name, body) => {
+  it.each(streams)('%s is never sent again empty: the caller gets the 401', async (_name, body) => {
     const { client, seen } = await setUp();
     expect(await errorOf(client.post('a', body()))).toMatchObject({ status: 401 });
     expect(bodies(seen)).toEqual([expect.stringContaining('hello')]);
@@ -219,12 +219,12 @@ describe('axios with a session: an upload arrives whole', () => {
   it.each([
     ['a Node stream', breaking],
     ['a form of the form-data package', breakingForm],
-  ])('%s that breaks off fails the upload, and does not hang', async (_name, body) => {
+  ])('%s that fails during the upload rejects the request', async (_name, body) => {
     const { client } = await setUp(() => true);
     expect(isAxiosError(await errorOf(client.post('a', body())))).toBe(true);
   });
 
-  it('reports progress', async () => {
+  it('upload progress is reported', async () => {
     const { client } = await setUp(() => true);
     const loaded: number[] = [];
     await client.post('a', 'x'.repeat(1_000), { onUploadProgress: (event) => loaded.push(event.loaded) });
@@ -232,8 +232,8 @@ describe('axios with a session: an upload arrives whole', () => {
   });
 });
 
-describe('axios with a session: patience is the caller’s', () => {
-  it('a timeout passes while parked: axios’s own error, and the refresh goes on for the others', async () => {
+describe('axios with a session: the caller limits the wait', () => {
+  it('a timeout while parked is axios’s own error, and other requests still get the refresh', async () => {
     const { world, tab, client, seen } = await setUp();
     world.server.delayMs = 1_000;
     const first = client.get('first');
@@ -249,11 +249,11 @@ describe('axios with a session: patience is the caller’s', () => {
   it.each([
     ['an AbortSignal', 'signal'],
     ['a CancelToken', 'cancelToken'],
-  ] as const)('%s ends its own request only', async (_name, by) => {
+  ] as const)('%s ends only its own request', async (_name, by) => {
     const { world, tab, client } = await setUp();
     world.server.delayMs = 1_000;
     const controller = new AbortController();
-    // oxlint-disable-next-line import/no-named-as-default-member -- by name it is a type only
+    // oxlint-disable-next-line import/no-named-as-default-member -- the named export is only a type
     const source = axios.CancelToken.source();
     const cancel = by === 'signal' ? { signal: controller.signal } : { cancelToken: source.token };
     const cancelled = errorOf(client.get('a', cancel));
@@ -269,8 +269,8 @@ describe('axios with a session: patience is the caller’s', () => {
   });
 });
 
-describe('axios with a session: answers as axios gives them', () => {
-  it('every responseType', async () => {
+describe('axios with a session: axios’s own features work', () => {
+  it('every `responseType`', async () => {
     const { client } = await setUp(() => true);
     const get = async (responseType: 'json' | 'text' | 'arraybuffer' | 'stream'): Promise<unknown> =>
       (await client.get<unknown>('a', { responseType })).data;
@@ -282,13 +282,13 @@ describe('axios with a session: answers as axios gives them', () => {
     expect(Buffer.concat(await stream.toArray()).toString()).toBe(text);
   });
 
-  it('baseURL, params and headers', async () => {
+  it('`baseURL`, `params` and `headers`', async () => {
     const { client, seen } = await setUp(() => true);
     await client.get('a', { params: { q: 'x y' }, headers: { 'X-Trace': '7' } });
     expect(seen[0]).toMatchObject({ path: '/v1/a?q=x+y', headers: { 'x-trace': '7' } });
   });
 
-  it('validateStatus decides, and other errors are as they were', async () => {
+  it('`validateStatus`, and errors of the network', async () => {
     const { url } = await start((_request, response) => response.writeHead(422).end());
     const world = createWorld();
     const tab = await world.openSignedInTab({ resources: [url] });
@@ -301,8 +301,8 @@ describe('axios with a session: answers as axios gives them', () => {
   });
 });
 
-describe('axios with a session: where the token goes', () => {
-  it('not to other origins, not over credentials of the caller’s own', async () => {
+describe('axios with a session: the token', () => {
+  it('is not sent to other origins, and does not replace the caller’s own credentials', async () => {
     const { client, url, seen } = await setUp(() => true);
     const other = await start((_request, response) => response.end('public'));
     expect((await client.get(other.url)).data).toBe('public');
@@ -311,12 +311,12 @@ describe('axios with a session: where the token goes', () => {
     expect(seen[0]?.authorization).toBe('Basic YTpi');
   });
 
-  it('not into what a logger writes of an error or an answer', async () => {
+  it('is not visible to a logger of errors and responses', async () => {
     const { client } = await setUp(() => false);
     const error = await errorOf(client.post('a', { note: 1 }));
     const { client: another } = await setUp(() => true);
     const answer = await another.get('a');
-    // The request is there for whoever looks for it, and only for them.
+    // `request` is still accessible by name.
     expect([error.request, answer.request].map(Boolean)).toEqual([true, true]);
     const logged = [error, error.toJSON(), error.config, error.response, answer].map((each) =>
       inspect(each, { depth: 12 }),
@@ -324,7 +324,7 @@ describe('axios with a session: where the token goes', () => {
     expect(logged.join('\n')).not.toMatch(/access-\d/u);
   });
 
-  it('not along with a redirect to another origin', async () => {
+  it('is not sent along with a redirect to another origin', async () => {
     const other = await start((_request, response) => response.end('public'));
     const { url } = await start((_request, response) => response.writeHead(302, { location: other.url }).end());
     const tab = await createWorld().openSignedInTab({ resources: [url] });
@@ -334,7 +334,7 @@ describe('axios with a session: where the token goes', () => {
     expect(other.seen[0]?.authorization).toBeNull();
   });
 
-  it('a 401 of another origin, to which the API redirects, is the caller’s and causes no refresh', async () => {
+  it('is not refreshed for a 401 of another origin, to which the API redirects', async () => {
     const refusal = { 'www-authenticate': 'Bearer error="invalid_token"' };
     const other = await start((_request, response) => response.writeHead(401, refusal).end());
     const { url, seen } = await start((_request, response) => response.writeHead(302, { location: other.url }).end());
@@ -346,7 +346,7 @@ describe('axios with a session: where the token goes', () => {
     expect([seen.length, other.seen.length, world.server.refreshes()]).toEqual([1, 1, 0]);
   });
 
-  it('signed out: nothing is sent, and the error says why', async () => {
+  it('is missing after a sign-out: no request is sent, and the error has the code `signed-out`', async () => {
     const { tab, client, seen } = await setUp(() => true);
     await tab.auth.signOut();
     const error = await errorOf(client.get('a'));
@@ -356,7 +356,7 @@ describe('axios with a session: where the token goes', () => {
     expect(seen).toEqual([]);
   });
 
-  it('detached, the instance is as it was', async () => {
+  it('is not sent by a detached instance', async () => {
     const client = create();
     const { adapter } = client.defaults;
     const { tab, url, seen } = await setUp(() => true);
@@ -368,7 +368,7 @@ describe('axios with a session: where the token goes', () => {
 });
 
 describe('an API whose clock is behind', () => {
-  it('is given a fresh token again when it is old enough by the API’s own `Date`: 200 and no refresh, as with `auth.fetch`', async () => {
+  it('gets a fresh token again once it is valid by the API’s own `Date`, without a refresh, as with `auth.fetch`', async () => {
     const world = createWorld();
     const nowMs = (): number => world.time.clock.now().wallMs;
     const iat = Math.floor(nowMs() / 1_000);

@@ -12,20 +12,20 @@ import { HoldfastError, type AuthService } from '../index.ts';
 import { waitAsAxios } from './patience.ts';
 import { withRepeatableForm } from './repeatable-form.ts';
 
-/** Unknown members stay with a configuration when it is sent again. */
+/** A configuration with its owner. axios keeps unknown members when a configuration is sent again. */
 type OwnedConfig = InternalAxiosRequestConfig & { owner?: number };
 
-/** The result of one try by axios's own adapter: an answer, and the error if axios takes it for one. */
+/** The result of one try by axios's own adapter: a response, and axios's error if it treats the response as one. */
 type Outcome = { readonly response: AxiosResponse; readonly error: AxiosError | null };
 
-/** The caller's own configuration in place of that of a try, and the request out of the sight of loggers: both hold the token. */
+/** Restores the caller's configuration and hides `request` from loggers: those of the try contain the token. */
 function withoutToken<Target extends AxiosError | AxiosResponse>(target: Target, config: OwnedConfig): Target {
   target.config = config;
   if (target.request) Object.defineProperty(target, 'request', { enumerable: false });
   return target;
 }
 
-/** One try by axios's own adapter. Rejects where there was no answer. */
+/** Sends one try with axios's own adapter. Rejects if there was no response. */
 async function sendOnce(adapter: AxiosAdapter, own: OwnedConfig, config: OwnedConfig): Promise<Outcome> {
   try {
     return { response: withoutToken(await adapter(own), config), error: null };
@@ -37,39 +37,39 @@ async function sendOnce(adapter: AxiosAdapter, own: OwnedConfig, config: OwnedCo
   }
 }
 
-/** The URL that an answer came from, after redirects; `''`: axios's adapter does not tell it. */
+/** Returns the URL of a response after redirects; `''` if axios's adapter does not report it. */
 function urlOf({ request }: AxiosResponse): string {
   const { res, responseURL } = (request ?? {}) as { res?: { responseUrl?: string }; responseURL?: string };
   return res?.responseUrl ?? responseURL ?? '';
 }
 
-/** As much of an answer as decides whether its request is sent again. */
+/** Copies the parts of a response that decide if its request is sent again. */
 function decisiveOf({ response }: Outcome, { resources }: AuthService): Response {
   const { status } = response;
   const all = AxiosHeaders.from(response.headers as AxiosHeaders);
   const headers = new Headers();
   for (const name of ['www-authenticate', 'dpop-nonce', 'date'])
     if (all.has(name)) headers.set(name, String(all.get(name)));
-  // A `Response` can have no other status, and no other one decides anything.
+  // Use 200 for a status that `Response` does not accept: it has no effect on the decision.
   const decisive = new Response(null, { status: status >= 200 && status <= 599 ? status : 200, headers });
   const url = urlOf(response);
-  // A redirect between the session's own origins may take the token along.
+  // A redirect between the session's own origins may carry the token, so do not mark it as redirected.
   if (!URL.canParse(url) || resources.has(new URL(url).origin)) return decisive;
   return Object.defineProperties(decisive, { url: { value: url }, redirected: { value: true } });
 }
 
-/** A body that can be read once: a stream of the web or of Node. */
+/** True for a body that can be read only once: a web stream or a Node stream. */
 const isStream = (body: unknown): boolean =>
   typeof body === 'object' && body !== null && ('getReader' in body || 'pipe' in body || Symbol.asyncIterator in body);
 
-/** An answer that nobody will read: as a stream it would keep its connection. */
+/** Discards the data of a response that no caller will read: an unread stream would keep its connection open. */
 function discard(data: unknown): void {
   const stream = data as { readonly destroy?: () => void; readonly cancel?: () => Promise<void> } | null | undefined;
   if (typeof stream?.destroy === 'function') stream.destroy();
   else if (typeof stream?.cancel === 'function') stream.cancel().catch(() => {});
 }
 
-/** A redirect to an origin that is none of the session's takes no token along, whatever axios or Node would do. */
+/** Removes the token before a redirect to an origin outside the session, whatever axios or Node would do. */
 const dropToken =
   (config: OwnedConfig, { resources }: AuthService): OwnedConfig['beforeRedirect'] =>
   (options, ...details) => {
@@ -80,9 +80,9 @@ const dropToken =
     config.beforeRedirect?.(options, ...details);
   };
 
-/** The configuration of one try: the caller's, and what the session adds to it. */
+/** Makes the configuration of one try: the caller's, with the headers that the session adds. */
 function configOf(config: OwnedConfig, given: HeadersInit | undefined, auth: AuthService): OwnedConfig {
-  // axios's adapters write into the headers that they are given.
+  // Copy the headers: axios's adapters modify them.
   const headers = new AxiosHeaders(config.headers);
   const added = new Headers(given);
   if (!added.has('authorization')) return { ...config, headers };
@@ -96,7 +96,7 @@ async function send(
   config: OwnedConfig,
   url: string,
 ): Promise<AxiosResponse> {
-  // A configuration that is sent again, as retries do, is sent for the same user.
+  // Remember the owner in the configuration: a retry must be sent for the same user.
   const owner = (config.owner ??= auth.owner());
   const patience = waitAsAxios(config);
   const sent = withRepeatableForm(config);
@@ -108,7 +108,7 @@ async function send(
     return decisiveOf(outcome, auth);
   };
   const method = (config.method ?? 'get').toUpperCase();
-  // Told that the body is a stream, `auth.fetch` sends the request once.
+  // Pass a stream on, so that `auth.fetch` sends the request only once.
   const body = isStream(sent.data) ? { body: sent.data as BodyInit } : {};
   try {
     await auth.fetch(url, { method, owner, ...body, signal: patience.signal, fetch });
@@ -123,19 +123,19 @@ async function send(
 }
 
 /**
- * Makes an axios instance carry the session: every request of it waits for a token, is parked while a refresh or an outage is
- * under way, and is sent again after a 401. Instances that are attached to one `auth` share one refresh. What is sent, and how, is
- * axios's own affair as before: the adapter that it would have used (`xhr`, `http`, `fetch`, the instance's own) with the same body,
- * headers, progress, proxy and agents, and a header `Authorization` besides. Requests that bring credentials of their own (`auth`,
- * an `Authorization` header) go out without a token.
+ * Attaches an axios instance to the session. Each of its requests waits for a token, is parked during a refresh or an
+ * outage, and is sent again after a 401. Instances attached to one `auth` share one refresh. axios still sends the
+ * requests itself: with the adapter that it would have used (`xhr`, `http`, `fetch`, the instance's own) and the same
+ * body, headers, progress, proxy and agents. Only the `Authorization` header is added. Requests with credentials of
+ * their own (`auth`, an `Authorization` header, a user in the URL) are sent without a token.
  *
- * Interceptors, `baseURL`, cancelling and `responseType` work as before; a 401 that stays one is axios's own error with the answer
- * in it. `timeout` counts over everything, also while a request is parked. A stream is sent once. What was never sent fails with an
- * `AxiosError` whose `cause` is the `HoldfastError` and whose `code` is its code: `user-changed` for a retry after somebody else
- * signed in. `request` of errors and answers is not enumerable, so that no logger writes the token.
+ * Interceptors, `baseURL`, cancelling and `responseType` work as before. A 401 after the retry is axios's own error
+ * with the response in it. `timeout` covers everything, including the time while a request is parked. A stream is sent
+ * only once. A request that was never sent fails with an `AxiosError` whose `cause` is the `HoldfastError` and whose
+ * `code` is its code, such as `user-changed` for a retry after another user signed in. `request` of errors and
+ * responses is not enumerable, so that no logger writes the token.
  *
- * Answers the function that puts the instance back as it was.
- *
+ * @returns the function that detaches the instance
  * @example
  * const client = axios.create({ baseURL: 'https://api.example.com' })
  * attach(client, auth)

@@ -1,24 +1,27 @@
 import { AxiosError, CanceledError, type CancelToken, type InternalAxiosRequestConfig } from 'axios';
 
-/** Members of axios that its types leave out. */
+/** Members of axios that its types omit. */
 type Subscribable = CancelToken & {
   readonly subscribe: (listener: (reason: unknown) => void) => void;
   readonly unsubscribe: (listener: (reason: unknown) => void) => void;
 };
 
-/** How long a request waits between its tries: axios watches over `timeout`, `signal` and `cancelToken` only while it sends. */
+/**
+ * Limits the waits between the tries of a request: axios checks `timeout`, `signal` and `cancelToken` only during a
+ * try.
+ */
 export type Patience = {
   /** Aborted with the error that axios would reject with. */
   readonly signal: AbortSignal;
-  /** A try begins; answers what is left of `timeout` for it. */
+  /** Marks the start of a try. Returns the rest of `timeout` for it. */
   readonly begin: () => Partial<InternalAxiosRequestConfig>;
-  /** The try is over: the request may wait again. */
+  /** Marks the end of a try: the request may wait again. */
   readonly end: () => void;
-  /** Nothing is waited for any more. */
+  /** Releases the timer and the listeners. */
   readonly stop: () => void;
 };
 
-/** Watches over the waits of a request as axios does over its tries. `timeout` counts from now, over all of both. */
+/** Applies the request's limits to its waits. `timeout` starts now and covers all waits and tries together. */
 export function waitAsAxios(config: InternalAxiosRequestConfig): Patience {
   const { timeout = 0, timeoutErrorMessage, transitional, signal } = config;
   const cancelToken: Subscribable | undefined = config.cancelToken;

@@ -1,6 +1,6 @@
 import { AxiosHeaders, type InternalAxiosRequestConfig } from 'axios';
 
-/** As much as is used here of a form of the `form-data` package, which axios writes its own forms with in Node. */
+/** The used part of a form of the `form-data` package. In Node, axios also builds its own forms with it. */
 type PackageForm = {
   readonly getHeaders: () => Record<string, string>;
   /** Throws for a form with a stream in it. */
@@ -11,8 +11,8 @@ const isPackageForm = (data: unknown): data is PackageForm =>
   typeof data === 'object' && data !== null && 'getHeaders' in data && 'getBuffer' in data;
 
 /**
- * A form of that package is a stream that can be sent once. If no part of it is one, its bytes are known beforehand: the same
- * bytes with the same headers can be sent again after a 401.
+ * Replaces a form of that package, a stream that can be sent only once, by its bytes and headers, so that it can be
+ * sent again after a 401. Returns `config` as it is if a part of the form is a stream itself.
  */
 export function withRepeatableForm<Config extends InternalAxiosRequestConfig>(config: Config): Config {
   const data: unknown = config.data;
