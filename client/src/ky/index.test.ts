@@ -15,7 +15,7 @@ afterEach(async () => {
 
 const isSecond = (authorization: string | null): boolean => authorization === 'Bearer access-2';
 
-/** A resource server that accepts some tokens, a signed-in tab, and an attached instance. */
+/** Starts a resource server that accepts some tokens, a signed-in tab and an attached instance. */
 async function setUp(
   accepts: (authorization: string | null) => boolean = isSecond,
   statusOf: (count: number) => number = () => 200,
@@ -32,7 +32,7 @@ async function setUp(
   return { world, tab, api, url: resource.url, seen: resource.seen };
 }
 
-/** Real requests take real time to come back; this waits for the event, not for a time. */
+/** Waits for the event instead of a duration, because real requests take real time. */
 async function untilParked(world: World, tab: Tab, parked: number): Promise<void> {
   while (tab.seen('request.parked').length < parked) await settle();
   await world.time.advance(0);
@@ -47,7 +47,7 @@ const errorOf = (request: Promise<unknown>): Promise<unknown> =>
   );
 
 describe('ky with a session: no request is lost to an expired token', () => {
-  it('three parallel requests, of two instances: all succeed by one refresh', async () => {
+  it('three parallel requests of two instances succeed with one refresh', async () => {
     const { world, tab, api, url } = await setUp();
     const other = attach(ky, tab.auth);
     const answers = await Promise.all([api.get('a').json(), api.get('b').json(), other.get(`${url}/c`).json()]);
@@ -55,7 +55,7 @@ describe('ky with a session: no request is lost to an expired token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('still 401 after the refresh: ky’s own error with the answer, and no loop', async () => {
+  it('a 401 after the refresh is ky’s own error with the response, without a loop', async () => {
     const { world, api, seen } = await setUp(() => false);
     const error = await errorOf(api.get('a'));
     expect(isHTTPError(error) && error.response.status).toBe(401);
@@ -63,7 +63,7 @@ describe('ky with a session: no request is lost to an expired token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('ky’s retries go on working: each carries the token', async () => {
+  it('each of ky’s own retries carries the token', async () => {
     const { world, api, seen } = await setUp(isSecond, (count) => (count === 1 ? 503 : 200));
     expect(await api.get('a').json()).toEqual({ body: '' });
     expect(seen.map(({ authorization }) => authorization)).toEqual([
@@ -74,7 +74,7 @@ describe('ky with a session: no request is lost to an expired token', () => {
     expect(world.server.refreshes()).toBe(1);
   });
 
-  it('a retry after somebody else signed in is not sent as them', async () => {
+  it('a retry after another user signed in is not sent as that user', async () => {
     const { tab, api, seen } = await setUp(
       () => true,
       () => 503,
@@ -85,7 +85,7 @@ describe('ky with a session: no request is lost to an expired token', () => {
     expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer access-1']);
   });
 
-  it('signed out: nothing is sent, nothing is retried, and the error says why', async () => {
+  it('after a sign-out no request is sent or retried, and the error has the code `signed-out`', async () => {
     const { tab, api, seen } = await setUp(() => true);
     await tab.auth.signOut();
     expect(await errorOf(api.get('a'))).toMatchObject({ name: 'HoldfastError', code: 'signed-out' });
@@ -93,7 +93,7 @@ describe('ky with a session: no request is lost to an expired token', () => {
   });
 });
 
-describe('ky with a session: an upload arrives whole', () => {
+describe('ky with a session: an upload arrives complete', () => {
   const form = (): FormData => {
     const all = new FormData();
     all.set('note', 'hello');
@@ -106,7 +106,7 @@ describe('ky with a session: an upload arrives whole', () => {
     ['a Blob', 'hello', (api) => api.post('a', { body: new Blob(['hello']) })],
     ['a stream', 'hello', (api) => api.post('a', { body: new Blob(['hello']).stream() })],
   ];
-  it.each(uploads)('%s is sent again as it was', async (_name, content, send) => {
+  it.each(uploads)('%s is sent again unchanged', async (_name, content, send) => {
     const { api, seen } = await setUp();
     await send(api);
     const [first = '', second] = seen.map(({ body }) => body.replaceAll(/-{4,}\S+/gu, 'boundary'));
@@ -116,8 +116,8 @@ describe('ky with a session: an upload arrives whole', () => {
   });
 });
 
-describe('ky with a session: patience is the caller’s', () => {
-  it('an abort and a timeout end their own requests only', async () => {
+describe('ky with a session', () => {
+  it('an abort and a timeout end only their own requests', async () => {
     const { world, tab, api } = await setUp();
     world.server.delayMs = 1_000;
     const controller = new AbortController();
@@ -143,7 +143,7 @@ describe('ky with a session: patience is the caller’s', () => {
   });
 });
 
-describe('ky with a session: what is sent is what ky alone would send', () => {
+describe('ky with a session sends the same request as ky alone', () => {
   const uploads: readonly (readonly [string, (api: KyInstance) => Promise<unknown>])[] = [
     ['JSON', (api) => api.post('a', { json: { note: 'hello' }, searchParams: { q: 'x y' } })],
     ['URLSearchParams', (api) => api.put('a', { body: new URLSearchParams({ note: 'a b' }) })],
@@ -152,7 +152,7 @@ describe('ky with a session: what is sent is what ky alone would send', () => {
     ['nothing', (api) => api.get('a', { headers: { accept: 'text/plain' } })],
     ['JSON, with progress', (api) => api.post('a', { json: { note: 'hello' }, onUploadProgress: () => {} })],
   ];
-  it.each(uploads)('%s, and once more after a 401', async (_name, send) => {
+  it.each(uploads)('with %s, also after a 401', async (_name, send) => {
     const { api, url, seen } = await setUp();
     await send(api);
     const alone = await startResource((_request, response) => response.end('{}'));
@@ -160,7 +160,7 @@ describe('ky with a session: what is sent is what ky alone would send', () => {
     await send(ky.create({ prefix: `${alone.url}/v1` }));
     const comparable = seen.concat(alone.seen).map(({ headers, method, path, body }) => {
       const { authorization: _token, host: _host, ...rest } = headers;
-      // A stream was read for its second try, so that its length is known by then.
+      // The session reads a stream for the second try, so the length of that try is known.
       const { 'transfer-encoding': _coding, 'content-length': _length, ...unframed } = rest;
       return { method, path, body, headers: seen[0]?.headers['transfer-encoding'] ? unframed : rest };
     });
@@ -168,7 +168,7 @@ describe('ky with a session: what is sent is what ky alone would send', () => {
     expect(comparable).toEqual([comparable[2], comparable[2], comparable[2]]);
   });
 
-  it('by the fetch of the instance, with what the platform adds to a request', async () => {
+  it('with the `fetch` of the instance, and the platform’s own options', async () => {
     const { tab, url } = await setUp(() => true);
     const sent: (readonly [string, unknown])[] = [];
     const own: typeof fetch = (input, init) => {
