@@ -1,17 +1,17 @@
 import type { Observation } from '../index.ts';
 
-/** One observation of one tab, and when. */
+/** One observation of one tab, with its time. */
 export type TimelineEntry = {
-  /** The page load that observed it, by a random name. */
+  /** A random name for the page load that observed it. */
   readonly tab: string;
-  /** Counts the observations of that page load, from 1. */
+  /** The number of the observation within that page load, from 1. */
   readonly seq: number;
-  /** Wall clock of the device, in ms since 1970: the one clock that tabs share. */
+  /** The time by the wall clock of the device, in ms since 1970. Tabs share no other clock. */
   readonly atMs: number;
   readonly observation: Observation;
 };
 
-/** What every word in an observation looks like: `refresh.started`, `reuse-detected`. No token, name or password does. */
+/** The form of words in observations: `refresh.started`, `reuse-detected`. Long or mixed-case strings are none. */
 const WORD = /^[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*$/u;
 const WORD_LENGTH_MAX = 40;
 
@@ -21,7 +21,7 @@ const isWord = (value: unknown): value is string =>
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A copy of an observation with nothing in it but words, numbers and yes or no; `null` if there is anything else. */
+/** Copies an observation that contains only words, numbers and booleans; `null` for any other. */
 function readObservation(value: unknown): Observation | null {
   if (!isRecord(value) || !isWord(value['type'])) return null;
   const isPlain = Object.values(value).every(
@@ -30,7 +30,7 @@ function readObservation(value: unknown): Observation | null {
   return isPlain ? ({ ...value } as Observation) : null;
 }
 
-/** Reads what another tab or a file says was observed; `null` if it is no such thing, or could hold a secret. */
+/** Reads an entry from another tab or a file; `null` if it is none, or contains text that is no word. */
 export function readEntry(value: unknown): TimelineEntry | null {
   if (!isRecord(value)) return null;
   const { tab, seq, atMs } = value;
@@ -39,6 +39,6 @@ export function readEntry(value: unknown): TimelineEntry | null {
   return { tab, seq: seq as number, atMs: atMs as number, observation };
 }
 
-/** In order of time. */
+/** Orders entries by time, then by tab and number. */
 export const compareEntries = (a: TimelineEntry, b: TimelineEntry): number =>
   a.atMs - b.atMs || (a.tab < b.tab ? -1 : a.tab > b.tab ? 1 : a.seq - b.seq);

@@ -12,7 +12,7 @@ const fold = createFold(
 );
 
 describe('a folded axis', () => {
-  it('shows what happened at its true length, and folds the quarter of an hour between', () => {
+  it('keeps the true length of events, and folds the idle quarter of an hour between them', () => {
     expect(fold.shown).toEqual([
       [-10, 510],
       [899_990, 900_060],
@@ -27,7 +27,7 @@ describe('a folded axis', () => {
     [510, 520],
     [899_990, 620],
     [900_060, 690],
-    // Before, within a fold, and after: at the nearest that is shown.
+    // A time before, within a fold, or after is placed at the nearest shown time.
     [-5_000, 0],
     [60_000, 520],
     [999_999, 690],
@@ -45,7 +45,7 @@ describe('a folded axis', () => {
     expect(fold.timeAt(place)).toBe(timeMs);
   });
 
-  it('has no folds when there is nothing, or when nothing is to be folded', () => {
+  it('has no folds without events, or with an infinite `idleMs`', () => {
     expect(createFold([], options).folds).toEqual([]);
     expect(
       createFold(
@@ -58,7 +58,7 @@ describe('a folded axis', () => {
     ).toMatchObject({ folds: [], length: 90_021 });
   });
 
-  it('is marked at round times, and never within a fold', () => {
+  it('has its marks at round times, never within a fold', () => {
     const { ticks, stepMs } = readTicks(fold, [0, 690], 7);
     expect(stepMs).toBe(100);
     expect(ticks.map(({ timeMs }) => timeMs + 0)).toEqual([0, 100, 200, 300, 400, 500, 900_000]);
@@ -69,11 +69,11 @@ describe('a folded axis', () => {
 });
 
 describe('the view', () => {
-  it('keeps what is under the pointer where it is', () => {
+  it('keeps the place under the pointer while zooming', () => {
     expect(zoomView([0, 100], 0.5, 25, 1_000)).toEqual([12.5, 62.5]);
   });
 
-  it('never leaves the axis, nor closes', () => {
+  it('never leaves the axis and never shrinks to nothing', () => {
     expect(zoomView([0, 100], 100, 50, 1_000)).toEqual([0, 1_000]);
     expect(zoomView([0, 100], 1e-9, 0, 1_000)).toEqual([0, 5]);
     expect(moveView([900, 1_000], 500, 1_000)).toEqual([900, 1_000]);

@@ -1,13 +1,13 @@
-/** A time axis with its idle stretches folded away: a refresh of 80 ms and the next one 15 minutes later, both to be seen. */
+/** A time axis with folded idle stretches: a refresh of 80 ms and the next one 15 minutes later both stay visible. */
 export type Fold = {
-  /** Where a time is on the folded axis, in ms from its beginning. */
+  /** Returns the place of a time on the folded axis, in ms from its beginning. */
   readonly place: (timeMs: number) => number;
-  /** The time at a place. */
+  /** Returns the time at a place. */
   readonly timeAt: (place: number) => number;
   readonly length: number;
-  /** The folded stretches: where they are, and how long they really were. */
+  /** The places of the folded stretches, and their real durations. */
   readonly folds: readonly { readonly from: number; readonly to: number; readonly durationMs: number }[];
-  /** The stretches that are shown as they were, in time. */
+  /** The stretches of time that are not folded. */
   readonly shown: readonly (readonly [number, number])[];
 };
 
@@ -22,17 +22,17 @@ function joinStretches(stretches: readonly (readonly [number, number])[], gapMs:
   return joined;
 }
 
-/** What a fold looks like. */
+/** Options of a fold. */
 export type FoldOptions = {
-  /** Idle for longer than this, a stretch is folded, in ms. Infinity: none is. */
+  /** Folds stretches that are idle for longer than this, in ms. Infinity: folds none. */
   readonly idleMs: number;
-  /** How long a folded stretch is on the axis, in ms. */
+  /** The length of a folded stretch on the axis, in ms. */
   readonly foldedMs: number;
-  /** How much is left unfolded before and after something, in ms. */
+  /** The time that stays unfolded before and after each stretch, in ms. */
   readonly marginMs: number;
 };
 
-/** Folds the time between `stretches`, each from and to a time in ms. */
+/** Folds the time between `stretches`. Each has a start and an end, in ms. */
 export function createFold(stretches: readonly (readonly [number, number])[], options: FoldOptions): Fold {
   const { idleMs, foldedMs, marginMs } = options;
   const wide = stretches.map(([from, to]): [number, number] => [from - marginMs, to + marginMs]);
@@ -75,7 +75,7 @@ const STEPS_MS = [
 /** A mark on the axis. */
 export type Tick = { readonly place: number; readonly timeMs: number };
 
-/** Round times within the view, at most `countMax`; `stepMs` says how exact their labels have to be. */
+/** Returns at most about `countMax` round times within the view. `stepMs` sets the precision of their labels. */
 export function readTicks(
   fold: Fold,
   view: readonly [number, number],
@@ -96,10 +96,10 @@ export function readTicks(
   return { ticks, stepMs };
 }
 
-/** Shorter, a view shows nothing. */
+/** The shortest useful view. */
 const VIEW_MIN_MS = 5;
 
-/** The view `factor` times as long, with `center` where it was; no longer than the axis. */
+/** Makes the view `factor` times as long, at most as long as the axis. Keeps `center` at its place in the view. */
 export function zoomView(
   [from, to]: readonly [number, number],
   factor: number,
@@ -111,7 +111,7 @@ export function zoomView(
   return moveView([center - wanted * ratio, center + wanted * (1 - ratio)], 0, length);
 }
 
-/** The view `by` ms further on, and never beyond the axis. */
+/** Moves the view by `by` ms, never beyond the axis. */
 export function moveView([from, to]: readonly [number, number], by: number, length: number): readonly [number, number] {
   const width = Math.min(to - from, length);
   const start = Math.min(Math.max(0, from + by), length - width);

@@ -1,4 +1,4 @@
-// What the panel draws must be what happened: who takes a wrong picture for the truth looks for the fault in the wrong tab.
+// The panel must draw the true events: with a wrong picture, a developer looks for the fault in the wrong tab.
 import { describe, expect, it } from 'vitest';
 import type { Observation } from '../index.ts';
 import type { TimelineEntry } from './entry.ts';
@@ -10,7 +10,7 @@ type Moment = readonly [atMs: number, observation: Observation, tab?: string];
 const entriesOf = (moments: readonly Moment[]): readonly TimelineEntry[] =>
   moments.map(([atMs, observation, tab = 'a'], index) => ({ tab, seq: index + 1, atMs, observation }));
 
-/** Spans as `kind from-to tone title`, moments as `kind at tone title`. */
+/** Writes spans as `kind from-to tone title` and moments as `kind at tone title`. */
 function draw(moments: readonly Moment[]): readonly string[] {
   const [lane] = readLanes(entriesOf(moments));
   if (!lane) return [];
@@ -41,9 +41,9 @@ const ask = (reason: 'revoked' | 'step-up', stage: 'biometric' | 'password' = 'p
 const parked = (caller: number): Observation => ({ type: 'request.parked', caller, parked: caller });
 const released = (caller: number): Observation => ({ type: 'request.released', caller });
 
-// From a file or another tab: names that every object has are words like any other.
+// Words from a file or another tab may be names that every object inherits.
 it.each(['constructor', 'toString', 'hasOwnProperty'])(
-  'a recording with the word %s is drawn with that word',
+  'the panel shows the word %s of a recording as it is',
   (word) => {
     const cause = word as 'network';
     const [lane] = readLanes(
@@ -72,7 +72,7 @@ describe('a lane', () => {
     ],
     ['a refresh that goes on', [[0, start(1)]], ['refresh 0- wait Refresh 1']],
     [
-      'a wait for the lock, and one that was none',
+      'a wait for the lock, but no short one',
       [
         [0, start(1)],
         [900, { type: 'refresh.locked', attempt: 1, waitedMs: 900 }],
@@ -84,7 +84,7 @@ describe('a lane', () => {
       ['lock 0-900 wait Wait for the lock', 'refresh 0-950 good Refresh 1', 'refresh 2000-2050 good Refresh 2'],
     ],
     [
-      'a wait before the next try, and one that was cut short',
+      'a wait before the next try, and one that the next try ended early',
       [
         [0, start(1)],
         [10, failure(1, 'network', 500)],
@@ -102,7 +102,7 @@ describe('a lane', () => {
       ],
     ],
     [
-      'a wait that the server asked for',
+      'a wait after a 429',
       [
         [0, start(1)],
         [10, failure(1, 'rate-limited', 4_000)],
@@ -110,7 +110,7 @@ describe('a lane', () => {
       ['refresh 0-10 wait Refresh 1', 'backoff 10-4010 wait Wait that the server asked for (429)'],
     ],
     [
-      'a rejection, the chain after it, and the sign-in that ends it',
+      'a rejection, its reauthentication, and the sign-in that ends it',
       [
         [0, { type: 'session.adopted', from: 'storage' }],
         [0, start(1)],
@@ -129,7 +129,7 @@ describe('a lane', () => {
       ],
     ],
     [
-      'a visitor without a session, who has lost nothing',
+      'a rejection without a session as no failure',
       [
         [0, start(1)],
         [50, { type: 'refresh.rejected', attempt: 1, reason: 'revoked' }],
@@ -137,7 +137,7 @@ describe('a lane', () => {
       ['refresh 0-50 plain Refresh 1'],
     ],
     [
-      'a step-up that was declined: the session goes on',
+      'a declined step-up, after which the session continues',
       [
         [0, parked(1)],
         [0, ask('step-up')],
@@ -146,7 +146,7 @@ describe('a lane', () => {
       ['reauthentication 0-4000 wait Reauthentication by password', 'parked 0-4000 bad 1 request parked'],
     ],
     [
-      'requests that wait and go on together as one bar, those that fail as another',
+      'requests that were released together as one bar, and failed ones as another',
       [
         [0, parked(1)],
         [5, parked(2)],
@@ -166,7 +166,7 @@ describe('a lane', () => {
       ['parked 0- wait 2 requests parked'],
     ],
     [
-      'a 401 and the requests that were sent again',
+      'a 401 and the requests that were sent again after it',
       [
         [0, { type: 'token.refused', generation: 1 }],
         [90, { type: 'request.replayed', generation: 2 }],
@@ -180,7 +180,7 @@ describe('a lane', () => {
       ],
     ],
     [
-      'what another tab brought, told once',
+      'the adoption of another tab’s session once',
       [
         [0, start(1)],
         [40, { type: 'refresh.adopted', attempt: 1 }],
@@ -190,7 +190,7 @@ describe('a lane', () => {
       ['adopted 900 good Adopted', 'refresh 0-40 good Refresh 1'],
     ],
     [
-      'a sign-out, which ends what was under way',
+      'a sign-out, which ends the refresh under way',
       [
         [0, start(1)],
         [50, { type: 'signed-out', reason: 'user' }],
@@ -198,7 +198,7 @@ describe('a lane', () => {
       ['session 50 plain Signed out', 'refresh 0-50 plain Refresh 1'],
     ],
     [
-      'news that this panel does not know: nothing',
+      'nothing for observations that this panel does not know',
       [
         [0, { type: 'refresh.dreamt', attempt: 1 } as unknown as Observation],
         [1, { type: 'brand.new' } as unknown as Observation],
@@ -210,7 +210,7 @@ describe('a lane', () => {
     expect(draw(moments)).toEqual(expected);
   });
 
-  it('keeps the order in which a tab observed, also when its clock was set back', () => {
+  it('keeps the order of a tab’s observations after its clock was set back', () => {
     expect(
       draw([
         [500, start(1)],
@@ -219,7 +219,7 @@ describe('a lane', () => {
     ).toEqual(['refresh 500-100 good Refresh 1']);
   });
 
-  it('is one for each tab, and says how many requests it sent', () => {
+  it('is made for each tab, with the number of refresh requests that it sent', () => {
     const sent: Observation = { type: 'refresh.sent', attempt: 1, isUserActive: false };
     const lanes = readLanes(
       entriesOf([
@@ -234,7 +234,7 @@ describe('a lane', () => {
     ]);
   });
 
-  it('says in words why, and what came of it', () => {
+  it('tells the cause and the outcome of a refresh in words', () => {
     const [lane] = readLanes(
       entriesOf([
         [0, start(1)],
@@ -250,7 +250,7 @@ describe('a lane', () => {
 });
 
 describe('a link', () => {
-  it('leads from the refresh of one tab to those that took it over, and not from a stranger', () => {
+  it('leads from the refresh of one tab to the tabs that adopted it, but not to a much later adoption', () => {
     const lanes = readLanes(
       entriesOf([
         [0, start(1), 'a'],
@@ -268,7 +268,7 @@ describe('a link', () => {
   });
 });
 
-it('rows: what overlaps lies below, what does not shares a row', () => {
+it('overlapping spans are in different rows, others share a row', () => {
   const span = (fromMs: number, toMs: number | null): Span => ({ ...({} as Span), fromMs, toMs });
   const rows = packRows([span(0, 10), span(5, null), span(20, 30), span(25, 26)], 40);
   expect(rows.map((row) => row.map(({ fromMs }) => fromMs))).toEqual([[0, 20], [5], [25]]);

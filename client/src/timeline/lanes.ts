@@ -3,11 +3,11 @@ import type { TimelineEntry } from './entry.ts';
 import type { Lane, Span, SpanKind, SpanTone } from './span.ts';
 import { countOf, formatDuration, nameStage, tellAdoption, tellCause, tellFailure } from './wording.ts';
 
-// From what was observed to what is drawn: no clock, no DOM.
+// Turns observations into lanes for the panel. It uses no clock and no DOM.
 
 type Of<Type extends Observation['type']> = Extract<Observation, { readonly type: Type }>;
 
-/** A refresh under way. */
+/** A refresh that has not ended. */
 type OpenRefresh = {
   readonly fromMs: number;
   readonly start: Of<'refresh.started'>;
@@ -15,7 +15,7 @@ type OpenRefresh = {
   joined: number;
 };
 
-/** A lane while its entries are read, oldest first. */
+/** A lane during the reading of its entries, oldest first. */
 type Draft = {
   readonly tab: string;
   readonly session: Span[];
@@ -30,13 +30,13 @@ type Draft = {
   sent: number;
 };
 
-/** A shorter wait for the lock is none. */
+/** Shorter waits for the lock are not shown. */
 const LOCK_WAIT_MIN_MS = 10;
 
-/** Requests that went on, or failed, within this time are one bar. */
+/** Joins requests that were released, or failed, within this time into one bar. */
 const TOGETHER_MS = 50;
 
-/** Requests that are sent again with one token within this time are one mark. */
+/** Joins requests that were sent again with one token within this time into one mark. */
 const REPLAYED_MS = 2_000;
 
 function makeSpan(
@@ -69,7 +69,7 @@ function endRefresh(
   draft.refresh = null;
 }
 
-/** A wait for the next try ends with the next refresh at the latest. */
+/** Ends the wait for the next try, at the latest when the next refresh starts. */
 function endBackoff(draft: Draft, atMs: number): void {
   const { backoff } = draft;
   if (!backoff) return;
@@ -133,7 +133,7 @@ function readRefresh(draft: Draft, atMs: number, event: Of<`refresh.${string}` &
   }
 }
 
-/** Adds a moment, or counts it with the one before if that says the same and was within `togetherMs`. */
+/** Adds a moment. Counts it with the previous one if both have the same text and are at most `togetherMs` apart. */
 function pushMoment(spans: Span[], span: Span, togetherMs: number, titleOf: (count: number) => string): void {
   const last = spans.at(-1);
   if (last?.kind !== span.kind || last.text !== span.text || span.fromMs - last.fromMs > togetherMs) {
@@ -144,7 +144,7 @@ function pushMoment(spans: Span[], span: Span, togetherMs: number, titleOf: (cou
   spans[spans.length - 1] = { ...last, count, title: titleOf(count) };
 }
 
-/** A request went on or failed: it joins the bar of those that did the same at the same time. */
+/** Ends the wait of a parked request. Joins it with requests that had the same outcome at the same time. */
 function endParked(draft: Draft, atMs: number, caller: number, outcome: string, tone: SpanTone): void {
   const fromMs = draft.parked.get(caller);
   draft.parked.delete(caller);
@@ -192,7 +192,7 @@ function readRequest(
   }
 }
 
-/** The session has become another one, or is over: what was under way is over too. */
+/** Ends everything that was under way, because the session has ended or another one has begun. */
 function endAll(draft: Draft, atMs: number, tone: SpanTone, how: string): void {
   endRefresh(draft, atMs, 'plain', `Given up: ${how.toLowerCase()}`);
   endBackoff(draft, atMs);
@@ -261,7 +261,7 @@ function readEntryInto(draft: Draft, { atMs, observation }: TimelineEntry): void
   draft.hasSession ||= type === 'signed-in' || type === 'session.adopted' || type === 'refresh.succeeded';
 }
 
-/** What goes on at the end of the recording stays open. */
+/** Completes a lane. Spans without an end at the end of the recording stay open. */
 function finish(draft: Draft, label: string): Lane {
   endRefresh(draft, null, 'wait', 'It is under way.');
   if (draft.backoff) draft.refreshes.push(draft.backoff);
@@ -275,7 +275,7 @@ function finish(draft: Draft, label: string): Lane {
   return { tab, label, sent, session, refreshes, requests };
 }
 
-/** Reads entries as lanes, one for each tab, in the order in which the tabs came. */
+/** Makes one lane for each tab, in the order of the tabs' first entries. */
 export function readLanes(entries: readonly TimelineEntry[]): readonly Lane[] {
   const byTab = new Map<string, TimelineEntry[]>();
   for (const entry of entries) {
@@ -297,7 +297,7 @@ export function readLanes(entries: readonly TimelineEntry[]): readonly Lane[] {
       hasSession: false,
       sent: 0,
     };
-    // A clock that was set back changes nothing about what came first.
+    // Sort by number, because the clock may have been set back.
     for (const entry of list.toSorted((a, b) => a.seq - b.seq)) readEntryInto(draft, entry);
     return finish(draft, `Tab ${index + 1}`);
   });
@@ -306,10 +306,10 @@ export function readLanes(entries: readonly TimelineEntry[]): readonly Lane[] {
 /** A refresh of one tab whose result another tab took over. */
 export type Link = { readonly fromTab: string; readonly fromMs: number; readonly toTab: string; readonly toMs: number };
 
-/** A tab that adopts does so within this time; later, it is anybody's. */
+/** Tabs adopt within this time. The source of a later adoption is unknown. */
 const ADOPTED_WITHIN_MS = 2_000;
 
-/** Whose work each adoption took over: the newest refresh or sign-in of another tab just before it. */
+/** Links each adoption to its source: the newest refresh or sign-in of another tab just before it. */
 export function readLinks(lanes: readonly Lane[]): readonly Link[] {
   const ends = lanes.flatMap(({ tab, refreshes, session }) =>
     [...refreshes, ...session].map(({ handover, fromMs, toMs }) => ({ tab, handover, atMs: toMs ?? fromMs })),

@@ -3,36 +3,36 @@ import { createFold, type Fold } from './fold.ts';
 import { readLanes, readLinks, type Link } from './lanes.ts';
 import { groupOf, packRows, type Lane, type Span, type SpanGroup } from './span.ts';
 
-/** What the user has chosen to see. */
+/** The user's choices for the panel. */
 export type Choices = {
-  /** From and to, on the folded axis; `null`: the newest, as it comes. */
+  /** Start and end on the folded axis. `null`: follow the newest entries. */
   readonly view: readonly [number, number] | null;
   readonly isFolded: boolean;
   readonly hidden: ReadonlySet<SpanGroup>;
 };
 
-/** A lane with its spans in rows, top to bottom. */
+/** A lane with its spans in rows, from top to bottom. */
 export type DrawnLane = { readonly lane: Lane; readonly rows: readonly (readonly Span[])[] };
 
-/** Everything that is drawn, from what was observed and what is to be seen of it. */
+/** Everything that the panel draws, made of the entries and the user's choices. */
 export type Model = {
   readonly lanes: readonly DrawnLane[];
   readonly links: readonly Link[];
   readonly fold: Fold;
   readonly view: readonly [number, number];
-  /** When it is, for what goes on; for a recording, when it ended. */
+  /** The end of open spans, in ms since 1970: now or, for a recording, its end. */
   readonly nowMs: number;
-  /** Something goes on, so that the picture changes by itself. */
+  /** True if a span is open, so that the picture changes with time. */
   readonly isMoving: boolean;
 };
 
 const FOLDING = { idleMs: 2_500, foldedMs: 500, marginMs: 250 };
-/** How much of the newest is shown while following, in ms of the folded axis. */
+/** The length of the view while it follows the newest entries, in ms of the folded axis. */
 const NEWEST_MS = 12_000;
-/** Less would blow up a moment to the width of the screen. */
+/** The shortest axis: a shorter one would stretch a moment to the width of the screen. */
 const LENGTH_MIN_MS = 2_000;
 
-/** Makes the picture. */
+/** Makes the model of the panel. */
 export function readModel(entries: readonly TimelineEntry[], choices: Choices, nowMs: number): Model {
   const lanes = readLanes(entries);
   const isShown = (span: Span): boolean => !choices.hidden.has(groupOf(span));
@@ -40,7 +40,7 @@ export function readModel(entries: readonly TimelineEntry[], choices: Choices, n
     const rowsOf = (spans: readonly Span[]) => packRows(spans.filter(isShown), nowMs);
     const marks = lane.requests.filter(({ kind }) => kind !== 'parked');
     const bars = lane.requests.filter(({ kind }) => kind === 'parked');
-    // Moments share the first row of the bars: they are small.
+    // Moments are small, so they share the first row of the bars.
     const [firstBars = [], ...laterBars] = rowsOf(bars);
     const requests = [[...firstBars, ...marks.filter(isShown)], ...laterBars].filter((row) => row.length > 0);
     const session = lane.session.filter(isShown);
@@ -55,5 +55,5 @@ export function readModel(entries: readonly TimelineEntry[], choices: Choices, n
   return { lanes: drawn, links: readLinks(lanes), fold, view, nowMs, isMoving };
 }
 
-/** How long the axis is, for zooming and moving. */
+/** Returns the length of the axis, for zooming and moving. */
 export const lengthOf = ({ fold }: Model): number => Math.max(fold.length, LENGTH_MIN_MS);

@@ -10,7 +10,7 @@ const entries = [
   { type: 'refresh.succeeded', attempt: 1, durationMs: 40, isRotated: true },
 ].map((observation, at) => ({ tab: 'tab1', seq: at + 1, atMs: [1_000, 2_000, 2_000, 2_040][at], observation }));
 
-it('arrow keys visit a refused token before the refresh that it led to, also within one millisecond', () => {
+it('arrow keys visit a refused token before the refresh that it caused, also within one millisecond', () => {
   const choices = { view: null, isFolded: false, hidden: new Set<never>() };
   const model = readModel(entries as unknown as readonly TimelineEntry[], choices, 3_000);
   const visited: string[] = [];

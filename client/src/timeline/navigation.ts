@@ -2,11 +2,11 @@ import type { Model } from './model.ts';
 import type { Plot } from './plot.ts';
 import { isMoment, type Span } from './span.ts';
 
-/** What pointers ask for. */
+/** The commands of a pointer. */
 type PointerCommands = {
-  /** `at`: where in the view, from 0 to 1, stays where it is. */
+  /** Zooms. `at`: the fixed place in the view, from 0 to 1. */
   readonly zoom: (factor: number, at?: number) => void;
-  /** By a part of the view. */
+  /** Moves by a part of the view. */
   readonly move: (part: number) => void;
   readonly pointAt: (id: string) => void;
 };
@@ -14,7 +14,7 @@ type PointerCommands = {
 const itemOf = (event: Event): HTMLElement | null =>
   event.target instanceof Element ? event.target.closest<HTMLElement>('.item') : null;
 
-/** Hovering and focusing reads, dragging and the wheel move, the wheel with Ctrl zooms. */
+/** Binds the pointer: hover and focus show details, dragging and the wheel move, the wheel with Ctrl zooms. */
 export function listenToPointer(plot: Plot, { zoom, move, pointAt }: PointerCommands): void {
   const { root, axis } = plot;
   for (const type of ['pointerover', 'focusin', 'click'])
@@ -49,23 +49,25 @@ export function listenToPointer(plot: Plot, { zoom, move, pointAt }: PointerComm
   for (const type of ['pointerup', 'pointercancel']) root.addEventListener(type, () => (draggedFrom = null));
 }
 
-/** What keys ask for. */
+/** The commands of the keyboard. */
 type KeyCommands = Pick<PointerCommands, 'move'> & {
-  /** The span `id` stays where it is. */
+  /** Zooms. The span `id` stays at its place. */
   readonly zoom: (factor: number, id: string | undefined) => void;
   readonly goTo: (span: Span) => void;
   readonly getModel: () => Model;
   readonly follow: () => void;
 };
 
-/** By time. Within a millisecond a moment comes first: a refused token before the refresh that it leads to. */
+/**
+ * Orders spans by time, within one millisecond moments first: a refused token comes before the refresh that it causes.
+ */
 const byTime = (a: Span, b: Span): number => a.fromMs - b.fromMs || Number(isMoment(b)) - Number(isMoment(a));
 
-/** The spans of each lane, in order of time. */
+/** Returns the spans of each lane in order of time. */
 const spansOf = (model: Model): readonly (readonly Span[])[] =>
   model.lanes.map(({ rows }) => rows.flat().toSorted(byTime)).filter((spans) => spans.length > 0);
 
-/** Where an arrow key leads from the span `id`; `null`: nowhere. */
+/** Returns the span that an arrow key, Home or End reaches from the span `id`; `null`: none. */
 export function neighbour(model: Model, id: string, key: string): Span | null {
   const lanes = spansOf(model);
   const lane = lanes.findIndex((spans) => spans.some((span) => span.id === id));
@@ -93,7 +95,9 @@ export function neighbour(model: Model, id: string, key: string): Span | null {
   }
 }
 
-/** Arrows, Home and End go from span to span; plus, minus and 0 zoom; Page Up and Page Down move. */
+/**
+ * Binds the keyboard: arrows, Home and End select spans, plus and minus zoom, 0 follows, Page Up and Page Down move.
+ */
 export function listenToKeys({ root }: Plot, { zoom, move, goTo, getModel, follow }: KeyCommands): void {
   const views = new Map<string, (id: string | undefined) => void>([
     ['+', (id) => zoom(0.5, id)],

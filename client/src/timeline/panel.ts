@@ -10,13 +10,13 @@ import { adoptStyle } from './style.ts';
 import { createToolbar, type Commands, type Toolbar } from './toolbar.ts';
 import { formatDuration } from './wording.ts';
 
-/** What is under way is drawn anew this often, in ms. */
+/** The interval between two drawings while a span is open, in ms. */
 const TICK_MS = 200;
 
-/** A recording that was imported, in the place of what goes on here. */
+/** An imported recording, shown instead of this session. */
 type Recording = { readonly name: string; readonly entries: readonly TimelineEntry[]; readonly dropped: number };
 
-/** Gives the user a file. */
+/** Downloads `text` as a file. */
 function download(name: string, text: string): void {
   const url = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
   const link = element('a', { href: url, download: name });
@@ -24,7 +24,7 @@ function download(name: string, text: string): void {
   setTimeout(() => URL.revokeObjectURL(url));
 }
 
-/** Everything about the span `id`, below the plot. */
+/** Shows the details of the span `id` below the plot. */
 function drawDetails(details: HTMLElement, model: Model, id: string | null): void {
   const found = model.lanes
     .flatMap(({ lane, rows }) => rows.flat().map((span) => ({ span, label: lane.label })))
@@ -43,7 +43,7 @@ function drawDetails(details: HTMLElement, model: Model, id: string | null): voi
   );
 }
 
-/** The recording that a panel shows. */
+/** The used part of a `Timeline`. */
 export type ShownTimeline = {
   readonly tab: string;
   readonly getEntries: () => readonly TimelineEntry[];
@@ -51,7 +51,7 @@ export type ShownTimeline = {
   readonly clear: () => void;
 };
 
-/** A panel: what it shows, and with what. */
+/** The state and the elements of a panel. */
 type Panel = {
   readonly timeline: ShownTimeline;
   readonly plot: Plot;
@@ -60,9 +60,9 @@ type Panel = {
   toolbar: Toolbar | null;
   choices: Choices;
   recording: Recording | null;
-  /** Why the file that was chosen last is not shown; stays until another one is. */
+  /** The reason why the last chosen file is not shown, until another one is. */
   refusal: string | null;
-  /** What the details are about. */
+  /** The span of the details. */
   pointedAt: string | null;
   timer: ReturnType<typeof setTimeout> | undefined;
 };
@@ -104,7 +104,7 @@ function choose(panel: Panel, next: Partial<Choices>): void {
   draw(panel);
 }
 
-/** Shows a recording as a whole, or `null`: what goes on here. */
+/** Shows a whole recording, or this session for `null`. */
 function show(panel: Panel, recording: Recording | null): void {
   panel.recording = recording;
   panel.refusal = null;
@@ -120,7 +120,7 @@ function zoom(panel: Panel, factor: number, at = 0.5): void {
   changeView(panel, ([from, to], length) => zoomView([from, to], factor, from + (to - from) * at, length));
 }
 
-/** Where in the view a span begins, from 0 to 1; the middle if it is out of sight. */
+/** Returns the place in the view where a span begins, from 0 to 1; the middle if it is outside the view. */
 function partOf(model: Model, id: string | undefined): number {
   const span = model.lanes.flatMap(({ rows }) => rows.flat()).find((each) => each.id === id);
   const [from, to] = model.view;
@@ -137,7 +137,7 @@ function pointAt(panel: Panel, id: string): void {
   drawDetails(panel.details, modelOf(panel), id);
 }
 
-/** Brings a span into view and gives it the focus. */
+/** Moves a span into the view and focuses it. */
 function goTo(panel: Panel, span: Span): void {
   const model = modelOf(panel);
   const [from, to] = model.view;
@@ -181,7 +181,7 @@ const commandsOf = (panel: Panel): Commands => ({
   },
 });
 
-/** Shows a timeline in `container`, in a shadow tree of its own. Returns the function that removes it. */
+/** Shows a timeline in `container`, in its own shadow tree. Returns the function that removes it. */
 export function mountPanel(container: HTMLElement, timeline: ShownTimeline): () => void {
   const host = element('div');
   const shadow = host.attachShadow({ mode: 'open' });
@@ -214,7 +214,7 @@ export function mountPanel(container: HTMLElement, timeline: ShownTimeline): () 
   });
   shadow.append(element('div', { class: 'panel' }, toolbar.root, panel.notice, panel.plot.root, panel.details));
   container.append(host);
-  // A burst of entries is drawn once.
+  // Draw once for many entries at once.
   let frame = 0;
   const drawSoon = (): void => {
     frame ||= requestAnimationFrame(() => {

@@ -4,17 +4,17 @@ import type { DrawnLane, Model } from './model.ts';
 import { isMoment, type Span } from './span.ts';
 import { formatDuration } from './wording.ts';
 
-/** Heights in px, as in the style. */
+/** Heights in px. They match the style sheet. */
 const ROW_PX = 24;
 const LANE_PADDING_PX = 10;
 const ROWS_MIN = 2;
-/** One mark of the axis needs so much room, in px. */
+/** The width that one mark of the axis needs, in px. */
 const TICK_PX = 110;
 
-/** Less is not enough for a word, in px. */
+/** The smallest width for a label, in px. */
 const LABEL_PX = 72;
 
-/** The drawing, and what it holds on to between two of them: elements are kept, and with them the focus. */
+/** The elements of the plot. Drawings reuse them, so that the focus stays. */
 export type Plot = {
   readonly root: HTMLElement;
   readonly axis: HTMLElement;
@@ -40,7 +40,7 @@ export function createPlot(): Plot {
 
 const pad = (value: number, digits = 2): string => String(value).padStart(digits, '0');
 
-/** A time of day, as exact as `stepMs` asks for. */
+/** Formats a time of day with the precision of `stepMs`. */
 export function formatTime(timeMs: number, stepMs: number): string {
   const at = new Date(timeMs);
   const minutes = `${pad(at.getHours())}:${pad(at.getMinutes())}`;
@@ -49,13 +49,13 @@ export function formatTime(timeMs: number, stepMs: number): string {
   return stepMs >= 1_000 ? seconds : `${seconds}.${pad(at.getMilliseconds(), 3)}`;
 }
 
-/** Where a time is in the view, in percent of its width. */
+/** Returns the place of a time in the view, in percent of its width. */
 const percentOf = ({ fold, view: [from, to] }: Model, timeMs: number): number =>
   ((fold.place(timeMs) - from) / (to - from)) * 100;
 
 const endOf = ({ fromMs, toMs }: Span, nowMs: number): number => Math.max(fromMs, toMs ?? nowMs);
 
-/** What a span says when it is read aloud. */
+/** Describes a span for screen readers. */
 export function describeSpan(span: Span, label: string, nowMs: number): string {
   const duration = isMoment(span) ? '' : `, ${formatDuration(endOf(span, nowMs) - span.fromMs)}`;
   const open = span.toMs === null ? ', goes on' : '';
@@ -85,7 +85,7 @@ function drawAxis(plot: Plot, model: Model): void {
 
 const focusedIn = ({ root }: Plot): Element | null => (root.getRootNode() as ShadowRoot).activeElement;
 
-/** What is written on a span: its title where there is room, its number where it stands for several. */
+/** Returns the label of a span: its title if there is room, or the count of a mark. */
 function labelOf(span: Span, widthPx: number): string {
   if (isMoment(span)) return span.count > 1 ? `×${span.count}` : '';
   return widthPx < LABEL_PX ? '' : span.title;
@@ -95,7 +95,7 @@ function drawItem(plot: Plot, model: Model, { lane }: DrawnLane, span: Span, row
   const from = percentOf(model, span.fromMs);
   const to = percentOf(model, endOf(span, model.nowMs));
   const known = plot.items.get(span.id);
-  // Out of sight, and gone unless it has the focus, which would be lost with it.
+  // Drop an item outside the view, unless it has the focus: removing it would lose the focus.
   if ((to < 0 || from > 100) && (!known || known !== focusedIn(plot))) return null;
   const item = known ?? element('button', { type: 'button', class: 'item', tabindex: '-1' });
   plot.items.set(span.id, item);
@@ -148,7 +148,7 @@ function drawLane(plot: Plot, model: Model, drawn: DrawnLane, ownTab: string | n
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** Where the lines between lanes start and end: at the row of what was handed over. */
+/** Computes the ends of the lines between lanes: the rows of the linked spans. */
 function handoverPlaces(model: Model): {
   readonly height: number;
   readonly placeOf: (tab: string, atMs: number) => number;
@@ -169,7 +169,7 @@ function handoverPlaces(model: Model): {
   return { height, placeOf };
 }
 
-/** Curves from the tab that refreshed to those that took it over. */
+/** Draws curves from the tab that refreshed or signed in to the tabs that adopted its session. */
 function drawLinks(model: Model): SVGSVGElement {
   const { height, placeOf } = handoverPlaces(model);
   const svg = document.createElementNS(SVG, 'svg');
@@ -189,7 +189,7 @@ function drawLinks(model: Model): SVGSVGElement {
   return svg;
 }
 
-/** Draws the model; `ownTab`: the one that is this page, `null` for a recording. */
+/** Draws the model. `ownTab`: the tab of this page, `null` for a recording. */
 export function drawPlot(plot: Plot, model: Model, ownTab: string | null): void {
   drawAxis(plot, model);
   const rows = model.lanes.map((drawn) => drawLane(plot, model, drawn, ownTab));
@@ -200,7 +200,7 @@ export function drawPlot(plot: Plot, model: Model, ownTab: string | null): void 
     if (plot.lanes.children[index] !== row) plot.lanes.insertBefore(row, plot.lanes.children[index] ?? null);
   plot.lanes.append(drawLinks(model));
   for (const [id, item] of plot.items) if (!item.isConnected && item !== focused) plot.items.delete(id);
-  // One of them can be reached by Tab; the arrow keys reach the others.
+  // The Tab key reaches one item, the arrow keys reach the others.
   const items = [...plot.items.values()];
   if (!items.some((item) => item.tabIndex === 0)) for (const item of items.slice(-1)) item.tabIndex = 0;
 }

@@ -3,16 +3,16 @@ import { readEntry, type TimelineEntry } from './entry.ts';
 const FORMAT = 'holdfast-timeline';
 const VERSION = 1;
 
-/** A recording as JSON, for a bug report. It holds what happened and when, and no secret. */
+/** Writes a recording as JSON, for a bug report. It contains observations with their times, and no secret. */
 export function writeRecording(entries: readonly TimelineEntry[], atMs: number): string {
   const recording = { format: FORMAT, version: VERSION, recordedAt: new Date(atMs).toISOString(), entries };
   return JSON.stringify(recording, null, 1);
 }
 
-/** Why a file is no recording, in a sentence. */
+/** The reason why a file is no recording, as a sentence. */
 type Refusal = { readonly entries: null; readonly why: string };
 
-/** Reads a recording. Entries that are none, or could hold a secret, are left out and counted. */
+/** Reads a recording. Drops and counts values that `readEntry` refuses. */
 export function readRecording(text: string): { entries: readonly TimelineEntry[]; readonly dropped: number } | Refusal {
   let json: unknown;
   try {

@@ -1,4 +1,4 @@
-/** What a span or mark is about, for its colour and shape. */
+/** The kind of a span or mark. It sets colour and shape. */
 export type SpanKind =
   | 'refresh'
   | 'lock'
@@ -10,28 +10,28 @@ export type SpanKind =
   | 'adopted'
   | 'session';
 
-/** What can be shown or hidden together. */
+/** A group of spans that is shown or hidden together. */
 export type SpanGroup = 'refreshes' | 'waits' | 'requests' | 'session';
 
-/** How it went: well, it waits or waited, badly, or neither. */
+/** The outcome of a span: success, a wait, a failure, or neither. */
 export type SpanTone = 'good' | 'wait' | 'bad' | 'plain';
 
-/** A stretch of time in which something went on, or a moment at which something happened. */
+/** A stretch of time, or a moment. */
 export type Span = {
-  /** The same for the same thing, however often the entries are read again. */
+  /** A stable id: reading the entries again gives the same one. */
   readonly id: string;
   readonly kind: SpanKind;
   readonly tone: SpanTone;
   readonly fromMs: number;
-  /** When it ended; equal to `fromMs` for a moment, `null` while it goes on. */
+  /** The end; equal to `fromMs` for a moment, `null` while the span is open. */
   readonly toMs: number | null;
   /** `Refresh 3`, `20 requests parked`. */
   readonly title: string;
-  /** What happened, in a sentence. */
+  /** A description in sentences. */
   readonly text: string;
-  /** How many of its kind it stands for. */
+  /** The number of events that it stands for. */
   readonly count: number;
-  /** `gives`: other tabs may take over what it brought; `takes`: it took that over. */
+  /** `gives`: other tabs may adopt its session. `takes`: it adopted the session of another tab. */
   readonly handover: 'gives' | 'takes' | null;
 };
 
@@ -63,7 +63,7 @@ export const groupOf = ({ kind }: Span): SpanGroup => groups[kind];
 
 export const isMoment = ({ fromMs, toMs }: Span): boolean => fromMs === toMs;
 
-/** Puts spans that overlap into rows, each as far up as it fits. `nowMs` ends what goes on. */
+/** Arranges overlapping spans in rows, each in the first row with room. Open spans end at `nowMs`. */
 export function packRows(spans: readonly Span[], nowMs: number): readonly (readonly Span[])[] {
   const rows: Span[][] = [];
   const endOf = ({ toMs }: Span): number => toMs ?? nowMs;

@@ -1,5 +1,5 @@
-// The look, in a style sheet of the shadow tree's own: content security policies that forbid inline styles allow it. A page
-// sets the custom properties `--timeline-…` to make it look its own.
+// The style sheet of the shadow tree. A content security policy that forbids inline styles allows it. A page can set
+// the custom properties `--timeline-…` to adapt its look.
 const css = `
 :host { display: block; }
 .panel {
@@ -142,7 +142,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 @media (prefers-reduced-motion: reduce) { .item { animation: none !important; } }
 `;
 
-/** Gives a shadow tree the look. */
+/** Applies the style sheet to a shadow tree. */
 export function adoptStyle(shadow: ShadowRoot): void {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);

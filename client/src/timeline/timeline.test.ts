@@ -1,4 +1,4 @@
-// A timeline is attached to bug reports: nothing in it may open a session.
+// Developers attach timelines to bug reports, so a timeline must not contain a secret.
 import { describe, expect, it } from 'vitest';
 import { createWorld, json } from '../testing/world.ts';
 import { readEntry } from './entry.ts';
@@ -8,7 +8,7 @@ import { readRecording, writeRecording } from './recording.ts';
 const entry = { tab: 'tab1', seq: 1, atMs: 5, observation: { type: 'refresh.started', attempt: 1, cause: 'expired' } };
 
 describe('a timeline', () => {
-  it('records everything that the session does, and no secret', async () => {
+  it('records the observations of a session without any secret', async () => {
     const { time, server, openTab } = createWorld();
     const timeline = createTimeline();
     const { auth } = openTab({ onEvent: timeline.record });
@@ -34,7 +34,7 @@ describe('a timeline', () => {
     expect(writeRecording(entries, 0)).not.toMatch(/access-\d|refresh-\d|secret|verifier|ada|session-1|user-1/u);
   });
 
-  it('keeps the newest, gives the same list until something is added, and tells who listens', () => {
+  it('keeps the newest entries, returns the same list until one is added, and calls its listeners', () => {
     const timeline = createTimeline({ entriesMax: 2 });
     let calls = 0;
     const stop = timeline.subscribe(() => calls++);
@@ -49,7 +49,7 @@ describe('a timeline', () => {
 });
 
 describe('an entry of another tab or of a file', () => {
-  it('is taken when it is one', () => {
+  it('is accepted if it is valid', () => {
     expect(readEntry(entry)).toEqual(entry);
   });
 
@@ -60,20 +60,20 @@ describe('an entry of another tab or of a file', () => {
     ['a token in the observation', { ...entry, observation: { ...entry.observation, cause: 'hfrt_AAAAAAAA' } }],
     ['a token under another name', { ...entry, observation: { ...entry.observation, note: 'eyJhbGciOiJFUzI1NiJ9' } }],
     ['something nested', { ...entry, observation: { ...entry.observation, more: { token: 'a' } } }],
-    ['a word too long to be one', { ...entry, observation: { ...entry.observation, cause: 'a'.repeat(41) } }],
-    ['no time', { ...entry, atMs: '5' }],
+    ['a word that is too long', { ...entry, observation: { ...entry.observation, cause: 'a'.repeat(41) } }],
+    ['no number as its time', { ...entry, atMs: '5' }],
   ])('is refused with %s', (_case, value) => {
     expect(readEntry(value)).toBeNull();
   });
 });
 
 describe('a recording', () => {
-  it('is read as it was written', () => {
+  it('is read back as it was written', () => {
     const written = readEntry(entry);
     expect(written && readRecording(writeRecording([written], 0))).toEqual({ entries: [entry], dropped: 0 });
   });
 
-  it('leaves out what is no entry, and says how much', () => {
+  it('drops and counts invalid entries', () => {
     const text = JSON.stringify({ format: 'holdfast-timeline', version: 1, entries: [entry, { tab: 'x' }] });
     expect(readRecording(text)).toEqual({ entries: [entry], dropped: 1 });
   });

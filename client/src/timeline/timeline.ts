@@ -1,36 +1,38 @@
 import type { Observation } from '../index.ts';
 import { compareEntries, readEntry, type TimelineEntry } from './entry.ts';
 
-/** What `createTimeline` can be told. */
+/** Options of `createTimeline`. */
 export type TimelineOptions = {
-  /** Tabs with this name share what they observe. Default: all tabs of the origin. */
+  /** Tabs with the same name share their observations. Default: all tabs of the origin. */
   readonly name?: string;
-  /** How many observations are kept, of all tabs; the oldest go first. Default 5 000. */
+  /** The largest number of observations of all tabs; the oldest are dropped first. Default 5 000. */
   readonly entriesMax?: number;
 };
 
-/** Records what the session does in this tab and in the others, and shows it. */
+/** Records the session's observations in this tab and in others, and shows them. */
 export type Timeline = {
-  /** This tab, as in `TimelineEntry`. */
+  /** The name of this tab, as in `TimelineEntry`. */
   readonly tab: string;
   /** Records an observation: `createAuthService({ onEvent: timeline.record })`, or `auth.observe(timeline.record)`. */
   readonly record: (observation: Observation) => void;
-  /** Everything that is known, in order of time; the same array until something is added. */
+  /** Returns all entries in order of time. It is the same array until an entry is added. */
   readonly getEntries: () => readonly TimelineEntry[];
   /** Calls back after every change. Returns the function that stops it. */
   readonly subscribe: (listener: () => void) => () => void;
-  /** Forgets what was recorded, in this tab. */
+  /** Deletes the entries in this tab. */
   readonly clear: () => void;
   /** Loads the panel and shows it in `container`. Resolves with the function that removes it. */
   readonly mount: (container: HTMLElement) => Promise<() => void>;
-  /** Shares and hears nothing any more. */
+  /** Stops sharing entries with other tabs, receiving theirs and calling listeners. */
   readonly dispose: () => void;
 };
 
-/** A random name for a page load. */
+/** Creates a random name for a page load. */
 const randomTab = (): string => `t${Math.random().toString(36).slice(2, 10)}`;
 
-/** The channel between the tabs: a new one asks for what the others have observed. Every entry is checked on arrival. */
+/**
+ * Opens the channel between the tabs. A new tab asks the others for their entries. Each entry is checked on arrival.
+ */
 function openChannel(
   name: string,
   onEntries: (entries: readonly TimelineEntry[]) => void,
@@ -53,7 +55,7 @@ function openChannel(
   };
   return {
     share: (entry) => {
-      // A burst goes out as one message.
+      // Send many entries of one task as one message.
       if (waiting.push(entry) === 1) queueMicrotask(flush);
     },
     close: () => channel.close(),
@@ -61,8 +63,9 @@ function openChannel(
 }
 
 /**
- * Starts a timeline: who refreshed, when and why, in all tabs of the origin. Made before the session, it misses nothing. The
- * panel is loaded when it is shown. For developers; it never sees a token, and what tabs share is checked for it.
+ * Starts a timeline for developers: it shows which tab refreshed, when and why, in all tabs of the origin. Create it
+ * before the session, so that it misses no observation. `mount` loads the panel. Observations contain no token, and the
+ * timeline drops entries with text that could be one.
  *
  * @example
  * const timeline = createTimeline()

@@ -1,7 +1,7 @@
 import { button, element } from './element.ts';
 import type { SpanGroup } from './span.ts';
 
-/** What the toolbar can ask for. */
+/** The commands of the toolbar. */
 export type Commands = {
   readonly toggleGroup: (group: SpanGroup) => void;
   readonly toggleFolded: () => void;
@@ -13,7 +13,7 @@ export type Commands = {
   readonly clear: () => void;
 };
 
-/** The toolbar's state, as it shows it. */
+/** The state that the toolbar shows. */
 type ToolbarState = {
   readonly hidden: ReadonlySet<SpanGroup>;
   readonly isFolded: boolean;
@@ -48,10 +48,10 @@ function importButton(commands: Commands): HTMLElement {
   );
 }
 
-/** The toolbar; `update` shows another state. */
+/** The toolbar. `update` shows a new state. */
 export type Toolbar = { readonly root: HTMLElement; readonly update: (state: ToolbarState) => void };
 
-/** Makes the toolbar. */
+/** Creates the toolbar. */
 export function createToolbar(commands: Commands): Toolbar {
   const chips = groups.map(([group, label]) => {
     const chip = button(label, () => commands.toggleGroup(group), { class: 'chip', 'data-group': group });

@@ -1,14 +1,14 @@
 import type { Observation, RefreshCause } from '../index.ts';
 
-// What the panel says, in one place.
+// The words of the panel.
 
-/** The entry of exactly this name: a word from another tab or a file may be `constructor`, which every object inherits. */
+/** Finds an own entry: a word from another tab or a file may be `constructor`, which every object inherits. */
 const find = (words: Readonly<Record<string, string>>, word: string): string | undefined =>
   Object.hasOwn(words, word) ? words[word] : undefined;
 
 type Failure = Extract<Observation, { readonly type: 'refresh.failed' }>['cause'];
 
-/** A duration for people: `84 ms`, `1.2 s`, `4 min`, `2 h 5 min`. */
+/** Formats a duration: `84 ms`, `1.2 s`, `4 min`, `2 h 5 min`. */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
@@ -19,7 +19,7 @@ export function formatDuration(ms: number): string {
   return `${Math.round(minutes / 1_440)} d`;
 }
 
-/** `1 request`, `20 requests`. */
+/** Formats a count with its noun: `1 request`, `20 requests`. */
 export const countOf = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 const causes: Readonly<Record<RefreshCause, string>> = {
@@ -31,7 +31,7 @@ const causes: Readonly<Record<RefreshCause, string>> = {
   resource: 'a request needed a token for another audience',
 };
 
-/** Why a refresh began. A word that is newer than this panel is shown as it is. */
+/** Tells why a refresh began. Returns a word that this panel does not know as it is. */
 export const tellCause = (cause: RefreshCause): string => find(causes, cause) ?? cause;
 
 const failures: Readonly<Record<Failure, string>> = {
@@ -46,7 +46,7 @@ const failures: Readonly<Record<Failure, string>> = {
   'nonce-required': 'the server asked for another nonce',
 };
 
-/** Why a refresh failed. */
+/** Tells why a refresh failed. */
 export const tellFailure = (cause: Failure): string => find(failures, cause) ?? cause;
 
 const moments: Readonly<Record<string, string>> = {
@@ -54,8 +54,8 @@ const moments: Readonly<Record<string, string>> = {
   'another-tab': 'Another tab had written the session; this one took it over without a request.',
 };
 
-/** Where a session was taken over from. */
+/** Tells the source of an adopted session. */
 export const tellAdoption = (from: string): string => find(moments, from) ?? `The session was taken over (${from}).`;
 
-/** A stage of the reauthentication chain, as people call it. */
+/** Names a stage of the reauthentication chain for the user. */
 export const nameStage = (stage: string): string => (stage === 'biometric' ? 'passkey' : stage);
