@@ -3,7 +3,10 @@ import type { Platform } from '../core/ports.ts';
 
 type DeviceSecret = Platform['deviceSecret'];
 
-/** The contract of every store of a device secret. `create` makes an empty one; `open` opens it as one more tab or process would. */
+/**
+ * The contract of every store of a device secret. `create` makes an empty one; `open` opens it in one more tab or
+ * process.
+ */
 export function deviceSecretContract(
   name: string,
   create: () => Promise<{ readonly open: () => Promise<DeviceSecret>; readonly close: () => Promise<void> }>,
@@ -16,12 +19,12 @@ export function deviceSecretContract(
     });
     afterEach(() => close());
 
-    it('keeps the first that it is offered, and answers it from then on', async () => {
+    it('keeps the first candidate and returns it from then on', async () => {
       expect(await (await open())('first')).toBe('first');
       expect(await (await open())('second')).toBe('first');
     });
 
-    it('gives everybody the same one, however many are first', async () => {
+    it('gives the same secret to all tabs or processes that start at once', async () => {
       const holders = await Promise.all(Array.from({ length: 4 }, () => open()));
       const secrets = await Promise.all(holders.map((keep, at) => keep(`candidate-${at}`)));
       expect(new Set(secrets).size).toBe(1);

@@ -1,31 +1,34 @@
 import type { SecureStore, SecureStoreOptions } from '../expo/modules.ts';
 
-// The keychain of a phone, behind a module that keeps what `expo-secure-store` documents and does.
+// The keychain of a phone, behind a module that behaves as `expo-secure-store` does.
 
-/** How far the phone is unlocked. `prewarmed`: not since its restart, and its keychain says "not found" instead of "locked". */
+/**
+ * The lock of the phone. `prewarmed`: not unlocked since its restart, and the keychain reports "not found", not
+ * "locked".
+ */
 export type Lock = 'unlocked' | 'locked' | 'before-first-unlock' | 'prewarmed';
 
-/** What happens at the prompt for the face. `waits`: nobody does anything yet. */
+/** The user's answer to the prompt of Face ID. `waits`: none yet. */
 export type FaceAnswer = 'recognised' | 'cancelled' | 'locked-out' | 'waits';
 
-/** What the owner of the phone decides. */
+/** The state of the phone, which a test sets. */
 export type PhoneState = {
   lock: Lock;
-  /** `full`: takes nothing more; `no-entitlement`: refuses all. */
+  /** `full`: refuses writes; `no-entitlement`: refuses everything. */
   storage: 'fine' | 'full' | 'no-entitlement';
   face: FaceAnswer;
-  /** Which faces are enrolled. */
+  /** Changes with the enrolled faces. */
   enrolment: number;
   appState: 'active' | 'inactive' | 'background';
-  /** Prompts for the face so far. */
+  /** The number of prompts so far. */
   prompts: number;
 };
 
-/** A value as it lies in the keychain. */
+/** A stored item of the keychain. */
 export type KeychainItem = {
   value: string;
   readonly accessible: number;
-  /** Which faces were enrolled when it was written; `null`: it is not behind Face ID. */
+  /** The enrolled faces at the first write. `null`: the item is not behind Face ID. */
   readonly enrolment: number | null;
 };
 
@@ -33,7 +36,7 @@ const AFTER_FIRST_UNLOCK_THIS_DEVICE_ONLY = 1;
 const WHEN_UNLOCKED = 5;
 const WHEN_UNLOCKED_THIS_DEVICE_ONLY = 6;
 
-/** As the module words an `OSStatus`. @see expo-secure-store, SecureStoreExceptions.swift */
+/** Creates the module's error for an `OSStatus`. @see expo-secure-store, SecureStoreExceptions.swift */
 function keychainError(reason: string): Error {
   const message = `Calling the 'getValueWithKeySync' function has failed\n→ Caused by: ${reason}`;
   return Object.assign(new Error(message), { code: 'ERR_KEY_CHAIN' });
@@ -56,7 +59,7 @@ function requireFace(phone: PhoneState): void {
   if (phone.face !== 'recognised') throw keychainError('User canceled the operation.');
 }
 
-/** `items` by name; `untilAnswered` resolves when the person who is asked for the face has done something. */
+/** Creates a keychain of `items` by name. `untilAnswered` resolves once the user has answered the prompt. */
 export function createFakeKeychain(
   phone: PhoneState,
   items: Map<string, KeychainItem>,
@@ -67,7 +70,7 @@ export function createFakeKeychain(
     if (phone.storage === 'no-entitlement') requireAccess(phone, WHEN_UNLOCKED);
     if (!item || phone.lock === 'prewarmed') return null;
     requireAccess(phone, item.accessible);
-    // What was behind another face is gone for good.
+    // After a change of the enrolled faces the item is lost.
     return item.enrolment === null || item.enrolment === phone.enrolment ? item : null;
   };
   return {
@@ -91,7 +94,7 @@ export function createFakeKeychain(
       const before = items.get(nameOf(key, options));
       requireAccess(phone, before?.accessible ?? accessible);
       if (phone.storage === 'full') throw keychainError('I/O error.');
-      // What is there keeps its class, and asks for the face before it is changed; what is new does not.
+      // An existing item keeps its class, and a change to a guarded one prompts. A new item does not prompt.
       if (before && before.enrolment !== null) requireFace(phone);
       const enrolment = requireAuthentication ? phone.enrolment : null;
       if (before) before.value = value;
@@ -99,7 +102,7 @@ export function createFakeKeychain(
     },
     deleteItemAsync: (key, options) => {
       const item = items.get(nameOf(key, options));
-      // The module does not look at what the system answers.
+      // The module ignores the system's result.
       if (item && isReadable(phone, item.accessible)) items.delete(nameOf(key, options));
       return Promise.resolve();
     },

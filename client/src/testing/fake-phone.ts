@@ -1,19 +1,19 @@
 import type { ExpoModules } from '../expo/modules.ts';
 import { createFakeKeychain, type KeychainItem, type PhoneState } from './fake-keychain.ts';
 
-// A phone whose modules keep what their documentation promises, and whose owner does what a test says.
+// A phone whose modules behave as documented, and whose user does what a test sets.
 
-/** The phone, and what can happen to it. `lock`, `storage` and `face` are set as they are. */
+/** The phone, and the events that can happen to it. A test assigns `lock`, `storage` and `face` directly. */
 export type FakePhone = PhoneState & {
   readonly modules: ExpoModules;
-  /** Values as they lie in the keychain, by access group and name. */
+  /** The items of the keychain, by access group and name. */
   readonly items: Map<string, KeychainItem>;
   /** Files of the app, by name. */
   readonly files: Set<string>;
-  /** Brings the app to the foreground or to the background, or covers it. */
+  /** Moves the app to the foreground or the background, or covers it with a prompt. */
   readonly setAppState: (state: PhoneState['appState']) => void;
   readonly setOnline: (isOnline: boolean) => void;
-  /** The person who was asked for the face does what `face` says now. */
+  /** Answers a waiting prompt with the present `face`. */
   readonly answerPrompt: () => void;
 };
 
@@ -27,7 +27,7 @@ const fakeCrypto: ExpoModules['crypto'] = {
   },
 };
 
-/** A phone that is unlocked and on which the app is open. */
+/** Creates an unlocked phone with the app in the foreground. */
 export function createFakePhone(): FakePhone {
   const items = new Map<string, KeychainItem>();
   const files = new Set<string>();

@@ -1,37 +1,37 @@
 import type { HttpAnswer, Platform } from '../core/ports.ts';
 import { json, type World } from './world.ts';
 
-// Servers that nobody here wrote: an authorization server with habits of its own, and an API that takes its tokens.
+// A foreign server: another vendor's authorization server with its own behaviour, and an API that accepts its tokens.
 
-/** How a foreign server behaves. */
+/** The behaviour of a foreign server. */
 export type Habits = {
-  /** Where its token endpoint is. */
+  /** The URL of its token endpoint. */
   readonly tokenEndpoint: string;
-  /** At which refreshes it makes a new refresh token; a spent one that comes again ends the grant. */
+  /** Tells if it rotates the refresh token at a refresh. Reuse of a rotated one ends the grant. */
   readonly rotates: (refresh: number) => boolean;
-  /** How long an access token is good at its API, whatever it says. */
+  /** The real lifetime of an access token at its API, whatever the response says. */
   readonly livesMs: number;
   readonly nameAccess: (serial: number) => string;
-  /** The body of a token answer; `refresh` is `null` where there is no new one. */
+  /** Makes the body of a token response. `refresh` is `null` if the refresh token was not rotated. */
   readonly says: (access: string, refresh: string | null) => unknown;
 };
 
 export type ForeignServer = {
   readonly transport: Platform['transport'];
-  /** Its API: 200 for an access token that lives, 401 for all else. */
+  /** Its API: 200 for a valid access token, 401 for any other. */
   readonly fetch: typeof globalThis.fetch;
-  /** The refresh tokens that came, in order. */
+  /** The received refresh tokens, in order. */
   readonly sent: readonly string[];
-  /** Every request, in order: its URL and its form. */
+  /** The received requests, in order: URL and form. */
   readonly requests: readonly { readonly url: string; readonly form: URLSearchParams }[];
-  /** Given to the next refreshes in place of an answer of its own. */
+  /** Responses for the next refreshes, instead of its own. */
   readonly answers: HttpAnswer[];
-  /** How many of its next answers get lost on the way. */
+  /** The number of its next responses that are lost. */
   losses: number;
   readonly isGrantOver: () => boolean;
 };
 
-/** The refresh token that every foreign session begins with. */
+/** The first refresh token of every foreign session. */
 export const FIRST_REFRESH_TOKEN = 'foreign-refresh-0';
 
 export function playForeignServer(world: World, habits: Habits): ForeignServer {

@@ -6,12 +6,12 @@ import type { Effect, MachineConfig, SessionEvent, SessionState, Trial } from '.
 import type { TokenAnswer, Tokens, TransientCause } from '../core/token-result.ts';
 import { beginSession } from '../runtime/sign-in.ts';
 
-// Every state of the machine, how it is come by, and every event that may come then.
+// Every state of the machine, the events that lead to it, and every event that may follow.
 
-/** How the server of the session hands out refresh tokens: in the body, in a cookie, or not at all. */
+/** The transport of the server's refresh tokens: in the body, in a cookie, or none. */
 export type Delivery = 'body' | 'cookie' | 'none';
 
-/** One stage of reauthentication starts by itself, one waits for the user. */
+/** Returns a configuration with one automatic stage of reauthentication and one that waits for the user. */
 export const configOf = (delivery: Delivery): MachineConfig => ({
   delivery: delivery === 'cookie' ? 'cookie' : 'body',
   scope: null,
@@ -21,7 +21,7 @@ export const configOf = (delivery: Delivery): MachineConfig => ({
   storeKnownMs: Infinity,
 });
 
-/** When every story begins. */
+/** The start of every sequence of events. */
 export const START: Instant = { wallMs: Date.UTC(2_026, 0, 1), monotonicMs: 1_000 };
 const LIFETIME_MS = 900_000;
 
@@ -41,7 +41,7 @@ const buried: VaultRecord = { stamp: 3, session: null, endedReason: 'user' };
 const damaged: VaultRecord = { stamp: 3, session: null, endedReason: 'storage-lost', sid: null };
 const noAnswer = (cause: TransientCause): TokenAnswer => ({ kind: 'transient', cause, retryAfterMs: null });
 
-/** What a vault may hold, and who may sign in. */
+/** Records that a vault may hold, and a sign-in of another user. */
 function recordsOf(delivery: Delivery) {
   const { stored } = beginSession(tokensOf(delivery, 1), START, null);
   const record: VaultRecord = { stamp: 1, session: stored, endedReason: null };
@@ -70,7 +70,7 @@ const locksSettled = (attempt: number): Readonly<Record<string, SessionEvent>> =
   'lock not had': { type: 'lockSettled', attempt, isHeld: false },
 });
 
-/** Events with the numbers that the state under test waits for. */
+/** Returns the events by name, with the numbers that the state under test waits for. */
 function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<string, SessionEvent>> {
   const { record, newer, ofAnother } = recordsOf(delivery);
   const attempt = state.flight?.attempt ?? 99;
@@ -153,7 +153,7 @@ function eventOf(delivery: Delivery, state: SessionState, step: Step[0]): Sessio
 
 type Scene = { readonly state: SessionState; readonly now: Instant; readonly wakeInMs: number };
 
-/** Plays a story: names of events, or events as they are. */
+/** Runs the machine through `steps`: names of events, or events. */
 function play(delivery: Delivery, steps: readonly Step[]): Scene {
   let scene: Scene = { state: initialState(0.5, START), now: START, wakeInMs: Infinity };
   for (const [step, atMs] of steps) {
@@ -190,7 +190,7 @@ const reauthenticating: readonly Step[] = [...rejected, ['read: as it was']];
 const storing: readonly Step[] = [woke, ['read: signed out'], ['signed in']];
 const probing: readonly Step[] = [woke, ['read: lost']];
 
-/** A session is read that ends so long after its beginning. */
+/** Creates the event that reads a session which ends `ms` after its start. */
 const ending =
   (ms: number) =>
   (delivery: Delivery): SessionEvent => {
@@ -199,7 +199,7 @@ const ending =
     return { type: 'vaultRead', operation: -1, record: { ...record, session } };
   };
 
-/** The states there are, and how each is come by. */
+/** All states by name, with the steps that lead to each. */
 const withRefreshToken: Readonly<Record<string, readonly Step[]>> = {
   restoring: [woke],
   'signed out': [woke, ['read: signed out']],
@@ -231,7 +231,7 @@ const withRefreshToken: Readonly<Record<string, readonly Step[]>> = {
   'burying a session': [...restored, ['sign-out wanted']],
 };
 
-/** The same stories where a step of them is missing. */
+/** All states except the named ones. */
 const without = (names: readonly string[]): Readonly<Record<string, readonly Step[]>> =>
   Object.fromEntries(Object.entries(withRefreshToken).filter(([name]) => !names.includes(name)));
 
@@ -243,7 +243,7 @@ export const states: Readonly<Record<Delivery, Readonly<Record<string, readonly 
   body: withRefreshToken,
   cookie: {
     ...without([STORED_LATE]),
-    // Nothing that is stored can be read, and a cookie may be there all the same.
+    // The store is unreadable, but there may be a cookie.
     'probing, locking': probing,
     'probing, reading': [...probing, ['lock had']],
     'probing, requesting': [...probing, ['lock had'], ['read: nothing']],
@@ -279,14 +279,14 @@ const nameOf = ({ phase, flight, chain, storing: isStoring, unwritten, backoff, 
     .filter(Boolean)
     .join(' ');
 
-/** What a turn has changed that no name of a state says. */
+/** Lists changes that the name of the state does not show. */
 const changes = (before: SessionState, state: SessionState): readonly string[] => [
   ...(state.generation > before.generation ? ['new token'] : []),
   ...(state.isUserActive && !before.isUserActive ? ['user noted'] : []),
   ...(before.isUserActive && !state.isUserActive ? ['user told'] : []),
 ];
 
-/** What becomes of a state, and what the shell is asked to do; `null`: nothing follows at all. */
+/** Describes the next state and the effects. `null`: the event changes nothing. */
 function outcomeOf(delivery: Delivery, { state, now }: Scene, event: SessionEvent): string | null {
   const [next, effects] = transition(state, event, now, defaultPolicy, configOf(delivery));
   const asked = effects.flatMap(effectName);
@@ -294,7 +294,7 @@ function outcomeOf(delivery: Delivery, { state, now }: Scene, event: SessionEven
   return [nameOf(next), ...changes(state, next), ...asked].join(', ');
 }
 
-/** What becomes of a state by each event; by those that are not named, nothing. */
+/** Returns the outcome of each event in a state. Leaves out events that change nothing. */
 export function outcomesByEvent(delivery: Delivery, name: string): Readonly<Record<string, string>> {
   const scene = play(delivery, states[delivery][name] ?? []);
   const outcomes = Object.entries(eventsOf(delivery, scene.state)).map(
@@ -303,7 +303,7 @@ export function outcomesByEvent(delivery: Delivery, name: string): Readonly<Reco
   return Object.fromEntries(outcomes.flatMap(([event, outcome]) => (outcome === null ? [] : [[event, outcome]])));
 }
 
-/** The same the other way about: each outcome with the events that lead to it. */
+/** Returns each outcome with the events that lead to it. */
 export function outcomesOf(delivery: Delivery, name: string): Readonly<Record<string, readonly string[]>> {
   const outcomes: Record<string, readonly string[]> = {};
   for (const [event, outcome] of Object.entries(outcomesByEvent(delivery, name)))
@@ -311,10 +311,10 @@ export function outcomesOf(delivery: Delivery, name: string): Readonly<Record<st
   return outcomes;
 }
 
-/** So many looks at the clocks: what has not happened by then does not happen by itself. */
+/** The largest number of wake-ups. An outcome that needs more counts as never. */
 const LOOKS = 5_000;
 
-/** What time alone does to a state, in order: after so many seconds, and what. At most `count` of what happens. */
+/** Returns the first `count` outcomes that time alone causes in a state, in order, each with its seconds. */
 export function outcomesOfTime(delivery: Delivery, name: string, count: number): readonly string[] {
   const outcomes: string[] = [];
   let scene = play(delivery, states[delivery][name] ?? []);

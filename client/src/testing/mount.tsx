@@ -3,14 +3,14 @@ import { createRoot } from 'react-dom/client';
 import type { AuthService } from '../index.ts';
 import { AuthProvider } from '../react/index.ts';
 
-/** What a test sees of a page. */
+/** A mounted page. */
 export type MountedPage = {
   readonly container: HTMLElement;
   readonly text: () => string;
   readonly unmount: () => Promise<void>;
 };
 
-/** Renders `element` with the session `auth` above it, `null`: with none. What changes React must happen within `act`. */
+/** Renders `element` in an `AuthProvider` of `auth`; `null`: without one. Changes of React must happen within `act`. */
 export function mount(auth: AuthService | null, element: ReactElement): MountedPage {
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
   const container = document.body.appendChild(document.createElement('div'));

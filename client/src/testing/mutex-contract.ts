@@ -3,7 +3,7 @@ import type { Mutex } from '../core/ports.ts';
 
 /** A tab or process that uses the lock. */
 export type MutexHolder = {
-  /** As `Mutex`; the release resolves once it is done. */
+  /** Acquires the lock, as `Mutex` does. The release function resolves once the lock is released. */
   acquire(waitMs: number, level: number): Promise<(() => Promise<void>) | null>;
 };
 
@@ -13,7 +13,7 @@ export type SharedMutex = {
   close(): Promise<void>;
 };
 
-/** A holder in this process. */
+/** Creates a holder in this process. */
 export const localHolder = (mutex: Mutex): MutexHolder => ({
   acquire: async (waitMs, level) => {
     const release = await mutex(waitMs, level);
@@ -21,7 +21,7 @@ export const localHolder = (mutex: Mutex): MutexHolder => ({
   },
 });
 
-/** Long enough for any machine: a test that waits this long has failed. */
+/** Longer than any machine needs: a test that waits this long has failed. */
 const LONG_MS = 20_000;
 
 async function acquire(holder: MutexHolder, waitMs = LONG_MS): Promise<() => Promise<void>> {
@@ -30,7 +30,7 @@ async function acquire(holder: MutexHolder, waitMs = LONG_MS): Promise<() => Pro
   return release;
 }
 
-/** Many holders use the lock as often as they can. Answers how many were inside at once at most. */
+/** Lets many holders use the lock as often as they can. Resolves with the largest number of holders at once. */
 async function rush(holders: readonly MutexHolder[]): Promise<number> {
   let inside = 0;
   let most = 0;
@@ -47,7 +47,7 @@ async function rush(holders: readonly MutexHolder[]): Promise<number> {
   return most;
 }
 
-/** Takes three locks, and looks for each that the other holder waits for it, and for no other one. */
+/** Takes three locks and checks that each one blocks only its own level. */
 async function expectLocksByLevel(here: MutexHolder, there: MutexHolder): Promise<void> {
   const first = await acquire(here);
   const second = await there.acquire(LONG_MS, 1);
@@ -64,7 +64,7 @@ async function expectLocksByLevel(here: MutexHolder, there: MutexHolder): Promis
   await next?.();
 }
 
-/** What every lock between tabs or processes must do. `create` makes a free one. */
+/** The contract of every lock between tabs or processes. `create` makes a free one. */
 export function mutexContract(name: string, create: () => Promise<SharedMutex>): void {
   describe(`${name} lets one refresh at a time`, () => {
     let mutex: SharedMutex;
@@ -76,7 +76,7 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
     });
     afterEach(() => mutex.close());
 
-    it('is had at once while nobody holds it', async () => {
+    it('is acquired at once while it is free', async () => {
       await (
         await acquire(here, 500)
       )();
@@ -85,7 +85,7 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
       )();
     });
 
-    it('keeps the second out until the first is done', async () => {
+    it('blocks a second holder until the first one has released it', async () => {
       const steps: string[] = [];
       const release = await acquire(here);
       const second = acquire(there).then((releaseSecond) => (steps.push('second in'), releaseSecond()));
@@ -95,7 +95,7 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
       expect(steps).toEqual(['first out', 'second in']);
     });
 
-    it('bounds the wait: a refresh goes ahead without it, and the holder keeps it', async () => {
+    it('limits the wait, so that a refresh can continue without it, and stays with its holder', async () => {
       const release = await acquire(here);
       expect(await there.acquire(50, 0)).toBeNull();
       expect(await there.acquire(50, 0)).toBeNull();
@@ -105,7 +105,7 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
       )();
     });
 
-    it('who gave up waiting does not get it afterwards: the next one is not shut out', async () => {
+    it('is not given to a caller whose wait has ended, so that it stays free for the next one', async () => {
       const release = await acquire(here);
       expect(await there.acquire(20, 0)).toBeNull();
       await release();
@@ -114,7 +114,7 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
       )();
     });
 
-    it('is given up once, however often that is said', async () => {
+    it('is released only once by a repeated release', async () => {
       const release = await acquire(here);
       await release();
       const second = await acquire(there);
@@ -123,10 +123,9 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
       await second();
     });
 
-    it('has a second lock that is free while the first is held, and a third, each with one holder', () =>
-      expectLocksByLevel(here, there));
+    it('has separate locks for the levels 0, 1 and 2, each with one holder', () => expectLocksByLevel(here, there));
 
-    it('never has two holders, whatever the rush', async () => {
+    it('never has two holders, also under load', async () => {
       expect(await rush([here, there, await mutex.open()])).toBe(1);
     });
   });
@@ -135,7 +134,7 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
 /** A lock whose holders can be killed without warning. */
 export type MortalMutex = { open(): Promise<MutexHolder & { kill(): Promise<void> }>; close(): Promise<void> };
 
-/** What a lock must do when its holder dies: the wait of the others ends. */
+/** The contract of a lock whose holder dies: another process acquires it. */
 export function mutexDeathContract(name: string, create: () => Promise<MortalMutex>): void {
   describe(`${name} outlives its holder`, () => {
     let mutex: MortalMutex;
@@ -144,7 +143,7 @@ export function mutexDeathContract(name: string, create: () => Promise<MortalMut
     });
     afterEach(() => mutex.close());
 
-    it('is free again when who held it dies', async () => {
+    it('is free again after its holder died', async () => {
       const [first, second] = [await mutex.open(), await mutex.open()];
       await acquire(first);
       const waiting = acquire(second);
@@ -154,10 +153,10 @@ export function mutexDeathContract(name: string, create: () => Promise<MortalMut
       )();
     });
 
-    it('is not given to who died waiting for it', async () => {
+    it('is not given to a process that died waiting for it', async () => {
       const [first, second, third] = [await mutex.open(), await mutex.open(), await mutex.open()];
       const release = await acquire(first);
-      // Its end rejects: nobody is left to hear of it.
+      // The call rejects because its process was killed.
       const abandoned = second.acquire(LONG_MS, 0).then(
         () => 'answered',
         () => 'gone',

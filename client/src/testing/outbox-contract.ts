@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Outbox, Revocation } from '../core/ports.ts';
 
-/** What every outbox must do. `create` makes an empty one; `open` opens it as a later start of the program would. */
+/** The contract of every outbox. `create` makes an empty one; `open` opens it as a later start of the program would. */
 export function outboxContract(
   name: string,
   create: () => Promise<{ readonly open: () => Outbox; readonly close: () => Promise<void> }>,
@@ -10,7 +10,7 @@ export function outboxContract(
     { sid: 'one', refreshToken: 'token-one' },
     { sid: null, refreshToken: 'token-two' },
   ];
-  describe(`${name} keeps a sign-out until the server has heard of it`, () => {
+  describe(`${name} keeps a revocation until the server has received it`, () => {
     let open: () => Outbox;
     let close = (): Promise<void> => Promise.resolve();
     beforeEach(async () => {
@@ -18,18 +18,18 @@ export function outboxContract(
     });
     afterEach(() => close());
 
-    it('holds nothing at first', async () => {
+    it('is empty at first', async () => {
       expect(await open().list()).toEqual([]);
     });
 
-    it('holds each once, in the order in which they came', async () => {
+    it('keeps each revocation once, in the order of arrival', async () => {
       await open().add(first);
       await open().add(second);
       await open().add(second);
       expect(await open().list()).toEqual([first, second]);
     });
 
-    it('keeps that everywhere was meant, whatever is said of the session besides', async () => {
+    it('keeps `everywhere` once it was set for a session', async () => {
       const everywhere = { ...first, everywhere: true } as const;
       await open().add(everywhere);
       expect(await open().list()).toEqual([everywhere]);
@@ -43,7 +43,7 @@ export function outboxContract(
       expect(await open().list()).toEqual([]);
     });
 
-    it('forgets what was delivered, and nothing else', async () => {
+    it('removes only delivered revocations', async () => {
       await open().add(first);
       await open().add(second);
       await open().remove(first);
@@ -51,7 +51,7 @@ export function outboxContract(
       expect(await open().list()).toEqual([second]);
     });
 
-    it('loses none of many that come at once', async () => {
+    it('loses none of many revocations added at once', async () => {
       const many = Array.from({ length: 10 }, (_, at): Revocation => ({ sid: `${at}`, refreshToken: null }));
       await Promise.all(many.map((each) => open().add(each)));
       const listed = await open().list();

@@ -1,4 +1,4 @@
-// A process of its own that uses Node's ports as it is told. Bundled and forked by `processes.ts`.
+// A child process that uses Node's ports on command. `processes.ts` bundles and forks it.
 import process from 'node:process';
 import type { Vault } from '../core/ports.ts';
 import { fileMutex } from '../node/mutex.ts';
@@ -33,7 +33,7 @@ async function run(call: PortCall): Promise<unknown> {
   }
 }
 
-/** Writes without end, until it is killed. */
+/** Writes until the process is killed. */
 async function hammer(file: string): Promise<never> {
   const vault = fileVault(file, () => {});
   for (let write = 1; ; write++) {
@@ -49,5 +49,5 @@ process.on('message', (call: PortCall) => {
   );
 });
 
-// A test that failed, or was stopped, leaves no process behind.
+// Exit with the test, also if it failed or was stopped.
 process.on('disconnect', () => process.exit());

@@ -7,9 +7,9 @@ import { build } from 'esbuild';
 import type { Vault } from '../core/ports.ts';
 import type { MutexHolder } from './mutex-contract.ts';
 
-// Real processes that share files. They do what the test tells them over a channel.
+// Real processes that share files. The test sends them commands over a channel.
 
-/** What a process is told. */
+/** A command to a process that uses the ports. */
 export type PortCall = { readonly id: number } & (
   | { readonly kind: 'read'; readonly file: string }
   | {
@@ -23,7 +23,7 @@ export type PortCall = { readonly id: number } & (
   | { readonly kind: 'hammer'; readonly file: string }
 );
 
-/** The calls that a process which holds a session takes. */
+/** A command to a process that holds a session. */
 export type SessionCall = { readonly id: number } & (
   | { readonly kind: 'ready' | 'sign-out' | 'send' }
   | { readonly kind: 'sign-in'; readonly username: string }
@@ -31,24 +31,24 @@ export type SessionCall = { readonly id: number } & (
 
 type Told<Call> = Call extends PortCall | SessionCall ? Omit<Call, 'id'> : never;
 
-/** A process of its own. */
+/** A child process that uses the ports. */
 export type PortProcess = {
   readonly pid: number;
   vault(file: string): Vault;
   holder(file: string): MutexHolder;
-  /** Writes to the vault without end; resolves after `writes` of them. */
+  /** Starts to write to the vault until the process is killed. Resolves after `writes` writes. */
   hammer(file: string, writes: number): Promise<void>;
-  /** Ends it as `kill -9` does. */
+  /** Kills the process, as `kill -9` does. */
   kill(): Promise<void>;
 };
 
-/** A folder of its own in the system's folder for such things. */
+/** Creates a new folder in the system's temporary folder. */
 export function createFolder(): { readonly folder: string; readonly remove: () => void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-'));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Builds the program that the processes run. Node has to run it, and Node does not run TypeScript yet. */
+/** Builds the program that the processes run, because Node does not run TypeScript. */
 export async function buildPortProcess(folder: string, name = 'port-process'): Promise<string> {
   const outfile = path.join(folder, `${name}.mjs`);
   const entry = path.join(import.meta.dirname, `${name}.ts`);
@@ -117,14 +117,14 @@ async function kill(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** A process of its own that holds the session in `folder`. */
+/** A child process that holds the session in a folder. */
 export type SessionProcess = {
-  /** Resolves with what came of it: the result, or the error's code. */
+  /** Sends a command. Resolves with its result, or with the code of its error. */
   tell(call: Told<SessionCall>): Promise<unknown>;
   kill(): Promise<void>;
 };
 
-/** Starts one with the `program` that `buildPortProcess(folder, 'session-process')` has built. */
+/** Starts a process with a session in `folder`. `buildPortProcess(folder, 'session-process')` builds its `program`. */
 export function startSessionProcess(program: string, issuer: string, folder: string): SessionProcess {
   const child = fork(program, [issuer, folder], { execArgv: [] });
   const send = channelTo(child);

@@ -2,7 +2,7 @@ import { createHash, createPublicKey, verify, type JsonWebKey } from 'node:crypt
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ProofSigner } from '../core/ports.ts';
 
-/** A proof, taken apart. */
+/** A decoded proof. */
 type Proof = {
   readonly header: Readonly<Record<string, unknown>> & { readonly jwk: JsonWebKey };
   readonly claims: Readonly<Record<string, unknown>>;
@@ -23,7 +23,10 @@ function read(proof: string): Proof {
 const nowMs = Date.UTC(2_026, 0, 1, 12, 0, 0, 900);
 const request = { method: 'POST', url: 'https://api.example.com/token', accessToken: null, nowMs };
 
-/** What every signer of DPoP proofs must do. `open` opens the store of one device, as a later start of the program would. */
+/**
+ * The contract of every signer of DPoP proofs. `open` opens the store of one device, as a later start of the program
+ * would.
+ */
 export function proofSignerContract(
   name: string,
   create: () => Promise<{ readonly open: () => Promise<ProofSigner>; readonly close: () => Promise<void> }>,
@@ -36,14 +39,14 @@ export function proofSignerContract(
     });
     afterEach(() => close());
 
-    it('by a signature of the key that it names, of which the public half alone is shown (RFC 9449 §4.2)', async () => {
+    it('with a signature of the key in `jwk`, which contains only the public half (RFC 9449 §4.2)', async () => {
       const { header, isSigned } = read(await (await open()).sign(request));
       expect(header).toMatchObject({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256' } });
       expect(Object.keys(header.jwk).toSorted()).toEqual(['crv', 'kty', 'x', 'y']);
       expect(isSigned).toBe(true);
     });
 
-    it('for one request: method, URL without query and fragment, and the time that it is given', async () => {
+    it('for one request, with its method, its URL without query and fragment, and the given time', async () => {
       const signer = await open();
       const url = 'https://api.example.com/notes?secret=1#part';
       const { claims } = read(await signer.sign({ ...request, method: 'GET', url }));
@@ -53,7 +56,7 @@ export function proofSignerContract(
       expect(claims).not.toHaveProperty('ath');
     });
 
-    it('with the nonce that the server wants, and for the access token that goes with it', async () => {
+    it('with the server’s nonce and the hash of the access token', async () => {
       const signer = await open();
       signer.hear({ url: 'https://other.example.com/', headers: { 'dpop-nonce': 'n-2' }, nowMs });
       signer.hear({ url: request.url, headers: { 'dpop-nonce': 'n-1' }, nowMs });
@@ -62,13 +65,13 @@ export function proofSignerContract(
       expect(claims).toMatchObject({ nonce: 'n-1', ath });
     });
 
-    it('anew each time: no two proofs are the same', async () => {
+    it('with a new `jti` in each proof', async () => {
       const signer = await open();
       const proofs = await Promise.all(Array.from({ length: 20 }, () => signer.sign(request)));
       expect(new Set(proofs.map((proof) => read(proof).claims['jti'])).size).toBe(20);
     });
 
-    it('by one key, however many ask first: a session that is bound to another is lost', async () => {
+    it('with one key for all tabs or processes that start at once, so that no session loses its key', async () => {
       const signers = await Promise.all(Array.from({ length: 4 }, () => open()));
       const proofs = await Promise.all(signers.map((signer) => signer.sign(request)));
       proofs.push(await (await open()).sign(request));

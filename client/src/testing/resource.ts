@@ -1,18 +1,18 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A request as a resource server saw it. */
+/** A request as a resource server received it. */
 export type SeenRequest = {
   readonly method: string;
   readonly path: string;
   readonly authorization: string | null;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
-  /** The same, as it came. */
+  /** The body as bytes. */
   readonly bytes: Buffer;
 };
 
-/** A real HTTP server on loopback that answers as `respond` says. */
+/** Starts a real HTTP server on loopback. `respond` answers its requests. */
 export async function startResource(
   respond: (request: SeenRequest, response: ServerResponse) => void,
 ): Promise<{ readonly url: string; readonly seen: SeenRequest[]; close(): Promise<void> }> {

@@ -1,4 +1,4 @@
-// A process of its own that holds a session, as a program on Node does. Bundled and forked by `processes.ts`.
+// A child process that holds a session, as a program on Node does. `processes.ts` bundles and forks it.
 import process from 'node:process';
 import { createAuthService } from '../auth-service.ts';
 import { HoldfastError } from '../core/errors.ts';
@@ -29,5 +29,5 @@ process.on('message', (call: SessionCall) => {
   );
 });
 
-// A test that failed, or was stopped, leaves no process behind.
+// Exit with the test, also if it failed or was stopped.
 process.on('disconnect', () => process.exit());

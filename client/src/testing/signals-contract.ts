@@ -1,23 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Platform, Signal, Signals } from '../core/ports.ts';
 
-/** Somebody who listens to a platform's signals, here or in a page. */
+/** A listener to a platform's signals, in this process or in a page. */
 export type SignalsListener = {
   heard(): Promise<readonly Signal[]>;
   stop(): Promise<void>;
 };
 
-/** A listener in this process. */
+/** Creates a listener in this process. */
 export function localListener(signals: Signals): Promise<SignalsListener> {
   const heard: Signal[] = [];
   const stop = signals((signal) => heard.push(signal));
   return Promise.resolve({ heard: () => Promise.resolve([...heard]), stop: async () => stop() });
 }
 
-/** A device on which things happen. */
+/** A device on which a test causes signals. */
 export type NoticedDevice = {
   listen(): Promise<SignalsListener>;
-  /** Makes that happen which the platform is to notice as `signal`. */
+  /** Causes the event that the platform reports as `signal`. */
   cause(signal: Signal): Promise<void>;
   close(): Promise<void>;
 };
@@ -25,16 +25,16 @@ export type NoticedDevice = {
 const hears = (listener: SignalsListener, signal: Signal): Promise<void> =>
   expect.poll(() => listener.heard(), { timeout: 10_000 }).toContain(signal);
 
-/** What the signals of every platform must do. `noticed`: what this one can notice. */
+/** The contract of every platform's signals. `noticed`: the signals that this platform can emit. */
 export function signalsContract(name: string, noticed: readonly Signal[], create: () => Promise<NoticedDevice>): void {
-  describe(`${name} notices what a session has to know`, () => {
+  describe(`${name} emits signals`, () => {
     let device: NoticedDevice;
     beforeEach(async () => {
       device = await create();
     });
     afterEach(() => device.close());
 
-    it('nothing, while nothing happens', async () => {
+    it('emits none while nothing happens', async () => {
       const listener = await device.listen();
       expect(await listener.heard()).toEqual([]);
     });
@@ -45,7 +45,7 @@ export function signalsContract(name: string, noticed: readonly Signal[], create
       await hears(listener, signal);
     });
 
-    it.each(noticed)('%s no more once it has stopped: a disposed session is left alone', async (signal) => {
+    it.each(noticed)('does not emit %s to a stopped listener', async (signal) => {
       const stopped = await device.listen();
       await stopped.stop();
       await stopped.stop();
@@ -57,14 +57,14 @@ export function signalsContract(name: string, noticed: readonly Signal[], create
   });
 }
 
-/** A tab or process that changes the vault, and may hear of changes. */
+/** A tab or process that announces changes of the vault and may hear of others' changes. */
 export type Announcer = {
   announce(): Promise<void>;
-  /** How often it has heard that the vault changed. */
+  /** Returns the number of announcements that it has heard. */
   heard(): Promise<number>;
 };
 
-/** One in this process. */
+/** Creates an announcer in this process. */
 export async function localAnnouncer({ announce, signals }: Platform): Promise<Announcer> {
   const listener = await localListener(signals);
   return {
@@ -74,23 +74,25 @@ export async function localAnnouncer({ announce, signals }: Platform): Promise<A
 }
 
 /**
- * What every announcement of a changed vault must do. `isHeard`: whether this platform tells others at all; where it does not,
- * they look into the vault before each refresh.
+ * The contract of every announcement of a changed vault.
+ *
+ * @param isHeard `true` if this platform tells other tabs or processes. If not, they read the vault before each
+ * refresh.
  */
 export function announceContract(
   name: string,
   isHeard: boolean,
   create: () => Promise<{ open(): Promise<Announcer>; close(): Promise<void> }>,
 ): void {
-  describe(`${name} tells of a changed vault`, () => {
-    it(`${isHeard ? 'every other one' : 'nobody'}, and never the one that changed it`, async () => {
+  describe(`${name} announces a changed vault`, () => {
+    it(`${isHeard ? 'to every other one' : 'to none'}, and never to the one that changed it`, async () => {
       const tabs = await create();
       const [here, there, elsewhere] = [await tabs.open(), await tabs.open(), await tabs.open()];
       await here.announce();
       const expected = isHeard ? 1 : 0;
       await expect.poll(() => there.heard()).toBe(expected);
       await expect.poll(() => elsewhere.heard()).toBe(expected);
-      // What comes back to it would have come before the answer of another one.
+      // An echo to `here` would arrive before this announcement of `there`.
       await there.announce();
       await expect.poll(() => here.heard()).toBe(expected);
       expect(await there.heard()).toBe(expected);

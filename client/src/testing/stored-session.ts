@@ -1,6 +1,6 @@
 import type { StoredSession } from '../core/ports.ts';
 
-/** A session with something in every field. */
+/** Creates a session with a value in every field. */
 export const storedSession = (change: Partial<StoredSession> = {}): StoredSession => ({
   sid: '6f1c1f9e-0000-4000-8000-000000000001',
   sub: 'ada',

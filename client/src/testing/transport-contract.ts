@@ -15,11 +15,11 @@ const post = (url: string): HttpRequest => ({
 
 const never: AbortSignalLike = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
 
-/** Moments of an exchange at which it may be aborted. */
+/** Moments at which a request may be aborted. */
 const aborts: readonly (readonly [string, (response: ServerResponse, abort: () => void) => void])[] = [
-  ['nothing has come back', (_response, abort) => abort()],
+  ['it waits for the response', (_response, abort) => abort()],
   [
-    'the body is on its way',
+    'it receives the body',
     (response, abort) => {
       response.writeHead(200, { 'content-length': '1000' }).write('{');
       setImmediate(abort);
@@ -27,13 +27,13 @@ const aborts: readonly (readonly [string, (response: ServerResponse, abort: () =
   ],
 ];
 
-/** What every transport must do. `allow` answers a server's cross-origin questions, where a platform asks them. */
+/** The contract of every transport. `allow` adds answers to CORS preflights, for platforms that send them. */
 export function transportContract(
   name: string,
   transport: Transport,
   allow: (respond: Respond) => Respond = (respond) => respond,
 ): void {
-  describe(`${name} carries one exchange`, () => {
+  describe(`${name} sends one request`, () => {
     let respond: Respond = (_request, response) => response.end();
     let server: Resource;
     const seen = (): readonly SeenRequest[] => server.seen.filter(({ method }) => method !== 'OPTIONS');
@@ -42,7 +42,7 @@ export function transportContract(
     });
     afterEach(() => server.close());
 
-    it('sends what it is given, once, and answers what came back', async () => {
+    it('sends it once, unchanged, and resolves with the response', async () => {
       respond = (_request, response) =>
         response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"invalid_grant"}');
       const answer = await transport(post(server.url), never);
@@ -53,12 +53,12 @@ export function transportContract(
       expect(seen()[0]?.headers).toMatchObject(post('').headers);
     });
 
-    it('names headers in lower case: Retry-After is found', async () => {
+    it('names the headers of the response in lower case, so that the client finds `retry-after`', async () => {
       respond = (_request, response) => response.writeHead(503, { 'Retry-After': '7' }).end();
       expect((await transport(post(server.url), never)).headers['retry-after']).toBe('7');
     });
 
-    it('does not follow a redirect: no refresh token is sent where it does not belong', async () => {
+    it('does not follow a redirect, which could send the refresh token to another server', async () => {
       const elsewhere = await startResource(allow((_request, response) => response.end('{}')));
       respond = (_request, response) => response.writeHead(307, { location: elsewhere.url }).end();
       await expect(transport(post(server.url), never)).rejects.toBeInstanceOf(Error);
@@ -66,7 +66,7 @@ export function transportContract(
       await elsewhere.close();
     });
 
-    it('rejects when nobody is there, and when the connection breaks', async () => {
+    it('rejects if the server is unreachable or the connection breaks', async () => {
       respond = (_request, response) => response.destroy();
       await expect(transport(post(server.url), never)).rejects.toBeInstanceOf(Error);
       const { url } = server;
@@ -74,7 +74,7 @@ export function transportContract(
       await expect(transport(post(url), never)).rejects.toBeInstanceOf(Error);
     });
 
-    it('rejects when the answer breaks off in the middle: half an answer is none', async () => {
+    it('rejects if the response is incomplete', async () => {
       respond = (_request, response) => {
         response.writeHead(200, { 'content-length': '1000' }).write('{"access_token":"');
         setImmediate(() => response.destroy());
@@ -82,14 +82,14 @@ export function transportContract(
       await expect(transport(post(server.url), never)).rejects.toBeInstanceOf(Error);
     });
 
-    it('stops when it is told to before it began', async () => {
+    it('sends none if it is already aborted', async () => {
       const aborted = new AbortController();
       aborted.abort();
       await expect(transport(post(server.url), aborted.signal)).rejects.toBeInstanceOf(Error);
       expect(seen()).toEqual([]);
     });
 
-    it.each(aborts)('stops when it is told to while %s', async (_name, answer) => {
+    it.each(aborts)('rejects if it is aborted while %s', async (_name, answer) => {
       const controller = new AbortController();
       respond = (_request, response) => answer(response, () => controller.abort());
       await expect(transport(post(server.url), controller.signal)).rejects.toBeInstanceOf(Error);

@@ -1,7 +1,7 @@
 import type { Vault } from '../core/ports.ts';
 import { json, type World } from './world.ts';
 
-// Trouble for a client in a simulated world, and what came of it.
+// Faults for a client in a simulated world, and helpers that read their outcome.
 
 export const MINUTE = 60_000;
 export const DUE = 10.5 * MINUTE;
@@ -16,7 +16,7 @@ export const outcome = (promise: Promise<unknown>): Promise<unknown> =>
     () => 'resolved',
     (error: unknown) => error,
   );
-/** Where a promise is, without waiting for it. */
+/** Watches the state of a promise without waiting for it. */
 export function watch(promise: Promise<unknown>): { is: string } {
   const seen = { is: 'pending' };
   promise.then(
@@ -29,7 +29,9 @@ export const revoked = (world: World): string[] => world.server.requests.flatMap
 export const used = (world: World): string[] =>
   world.server.requests.flatMap((form) => form.get('refresh_token') ?? []);
 
-/** A vault whose writes are locked, or take `slowMs`, or: the next one takes `slowMs` and all after it fail (`once`). */
+/**
+ * A vault whose writes fail (`locked`) or take `slowMs` (`slow`). `once`: the next takes `slowMs`, all later ones fail.
+ */
 export function trouble(world: World) {
   const control = { mode: 'fine' as 'fine' | 'slow' | 'locked' | 'once', slowMs: 2_000 };
   const replace: Vault['replace'] = async (stamp, next) => {
@@ -41,7 +43,7 @@ export function trouble(world: World) {
   };
   return Object.assign(control, { vault: { ...world.vault, replace } });
 }
-/** Another tab refreshes whatever is stored: same session, next stamp. */
+/** Simulates the write of another tab's refresh: same session, next stamp. */
 export async function refreshElsewhere(world: World): Promise<void> {
   const record = await world.vault.read();
   await world.vault.replace(record?.stamp ?? 0, { session: record?.session ?? null, endedReason: null });

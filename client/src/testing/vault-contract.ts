@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StoredSession, Vault, VaultRecord } from '../core/ports.ts';
 import { storedSession } from './stored-session.ts';
 
-// What every vault must do. Each platform runs it on its own: a test here is a promise to a user.
+// The contract of every vault. Each platform runs it with its own vault.
 
 const next = (session: StoredSession | null): { session: StoredSession | null; endedReason: 'user' | null } => ({
   session,
@@ -11,9 +11,9 @@ const next = (session: StoredSession | null): { session: StoredSession | null; e
 
 const stampOf = (record: VaultRecord | null): number => record?.stamp ?? 0;
 
-/** Writes that know of each other, and those that do not. */
+/** Tests compare-and-swap. */
 function testSwaps(open: () => Vault): void {
-  it('refuses a write that builds on an older one, and answers what is there', async () => {
+  it('refuses a write with an old stamp, and returns the stored record', async () => {
     const first = await open().replace(0, next(storedSession({ refreshToken: 'first' })));
     const second = await open().replace(stampOf(first.record), next(storedSession({ refreshToken: 'second' })));
     const late = await open().replace(stampOf(first.record), next(storedSession({ refreshToken: 'late' })));
@@ -21,7 +21,7 @@ function testSwaps(open: () => Vault): void {
     expect((await open().read())?.session?.refreshToken).toBe('second');
   });
 
-  it('refuses a late answer after a sign-out: nobody is signed in again by it', async () => {
+  it('refuses a late token response after a sign-out, so that it signs no user in again', async () => {
     const before = await open().replace(0, next(storedSession()));
     await open().replace(null, next(null));
     const late = await open().replace(stampOf(before.record), next(storedSession({ refreshToken: 'late' })));
@@ -29,7 +29,7 @@ function testSwaps(open: () => Vault): void {
     expect((await open().read())?.session).toBeNull();
   });
 
-  it('takes 0 for "nothing stored" only', async () => {
+  it('accepts stamp 0 only if nothing is stored', async () => {
     const { record } = await open().replace(0, next(storedSession()));
     expect(await open().replace(0, next(storedSession({ refreshToken: 'other' })))).toEqual({
       replaced: false,
@@ -37,7 +37,7 @@ function testSwaps(open: () => Vault): void {
     });
   });
 
-  it('lets exactly one of many writes that know the same stamp through, and tells the others which', async () => {
+  it('accepts exactly one of many writes with the same stamp, and returns its record to all', async () => {
     const { record } = await open().replace(0, next(storedSession()));
     const race = await Promise.all(
       Array.from({ length: 20 }, (_, at) =>
@@ -50,7 +50,7 @@ function testSwaps(open: () => Vault): void {
   });
 }
 
-/** Promises of every vault, also of one that lives as long as the process. `create` makes an empty one. */
+/** The contract of every vault, also of one in memory. `create` makes an empty one. */
 export function vaultContract(
   name: string,
   create: () => Promise<{ readonly vault: Vault; readonly close: () => Promise<void> }>,
@@ -63,35 +63,35 @@ export function vaultContract(
     });
     afterEach(() => close());
 
-    it('says that it never held anything', async () => {
+    it('reads as `null` before the first write', async () => {
       expect(await vault.read()).toBeNull();
     });
 
-    it('gives back what was written, whole', async () => {
+    it('reads back the complete session', async () => {
       const { replaced, record } = await vault.replace(0, next(storedSession()));
       expect(replaced).toBe(true);
       expect(record).toMatchObject({ session: storedSession(), endedReason: null });
       expect(await vault.read()).toEqual(record);
     });
 
-    it('gives back a session that a cookie carries and whose server names nothing', async () => {
+    it('reads back a session without `sid`, `sub` and refresh token', async () => {
       const nothing = { sid: null, sub: null, refreshToken: null, scope: null, expiresAtMs: null, access: null };
       await vault.replace(0, next(storedSession(nothing)));
       expect((await vault.read())?.session).toEqual(storedSession(nothing));
     });
 
-    it('tells a sign-out from never having been signed in', async () => {
+    it('tells a sign-out from a vault that was never written', async () => {
       await vault.replace(0, next(storedSession()));
       await vault.replace(null, next(null));
       expect(await vault.read()).toMatchObject({ session: null, endedReason: 'user' });
     });
 
-    it('keeps when a sign-out was: whoever has signed in since is not signed out by it', async () => {
+    it('keeps the time of a sign-out, so that it does not end a later session', async () => {
       await vault.replace(0, { ...next(null), endedAtMs: 1_700_000_000_000 });
       expect(await vault.read()).toMatchObject({ session: null, endedAtMs: 1_700_000_000_000 });
     });
 
-    it('changes the stamp at every write, also of the same', async () => {
+    it('changes the stamp at every write, also of an equal session', async () => {
       const stamps = new Set<number>();
       for (let write = 0; write < 5; write++)
         stamps.add(stampOf((await vault.replace(null, next(storedSession()))).record));
@@ -105,14 +105,14 @@ export function vaultContract(
 
 /** One store that several tabs or processes open. */
 export type SharedStore = {
-  /** Opens it as one more tab or process would. */
+  /** Opens it in one more tab or process. */
   open(): Promise<Vault>;
-  /** Empties it from outside, as somebody who clears site data or removes files does. */
+  /** Empties it from outside, as a user does who clears site data or deletes files. */
   empty(): Promise<void>;
   close(): Promise<void>;
 };
 
-/** Adds one to a number in the store, as often as it takes. */
+/** Adds one to a number in the store, and retries until its write is accepted. */
 async function increment(vault: Vault): Promise<void> {
   for (;;) {
     const before = await vault.read();
@@ -121,7 +121,7 @@ async function increment(vault: Vault): Promise<void> {
   }
 }
 
-/** Promises of a vault that tabs or processes share. `create` makes an empty store. */
+/** The contract of a vault that tabs or processes share. `create` makes an empty store. */
 export function sharedVaultContract(name: string, create: () => Promise<SharedStore>): void {
   describe(`${name} is shared`, () => {
     let store: SharedStore;
@@ -130,19 +130,19 @@ export function sharedVaultContract(name: string, create: () => Promise<SharedSt
     });
     afterEach(() => store.close());
 
-    it('is still there for who comes later', async () => {
+    it('keeps its record for a tab or process that opens it later', async () => {
       const { record } = await (await store.open()).replace(0, next(storedSession()));
       expect(await (await store.open()).read()).toEqual(record);
     });
 
-    it('a sign-out in one place is a sign-out in all', async () => {
+    it('shows a sign-out in one tab or process to all others', async () => {
       const [here, there] = [await store.open(), await store.open()];
       await here.replace(0, next(storedSession()));
       await there.replace(null, next(null));
       expect((await here.read())?.session).toBeNull();
     });
 
-    it('the first session is written once, however many are first', async () => {
+    it('accepts only one of many first writes', async () => {
       const holders = await Promise.all(Array.from({ length: 4 }, () => store.open()));
       const race = await Promise.all(
         holders.map((holder, at) => holder.replace(0, next(storedSession({ refreshToken: `first-${at}` })))),
@@ -152,7 +152,7 @@ export function sharedVaultContract(name: string, create: () => Promise<SharedSt
       expect(race.map(({ record }) => record)).toEqual(race.map(() => stored));
     });
 
-    it('no write is lost when many read, compare and write at once', async () => {
+    it('loses no write when many read, compare and write at once', async () => {
       const holders = await Promise.all(Array.from({ length: 4 }, () => store.open()));
       const rounds = 15;
       await Promise.all(
@@ -163,7 +163,7 @@ export function sharedVaultContract(name: string, create: () => Promise<SharedSt
       expect((await holders[0]?.read())?.session?.startedAtMs).toBe(holders.length * rounds);
     });
 
-    it('emptied from outside, it says so and can be written again', async () => {
+    it('reads as `null` after it was emptied from outside, and can be written again', async () => {
       const [here, there] = [await store.open(), await store.open()];
       await here.replace(0, next(storedSession()));
       await store.empty();

@@ -4,18 +4,18 @@ import type { HttpAnswer, HttpRequest, Platform, Signal, Vault } from '../core/p
 import type { Observation } from '../core/state.ts';
 import { memoryDeviceSecret, memoryOutbox, memoryVault } from '../platform/memory-vault.ts';
 
-// A world in which time passes only when a test says so. The client in it is the real one: machine, shell and facade.
+// A world in which time passes only when a test advances it. It runs the real client: machine, shell and `AuthService`.
 
-/** Two clocks and their alarms. */
+/** A wall clock, a monotonic clock and their alarms. */
 export type SimulatedTime = {
   readonly clock: Platform['clock'];
-  /** Lets time pass, waking whoever asked, in order. */
+  /** Advances time and calls the alarms that are due, in order. */
   advance(ms: number): Promise<void>;
   /** Sets the wall clock, as a user would. */
   jumpWall(ms: number): void;
 };
 
-/** Lets every promise that can settle without time passing settle. */
+/** Waits until every promise that needs no time has settled. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -56,7 +56,7 @@ export function simulateTime(): SimulatedTime {
   };
 }
 
-/** What a token request is answered with; a function may look at the request, and may never resolve. */
+/** An answer to a token request. `silence`: none until the client aborts. */
 export type Answer = HttpAnswer | 'network-error' | 'silence';
 
 export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): HttpAnswer => ({
@@ -65,14 +65,14 @@ export const json = (status: number, body: unknown, headers: Readonly<Record<str
   body: JSON.stringify(body),
 });
 
-/** A token endpoint that rotates at every use. `answers` are given first, in order; then it behaves. */
+/** A token endpoint that rotates the refresh token at every use. It gives `answers` first, in order. */
 export type SimulatedServer = {
   readonly requests: URLSearchParams[];
   readonly answers: Answer[];
   lifetimeSeconds: number;
-  /** Members added to every token answer. */
+  /** Members added to every token response. */
   extra: Readonly<Record<string, unknown>>;
-  /** How long an answer is under way. */
+  /** The delay of every answer, in ms. */
   delayMs: number;
   refreshes(): number;
 };
@@ -121,7 +121,7 @@ export type Tab = {
   readonly auth: AuthService;
   readonly observed: Observation[];
   readonly signal: (signal: Signal) => void;
-  /** Observations of one type. */
+  /** Returns the observations of one type. */
   seen<T extends Observation['type']>(type: T): Extract<Observation, { type: T }>[];
 };
 
@@ -131,11 +131,11 @@ export type World = {
   readonly vault: Vault;
   readonly transport: Platform['transport'];
   readonly openTab: (options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>) => Tab;
-  /** A tab with somebody signed in. */
+  /** Opens a tab and signs in. */
   readonly openSignedInTab: (options?: Partial<AuthServiceOptions>, ports?: Partial<Platform>) => Promise<Tab>;
 };
 
-/** The locks of one browser: exclusive, first come first served, bounded. */
+/** The refresh locks of one browser: exclusive, in order of arrival, with a limited wait. */
 function simulateMutex(time: SimulatedTime): Platform['mutex'] {
   const tails: Promise<void>[] = [];
   return (waitMs, level) =>
