@@ -7,7 +7,7 @@ transportContract('the transport of browsers', webTransport('cookie'));
 afterEach(() => vi.unstubAllGlobals());
 
 describe('the transport of browsers', () => {
-  it('calls out in the same task, with the cookies of the site, past every cache', () => {
+  it('sends in the same task, with the site’s cookies and without a cache', () => {
     const called = vi.fn<typeof fetch>(() => Promise.resolve(new Response('{}')));
     vi.stubGlobal('fetch', called);
     const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
@@ -20,7 +20,7 @@ describe('the transport of browsers', () => {
     return answer;
   });
 
-  it('lets a request that says so outlive its page: the server hears of a sign-out', async () => {
+  it('sends a `keepalive` request that outlives its page, so that a sign-out reaches the server', async () => {
     const called = vi.fn<typeof fetch>(() => Promise.resolve(new Response('{}')));
     vi.stubGlobal('fetch', called);
     const signal = { aborted: false, addEventListener: () => {}, removeEventListener: () => {} };
