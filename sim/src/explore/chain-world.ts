@@ -29,10 +29,7 @@ import { createServer, type ChainServer } from './chain-server.ts';
 /** The parameters of an explored world. */
 export type ChainSetup = {
   readonly title: string;
-  /**
-   * `active`: every tab shows the live session A; `expired`: A is over and its cookie is gone; `first`: no user has
-   * ever signed in.
-   */
+  /** `active`: every tab shows the live session A; `expired`: A is over, its cookie is gone; `first`: no user ever signed in. */
   readonly begins: 'active' | 'expired' | 'first';
   readonly tabs: number;
   readonly signIns: number;
@@ -44,10 +41,7 @@ export type ChainSetup = {
   readonly isStepUp?: boolean;
   /** True if the user may sign in again after the sign-out. */
   readonly returns?: boolean;
-  /**
-   * True if the last tab has a named store of its own, for bob's account. It opens after ada has signed in in the other
-   * tabs.
-   */
+  /** True if the last tab has a named store, for bob's account. It opens after ada has signed in in the other tabs. */
   readonly hasSecondAccount?: boolean;
 };
 
