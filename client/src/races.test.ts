@@ -251,7 +251,7 @@ describe('a prompt that is over changes nothing', () => {
 });
 
 describe('a refresh loses nothing', () => {
-  it('it stores a rotated token over the spent one that a late write brought back', async () => {
+  it('stores a rotated token over the spent one that a late write brought back', async () => {
     const world = createWorld();
     const slow = Object.assign(trouble(world), { slowMs: 7_000 });
     const { auth } = await world.openSignedInTab({}, { vault: slow.vault });

@@ -110,10 +110,7 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
     return latest && item.toRecord(head, refreshToken);
   };
 
-  /**
-   * Removes a session of an earlier installation. A user who deletes the app expects to be signed out, and the present
-   * user may be another person.
-   */
+  /** Removes a session of an earlier installation: a user who deletes the app expects to be signed out. */
   const forgetEarlierInstallation = async (head: Head): Promise<null> => {
     if (appState.currentState !== 'active') throw unavailable('nobody has opened the app since it was installed');
     if (head.session && head.token !== null && head.protection !== 'biometric')
