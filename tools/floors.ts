@@ -1,6 +1,6 @@
 // The house: the folder is the layer. A file imports files of its own room and of rooms on lower floors, types included.
 import path from 'node:path';
-import { isTestFile, type Finding, type Import, type SourceFile } from './source-file.ts';
+import { isTestFile, targetOf, type Finding, type Import, type SourceFile } from './source-file.ts';
 
 /** A folder of a package with the folders in it, or one file. */
 export type Room = {
@@ -126,14 +126,12 @@ export function checkFloors(files: readonly SourceFile[], rooms: readonly Room[]
 }
 
 function mayImport(from: string, room: Room, { specifier }: Import, rooms: readonly Room[]): boolean {
-  if (specifier.startsWith('node:')) return room.hasNode === true;
-  if (!specifier.startsWith('.')) {
-    const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1);
-    return room.packages?.test(name.join('/')) === true;
-  }
-  const target = roomOf(path.posix.join(path.posix.dirname(from), specifier), rooms);
-  if (target === room) return true;
-  return target !== undefined && target.floor < room.floor && (room.sees?.includes(target.path) ?? true);
+  const target = targetOf(from, specifier);
+  if (target.kind === 'node') return room.hasNode === true;
+  if (target.kind === 'package') return room.packages?.test(target.name) === true;
+  const other = roomOf(target.path, rooms);
+  if (other === room) return true;
+  return other !== undefined && other.floor < room.floor && (room.sees?.includes(other.path) ?? true);
 }
 
 /** Finds circles of imports, types included: none of their files can be understood, or moved, without the others. */
@@ -141,9 +139,10 @@ export function checkCircles(files: readonly SourceFile[]): readonly Finding[] {
   const importsOf = new Map(
     files.map(({ path: from, imports }) => [
       from,
-      imports.flatMap(({ specifier }) =>
-        specifier.startsWith('.') ? path.posix.join(path.posix.dirname(from), specifier) : [],
-      ),
+      imports.flatMap(({ specifier }) => {
+        const target = targetOf(from, specifier);
+        return target.kind === 'file' ? target.path : [];
+      }),
     ]),
   );
   const isDone = new Set<string>();

@@ -1,6 +1,5 @@
 // Apps and tests import packages by their names. The first row that fits a file holds. Inside a package: floors.ts.
-import path from 'node:path';
-import { isTestFile, type Finding, type SourceFile } from './source-file.ts';
+import { isTestFile, targetOf, type Finding, type SourceFile, type Target } from './source-file.ts';
 
 /** A row of the table. */
 type Area = {
@@ -10,12 +9,6 @@ type Area = {
   /** Advice for the message. */
   readonly mend: string;
 };
-
-/** The target of an import: a file of the repository, a module of Node, or a package. */
-type Target =
-  | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'node' }
-  | { readonly kind: 'package'; readonly name: string };
 
 /** Packages of this repository; all others come from npm. */
 const ownPackage = /^(?:holdfast|@holdfast\/.+)$/;
@@ -102,16 +95,9 @@ export function checkImports(files: readonly SourceFile[]): readonly Finding[] {
     const area = AREAS.find(({ holds }) => holds(file.path));
     if (area === undefined) return [];
     return file.imports.flatMap((wanted) => {
-      if (area.mayImport(resolve(file.path, wanted.specifier), file.path)) return [];
+      if (area.mayImport(targetOf(file.path, wanted.specifier), file.path)) return [];
       const message = `${area.name} may not import '${wanted.specifier}': ${area.mend}`;
       return [{ path: file.path, line: wanted.line, message }];
     });
   });
-}
-
-function resolve(from: string, specifier: string): Target {
-  if (specifier.startsWith('.')) return { kind: 'file', path: path.posix.join(path.posix.dirname(from), specifier) };
-  if (specifier.startsWith('node:')) return { kind: 'node' };
-  const parts = specifier.split('/');
-  return { kind: 'package', name: parts.slice(0, specifier.startsWith('@') ? 2 : 1).join('/') };
 }

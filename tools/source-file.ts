@@ -20,6 +20,20 @@ export type Import = {
   readonly line: number;
 };
 
+/** The target of an import: a file of the repository, a module of Node, or a package. */
+export type Target =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'node' }
+  | { readonly kind: 'package'; readonly name: string };
+
+/** Resolves an import of the file `from`. */
+export function targetOf(from: string, specifier: string): Target {
+  if (specifier.startsWith('.')) return { kind: 'file', path: path.posix.join(path.posix.dirname(from), specifier) };
+  if (specifier.startsWith('node:')) return { kind: 'node' };
+  const parts = specifier.split('/');
+  return { kind: 'package', name: parts.slice(0, specifier.startsWith('@') ? 2 : 1).join('/') };
+}
+
 /** Something to mend. */
 export type Finding = { readonly path: string; readonly line: number; readonly message: string };
 

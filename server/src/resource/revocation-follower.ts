@@ -1,4 +1,5 @@
 import { AuthorizationServerUnavailable, fetchJson, isSafeUrl, type Fetch } from '../kernel/fetch-json.ts';
+import { pause } from '../kernel/pause.ts';
 
 /** Options of {@link followRevocations}: the server and the credentials. */
 export type RevocationFollowerOptions = {
@@ -129,17 +130,4 @@ function forgetExpired(expiries: Map<string, number>): void {
 function backOffMs(failures: number): number {
   const longest = Math.min(BACK_OFF_MS.least * 2 ** failures, BACK_OFF_MS.most);
   return longest * (0.5 + Math.random() / 2);
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      // An outage has many pauses and one signal.
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, milliseconds).unref();
-    signal.addEventListener('abort', end);
-  });
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { HoldfastError } from '../kernel/errors.ts';
+import { pause } from '../kernel/pause.ts';
 import type { Policy } from '../kernel/policy.ts';
 import type { ReadRevoked, RevocationReading } from '../storage/revocation-reading.ts';
 
@@ -195,16 +196,4 @@ function parseCursor(text: string): Cursor | null {
   const [, knownMicros, memory, position] = CURSOR.exec(text) ?? [];
   if (knownMicros === undefined || memory === undefined || position === undefined) return null;
   return { knownMicros: Number(knownMicros), memory, position: Number(position) };
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-  });
 }
