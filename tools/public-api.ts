@@ -18,7 +18,7 @@ export type Declaration = {
   readonly line: number;
 };
 
-/** What a name in a module refers to: a name of another module. */
+/** A name of another module, to which a name in a module refers. */
 type Link = { readonly specifier: string; readonly name: string };
 
 type Module = {
