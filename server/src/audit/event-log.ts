@@ -110,7 +110,8 @@ async function appendSound(append: EventStore['append'], batch: readonly StoredE
 const NOTABLE_REFUSALS: ReadonlySet<RefreshRefused['reason']> = new Set(['wrong_client', 'wrong_key', 'scope']);
 
 /**
- * True if the writer appends an event to the audit log. A new kind of event is appended unless it is named here.
+ * True if the writer appends an event to the audit log. Names every type, so that a new one does not compile until its
+ * author has chosen.
  *
  * Leaves out events that a stranger can cause without limit (garbage, tokens of dead sessions), frequent events
  * (rotations, requests), and events that the store has already recorded with the change itself.
@@ -131,7 +132,16 @@ function isAppended(event: HoldfastEvent): boolean {
       return event.outcome === 'healed';
     case 'refresh.refused':
       return event.sid !== null && NOTABLE_REFUSALS.has(event.reason);
-    default:
+    case 'credential.changed':
+    case 'events.counted':
+    case 'passkey.counter_regressed':
+    case 'refresh.delayed':
+    case 'refresh.redelivery_paced':
+    case 'refresh.secret_mismatched':
+    case 'sign_in.failed':
+    case 'sign_in.rate_exceeded':
+    case 'user.changed':
+    case 'webhook.abandoned':
       return true;
   }
 }

@@ -155,8 +155,17 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
         return doubts.inc();
       case 'webhook.abandoned':
         return abandoned.inc();
-      default:
+      // No counter: `observeRequest` counts requests, and no alarm watches the others.
+      case 'credential.changed':
+      case 'events.counted':
+      case 'passkey.counter_regressed':
+      case 'proof.refused':
+      case 'request.answered':
+      case 'sign_in.delayed':
+      case 'user.changed':
         return undefined;
+      default:
+        return fact satisfies never;
     }
   };
 }
