@@ -1,9 +1,13 @@
+import { formatChallenges, type Challenge } from '../kernel/challenge.ts';
 import type { ProofVerifier } from './dpop.ts';
 import { PROOF_ALGORITHMS } from './proof-key.ts';
 
+/** The scheme of an access token: `DPoP` if it is bound to a key. */
+export type Scheme = 'Bearer' | 'DPoP';
+
 /** The access token of a request, with its scheme. */
 export type PresentedToken = {
-  readonly scheme: 'Bearer' | 'DPoP';
+  readonly scheme: Scheme;
   readonly token: string;
 };
 
@@ -34,8 +38,12 @@ export type TokenRefusal = {
   readonly dpopNonce?: string;
 };
 
+/** The fault of a presented token, before it becomes a response: the server and the guard of an API share it. */
+export type TokenFault = Pick<TokenRefusal, 'error' | 'reason' | 'dpopNonce'> & {
+  readonly challenges: readonly Challenge[];
+};
+
 const AUTHORIZATION = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*) *$/i;
-const ALGORITHMS = `algs="${PROOF_ALGORITHMS.join(' ')}"`;
 const DESCRIPTIONS: Readonly<Record<TokenRefusalError, string>> = {
   invalid_token: 'The access token is expired, revoked or invalid',
   invalid_dpop_proof: 'A valid DPoP proof is needed',
@@ -50,29 +58,29 @@ export function readAuthorization(header: string | undefined): PresentedToken | 
 }
 
 /**
- * Refuses a request without a token: the challenge names the schemes and no error.
+ * The request has no token: the challenge names the schemes and no error.
  *
- * @param hasProofs true if DPoP can be checked here
  * @see RFC 6750 §3.1
  */
-export function tokenMissing(hasProofs: boolean): TokenRefusal {
-  return { ok: false, status: 401, wwwAuthenticate: hasProofs ? `Bearer, DPoP ${ALGORITHMS}` : 'Bearer' };
+export function tokenMissing(...schemes: readonly Scheme[]): TokenFault {
+  return { challenges: schemes.map((scheme) => challengeOf(scheme)) };
 }
 
-/** Refuses an expired, revoked or invalid token. */
-export function tokenInvalid(scheme: PresentedToken['scheme']): TokenRefusal {
-  return refuse(scheme, 'invalid_token');
+/** The token is expired, revoked or invalid. */
+export function tokenInvalid(scheme: Scheme): TokenFault {
+  return { error: 'invalid_token', challenges: [challengeOf(scheme, 'invalid_token')] };
 }
 
-/** Refuses a current token of this issuer that is for another audience. @see RFC 9068 §4 */
-export function tokenForAnother(scheme: PresentedToken['scheme']): TokenRefusal {
-  const refusal = refuse(scheme, 'invalid_token', 'The access token is for another audience');
-  return { ...refusal, reason: 'audience', wwwAuthenticate: `${refusal.wwwAuthenticate}, reason="audience"` };
+/** The token is a current one of this issuer, for another audience. @see RFC 9068 §4 */
+export function tokenForAnother(scheme: Scheme): TokenFault {
+  const errorDescription = 'The access token is for another audience';
+  const challenge = { ...challengeOf(scheme, 'invalid_token'), errorDescription, reason: 'audience' };
+  return { error: 'invalid_token', reason: 'audience', challenges: [challenge] };
 }
 
 /**
- * Refuses a valid access token if the request does not prove possession of the key that it is bound to. A bound token
- * under the `Bearer` scheme is refused; otherwise a thief could leave the proof out.
+ * Finds the fault of a valid access token whose request does not prove possession of the key that it is bound to. A
+ * bound token under the `Bearer` scheme is refused; otherwise a thief could leave the proof out.
  *
  * @param jkt `cnf.jkt` of the token; null for a bearer token
  * @param proofs null if DPoP cannot be checked here; bound tokens are then refused
@@ -84,33 +92,39 @@ export function refuseUnbound(
   jkt: string | null,
   request: ResourceRequest | undefined,
   proofs: ProofVerifier | null,
-): TokenRefusal | null {
+): TokenFault | null {
   if (scheme === 'Bearer') return jkt === null ? null : tokenInvalid('DPoP');
   if (jkt === null || request === undefined || proofs === null) return tokenInvalid('DPoP');
   const { dpop, method, url } = request;
-  if (dpop === undefined) return refuseProof('invalid_dpop_proof', proofs);
+  if (dpop === undefined) return proofFault('invalid_dpop_proof', proofs);
   const verdict = proofs.verify(dpop, { method, url, accessToken: token });
   switch (verdict.kind) {
     case 'valid':
       return verdict.jkt === jkt ? null : tokenInvalid('DPoP');
     case 'nonce_needed':
-      return refuseProof('use_dpop_nonce', proofs);
+      return proofFault('use_dpop_nonce', proofs);
     case 'invalid':
-      return refuseProof('invalid_dpop_proof', proofs);
+      return proofFault('invalid_dpop_proof', proofs);
   }
 }
 
-function refuseProof(error: 'invalid_dpop_proof' | 'use_dpop_nonce', proofs: ProofVerifier): TokenRefusal {
+function proofFault(error: 'invalid_dpop_proof' | 'use_dpop_nonce', proofs: ProofVerifier): TokenFault {
   const nonce = proofs.nonce();
-  return { ...refuse('DPoP', error), ...(nonce !== null && { dpopNonce: nonce }) };
+  return { error, challenges: [challengeOf('DPoP', error)], ...(nonce !== null && { dpopNonce: nonce }) };
 }
 
-function refuse(
-  scheme: PresentedToken['scheme'],
-  error: TokenRefusalError,
-  description = DESCRIPTIONS[error],
-): TokenRefusal {
-  const parameters = [`error="${error}"`, `error_description="${description}"`];
-  if (scheme === 'DPoP') parameters.push(ALGORITHMS);
-  return { ok: false, status: 401, error, wwwAuthenticate: `${scheme} ${parameters.join(', ')}` };
+/**
+ * Makes the 401 that a host sends for a fault.
+ *
+ * @param resourceMetadata URL of the metadata that names the audience (RFC 9728 §5.1)
+ */
+export function toTokenRefusal({ challenges, ...fault }: TokenFault, resourceMetadata?: string): TokenRefusal {
+  const last = challenges.length - 1;
+  const completed = challenges.map((each, index) => (index === last ? { ...each, resourceMetadata } : each));
+  return { ok: false, status: 401, ...fault, wwwAuthenticate: formatChallenges(...completed) };
+}
+
+function challengeOf(scheme: Scheme, error?: TokenRefusalError): Challenge {
+  const algs = scheme === 'DPoP' ? PROOF_ALGORITHMS : undefined;
+  return { scheme, error, errorDescription: error && DESCRIPTIONS[error], algs };
 }

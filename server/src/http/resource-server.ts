@@ -1,3 +1,4 @@
+import { formatChallenges, type Challenge } from '../kernel/challenge.ts';
 import type { HttpRequest } from '../kernel/http-message.ts';
 import type { ResourceServers } from '../registrations/resource-servers.ts';
 import { OAuthError } from './answers.ts';
@@ -5,6 +6,9 @@ import type { Parameters } from './form.ts';
 
 /** Authentication methods of resource servers, as published in the metadata (RFC 8414 §2). */
 export const RESOURCE_SERVER_AUTHENTICATION = ['client_secret_basic', 'client_secret_post', 'Bearer'] as const;
+
+/** The challenge of HTTP Basic. @see RFC 7617 §2 */
+export const BASIC: Challenge = { scheme: 'Basic', realm: 'holdfast' };
 
 const AUTHORIZATION = /^(Basic|Bearer) +([A-Za-z0-9._~+/-]+=*) *$/i;
 
@@ -25,7 +29,7 @@ export function authenticateResourceServer(
   const id = credentials === null ? null : resourceServers.find(credentials.secret, credentials.id);
   if (id !== null) return id;
   throw new OAuthError(401, 'invalid_client', 'The resource server did not authenticate', {
-    headers: { 'www-authenticate': 'Basic realm="holdfast", Bearer' },
+    headers: { 'www-authenticate': formatChallenges(BASIC, { scheme: 'Bearer' }) },
   });
 }
 

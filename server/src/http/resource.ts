@@ -1,3 +1,4 @@
+import { formatChallenges } from '../kernel/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
 import type { Client } from '../registrations/clients.ts';
 import type { EndingProgress } from '../sessions/mass-endings.ts';
@@ -46,24 +47,20 @@ export async function admit(request: HttpRequest, id: string, parts: EndpointPar
   const { authorization, dpop } = request.headers;
   const url = parts.issuer + request.path;
   // APIs receive tokens of the other audiences and must not act on the account with them (RFC 9700 §2.3).
-  const verdict = await parts.accessTokens.verify(authorization, { method: request.method, url, dpop }, parts.issuer);
-  if (!verdict.ok) throw unauthorized(withMetadata(verdict.wwwAuthenticate, parts), verdict.error, verdict.reason);
+  const account = { audience: parts.issuer, metadataUrl: parts.issuer + RESOURCE_METADATA_PATH };
+  const verdict = await parts.accessTokens.verify(authorization, { method: request.method, url, dpop }, account);
+  if (!verdict.ok) throw unauthorized(verdict.wwwAuthenticate, verdict.error, verdict.reason);
   const { claims } = verdict;
   const client = parts.clients.get(claims.client_id);
   const [live] = await parts.findLive([claims.sid]);
   if (client === undefined || live?.sub !== claims.sub) {
-    const ended = 'Bearer error="invalid_token", error_description="The session has ended"';
-    throw unauthorized(withMetadata(ended, parts));
+    const ended = { error: 'invalid_token', errorDescription: 'The session has ended' } as const;
+    const resourceMetadata = account.metadataUrl;
+    throw unauthorized(formatChallenges({ scheme: 'Bearer', ...ended, resourceMetadata }));
   }
   const hasForm = request.method === 'POST' || request.method === 'PATCH';
   const parameters = hasForm ? readForm(request, parts.policy.bodyLimitBytes) : new Map<string, string>();
   return { request, claims, client, id, parameters };
-}
-
-/** Points to the metadata with the required audience. @see RFC 9728 §5.1 */
-function withMetadata(wwwAuthenticate: string, { issuer }: EndpointParts): string {
-  const scheme = /^(?:Bearer|DPoP)$/.test(wwwAuthenticate) ? ' ' : ', ';
-  return `${wwwAuthenticate}${scheme}resource_metadata="${issuer}${RESOURCE_METADATA_PATH}"`;
 }
 
 function unauthorized(wwwAuthenticate: string, error = 'invalid_token', reason = 'access_token'): OAuthError {

@@ -2,7 +2,16 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { createDpopNonces } from '../dpop/dpop-nonce.ts';
 import { createProofVerifier, type ProofVerifier } from '../dpop/dpop.ts';
 import { PROOF_ALGORITHMS } from '../dpop/proof-key.ts';
-import { tokenForAnother } from '../dpop/token-binding.ts';
+import {
+  readAuthorization,
+  tokenForAnother,
+  tokenInvalid,
+  tokenMissing,
+  toTokenRefusal,
+  type TokenFault,
+  type TokenRefusalError,
+} from '../dpop/token-binding.ts';
+import { formatChallenges } from '../kernel/challenge.ts';
 import { AuthorizationServerUnavailable, isSafeUrl, type Fetch } from '../kernel/fetch-json.ts';
 import { DEFAULT_POLICY } from '../kernel/policy.ts';
 import { isAudience, isSameAudience } from '../registrations/audiences.ts';
@@ -98,8 +107,6 @@ export type ResourceGuard = {
   readonly check: (request: ResourceRequest, requirement?: ResourceRequirement) => Promise<ResourceVerdict>;
 };
 
-type Scheme = 'Bearer' | 'DPoP';
-
 /**
  * Guards the endpoints of a resource server: RFC 9068 access tokens, DPoP, scope, step-up and ended sessions.
  *
@@ -116,18 +123,19 @@ export function createResourceGuard(options: ResourceGuardOptions): ResourceGuar
   const maximumAgeSeconds = options.maximumRevocationAgeSeconds ?? Infinity;
 
   const check = async (request: ResourceRequest, requirement: ResourceRequirement): Promise<ResourceVerdict> => {
-    const [, scheme, token] = AUTHORIZATION.exec(request.authorization ?? '') ?? [];
-    if (scheme === undefined || token === undefined) return refuse(isDpopRequired ? DPOP : `Bearer, ${DPOP}`);
+    const presented = readAuthorization(request.authorization);
+    if (presented === null) return refuse(isDpopRequired ? tokenMissing('DPoP') : tokenMissing('Bearer', 'DPoP'));
+    const { scheme, token } = presented;
     const claims = await verifyToken(token, expectation, keys, Date.now() / 1_000);
-    if (claims === null) return invalidToken(toScheme(scheme));
-    if (claims === 'other-audience') return refuse(tokenForAnother(toScheme(scheme)).wwwAuthenticate, 'invalid_token');
+    if (claims === null) return refuse(tokenInvalid(scheme));
+    if (claims === 'other-audience') return refuse(tokenForAnother(scheme));
     const jkt = claims.cnf?.jkt ?? null;
-    if (jkt === null && isDpopRequired) return invalidToken('DPoP');
+    if (jkt === null && isDpopRequired) return refuse(tokenInvalid('DPoP'));
     // A bound token without a proof may be stolen. An unbound token comes without a proof (RFC 9449 §7.1, §7.2).
-    if ((jkt === null) !== (toScheme(scheme) === 'Bearer')) return invalidToken(jkt === null ? 'Bearer' : 'DPoP');
+    if ((jkt === null) !== (scheme === 'Bearer')) return refuse(tokenInvalid(jkt === null ? 'Bearer' : 'DPoP'));
     const fault = jkt === null ? null : checkProof(request, origin, { token, jkt }, proofs);
-    if (fault !== null) return fault;
-    if (revocations?.isRevoked(claims.sid)) return invalidToken(toScheme(scheme));
+    if (fault !== null) return refuse(fault);
+    if (revocations?.isRevoked(claims.sid)) return refuse(tokenInvalid(scheme));
     if ((revocations?.ageSeconds() ?? 0) > maximumAgeSeconds) return unavailable();
     return checkRequirement(claims, requirement, clockToleranceSeconds);
   };
@@ -143,8 +151,6 @@ export function createResourceGuard(options: ResourceGuardOptions): ResourceGuar
   };
 }
 
-const AUTHORIZATION = /^(Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*) *$/i;
-const DPOP = `DPoP algs="${PROOF_ALGORITHMS.join(' ')}"`;
 const TOKEN_ALGORITHMS: readonly TokenAlgorithm[] = ['ES256', 'EdDSA', 'RS256'];
 const MINIMUM_SECRET_BYTES = 32;
 
@@ -217,23 +223,24 @@ function checkProof(
   origin: string,
   { token, jkt }: { readonly token: string; readonly jkt: string },
   proofs: ProofVerifier,
-): ResourceVerdict | null {
+): TokenFault | null {
   const nonce = proofs.nonce();
-  const headers = nonce === null ? {} : { 'dpop-nonce': nonce };
-  if (dpop === undefined)
-    return refuse(`DPoP error="invalid_dpop_proof", ${ALGORITHMS}`, 'invalid_dpop_proof', headers);
+  const refuseProof = (error: TokenRefusalError): TokenFault => ({
+    error,
+    challenges: [{ scheme: 'DPoP', error, algs: PROOF_ALGORITHMS }],
+    ...(nonce !== null && { dpopNonce: nonce }),
+  });
+  if (dpop === undefined) return refuseProof('invalid_dpop_proof');
   const verdict = proofs.verify(dpop, { method, url: origin + target, accessToken: token });
   switch (verdict.kind) {
     case 'valid':
-      return verdict.jkt === jkt ? null : invalidToken('DPoP');
+      return verdict.jkt === jkt ? null : tokenInvalid('DPoP');
     case 'invalid':
-      return refuse(`DPoP error="invalid_dpop_proof", ${ALGORITHMS}`, 'invalid_dpop_proof', headers);
+      return refuseProof('invalid_dpop_proof');
     case 'nonce_needed':
-      return refuse(`DPoP error="use_dpop_nonce", ${ALGORITHMS}`, 'use_dpop_nonce', headers);
+      return refuseProof('use_dpop_nonce');
   }
 }
-
-const ALGORITHMS = `algs="${PROOF_ALGORITHMS.join(' ')}"`;
 
 /** @see RFC 6750 §3.1, RFC 9470 §3 */
 function checkRequirement(
@@ -244,35 +251,27 @@ function checkRequirement(
   const granted = parseScope(claims.scope) ?? [];
   const { scope = [] } = requirement;
   if (!scope.every((value) => granted.includes(value))) {
-    const scheme: Scheme = claims.cnf === undefined ? 'Bearer' : 'DPoP';
-    return {
-      ok: false,
-      status: 403,
-      headers: { 'www-authenticate': `${scheme} error="insufficient_scope", scope="${scope.join(' ')}"` },
-      error: 'insufficient_scope',
-    };
+    const scheme = claims.cnf === undefined ? 'Bearer' : 'DPoP';
+    return challenged(403, 'insufficient_scope', formatChallenges({ scheme, error: 'insufficient_scope', scope }));
   }
   const challenge = requireAuthentication(claims, requirement, { toleranceSeconds });
   if (challenge === null) return { ok: true, claims };
-  return refuse(challenge.wwwAuthenticate, 'insufficient_user_authentication');
+  return challenged(401, 'insufficient_user_authentication', challenge.wwwAuthenticate);
 }
 
-function toScheme(scheme: string): Scheme {
-  return scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer';
+function refuse(fault: TokenFault): ResourceVerdict {
+  const { status, error = null, wwwAuthenticate, dpopNonce } = toTokenRefusal(fault);
+  return challenged(status, error, wwwAuthenticate, dpopNonce);
 }
 
-function invalidToken(scheme: Scheme): ResourceVerdict {
-  const description = 'error_description="The access token is expired, revoked or invalid"';
-  const parameters = `error="invalid_token", ${description}`;
-  return refuse(scheme === 'DPoP' ? `DPoP ${parameters}, ${ALGORITHMS}` : `Bearer ${parameters}`, 'invalid_token');
-}
-
-function refuse(
+function challenged(
+  status: 401 | 403,
+  error: string | null,
   wwwAuthenticate: string,
-  error: string | null = null,
-  headers: Readonly<Record<string, string>> = {},
+  dpopNonce?: string,
 ): ResourceVerdict {
-  return { ok: false, status: 401, headers: { ...headers, 'www-authenticate': wwwAuthenticate }, error };
+  const nonce = dpopNonce === undefined ? {} : { 'dpop-nonce': dpopNonce };
+  return { ok: false, status, headers: { ...nonce, 'www-authenticate': wwwAuthenticate }, error };
 }
 
 /** Answers 503: the token may be valid, so the client must keep it. */

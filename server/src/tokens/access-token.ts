@@ -6,7 +6,9 @@ import {
   tokenForAnother,
   tokenInvalid,
   tokenMissing,
+  toTokenRefusal,
   type ResourceRequest,
+  type TokenFault,
   type TokenRefusal,
 } from '../dpop/token-binding.ts';
 import { HoldfastError } from '../kernel/errors.ts';
@@ -42,6 +44,13 @@ export type AccessTokenClaims = {
 /** Result of the verification of an `Authorization` header. */
 export type AccessTokenVerdict = { readonly ok: true; readonly claims: AccessTokenClaims } | TokenRefusal;
 
+/** The protected resource that an access token must be for. */
+export type ProtectedResource = {
+  readonly audience: string;
+  /** URL of its metadata, for the challenge of a refusal. @see RFC 9728 §5.1 */
+  readonly metadataUrl?: string;
+};
+
 export type IssuedAccessToken = {
   readonly accessToken: string;
   readonly expiresInSeconds: number;
@@ -72,13 +81,13 @@ export type AccessTokens = {
    * the key that it is bound to.
    *
    * @param request needed for bound tokens only; without it they are refused
-   * @param audience default: the server's default audience
+   * @param resource default: the server's default audience
    * @throws HoldfastError `unavailable` if an unknown key could not be looked up
    */
   readonly verify: (
     authorizationHeader: string | undefined,
     request?: ResourceRequest,
-    audience?: string,
+    resource?: ProtectedResource,
   ) => Promise<AccessTokenVerdict>;
   /**
    * Reads the claims of an access token that this server issued and that is current. Checks neither audience nor DPoP
@@ -150,13 +159,16 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
   return {
     read,
     prepare,
-    verify: async (authorizationHeader, request, audience = defaultAudience) => {
+    verify: async (authorizationHeader, request, { audience, metadataUrl } = { audience: defaultAudience }) => {
+      const refuse = (fault: TokenFault): AccessTokenVerdict => toTokenRefusal(fault, metadataUrl);
       const presented = readAuthorization(authorizationHeader);
-      if (presented === null) return tokenMissing(request !== undefined && proofs !== null);
+      const hasProofs = request !== undefined && proofs !== null;
+      if (presented === null) return refuse(hasProofs ? tokenMissing('Bearer', 'DPoP') : tokenMissing('Bearer'));
       const claims = await read(presented.token);
-      if (claims === null) return tokenInvalid(presented.scheme);
-      if (!isSameAudience(claims.aud, audience)) return tokenForAnother(presented.scheme);
-      return refuseUnbound(presented, claims.cnf?.jkt ?? null, request, proofs) ?? { ok: true, claims };
+      if (claims === null) return refuse(tokenInvalid(presented.scheme));
+      if (!isSameAudience(claims.aud, audience)) return refuse(tokenForAnother(presented.scheme));
+      const fault = refuseUnbound(presented, claims.cnf?.jkt ?? null, request, proofs);
+      return fault === null ? { ok: true, claims } : refuse(fault);
     },
   };
 }

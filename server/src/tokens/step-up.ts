@@ -1,3 +1,5 @@
+import type { Scheme } from '../dpop/token-binding.ts';
+import { formatChallenges } from '../kernel/challenge.ts';
 import type { AccessTokenClaims } from './access-token.ts';
 
 /**
@@ -69,13 +71,10 @@ export function requireAuthentication(
 /** @see RFC 9470 §3 */
 function insufficientUserAuthentication(
   { acrValues, maxAgeSeconds }: AuthenticationRequirement,
-  scheme: 'Bearer' | 'DPoP',
+  scheme: Scheme,
 ): AuthenticationChallenge {
-  const parameters = [
-    'error="insufficient_user_authentication"',
-    'error_description="A different or more recent authentication is needed"',
-    ...(acrValues === undefined ? [] : [`acr_values="${acrValues.join(' ')}"`]),
-    ...(maxAgeSeconds === undefined ? [] : [`max_age="${maxAgeSeconds}"`]),
-  ];
-  return { ok: false, status: 401, wwwAuthenticate: `${scheme} ${parameters.join(', ')}` };
+  const error = 'insufficient_user_authentication';
+  const errorDescription = 'A different or more recent authentication is needed';
+  const wwwAuthenticate = formatChallenges({ scheme, error, errorDescription, acrValues, maxAgeSeconds });
+  return { ok: false, status: 401, wwwAuthenticate };
 }

@@ -1,3 +1,4 @@
+import { formatChallenges } from '../../kernel/challenge.ts';
 import type { HttpRequest, HttpResponse } from '../../kernel/http-message.ts';
 import type { Client } from '../../registrations/clients.ts';
 import { errorResponse, json, OAuthError, toOAuthError } from '../answers.ts';
@@ -17,7 +18,7 @@ import { readForm, requireParameter } from '../form.ts';
 import { corsHeaders, isOriginOfAny, preflightHeaders, refuseForeignPage, refuseForgery } from '../origin.ts';
 import { nonceHeaders } from '../proof.ts';
 import type { AddressLimit } from '../rate-limit.ts';
-import { authenticateResourceServer } from '../resource-server.ts';
+import { authenticateResourceServer, BASIC } from '../resource-server.ts';
 import { admit, type ResourceEndpoint } from '../resource.ts';
 import { OPENAPI_ENDPOINT } from './openapi.ts';
 
@@ -198,7 +199,7 @@ function identifyClient({ headers }: HttpRequest, clientId: string, { clients }:
   const client = clients.get(clientId);
   const isAuthenticating = headers['authorization'] !== undefined;
   if (client !== undefined && !isAuthenticating) return client;
-  const challenge = isAuthenticating ? { 'www-authenticate': 'Basic realm="holdfast"' } : {};
+  const challenge = isAuthenticating ? { 'www-authenticate': formatChallenges(BASIC) } : {};
   throw new OAuthError(
     isAuthenticating ? 401 : 400,
     'invalid_client',
