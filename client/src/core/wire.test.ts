@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Revocation } from './ports.ts';
 import {
   encodeForm,
+  parseObject,
   readChallengeAnswer,
   readRetryAfterMs,
   readTokenAnswer,
@@ -111,6 +112,21 @@ describe('token answers', () => {
       successor: 's',
     });
     expect(readTokenAnswer(answer(500, { error: 'invalid_grant' })).kind).toBe('transient');
+  });
+});
+
+describe('JSON of an answer', () => {
+  it.each([
+    ['{"a":1}', { a: 1 }],
+    [' \n{}', {}],
+    ['[]', null],
+    ['[{"a":1}]', null],
+    ['"{}"', null],
+    ['null', null],
+    ['{', null],
+    ['', null],
+  ])('%j is read as %j, because a list is no object', (body, json) => {
+    expect(parseObject(body)).toEqual(json);
   });
 });
 

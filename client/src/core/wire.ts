@@ -115,11 +115,9 @@ export const revocationRequest = (config: WireConfig, session: Revocation, devic
   keepalive: true,
 });
 
-/** Parses a JSON object (or array); `null` for any other text. */
-export function parseObject(body: string): Readonly<Record<string, unknown>> | null {
-  const value: unknown = orNull(() => JSON.parse(body));
-  return typeof value === 'object' && value !== null ? { ...value } : null;
-}
+/** Parses a JSON object; `null` for any other text. JSON that begins with a brace is an object. */
+export const parseObject = (body: string): Readonly<Record<string, unknown>> | null =>
+  orNull(() => (/^\s*\{/u.test(body) ? (JSON.parse(body) as Readonly<Record<string, unknown>>) : null));
 
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
