@@ -431,6 +431,30 @@ describe('what ends a session', () => {
     expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'biometric', why }] });
   });
 
+  it('an outage leaves the automatic stage open, and it is tried again', async () => {
+    const world = createWorld();
+    const method: SignInMethod = (ask) => ask({ webauthn: 'assertion' });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
+    world.server.answers.push(invalidGrant('revoked'), 'network-error', json(503, {}), 'network-error');
+    await world.time.advance(DUE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', stage: 'biometric', failed: [] });
+    await world.time.advance(MINUTE);
+    expect(tab.auth.getSnapshot().status).toBe('active');
+  });
+
+  it('an automatic stage that waits out an outage ends when the user declines it', async () => {
+    const world = createWorld();
+    let prompts = 0;
+    const method: SignInMethod = (ask) => (prompts++, ask({ webauthn: 'assertion' }));
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
+    world.server.answers.push(invalidGrant('revoked'), 'network-error');
+    await world.time.advance(DUE);
+    tab.auth.declineReauthentication();
+    await world.time.advance(5 * MINUTE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'biometric' }] });
+    expect(prompts).toBe(1);
+  });
+
   it('sign-out reaches the other tabs and the server, and takes local data at once', async () => {
     const world = createWorld();
     const first = await world.openSignedInTab();

@@ -78,6 +78,42 @@ describe('useReauthentication', () => {
     expect(sheet().error).toBeInstanceOf(Error);
   });
 
+  it('a double click on `submit` authenticates once, and does not decline the stage', async () => {
+    const { auth, text, sheet } = await setUp();
+    let calls = 0;
+    let finish = (): void => {};
+    const waits: SignInMethod = async (ask) => {
+      calls++;
+      await new Promise<void>((resolve) => (finish = resolve));
+      return ask({});
+    };
+    const { submit } = sheet();
+    let outcomes: Promise<readonly boolean[]> = Promise.resolve([]);
+    await act(async () => {
+      outcomes = Promise.all([submit(waits), submit(waits)]);
+      await settle();
+    });
+    expect(text()).toBe('biometric revoked');
+    await act(async () => (finish(), settle()));
+    expect(await outcomes).toEqual([true, false]);
+    expect(auth.getSnapshot().status).toBe('active');
+    // The rendered form is gone, and its last click comes late.
+    expect(await act(() => submit(waits))).toBe(false);
+    expect(calls).toBe(1);
+  });
+
+  it('a late click on a stage that is over starts nothing', async () => {
+    const { text, sheet } = await setUp();
+    const { submit } = sheet();
+    await act(() => submit(throws('NotAllowedError')));
+    expect(text()).toBe('password revoked');
+    let calls = 0;
+    const counted: SignInMethod = () => (calls++, Promise.resolve({ kind: 'rejected', more: {} }));
+    expect(await act(() => submit(counted))).toBe(false);
+    expect(calls).toBe(0);
+    expect(text()).toBe('password revoked');
+  });
+
   it('stays at the passkey stage if the server is unreachable', async () => {
     const { text, server, sheet } = await setUp();
     server.answers.push('network-error');

@@ -31,7 +31,7 @@ export type Reauthentication = Chain & {
   /**
    * Authenticates. Resolves with `true` on success, never rejects. If a method (`passkey()`) fails at the passkey
    * stage, the next stage follows, unless there is none or the server was unreachable. A wrong password can be tried
-   * again.
+   * again. Does nothing and resolves with `false` while another try is under way, and once this stage is over.
    */
   readonly submit: (credential: PasswordCredential | SignInMethod) => Promise<boolean>;
   /**
@@ -83,21 +83,23 @@ export function useReauthentication(): Reauthentication | null {
   useEffect(() => {
     if (!isAsked) forget();
   }, [isAsked, forget]);
+  const stage = chain?.stage;
+  // The rendered stage may be over: a double click comes before React renders, and effects run twice under StrictMode.
+  const isOver = useCallback(() => chainOf(auth.getSnapshot())?.stage !== stage, [auth, stage]);
   const submit = useCallback(
     async (credential: PasswordCredential | SignInMethod): Promise<boolean> => {
-      const failure = await attempt(credential);
-      if (failure !== null && typeof credential === 'function') giveWay(auth, failure);
-      return failure === null;
+      if (isOver()) return false;
+      const outcome = await attempt(credential);
+      if (outcome instanceof Error && typeof credential === 'function' && !isOver()) giveWay(auth, outcome);
+      return outcome === null;
     },
-    [attempt, auth],
+    [attempt, auth, isOver],
   );
-  const stage = chain?.stage;
   const skip = useCallback(
     (why: ReauthenticationFailure = 'unavailable') => {
-      // Skip only the rendered stage, not a later one: effects run twice under StrictMode.
-      if (chainOf(auth.getSnapshot())?.stage === stage) auth.declineReauthentication(why);
+      if (!isOver()) auth.declineReauthentication(why);
     },
-    [auth, stage],
+    [auth, isOver],
   );
   const cancel = useCallback(() => cancelAll(auth), [auth]);
   if (chain === null || (session.status !== 'active' && session.status !== 'reauth-required')) return null;

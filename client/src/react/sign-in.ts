@@ -18,11 +18,11 @@ export type SignIn = {
   readonly signIn: (credential: Credential) => Promise<boolean>;
 };
 
-/** The tries of one form, one at a time. `attempt` resolves with its error, `null` on success. */
+/** The tries of one form, one at a time. `attempt` resolves with its error; `null` on success, `busy` if it did nothing. */
 export type Attempts = {
   readonly isPending: boolean;
   readonly error: Error | null;
-  readonly attempt: (credential: Credential) => Promise<Error | null>;
+  readonly attempt: (credential: Credential) => Promise<Error | 'busy' | null>;
   /** Clears the error, once it no longer applies. */
   readonly forget: () => void;
 };
@@ -36,8 +36,8 @@ export function useAttempts(auth: AuthService): Attempts {
   // A ref, not state: a double click can come before React renders.
   const isBusy = useRef(false);
   const attempt = useCallback(
-    async (credential: Credential): Promise<Error | null> => {
-      if (isBusy.current) return new Error('another try is under way');
+    async (credential: Credential): Promise<Error | 'busy' | null> => {
+      if (isBusy.current) return 'busy';
       isBusy.current = true;
       setPending(true);
       setError(null);
