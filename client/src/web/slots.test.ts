@@ -108,6 +108,88 @@ describe('a sign-out without a database', () => {
   });
 });
 
+describe('a sign-out in web storage, and a later page with a database', () => {
+  /** Simulates web storage and a database that holds `records`. It commits when a test says so. */
+  function stubBrowser() {
+    const kept = new Map<string, string>();
+    const records = new Map<string, unknown>();
+    const waiting: (() => void)[] = [];
+    vi.stubGlobal('localStorage', {
+      getItem: (name: string) => kept.get(name) ?? null,
+      setItem: (name: string, value: string) => void kept.set(name, value),
+      removeItem: (name: string) => void kept.delete(name),
+    });
+    const succeed = (result: unknown) => {
+      const request = Object.assign(new EventTarget(), { result });
+      queueMicrotask(() => request.dispatchEvent(new Event('success')));
+      return request;
+    };
+    const transaction = () => {
+      const written = new Map<string, unknown>();
+      const it = Object.assign(new EventTarget(), {
+        error: new DOMException('aborted', 'AbortError'),
+        objectStore: () => ({
+          get: (slot: string) => succeed(records.get(slot)),
+          put: (value: unknown, slot: string) => {
+            written.set(slot, value);
+            waiting.push(() => {
+              for (const [name, each] of written) records.set(name, each);
+              it.dispatchEvent(new Event('complete'));
+            });
+            return succeed(slot);
+          },
+        }),
+      });
+      return it;
+    };
+    const withDatabase = (): void => stubOpen(() => succeed(Object.assign(new EventTarget(), { transaction })));
+    const withoutDatabase = (): void => void vi.stubGlobal('indexedDB', undefined);
+    return { kept, withDatabase, withoutDatabase, commit: () => waiting.splice(0).forEach((each) => each()) };
+  }
+
+  async function signOutWithoutDatabase(stub: ReturnType<typeof stubBrowser>): Promise<Slots> {
+    stub.withoutDatabase();
+    await (await loadPage())('app').update('record', () => ({ stamp: 7, text: '"signed out"' }));
+    stub.withDatabase();
+    return (await loadPage())('app');
+  }
+
+  it('stays until its successor is on disk, so that a crash in between does not sign the user in again', async () => {
+    const stub = stubBrowser();
+    const page = await signOutWithoutDatabase(stub);
+    const written = page.update('record', () => ({ stamp: 8, data: 'a new session' }));
+    await vi.advanceTimersByTimeAsync(0);
+    // The page crashes here, and the next one reads the sign-out.
+    expect(await (await loadPage())('app').get('record')).toMatchObject({ stamp: 7 });
+    stub.commit();
+    await written;
+    expect(stub.kept.size).toBe(0);
+    expect(await page.get('record')).toMatchObject({ stamp: 8 });
+  });
+
+  it('is kept if another tab wrote it during the commit', async () => {
+    const stub = stubBrowser();
+    const page = await signOutWithoutDatabase(stub);
+    const written = page.update('record', () => ({ stamp: 8, data: 'a new session' }));
+    await vi.advanceTimersByTimeAsync(0);
+    stub.withoutDatabase();
+    await (await loadPage())('app').update('record', () => ({ stamp: 9, text: '"signed out again"' }));
+    stub.commit();
+    await written;
+    expect(await page.get('record')).toMatchObject({ stamp: 9 });
+  });
+
+  it('is kept by a write that changes nothing', async () => {
+    const stub = stubBrowser();
+    const page = await signOutWithoutDatabase(stub);
+    const written = page.update('record', (stored) => stored);
+    await vi.advanceTimersByTimeAsync(0);
+    stub.commit();
+    void written;
+    expect(await page.get('record')).toMatchObject({ stamp: 7 });
+  });
+});
+
 describe('a database that does not open', () => {
   const lost = { session: null, endedReason: 'storage-lost' };
   const damaged = (): never => {

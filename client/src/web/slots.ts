@@ -98,24 +98,19 @@ function databaseSlots(name: string): Slots {
 
 /** Slots that last as long as the page. */
 export function memorySlots(): Slots {
-  const values = new Map<string, unknown>();
+  const values: Record<string, unknown> = {};
   return {
-    get: async <T>(slot: string) => values.get(slot) as T | undefined,
-    update: async <T>(slot: string, change: (stored: T | undefined) => T | undefined) => {
-      const after = change(values.get(slot) as T | undefined);
-      values.set(slot, after);
-      return after;
-    },
+    get: async <T>(slot: string) => values[slot] as T | undefined,
+    update: async <T>(slot: string, change: (stored: T | undefined) => T | undefined) =>
+      (values[slot] = change(values[slot] as T | undefined)),
   };
 }
 
 /** Memory slots by name: a service that is created again in the same page finds the values of the previous one. */
-const memories = new Map<string, Slots>();
+const memories: Record<string, Slots> = {};
 
-function memoryOf(name: string): Slots {
-  if (!memories.has(name)) memories.set(name, memorySlots());
-  return memories.get(name) as Slots;
-}
+/** Changes with each write of a value. */
+type Stamp = { readonly stamp: number };
 
 /** A value without a secret, as JSON. */
 export type Clear = { readonly text: string };
@@ -132,13 +127,12 @@ const inTheClear = (name: string) => {
   const keyOf = (slot: string): string => `${name} ${slot}`;
   return {
     get: (slot: string) => orNull((): unknown => JSON.parse(localStorage.getItem(keyOf(slot)) ?? 'null')),
-    /** Stores a value without a secret and returns `true`. Removes the stored value for any other. `null`: refused. */
-    put: (slot: string, value: unknown) =>
+    /** Stores a value without a secret. Removes the stored value for any other. Tells if `value` is stored now. */
+    put: (slot: string, value: Partial<Clear> | null | undefined) =>
       orNull(() => {
-        const isClear = (value as Partial<Clear> | null | undefined)?.text !== undefined;
-        if (isClear) localStorage.setItem(keyOf(slot), JSON.stringify(value));
-        else localStorage.removeItem(keyOf(slot));
-        return isClear;
+        if (!value?.text) return localStorage.removeItem(keyOf(slot));
+        localStorage.setItem(keyOf(slot), JSON.stringify(value));
+        return true;
       }),
   };
 };
@@ -159,7 +153,7 @@ const LONGER_PATIENCE = 10;
 let isDamaged = false;
 
 /** Failures in a row by database: the session's may be damaged while the DPoP key's, used in between, still works. */
-const failures = new Map<string, number>();
+const failures: Record<string, number> = {};
 
 /**
  * Opens slots in IndexedDB. Moves to memory once the browser refuses a database, or once the database has failed too
@@ -167,26 +161,27 @@ const failures = new Map<string, number>();
  * finds. In this page its session counts as lost if the refresh token was in it: a rotated one could not be stored.
  */
 export function openSlots(name: string): Slots {
-  const memory = memoryOf(name);
+  const memory = (memories[name] ??= memorySlots());
   const clear = inTheClear(name);
   let current = databaseSlots(name);
   const attempt = async <T>(work: (slots: Slots) => Promise<T>): Promise<T> => {
     if (current !== memory)
       try {
         const result = await work(current);
-        failures.delete(name);
+        failures[name] = 0;
         patience = LONGER_PATIENCE;
         return result;
       } catch (error) {
         const why = nameOf(error);
         if (why === 'QuotaExceededError') throw error;
         const isRefused = why === 'NotSupportedError';
-        const count = (failures.get(name) ?? 0) + 1;
-        failures.set(name, count);
+        const count = (failures[name] = (failures[name] ?? 0) + 1);
         if (!isRefused && !isDamaged && count < patience) throw error;
         current = memory;
-        isDamaged ||= !isRefused;
-        if (!isRefused) await memory.update(RECORD, (stored) => stored ?? { stamp: 1, text: UNREADABLE });
+        if (!isRefused) {
+          isDamaged = true;
+          await memory.update(RECORD, (stored) => stored ?? { stamp: 1, text: UNREADABLE });
+        }
       }
     return work(memory);
   };
@@ -195,12 +190,17 @@ export function openSlots(name: string): Slots {
     update: <T>(slot: string, change: (stored: T | undefined) => T | undefined) =>
       attempt(async (slots) => {
         let after: T | undefined;
+        let told: T | null = null;
         await slots.update<T>(slot, (stored) => {
-          const before = (clear.get(slot) as T | null) ?? stored;
+          told = clear.get(slot) as T | null;
+          const before = told ?? stored;
           after = change(before);
           if (after === before) return stored;
-          return clear.put(slot, slots === memory && after) ? undefined : after;
+          return slots === memory && clear.put(slot, after as Clear) ? undefined : after;
         });
+        // Remove a sign-out only now that its successor is on disk, and not the sign-out of another tab.
+        const isSame = (clear.get(slot) as Stamp | null)?.stamp === (told as Stamp | null)?.stamp;
+        if (after !== told && isSame) clear.put(slot, null);
         return after;
       }),
   };
