@@ -18,7 +18,7 @@ function decodePending(json: object): Pending | null {
 
 /** Stores pending revocations in a JSON file that only its owner may read. */
 export function fileOutbox(file: string, warn: Warn): Outbox {
-  const stored = privateFile(file, decodePending, warn, () => null);
+  const stored = privateFile(file, decodePending, warn, () => ({ pending: [] }));
   const change = async (next: (pending: readonly Revocation[]) => readonly Revocation[]): Promise<void> => {
     await stored.update((before) => ({ pending: next(before?.pending ?? []) }));
   };

@@ -1,4 +1,4 @@
-import { renameSync } from 'node:fs';
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { createLock, type HeldLock } from './lock.ts';
@@ -85,10 +85,20 @@ export async function commit(held: HeldLock, file: string, text: string): Promis
 }
 
 /**
- * Stores a value in the JSON file `file`, readable by its owner alone. A damaged file is renamed to `<file>.damaged`.
+ * Sets a copy of a damaged file aside. The copy becomes `<file>.damaged` only with a commit: a process that was frozen
+ * until its lock was broken may have copied the next holder's file.
+ */
+function copyDamaged(file: string, held: HeldLock): { readonly keep: () => void; readonly drop: () => void } {
+  const copy = `${file}.damaged.${path.basename(held.file)}`;
+  copyFileSync(file, copy);
+  return { keep: () => renameSync(copy, `${file}.damaged`), drop: () => rmSync(copy, { force: true }) };
+}
+
+/**
+ * Stores a value in the JSON file `file`, readable by its owner alone. A damaged file is kept as `<file>.damaged`.
  *
  * @param decode returns the value, or `null` if the JSON is none
- * @param lost returns the value that replaces a damaged file; `null`: none
+ * @param lost returns the value that replaces a damaged file; `null`: none, so the file stays until a change writes
  */
 export function privateFile<T extends object>(
   file: string,
@@ -102,22 +112,30 @@ export function privateFile<T extends object>(
     if (found.kind === 'text') return parse(file, found.text, decode);
     return { kind: found.kind === 'absent' ? 'absent' : 'damaged' };
   };
-  const setAside = (): T | null => {
-    renameSync(file, `${file}.damaged`);
-    warn(`the session in ${file} was damaged and counts as lost; it is kept as ${file}.damaged`);
-    return lost();
+  /** Changes the value once. `false`: the lock was broken before the commit, and nothing has changed. */
+  const attempt = async (held: HeldLock, change: (stored: T | null) => T | null): Promise<T | null | false> => {
+    const content = load();
+    const damaged = content.kind === 'damaged' ? copyDamaged(file, held) : null;
+    try {
+      const instead = damaged && lost();
+      const stored = content.kind === 'value' ? content.value : instead;
+      const next = change(stored) ?? instead;
+      if (next === null) return stored;
+      if (!(await commit(held, file, `${JSON.stringify({ format: FORMAT, ...next })}\n`))) return false;
+      damaged?.keep();
+      if (damaged) warn(`the session in ${file} was damaged and counts as lost; it is kept as ${file}.damaged`);
+      return next;
+    } finally {
+      damaged?.drop();
+    }
   };
   const update: PrivateFile<T>['update'] = async (change) => {
     for (;;) {
       const held = await lock(LOCK_WAIT_MS);
       if (!held) throw storageError(`another process is busy with ${file}`, undefined, true);
       try {
-        const content = load();
-        const instead = content.kind === 'damaged' ? setAside() : null;
-        const stored = content.kind === 'value' ? content.value : instead;
-        const next = change(stored) ?? instead;
-        if (next === null) return stored;
-        if (await commit(held, file, `${JSON.stringify({ format: FORMAT, ...next })}\n`)) return next;
+        const outcome = await attempt(held, change);
+        if (outcome !== false) return outcome;
       } finally {
         held.release();
       }
