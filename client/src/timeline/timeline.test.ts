@@ -1,5 +1,5 @@
 // Developers attach timelines to bug reports, so a timeline must not contain a secret.
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createWorld, json } from '../testing/world.ts';
 import { readEntry } from './entry.ts';
 import { createTimeline } from './index.ts';
@@ -45,6 +45,24 @@ describe('a timeline', () => {
     expect(timeline.getEntries()).toEqual([]);
     expect(calls).toBe(4);
     stop();
+  });
+});
+
+describe('a timeline that was disposed of', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('records nothing, and sends nothing on its closed channel', async () => {
+    vi.stubGlobal('document', {});
+    const posted = vi.spyOn(BroadcastChannel.prototype, 'postMessage');
+    const timeline = createTimeline();
+    timeline.record({ type: 'token.refused', generation: 1 });
+    const calls = posted.mock.calls.length;
+    timeline.dispose();
+    timeline.record({ type: 'token.refused', generation: 2 });
+    await Promise.resolve();
+    expect(timeline.getEntries()).toHaveLength(1);
+    expect(posted.mock.calls.length).toBe(calls);
+    posted.mockRestore();
   });
 });
 

@@ -23,7 +23,7 @@ export type Timeline = {
   readonly clear: () => void;
   /** Loads the panel and shows it in `container`. Resolves with the function that removes it. */
   readonly mount: (container: HTMLElement) => Promise<() => void>;
-  /** Stops sharing entries with other tabs, receiving theirs and calling listeners. */
+  /** Stops recording, sharing entries with other tabs, receiving theirs and calling listeners. */
   readonly dispose: () => void;
 };
 
@@ -50,7 +50,7 @@ function openChannel(
   post('hello');
   let waiting: TimelineEntry[] = [];
   const flush = (): void => {
-    post(waiting);
+    if (waiting.length > 0) post(waiting);
     waiting = [];
   };
   return {
@@ -58,7 +58,10 @@ function openChannel(
       // Send many entries of one task as one message.
       if (waiting.push(entry) === 1) queueMicrotask(flush);
     },
-    close: () => channel.close(),
+    close: () => {
+      waiting = [];
+      channel.close();
+    },
   };
 }
 
@@ -78,6 +81,7 @@ export function createTimeline({ name = 'default', entriesMax = 5_000 }: Timelin
   const known = new Set<string>();
   let entries: readonly TimelineEntry[] = [];
   let seq = 0;
+  let isDisposed = false;
   const add = (added: readonly TimelineEntry[]): void => {
     const news = added.filter((entry) => !known.has(`${entry.tab} ${entry.seq}`));
     if (news.length === 0) return;
@@ -90,6 +94,7 @@ export function createTimeline({ name = 'default', entriesMax = 5_000 }: Timelin
   const timeline: Timeline = {
     tab,
     record: (observation) => {
+      if (isDisposed) return;
       const entry = readEntry({ tab, seq: ++seq, atMs: Date.now(), observation });
       if (entry === null) return;
       add([entry]);
@@ -106,6 +111,7 @@ export function createTimeline({ name = 'default', entriesMax = 5_000 }: Timelin
     },
     mount: async (container) => (await import('./panel.ts')).mountPanel(container, timeline),
     dispose: () => {
+      isDisposed = true;
       channel.close();
       listeners.clear();
     },
