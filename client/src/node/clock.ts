@@ -1,7 +1,5 @@
 import type { Clock } from '../core/ports.ts';
-
-/** The longest delay of `setTimeout`: it counts in 31 bits, and a longer delay would fire at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
+import { LONGEST_DELAY_MS } from '../platform/timer-clock.ts';
 
 /**
  * Creates Node's clocks and timers.

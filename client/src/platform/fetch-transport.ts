@@ -7,7 +7,7 @@ import type { Transport } from '../core/ports.ts';
  * @param init options of every request
  */
 export const fetchTransport =
-  (init: Pick<RequestInit, 'credentials' | 'cache'>): Transport =>
+  (init: Partial<Pick<RequestInit, 'credentials' | 'cache'>>): Transport =>
   async ({ url, ...rest }, signal) => {
     // The client's signals come from the global `AbortController`, so the global `fetch` accepts them.
     const options = { ...init, ...rest, redirect: 'error', signal: signal as AbortSignal } as const;

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/ports.ts';
 
 /** The longest delay of `setTimeout`: it counts in 31 bits, and a longer delay would fire at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
+export const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 /** The clocks and timers of browsers and React Native. */
 export const timerClock: Clock = {
