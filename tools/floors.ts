@@ -67,13 +67,14 @@ const SERVER: readonly Room[] = [
   server('resource', 6, ['kernel', 'dpop', 'registrations', 'tokens']),
   server('operations', 7),
   server('http', 8),
-  server('http/endpoints', 9),
-  server('http/doors', 10),
+  server('http/grants', 9),
+  server('http/endpoints', 10),
+  server('http/doors', 11),
   // On this floor only the parts that assemble a server can see it: to all others the store is a port.
-  server('postgres', 10, ['kernel', 'storage']),
-  { path: 'server/src', isFlat: true, floor: 11, hasNode: true, packages: ANY_PACKAGE },
-  server('cli', 12),
-  server('testing', 13),
+  server('postgres', 11, ['kernel', 'storage']),
+  { path: 'server/src', isFlat: true, floor: 12, hasNode: true, packages: ANY_PACKAGE },
+  server('cli', 13),
+  server('testing', 14),
 ];
 
 /** The simulator stands on both packages: its floors are above all of theirs. */

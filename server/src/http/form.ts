@@ -1,4 +1,5 @@
 import type { HttpRequest } from '../kernel/http-message.ts';
+import { isSid } from '../kernel/ids.ts';
 import { invalidRequest, invalidTarget, OAuthError } from './answers.ts';
 
 /** Parameters of a request. Each appears once and has a value (RFC 6749 §3.2: an empty one counts as omitted). */
@@ -85,4 +86,23 @@ export function readFlag(parameters: Parameters, name: string, otherwise: boolea
   const parameter = parameters.get(name) ?? String(otherwise);
   if (parameter !== 'true' && parameter !== 'false') throw invalidRequest(`${name} is true or false`);
   return parameter === 'true';
+}
+
+/** The base64url of 32 bytes. */
+const DEVICE_SECRET = /^[A-Za-z0-9_-]{43}$/;
+
+/** @throws OAuthError `invalid_request` if the parameter is present and malformed */
+export function readDeviceSecret(parameters: Parameters): string | null {
+  const secret = parameters.get('device_secret') ?? null;
+  if (secret !== null && !DEVICE_SECRET.test(secret))
+    throw invalidRequest('device_secret is the base64url of 32 bytes');
+  return secret;
+}
+
+/** @throws OAuthError `invalid_request` if the parameter is present and not a UUID */
+export function readSid(parameters: Parameters, name: string): string | null {
+  const parameter = parameters.get(name)?.toLowerCase();
+  if (parameter === undefined) return null;
+  if (!isSid(parameter)) throw invalidRequest(`${name} is a UUID`);
+  return parameter;
 }

@@ -163,7 +163,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     what: 'the answer "wait" removes the refresh cookie',
     patches: [
       {
-        file: 'server/src/http/endpoints/token-endpoint.ts',
+        file: 'server/src/http/grants/refresh-token.ts',
         find: "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1_000)) },",
         replace:
           "headers: { 'retry-after': String(Math.ceil(answer.retryAfterMs / 1000)), ...(cookie && { 'set-cookie': [clearCookie(cookie.name)] }) },",

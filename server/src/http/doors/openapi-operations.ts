@@ -1,3 +1,4 @@
+import { GRANTS } from '../grants/grants.ts';
 import { RESOURCE_OPERATIONS, RESOURCE_SCHEMAS } from './openapi-resource-operations.ts';
 
 /** One entry of OpenAPI's `paths`: operations by lower-case method. */
@@ -38,33 +39,9 @@ export const OPERATIONS: Readonly<Record<string, PathItem>> = {
         'RFC 6749 sections 4.1.3 and 6. An answer without `refresh_token` means: keep the one you have. Only ' +
         '`invalid_grant` ends a session; everything else is to be repeated.',
       requestBody: form(['grant_type', 'client_id'], {
-        grant_type: { type: 'string', enum: ['authorization_code', 'refresh_token'] },
+        grant_type: { type: 'string', enum: GRANTS.map(({ grantType }) => grantType) },
         client_id: CLIENT_ID,
-        code: text('For authorization_code'),
-        code_verifier: text('For authorization_code: RFC 7636'),
-        device_secret: text(
-          'For authorization_code: base64url of 32 random bytes that the store keeps and always sends',
-        ),
-        replaces: {
-          type: 'string',
-          format: 'uuid',
-          description: 'For authorization_code: the session that it replaces',
-        },
-        replaces_token: text('For authorization_code: a refresh token of its device, of clients without cookies'),
-        refresh_token: text('For refresh_token, of clients that receive it in the body'),
-        sid: text('For refresh_token, of clients with cookies: the session that is meant'),
-        scope: text('For refresh_token: a part of the grant'),
-        user_active: {
-          type: 'string',
-          enum: ['true', 'false'],
-          description: 'Whether the user is behind this refresh',
-        },
-        extend: {
-          type: 'string',
-          enum: ['true', 'false'],
-          description:
-            'Whether the user asked to extend the session: the inactivity timeout starts anew. Default: false',
-        },
+        ...Object.assign({}, ...GRANTS.map(({ fields }) => fields)),
       }),
       responses: {
         200: jsonBody('Tokens', ref('Tokens')),

@@ -3,6 +3,7 @@ import type { HttpResponse } from '../../kernel/http-message.ts';
 import { ACR_VALUES } from '../../tokens/step-up.ts';
 import { json } from '../answers.ts';
 import type { DocumentEndpoint } from '../endpoint.ts';
+import { GRANTS } from '../grants/grants.ts';
 import { RESOURCE_SERVER_AUTHENTICATION } from '../resource-server.ts';
 import { RESOURCE_METADATA_PATH } from '../resource.ts';
 import { AUTHORIZE_CHALLENGE_ENDPOINT } from './authorize-challenge-endpoint.ts';
@@ -39,7 +40,7 @@ export const METADATA_ENDPOINT: DocumentEndpoint = {
       jwks_uri: issuer + JWKS_ENDPOINT.path,
       scopes_supported: [...new Set([...clients.values()].flatMap(({ scopes }) => [...scopes]))].toSorted(),
       response_types_supported: ['code'],
-      grant_types_supported: ['authorization_code', 'refresh_token'],
+      grant_types_supported: GRANTS.map(({ grantType }) => grantType),
       code_challenge_methods_supported: ['S256'],
       token_endpoint_auth_methods_supported: ['none'],
       revocation_endpoint_auth_methods_supported: ['none'],

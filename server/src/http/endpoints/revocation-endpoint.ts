@@ -5,10 +5,9 @@ import { invalidGrant, invalidRequest, json, OAuthError } from '../answers.ts';
 import { clearingDead, findNamed, readJar } from '../cookie-jar.ts';
 import type { EndpointParts } from '../endpoint-parts.ts';
 import { peerOf, type FormEndpoint, type FormRequest } from '../endpoint.ts';
-import { readFlag, requireParameter } from '../form.ts';
+import { readDeviceSecret, readFlag, readSid, requireParameter } from '../form.ts';
 import { proofMissing, verifyRequestProof } from '../proof.ts';
 import { clearCookie, cookieNameOf } from '../refresh-cookies.ts';
-import { readDeviceSecret, readSid } from './token-endpoint.ts';
 
 /**
  * Signs a device out by a refresh token of its chain. `everywhere` ends every session of the user; a device that was
