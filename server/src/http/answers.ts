@@ -3,7 +3,7 @@ import type { HttpResponse } from '../kernel/http-message.ts';
 import { RowFault } from '../storage/store.ts';
 
 /**
- * An OAuth error response. Endpoints throw it; the router turns it into a response.
+ * An OAuth error response. Endpoints throw it; the pipeline turns it into a response.
  *
  * The description is fixed text and never echoes input.
  *
@@ -73,6 +73,14 @@ export function withErrorHeaders(failure: OAuthError, headers: HttpResponse['hea
   const { status, error, message, reason, members, cause } = failure;
   const extras = { ...(reason !== null && { reason }), members, cause, headers: { ...failure.headers, ...headers } };
   return new OAuthError(status, error, message, extras);
+}
+
+/** 429: one address sends too many requests. @see RFC 6585 §4 */
+export function tooManyRequests(waitMs: number): OAuthError {
+  return new OAuthError(429, 'temporarily_unavailable', 'Too many requests come from this address', {
+    reason: 'rate_limited',
+    headers: { 'retry-after': String(Math.ceil(waitMs / 1_000)) },
+  });
 }
 
 /** 503: the request may be valid, so the client must repeat it and sign no user out. */

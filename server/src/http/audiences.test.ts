@@ -13,7 +13,7 @@ import {
 } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
 import { athOf, createProver } from '../testing/proof.ts';
-import { ENDPOINTS } from './doors/router.ts';
+import { ENDPOINTS } from './doors/endpoints.ts';
 
 // Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

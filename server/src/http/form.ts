@@ -27,6 +27,11 @@ export function readForm(request: HttpRequest, bodyLimitBytes: number): Paramete
   return readPairs(decodeUtf8(body));
 }
 
+/** True if requests of this method carry a form. */
+export function hasForm(method: string): boolean {
+  return method === 'POST' || method === 'PATCH';
+}
+
 /** Reads the parameters of a request's query as strictly as a form. Queries end up in logs, so put no secrets there. */
 export function readQuery({ query = '' }: HttpRequest): Parameters {
   return readPairs(query);

@@ -6,23 +6,10 @@ import type { AccessTokenClaims } from '../tokens/access-token.ts';
 import { requireAuthentication } from '../tokens/step-up.ts';
 import { json, OAuthError } from './answers.ts';
 import type { EndpointParts } from './endpoint-parts.ts';
-import { readForm, type Parameters } from './form.ts';
+import { hasForm, readForm, type Parameters } from './form.ts';
 
 /** Path of the account endpoints' resource metadata. @see RFC 9728 §3 */
 export const RESOURCE_METADATA_PATH = '/.well-known/oauth-protected-resource';
-
-/** An account endpoint of a signed-in user. It takes an access token and never a cookie. */
-export type ResourceEndpoint = {
-  readonly kind: 'resource';
-  /** The registered path; its last segment may be `{id}`. */
-  readonly path: string;
-  readonly methods: Readonly<Partial<Record<ResourceMethod, ResourceAnswer>>>;
-};
-
-export type ResourceMethod = 'GET' | 'POST' | 'PATCH' | 'DELETE';
-
-/** @throws OAuthError, HoldfastError */
-export type ResourceAnswer = (access: Access, parts: EndpointParts) => Promise<HttpResponse>;
 
 /** A request with a valid access token and a live session. */
 export type Access = {
@@ -58,8 +45,9 @@ export async function admit(request: HttpRequest, id: string, parts: EndpointPar
     const resourceMetadata = account.metadataUrl;
     throw unauthorized(formatChallenges({ scheme: 'Bearer', ...ended, resourceMetadata }));
   }
-  const hasForm = request.method === 'POST' || request.method === 'PATCH';
-  const parameters = hasForm ? readForm(request, parts.policy.bodyLimitBytes) : new Map<string, string>();
+  const parameters = hasForm(request.method)
+    ? readForm(request, parts.policy.bodyLimitBytes)
+    : new Map<string, string>();
   return { request, claims, client, id, parameters };
 }
 

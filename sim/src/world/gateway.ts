@@ -1,6 +1,6 @@
 import { errorResponse, json, OAuthError, toOAuthError } from '../../../server/src/http/answers.ts';
 import type { EndpointParts } from '../../../server/src/http/endpoint-parts.ts';
-import type { FormEndpoint, FormRequest } from '../../../server/src/http/endpoint.ts';
+import type { Endpoint, FormRequest } from '../../../server/src/http/endpoint.ts';
 import { REVOCATION_ENDPOINT } from '../../../server/src/http/endpoints/revocation-endpoint.ts';
 import { TOKEN_ENDPOINT } from '../../../server/src/http/endpoints/token-endpoint.ts';
 import { readForm, requireParameter } from '../../../server/src/http/form.ts';
@@ -27,13 +27,15 @@ export async function answer(
     if (client === undefined) throw new OAuthError(400, 'invalid_client', 'The client is unknown');
     const form: FormRequest = { request, parameters, client };
     if (request.path === '/authorize-challenge') return await signIn(form, parts, authenticate);
-    return await endpointOf(request, client).answer(form, parts);
+    const { methods } = endpointOf(request, client);
+    if (methods.POST === undefined) throw new OAuthError(405, 'invalid_request', 'The endpoint takes no form');
+    return await methods.POST.answer(form, parts);
   } catch (thrown) {
     return errorResponse(toOAuthError(thrown, parts.policy.retryAfterSeconds));
   }
 }
 
-function endpointOf(request: HttpRequest, client: Client): FormEndpoint {
+function endpointOf(request: HttpRequest, client: Client): Endpoint<'form'> {
   const endpoint = [TOKEN_ENDPOINT, REVOCATION_ENDPOINT].find(({ path }) => path === request.path);
   if (endpoint === undefined) throw new OAuthError(404, 'invalid_request', 'There is no such endpoint');
   if (client.delivery === 'cookie') refuseForgery(request, client);

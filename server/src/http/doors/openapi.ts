@@ -1,20 +1,11 @@
-import { json } from '../answers.ts';
-import type { DocumentEndpoint } from '../endpoint.ts';
-import { OPERATIONS, SCHEMAS } from './openapi-operations.ts';
+import { errorBody, type Description, type Form } from '../description.ts';
+import type { Endpoint, Operation } from '../endpoint.ts';
+import { hasForm } from '../form.ts';
+import { isRepeatable, STEPS, type Steps } from '../pipeline.ts';
+import { SCHEMAS } from './openapi-schemas.ts';
 
-/**
- * Serves the description of every endpoint, for readers and code generators.
- *
- * @see OpenAPI 3.1
- */
-export const OPENAPI_ENDPOINT: DocumentEndpoint = {
-  kind: 'document',
-  path: '/openapi.json',
-  answer: ({ issuer }) =>
-    json(200, describeApi(issuer), { 'cache-control': 'public, max-age=300', 'access-control-allow-origin': '*' }),
-};
-
-export function describeApi(issuer: string): object {
+/** Describes endpoints: what each says of itself, and what follows from its steps. */
+export function describeApi(issuer: string, endpoints: readonly Endpoint[]): object {
   return {
     openapi: '3.1.0',
     info: {
@@ -24,10 +15,69 @@ export function describeApi(issuer: string): object {
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: issuer }],
-    paths: OPERATIONS,
+    paths: Object.fromEntries(endpoints.map((endpoint) => [endpoint.path, describeEndpoint(endpoint)])),
     components: { schemas: SCHEMAS, securitySchemes: SECURITY_SCHEMES },
   };
 }
+
+/** One entry of OpenAPI's `paths`: operations by lower-case method. */
+function describeEndpoint({ kind, methods }: Endpoint): Readonly<Record<string, object>> {
+  const described = Object.entries(methods).map(([method, operation]) => [
+    method.toLowerCase(),
+    describeOperation(method, operation, STEPS[kind]),
+  ]);
+  return Object.fromEntries(described) as Readonly<Record<string, object>>;
+}
+
+type DescribedOperation = Pick<Operation<never>, 'description' | 'isRepeatable'>;
+type DescribedSteps = Omit<Steps<unknown>, 'admit' | 'refuseOtherPages'>;
+
+function describeOperation(method: string, operation: DescribedOperation, steps: DescribedSteps): object {
+  const { form, responses, ...description } = operation.description;
+  const security = SECURITY[steps.caller];
+  return {
+    ...(security.length > 0 && { security }),
+    ...description,
+    ...(form && { requestBody: describeForm(form) }),
+    responses: { ...errorsOf(method, operation, steps), ...responses },
+  };
+}
+
+function describeForm({ required, fields }: Form): object {
+  const schema = { type: 'object', required, properties: fields };
+  return { required: true, content: { 'application/x-www-form-urlencoded': { schema } } };
+}
+
+/** The error responses that the steps of an operation can give. */
+function errorsOf(method: string, operation: DescribedOperation, steps: DescribedSteps): Description['responses'] {
+  const isPublic = steps.caller === 'none';
+  return {
+    ...(hasForm(method) && { 400: REFUSED, 413: errorBody('The body is too large') }),
+    ...(!isPublic && { 401: errorBody(UNAUTHENTICATED[steps.caller]), 403: FORGERY, 503: UNAVAILABLE }),
+    ...(steps.refusesEarlyData && !isRepeatable(method, operation) && { 425: TOO_EARLY }),
+    ...(steps.isRateLimited && { 429: TOO_MANY }),
+  };
+}
+
+const REFUSED = errorBody('Refused; `error` and `reason` say why');
+const FORGERY = errorBody('A page of another site sent the request');
+const TOO_EARLY = errorBody('Sent as TLS early data: send it again');
+const TOO_MANY = errorBody('Come back after `Retry-After` seconds; nothing has changed');
+const UNAVAILABLE = errorBody('The server cannot answer now; repeat the request after `Retry-After` seconds');
+
+const UNAUTHENTICATED = {
+  none: '',
+  client: 'The client tried to authenticate: clients are public',
+  access_token: 'No valid access token, or (RFC 9470) the user has to authenticate again: `WWW-Authenticate`',
+  resource_server: 'The resource server did not authenticate',
+} as const satisfies Record<DescribedSteps['caller'], string>;
+
+const SECURITY = {
+  none: [],
+  client: [],
+  access_token: [{ accessToken: [] }],
+  resource_server: [{ resourceServerBasic: [] }, { resourceServerBearer: [] }],
+} as const satisfies Record<DescribedSteps['caller'], readonly object[]>;
 
 const SECURITY_SCHEMES = {
   accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token of this server' },

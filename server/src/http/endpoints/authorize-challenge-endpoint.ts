@@ -2,7 +2,8 @@ import { parseScope, type Client } from '../../registrations/clients.ts';
 import { ACR_VALUES, isKnownAcr, satisfiesAcr, type Acr } from '../../tokens/step-up.ts';
 import { invalidRequest, invalidScope, json, OAuthError } from '../answers.ts';
 import { beginPasskey, checkCredential, tooManySignIns } from '../credentials.ts';
-import type { FormEndpoint } from '../endpoint.ts';
+import { CLIENT_ID, errorBody, flag, jsonBody, text } from '../description.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { readFlag, requireParameter, type Parameters } from '../form.ts';
 import { verifyRequestProof } from '../proof.ts';
 
@@ -22,28 +23,65 @@ const PASSWORD_ACR: Acr = 'aal1';
  *
  * @see draft-ietf-oauth-first-party-apps-04 §5
  */
-export const AUTHORIZE_CHALLENGE_ENDPOINT: FormEndpoint = {
+export const AUTHORIZE_CHALLENGE_ENDPOINT: Endpoint<'form'> = {
   kind: 'form',
   path: '/authorize-challenge',
-  hasCookies: false,
-  isRepeatable: false,
-  answer: async (form, parts) => {
-    const { parameters, client, request } = form;
-    const codeChallenge = readCodeChallenge(parameters);
-    const scope = readScope(parameters, client);
-    const acrValues = readRequirement(parameters);
-    const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
-    const isBeginning = readFlag(parameters, 'passkey_options', false);
-    if (isBeginning) return json(200, await beginPasskey(form, codeChallenge, parts));
-    // Refuse before the password check: an attempt that cannot suffice must not reveal whether the password was right.
-    if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
-    const authentication = await checkCredential(form, codeChallenge, parts);
-    refuseInsufficientAcr(authentication.acr, acrValues);
-    const { sub } = authentication.user;
-    const retryAfterMs = await parts.signInRate(sub);
-    if (retryAfterMs > 0) throw tooManySignIns(form, { sub, retryAfterMs }, parts);
-    const code = await parts.codes.issue({ ...authentication, client, scope, codeChallenge, jkt });
-    return json(200, { authorization_code: code });
+  methods: {
+    POST: {
+      description: {
+        operationId: 'authorizeChallenge',
+        summary: 'Sign in, or authenticate again, without a redirect',
+        description: 'OAuth 2.0 for First-Party Applications (draft).',
+        form: {
+          required: ['client_id', 'code_challenge', 'code_challenge_method'],
+          fields: {
+            client_id: CLIENT_ID,
+            username: text('With a password'),
+            password: { type: 'string', format: 'password' },
+            code_challenge: text('RFC 7636'),
+            code_challenge_method: { type: 'string', enum: ['S256'] },
+            scope: text('Default: every scope of the client'),
+            acr_values: text('The classes of authentication that will do: RFC 9470'),
+            max_age: text('Longest time since the authentication, in seconds; every sign-in here is of this moment'),
+            dpop_jkt: text('The key that alone may exchange the code: RFC 9449 section 10'),
+            passkey_options: flag(
+              'Whether the answer begins a ceremony with a passkey; a credential beside it is not looked at',
+            ),
+            auth_session: text('With a passkey: from the answer that began the ceremony'),
+            passkey_response: text('With a passkey: JSON of the AuthenticationResponseJSON'),
+          },
+        },
+        responses: {
+          200: jsonBody('Authenticated; or, for `passkey_options`, what a ceremony begins with', {
+            type: 'object',
+            properties: {
+              authorization_code: { type: 'string' },
+              auth_session: { type: 'string' },
+              passkey_options: { type: 'object', description: 'WebAuthn: PublicKeyCredentialRequestOptionsJSON' },
+            },
+          }),
+          403: errorBody('A credential is missing or too weak, or a page of another site sent the request'),
+        },
+      },
+      answer: async (form, parts) => {
+        const { parameters, client, request } = form;
+        const codeChallenge = readCodeChallenge(parameters);
+        const scope = readScope(parameters, client);
+        const acrValues = readRequirement(parameters);
+        const jkt = readKeyBinding(parameters, verifyRequestProof(request, parts));
+        const isBeginning = readFlag(parameters, 'passkey_options', false);
+        if (isBeginning) return json(200, await beginPasskey(form, codeChallenge, parts));
+        // Refuse before the password check: an attempt that cannot suffice must not reveal whether the password was right.
+        if (parameters.has('password')) refuseInsufficientAcr(PASSWORD_ACR, acrValues);
+        const authentication = await checkCredential(form, codeChallenge, parts);
+        refuseInsufficientAcr(authentication.acr, acrValues);
+        const { sub } = authentication.user;
+        const retryAfterMs = await parts.signInRate(sub);
+        if (retryAfterMs > 0) throw tooManySignIns(form, { sub, retryAfterMs }, parts);
+        const code = await parts.codes.issue({ ...authentication, client, scope, codeChallenge, jkt });
+        return json(200, { authorization_code: code });
+      },
+    },
   },
 };
 

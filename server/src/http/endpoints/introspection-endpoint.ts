@@ -1,6 +1,7 @@
 import type { IntrospectionAnswer } from '../../sessions/introspection.ts';
 import { json } from '../answers.ts';
-import type { ResourceServerEndpoint } from '../endpoint.ts';
+import { jsonBody, text } from '../description.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { requireParameter } from '../form.ts';
 import { proofMissing, verifyRequestProof } from '../proof.ts';
 
@@ -9,20 +10,44 @@ import { proofMissing, verifyRequestProof } from '../proof.ts';
  *
  * @see RFC 7662
  */
-export const INTROSPECTION_ENDPOINT: ResourceServerEndpoint = {
+export const INTROSPECTION_ENDPOINT: Endpoint<'resource_server'> = {
   kind: 'resource_server',
   path: '/introspect',
-  answer: async ({ request, parameters, id }, parts) => {
-    const token = requireParameter(parameters, 'token');
-    // With client_secret_post, `client_id` is the resource server itself.
-    const clientId = parameters.get('client_id') ?? id;
-    const answer = await parts.introspect({
-      token,
-      clientId: clientId === id ? null : clientId,
-      audiences: parts.resourceServers.audiencesOf(id),
-      verifyProof: () => verifyRequestProof(request, parts),
-    });
-    return json(200, describe(answer, parts.issuer));
+  methods: {
+    POST: {
+      description: {
+        operationId: 'introspect',
+        summary: 'Ask what a token means now',
+        description: 'RFC 7662, for registered resource servers. It changes nothing.',
+        form: {
+          required: ['token'],
+          fields: {
+            token: text('An access token or a refresh token'),
+            client_id: text('Whose a refresh token is said to be; with client_secret, the resource server itself'),
+            client_secret: { type: 'string', format: 'password' },
+          },
+        },
+        responses: {
+          200: jsonBody('`active`, and what the token says when it is', {
+            type: 'object',
+            required: ['active'],
+            properties: { active: { type: 'boolean' } },
+          }),
+        },
+      },
+      answer: async ({ request, parameters, id }, parts) => {
+        const token = requireParameter(parameters, 'token');
+        // With client_secret_post, `client_id` is the resource server itself.
+        const clientId = parameters.get('client_id') ?? id;
+        const answer = await parts.introspect({
+          token,
+          clientId: clientId === id ? null : clientId,
+          audiences: parts.resourceServers.audiencesOf(id),
+          verifyProof: () => verifyRequestProof(request, parts),
+        });
+        return json(200, describe(answer, parts.issuer));
+      },
+    },
   },
 };
 

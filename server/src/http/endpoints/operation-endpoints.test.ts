@@ -2,9 +2,8 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import type { HttpResponse } from '../../kernel/http-message.ts';
 import { ISSUER, startTestServer, type TestServer } from '../../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/database.ts';
-import { OPERATIONS } from '../doors/openapi-operations.ts';
+import { ENDPOINTS } from '../doors/endpoints.ts';
 import { describeApi } from '../doors/openapi.ts';
-import { ENDPOINTS } from '../doors/router.ts';
 
 // Generous timeouts: load from parallel processes must not fail the tests.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -153,26 +152,49 @@ describe('/metrics', () => {
 });
 
 describe('/openapi.json', () => {
-  test('describes every endpoint and no other', () => {
-    expect(Object.keys(OPERATIONS).toSorted()).toEqual(ENDPOINTS.map(({ path }) => path).toSorted());
-  });
+  type Described = {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, { responses: Record<string, unknown> }>>>>;
+    readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
+  };
+  const described = describeApi(ISSUER, ENDPOINTS) as Described;
+  const statusesOf = (path: string, method: string): readonly string[] =>
+    Object.keys(described.paths[path]?.[method]?.responses ?? {});
 
-  test('names for every endpoint only methods that it accepts', async () => {
-    for (const [path, item] of Object.entries(OPERATIONS)) {
-      for (const method of Object.keys(item)) {
-        const request = { method: method.toUpperCase(), path, headers: {}, body: '', remoteAddress: '127.0.0.1' };
-        expect([path, method, (await server.holdfast.handle(request))?.status]).not.toContain(405);
+  test('describes every method of every endpoint and no other', async () => {
+    for (const [path, item] of Object.entries(described.paths)) {
+      for (const method of ['GET', 'POST', 'PATCH', 'DELETE', 'PUT']) {
+        const request = { method, path, headers: {}, body: '', remoteAddress: '127.0.0.1' };
+        const isAccepted = (await server.holdfast.handle(request))?.status !== 405;
+        expect([path, method, isAccepted]).toEqual([path, method, Object.hasOwn(item, method.toLowerCase())]);
       }
     }
   });
 
+  test('names the errors of every step that an operation takes', () => {
+    expect(statusesOf('/token', 'post')).toEqual(['200', '400', '401', '403', '413', '425', '429', '503']);
+    expect(statusesOf('/authorize-challenge', 'post')).toContain('425');
+    // A repeated revocation changes nothing, so it may be early data.
+    expect(statusesOf('/revoke', 'post')).toEqual(['200', '400', '401', '403', '413', '429', '503']);
+    expect(statusesOf('/introspect', 'post')).toEqual(['200', '400', '401', '403', '413', '503']);
+    expect(statusesOf('/passkeys', 'get')).toEqual(['200', '401', '403', '429', '503']);
+    expect(statusesOf('/passkeys', 'post')).toEqual(['201', '400', '401', '403', '409', '413', '425', '429', '503']);
+    expect(statusesOf('/sessions/{id}', 'delete')).toEqual(['204', '401', '403', '404', '425', '429', '503']);
+    expect(statusesOf('/healthz', 'get')).toEqual(['200']);
+  });
+
+  test('has the grants of the metadata', async () => {
+    const metadata = JSON.parse((await get('/.well-known/oauth-authorization-server')).body) as object;
+    const { body } = await get('/openapi.json');
+    expect(metadata).toMatchObject({ grant_types_supported: ['authorization_code', 'refresh_token'] });
+    expect(body).toContain('"grant_type":{"type":"string","enum":["authorization_code","refresh_token"]}');
+  });
+
   test('refers only to schemas that it contains, and its operation ids are unique', async () => {
     const { body } = await get('/openapi.json');
-    expect(JSON.parse(body)).toEqual(structuredClone(describeApi(ISSUER)));
-    const document = JSON.parse(body) as { components: { schemas: Record<string, unknown> } };
+    expect(JSON.parse(body)).toEqual(structuredClone(described));
     const references = [...body.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name ?? '');
     expect(references.length).toBeGreaterThan(0);
-    for (const name of references) expect(document.components.schemas).toHaveProperty(name);
+    for (const name of references) expect(described.components.schemas).toHaveProperty(name);
     const ids = [...body.matchAll(/"operationId":"(\w+)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
   });

@@ -1,41 +1,73 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { HttpRequest } from '../../kernel/http-message.ts';
 import { json, OAuthError } from '../answers.ts';
-import type { DocumentEndpoint } from '../endpoint.ts';
+import { errorBody, jsonBody, ref } from '../description.ts';
+import type { Endpoint } from '../endpoint.ts';
 
 /** Liveness: answers while the process is alive. Restart the process when it does not answer. */
-export const HEALTH_ENDPOINT: DocumentEndpoint = {
+export const HEALTH_ENDPOINT: Endpoint<'document'> = {
   kind: 'document',
   path: '/healthz',
-  answer: () => json(200, { status: 'ok' }),
+  methods: {
+    GET: {
+      description: {
+        operationId: 'health',
+        summary: 'Whether the process is alive',
+        responses: { 200: jsonBody('It is', { type: 'object' }) },
+      },
+      answer: () => json(200, { status: 'ok' }),
+    },
+  },
 };
 
 /** Readiness: 503 while the database does not answer, the keys are stale, or the node is about to stop. */
-export const READINESS_ENDPOINT: DocumentEndpoint = {
+export const READINESS_ENDPOINT: Endpoint<'document'> = {
   kind: 'document',
   path: '/readyz',
-  answer: async ({ operation }) => {
-    const { isReady, checks } = await operation.readiness();
-    return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', checks });
+  methods: {
+    GET: {
+      description: {
+        operationId: 'readiness',
+        summary: 'Whether to send requests here',
+        responses: { 200: jsonBody('Yes', ref('Readiness')), 503: jsonBody('No; `checks` says why', ref('Readiness')) },
+      },
+      answer: async (_call, { operation }) => {
+        const { isReady, checks } = await operation.readiness();
+        return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', checks });
+      },
+    },
   },
 };
 
 /** Prometheus metrics. Counts of refusals would help an attacker, so they are not public. */
-export const METRICS_ENDPOINT: DocumentEndpoint = {
+export const METRICS_ENDPOINT: Endpoint<'document'> = {
   kind: 'document',
   path: '/metrics',
-  answer: async ({ operation }, request) => {
-    if (!mayReadMetrics(request, operation.metricsToken)) {
-      throw new OAuthError(403, 'access_denied', 'Metrics are read with the metrics token, or from this host', {
-        reason: 'metrics',
-      });
-    }
-    const { headers } = json(200, {});
-    return {
-      status: 200,
-      headers: { ...headers, 'content-type': operation.metrics.contentType },
-      body: await operation.metrics.expose(),
-    };
+  methods: {
+    GET: {
+      description: {
+        operationId: 'metrics',
+        summary: 'Prometheus metrics',
+        security: [{ metricsToken: [] }],
+        responses: {
+          200: { description: 'Text exposition format', content: { 'text/plain': { schema: { type: 'string' } } } },
+          403: errorBody('Not from this host, and without the token'),
+        },
+      },
+      answer: async ({ request }, { operation }) => {
+        if (!mayReadMetrics(request, operation.metricsToken)) {
+          throw new OAuthError(403, 'access_denied', 'Metrics are read with the metrics token, or from this host', {
+            reason: 'metrics',
+          });
+        }
+        const { headers } = json(200, {});
+        return {
+          status: 200,
+          headers: { ...headers, 'content-type': operation.metrics.contentType },
+          body: await operation.metrics.expose(),
+        };
+      },
+    },
   },
 };
 

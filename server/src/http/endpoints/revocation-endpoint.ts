@@ -3,8 +3,9 @@ import type { SignOutRequest } from '../../sessions/requests.ts';
 import { REFRESH_TOKEN_PREFIX } from '../../tokens/refresh-token.ts';
 import { invalidGrant, invalidRequest, json, OAuthError } from '../answers.ts';
 import { clearingDead, findNamed, readJar } from '../cookie-jar.ts';
+import { CLIENT_ID, flag, text } from '../description.ts';
 import type { EndpointParts } from '../endpoint-parts.ts';
-import { peerOf, type FormEndpoint, type FormRequest } from '../endpoint.ts';
+import { peerOf, type Endpoint, type FormRequest } from '../endpoint.ts';
 import { readDeviceSecret, readFlag, readSid, requireParameter } from '../form.ts';
 import { proofMissing, verifyRequestProof } from '../proof.ts';
 import { clearCookie, cookieNameOf } from '../refresh-cookies.ts';
@@ -17,26 +18,51 @@ import { clearCookie, cookieNameOf } from '../refresh-cookies.ts';
  *
  * @see RFC 7009
  */
-export const REVOCATION_ENDPOINT: FormEndpoint = {
+export const REVOCATION_ENDPOINT: Endpoint<'form'> = {
   kind: 'form',
   path: '/revoke',
   hasCookies: true,
-  isRepeatable: true,
-  answer: async (form, parts) => {
-    if (form.client.delivery !== 'cookie') {
-      const { parameters } = form;
-      return signOut(form, { refreshToken: requireParameter(parameters, 'token'), device: null }, parts);
-    }
-    const sid = readSid(form.parameters, 'sid');
-    if (sid === null) throw invalidRequest('The parameter sid is missing');
-    const jar = readJar(form.request, parts);
-    return clearingDead(jar, parts, async () => {
-      // If the session's cookie is missing, the device secret may still prove that this is the same browser.
-      const refreshToken = findNamed(jar, sid, parts.issuer)?.value ?? null;
-      const secret = readDeviceSecret(form.parameters);
-      const proof = { refreshToken, device: secret === null ? null : { sid, secret } };
-      return signOut(form, proof, parts, { 'set-cookie': [clearCookie(cookieNameOf(sid, parts.issuer))] });
-    });
+  methods: {
+    POST: {
+      isRepeatable: true,
+      description: {
+        operationId: 'revoke',
+        summary: 'Sign a device out by a refresh token of its chain, or end all sessions of its user',
+        description: 'RFC 7009. A token that means nothing is answered 200 as well, and ends nothing.',
+        form: {
+          required: ['client_id'],
+          fields: {
+            client_id: CLIENT_ID,
+            token: text('The refresh token, of clients that receive it in the body'),
+            sid: text('Of clients with cookies: the session that is meant'),
+            everywhere: flag(
+              'Whether all other sessions of the user end as well, if this one lives; and sign-ins under way',
+            ),
+            discard: flag(
+              'Whether this session ends alone: a sign-in that lost to another tab. Not together with everywhere',
+            ),
+            device_secret: text('Of clients with cookies: proves the device where the cookie is lost'),
+          },
+        },
+        responses: { 200: { description: 'There is no such session any more' } },
+      },
+      answer: async (form, parts) => {
+        if (form.client.delivery !== 'cookie') {
+          const { parameters } = form;
+          return signOut(form, { refreshToken: requireParameter(parameters, 'token'), device: null }, parts);
+        }
+        const sid = readSid(form.parameters, 'sid');
+        if (sid === null) throw invalidRequest('The parameter sid is missing');
+        const jar = readJar(form.request, parts);
+        return clearingDead(jar, parts, async () => {
+          // If the session's cookie is missing, the device secret may still prove that this is the same browser.
+          const refreshToken = findNamed(jar, sid, parts.issuer)?.value ?? null;
+          const secret = readDeviceSecret(form.parameters);
+          const proof = { refreshToken, device: secret === null ? null : { sid, secret } };
+          return signOut(form, proof, parts, { 'set-cookie': [clearCookie(cookieNameOf(sid, parts.issuer))] });
+        });
+      },
+    },
   },
 };
 

@@ -1,5 +1,5 @@
 import type { HttpResponse } from '../../kernel/http-message.ts';
-import type { FormFields } from '../description.ts';
+import type { Fields } from '../description.ts';
 import type { EndpointParts } from '../endpoint-parts.ts';
 import type { FormRequest } from '../endpoint.ts';
 import type { CookieJar } from '../refresh-cookies.ts';
@@ -11,7 +11,7 @@ export type Grant = {
   /** True if a token response shows that the cookie's session is live. */
   readonly provesSession: boolean;
   /** Its own parameters. `grant_type` and `client_id` are those of every grant. */
-  readonly fields: FormFields;
+  readonly fields: Fields;
   /**
    * Answers a request of a registered client.
    *
