@@ -262,6 +262,27 @@ describe('a reinstalled app', () => {
     expect((await start(phone).vault.read())?.session?.refreshToken).toBe('new');
   });
 
+  it.each(protections)('removes an earlier biometric session without a prompt, now with %s', async (protection) => {
+    const { phone } = await signedInPhone({ protection: 'biometric' });
+    phone.files.clear();
+    phone.face = 'cancelled';
+    expect(await start(phone, { protection }).vault.read()).toBeNull();
+    expect(tokensOn(phone)).toEqual([]);
+    expect(Array.from(phone.items.keys()).filter((name) => name.endsWith('.session'))).toEqual([]);
+    expect(phone.prompts).toBe(0);
+  });
+
+  it('removes an earlier biometric session after the unlock if the phone is locked at the first launch', async () => {
+    const { phone } = await signedInPhone({ protection: 'biometric' });
+    phone.files.clear();
+    phone.lock = 'locked';
+    const { vault } = start(phone, { protection: 'after-first-unlock' });
+    await expect(vault.read()).rejects.toMatchObject(unavailable);
+    phone.lock = 'unlocked';
+    expect(await vault.read()).toBeNull();
+    expect(tokensOn(phone)).toEqual([]);
+  });
+
   it('keeps the earlier session until the user has opened the app', async () => {
     const { phone, app } = await signedInPhone();
     phone.files.clear();

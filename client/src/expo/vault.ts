@@ -81,6 +81,15 @@ function createSweeper(
   };
 }
 
+/** Removes all items of a session. Rejects, and keeps the head, while a token cannot be removed. */
+async function removeSession(keychain: Keychain, { token, spent, protection }: Head): Promise<void> {
+  const items = [token, ...spent].filter((each) => each !== null);
+  // Remove the head last: it names the tokens, which nothing else would find again.
+  const areRemoved = await Promise.all(items.map((each) => keychain.remove(each, protection)));
+  if (areRemoved.includes(false)) throw unavailable('the session of an earlier installation cannot be removed yet');
+  await keychain.remove(HEAD_ITEM, 'after-first-unlock');
+}
+
 /**
  * Creates the vault in the iOS keychain. The keychain has no compare-and-swap: `replace` compares and writes in one
  * task, so no other code of the app runs in between.
@@ -115,8 +124,7 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
     if (appState.currentState !== 'active') throw unavailable('nobody has opened the app since it was installed');
     if (head.session && head.token !== null && head.protection !== 'biometric')
       await discard({ sid: head.session.sid, refreshToken: keychain.read(head.token) });
-    const items = [head.token, ...head.spent].filter((each) => each !== null);
-    await Promise.all([HEAD_ITEM, ...items].map((each) => keychain.remove(each, protection)));
+    await removeSession(keychain, head);
     return null;
   };
 
