@@ -75,6 +75,16 @@ const AREAS: readonly Area[] = [
     mend: "an app imports packages by their names ('holdfast', 'holdfast/expo')",
   },
   {
+    name: 'example',
+    holds: (file) => file.startsWith('examples/'),
+    mayImport: (target) =>
+      isFileUnder(target, 'examples/') ||
+      isNpm(target) ||
+      isNode(target) ||
+      isPackage(target, /^(?:holdfast|@holdfast\/server)$/),
+    mend: 'a user copies an example: it imports packages by their names',
+  },
+  {
     name: 'tests across packages',
     holds: (file) => file.startsWith('tests/'),
     mayImport: (target) =>

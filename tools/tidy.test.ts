@@ -165,6 +165,8 @@ describe('the import rule finds', () => {
     ['a client test that imports the server', 'client/src/x.test.ts', "import { x } from '@holdfast/server';"],
     ['a page that imports the server', 'apps/web/src/main.tsx', "import { createHoldfast } from '@holdfast/server';"],
     ['an app that reaches into a package', 'apps/web/src/main.tsx', "import '../../../client/src/core/session.ts';"],
+    ['an example that does', 'examples/fetch/page.ts', "import { web } from '../../client/src/web/index.ts';"],
+    ['an example that imports the demo', 'examples/server.js', "import { demoUser } from '@holdfast/demo-api';"],
     ['a test across packages that does', 'tests/whole.test.ts', "import '../client/src/core/session.ts';"],
   ])('%s', (_case, file, statement) => {
     expect(forbidden(file, statement)).toBe(1);
@@ -173,6 +175,7 @@ describe('the import rule finds', () => {
   it.each([
     ['sim/src/sandbox/process.ts', "import type { Clock } from '../../../client/src/core/ports.ts';"],
     ['apps/web/src/main.tsx', "import { web } from 'holdfast/web';"],
+    ['examples/server.js', "import { createResourceGuard } from '@holdfast/server/resource';"],
     ['tests/whole.test.ts', "import { createTestDatabase } from '../server/src/testing/database.ts';"],
   ])('and lets %s have: %s', (file, statement) => {
     expect(forbidden(file, statement)).toBe(0);

@@ -1,0 +1,92 @@
+// The programs of examples/ as processes, started by the commands that examples/README.md prints.
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const readme = readFileSync(path.join(root, 'examples/README.md'), 'utf8');
+
+/** The user whom examples/server.js creates. */
+export const ada = { username: 'ada@example.org', password: 'correct horse battery staple' };
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** A running program. */
+export type Example = {
+  readonly child: ChildProcess;
+  /** Its output so far, on both streams. */
+  readonly output: () => string;
+  /** How many lines of its output begin with `start`. */
+  readonly count: (start: string) => number;
+  /** Resolves with the match once the output has one; rejects with the output if the program ends before that. */
+  readonly printed: (pattern: RegExp) => Promise<RegExpExecArray>;
+  readonly type: (line: string) => void;
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number | null>;
+  /** Ends the program as Ctrl-C does, and resolves with the exit code. */
+  readonly stop: () => Promise<number | null>;
+};
+
+/** Compiles the packages, as `npm run build` does; next to nothing when they are up to date. */
+export async function buildPackages(): Promise<void> {
+  const compiler = path.join(root, 'node_modules/typescript/bin/tsc');
+  await run(process.execPath, [compiler, '-b', 'client', 'client/tsconfig.node.json', 'server']);
+}
+
+/** Builds the page of an example. */
+export async function buildPage(example: string): Promise<void> {
+  const [, ...args] = wordsOf(`npx vite build examples/${example}`);
+  await run('npx', args);
+}
+
+const run = (command: string, args: readonly string[]): Promise<unknown> =>
+  promisify(execFile)(command, args, { cwd: root });
+
+/** The words of a command that the README prints. */
+function wordsOf(command: string): readonly string[] {
+  if (!readme.split('\n').includes(command)) throw new Error(`examples/README.md does not print "${command}"`);
+  return command.split(' ');
+}
+
+/** Starts a program by a command of the README. */
+export function startExample(command: string, environment: Environment): Example {
+  const [, ...args] = wordsOf(command);
+  const { DATABASE_URL: _unused, ...inherited } = process.env;
+  const child = spawn(process.execPath, args, { cwd: root, env: { ...inherited, ...environment }, stdio: 'pipe' });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  return {
+    child,
+    output: () => output,
+    count: (start) => output.split('\n').filter((line) => line.startsWith(start)).length,
+    printed: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(output);
+          if (match !== null) resolve(match);
+        };
+        for (const stream of [child.stdout, child.stderr]) stream.on('data', look);
+        void ended.then(() => reject(new Error(`"${command}" ended without printing ${pattern}:\n${output}`)));
+        look();
+      }),
+    type: (line) => child.stdin.write(`${line}\n`),
+    ended,
+    stop: () => {
+      child.kill('SIGINT');
+      return ended;
+    },
+  };
+}
+
+/** Starts the backend of the examples on a free port. */
+export async function startExampleServer(
+  command: string,
+  environment: Environment,
+): Promise<Example & { url: string }> {
+  const server = startExample(command, { PORT: '0', ...environment });
+  const [, url = ''] = await server.printed(/^(http:\S+)\n.*\npassword/mu);
+  return { ...server, url };
+}
