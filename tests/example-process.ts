@@ -50,14 +50,20 @@ function wordsOf(command: string): readonly string[] {
   return command.split(' ');
 }
 
-/** Starts a program by a command of the README. */
-export function startExample(command: string, environment: Environment): Example {
+const running = new Set<ChildProcess>();
+// No program outlives a test that failed.
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/** Starts a program by a command of the README. `folder` has the examples. Default: the repository. */
+export function startExample(command: string, environment: Environment, folder = root): Example {
   const [, ...args] = wordsOf(command);
   const { DATABASE_URL: _unused, ...inherited } = process.env;
-  const child = spawn(process.execPath, args, { cwd: root, env: { ...inherited, ...environment }, stdio: 'pipe' });
+  const child = spawn(process.execPath, args, { cwd: folder, env: { ...inherited, ...environment }, stdio: 'pipe' });
+  running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  child.once('close', () => running.delete(child));
   return {
     child,
     output: () => output,
@@ -85,8 +91,9 @@ export function startExample(command: string, environment: Environment): Example
 export async function startExampleServer(
   command: string,
   environment: Environment,
-): Promise<Example & { url: string }> {
-  const server = startExample(command, { PORT: '0', ...environment });
+  folder = root,
+): Promise<Example & { readonly url: string }> {
+  const server = startExample(command, { PORT: '0', ...environment }, folder);
   const [, url = ''] = await server.printed(/^(http:\S+)\n.*\npassword/mu);
   return { ...server, url };
 }

@@ -1,11 +1,12 @@
 // The packed packages in an empty folder: what works in this repository may rest on packages that only this repository has.
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startExample, startExampleServer } from '../example-process.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-packed-'));
@@ -13,13 +14,14 @@ const app = path.join(folder, 'app');
 
 /** Names and versions of packages that users of some doors have besides, as this repository has them. */
 function versionsOf(manifest: string, names: readonly string[]): readonly string[] {
-  const { devDependencies } = readManifest(path.join(root, manifest));
-  return names.map((name) => `${name}@${devDependencies?.[name]}`);
+  const { dependencies, devDependencies } = readManifest(path.join(root, manifest));
+  return names.map((name) => `${name}@${dependencies?.[name] ?? devDependencies?.[name]}`);
 }
 
 type Manifest = {
   readonly name: string;
   readonly exports?: Readonly<Record<string, unknown>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
 };
 
@@ -42,7 +44,8 @@ beforeAll(async () => {
   const packages = [
     ...tarballs.map((name) => path.join('..', name)),
     ...versionsOf('package.json', ['typescript', '@types/node', 'axios']),
-    ...versionsOf('client/package.json', ['ky', 'react', '@types/react']),
+    ...versionsOf('client/package.json', ['ky', 'react', '@types/react', 'react-dom', '@types/react-dom']),
+    ...versionsOf('examples/package.json', ['sirv']),
   ];
   await start('npm', ['install', '--prefer-offline', '--loglevel=error', ...packages], { cwd: app });
 }, 300_000);
@@ -146,3 +149,37 @@ it('one of the programs uses each door', () => {
   );
   expect(doors().filter((door) => !imported.has(door))).toEqual([]);
 });
+
+it('a copy of the examples compiles and runs with nothing of this repository', async () => {
+  cpSync(path.join(root, 'examples'), path.join(app, 'examples'), {
+    recursive: true,
+    filter: (source) => !/[\\/](?:dist|node_modules|tsconfig\.json|vite\.config\.ts)$/u.test(source),
+  });
+  const compilerOptions = {
+    target: 'es2023',
+    module: 'nodenext',
+    lib: ['es2023', 'dom', 'dom.iterable'],
+    types: ['node'],
+    jsx: 'react-jsx',
+    strict: true,
+    noEmit: true,
+    allowJs: true,
+    checkJs: true,
+    skipLibCheck: true,
+  };
+  const config = path.join(app, 'tsconfig.examples.json');
+  writeFileSync(config, JSON.stringify({ compilerOptions, include: ['examples'] }));
+  expect(await outputOf(process.execPath, ['node_modules/typescript/bin/tsc', '-p', config])).toBe('');
+
+  const server = await startExampleServer('node examples/server.js', {}, app);
+  const environment = { ISSUER: server.url, PORT: '0', XDG_STATE_HOME: folder, HOME: folder };
+  const api = startExample('node examples/api/api.js', environment, app);
+  const [, url = ''] = await api.printed(/^(http:\S+)$/mu);
+  const client = startExample('node examples/api/client.js', { ...environment, API: url }, app);
+  expect([await client.ended, client.output()]).toEqual([
+    0,
+    'without a session: 401\nwith the session: 200\nwith its token after the sign-out: 401\n',
+  ]);
+  await api.stop();
+  expect(await server.stop()).toBe(0);
+}, 120_000);
