@@ -1,5 +1,5 @@
 // The programs of examples/ as processes, started by the commands that examples/README.md prints.
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,8 @@ export type Example = {
   readonly count: (start: string) => number;
   /** Resolves with the match once the output has one; rejects with the output if the program ends before that. */
   readonly printed: (pattern: RegExp) => Promise<RegExpExecArray>;
-  readonly type: (line: string) => void;
+  /** Types a line, or a key such as Ctrl-C. */
+  readonly type: (line: string, end?: string) => void;
   /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
   /** Ends the program as Ctrl-C does, and resolves with the exit code. */
@@ -57,8 +58,23 @@ process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 /** Starts a program by a command of the README. `folder` has the examples. Default: the repository. */
 export function startExample(command: string, environment: Environment, folder = root): Example {
   const [, ...args] = wordsOf(command);
+  return watch(command, spawn(process.execPath, args, { cwd: folder, env: all(environment), stdio: 'pipe' }));
+}
+
+/** Starts a program by a command of the README on a terminal of its own. */
+export function startOnTerminal(command: string, environment: Environment): Example {
+  const words = [process.execPath, ...wordsOf(command).slice(1)];
+  const args = process.platform === 'darwin' ? ['-q', '/dev/null', ...words] : ['-qec', words.join(' '), '/dev/null'];
+  return watch(command, spawn('script', args, { cwd: root, env: all(environment), stdio: 'pipe' }));
+}
+
+/** The variables of a program. No database: the backend starts its own unless one is given. */
+function all(environment: Environment): NodeJS.ProcessEnv {
   const { DATABASE_URL: _unused, ...inherited } = process.env;
-  const child = spawn(process.execPath, args, { cwd: folder, env: { ...inherited, ...environment }, stdio: 'pipe' });
+  return { ...inherited, ...environment };
+}
+
+function watch(command: string, child: ChildProcessWithoutNullStreams): Example {
   running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -78,7 +94,7 @@ export function startExample(command: string, environment: Environment, folder =
         void ended.then(() => reject(new Error(`"${command}" ended without printing ${pattern}:\n${output}`)));
         look();
       }),
-    type: (line) => child.stdin.write(`${line}\n`),
+    type: (line, end = '\n') => child.stdin.write(line + end),
     ended,
     stop: () => {
       child.kill('SIGINT');

@@ -9,6 +9,7 @@ import {
   buildPackages,
   startExample,
   startExampleServer,
+  startOnTerminal,
   type Environment,
   type Example,
 } from './example-process.ts';
@@ -84,6 +85,27 @@ it('node-cli: two processes share one session and one refresh', async () => {
   await expect.poll(() => server.count('session ended')).toBe(endings + 1);
   expect(server.count('refresh answered')).toBe(refreshes + 1);
   expect(await startExample(whoami, environment).ended).toBe(1);
+});
+
+it('node-cli: on a terminal the password is not shown, and Ctrl-C and Ctrl-D end the question', async () => {
+  const login = 'node examples/node-cli/cli.js login';
+  const program = startOnTerminal(login, environment);
+  await program.printed(/User name: /u);
+  program.type(ada.username, '\r');
+  await program.printed(/Password: /u);
+  program.type(ada.password, '\r');
+  await program.printed(/^Ada\r?$/mu);
+  expect(await program.ended).toBe(0);
+  expect(program.output()).toContain(ada.username);
+  expect(program.output()).not.toContain('correct');
+  for (const key of ['\u0003', '\u0004']) {
+    const given = startOnTerminal(login, environment);
+    await given.printed(/User name: /u);
+    given.type(ada.username, '\r');
+    await given.printed(/Password: /u);
+    given.type('', key);
+    expect(await given.ended).toBe(1);
+  }
 });
 
 it('api: a token of a session that was signed out is refused before it expires', async () => {

@@ -17,32 +17,32 @@ const auth = createAuthService({
 });
 const api = createApiClient({ baseUrl: issuer, auth });
 
-/** Asks for a line without showing it while it is typed. */
-async function askHidden(/** @type {string} */ question) {
-  process.stdout.write(question);
+/**
+ * Asks for a line. Ctrl-C and Ctrl-D reject.
+ *
+ * @param {string} question
+ * @param {boolean} isHidden the line is not shown while it is typed
+ */
+async function ask(question, isHidden = false) {
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output: silence, terminal: process.stdin.isTTY });
+  const output = isHidden ? silence : process.stdout;
+  const lines = createInterface({ input: process.stdin, output, terminal: process.stdin.isTTY });
+  const closed = new AbortController();
+  lines.once('close', () => closed.abort());
+  // Only now: the terminal has stopped showing what is typed.
+  if (isHidden) process.stdout.write(question);
   try {
-    return await lines.question('');
+    return await lines.question(question, { signal: closed.signal });
   } finally {
     lines.close();
-    process.stdout.write('\n');
-  }
-}
-
-async function ask(/** @type {string} */ question) {
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return await lines.question(question);
-  } finally {
-    lines.close();
+    if (isHidden) process.stdout.write('\n');
   }
 }
 
 /** @type {Readonly<Record<string, () => Promise<void>>>} */
 const commands = {
   async login() {
-    await auth.signIn({ username: await ask('User name: '), password: await askHidden('Password: ') });
+    await auth.signIn({ username: await ask('User name: '), password: await ask('Password: ', true) });
     await commands['whoami']?.();
   },
   async whoami() {
