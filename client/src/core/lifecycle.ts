@@ -4,7 +4,7 @@ import type { Freshness, Held, RevocationExtent } from './state.ts';
 import { isSameUser, isSameEnd, holdStored } from './stored-session.ts';
 import { run, observe, activePhase, type Transition } from './transition.ts';
 import { writeRecord, overOf, leftIn } from './vault-writes.ts';
-import { settleWaiters, failWaiters } from './waiters.ts';
+import { helpWaiters, failWaiters } from './waiters.ts';
 
 // A session's life in this tab: held, adopted from another tab, left, signed out of.
 
@@ -40,7 +40,6 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
   if (!isSameSession) {
     endFlight(turn);
     state.chain = null;
-    state.wanted = null;
   }
   state.phase = {
     kind: 'active',
@@ -59,13 +58,14 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
     // Two tabs that happen to be close would otherwise meet at every token, where no lock keeps them apart.
     state.jitter = (state.jitter * 997) % 1;
   }
-  // A new session of the same user began with an authentication, which a step-up waits for.
-  if ('stored' in phase && !isSameSession) settleWaiters(turn, true);
+  // Grant no token here: a process that was frozen has read an old record, and reads the store again first.
+  if ('stored' in phase && !isSameSession) helpWaiters(turn);
 }
 
 /** Another user may be signed in from now on: fail the requests that were parked before, and never send them. */
 export function changeOwner(turn: Transition, code: HoldfastErrorCode): void {
   turn.state.owner++;
+  turn.state.wanted = null;
   failWaiters(turn, code);
 }
 

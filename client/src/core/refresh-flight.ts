@@ -146,7 +146,10 @@ function adoptAndLand(turn: Transition, flight: Flight, record: VaultRecord): vo
 function send(turn: Transition, flight: Flight, held: Active, stored: StoredSession, stamp: number): void {
   const { state, now, policy, config } = turn;
   const { attempt } = flight;
+  // The user may have asked to extend the session since this refresh began.
+  const cause = state.wanted ?? flight.cause;
   const isUserActive = config.isUserActive || state.isUserActive || flight.isUserActive;
+  state.wanted = null;
   payForRefresh(turn);
   state.isUserActive = false;
   state.phase = { ...held, stored };
@@ -155,8 +158,8 @@ function send(turn: Transition, flight: Flight, held: Active, stored: StoredSess
   // If nothing answers, a try that began just before the end of the outage lasts until its deadline: shorten every
   // second try. A server that is slow and answers needs the whole time.
   const patience = state.failures % 2 ? SHORTER_PATIENCE : 1;
-  enter(turn, { ...flight, isUserActive }, step, policy.responseDeadlineMs * patience);
-  const isExtension = flight.cause === 'extend';
+  enter(turn, { ...flight, cause, isUserActive }, step, policy.responseDeadlineMs * patience);
+  const isExtension = cause === 'extend';
   run(turn, { type: 'sendRefresh', attempt, session: stored, isUserActive, isExtension, resource: flight.resource });
   observe(turn, { type: 'refresh.sent', attempt, isUserActive });
 }

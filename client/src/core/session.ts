@@ -181,10 +181,8 @@ function onExtendRequested({ state }: Transition): void {
   state.isUserActive = true;
   // The user is present and asks: end every back-off, even one that the server asked for.
   state.backoff = null;
-  // A refresh that is not sent yet can extend. An ordinary one that was sent cannot, nor can one for a resource.
-  const isAhead = flight?.step.kind === 'locking' || flight?.step.kind === 'reading';
-  if (isAhead && !flight.resource) state.flight = { ...flight, cause: 'extend' };
-  else if (flight?.cause !== 'extend') state.wanted = 'extend';
+  // The next request extends. A request that was sent before cannot.
+  if (flight?.cause !== 'extend') state.wanted = 'extend';
 }
 
 function onSignedIn(turn: Transition, { held }: Event<'signedIn'>): void {

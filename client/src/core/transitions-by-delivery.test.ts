@@ -34,7 +34,8 @@ const withCookie: Table = {
   },
   'probing, locking': {
     'active probe locking, readVault': ['foreground', 'resumed', 'store changed'],
-    'active probe locking': ['offline', 'token wanted', 'extend'],
+    'active probe locking': ['offline', 'token wanted'],
+    'active probe locking wanting extend': ['extend'],
     'active probe locking, 2 user-changed': ['token of another owner wanted'],
     'active probe locking biometric, reauthenticate': ['step-up wanted'],
     'active probe storing, endRefresh, writeVault': ['signed in'],
@@ -45,7 +46,8 @@ const withCookie: Table = {
   },
   'probing, reading': {
     'active probe reading, readVault': ['foreground', 'resumed', 'store changed'],
-    'active probe reading': ['offline', 'token wanted', 'extend'],
+    'active probe reading': ['offline', 'token wanted'],
+    'active probe reading wanting extend': ['extend'],
     'active probe reading, 2 user-changed': ['token of another owner wanted'],
     'active probe reading biometric, reauthenticate': ['step-up wanted'],
     'active probe storing, endRefresh, writeVault': ['signed in'],

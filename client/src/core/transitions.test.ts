@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { beginSession } from '../runtime/sign-in.ts';
 import { configOf, outcomesOf, START, states } from '../testing/machine-states.ts';
+import type { Instant } from './instant.ts';
 import { defaultPolicy } from './policy.ts';
 import { describe as describeState, initialState, transition } from './session.ts';
 import type { SessionEvent, SessionState } from './state.ts';
+import type { Tokens } from './token-result.ts';
 
 // Every state of the machine against every event, for a session whose refresh token is handed out in the body.
 // Differences with a cookie or without a refresh token are in transitions-by-delivery.test.ts, the effect of time in
@@ -142,7 +145,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   locking: {
     'active locking, readVault': ['foreground', 'resumed', 'store changed'],
-    'active locking': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
+    'active locking': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
+    'active locking wanting extend': ['extend'],
     'active locking, 2 user-changed': ['token of another owner wanted'],
     'active locking biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
@@ -153,7 +157,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
   reading: {
     'active reading, readVault': ['foreground', 'resumed', 'store changed'],
-    'active reading': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left', 'extend'],
+    'active reading': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
+    'active reading wanting extend': ['extend'],
     'active reading, 2 user-changed': ['token of another owner wanted'],
     'active reading biometric, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
@@ -360,6 +365,57 @@ describe('the machine', () => {
     for (const state of [restored, signedOut] satisfies SessionState[])
       for (const event of strays)
         expect(transition(state, event, now, defaultPolicy, config).slice(0, 2)).toEqual([state, []]);
+  });
+
+  const tokens: Tokens = {
+    accessToken: 'access-1',
+    tokenType: 'Bearer',
+    lifetimeMs: 900_000,
+    refreshToken: 'refresh-1',
+    scope: null,
+    sid: 'session-1',
+    sub: 'user-1',
+    sessionLifetimeMs: 86_400_000,
+  };
+  const { stored } = beginSession(tokens, now, null);
+  const later = (ms: number): Instant => ({ wallMs: now.wallMs + ms, monotonicMs: now.monotonicMs + ms });
+  const play = (state: SessionState, event: SessionEvent, at = now) =>
+    transition(state, event, at, defaultPolicy, config);
+  const active = (): SessionState => {
+    const [restoring] = play(initialState(0.5, now), { type: 'woke' });
+    return play(restoring, {
+      type: 'vaultRead',
+      operation: -1,
+      record: { stamp: 1, session: stored, endedReason: null },
+    })[0];
+  };
+  const again = beginSession({ ...tokens, sid: 'session-2', accessToken: 'access-2' }, now, null);
+
+  it('hands out no token of a record that it read before it was frozen, and reads the store again', () => {
+    const waiter = { caller: 1, newerThan: 1, owner: null, deadlineMs: 60_000, stepUp: null, isForNetwork: false };
+    const [parked] = play(active(), {
+      ...waiter,
+      type: 'tokenRequested',
+      pauseMs: Infinity,
+      refusal: null,
+      resource: null,
+    });
+    const [reading] = play(parked, { type: 'signalled', signal: 'store-changed' });
+    const record = { stamp: 2, session: again.stored, endedReason: null };
+    const thawed = later(20_000);
+    const [adopted, effects] = play(reading, { type: 'vaultRead', operation: reading.syncing ?? 0, record }, thawed);
+    expect(effects.map(({ type }) => type).filter((type) => type !== 'observe')).toEqual(['readVault']);
+    const [, granted] = play(adopted, { type: 'vaultRead', operation: adopted.syncing ?? 0, record }, thawed);
+    expect(granted).toContainEqual(expect.objectContaining({ type: 'settle', caller: 1 }));
+  });
+
+  it('extends the session that a sign-in begins, if the user asked for it while the sign-in was being stored', () => {
+    const [storing] = play(active(), { type: 'signedIn', held: again });
+    const [asked] = play(storing, { type: 'extendRequested' });
+    const record = { stamp: 2, session: again.stored, endedReason: null };
+    const operation = asked.storing?.operation ?? 0;
+    const [signedIn] = play(asked, { type: 'vaultWritten', operation, isReplaced: true, record });
+    expect(signedIn).toMatchObject({ phase: { stored: { sid: 'session-2' } }, flight: { cause: 'extend' } });
   });
 
   it('releases a lock that comes too late to be used', () => {

@@ -8,7 +8,7 @@ import type { Event, Held } from './state.ts';
 import { holdStored, nameOf, nothingStored, orderOf } from './stored-session.ts';
 import { observe, type Transition } from './transition.ts';
 import { isOver, overOf, readable, waitForVault, writeLater, writeRecord, writeVault } from './vault-writes.ts';
-import { settleWaiters } from './waiters.ts';
+import { helpWaiters, settleWaiters } from './waiters.ts';
 
 // Handles the vault's replies to a restore, a sign-in, a sign-out, another tab's news, or a refresh.
 
@@ -23,7 +23,8 @@ function finishSignIn(turn: Transition, held: Held, stamp: number): void {
   // A sign-in as another user ends the previous user's session at the server.
   if ('stored' in phase && turn.state.owner !== owner) revokeReplaced(turn, phase.stored);
   observe(turn, { type: 'signed-in' });
-  settleWaiters(turn, true);
+  helpWaiters(turn);
+  settleWaiters(turn);
 }
 
 export function onVaultRead(turn: Transition, { operation, record }: Event<'vaultRead'>): void {

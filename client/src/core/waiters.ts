@@ -35,18 +35,25 @@ export function failWaiters(
   for (const { caller } of takeWaiters(turn, isMeant)) refuse(turn, caller, code);
 }
 
+/** A new session began with an authentication: its first token helps every waiter, a step-up included. */
+export function helpWaiters({ state }: Transition): void {
+  const help = (waiter: Waiter): Waiter => ({ ...waiter, newerThan: 0 });
+  state.asking = state.asking.map(help);
+  state.waiting = state.waiting.map(help);
+}
+
 /**
  * Grants the access token to every waiter that it helps, however little of its life is left: only the server can say
- * that it is too old. A sign-in helps every waiter except those that wait for a network.
+ * that it is too old.
  */
-export function settleWaiters(turn: Transition, isSignIn = false): void {
+export function settleWaiters(turn: Transition): void {
   const held = activePhase(turn);
   const { generation, isOffline, resourceTokens } = turn.state;
   if (!held?.access || held.isRefused) return;
   const { access } = held;
   const accessFor = ({ resource }: Waiter): AccessToken | undefined => (resource ? resourceTokens[resource] : access);
   const isHelped = (waiter: Waiter): boolean =>
-    Boolean(accessFor(waiter)) && (isSignIn || waiter.newerThan < generation) && !(waiter.isForNetwork && isOffline);
+    Boolean(accessFor(waiter)) && waiter.newerThan < generation && !(waiter.isForNetwork && isOffline);
   for (const waiter of takeWaiters(turn, isHelped)) {
     grant(turn, waiter, accessFor(waiter) as AccessToken);
     observe(turn, { type: 'request.released', caller: waiter.caller });

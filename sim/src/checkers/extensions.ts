@@ -32,12 +32,15 @@ type Witnesses = Pick<Ground, 'setup'> & {
 export function judgeExtension(tab: CheckedTab, observation: Observation, { books, rowOf, setup }: Witnesses): void {
   const { extension } = tab;
   if (extension === null) return;
+  // Another session has taken this one's place: its own sign-in has extended it.
+  if (tab.sid !== extension.sid) {
+    tab.extension = null;
+    return;
+  }
   // A refresh for a resource extends nothing; the next refresh does.
   if (observation.type === 'refresh.sent' && tab.cause !== 'resource') extension.isSent = true;
   if (observation.type !== 'refresh.succeeded' || !extension.isSent) return;
   tab.extension = null;
-  // The user has signed in again, so another session has replaced this one.
-  if (tab.sid !== extension.sid) return;
   const row = rowOf(extension.sid);
   const isForgotten = books.sessions.get(extension.sid)?.fallbacks !== extension.fallbacks;
   if (row === undefined || row.revokedReason !== null || isForgotten) return;

@@ -7,6 +7,8 @@ type Witnesses = Pick<Ground, 'scheduler' | 'setup'> & { readonly books: Books; 
 /** How long a process may rely on its last read of the store, and how long a read takes, in ms. */
 const KNOWN_MS = 1_000;
 const LOOK_MS = 100;
+/** A read that a freeze has interrupted for less than this counts: the store may have been that slow. In ms. */
+const SLOW_READ_MS = 10_000;
 
 /**
  * I9: after the news of a sign-out has arrived, or after a pause, no request carries a token of the user who was signed
@@ -24,6 +26,8 @@ export function judgeSender(
   if (goneSinceMs === null || setup.faults.vaultSlow > 0 || storage.refusedMs() >= goneSinceMs) return;
   const nowMs = scheduler.nowMs();
   const hasHeard = process.newsAtMs >= goneSinceMs && nowMs > process.newsAtMs;
-  if (hasHeard || nowMs - goneSinceMs > KNOWN_MS + LOOK_MS)
+  const frozenMs = nowMs - process.thawedAtMs < LOOK_MS ? process.thawedAtMs - process.frozenAtMs : 0;
+  const readMs = frozenMs < SLOW_READ_MS ? LOOK_MS + frozenMs : LOOK_MS;
+  if (hasHeard || nowMs - goneSinceMs > KNOWN_MS + readMs)
     books.violate('I9', `${process.name} sends a request as somebody who was signed out ${nowMs - goneSinceMs} ms ago`);
 }

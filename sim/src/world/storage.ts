@@ -277,7 +277,9 @@ function vaultOf(parts: Parts, process: Process): Vault {
         const stamp = kept.record?.stamp ?? 0;
         if (expectedStamp !== null && expectedStamp !== stamp) return finish({ replaced: false, record: kept.record });
         // An emptied store starts again with a stamp that no tab remembers.
-        const following = kept.record ? stamp + 1 : scheduler.nowMs();
+        // Without compare-and-swap, a stamp is random: two processes that write at once choose different ones.
+        const step = setup.store === 'keychain' ? random.int(1, 2 ** 20) : 1;
+        const following = kept.record ? stamp + step : scheduler.nowMs();
         const write = (): void => {
           // If another process has signed in between compare and swap, the store loses that session.
           const isOverwritten = (kept.record?.stamp ?? 0) !== stamp && kept.record?.session?.sid !== next.session?.sid;
