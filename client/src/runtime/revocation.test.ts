@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { defaultPolicy } from '../core/policy.ts';
 import type { HttpAnswer, Outbox, Platform } from '../core/ports.ts';
-import { MINUTE, revoked } from '../testing/trouble.ts';
+import { memoryOutbox } from '../platform/memory-vault.ts';
+import { ada, MINUTE, never, revoked, watch } from '../testing/trouble.ts';
 import { createWorld, json, settle, type World } from '../testing/world.ts';
 
 // The server must learn of a sign-out. Otherwise the session lives on there, for a thief and in the list of devices.
@@ -39,6 +41,21 @@ describe('a sign-out that the server did not take is sent again by itself', () =
     expect(revoked(world)).toEqual(['refresh-1']);
     expect(await auth.platform.outbox.list()).toEqual([]);
   });
+
+  it.each([400, 401, 403])(
+    'when a %i is about the proof, the client or the moment, not about the token',
+    async (status) => {
+      const codes = ['invalid_dpop_proof', 'invalid_client', 'unauthorized_client', 'access_denied', 'server_error'];
+      const world = createWorld();
+      const answers = codes.map((error) => json(status, { error }));
+      const { transport } = answeringRevocations(world, answers);
+      const { auth } = await world.openSignedInTab({}, { transport });
+      await auth.signOut();
+      await world.time.advance(MINUTE);
+      expect(answers).toEqual([]);
+      expect(revoked(world)).toEqual(['refresh-1']);
+    },
+  );
 
   it('at growing intervals of minutes at most: a server that is down for hours is not asked all the time', async () => {
     const world = createWorld();
@@ -91,7 +108,37 @@ describe('a sign-out that the server did not take is sent again by itself', () =
   });
 });
 
+describe('a sign-out that the server will never take', () => {
+  it.each(['invalid_grant', 'invalid_request', 'invalid_token', 'unsupported_token_type'])(
+    'is not sent again: %s',
+    async (error) => {
+      const world = createWorld();
+      const { transport, sentAtMs } = answeringRevocations(world, [json(400, { error })]);
+      const { auth } = await world.openSignedInTab({}, { transport });
+      await auth.signOut();
+      await world.time.advance(60 * MINUTE);
+      expect(sentAtMs).toHaveLength(1);
+      expect(await auth.platform.outbox.list()).toEqual([]);
+    },
+  );
+});
+
 describe('a sign-in after a sign-out that was lost on its way', () => {
+  it('waits for all pending sign-outs together, one response deadline at most', async () => {
+    const world = createWorld();
+    const outbox = memoryOutbox();
+    for (const each of ['a', 'b', 'c', 'd', 'e']) await outbox.add({ sid: null, refreshToken: each });
+    const transport: Platform['transport'] = (request, signal) =>
+      request.url.endsWith('/revoke') ? never() : world.transport(request, signal);
+    const { auth } = world.openTab({}, { transport, outbox });
+    await auth.ready();
+    await settle();
+    const signedIn = watch(auth.signIn(ada));
+    await world.time.advance(defaultPolicy.responseDeadlineMs + 1);
+    expect(signedIn.is).toBe('resolved');
+    expect(await outbox.list()).toHaveLength(5);
+  });
+
   it('delivers the sign-out first: delivered later, it would end the new session', async () => {
     const world = createWorld();
     const { transport } = answeringRevocations(world, [null]);

@@ -42,21 +42,28 @@ export async function deliverRevocations(shell: Shell): Promise<void> {
 
 /**
  * Delivers pending sign-outs before a sign-in. Delivered later, they could end the new session, which is not used yet.
+ * All share one deadline: a server that does not answer must not hold up the sign-in.
  */
 export async function deliverBeforeSignIn(shell: Shell): Promise<void> {
-  if (shell.undelivered.length > 0) await deliverRevocations(shell);
+  const { platform, policy, undelivered } = shell;
+  if (undelivered.length > 0)
+    await within(platform.clock, policy.responseDeadlineMs, deliverRevocations(shell)).catch(() => {});
 }
 
 /** True if the server itself has answered, definitively. HTML comes from a proxy or a captive portal. */
 export const isDefinite = ({ status }: { readonly status: number }, body: string): boolean =>
   !isTransientStatus(status) && !/^\s*</u.test(body);
 
+/** Error codes that concern the token. Others concern the proof, the client or the moment: the token still works. */
+const FINAL = /^(invalid_(grant|request|token)|unsupported_token_type)$/u;
+
 /**
- * True if the server has dealt with the revocation, also by refusing it. Unknown and ended tokens are answered 200
- * (RFC 7009 §2.2).
+ * True if the server has dealt with the revocation, or will never accept its token. Unknown and ended tokens are
+ * answered 200.
+ * @see RFC 7009 §2.2, §2.2.1
  */
 const isSettled = (answer: HttpAnswer): boolean =>
-  isDefinite(answer, answer.body) && (answer.status < 300 || parseObject(answer.body)?.['error'] !== undefined);
+  isDefinite(answer, answer.body) && (answer.status < 300 || FINAL.test(String(parseObject(answer.body)?.['error'])));
 
 /** Tries each pending revocation once. The rest is tried again later, or at the next occasion. */
 async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
@@ -64,14 +71,15 @@ async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<vo
   let askedMs = 0;
   // Record them before the first `await`: a sign-in must not overtake them.
   shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
-  for (const revocation of pending) {
+  const tryOnce = async (revocation: Revocation): Promise<void> => {
     const answer = await exchange(shell, revocationRequest(wire, revocation, shell.deviceSecret)).catch(() => null);
     if (answer && isSettled(answer)) {
       shell.undelivered = withoutRevocation(shell.undelivered, revocation);
       // Remove the revocation only after it was kept. Otherwise it would be sent again, perhaps after the next sign-in.
       void shell.noted.then(() => platform.outbox.remove(revocation)).catch(() => {});
     } else askedMs = Math.max(askedMs, readRetryAfterMs(answer?.headers ?? {}) ?? 0);
-  }
+  };
+  await Promise.all(pending.map(tryOnce));
   shell.cancelDelivery();
   if (shell.undelivered.length === 0) shell.deliveries = 0;
   else if (!shell.isDisposed) {
