@@ -64,8 +64,12 @@ const PAGE_SIZE = 10_000;
  * its end may sign an access token just after it. The margin also covers differences between clocks.
  */
 const MARGIN_SECONDS = 60;
-/** A larger step back of the database's clock means that another host is the primary after a failover. */
-const CLOCK_STEP_MICROS = 1_000_000;
+/**
+ * A larger step back of the database's clock means that another host is the primary after a failover. A smaller one is
+ * not noticed, so a node reads this much before the time of a cursor of another memory.
+ */
+const CLOCK_STEP_MS = 1_000;
+const CLOCK_STEP_MICROS = CLOCK_STEP_MS * 1_000;
 
 /**
  * Creates the feed. It is a view of the session rows, which have the time of their end. It needs no other write, so it
@@ -73,7 +77,8 @@ const CLOCK_STEP_MICROS = 1_000_000;
  * each entry.
  *
  * A cursor is valid on every node for this reason: if one node did not see an entry in a reading that began at time c,
- * the entry was committed after c. So every other node first sees it in a reading that ends after c.
+ * the entry was committed after c. So every other node first sees it in a reading that ends after c, by a clock that is
+ * at most `CLOCK_STEP_MS` behind after a failover.
  */
 export function createRevocationFeed(parts: RevocationFeedParts): RevocationFeed {
   const { readRevoked, policy, pageSize = PAGE_SIZE } = parts;
@@ -114,11 +119,13 @@ export function createRevocationFeed(parts: RevocationFeedParts): RevocationFeed
     read: async (text, waitMs) => {
       const cursor = text === null ? START : parseCursor(text);
       if (cursor === null) return null;
-      const deadlineMs = performance.now() + waitMs;
+      const startedMs = performance.now();
       for (;;) {
         await keepCurrent();
-        const news = collect(memory, cursor, pageSize);
-        if (news.revoked.length > 0 || closing.signal.aborted || performance.now() >= deadlineMs) return news;
+        const { news, hasNews } = collect(memory, cursor, pageSize);
+        // Hold likely repeats back for the overlap: the next cursor is then past them, whichever node it goes to.
+        const longestMs = news.revoked.length > 0 ? Math.min(waitMs, CLOCK_STEP_MS) : waitMs;
+        if (hasNews || closing.signal.aborted || performance.now() >= startedMs + longestMs) return news;
         await pause(policy.revocationPollMs, closing.signal);
       }
     },
@@ -165,7 +172,13 @@ function remember(
   memory.knownMicros = startedMicros;
 }
 
-function collect(memory: Memory, cursor: Cursor, pageSize: number): RevocationNews {
+type Collected = {
+  readonly news: RevocationNews;
+  /** True if an entry is certainly new to the cursor's holder. The others are in the overlap, and most are repeats. */
+  readonly hasNews: boolean;
+};
+
+function collect(memory: Memory, cursor: Cursor, pageSize: number): Collected {
   const { name, entries, forgotten } = memory;
   const knownMicros = memory.knownMicros ?? 0;
   // The cursor's clock was ahead of this one, so its time says nothing about our entries: start from the first.
@@ -173,15 +186,18 @@ function collect(memory: Memory, cursor: Cursor, pageSize: number): RevocationNe
   const isHere = cursor.memory === name;
   const first = isHere
     ? Math.max(cursor.position - forgotten, 0)
-    : entries.findIndex(({ seenMicros }) => seenMicros > since);
+    : entries.findIndex(({ seenMicros }) => seenMicros > since - CLOCK_STEP_MICROS);
   const revoked = first < 0 ? [] : entries.slice(first, first + pageSize);
   const position = first < 0 ? forgotten + entries.length : forgotten + first + revoked.length;
   const isMore = position < forgotten + entries.length;
   return {
-    revoked: revoked.map(({ sid, exp }) => ({ sid, exp })),
-    // Before the last page keep the start time, so that another node starts where this one did.
-    cursor: formatCursor({ knownMicros: isMore ? since : knownMicros, memory: name, position }),
-    isMore,
+    news: {
+      revoked: revoked.map(({ sid, exp }) => ({ sid, exp })),
+      // Before the last page keep the start time, so that another node starts where this one did.
+      cursor: formatCursor({ knownMicros: isMore ? since : knownMicros, memory: name, position }),
+      isMore,
+    },
+    hasNews: isMore || revoked.some(({ seenMicros }) => isHere || seenMicros > since),
   };
 }
 
