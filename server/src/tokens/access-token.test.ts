@@ -153,5 +153,7 @@ describe('lifetime', () => {
     });
     const ending = { ...SESSION, expiresAtMs: SESSION.nowMs + 60_000 };
     expect(tokens.prepare().issue(ending, []).expiresInSeconds).toBe(60);
+    const last = { ...SESSION, expiresAtMs: SESSION.nowMs + 999 };
+    expect(tokens.prepare().issue(last, []).expiresInSeconds).toBe(0);
   });
 });

@@ -60,7 +60,8 @@ export type IssuedAccessToken = {
 export type AccessTokenIssuer = {
   readonly audience: string;
   /**
-   * Signs an access token for a session. It expires no later than the session's absolute lifetime.
+   * Signs an access token for a session. It expires no later than the session's absolute lifetime, rounded down: in the
+   * last second of a session the token has expired already.
    *
    * @param jkt thumbprint of the key to bind it to, null for a bearer token; default: the session's own
    */
@@ -133,7 +134,7 @@ export function createAccessTokens(parts: AccessTokensParts): AccessTokens {
       audience,
       issue: (session, scope, jkt = session.jkt) => {
         const remainingSeconds = Math.floor((session.expiresAtMs - session.nowMs) / 1_000);
-        const expiresInSeconds = Math.max(1, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
+        const expiresInSeconds = Math.max(0, Math.min(policy.accessTokenLifetimeSeconds, remainingSeconds));
         const iat = Math.floor(now() / 1_000);
         const claims: Readonly<Record<keyof AccessTokenClaims, unknown>> = {
           iss: issuer,
