@@ -182,7 +182,21 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const endings = startReportedEndings({ store: store.endings, policy, report }, faults, sqlStateOf);
     const { finish: endMany } = endings;
     const { observeBatch: onBatch } = metrics;
-    const sessions = createSessions({ store: store.sessions, endMany, keyRing, policy, report, onBatch });
+    const sessions = createSessions({
+      store: store.sessions,
+      endMany,
+      keyRing,
+      policy,
+      report,
+      onUnendedPredecessors: (error) =>
+        faults.note({
+          kind: 'predecessors',
+          level: 'warn',
+          message: 'a first use could not end the earlier sessions of its device; its next use tries again',
+          fields: codesOf(error),
+        }),
+      onBatch,
+    });
     const people = createPeople({ ...settings, store, passwords, report, endMany });
     const { revoke } = sessions;
     const codes = createAuthorizationCodes({ codes: store.codes, store: store.sessions, revoke, keyRing, report });
@@ -292,11 +306,7 @@ function assemble(parts: EndpointParts, backstage: ServerInternals): Holdfast {
         kind: `maintenance: ${task}`,
         level: 'warn',
         message: 'maintenance failed and will be tried again',
-        fields: {
-          task,
-          code: error instanceof HoldfastError ? error.code : 'unexpected',
-          sqlState: sqlStateOf(error),
-        },
+        fields: { task, ...codesOf(error) },
         quietMs: policy.signingKeyPollSeconds * 3_000,
       }),
   );
@@ -323,6 +333,11 @@ function assemble(parts: EndpointParts, backstage: ServerInternals): Holdfast {
     retire: operation.retire,
     close: () => (closed ??= close()),
   };
+}
+
+/** The codes of an error. Its message is not logged, because a driver may quote values in it. */
+function codesOf(error: unknown): { readonly code: string; readonly sqlState: string | null } {
+  return { code: error instanceof HoldfastError ? error.code : 'unexpected', sqlState: sqlStateOf(error) };
 }
 
 /** Creates one verifier for our own endpoints and one for access tokens. Both accept each other's nonces. */

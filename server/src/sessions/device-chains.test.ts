@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
+import type { Logger } from '../kernel/logger.ts';
 import { resolvePolicy } from '../kernel/policy.ts';
 import {
   CREDENTIALS,
@@ -36,6 +37,13 @@ const signIn = (replaced: Tokens | null = null): Promise<Tokens> =>
     device_secret: deviceSecret,
     ...(replaced !== null && { replaces: replaced.sid, replaces_token: replaced.refreshToken }),
   });
+
+/** Collects the fields of the operator's warnings. */
+function createWarnings(): { readonly warnings: object[]; readonly logger: Logger } {
+  const warnings: object[] = [];
+  const note = (fields: object): void => void warnings.push(fields);
+  return { warnings, logger: { info: note, warn: note, error: note } };
+}
 
 const isAlive = async ({ sid }: Tokens): Promise<boolean> => {
   const text = 'SELECT 1 FROM holdfast.sessions WHERE id = $1 AND revoked_at IS NULL';
@@ -74,6 +82,25 @@ async function beginSignIn(): Promise<(form?: Readonly<Record<string, string>>) 
       ...form,
     });
 }
+
+test('a database error while earlier sessions are ended fails no refresh, and the operator sees it', async () => {
+  const { warnings, logger } = createWarnings();
+  const observed = await startTestServer(database.databaseUrl, { logger });
+  const { database: pool } = observed.holdfast;
+  const a = await signIn();
+  const b = await signIn(a);
+  await pool.query(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER refuse BEFORE UPDATE OF has_predecessors ON holdfast.sessions FOR EACH ROW EXECUTE FUNCTION refuse()`);
+  try {
+    expect(await observed.refresh(b.refreshToken)).toMatchObject({ status: 200, body: { sid: b.sid } });
+    expect(warnings).toEqual([expect.objectContaining({ kind: 'predecessors', sqlState: '53100' })]);
+    expect(await isAlive(a)).toBe(true);
+  } finally {
+    await pool.query('DROP FUNCTION refuse() CASCADE');
+    await observed.holdfast.close();
+  }
+});
 
 test('a locked earlier session does not delay the first use of a new one, and the next use ends it', async () => {
   const a = await signIn();

@@ -125,6 +125,8 @@ export type SessionsParts = {
   readonly keyRing: KeyRing;
   readonly policy: Policy;
   readonly report: Report;
+  /** Called with an error that did not fail the answer, for the operator. A held row is no error. */
+  readonly onUnendedPredecessors?: (error: unknown) => void;
   /** Called with the number of refreshes of each batch. */
   readonly onBatch?: (size: number) => void;
 };

@@ -1,6 +1,6 @@
 import type { Report, SessionRevoked } from '../kernel/events.ts';
 import type { Client } from '../registrations/clients.ts';
-import type { SessionRecord } from '../storage/store.ts';
+import { RowFault, type SessionRecord } from '../storage/store.ts';
 import type {
   InspectedCopy,
   RefreshAnswer,
@@ -98,14 +98,15 @@ const OVER: ReadonlySet<RefusalReason> = new Set(['unknown', 'revoked', 'reuse',
 async function endPredecessors(
   session: SessionRecord,
   address: string,
-  { store, report }: SessionsParts,
+  { store, report, onUnendedPredecessors }: SessionsParts,
   reportEnded: (ended: readonly SessionRevoked[]) => boolean,
 ): Promise<void> {
   if (!session.hasPredecessors) return;
   try {
     reportEnded(await store.endPredecessors(session, address));
-  } catch {
+  } catch (error) {
     // The refresh has been granted, so answer it anyway.
+    if (!(error instanceof RowFault)) onUnendedPredecessors?.(error);
     const { sid, sub, clientId } = session;
     report({ type: 'session.predecessors_kept', sid, sub, clientId });
   }
