@@ -181,22 +181,8 @@ export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast
     const accessTokens = createAccessTokens({ ...settings, signingKeys, proofs: resourceProofs, now: Date.now });
     const endings = startReportedEndings({ store: store.endings, policy, report }, faults, sqlStateOf);
     const { finish: endMany } = endings;
-    const { observeBatch: onBatch } = metrics;
-    const sessions = createSessions({
-      store: store.sessions,
-      endMany,
-      keyRing,
-      policy,
-      report,
-      onUnendedPredecessors: (error) =>
-        faults.note({
-          kind: 'predecessors',
-          level: 'warn',
-          message: 'a first use could not end the earlier sessions of its device; its next use tries again',
-          fields: codesOf(error),
-        }),
-      onBatch,
-    });
+    const hooks = { onBatch: metrics.observeBatch, onUnendedPredecessors: warnOfPredecessors(faults) };
+    const sessions = createSessions({ store: store.sessions, endMany, keyRing, policy, report, ...hooks });
     const people = createPeople({ ...settings, store, passwords, report, endMany });
     const { revoke } = sessions;
     const codes = createAuthorizationCodes({ codes: store.codes, store: store.sessions, revoke, keyRing, report });
@@ -333,6 +319,16 @@ function assemble(parts: EndpointParts, backstage: ServerInternals): Holdfast {
     retire: operation.retire,
     close: () => (closed ??= close()),
   };
+}
+
+function warnOfPredecessors(faults: FaultLog): (error: unknown) => void {
+  return (error) =>
+    faults.note({
+      kind: 'predecessors',
+      level: 'warn',
+      message: 'a first use could not end the earlier sessions of its device; its next use tries again',
+      fields: codesOf(error),
+    });
 }
 
 /** The codes of an error. Its message is not logged, because a driver may quote values in it. */
