@@ -190,7 +190,7 @@ export async function begin(shell: Shell, held: Held): Promise<void> {
 export async function signOut(shell: Shell, extent?: 'everywhere'): Promise<void> {
   refuseUnusable(shell);
   const number = ++shell.signOuts;
-  await restored(shell, number, extent);
+  await restored(shell, number);
   refuseUnusable(shell);
   // Keep a sign-in that came during the wait for the stored session.
   if (shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested', extent });
@@ -199,7 +199,7 @@ export async function signOut(shell: Shell, extent?: 'everywhere'): Promise<void
 }
 
 /** Waits for the stored session. If it cannot be read in time, it is signed out once it is read. */
-async function restored(shell: Shell, number: number, extent?: 'everywhere'): Promise<void> {
+async function restored(shell: Shell, number: number): Promise<void> {
   const { owner } = shell.state;
   try {
     await within(shell.platform.clock, shell.policy.vaultWaitMs, ready(shell));
@@ -207,8 +207,7 @@ async function restored(shell: Shell, number: number, extent?: 'everywhere'): Pr
     refuseUnusable(shell);
     const end = (): void => {
       // Sign out only if the user has not signed in since.
-      if (shell.state.owner === owner && shell.newestAfter < number)
-        dispatch(shell, { type: 'signOutRequested', extent });
+      if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
     };
     void until(shell, () => !isRestoring(shell)).then(end);
     throw shell.state.vaultError ?? new HoldfastError('storage-unavailable', undefined, { cause });

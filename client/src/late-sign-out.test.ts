@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { signOut } from './auth-service.ts';
-import type { Vault } from './core/ports.ts';
 import { readTokenAnswer } from './core/wire.ts';
 import { foreignAnswers } from './optional/foreign-answers.ts';
-import { ada, asBob, bob, DUE, MINUTE, outcome, trouble } from './testing/trouble.ts';
+import { ada, asBob, bob, DUE, MINUTE, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
 
 // A sign-out can reach storage late, because storage was locked or the tab was frozen. A user who has signed in since
@@ -32,23 +30,6 @@ async function signOutLate(
     },
   };
 }
-
-describe('a sign-out that waits for the stored session', () => {
-  it('still ends every session of the user if it was asked to', async () => {
-    const world = createWorld();
-    (await world.openSignedInTab()).auth.dispose();
-    let isLocked = true;
-    const read: Vault['read'] = () => (isLocked ? Promise.reject(new Error('locked')) : world.vault.read());
-    const { auth } = world.openTab({}, { vault: { ...world.vault, read } });
-    const left = outcome(signOut(auth.internals(), 'everywhere'));
-    await world.time.advance(MINUTE);
-    expect(await left).toMatchObject({ code: 'storage-unavailable' });
-    isLocked = false;
-    await world.time.advance(MINUTE);
-    const sent = world.server.requests.filter((form) => form.has('token'));
-    expect(sent.map((form) => form.get('everywhere'))).toEqual(['true']);
-  });
-});
 
 describe('a sign-out that is stored late', () => {
   it.each(['null', 'storage-lost'] as const)(

@@ -1,13 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { HoldfastError } from './core/errors.ts';
 import type { Vault } from './core/ports.ts';
-import { ada, DUE, MINUTE } from './testing/trouble.ts';
+import { ada, DUE, MINUTE, outcome } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
 // A store that refuses until a person repairs it, or until the page is loaded again. If it holds the refresh token,
 // every call rejects with its error. With a cookie the session goes on without it.
 
 const refusal = new HoldfastError('storage-unavailable', '/home/ada/cli.json is a link', { isRetryable: false });
+
+const issuer = 'https://api.example.com';
+const account = `${issuer}/password`;
+
+/** An endpoint that takes the first token for a token for another audience. */
+const audience: typeof fetch = async (_input, init) =>
+  new Headers(init?.headers).get('authorization') === 'Bearer access-1'
+    ? new Response('{}', { status: 401, headers: { 'www-authenticate': 'Bearer reason="audience"' } })
+    : new Response('fine');
 
 /** The world's vault, which refuses with `why`, or never answers. */
 function refusing({ vault }: World) {
@@ -71,6 +80,20 @@ describe('a store that only a person can mend', () => {
     await world.time.advance(5 * MINUTE);
     await expect(auth.getAccessToken()).rejects.toBe(refusal);
     expect(auth.getSnapshot().status).toBe('active');
+  });
+
+  it('in use: a request for a token of another resource rejects with the error at once', async () => {
+    const world = createWorld();
+    const store = refusing(world);
+    const { auth } = await world.openSignedInTab({ fetch: audience }, { vault: store.vault });
+    store.why = refusal;
+    const first = outcome(auth.fetch(account, { resource: issuer }));
+    await settle();
+    expect(await first).toBe(refusal);
+    expect(await auth.getAccessToken()).toBe('access-1');
+    store.why = null;
+    await world.time.advance(MINUTE);
+    expect((await auth.fetch(account, { resource: issuer })).status).toBe(200);
   });
 
   it('that may recover is waited for, as before', async () => {

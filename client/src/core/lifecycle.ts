@@ -40,6 +40,8 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
   if (!isSameSession) {
     endFlight(turn);
     state.chain = null;
+    // Grant no token here: a process that was frozen has read an old record, and reads the store again first.
+    helpWaiters(turn);
   }
   state.phase = {
     kind: 'active',
@@ -58,8 +60,6 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
     // Two tabs that happen to be close would otherwise meet at every token, where no lock keeps them apart.
     state.jitter = (state.jitter * 997) % 1;
   }
-  // Grant no token here: a process that was frozen has read an old record, and reads the store again first.
-  if ('stored' in phase && !isSameSession) helpWaiters(turn);
 }
 
 /** Another user may be signed in from now on: fail the requests that were parked before, and never send them. */

@@ -245,10 +245,11 @@ function serveWaiters(turn: Transition): void {
   state.asking = [];
   for (const waiter of asking) admit(turn, waiter);
   if (phase.kind === 'signed-out' && !state.storing) failWaiters(turn, 'signed-out');
-  if (phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);
-  // Fail the waiters: parked, they would wait for a store that only a person can repair.
-  else if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)
-    failWaiters(turn, 'storage-unavailable');
+  const hasToken = phase.kind === 'active' && usableAccess(phase, now);
+  if (hasToken) settleWaiters(turn);
+  // Fail the waiters that need a refresh: parked, they would wait for a store that only a person can repair.
+  if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)
+    failWaiters(turn, 'storage-unavailable', (waiter) => !hasToken || Boolean(waiter.resource));
 }
 
 /** Every deadline. If several have passed, the first in this list is handled first. */

@@ -2,7 +2,7 @@ import type { Platform } from '../core/ports.ts';
 import { fetchTransport } from '../platform/fetch-transport.ts';
 import { timerClock } from '../platform/timer-clock.ts';
 import { warnOnce } from '../platform/warn-once.ts';
-import { watchedSignals } from '../platform/watched-signals.ts';
+import { lookingAfterReads, watchedSignals } from '../platform/watched-signals.ts';
 import { createBiometricGate } from './biometric-gate.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { keychainDeviceSecret } from './device-secret.ts';
@@ -68,7 +68,7 @@ export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = 
     return {
       clock: timerClock,
       transport: fetchTransport({ credentials: 'omit' }),
-      vault,
+      vault: lookingAfterReads(vault, look),
       outbox,
       mutex: processMutex(name),
       signals: (emit) => {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import process from 'node:process';
 import type { Platform } from '../core/ports.ts';
 import { warnOnce } from '../platform/warn-once.ts';
-import { watchedSignals } from '../platform/watched-signals.ts';
+import { lookingAfterReads, watchedSignals } from '../platform/watched-signals.ts';
 import { nodeClock } from './clock.ts';
 import { fileDeviceSecret } from './device-secret.ts';
 import { defaultFolder } from './folder.ts';
@@ -59,7 +59,7 @@ export function node(options: NodeOptions): Platform {
   return {
     clock: nodeClock(keepsProcessAlive),
     transport: nodeTransport,
-    vault: fileVault(fileOf('.json'), warn),
+    vault: lookingAfterReads(fileVault(fileOf('.json'), warn), look),
     outbox: fileOutbox(fileOf('.outbox.json'), warn),
     mutex: fileMutex(fileOf('.refresh.lock')),
     signals,

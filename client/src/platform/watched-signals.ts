@@ -1,4 +1,4 @@
-import type { Platform, Signal } from '../core/ports.ts';
+import type { Platform, Signal, Vault } from '../core/ports.ts';
 
 /**
  * Adds `look` to the signals of a platform: it emits `store-changed` if the store may have changed since the last look.
@@ -28,3 +28,13 @@ export function watchedSignals(
     },
   };
 }
+
+/** Looks again after each read: the process may have been frozen between the read and its result. */
+export const lookingAfterReads = (vault: Vault, look: () => void): Vault => ({
+  ...vault,
+  read: async () => {
+    const record = await vault.read();
+    look();
+    return record;
+  },
+});

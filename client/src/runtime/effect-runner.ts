@@ -97,8 +97,6 @@ function runEffect(shell: Shell, effect: Effect): void {
       return useVault(shell, effect.operation, async () => {
         if (effect.isForRefresh) shell.proof = await signProof(shell, 'POST', shell.wire.tokenEndpoint, null);
         const record = await shell.platform.vault.read();
-        // This process may have been frozen meanwhile.
-        shell.platform.look?.();
         return { type: 'vaultRead', operation: effect.operation, record };
       });
     case 'writeVault':

@@ -42,12 +42,10 @@ export async function deliverRevocations(shell: Shell): Promise<void> {
 
 /**
  * Delivers pending sign-outs before a sign-in. Delivered later, they could end the new session, which is not used yet.
- * All share one deadline: a server that does not answer must not hold up the sign-in.
+ * They are sent side by side, so a server that does not answer delays the sign-in by one response deadline.
  */
 export async function deliverBeforeSignIn(shell: Shell): Promise<void> {
-  const { platform, policy, undelivered } = shell;
-  if (undelivered.length > 0)
-    await within(platform.clock, policy.responseDeadlineMs, deliverRevocations(shell)).catch(() => {});
+  if (shell.undelivered.length > 0) await deliverRevocations(shell);
 }
 
 /** True if the server itself has answered, definitively. HTML comes from a proxy or a captive portal. */
@@ -55,7 +53,7 @@ export const isDefinite = ({ status }: { readonly status: number }, body: string
   !isTransientStatus(status) && !/^\s*</u.test(body);
 
 /** Error codes that concern the token. Others concern the proof, the client or the moment: the token still works. */
-const FINAL = /^(invalid_(grant|request|token)|unsupported_token_type)$/u;
+const FINAL = /^(invalid_(grant|request|token)|unsupported_token)/u;
 
 /**
  * True if the server has dealt with the revocation, or will never accept its token. Unknown and ended tokens are

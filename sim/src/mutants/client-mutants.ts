@@ -300,9 +300,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: 'step-up-waits-for-ever',
     what: 'a sign-in in another tab does not release the request that waits for a step-up',
-    patches: [
-      { file: LIFECYCLE, find: "if ('stored' in phase && !isSameSession) settleWaiters(turn, true);", replace: '' },
-    ],
+    patches: [{ file: LIFECYCLE, find: '    helpWaiters(turn);\n', replace: '' }],
   },
   {
     name: 'given-up-in-an-outage',

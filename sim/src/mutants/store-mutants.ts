@@ -2,6 +2,7 @@ import type { Mutant } from './mutant.ts';
 
 const FLIGHT = 'client/src/core/refresh-flight.ts';
 const SESSION = 'client/src/core/session.ts';
+const LIFECYCLE = 'client/src/core/lifecycle.ts';
 const WAITERS = 'client/src/core/waiters.ts';
 const VAULT = 'client/src/core/vault-replies.ts';
 
@@ -13,8 +14,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SESSION,
-        find: "else if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)",
-        replace: "else if (state.vaultError && phase.kind === 'signed-out')",
+        find: "if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)",
+        replace: "if (state.vaultError && phase.kind === 'signed-out')",
       },
     ],
   },
@@ -29,8 +30,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
       },
       {
         file: SESSION,
-        find: "if (phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);",
-        replace: "if (!state.vaultError && phase.kind === 'active' && usableAccess(phase, now)) settleWaiters(turn);",
+        find: 'if (hasToken) settleWaiters(turn);',
+        replace: 'if (!state.vaultError && hasToken) settleWaiters(turn);',
       },
     ],
   },
@@ -75,6 +76,29 @@ export const STORE_MUTANTS: readonly Mutant[] = [
         find: 'if (isStoreKnown(turn)) state.knownUntil = state.syncAt;',
         replace: 'state.knownUntil = state.syncAt;',
       },
+    ],
+  },
+  {
+    name: 'adoption-grants-at-once',
+    what: 'the record of another sign-in hands its token out at once, also if it was read before a freeze',
+    patches: [
+      {
+        file: LIFECYCLE,
+        find: '    helpWaiters(turn);\n  }\n',
+        replace: '    helpWaiters(turn);\n  }\n  const isAnother = !isSameSession;\n',
+      },
+      {
+        file: LIFECYCLE,
+        find: '    state.jitter = (state.jitter * 997) % 1;\n  }\n',
+        replace: '    state.jitter = (state.jitter * 997) % 1;\n  }\n  if (isAnother) settleWaiters(turn);\n',
+      },
+      {
+        file: LIFECYCLE,
+        find: 'import { helpWaiters, failWaiters }',
+        replace: 'import { helpWaiters, failWaiters, settleWaiters }',
+      },
+    ],
+  },
     ],
   },
 ];
