@@ -2,7 +2,7 @@ import { isTransientStatus } from '../core/errors.ts';
 import { withoutRevocation, withRevocation } from '../core/outbox.ts';
 import type { HttpAnswer, Revocation } from '../core/ports.ts';
 import type { RevocationExtent } from '../core/state.ts';
-import { parseObject, readRetryAfterMs, revocationRequest } from '../core/wire.ts';
+import { readRetryAfterMs, revocationRequest } from '../core/wire.ts';
 import { exchange } from './authorization-server.ts';
 import type { Shell } from './shell.ts';
 import { within } from './timeouts.ts';
@@ -53,7 +53,7 @@ export const isDefinite = ({ status }: { readonly status: number }, body: string
   !isTransientStatus(status) && !/^\s*</u.test(body);
 
 /** Error codes that concern the token. Others concern the proof, the client or the moment: the token still works. */
-const FINAL = /^(invalid_(grant|request|token)|unsupported_token)/u;
+const FINAL = /"invalid_(grant|request|token)|unsupported/u;
 
 /**
  * True if the server has dealt with the revocation, or will never accept its token. Unknown and ended tokens are
@@ -61,7 +61,7 @@ const FINAL = /^(invalid_(grant|request|token)|unsupported_token)/u;
  * @see RFC 7009 §2.2, §2.2.1
  */
 const isSettled = (answer: HttpAnswer): boolean =>
-  isDefinite(answer, answer.body) && (answer.status < 300 || FINAL.test(String(parseObject(answer.body)?.['error'])));
+  isDefinite(answer, answer.body) && (answer.status < 300 || FINAL.test(answer.body));
 
 /** Tries each pending revocation once. The rest is tried again later, or at the next occasion. */
 async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
@@ -69,15 +69,16 @@ async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<vo
   let askedMs = 0;
   // Record them before the first `await`: a sign-in must not overtake them.
   shell.undelivered = pending.reduce(withRevocation, shell.undelivered);
-  const tryOnce = async (revocation: Revocation): Promise<void> => {
+  const tries = pending.map(async (revocation) => {
     const answer = await exchange(shell, revocationRequest(wire, revocation, shell.deviceSecret)).catch(() => null);
-    if (answer && isSettled(answer)) {
+    if (!answer) return;
+    if (isSettled(answer)) {
       shell.undelivered = withoutRevocation(shell.undelivered, revocation);
       // Remove the revocation only after it was kept. Otherwise it would be sent again, perhaps after the next sign-in.
       void shell.noted.then(() => platform.outbox.remove(revocation)).catch(() => {});
-    } else askedMs = Math.max(askedMs, readRetryAfterMs(answer?.headers ?? {}) ?? 0);
-  };
-  await Promise.all(pending.map(tryOnce));
+    } else askedMs = Math.max(askedMs, readRetryAfterMs(answer.headers) ?? 0);
+  });
+  await Promise.all(tries);
   shell.cancelDelivery();
   if (shell.undelivered.length === 0) shell.deliveries = 0;
   else if (!shell.isDisposed) {

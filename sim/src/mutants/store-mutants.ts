@@ -99,6 +99,4 @@ export const STORE_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
-    ],
-  },
 ];
