@@ -253,8 +253,6 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
   const resources = new Set([originOf(issuer), ...(options.resources ?? []).map(originOf)]);
   const observers = new Set(onEvent && [onEvent]);
   const automaticStages = (options.reauthentication ?? []).filter((each) => typeof each !== 'string');
-  // JavaScript may give a stage that `automaticStage()` has not made.
-  if (automaticStages.some(({ start }) => !start)) throw new TypeError('reauthentication');
   const wire = wireConfig(options);
   const shell = startShell({
     config: machineConfig(options, wire, automaticStages),

@@ -189,6 +189,28 @@ describe('a session that another one of this device has replaced', () => {
     expect((await world.vault.read())?.session).toMatchObject({ sid: 'session-2', deviceSequence: 2 });
   });
 
+  it('leads to a session that outlives a late tombstone for the replaced one, and obeys a later sign-out', async () => {
+    const world = createWorld('cookie');
+    const store = trouble(world);
+    const tab = await world.openSignedInTab({}, { vault: store.vault });
+    store.mode = 'locked';
+    // The user signs out in another tab, which cannot write, and signs in again in a third tab.
+    const signedOutAtMs = world.time.clock.now().wallMs + MINUTE;
+    world.server.answers.push(replacedBy('session-2'), inChain(2, { refresh_token: undefined }));
+    await world.time.advance(15 * MINUTE);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', sid: 'session-2' });
+    const writeTombstone = async (endedAtMs: number): Promise<void> => {
+      const stamp = (await world.vault.read())?.stamp ?? 0;
+      await world.vault.replace(stamp, { session: null, endedReason: 'user', endedAtMs });
+      tab.signal('store-changed');
+      await settle();
+    };
+    await writeTombstone(signedOutAtMs);
+    expect(tab.seen('signed-out')).toEqual([]);
+    await writeTombstone(world.time.clock.now().wallMs);
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'signed-out', reason: 'user' });
+  });
+
   it('does not loop if the server names one successor after another, and signs no user out', async () => {
     const world = createWorld('cookie');
     const tab = await world.openSignedInTab();

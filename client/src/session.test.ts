@@ -431,11 +431,6 @@ describe('what ends a session', () => {
     expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'biometric', why }] });
   });
 
-  it('a stage that `automaticStage` has not made is refused at creation', () => {
-    const stage = { stage: 'biometric', isAutomatic: true } as unknown as ReturnType<typeof automaticStage>;
-    expect(() => createWorld().openTab({ reauthentication: [stage] })).toThrow(new TypeError('reauthentication'));
-  });
-
   it('an outage leaves the automatic stage open, and it is tried again', async () => {
     const world = createWorld();
     const method: SignInMethod = (ask) => ask({ webauthn: 'assertion' });

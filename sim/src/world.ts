@@ -6,6 +6,7 @@ import { extend, judgeExtension } from './checkers/extensions.ts';
 import { judgeAwakening, judgeCalls, judgeRefreshes } from './checkers/judgement.ts';
 import { createBooks, type Books, type Violation } from './checkers/ledger.ts';
 import { createPrices } from './checkers/prices.ts';
+import { createDoomedAnswers, type DoomedAnswers } from './faults/doomed-answers.ts';
 import { revokeSome, startMishaps } from './faults/mishaps.ts';
 import { createThief, type Thief } from './faults/thief.ts';
 import { runTask, type Ground } from './sandbox/process.ts';
@@ -139,19 +140,17 @@ function build(ground: Ground, setup: World['setup'], options: PlayOptions): Wor
   const { scheduler, random } = ground;
   const books = createBooks(scheduler);
   const policy = policyOf(setup, options);
-  let isDoomed = false;
+  const doomedAnswers = createDoomedAnswers();
   const aim = random.fork('aim');
   const { database, tables, cluster } = buildServers(ground, policy, books, {
-    onCommitted: (by, isDurable) => {
-      if (aimAtCommit(world(), aim, by, isDurable) === 'lose the answer') isDoomed = true;
+    onCommitted: (by, isDurable, [sid]) => {
+      const isAimed = aimAtCommit(world(), aim, by, isDurable) === 'lose the answer';
+      if (isAimed && sid !== undefined) doomedAnswers.doom(by, sid);
     },
+    onTokens: doomedAnswers.onTokens,
     onDelivered: () => crowd(world(), aim),
   });
-  const isAnswerDoomed = (): boolean => {
-    const was = isDoomed;
-    isDoomed = false;
-    return was;
-  };
+  const isAnswerDoomed = doomedAnswers.isDoomed;
   const network = createNetwork({ scheduler, setup, random: random.fork('network'), cluster, books, isAnswerDoomed });
   const rowOf = (sid: string): SessionRow | undefined => tables.sessions.get(sid);
   const device = createDevice({
@@ -209,7 +208,7 @@ function buildServers(
   { scheduler, random, setup }: Ground,
   policy: Policy,
   books: Books,
-  aims: Pick<DatabaseWatch, 'onCommitted'> & { readonly onDelivered: () => void },
+  aims: Pick<DatabaseWatch, 'onCommitted'> & Pick<DoomedAnswers, 'onTokens'> & { readonly onDelivered: () => void },
 ): Servers {
   const database = createDatabase(setup, scheduler, random.fork('database'), {
     onCommitted: aims.onCommitted,
@@ -239,9 +238,10 @@ function buildServers(
     tables,
     nodes: setup.nodes,
     onFact: books.onFact,
-    onTokens: (request, { body }) => {
+    onTokens: (request, response, by) => {
+      aims.onTokens(by, response);
       if (!books.isAnyStolen()) return;
-      const { sid } = JSON.parse(body) as { readonly sid: string };
+      const { sid } = JSON.parse(response.body) as { readonly sid: string };
       const presented = generationIn(`${request.headers['cookie'] ?? ''} ${String(request.body)}`, sid);
       const isNewest = presented !== null && presented === tables.sessions.get(sid)?.generation;
       books.onAnswered(sid, { who: request.headers['user-agent'] ?? '', isNewest });
@@ -273,16 +273,14 @@ function aimAtCommit(
 ): 'nothing' | 'lose the answer' {
   if (isDurable) {
     if (aim.chance(setup.aims.durable * 0.3)) {
-      books.struck('database falls back after a durable commit');
-      database.crash();
+      if (database.crash()) books.struck('database falls back after a durable commit');
     }
     return 'nothing';
   }
   if (!aim.chance(setup.aims.committed)) return 'nothing';
   const choice = aim.pick(['node', 'database', 'answer', 'answer'] as const);
-  books.struck(`aimed at a commit: ${choice}`);
-  if (choice === 'node') cluster.killOwner(by);
-  if (choice === 'database') database.crash();
+  const isHit = choice === 'node' ? cluster.killOwner(by) : choice === 'database' && database.crash();
+  if (isHit) books.struck(`aimed at a commit: ${choice}`);
   return choice === 'answer' ? 'lose the answer' : 'nothing';
 }
 
@@ -305,10 +303,12 @@ function onObserved(world: World, aim: World['random'], tab: Tab, observation: O
   if (!aim.chance(setup.aims.refreshing)) return;
   const choice = aim.pick(['change', 'revoke', 'steal'] as const);
   scheduler.after(aim.int(0, 120), () => {
-    books.struck(`aimed at a refresh: ${choice}`);
-    if (choice === 'change') user.change();
-    else if (choice === 'revoke') revokeSome(world);
-    else if (setup.theftAtMs !== null) thief.steal();
+    const strike = {
+      change: user.change,
+      revoke: () => revokeSome(world),
+      steal: () => setup.theftAtMs !== null && thief.steal(),
+    }[choice];
+    if (strike()) books.struck(`aimed at a refresh: ${choice}`);
   });
 }
 

@@ -95,11 +95,11 @@ export function onFlightVaultRead(turn: Transition, flight: Flight, record: Vaul
   if (answer.kind === 'transient') return failFlight(turn, flight, answer);
   const { successor } = answer;
   // Another session took this one's place on this device, and the browser holds the other session's cookie: go on with
-  // that session. The allowance limits how often.
+  // that session, and not with its tombstones for earlier ones. The allowance limits how often.
   if (successor && successor !== held.stored.sid)
     return refreshAllowedInMs(turn) > 0
       ? failFlight(turn, flight, MISMATCH)
-      : send(turn, flight, held, { ...held.stored, sid: successor, access: null }, stamp);
+      : send(turn, flight, held, { ...held.stored, startedAtMs: turn.now.wallMs, sid: successor, access: null }, stamp);
   observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: answer.reason });
   requireReauthentication(turn, held.stored, answer.reason);
 }
@@ -147,9 +147,9 @@ function send(turn: Transition, flight: Flight, held: Active, stored: StoredSess
   const { state, now, policy, config } = turn;
   const { attempt } = flight;
   // The user may have asked to extend the session since this refresh began.
-  const cause = state.wanted ?? flight.cause;
+  const cause = (!flight.resource && state.wanted) || flight.cause;
   const isUserActive = config.isUserActive || state.isUserActive || flight.isUserActive;
-  state.wanted = null;
+  if (cause === 'extend') state.wanted = null;
   payForRefresh(turn);
   state.isUserActive = false;
   state.phase = { ...held, stored };

@@ -5,7 +5,7 @@ import { run, observe, activePhase, type Transition } from './transition.ts';
 
 // The requests that wait for a token: each one is granted a token, refused, or left waiting.
 
-/** Takes the waiters that `isMeant` picks out of the queue. */
+/** Takes the waiters that `isMeant` picks out of the queues. */
 export function takeWaiters({ state }: Transition, isMeant: (waiter: Waiter) => boolean): readonly Waiter[] {
   const all = [...state.asking, ...state.waiting];
   const isLeft = (waiter: Waiter): boolean => !isMeant(waiter);
@@ -35,11 +35,9 @@ export function failWaiters(
   for (const { caller } of takeWaiters(turn, isMeant)) refuse(turn, caller, code);
 }
 
-/** A new session began with an authentication: its first token helps every waiter, a step-up included. */
+/** A new session began with an authentication: its first token helps every parked request, a step-up included. */
 export function helpWaiters({ state }: Transition): void {
-  const help = (waiter: Waiter): Waiter => ({ ...waiter, newerThan: 0 });
-  state.asking = state.asking.map(help);
-  state.waiting = state.waiting.map(help);
+  state.waiting = state.waiting.map((waiter) => ({ ...waiter, newerThan: 0 }));
 }
 
 /**

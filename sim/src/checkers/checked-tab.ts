@@ -62,6 +62,7 @@ export type CheckedStorage = {
    * The time at which the user of a session left this device; `null`: the user is still signed in here, or never was.
    */
   goneSinceMs(sid: string): number | null;
+  isLost(): boolean;
   /** When the store last refused an operation; now, if it is locked or refuses. */
   refusedMs(): number;
   /** Since when the store refuses every operation; `null`: it does not. */

@@ -28,6 +28,7 @@ export function judgeSender(
   const hasHeard = process.newsAtMs >= goneSinceMs && nowMs > process.newsAtMs;
   const frozenMs = nowMs - process.thawedAtMs < LOOK_MS ? process.thawedAtMs - process.frozenAtMs : 0;
   const readMs = frozenMs < SLOW_READ_MS ? LOOK_MS + frozenMs : LOOK_MS;
-  if (hasHeard || nowMs - goneSinceMs > KNOWN_MS + readMs)
+  const isLate = !storage.isLost() && nowMs - goneSinceMs > KNOWN_MS + readMs;
+  if (hasHeard || isLate)
     books.violate('I9', `${process.name} sends a request as somebody who was signed out ${nowMs - goneSinceMs} ms ago`);
 }

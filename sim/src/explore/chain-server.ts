@@ -21,7 +21,7 @@ export function createServer(host: () => ServerHost, random: Random): ChainServe
         put: (table, key, value) => void table.set(key, value),
         remove: (table, key) => void table.delete(key),
       }),
-    crash: () => {},
+    crash: () => false,
     nowMs,
     forgettable: () => 0,
   };

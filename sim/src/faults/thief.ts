@@ -9,8 +9,8 @@ import { readRefreshCopy } from '../world/refresh-copy.ts';
 
 /** A thief who copies the store once, and uses the refresh token at any time. */
 export type Thief = {
-  /** Copies the store now; does nothing if there is nothing to copy. */
-  steal(): void;
+  /** Copies the store now. @returns false if there is nothing to copy, or the thief has copied it before */
+  steal(): boolean;
   /** Stops using the copies. */
   stop(): void;
   /** True if the server's last answer to the thief was a token. */
@@ -61,12 +61,13 @@ export function createThief(parts: ThiefParts): Thief {
   return {
     steal: () => {
       const loot = device.storage.stealable();
-      if (!loot || copies.length > 0) return;
+      if (!loot || copies.length > 0) return false;
       copies = [loot];
       books.onStolen(readRefreshCopy(loot.value).sid);
       scheduler.note(THIEF, 'copies the store');
       // A patient thief lets the owner rotate first.
       scheduler.after(isPatient ? random.int(0, 120_000) : 0, goOn);
+      return true;
     },
     stop: () => {
       isOver = true;

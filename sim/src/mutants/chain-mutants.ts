@@ -74,8 +74,8 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'client/src/runtime/revocation.ts',
-        find: 'if (undelivered.length > 0)',
-        replace: 'if (undelivered.length < 0)',
+        find: 'if (shell.undelivered.length > 0) await deliverRevocations(shell);',
+        replace: '',
       },
     ],
   },

@@ -3,7 +3,7 @@ import type { Outcome, PresentedCopy, SessionState } from '../../../server/src/r
 // Rotation rules of other servers, in the terms of our decision: each says what happens to a copy that is not the
 // newest.
 
-/** The verdict of a rule on a copy that is `behind` generations old, `ageMs` after the last delivery. */
+/** The verdict of a rule on a copy that is `behind` generations old, `ageMs` after the last rotation. */
 export type ClassicRule = (behind: number, ageMs: number) => 'repeat' | 'end';
 
 const refuse = (reason: 'unknown' | 'revoked' | 'reuse' | 'expired' | 'idle_expired'): Outcome => ({
@@ -11,6 +11,18 @@ const refuse = (reason: 'unknown' | 'revoked' | 'reuse' | 'expired' | 'idle_expi
   error: 'invalid_grant',
   reason,
 });
+
+/** When generations rotated that were delivered again since, by the nonce of the copy that rotated them. */
+const rotations = new Map<string | null, number>();
+const ROTATIONS_KEPT = 10_000;
+
+/** When the newest generation was handed out first. A row holds only the last delivery, and a grace does not slide. */
+function rotatedAtMs({ rotatedBy, replays, deliveredAtMs }: SessionState): number {
+  if (replays > 0) return rotations.get(rotatedBy) ?? deliveredAtMs;
+  if (rotations.size >= ROTATIONS_KEPT) rotations.clear();
+  rotations.set(rotatedBy, deliveredAtMs);
+  return deliveredAtMs;
+}
 
 /** Makes a decision from a classic rule. A generation that the database does not know is an unknown token there. */
 export const decideBy =
@@ -23,7 +35,7 @@ export const decideBy =
     const behind = session.generation - presented.generation;
     if (behind < 0) return refuse('unknown');
     if (behind === 0) return { kind: 'rotate' };
-    return rule(behind, nowMs - session.deliveredAtMs) === 'repeat'
+    return rule(behind, nowMs - rotatedAtMs(session)) === 'repeat'
       ? { kind: 'replay' }
       : { kind: 'end', because: behind === 1 ? 'fork' : 'stale' };
   };

@@ -45,13 +45,13 @@ const ACCESS_TOKEN_PREFIX = 'secret-access-';
 export type Cluster = {
   /** Answers a request; the promise never settles if the node dies. `null` if no node is alive. */
   handle(request: HttpRequest): Promise<HttpResponse> | null;
-  /** Kills a node; it comes back after a while. */
-  kill(): void;
-  /** Kills the node of a connection. */
-  killOwner(by: Connection): void;
+  /** Kills a node; it comes back after a while. @returns false if no node was alive */
+  kill(): boolean;
+  /** Kills the node of a connection. @returns false if the node is not alive with this connection */
+  killOwner(by: Connection): boolean;
   rollOverKeys(): void;
-  /** Ends a session's chain, as an administrator does. */
-  revoke(sid: string): void;
+  /** Ends a session's chain, as an administrator does. @returns false if no node is alive */
+  revoke(sid: string): boolean;
   /**
    * Returns the claims of an access token, as a resource server reads them; `null` if the token is unknown or has
    * expired.
@@ -66,7 +66,7 @@ export type ClusterParts = {
   readonly tables: Tables;
   readonly nodes: number;
   readonly onFact: (fact: HoldfastFact) => void;
-  readonly onTokens: (request: HttpRequest, response: HttpResponse) => void;
+  readonly onTokens: (request: HttpRequest, response: HttpResponse, by: Connection) => void;
   /** The server answered with an internal error (500). */
   readonly onBug: (text: string) => void;
 };
@@ -191,11 +191,12 @@ export function createCluster(parts: ClusterParts): Cluster {
     return node;
   });
   const living = (): readonly Node[] => nodes.filter(({ connection }) => connection.alive);
-  const kill = (node: Node): void => {
-    if (!node.connection.alive) return;
+  const kill = (node: Node): boolean => {
+    if (!node.connection.alive) return false;
     node.connection.alive = false;
     scheduler.note(node.name, 'dies');
     scheduler.after(random.int(200, 20_000), () => startProcess(node, parts, accessTokens));
+    return true;
   };
   let newestKey = 0;
   return {
@@ -207,18 +208,18 @@ export function createCluster(parts: ClusterParts): Cluster {
       return new Promise((resolve) => {
         void answer(request, node.parts, authenticate).then((response) => {
           if (response.status === 500) parts.onBug(response.body);
-          if (response.status === 200 && request.path === '/token') parts.onTokens(request, response);
+          if (response.status === 200 && request.path === '/token') parts.onTokens(request, response, connection);
           return connection.alive && resolve(response);
         });
       });
     },
     kill: () => {
       const up = living();
-      if (up.length > 0) kill(random.pick(up));
+      return up.length > 0 && kill(random.pick(up));
     },
     killOwner: (by) => {
       const node = nodes.find(({ connection }) => connection === by);
-      if (node) kill(node);
+      return node !== undefined && kill(node);
     },
     rollOverKeys: () => {
       newestKey++;
@@ -227,6 +228,7 @@ export function createCluster(parts: ClusterParts): Cluster {
     revoke: (sid) => {
       const node = living()[0];
       void node?.parts.sessions.endChain(sid, 'administrator').catch(() => {});
+      return node !== undefined;
     },
     verify: (accessToken) => {
       const grant = grants.get(accessToken);

@@ -33,8 +33,8 @@ export type Terms = {
 export type Database = {
   query<Result>(by: Connection, work: (nowMs: number) => Result): Promise<Result>;
   transact<Result>(by: Connection, terms: Terms, work: (transaction: Transaction) => Result): Promise<Result>;
-  /** Falls back to the last durable state and is down for a while. */
-  crash(): void;
+  /** Falls back to the last durable state and is down for a while. @returns false if it is down already */
+  crash(): boolean;
   /** The clock that `now()` reads. */
   readonly nowMs: () => number;
   /** The number of writes that a crash now would forget. */
@@ -43,7 +43,8 @@ export type Database = {
 
 /** Reports of the database, for the code that aims faults and for the ledger. */
 export type DatabaseWatch = {
-  readonly onCommitted: (by: Connection, isDurable: boolean) => void;
+  /** `keys`: the keys that were written. */
+  readonly onCommitted: (by: Connection, isDurable: boolean, keys: readonly string[]) => void;
   readonly onUnknownCommit: () => void;
   /** A crash has forgotten the last writes to these keys. */
   readonly onForgotten: (keys: readonly string[]) => void;
@@ -157,8 +158,10 @@ function takeRows<Result>(turn: Turn<Result>, giveUpAtMs: number): void {
 function commit<Result>({ parts, by, terms, work, nowMs, resolve, reject }: Turn<Result>): void {
   const { log, random, setup, watch } = parts;
   const isUnknown = random.chance(setup.faults.commitUnknown);
+  const keys: string[] = [];
   const keep = <Value>(table: Map<string, Value>, key: string): void => {
     const before = table.get(key);
+    keys.push(key);
     log.push({ key, undo: () => (before === undefined ? table.delete(key) : table.set(key, before)) });
   };
   const result = work({
@@ -179,7 +182,7 @@ function commit<Result>({ parts, by, terms, work, nowMs, resolve, reject }: Turn
     reject(unavailable());
   } else resolve(result);
   // Call the watch last: it may kill the node or the database, and then no answer leaves.
-  if (by.isAlive()) watch.onCommitted(by, terms.isDurable);
+  if (by.isAlive()) watch.onCommitted(by, terms.isDurable, keys);
 }
 
 /** Makes everything written until now durable after a random delay, as the log writer or the replica does. */
@@ -192,9 +195,9 @@ function flushLater(parts: Parts): void {
   });
 }
 
-function crash(parts: Parts): void {
+function crash(parts: Parts): boolean {
   const { scheduler, random, log, locks, watch } = parts;
-  if (parts.isDown) return;
+  if (parts.isDown) return false;
   parts.isDown = true;
   parts.epoch++;
   locks.clear();
@@ -209,4 +212,5 @@ function crash(parts: Parts): void {
     parts.isDown = false;
     scheduler.note('database', 'is back');
   });
+  return true;
 }

@@ -32,13 +32,21 @@ export type Device = {
   tabs(): readonly Tab[];
   /** The living tabs that run and have the app mounted. */
   awake(): readonly Tab[];
-  kill(process: Process, reopens: boolean): void;
-  /** The app disposes of its service and creates another one over the same store, at once or up to 3 s later. */
-  remount(process: Process): void;
+  /** @returns false if the process is dead already */
+  kill(process: Process, reopens: boolean): boolean;
+  /**
+   * The app disposes of its service and creates another one over the same store, at once or up to 3 s later. A frozen
+   * process does so when it thaws.
+   *
+   * @returns false if the process is dead or has no service
+   */
+  remount(process: Process): boolean;
   /** Tells the device that an operation has just begun in a tab; the app may be remounted before it ends. */
   aimAtBegun(process: Process): void;
-  freezeFor(process: Process, durationMs: number): void;
-  sleepFor(durationMs: number): void;
+  /** @returns false if the process is frozen already, or dead */
+  freezeFor(process: Process, durationMs: number): boolean;
+  /** @returns false if the device sleeps already */
+  sleepFor(durationMs: number): boolean;
   readonly wake: () => void;
   /** Kills the whole browser and starts it again. */
   restart(): void;
@@ -80,7 +88,7 @@ export function createDevice(parts: DeviceParts): Device {
     tabs: () => [...tabs.values()].filter(({ process }) => process.isAlive),
     awake: () => device.tabs().filter(({ process, isUnmounted }) => !process.isFrozen && !isUnmounted),
     kill: (process, reopens) => {
-      if (!process.isAlive) return;
+      if (!process.isAlive) return false;
       process.isAlive = false;
       process.held.length = 0;
       const isOrphaned = random.chance(setup.faults.lockOrphaned);
@@ -89,6 +97,7 @@ export function createDevice(parts: DeviceParts): Device {
       for (const call of books.calls.values()) if (call.process === process.name) call.isForgotten = true;
       scheduler.note(process.name, 'is killed');
       if (reopens) scheduler.after(random.wait(30_000), open);
+      return true;
     },
     ...mounting(parts, tabs, ({ process, sid }) => {
       // A session that is not stored yet ends with the service that held it.
@@ -195,11 +204,16 @@ function mounting(
     else scheduler.after(chance.int(0, 3_000), () => runTask(process, () => open(tab)));
   };
   return {
-    remount: (process) => runTask(process, () => remount(process)),
+    remount: (process) => {
+      if (!process.isAlive || tabs.get(process.name)?.isUnmounted !== false) return false;
+      runTask(process, () => remount(process));
+      return true;
+    },
     aimAtBegun: (process) => {
       if (!chance.chance(setup.aims.begun)) return;
       const isAtOnce = chance.chance(0.1);
       const strike = (): void => {
+        if (!process.isAlive || tabs.get(process.name)?.isUnmounted !== false) return;
         books.struck('aimed at what has begun: mounted anew');
         runTask(process, () => remount(process));
       };
@@ -231,20 +245,23 @@ function sleep(
   return {
     wake,
     freezeFor: (process, durationMs) => {
-      if (process.isFrozen || !process.isAlive) return;
+      if (process.isFrozen || !process.isAlive) return false;
       stop(process);
       if (durationMs > 60_000) books.reach('frozen for longer than the interval');
+      const { frozenAtMs } = process;
       scheduler.after(durationMs, () => {
-        // A sleeping device thaws no process; all thaw when it wakes.
-        if (clock.asleepSinceMs === null) thaw(process, parts);
+        // A sleeping device thaws no process; all thaw when it wakes. A later freeze goes on.
+        if (clock.asleepSinceMs === null && process.frozenAtMs === frozenAtMs) thaw(process, parts);
       });
+      return true;
     },
     sleepFor: (durationMs) => {
-      if (clock.asleepSinceMs !== null) return;
+      if (clock.asleepSinceMs !== null) return false;
       clock.asleepSinceMs = scheduler.nowMs();
       scheduler.note('device', 'sleeps');
       for (const { process } of tabs()) stop(process);
       scheduler.after(durationMs, wake);
+      return true;
     },
   };
 }
@@ -295,29 +312,29 @@ const aimedFreezeMs = ({ random }: Ground): number =>
 
 function aimAtRead(parts: DeviceParts, device: Device, process: Process): void {
   if (!parts.random.chance(parts.setup.aims.read)) return;
+  if (!device.freezeFor(process, aimedFreezeMs(parts))) return;
   parts.books.struck('frozen between read and send');
   parts.books.reach('frozen between read and send');
-  device.freezeFor(process, aimedFreezeMs(parts));
 }
 
 function aimAtWrite(parts: DeviceParts, device: Device, process: Process): void {
   const { random, setup, scheduler, books } = parts;
   if (!random.chance(setup.aims.storing)) return;
   const kills = random.chance(0.4);
-  books.struck(kills ? 'killed with an answer to write' : 'frozen with an answer to write');
-  if (!kills) books.reach('frozen with an answer to write');
   const durationMs = aimedFreezeMs(parts);
   // A process finishes its current task first; its next task never runs, or runs much later.
-  scheduler.after(0, () => (kills ? device.kill(process, true) : device.freezeFor(process, durationMs)));
+  scheduler.after(0, () => {
+    if (!(kills ? device.kill(process, true) : device.freezeFor(process, durationMs))) return;
+    books.struck(kills ? 'killed with an answer to write' : 'frozen with an answer to write');
+    if (!kills) books.reach('frozen with an answer to write');
+  });
 }
 
 function aimAtLock(parts: DeviceParts, device: Device, process: Process): void {
   const { random, setup, books } = parts;
   if (!random.chance(setup.aims.locked)) return;
   const kills = random.chance(0.5);
+  if (!(kills ? device.kill(process, true) : device.freezeFor(process, aimedFreezeMs(parts)))) return;
   books.struck(kills ? 'killed while holding the lock' : 'frozen while holding the lock');
-  if (kills) {
-    books.reach('killed while holding the lock');
-    device.kill(process, true);
-  } else device.freezeFor(process, aimedFreezeMs(parts));
+  if (kills) books.reach('killed while holding the lock');
 }

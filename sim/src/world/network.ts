@@ -1,6 +1,7 @@
 import type { HttpAnswer, HttpRequest } from '../../../client/src/core/ports.ts';
 import type { HttpResponse } from '../../../server/src/kernel/http-message.ts';
 import type { Books, Call, ResourceAnswer } from '../checkers/ledger.ts';
+import { createOverlapping } from '../sandbox/overlapping.ts';
 import type { Ground } from '../sandbox/process.ts';
 import { LIFE_MS } from '../sandbox/setup.ts';
 import { API, type Cluster } from './cluster.ts';
@@ -27,8 +28,8 @@ export type Network = {
    * Sends one request to a resource. Calls `onEnd` with status and challenge, or with `null` if there was no answer.
    */
   callResource(call: Call, accessToken: string, onEnd: (answer: ResourceAnswer | null) => void): void;
-  goDown(): void;
-  comeBack(): void;
+  /** Takes the network away. @returns a function that brings it back */
+  goDown(): () => void;
   isDown(): boolean;
   readonly outages: Outages;
 };
@@ -38,11 +39,8 @@ export type Sender = { readonly address: string; readonly userAgent: string };
 export type NetworkParts = Ground & {
   readonly cluster: Cluster;
   readonly books: Books;
-  /**
-   * True if a fault was aimed at the answer that the server has just given, so that it is lost. Reading clears the
-   * mark.
-   */
-  readonly isAnswerDoomed: () => boolean;
+  /** True if a fault was aimed at this answer, so that it is lost. */
+  readonly isAnswerDoomed: (response: HttpResponse) => boolean;
 };
 
 const html: HttpAnswer = {
@@ -100,18 +98,13 @@ export function createNetwork(parts: NetworkParts): Network {
     hasWords: random.fork('words of items').chance(0.5),
   };
   const outages = createOutages(parts);
-  let isDown = false;
+  const absences = createOverlapping();
   const breakOff = (fate: Fate, onEnd: (nothing: null) => void): void => {
     if (!fate.isSilent) scheduler.after(random.int(5, 3_000), () => onEnd(null));
   };
   return {
-    goDown: () => {
-      isDown = true;
-    },
-    comeBack: () => {
-      isDown = false;
-    },
-    isDown: () => isDown,
+    goDown: absences.begin,
+    isDown: absences.isAny,
     sidOf: (accessToken) => parts.cluster.verify(accessToken)?.sid ?? null,
     outages,
     exchange: (request, cookie, who, onEnd) => {
@@ -121,12 +114,12 @@ export function createNetwork(parts: NetworkParts): Network {
       if (outage === 'refused') return void scheduler.after(fate.requestMs, () => onEnd(null));
       if (outage === 'unavailable')
         return void scheduler.after(fate.requestMs, () => onEnd({ answer: proxyAnswer(503), setCookie: [] }));
-      if (isDown || fate.isRequestLost) {
-        if (!isDown) parts.books.struck('request lost');
+      if (absences.isAny() || fate.isRequestLost) {
+        if (!absences.isAny()) parts.books.struck('request lost');
         return breakOff(fate, onEnd);
       }
       const answer = (delivered: Delivered): void => {
-        scheduler.after(fate.answerMs, () => (isDown ? breakOff(fate, onEnd) : onEnd(delivered)));
+        scheduler.after(fate.answerMs, () => (absences.isAny() ? breakOff(fate, onEnd) : onEnd(delivered)));
       };
       const isSlow = parts.setup.faults.serverSlow > 0 && request.url.endsWith('/token');
       const slowMs = isSlow ? outages.slowMs() : 0;
@@ -139,7 +132,7 @@ export function createNetwork(parts: NetworkParts): Network {
       }
     },
     callResource: (call, accessToken, onEnd) =>
-      callResource({ ...parts, ...resource, outages }, () => isDown, call, accessToken, onEnd),
+      callResource({ ...parts, ...resource, outages }, absences.isAny, call, accessToken, onEnd),
   };
 }
 
@@ -161,7 +154,7 @@ function arrive(
   }
   serve(parts, request, cookie, who, (response) => {
     if (response === null) return breakOff();
-    if (parts.isAnswerDoomed() || fate.isAnswerLost) {
+    if (parts.isAnswerDoomed(response) || fate.isAnswerLost) {
       books.struck('answer lost');
       return breakOff();
     }

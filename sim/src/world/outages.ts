@@ -11,7 +11,8 @@ export type Outages = {
   slowMs(): number;
   /** Begins an outage. @returns a function that ends it */
   begin(kind: OutageKind): () => void;
-  slowDown(ms: number): void;
+  /** Slows the token endpoint down. The longest delay under way counts. @returns a function that ends it */
+  slowDown(ms: number): () => void;
   /** Loses the next request of this process to a resource. */
   loseNextOf(process: string): void;
   isLost(process: string): boolean;
@@ -23,7 +24,7 @@ export function createOutages({ scheduler }: Ground): Outages {
   const doomed = new Set<string>();
   let current: OutageKind | null = null;
   let last: OutageKind = 'refused';
-  let slow = 0;
+  const delays = new Map<symbol, number>();
   let overMs = -Infinity;
   const over = (): void => {
     overMs = scheduler.nowMs();
@@ -31,7 +32,7 @@ export function createOutages({ scheduler }: Ground): Outages {
   return {
     kind: () => current,
     lastKind: () => last,
-    slowMs: () => slow,
+    slowMs: () => Math.max(0, ...delays.values()),
     begin: (kind) => {
       current = kind;
       last = kind;
@@ -43,7 +44,9 @@ export function createOutages({ scheduler }: Ground): Outages {
       };
     },
     slowDown: (ms) => {
-      slow = ms;
+      const delay = Symbol('delay');
+      delays.set(delay, ms);
+      return () => void delays.delete(delay);
     },
     loseNextOf: (process) => void doomed.add(process),
     isLost: (process) => {

@@ -9,6 +9,7 @@ import type {
   VaultRecord,
 } from '../../../client/src/core/ports.ts';
 import { markedVault, type Marker } from '../../../client/src/platform/marked-vault.ts';
+import { createOverlapping, type Overlapping } from '../sandbox/overlapping.ts';
 import { runTask, type Ground, type Process } from '../sandbox/process.ts';
 import type { StoreKind } from '../sandbox/setup.ts';
 import { readRefreshCopy } from './refresh-copy.ts';
@@ -49,17 +50,23 @@ export type Storage = {
    * here, or never was.
    */
   goneSinceMs(sid: string): number | null;
+  /** The store was emptied or damaged after its last write, so it tells no process who was signed out. */
+  isLost(): boolean;
   /** When the store last refused an operation, in ms of the world; now, if it is locked or refuses. */
   refusedMs(): number;
-  lock(): void;
+  /** Locks the store. @returns a function that ends this lock */
+  lock(): () => void;
+  /** Ends every lock. */
   unlock(): void;
   /** Since when the store refuses every operation, in ms of the world; `null`: it does not. */
   refusesSinceMs(): number | null;
-  refuse(): void;
+  /** Lets the store refuse every operation. @returns a function that mends it, unless another fault goes on */
+  refuse(): () => void;
+  /** Ends every refusal. */
   mend(): void;
   wipe(): void;
-  /** Makes the record unreadable, as a partly restored profile or a lost key does. */
-  damage(): void;
+  /** Makes the record unreadable, as a partly restored profile or a lost key does. @returns false if there is none */
+  damage(): boolean;
   /**
    * Undoes the writes of the last seconds: the browser died before they reached the disk.
    *
@@ -85,7 +92,8 @@ type Kept = {
   jarAtMs: number;
   outbox: readonly Revocation[];
   deviceSecret: string | null;
-  isLocked: boolean;
+  readonly locks: Overlapping;
+  readonly refusals: Overlapping;
 };
 
 /**
@@ -94,7 +102,12 @@ type Kept = {
  */
 const UNWRITTEN_MS = 5_000;
 
-type Parts = Ground & { readonly kept: Kept; readonly watch: StorageWatch };
+type Parts = Ground & {
+  readonly kept: Kept;
+  readonly watch: StorageWatch;
+  /** Draws the stamps of a keychain. */
+  readonly stamps: Ground['random'];
+};
 
 export function createStorage(ground: Ground, watch: StorageWatch): Storage {
   const kept: Kept = {
@@ -111,9 +124,15 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     jarAtMs: -Infinity,
     outbox: [],
     deviceSecret: null,
-    isLocked: false,
+    locks: createOverlapping(() => {
+      kept.refusedMs = ground.scheduler.nowMs();
+    }),
+    refusals: createOverlapping(() => {
+      kept.refusedMs = ground.scheduler.nowMs();
+      kept.refusesSinceMs = null;
+    }),
   };
-  const parts: Parts = { ...ground, kept, watch };
+  const parts: Parts = { ...ground, kept, watch, stamps: ground.random.fork('stamps') };
   return {
     vaultOf: (process) =>
       ground.setup.store === 'cookie' ? markedVault(vaultOf(parts, process), markerOf(kept)) : vaultOf(parts, process),
@@ -130,11 +149,11 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     record: () => kept.record,
     session: () => usableSession(kept, ground.setup.store),
     findable: () => {
-      const isLost = kept.record === null || kept.record.sid !== undefined;
-      return isLost && kept.marker !== null && hasCookieOf(kept, kept.marker) ? kept.marker : null;
+      return isLost(kept) && kept.marker !== null && hasCookieOf(kept, kept.marker) ? kept.marker : null;
     },
     writtenAtMs: () => kept.recordAtMs,
     heldSinceMs: () => kept.heldSinceMs,
+    isLost: () => isLost(kept),
     goneSinceMs: (sid) => kept.written.get(sid)?.goneSinceMs ?? null,
     ...refusing(kept, ground),
     wipe: () => {
@@ -149,35 +168,31 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       watch.onLost();
     },
     damage: () => {
-      if (!kept.record) return;
+      if (!kept.record) return false;
       kept.record = { stamp: kept.record.stamp, session: null, endedReason: 'storage-lost', sid: null };
       watch.onLost();
+      return true;
     },
     forgetLast: (isTooFar) => forgetLast(parts, isTooFar),
   };
 }
+
+const isLost = ({ record }: Kept): boolean => record === null || record.sid !== undefined;
 
 /** Locks and unlocks the store, or makes it refuse every operation until it is mended. */
 const refusing = (
   kept: Kept,
   { scheduler }: Ground,
 ): Pick<Storage, 'refusedMs' | 'lock' | 'unlock' | 'refusesSinceMs' | 'refuse' | 'mend'> => ({
-  refusedMs: () => (kept.isLocked || kept.refusesSinceMs !== null ? scheduler.nowMs() : kept.refusedMs),
-  lock: () => {
-    kept.isLocked = true;
-  },
-  unlock: () => {
-    if (kept.isLocked) kept.refusedMs = scheduler.nowMs();
-    kept.isLocked = false;
-  },
+  refusedMs: () => (kept.locks.isAny() || kept.refusesSinceMs !== null ? scheduler.nowMs() : kept.refusedMs),
+  lock: kept.locks.begin,
+  unlock: kept.locks.endAll,
   refusesSinceMs: () => kept.refusesSinceMs,
   refuse: () => {
     kept.refusesSinceMs ??= scheduler.nowMs();
+    return kept.refusals.begin();
   },
-  mend: () => {
-    if (kept.refusesSinceMs !== null) kept.refusedMs = scheduler.nowMs();
-    kept.refusesSinceMs = null;
-  },
+  mend: kept.refusals.endAll,
 });
 
 /** Undoes the last writes, because the browser died before they reached the disk. */
@@ -224,7 +239,7 @@ function operate<Result>(
     scheduler.after(isSlow ? random.int(500, 8_000) : random.int(1, 8), () => {
       if (!process.isAlive && !isDoneForTheDead) return;
       if (kept.refusesSinceMs !== null) return runTask(process, () => reject(refusalOf(setup.store)));
-      if (kept.isLocked || isFailing) return runTask(process, () => reject(new Error('the store cannot be used')));
+      if (kept.locks.isAny() || isFailing) return runTask(process, () => reject(new Error('the store cannot be used')));
       work((result) => runTask(process, () => resolve(result)));
     });
   });
@@ -260,7 +275,7 @@ function noteUser({ written }: Kept, { session, endedReason }: Omit<VaultRecord,
 }
 
 function vaultOf(parts: Parts, process: Process): Vault {
-  const { kept, scheduler, random, setup, watch } = parts;
+  const { kept, scheduler, random, setup, watch, stamps } = parts;
   return {
     read: () =>
       operate<VaultRecord | null>(parts, process, 0, (finish) => {
@@ -277,9 +292,9 @@ function vaultOf(parts: Parts, process: Process): Vault {
         const stamp = kept.record?.stamp ?? 0;
         if (expectedStamp !== null && expectedStamp !== stamp) return finish({ replaced: false, record: kept.record });
         // An emptied store starts again with a stamp that no tab remembers.
-        // Without compare-and-swap, a stamp is random: two processes that write at once choose different ones.
-        const step = setup.store === 'keychain' ? random.int(1, 2 ** 20) : 1;
-        const following = kept.record ? stamp + step : scheduler.nowMs();
+        const first = kept.record ? stamp + 1 : scheduler.nowMs();
+        // Two processes that write a keychain at once choose different stamps.
+        const following = setup.store === 'keychain' ? first + stamps.int(0, 2 ** 20) : first;
         const write = (): void => {
           // If another process has signed in between compare and swap, the store loses that session.
           const isOverwritten = (kept.record?.stamp ?? 0) !== stamp && kept.record?.session?.sid !== next.session?.sid;

@@ -9,8 +9,8 @@ import { call, type CallKind, type Tab } from './tab.ts';
 export type User = {
   /** Performs one action now, in a tab that runs. */
   act(): void;
-  /** Signs out, or signs in as the other user. */
-  change(): void;
+  /** Signs out, or signs in as the other user. @returns false if no tab runs */
+  readonly change: () => boolean;
   /** Signs in again if the app asks for it; used when all faults are over. */
   mend(): void;
   readonly answerPrompt: AnswerPrompt;
@@ -59,18 +59,19 @@ export function createUser(parts: UserParts): User {
     },
     change: () => {
       const tab = someTab();
-      if (!tab) return;
+      if (!tab) return false;
       if (crowd.chance(setup.aims.heard)) for (const each of device.awake()) void call(each, 'get', books);
       const isOther = random.chance(0.6);
       const isSigningOut = !isOther || random.chance(0.5);
       if (isSigningOut) signOut(tab);
-      if (!isOther) return;
+      if (!isOther) return true;
       name = name === 'ada' ? 'bob' : 'ada';
       const later = random.int(0, 3) * random.int(0, 2_000);
       scheduler.after(later, () => {
         const tab = someTab();
         if (tab) signIn(tab);
       });
+      return true;
     },
     mend: () => {
       const asking = device
