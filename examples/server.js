@@ -36,14 +36,14 @@ const holdfast = await createHoldfast({
   databaseUrl: DATABASE_URL || (postgres?.databaseUrl ?? ''),
   secret: HOLDFAST_SECRET,
   clients: [
-    { clientId: 'web', delivery: 'cookie', scopes: ['notes'] },
+    { clientId: 'web', refreshTokenTransport: 'cookie', scopes: ['notes'] },
     {
       clientId: 'short', // for a session whose end one can wait for
-      delivery: 'cookie',
+      refreshTokenTransport: 'cookie',
       scopes: ['notes'],
       sessionLifetimes: { inactivityTimeoutSeconds: Number(SESSION_SECONDS), absoluteLifetimeSeconds: 86_400 },
     },
-    { clientId: 'native', delivery: 'body', scopes: ['notes'] },
+    { clientId: 'native', refreshTokenTransport: 'body', scopes: ['notes'] },
   ],
   // The API of examples/api may follow the sessions that end.
   resourceServers: [{ id: 'notes', secret: process.env['NOTES_SECRET'] ?? 'an example secret of 32 bytes or more' }],

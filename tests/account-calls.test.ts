@@ -51,6 +51,6 @@ it('without a resource they are refused, and nothing is asked of the server for 
   expect((await auth.fetch(`${server.issuer}/sessions`)).status).toBe(401);
   expect(auth.getSnapshot()).toMatchObject({
     status: 'active',
-    generation: 'generation' in before && before.generation,
+    tokenNumber: 'tokenNumber' in before && before.tokenNumber,
   });
 });

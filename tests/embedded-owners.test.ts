@@ -49,7 +49,7 @@ it("one of four gets it, in every round, and the killed owner of the round befor
   for (let round = 0; round < 6; round++) {
     const claimants = await Promise.all(Array.from({ length: 4 }, startClaimant));
     const verdicts = await Promise.all(claimants.map(({ verdict }) => verdict()));
-    expect(verdicts.toSorted()).toEqual(['owner', 'postgres_in_use', 'postgres_in_use', 'postgres_in_use']);
+    expect(verdicts.toSorted()).toEqual(['owner', 'postgres-in-use', 'postgres-in-use', 'postgres-in-use']);
     const ended = claimants.map(({ child }) => new Promise((resolve) => child.once('exit', resolve)));
     for (const { child } of claimants) child.kill('SIGKILL');
     await Promise.all(ended);

@@ -40,6 +40,6 @@ it('three presses in a row move the end three times, where each gains half a min
     expect(before).toBeLessThan(TIMEOUT_SECONDS - 29);
     auth.extend();
     await expect.poll(secondsLeft, { timeout: 20_000 }).toBeGreaterThan(TIMEOUT_SECONDS - 20);
-    await expect.poll(() => auth.getSnapshot(), { timeout: 20_000 }).toMatchObject({ refreshing: false });
+    await expect.poll(() => auth.getSnapshot(), { timeout: 20_000 }).toMatchObject({ isRefreshing: false });
   }
 });

@@ -2,7 +2,7 @@
 // stop neither a node nor a page. Steps are counted, not timed.
 import type { HttpRequest } from '@holdfast/server';
 import { createResourceGuard, followRevocations } from '@holdfast/server/resource';
-import { foreignAnswers, type HttpAnswer } from 'holdfast';
+import { foreignTokenResponses, type HttpResponse } from 'holdfast';
 import { passkey, web } from 'holdfast/web';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createWorld, json } from '../client/src/testing/world.ts';
@@ -358,7 +358,7 @@ describe('at the client, 16 kB', () => {
   });
 
   const token = { access_token: 'a', token_type: 'Bearer', expires_in: 900, sid: 'session-1', sub: 'user-1' };
-  it.each<readonly [string, (text: string) => HttpAnswer]>([
+  it.each<readonly [string, (text: string) => HttpResponse]>([
     ['the body', (text) => ({ status: 200, headers: {}, body: text })],
     ['the access token', (text) => json(200, { ...token, access_token: `a.${text}.a`, expires_in: undefined })],
     ['expires_in', (text) => json(200, { ...token, expires_in: text })],
@@ -370,7 +370,7 @@ describe('at the client, 16 kB', () => {
   ])('as %s of a token answer', async (_, answerWith) => {
     await expectFewSteps(async (text) => {
       const { server: authorizationServer, openSignedInTab, time } = createWorld();
-      const { auth } = await openSignedInTab({ readAnswer: foreignAnswers() });
+      const { auth } = await openSignedInTab({ readTokenResponse: foreignTokenResponses() });
       authorizationServer.answers.push(answerWith(text));
       await time.advance(700_000);
       auth.dispose();

@@ -120,11 +120,11 @@ async function pass(ms: number): Promise<void> {
   }
 }
 
-type Row = { readonly generation: number; readonly replays: number; readonly isOver: boolean };
+type Row = { readonly generation: number; readonly redeliveries: number; readonly isOver: boolean };
 
 async function sessionRows(): Promise<readonly Row[]> {
   const { rows } = await holdfast.database.query<Row>(
-    'SELECT generation::int, replays, revoked_at IS NOT NULL AS "isOver" FROM holdfast.sessions',
+    'SELECT generation::int, redeliveries, revoked_at IS NOT NULL AS "isOver" FROM holdfast.sessions',
   );
   return rows;
 }
@@ -146,7 +146,7 @@ beforeAll(async () => {
     issuer,
     databaseUrl: database.databaseUrl,
     secret: 'a master secret for tests, 32 bytes or more',
-    clients: [{ clientId: 'app', delivery: 'body', scopes: ['notes'] }],
+    clients: [{ clientId: 'app', refreshTokenTransport: 'body', scopes: ['notes'] }],
     policy: { requestsPerSecond: 0, signInBurstPerAccount: SESSIONS },
     onEvent: (event) => events.push(event),
   });
@@ -177,7 +177,7 @@ it('1,000 sessions outlast two hours in which no answer arrives, and the operato
   const rows = await sessionRows();
   expect(rows.filter(({ isOver }) => isOver)).toEqual([]);
   expect(rows.map(({ generation }) => generation)).toEqual(Array.from({ length: SESSIONS }, () => 1));
-  const redeliveries = rows.map(({ replays }) => replays);
+  const redeliveries = rows.map(({ redeliveries }) => redeliveries);
   expect(Math.min(...redeliveries)).toBeGreaterThanOrEqual(PROMPT_REDELIVERIES);
   expect(Math.max(...redeliveries)).toBeLessThanOrEqual(PROMPT_REDELIVERIES + 8);
   // The operator hears of each session, by event and by metric.

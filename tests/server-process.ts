@@ -25,7 +25,7 @@ export function serverEnvironment(databaseUrl: string, more: Environment = {}): 
     HOLDFAST_ISSUER: issuer,
     HOLDFAST_DATABASE_URL: databaseUrl,
     HOLDFAST_SECRET: secret,
-    HOLDFAST_CLIENTS: JSON.stringify([{ clientId: 'native', delivery: 'body', scopes: ['notes'] }]),
+    HOLDFAST_CLIENTS: JSON.stringify([{ clientId: 'native', refreshTokenTransport: 'body', scopes: ['notes'] }]),
     HOLDFAST_PORT: '0',
     ...more,
   };
@@ -84,14 +84,14 @@ function run(args: readonly string[], environment: Environment): ChildProcess {
   return spawn(process.execPath, [command, ...args], { env: { PATH, ...environment }, stdio: 'pipe' });
 }
 
-export type TokenAnswer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> };
+export type TokenResult = { readonly status: number; readonly body: Readonly<Record<string, unknown>> };
 
 /** Uses a refresh token once, on any node. */
 export async function refreshAt(
   url: string,
   { refreshToken }: Pick<NativeSession, 'refreshToken'>,
-): Promise<TokenAnswer> {
+): Promise<TokenResult> {
   const form = { grant_type: 'refresh_token', client_id: 'native', refresh_token: refreshToken };
   const response = await fetch(`${url}/token`, { method: 'POST', body: new URLSearchParams(form) });
-  return { status: response.status, body: (await response.json()) as TokenAnswer['body'] };
+  return { status: response.status, body: (await response.json()) as TokenResult['body'] };
 }

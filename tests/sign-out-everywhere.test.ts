@@ -80,7 +80,7 @@ async function expectRefused(...others: readonly Device[]): Promise<void> {
     auth.extend();
     await expect
       .poll(() => auth.getSnapshot(), patience)
-      .toMatchObject({ status: 'reauth-required', reason: 'revoked' });
+      .toMatchObject({ status: 'reauthentication-required', reason: 'revoked' });
   }
 }
 
@@ -101,7 +101,7 @@ it('asks for a recent authentication first, where the last one is old', async ()
     [here.sid],
   );
   here.auth.extend();
-  await expect.poll(() => here.auth.getSnapshot(), patience).toMatchObject({ generation: 2, refreshing: false });
+  await expect.poll(() => here.auth.getSnapshot(), patience).toMatchObject({ tokenNumber: 2, isRefreshing: false });
   const left = signOutEverywhere(here.auth);
   await expect.poll(() => here.auth.getSnapshot(), patience).toMatchObject({ stepUp: { maxAgeSeconds: 300 } });
   expect(await endings()).toEqual(NOBODY);

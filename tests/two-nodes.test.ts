@@ -10,7 +10,7 @@ import {
   startServer,
   user,
   type ServerProcess,
-  type TokenAnswer,
+  type TokenResult,
 } from './server-process.ts';
 import { createTestDatabase, type TestDatabase } from './test-database.ts';
 
@@ -45,7 +45,7 @@ async function letIntervalPass(): Promise<void> {
 
 async function rowOf(sid: string): Promise<object> {
   const { rows } = await pool.query<object>(
-    'SELECT generation, replays, revoked_reason FROM holdfast.sessions WHERE id = $1',
+    'SELECT generation, redeliveries, revoked_reason FROM holdfast.sessions WHERE id = $1',
     [sid],
   );
   return rows[0] ?? {};
@@ -58,7 +58,7 @@ async function deadlocks(): Promise<number> {
   return Number(rows[0]?.deadlocks);
 }
 
-function statuses(answers: readonly TokenAnswer[]): Readonly<Record<string, number>> {
+function statuses(answers: readonly TokenResult[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const { status, body } of answers) {
     const key = status === 200 ? '200' : `${status} ${String(body['reason'])}`;
@@ -67,7 +67,7 @@ function statuses(answers: readonly TokenAnswer[]): Readonly<Record<string, numb
   return counts;
 }
 
-function useOnBoth(sessions: readonly Pick<NativeSession, 'refreshToken'>[]): Promise<readonly TokenAnswer[]> {
+function useOnBoth(sessions: readonly Pick<NativeSession, 'refreshToken'>[]): Promise<readonly TokenResult[]> {
   return Promise.all(sessions.flatMap((session) => nodes.map(({ url }) => refreshAt(url, session))));
 }
 
@@ -78,7 +78,7 @@ it('1,000 concurrent uses of one token make one rotation, and everybody is answe
   expect(statuses(answers)).toEqual({ 200: 1_000 });
   const handedOut = answers.filter(({ body }) => body['refresh_token'] !== undefined);
   expect(handedOut).toHaveLength(1);
-  expect(await rowOf(session.sid)).toEqual({ generation: 1, replays: 0, revoked_reason: null });
+  expect(await rowOf(session.sid)).toEqual({ generation: 1, redeliveries: 0, revoked_reason: null });
   expect(await deadlocks()).toBe(0);
   // The one copy that was handed out goes on, on the other node as well.
   await letIntervalPass();

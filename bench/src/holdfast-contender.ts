@@ -11,7 +11,7 @@ const holdfast = await createHoldfast({
   issuer: 'http://127.0.0.1',
   databaseUrl,
   secret: randomBytes(32).toString('base64url'),
-  clients: [{ clientId: 'app', delivery: 'body', scopes: ['api'] }],
+  clients: [{ clientId: 'app', refreshTokenTransport: 'body', scopes: ['api'] }],
   // The others are the defaults: metrics are counted, as in production.
   policy: {
     rotationIntervalMs: 0,

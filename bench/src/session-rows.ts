@@ -20,7 +20,7 @@ try {
     issuer: 'http://127.0.0.1',
     databaseUrl: postgres.databaseUrl,
     secret: 'a master secret for measurements alone',
-    clients: [{ clientId: 'web', delivery: 'cookie', scopes: ['api'] }],
+    clients: [{ clientId: 'web', refreshTokenTransport: 'cookie', scopes: ['api'] }],
   });
   await holdfast.close();
   await client.connect();
@@ -97,7 +97,7 @@ async function rotate(count: number, title: string): Promise<void> {
       text: `
         UPDATE holdfast.sessions AS s
         SET generation = generation + 1, rotated_by = substring(sha256(seed) FROM 1 FOR 12), delivered_at = now(),
-          replays = 0, idle_expires_at = now() + interval '14 days', last_address = last_address
+          redeliveries = 0, idle_expires_at = now() + interval '14 days', last_address = last_address
         FROM unnest($1::int2[], $2::uuid[]) AS c (bucket, id) WHERE s.bucket = c.bucket AND s.id = c.id`,
       values: [batch.map(({ bucket }) => bucket), batch.map(({ id }) => id)],
     });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { HttpAnswer, Outbox, Vault } from './core/ports.ts';
-import type { TokenAnswer } from './core/token-result.ts';
+import type { HttpResponse, Outbox, Vault } from './core/ports.ts';
+import type { TokenResult } from './core/token-result.ts';
 import { adopt } from './optional/adopt.ts';
 import { automaticStage } from './optional/automatic-stage.ts';
-import { foreignAnswers } from './optional/foreign-answers.ts';
+import { foreignTokenResponses } from './optional/foreign-token-responses.ts';
 import { proofSigner } from './runtime/dpop.ts';
 import type { SignInMethod } from './runtime/sign-in.ts';
 import { startResource } from './testing/resource.ts';
@@ -171,7 +171,7 @@ describe('the client copes with an app or a platform that hands over', () => {
     const world = createWorld();
     let isWrong = true;
     const { auth, signal } = await world.openSignedInTab({
-      readAnswer: foreignAnswers(() => (isWrong ? answer : null)),
+      readTokenResponse: foreignTokenResponses(() => (isWrong ? answer : null)),
     });
     await world.time.advance(DUE);
     isWrong = false;
@@ -193,7 +193,7 @@ describe('the client copes with an app or a platform that hands over', () => {
   ])('a reading of answers that its type forbids: %s', async (_name, answer) => {
     const world = createWorld();
     const { auth } = await world.openSignedInTab({
-      readAnswer: foreignAnswers(() => answer as TokenAnswer),
+      readTokenResponse: foreignTokenResponses(() => answer as TokenResult),
     });
     await world.time.advance(DUE);
     expect(auth.getSnapshot()).toMatchObject({ status: 'active', sid: 'session-1' });
@@ -202,7 +202,7 @@ describe('the client copes with an app or a platform that hands over', () => {
 
   it('a reading that leaves out user and session', async () => {
     const world = createWorld();
-    const classify = ({ body }: HttpAnswer): TokenAnswer | null => {
+    const classify = ({ body }: HttpResponse): TokenResult | null => {
       const { access_token: accessToken } = JSON.parse(body) as { readonly access_token: string };
       const tokens = {
         accessToken,
@@ -211,11 +211,11 @@ describe('the client copes with an app or a platform that hands over', () => {
         refreshToken: null,
         sessionLifetimeMs: null,
       };
-      return { kind: 'tokens', tokens } as unknown as TokenAnswer;
+      return { kind: 'tokens', tokens } as unknown as TokenResult;
     };
     const tab = await world.openSignedInTab();
     tab.auth.dispose();
-    const next = world.openTab({ readAnswer: foreignAnswers(classify) });
+    const next = world.openTab({ readTokenResponse: foreignTokenResponses(classify) });
     await world.time.advance(DUE);
     expect(next.seen('refresh.succeeded')).toHaveLength(1);
     expect(next.auth.getSnapshot()).toMatchObject({ sid: 'session-1', user: { sub: 'user-1' } });
@@ -223,9 +223,9 @@ describe('the client copes with an app or a platform that hands over', () => {
 
   it('a reading of the answer that ends a sign-in', async () => {
     const world = createWorld();
-    const classify = ({ status }: HttpAnswer): TokenAnswer | null =>
+    const classify = ({ status }: HttpResponse): TokenResult | null =>
       status === 418 ? { kind: 'rejected', reason: 'revoked' } : null;
-    const { auth } = world.openTab({ readAnswer: foreignAnswers(classify) });
+    const { auth } = world.openTab({ readTokenResponse: foreignTokenResponses(classify) });
     world.server.answers.push(json(418, { over: true }));
     expect(await outcome(auth.signIn(ada))).toMatchObject({ code: 'sign-in-rejected' });
   });
@@ -256,16 +256,16 @@ describe('the client copes with an app or a platform that hands over', () => {
 
   it('a lock whose release does not return', async () => {
     const world = createWorld();
-    const tab = await world.openSignedInTab({}, { mutex: () => Promise.resolve(never as unknown as () => void) });
+    const tab = await world.openSignedInTab({}, { refreshLock: () => Promise.resolve(never as unknown as () => void) });
     await world.time.advance(60 * MINUTE);
     expect(tab.seen('refresh.succeeded').length).toBeGreaterThan(2);
   });
 
-  it('a mutex that throws', async () => {
+  it('a refreshLock that throws', async () => {
     const { auth } = await createWorld().openSignedInTab(
       {},
       {
-        mutex: () => {
+        refreshLock: () => {
           throw new Error('no locks');
         },
       },
@@ -316,7 +316,7 @@ describe('user activity', () => {
     tab.auth.extend();
     while (refreshes(world).length === 0) await world.time.advance(500);
     const record = await world.vault.read();
-    await world.vault.replace(record?.stamp ?? 0, {
+    await world.vault.compareAndSwap(record?.version ?? 0, {
       session: record?.session ? { ...record.session, refreshToken: 'elsewhere' } : null,
       endedReason: null,
     });
@@ -353,7 +353,7 @@ describe('user activity', () => {
     tab.auth.userActive();
     while (refreshes(world).length === 0) await world.time.advance(500);
     const record = await world.vault.read();
-    await world.vault.replace(record?.stamp ?? 0, {
+    await world.vault.compareAndSwap(record?.version ?? 0, {
       session: record?.session ? { ...record.session, refreshToken: 'elsewhere' } : null,
       endedReason: null,
     });
@@ -405,7 +405,7 @@ describe('sign-out while the vault cannot be read', () => {
     const locked = <T>(work: () => Promise<T>): Promise<T> => (isLocked ? Promise.reject(new Error('locked')) : work());
     const vault: Vault = {
       read: () => locked(() => world.vault.read()),
-      replace: (stamp, next) => locked(() => world.vault.replace(stamp, next)),
+      compareAndSwap: (version, next) => locked(() => world.vault.compareAndSwap(version, next)),
     };
     const { auth } = world.openTab({}, { vault });
     await world.time.advance(1_000);
@@ -449,7 +449,7 @@ describe('signIn() tells the truth', () => {
     const world = createWorld();
     let go: () => void = () => {};
     const method: SignInMethod = (ask) => new Promise<void>((resolve) => (go = resolve)).then(() => ask({}));
-    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method)] });
+    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('passkey', method)] });
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
     auth.dispose();
@@ -461,7 +461,7 @@ describe('signIn() tells the truth', () => {
     const world = createWorld();
     let go: () => void = () => {};
     const method: SignInMethod = (ask) => new Promise<void>((resolve) => (go = resolve)).then(() => ask({}));
-    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method)] });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('passkey', method)] });
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
     world.server.extra = { ...world.server.extra, sid: 'session-2' };

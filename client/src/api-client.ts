@@ -159,7 +159,7 @@ function spend(client: Client): boolean {
 const LOOK_MS = 2_000;
 
 /** One request on its way through its tries. */
-type Trip = { readonly patience: Pick<TokenRequest, 'signal' | 'owner'>; readonly endsAtMs: number };
+type Trip = { readonly patience: Pick<TokenRequest, 'signal' | 'userEpoch'>; readonly endsAtMs: number };
 
 /**
  * Waits before the next try: for `delayMs`, for the budget, or until the network is back. Without a network the request
@@ -190,15 +190,15 @@ async function send(client: Client, url: URL, init: AuthorizedInit, deadlineMs: 
   const { auth, retry } = client;
   const endsAtMs = nowMs(client) + deadlineMs;
   const patience = { signal: init.signal, deadlineMs };
-  // The request's owner is known only once the session was restored.
+  // The request's user epoch is known only once the session was restored.
   if (auth.getSnapshot().status === 'restoring') await auth.getAccessToken(patience);
-  const owner = auth.owner();
-  const trip: Trip = { patience: { signal: init.signal, owner }, endsAtMs };
+  const userEpoch = auth.userEpoch();
+  const trip: Trip = { patience: { signal: init.signal, userEpoch }, endsAtMs };
   const mayRepeat =
     !isOneShot(init.body) && (IDEMPOTENT.has(init.method ?? '') || new Headers(init.headers).has('idempotency-key'));
   for (let tries = 1; ; tries++) {
     const leftMs = Math.max(0, endsAtMs - nowMs(client));
-    const outcome = await attempt(auth, url, { ...init, owner, parkDeadlineMs: leftMs });
+    const outcome = await attempt(auth, url, { ...init, userEpoch, deadlineMs: leftMs });
     const isLost = outcome instanceof HoldfastError;
     if (!isLost && outcome.ok) {
       earn(client, tries > 1 ? 20 : 1);

@@ -5,7 +5,7 @@ import { createApiClient } from './api-client.ts';
 import { sessionPolicy } from './core/policy.ts';
 import type { Platform, Vault } from './core/ports.ts';
 import { automaticStage } from './optional/automatic-stage.ts';
-import { foreignAnswers } from './optional/foreign-answers.ts';
+import { foreignTokenResponses } from './optional/foreign-token-responses.ts';
 import { proofSigner } from './runtime/dpop.ts';
 import type { SignInMethod } from './runtime/sign-in.ts';
 import { startResource, type SeenRequest } from './testing/resource.ts';
@@ -146,8 +146,8 @@ function controlVault(vault: Vault): Vault & { hold: () => void; release: () => 
       if (gate) await gate;
       return record;
     },
-    replace: (...parameters: Parameters<Vault['replace']>) =>
-      controlled.failWrites ? Promise.reject(new Error('full')) : vault.replace(...parameters),
+    compareAndSwap: (...parameters: Parameters<Vault['compareAndSwap']>) =>
+      controlled.failWrites ? Promise.reject(new Error('full')) : vault.compareAndSwap(...parameters),
   };
   return controlled;
 }
@@ -158,7 +158,7 @@ describe('signed out is signed out', () => {
     const vault = controlVault(world.vault);
     const { auth, signal } = await world.openSignedInTab({}, { vault });
     const record = await world.vault.read();
-    await world.vault.replace(null, { session: record?.session ?? null, endedReason: null });
+    await world.vault.compareAndSwap(null, { session: record?.session ?? null, endedReason: null });
     vault.hold();
     signal('store-changed');
     await settle();
@@ -187,10 +187,10 @@ describe('signed out is signed out', () => {
     let answerPrompt = (): void => {};
     const method: SignInMethod = (ask) =>
       new Promise((resolve) => (answerPrompt = () => resolve(ask({ webauthn: 'assertion' }))));
-    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method)] });
+    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('passkey', method)] });
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
-    expect(auth.getSnapshot().status).toBe('reauth-required');
+    expect(auth.getSnapshot().status).toBe('reauthentication-required');
     await auth.signOut();
     answerPrompt();
     await world.time.advance(1_000);
@@ -257,12 +257,12 @@ describe('no user is signed out without a reason', () => {
     let isLocked = false;
     const vault: Vault = {
       read: () => (isEmpty ? Promise.resolve(null) : world.vault.read()),
-      replace: (expected, next) => {
+      compareAndSwap: (expected, next) => {
         if (isLocked) return Promise.reject(new Error('locked'));
-        if (!isEmpty) return world.vault.replace(expected, next);
-        if (expected !== null && expected !== 0) return Promise.resolve({ replaced: false, record: null });
+        if (!isEmpty) return world.vault.compareAndSwap(expected, next);
+        if (expected !== null && expected !== 0) return Promise.resolve({ isSwapped: false, record: null });
         isEmpty = false;
-        return world.vault.replace(null, next);
+        return world.vault.compareAndSwap(null, next);
       },
     };
     const tab = await world.openSignedInTab({}, { vault });
@@ -286,7 +286,7 @@ describe('no user is signed out without a reason', () => {
     vault.failWrites = false;
     // Another tab has signed Ada out, and its write arrives only now.
     const record = await world.vault.read();
-    await world.vault.replace(record?.stamp ?? 0, { session: null, endedReason: 'user' });
+    await world.vault.compareAndSwap(record?.version ?? 0, { session: null, endedReason: 'user' });
     tab.signal('store-changed');
     await settle();
     expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', user: { sub: 'user-2' } });
@@ -317,7 +317,7 @@ describe('no user is signed out without a reason', () => {
     // refresh token.
     const before = await world.vault.read();
     const session = before?.session ? { ...before.session, refreshToken: 'refresh-of-the-other' } : null;
-    await world.vault.replace(before?.stamp ?? 0, { session, endedReason: null });
+    await world.vault.compareAndSwap(before?.version ?? 0, { session, endedReason: null });
     vault.hold();
     tab.signal('store-changed');
     vault.failWrites = true;
@@ -351,10 +351,10 @@ describe('no user is signed out without a reason', () => {
     const vault: Vault = {
       read: () =>
         isLocked ? Promise.reject(new Error('locked')) : isEmpty ? Promise.resolve(null) : world.vault.read(),
-      replace: (expected, next) => {
+      compareAndSwap: (expected, next) => {
         if (isLocked) return Promise.reject(new Error('locked'));
-        if (isEmpty && expected !== null && expected !== 0) return Promise.resolve({ replaced: false, record: null });
-        return world.vault.replace(isEmpty ? null : expected, next);
+        if (isEmpty && expected !== null && expected !== 0) return Promise.resolve({ isSwapped: false, record: null });
+        return world.vault.compareAndSwap(isEmpty ? null : expected, next);
       },
     };
     const tab = await world.openSignedInTab({}, { vault });
@@ -376,9 +376,9 @@ describe('no user is signed out without a reason', () => {
     let isSlow = false;
     const vault: Vault = {
       read: () => world.vault.read(),
-      replace: async (...parameters) => {
+      compareAndSwap: async (...parameters) => {
         if (isSlow) await new Promise<void>((resolve) => void world.time.clock.wake(7_000, resolve));
-        return world.vault.replace(...parameters);
+        return world.vault.compareAndSwap(...parameters);
       },
     };
     const tab = await world.openSignedInTab({}, { vault });
@@ -391,7 +391,7 @@ describe('no user is signed out without a reason', () => {
     // A third user signs in in another tab before the first write arrives.
     const record = await world.vault.read();
     const session = record?.session ? { ...record.session, sid: 'session-3', sub: 'user-3' } : null;
-    await world.vault.replace(record?.stamp ?? 0, { session, endedReason: null });
+    await world.vault.compareAndSwap(record?.version ?? 0, { session, endedReason: null });
     tab.signal('store-changed');
     await settle();
     expect(tab.auth.getSnapshot()).toMatchObject({ user: { sub: 'user-3' } });
@@ -489,7 +489,7 @@ describe('one faulty part does not harm the rest', () => {
       throw new Error('a bug of the application');
     };
     const tab = await world.openSignedInTab({
-      readAnswer: foreignAnswers(classify),
+      readTokenResponse: foreignTokenResponses(classify),
       policy: sessionPolicy({ expiryWarningsMs: [60_000, 300_000] }),
     });
     await world.time.advance(9.5 * MINUTE);

@@ -4,8 +4,8 @@ import { defaultPolicy, type CheckedPolicy } from './core/policy.ts';
 import type { Platform } from './core/ports.ts';
 import type { SessionSnapshot } from './core/snapshot.ts';
 import type { Held, MachineConfig, Observation, ReauthenticationFailure, ReauthenticationStage } from './core/state.ts';
-import type { TokenAnswerReader } from './core/token-result.ts';
-import { readTokenAnswer, type WireConfig } from './core/wire.ts';
+import type { TokenResponseReader } from './core/token-result.ts';
+import { readTokenResponse, type WireConfig } from './core/wire.ts';
 import {
   disposed,
   disposeShell,
@@ -40,7 +40,7 @@ export type AuthServiceOptions = {
     readonly revocation?: string;
     readonly sessions?: string;
   };
-  /** Durations and limits that differ from the defaults: `sessionPolicy({ parkDeadlineMs: 60_000 })`. */
+  /** Durations and limits that differ from the defaults: `sessionPolicy({ deadlineMs: 60_000 })`. */
   readonly policy?: CheckedPolicy;
   /**
    * How the user can authenticate again, in order. The user interface carries out a stage that is given by name;
@@ -48,10 +48,10 @@ export type AuthServiceOptions = {
    */
   readonly reauthentication?: readonly (ReauthenticationStage | AutomaticStage)[];
   /**
-   * Reads the token endpoint's answers at a refresh, a sign-in and an adoption. `foreignAnswers()` is for servers that
+   * Reads the token endpoint's answers at a refresh, a sign-in and an adoption. `foreignTokenResponses()` is for servers that
    * differ from RFC 6749. Default: the standard reading.
    */
-  readonly readAnswer?: TokenAnswerReader;
+  readonly readTokenResponse?: TokenResponseReader;
   /**
    * Counts every refresh as user activity. Default `false`: the platform reports user activity, and a refresh in the
    * background does not keep an abandoned session alive.
@@ -104,9 +104,9 @@ export type AuthService = {
   readonly ready: () => Promise<SessionSnapshot>;
   /**
    * A number that changes whenever another user may be signed in. For requests that are repeated later: a request that
-   * was made under one owner must not be sent under another (`auth.fetch(url, { owner })` refuses it).
+   * was made in one epoch must not be sent in another (`auth.fetch(url, { userEpoch })` refuses it).
    */
-  readonly owner: () => number;
+  readonly userEpoch: () => number;
   /** A usable access token, refreshed first if necessary. For clients that `fetch` does not fit. */
   readonly getAccessToken: (options?: Pick<TokenRequest, 'signal' | 'deadlineMs'>) => Promise<string>;
   /** A drop-in for `fetch` that carries the session to the origins in `resources` and nowhere else. */
@@ -122,12 +122,12 @@ export type AuthService = {
 };
 
 function originOf(url: string): string {
-  if (!URL.canParse(url)) throw new TypeError(`not an absolute URL: ${url}`);
+  if (!URL.canParse(url)) throw new TypeError(`not a URL: ${url}`);
   return new URL(url).origin;
 }
 
 function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthServiceOptions): WireConfig {
-  if (!clientId) throw new TypeError('clientId is empty');
+  if (!clientId) throw new TypeError('no clientId');
   const base = issuer.replace(/\/?$/u, '/');
   const endpoint = (path: string): string => new URL(path, base).href;
   return {
@@ -138,7 +138,7 @@ function wireConfig({ issuer, clientId, platform, scope, endpoints = {} }: AuthS
     revocationEndpoint: endpoint(endpoints.revocation ?? 'revoke'),
     sessionsEndpoint: endpoint(endpoints.sessions ?? 'sessions'),
     scope: scope ?? null,
-    delivery: platform.delivery,
+    hasCookie: platform.refreshTokenTransport === 'cookie',
   };
 }
 
@@ -149,12 +149,12 @@ const STORE_KNOWN_MS = 1_000;
 
 function machineConfig(
   options: AuthServiceOptions,
-  { delivery, scope }: WireConfig,
+  { hasCookie, scope }: WireConfig,
+  reauthentication: readonly (ReauthenticationStage | AutomaticStage)[],
   automaticStages: readonly AutomaticStage[],
 ): MachineConfig {
-  const { reauthentication = ['password'] } = options;
   return {
-    delivery,
+    hasCookie,
     scope,
     stages: reauthentication.map((each) => (typeof each === 'string' ? each : each.stage)),
     automaticStages: automaticStages.map(({ stage }) => stage),
@@ -200,14 +200,15 @@ export async function signOut(shell: Shell, extent?: 'everywhere'): Promise<void
 
 /** Waits for the stored session. If it cannot be read in time, it is signed out once it is read. */
 async function restored(shell: Shell, number: number): Promise<void> {
-  const { owner } = shell.state;
+  const { userEpoch } = shell.state;
   try {
     await within(shell.platform.clock, shell.policy.vaultWaitMs, ready(shell));
   } catch (cause) {
     refuseUnusable(shell);
     const end = (): void => {
       // Sign out only if the user has not signed in since.
-      if (shell.state.owner === owner && shell.newestAfter < number) dispatch(shell, { type: 'signOutRequested' });
+      if (shell.state.userEpoch === userEpoch && shell.newestAfter < number)
+        dispatch(shell, { type: 'signOutRequested' });
     };
     void until(shell, () => !isRestoring(shell)).then(end);
     throw shell.state.vaultError ?? new HoldfastError('storage-unavailable', undefined, { cause });
@@ -224,9 +225,9 @@ async function ready(shell: Shell): Promise<SessionSnapshot> {
 }
 
 function declineReauthentication(shell: Shell, why: ReauthenticationFailure): void {
-  const { chain } = shell.state;
-  if (!chain) return;
-  dispatch(shell, { type: 'reauthenticationFailed', stage: chain.stage, why });
+  const { reauthentication } = shell.state;
+  if (!reauthentication) return;
+  dispatch(shell, { type: 'reauthenticationFailed', stage: reauthentication.stage, why });
   // A sign-in that is still at the server comes too late.
   if (shell.state.phase.kind === 'signed-out') shell.signOuts++;
 }
@@ -248,16 +249,16 @@ function listen<T>(listeners: Set<T>, listener: T): () => void {
  * const me = await auth.fetch('https://api.example.com/me')
  */
 export function createAuthService(options: AuthServiceOptions): AuthService {
-  const { issuer, onEvent } = options;
+  const { issuer, onEvent, reauthentication = ['password'] } = options;
   const platform = options.platform.forApp?.(`${issuer} ${options.clientId}`) ?? options.platform;
   const resources = new Set([originOf(issuer), ...(options.resources ?? []).map(originOf)]);
   const observers = new Set(onEvent && [onEvent]);
-  const automaticStages = (options.reauthentication ?? []).filter((each) => typeof each !== 'string');
+  const automaticStages = reauthentication.filter((each) => typeof each !== 'string');
   const wire = wireConfig(options);
   const shell = startShell({
-    config: machineConfig(options, wire, automaticStages),
+    config: machineConfig(options, wire, reauthentication, automaticStages),
     wire,
-    readAnswer: options.readAnswer ?? readTokenAnswer,
+    readTokenResponse: options.readTokenResponse ?? readTokenResponse,
     policy: options.policy?.() ?? defaultPolicy,
     platform,
     observers,
@@ -275,7 +276,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     extend: () => dispatch(shell, { type: 'extendRequested' }),
     userActive: () => dispatch(shell, { type: 'signalled', signal: 'user-active' }),
     ready: () => ready(shell),
-    owner: () => shell.state.owner,
+    userEpoch: () => shell.state.userEpoch,
     getAccessToken: async (request = {}) => (await requestToken(shell, request)).access.value,
     fetch: createAuthorizedFetch(shell, resources, base),
     resources,

@@ -72,7 +72,7 @@ describe('a 401 is refreshed away once', () => {
     expect((await tab.auth.fetch(url)).status).toBe(401);
     expect(authorizations(seen)).toEqual(['Bearer access-1']);
     expect(world.server.refreshes()).toBe(0);
-    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', refreshing: false });
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', isRefreshing: false });
   });
 
   it('a resource that requires a fresh authentication gets it, while other requests go on', async () => {
@@ -206,7 +206,10 @@ describe('a Request as input', () => {
       resources: [url],
       fetch: (input, init) => (passed.push(init), fetch(input)),
     });
-    const response = await tab.auth.fetch(new Request(url), { ...added, owner: tab.auth.owner() } as RequestInit);
+    const response = await tab.auth.fetch(new Request(url), {
+      ...added,
+      userEpoch: tab.auth.userEpoch(),
+    } as RequestInit);
     expect(response.status).toBe(200);
     expect(passed).toEqual([expect.objectContaining(added), expect.objectContaining(added)]);
   });
@@ -256,7 +259,7 @@ describe('a Request as input', () => {
       return new Response('', { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
     };
     const answer = tab.auth.fetch(new Request(url, init), { fetch: early });
-    while (tab.seen('request.replayed').length === 0) await settle();
+    while (tab.seen('request.resent').length === 0) await settle();
     await tab.auth.signOut();
     finish();
     await expect(answer).rejects.toMatchObject({ code: 'signed-out' });
@@ -335,7 +338,7 @@ describe('a request has one deadline for all its waits', () => {
       );
     };
     const { auth } = world.openTab({ fetch });
-    const request = watch(auth.fetch('https://api.example.com/notes', { parkDeadlineMs: 10_000 }));
+    const request = watch(auth.fetch('https://api.example.com/notes', { deadlineMs: 10_000 }));
     await world.time.advance(9_999);
     expect([tries, request.is]).toEqual([1, 'pending']);
     await world.time.advance(1);
@@ -352,7 +355,7 @@ describe('a request has one deadline for all its waits', () => {
     };
     const { auth } = await world.openSignedInTab({ fetch });
     world.server.delayMs = 4_000;
-    const request = watch(auth.fetch('https://api.example.com/notes', { parkDeadlineMs: 10_000 }));
+    const request = watch(auth.fetch('https://api.example.com/notes', { deadlineMs: 10_000 }));
     await world.time.advance(3 * MINUTE);
     expect([tries, request.is]).toEqual([2, 'resolved']);
   });

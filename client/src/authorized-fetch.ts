@@ -3,7 +3,7 @@ import { orNull } from './core/or-null.ts';
 import type { GrantedToken, Trial } from './core/state.ts';
 import { freshMs } from './core/stored-session.ts';
 import { claimsOf } from './core/wire.ts';
-import { hear, signProof } from './runtime/authorization-server.ts';
+import { recordResponseHeaders, signProof } from './runtime/authorization-server.ts';
 import { dispatch, requestToken, tellObservers, type TokenRequest } from './runtime/effect-runner.ts';
 import type { Shell } from './runtime/shell.ts';
 
@@ -14,11 +14,11 @@ type Fetch = typeof globalThis.fetch;
 /** `BodyInit` of the DOM, under a name that Node's declarations know as well. */
 export type RequestBody = NonNullable<RequestInit['body']>;
 
-/** `RequestInit`, and how long the request may be parked in total, in ms. Default: `policy.parkDeadlineMs`. */
+/** `RequestInit`, and how long the request may be parked in total, in ms. Default: `policy.deadlineMs`. */
 export type AuthorizedInit = RequestInit & {
-  readonly parkDeadlineMs?: number;
-  /** `auth.owner()` when the request was first made. Under another owner it fails with `user-changed`. */
-  readonly owner?: number;
+  readonly deadlineMs?: number;
+  /** `auth.userEpoch()` when the request was first made. In another epoch it fails with `user-changed`. */
+  readonly userEpoch?: number;
   /**
    * The resource to request a token for, if the endpoint refuses the ordinary token as one for another audience (401,
    * `reason="audience"`): the issuer, for its account endpoints. The refresh then asks for that resource, and the
@@ -41,7 +41,7 @@ export type AuthorizedFetch = (input: string | URL | Request, init?: AuthorizedI
 /** How one request is sent, and whether it can be sent again. */
 type Plan = {
   /** True if the body is still there after it was sent once. */
-  readonly isReplayable: boolean;
+  readonly isRepeatable: boolean;
   /** The body of another try, if the request does not hold it any more. */
   readonly bodyAgain?: () => Promise<ArrayBuffer> | undefined;
   readonly send: (headers: Readonly<Record<string, string>>, body?: ArrayBuffer) => Promise<Response>;
@@ -55,17 +55,17 @@ type Wait = {
 
 function createWait(shell: Shell, signal: AbortSignal | null | undefined, init: AuthorizedInit | undefined): Wait {
   const { policy, platform } = shell;
-  let owner = init?.owner;
+  let userEpoch = init?.userEpoch;
   let waitedMs = 0;
   return async (request?: TokenRequest) => {
     const startMs = platform.clock.now().monotonicMs;
     // A prompt to the user takes the time it takes, unless the call names a deadline.
-    const limitMs = init?.parkDeadlineMs ?? (request?.stepUp ? Infinity : policy.parkDeadlineMs);
+    const limitMs = init?.deadlineMs ?? (request?.stepUp ? Infinity : policy.deadlineMs);
     const deadlineMs = limitMs - waitedMs;
-    const token: GrantedToken | null = await requestToken(shell, { signal, owner, deadlineMs, ...request });
+    const token: GrantedToken | null = await requestToken(shell, { signal, userEpoch, deadlineMs, ...request });
     if (limitMs < Infinity) waitedMs += platform.clock.now().monotonicMs - startMs;
     // From its first token on, a call belongs to one user.
-    owner = token?.owner;
+    userEpoch = token?.userEpoch;
     return token;
   };
 }
@@ -82,7 +82,7 @@ function bodyOf(init: AuthorizedInit | undefined): { readonly body?: BodyInit; r
   if (!isOneShot(body)) return init?.makeBody && body ? { body } : {};
   const probe = { method: 'POST', body: new ReadableStream(), duplex: 'half' } as const;
   if (!init?.fetch && new Request('https://localhost', probe).headers.has('content-type'))
-    throw new TypeError('this engine cannot send streams: give a Blob');
+    throw new TypeError('cannot stream: give a Blob');
   return { body: body as BodyInit, duplex: 'half' };
 }
 
@@ -99,11 +99,11 @@ function setAll(headers: Headers, more: Readonly<Record<string, string>>): Heade
  * `Request` is kept in a clone, and read if it has to be sent again.
  */
 function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined, fetch: Fetch): Plan {
-  const isReplayable = init?.makeBody !== undefined || !isOneShot(init?.body);
-  if (init?.makeBody || !isReplayable || !isRequest(input)) {
+  const isRepeatable = init?.makeBody !== undefined || !isOneShot(init?.body);
+  if (init?.makeBody || !isRepeatable || !isRequest(input)) {
     const headers = headersOf(input, init);
     return {
-      isReplayable,
+      isRepeatable,
       send: async (more) => fetch(input, { ...init, ...bodyOf(init), headers: setAll(new Headers(headers), more) }),
     };
   }
@@ -116,7 +116,7 @@ function planRequest(input: RequestInfo | URL, init: AuthorizedInit | undefined,
     ([name]) => name === 'duplex' || !(name in request),
   );
   return {
-    isReplayable: true,
+    isRepeatable: true,
     bodyAgain: () => (isSent && spare.body ? spare.clone().arrayBuffer() : undefined),
     send: (more, body) => {
       isSent = true;
@@ -195,8 +195,8 @@ async function sendOnce(
       resourceDate: headers.get('date'),
       isRetry: !curable.includes(error),
     };
-    hear(shell, target.href, { 'dpop-nonce': headers.get('dpop-nonce'), ...time });
-    if (!plan.isReplayable || !curable.includes(error)) return response;
+    recordResponseHeaders(shell, target.href, { 'dpop-nonce': headers.get('dpop-nonce'), ...time });
+    if (!plan.isRepeatable || !curable.includes(error)) return response;
     curable = curable.filter((each) => each !== error);
     await response.body?.cancel();
   }
@@ -214,20 +214,20 @@ async function answerChallenge(
   shell: Shell,
   response: Response,
   trial: Trial,
-  { isReplayable }: Plan,
+  { isRepeatable }: Plan,
   wait: Wait,
   resource: string | null | undefined,
 ): Promise<GrantedToken | null> {
   const parameter = (name: string): string | null => challengeParameter(response, name);
   const error = parameter('error');
   // The token is valid for another audience, and a newer one would be for that audience as well.
-  if (parameter('reason') === 'audience') return resource && isReplayable ? wait({ resource }) : null;
+  if (parameter('reason') === 'audience') return resource && isRepeatable ? wait({ resource }) : null;
   if (error === null || error === 'invalid_token') {
     const refusal: Trial = { ...trial, verdict: error ? 'refused' : 'bare' };
-    if (isReplayable) return wait({ refusal });
+    if (isRepeatable) return wait({ refusal });
     dispatch(shell, { type: 'tokenTried', trial: refusal });
   }
-  if (error !== 'insufficient_user_authentication' || !isReplayable || trial.before !== null) return null;
+  if (error !== 'insufficient_user_authentication' || !isRepeatable || trial.before !== null) return null;
   const maxAge = parameter('max_age');
   const stepUp = { acrValues: parameter('acr_values'), maxAgeSeconds: maxAge === null ? null : Number(maxAge) };
   return wait({ stepUp }).catch((reason: unknown) => {
@@ -250,14 +250,14 @@ async function sendAuthorized(
   const plan = planRequest(input, init, fetch);
   let token = await wait();
   // Do not spend a request that can be sent only once on a token that is about to be refused.
-  if (!plan.isReplayable && isNearExpiry(token, shell)) token = await wait({ newerThan: token.generation });
+  if (!plan.isRepeatable && isNearExpiry(token, shell)) token = await wait({ newerThan: token.tokenNumber });
   const { origin, pathname } = target;
   let before: number | null = null;
   for (;;) {
-    const { generation, resource } = token;
+    const { tokenNumber, resource } = token;
     const response = await sendOnce(shell, plan, method, target, token, wait);
     if (isForeign(response, target)) return response;
-    const trial: Trial = { generation, before, origin, url: origin + pathname, verdict: 'accepted', aheadMs: NaN };
+    const trial: Trial = { tokenNumber, before, origin, url: origin + pathname, verdict: 'accepted', aheadMs: NaN };
     if (response.status !== 401) {
       // A 5xx of the server, or of the gateway before it, says nothing of the token.
       if (response.status < 500 && !resource) dispatch(shell, { type: 'tokenTried', trial });
@@ -269,9 +269,9 @@ async function sendAuthorized(
     const next = await answerChallenge(shell, response, refusal, plan, wait, other);
     if (!next) return response;
     await response.body?.cancel();
-    tellObservers(shell, { type: 'request.replayed', generation: next.generation });
+    tellObservers(shell, { type: 'request.resent', tokenNumber: next.tokenNumber });
     // A refused audience says nothing of the ordinary token, so `before` stays as it was.
-    [before, token] = [next.resource ? before : generation, next];
+    [before, token] = [next.resource ? before : tokenNumber, next];
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from './core/policy.ts';
-import type { HttpAnswer } from './core/ports.ts';
+import type { HttpResponse } from './core/ports.ts';
 import { ada, asBob, bob, MINUTE, outcome, refreshes, trouble } from './testing/trouble.ts';
 import { createWorld, json, settle, type World } from './testing/world.ts';
 
@@ -9,7 +9,7 @@ import { createWorld, json, settle, type World } from './testing/world.ts';
 const HOUR = 60 * MINUTE;
 
 /** A token answer for one session of the chain. */
-const inChain = (deviceSequence: number, members: Readonly<Record<string, unknown>> = {}): HttpAnswer =>
+const inChain = (deviceSequence: number, members: Readonly<Record<string, unknown>> = {}): HttpResponse =>
   json(200, {
     access_token: `access-of-${deviceSequence}`,
     token_type: 'Bearer',
@@ -169,7 +169,7 @@ describe('of two sign-ins on one device, the one that the server counted last st
 });
 
 describe('a session that another one of this device has replaced', () => {
-  const replacedBy = (successor: string): HttpAnswer =>
+  const replacedBy = (successor: string): HttpResponse =>
     json(400, { error: 'invalid_grant', reason: 'replaced', successor });
 
   it('gives way to that session without a prompt, and parked requests are sent', async () => {
@@ -200,8 +200,8 @@ describe('a session that another one of this device has replaced', () => {
     await world.time.advance(15 * MINUTE);
     expect(tab.auth.getSnapshot()).toMatchObject({ status: 'active', sid: 'session-2' });
     const writeTombstone = async (endedAtMs: number): Promise<void> => {
-      const stamp = (await world.vault.read())?.stamp ?? 0;
-      await world.vault.replace(stamp, { session: null, endedReason: 'user', endedAtMs });
+      const version = (await world.vault.read())?.version ?? 0;
+      await world.vault.compareAndSwap(version, { session: null, endedReason: 'user', endedAtMs });
       tab.signal('store-changed');
       await settle();
     };

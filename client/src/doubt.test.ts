@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthServiceOptions } from './auth-service.ts';
-import type { HttpAnswer, Platform } from './core/ports.ts';
-import { foreignAnswers } from './optional/foreign-answers.ts';
+import type { HttpResponse, Platform } from './core/ports.ts';
+import { foreignTokenResponses } from './optional/foreign-token-responses.ts';
 import { ada, DUE, MINUTE, outcome, used, watch } from './testing/trouble.ts';
 import { createWorld, json, settle, type Tab, type World } from './testing/world.ts';
 
@@ -13,11 +13,11 @@ const NO_DOUBT = { isDoubtful: false, refusal: null };
 const EXPIRY = 15 * MINUTE;
 const refused = json(400, { error: 'invalid_request', error_description: 'Unknown token' });
 
-type Refusal = { answer: HttpAnswer | null };
+type Refusal = { answer: HttpResponse | null };
 
 /** A signed-in tab. Its server gives this answer to refreshes while it is not `null`. */
 async function signIn(
-  answer: HttpAnswer | null,
+  answer: HttpResponse | null,
   options: Partial<AuthServiceOptions> = {},
 ): Promise<{ world: World; tab: Tab; refusal: Refusal; transport: Platform['transport'] }> {
   const world = createWorld();
@@ -39,7 +39,7 @@ function shownBy({ auth }: Tab): { isDoubtful: boolean; refusal: string | null }
 }
 
 describe('a dead refresh token in other words than invalid_grant', () => {
-  const answers: readonly (readonly [words: string, answer: HttpAnswer])[] = [
+  const answers: readonly (readonly [words: string, answer: HttpResponse])[] = [
     ...[
       'invalid_request',
       'invalid_client',
@@ -54,7 +54,7 @@ describe('a dead refresh token in other words than invalid_grant', () => {
       'invalid_dpop_proof',
       'unmet_authentication_requirements',
       'token_expired',
-    ].map((error): [string, HttpAnswer] => [error, json(400, { error })]),
+    ].map((error): [string, HttpResponse] => [error, json(400, { error })]),
     [
       'invalid_client: Client is disabled',
       json(401, { error: 'invalid_client', error_description: 'Client is disabled' }),
@@ -164,10 +164,10 @@ describe('the doubt', () => {
 
   it('does not come of an answer that the app reads as no refusal, and shows the app’s own words', async () => {
     let words: string | null = null;
-    const readAnswer = foreignAnswers(({ status }) =>
+    const readTokenResponse = foreignTokenResponses(({ status }) =>
       status === 400 ? { kind: 'transient', cause: 'server-error', retryAfterMs: null, words } : null,
     );
-    const { world, tab } = await signIn(refused, { readAnswer });
+    const { world, tab } = await signIn(refused, { readTokenResponse });
     await world.time.advance(EXPIRY + MINUTE);
     expect(shownBy(tab)).toEqual(NO_DOUBT);
     words = 'the account is suspended';

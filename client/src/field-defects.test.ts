@@ -49,7 +49,7 @@ describe('at relaunch', () => {
 
   it('the same refresh token is sent again if the app was killed between the server’s rotation and the write', async () => {
     const world = await createOldWorld();
-    const dying = world.openTab({}, { vault: { ...world.vault, replace: () => new Promise(() => {}) } });
+    const dying = world.openTab({}, { vault: { ...world.vault, compareAndSwap: () => new Promise(() => {}) } });
     await world.time.advance(100);
     expect(world.server.requests.at(-1)?.get('refresh_token')).toBe('refresh-1');
     dying.auth.dispose();

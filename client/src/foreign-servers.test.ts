@@ -2,12 +2,12 @@
 // habits are.
 import { describe, expect, it } from 'vitest';
 import type { AuthServiceOptions } from './auth-service.ts';
-import type { HttpAnswer } from './core/ports.ts';
-import type { TokenAnswer, Tokens } from './core/token-result.ts';
+import type { HttpResponse } from './core/ports.ts';
+import type { TokenResult, Tokens } from './core/token-result.ts';
 import { parseObject } from './core/wire.ts';
 import { adopt } from './optional/adopt.ts';
 import { signOutEverywhere } from './optional/everywhere.ts';
-import { foreignAnswers } from './optional/foreign-answers.ts';
+import { foreignTokenResponses } from './optional/foreign-token-responses.ts';
 import { FIRST_REFRESH_TOKEN, playForeignServer, type ForeignServer, type Habits } from './testing/foreign-server.ts';
 import { MINUTE } from './testing/trouble.ts';
 import { createWorld, json, type Tab, type World } from './testing/world.ts';
@@ -143,7 +143,7 @@ describe('a server that', () => {
     await world.time.advance(14 * MINUTE);
     expect(await auth.getAccessToken()).toBe('no-refresh');
     await world.time.advance(2 * MINUTE);
-    expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'expired' });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'expired' });
     const parked = auth.getAccessToken();
     await adopt(auth, { ...answer, access_token: 'the-next' });
     expect(await parked).toBe('the-next');
@@ -170,7 +170,11 @@ describe('a server that', () => {
     const parked = auth.getAccessToken();
     await here.world.time.advance(MINUTE);
     expect(here.server.sent).toEqual([FIRST_REFRESH_TOKEN, FIRST_REFRESH_TOKEN]);
-    expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'revoked', parkedRequests: 1 });
+    expect(auth.getSnapshot()).toMatchObject({
+      status: 'reauthentication-required',
+      reason: 'revoked',
+      parkedRequests: 1,
+    });
     await adopt(auth, { access_token: 'after sign-in', expires_in: 900, refresh_token: 'another', sub: 'ada' });
     expect(await parked).toBe('after sign-in');
   });
@@ -223,9 +227,9 @@ describe('a server that', () => {
 });
 
 describe('an answer that differs from RFC 6749 is read as the app reads it', () => {
-  const field = ({ body }: HttpAnswer, name: string): unknown => parseObject(body)?.[name];
-  const rejected = (reason: 'expired' | 'revoked' | 'reuse-detected'): TokenAnswer => ({ kind: 'rejected', reason });
-  const tokens = (accessToken: unknown, more: Partial<Tokens>): TokenAnswer => ({
+  const field = ({ body }: HttpResponse, name: string): unknown => parseObject(body)?.[name];
+  const rejected = (reason: 'expired' | 'revoked' | 'reuse-detected'): TokenResult => ({ kind: 'rejected', reason });
+  const tokens = (accessToken: unknown, more: Partial<Tokens>): TokenResult => ({
     kind: 'tokens',
     tokens: {
       accessToken: String(accessToken),
@@ -239,14 +243,14 @@ describe('an answer that differs from RFC 6749 is read as the app reads it', () 
       ...more,
     },
   });
-  type Classify = NonNullable<Parameters<typeof foreignAnswers>[0]>;
+  type Classify = NonNullable<Parameters<typeof foreignTokenResponses>[0]>;
 
   /** The outcome of the first refresh, and the session after it. */
   async function refreshOnce(
-    answer: HttpAnswer,
+    answer: HttpResponse,
     classify: Classify | null,
   ): Promise<Foreign & { tab: Tab; said: unknown }> {
-    const here = foreign({}, classify ? { readAnswer: foreignAnswers(classify) } : {});
+    const here = foreign({}, classify ? { readTokenResponse: foreignTokenResponses(classify) } : {});
     here.server.answers.push(answer);
     const tab = await openAdoptedTab(here);
     await here.world.time.advance(0);
@@ -292,13 +296,13 @@ describe('an answer that differs from RFC 6749 is read as the app reads it', () 
         ({ headers }) => (headers['x-session'] === 'ended' ? rejected('revoked') : null),
         'revoked',
       ],
-    ] satisfies [string, HttpAnswer, string, Classify, string][])(
+    ] satisfies [string, HttpResponse, string, Classify, string][])(
       '%s',
       async (_name, answer, standard, classify, reason) => {
         expect((await refreshOnce(answer, null)).said).toBe(standard);
         const { tab, said, world, server } = await refreshOnce(answer, classify);
         expect(said).toBe(reason);
-        expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason });
+        expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason });
         await world.time.advance(10 * MINUTE);
         expect(server.sent).toHaveLength(1);
       },
@@ -306,7 +310,7 @@ describe('an answer that differs from RFC 6749 is read as the app reads it', () 
   });
 
   describe('as no answer: the session stays, and the next answer is read by the standard', () => {
-    const notNow = (cause: 'server-error' | 'rate-limited', retryAfterMs: number | null): TokenAnswer => ({
+    const notNow = (cause: 'server-error' | 'rate-limited', retryAfterMs: number | null): TokenResult => ({
       kind: 'transient',
       cause,
       retryAfterMs,
@@ -331,7 +335,7 @@ describe('an answer that differs from RFC 6749 is read as the app reads it', () 
         'rate-limited',
         90_000,
       ],
-    ] satisfies [string, HttpAnswer, string, Classify, string, number][])(
+    ] satisfies [string, HttpResponse, string, Classify, string, number][])(
       '%s',
       async (_name, answer, standard, classify, cause, waitMs) => {
         expect((await refreshOnce(answer, null)).said).toBe(standard);
@@ -371,12 +375,12 @@ describe('an answer that differs from RFC 6749 is read as the app reads it', () 
           : null;
       };
       const standard = await refreshOnce(answer, null);
-      expect(standard.tab.auth.getSnapshot()).toMatchObject({ sessionExpiresAt: null });
+      expect(standard.tab.auth.getSnapshot()).toMatchObject({ sessionExpiresAtMs: null });
       const { tab, world } = await refreshOnce(answer, classify);
       const endsAt = world.time.clock.now().wallMs + 400_000;
-      expect(tab.auth.getSnapshot()).toMatchObject({ sessionExpiresAt: endsAt, expiring: false });
+      expect(tab.auth.getSnapshot()).toMatchObject({ sessionExpiresAtMs: endsAt, isExpiring: false });
       await world.time.advance(100_000);
-      expect(tab.auth.getSnapshot()).toMatchObject({ expiring: true });
+      expect(tab.auth.getSnapshot()).toMatchObject({ isExpiring: true });
     });
   });
 });

@@ -5,24 +5,27 @@ export { createAuthService } from './auth-service.ts';
 export type { AuthService, AuthServiceOptions } from './auth-service.ts';
 export { automaticStage } from './optional/automatic-stage.ts';
 export type { AutomaticStage } from './runtime/shell.ts';
-export type { AuthorizedFetch, AuthorizedInit } from './authorized-fetch.ts';
+export type { AuthorizedFetch, AuthorizedInit, RequestBody } from './authorized-fetch.ts';
 export { HoldfastError } from './core/errors.ts';
-export type { HoldfastErrorCode } from './core/errors.ts';
+export type { ErrorResponse, HoldfastErrorCode } from './core/errors.ts';
 export { signOutEverywhere } from './optional/everywhere.ts';
-export { foreignAnswers } from './optional/foreign-answers.ts';
+export { foreignTokenResponses } from './optional/foreign-token-responses.ts';
 export type { Instant } from './core/instant.ts';
 export { memoryDeviceSecret, memoryOutbox, memoryVault } from './platform/memory-vault.ts';
 export { defaultPolicy, sessionPolicy } from './core/policy.ts';
 export type { CheckedPolicy, SessionPolicy } from './core/policy.ts';
 export type {
+  AbortSignalLike,
   Clock,
-  HttpAnswer,
   HttpRequest,
-  Mutex,
+  HttpResponse,
   Outbox,
+  PendingRevocation,
   Platform,
+  ProofRequest,
+  ProofResponseHeaders,
   ProofSigner,
-  Revocation,
+  RefreshLock,
   Signal,
   Signals,
   SignedOutReason,
@@ -35,10 +38,10 @@ export { proofSigner } from './runtime/dpop.ts';
 export type { Proof } from './runtime/dpop.ts';
 export { createRefreshLog } from './optional/refresh-log.ts';
 export type {
-  Chain,
   Freshness,
   Observation,
   ReauthenticationFailure,
+  ReauthenticationProgress,
   ReauthenticationReason,
   ReauthenticationStage,
   RefreshCause,
@@ -46,7 +49,15 @@ export type {
 } from './core/state.ts';
 export type { PasswordCredential, SignInMethod } from './runtime/sign-in.ts';
 export type { SessionSnapshot } from './core/snapshot.ts';
-export type { TokenAnswer, TokenAnswerReader, Tokens } from './core/token-result.ts';
+export type {
+  RejectionReason,
+  TokenResponseReader,
+  TokenResult,
+  Tokens,
+  TransientCause,
+  TransientFailure,
+} from './core/token-result.ts';
+export type { TokenRequest } from './runtime/effect-runner.ts';
 export { untilOnline } from './until-online.ts';
 export { whyFailed } from './runtime/why-failed.ts';
-export type { ChallengeAnswer } from './core/wire.ts';
+export type { ChallengeResult } from './core/wire.ts';

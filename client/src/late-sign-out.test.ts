@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readTokenAnswer } from './core/wire.ts';
-import { foreignAnswers } from './optional/foreign-answers.ts';
+import { readTokenResponse } from './core/wire.ts';
+import { foreignTokenResponses } from './optional/foreign-token-responses.ts';
 import { ada, asBob, bob, DUE, MINUTE, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
 
@@ -40,21 +40,21 @@ describe('a sign-out that is stored late', () => {
       const storage = { ...world.vault };
       Object.assign(world.vault, {
         read: async () => (isEmptied && kept === 'null' ? null : storage.read()),
-        replace: async (...[stamp, next]: Parameters<typeof storage.replace>) => {
-          if (!isEmptied || kept !== 'null') return storage.replace(stamp, next);
-          if (stamp !== 0) return { replaced: false, record: null };
+        compareAndSwap: async (...[version, next]: Parameters<typeof storage.compareAndSwap>) => {
+          if (!isEmptied || kept !== 'null') return storage.compareAndSwap(version, next);
+          if (version !== 0) return { isSwapped: false, record: null };
           isEmptied = false;
-          return storage.replace(null, next);
+          return storage.compareAndSwap(null, next);
         },
       });
       const { other, letGo } = await signOutLate(world);
       isEmptied = true;
-      if (kept !== 'null') await storage.replace(null, { session: null, endedReason: kept });
+      if (kept !== 'null') await storage.compareAndSwap(null, { session: null, endedReason: kept });
       await letGo();
       expect((await storage.read())?.endedReason).toBe('user');
       expect(other.auth.getSnapshot().status).toBe('active');
       await world.time.advance(DUE);
-      expect(other.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'storage-lost' });
+      expect(other.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'storage-lost' });
       await other.auth.signIn(ada);
       expect(other.auth.getSnapshot().status).toBe('active');
     },
@@ -63,7 +63,7 @@ describe('a sign-out that is stored late', () => {
   it('does not stop a session in a cookie: the next answer is stored over the tombstone', async () => {
     const world = createWorld('cookie');
     const { other } = await signOutLate(world);
-    await world.vault.replace(null, {
+    await world.vault.compareAndSwap(null, {
       session: null,
       endedReason: 'user',
       endedAtMs: world.time.clock.now().wallMs - 500,
@@ -105,8 +105,8 @@ describe('the identity of a session', () => {
     async (sid) => {
       const world = createWorld('cookie');
       const tab = world.openTab({
-        readAnswer: foreignAnswers((answer) => {
-          const read = readTokenAnswer(answer);
+        readTokenResponse: foreignTokenResponses((answer) => {
+          const read = readTokenResponse(answer);
           return read.kind === 'tokens'
             ? ({ ...read, tokens: { ...read.tokens, sid, sub: sid } } as typeof read)
             : null;

@@ -71,7 +71,7 @@ describe('a bare 401', () => {
     const fetch = apiOf({ '/legacy': 'silent' }, (token) => token === 'Bearer access-2');
     const tab = await world.openSignedInTab({ fetch });
     world.server.answers.push(...Array.from({ length: 4 }, () => json(503, {})));
-    const legacy = statusOf(tab.auth.fetch(`${api}/legacy`, { parkDeadlineMs: 10 * MINUTE }));
+    const legacy = statusOf(tab.auth.fetch(`${api}/legacy`, { deadlineMs: 10 * MINUTE }));
     await world.time.advance(0);
     const good = statusOf(tab.auth.fetch(`${api}/good`));
     await world.time.advance(0);
@@ -117,7 +117,7 @@ describe('a bare 401', () => {
 
 describe('a prompt in the background', () => {
   /** A tab whose only stage is a passkey that starts by itself. */
-  const withPasskey = (method: SignInMethod) => ({ reauthentication: [automaticStage('biometric', method)] });
+  const withPasskey = (method: SignInMethod) => ({ reauthentication: [automaticStage('passkey', method)] });
   const revoke = json(400, { error: 'invalid_grant', reason: 'revoked' });
 
   it('is not shown, so that its failure cannot sign out the user who is asked in front', async () => {
@@ -133,8 +133,8 @@ describe('a prompt in the background', () => {
     world.server.answers.push(...Array.from({ length: 5 }, () => revoke));
     await world.time.advance(14 * MINUTE);
     expect(asked).toEqual(['front']);
-    expect(front.auth.getSnapshot()).toMatchObject({ status: 'reauth-required' });
-    expect(back.auth.getSnapshot()).toMatchObject({ status: 'reauth-required' });
+    expect(front.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required' });
+    expect(back.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required' });
     back.signal('foreground');
     await settle();
     expect(asked).toEqual(['front', 'back']);
@@ -161,7 +161,7 @@ describe('news that no signal brings', () => {
     const first = await world.openSignedInTab({}, alone);
     world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
     await world.time.advance(DUE);
-    expect(first.auth.getSnapshot()).toMatchObject({ status: 'reauth-required' });
+    expect(first.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required' });
     const parked = first.auth.getAccessToken();
     await world.openSignedInTab({}, alone);
     await world.time.advance(MINUTE);
@@ -176,7 +176,7 @@ describe('news that no signal brings', () => {
     full.mode = 'locked';
     await adopt(auth, { access_token: 'a', expires_in: 900, sub: 'ada' });
     await world.time.advance(16 * MINUTE);
-    expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'expired' });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'expired' });
   });
 });
 
@@ -196,14 +196,14 @@ describe('the end of a session that nothing can move', () => {
     }
     expect(tab.seen('refresh.succeeded').length).toBeGreaterThan(1);
     expect(tab.seen('session.expiring')).toHaveLength(1);
-    expect(tab.auth.getSnapshot()).toMatchObject({ expiring: true, extendable: false });
+    expect(tab.auth.getSnapshot()).toMatchObject({ isExpiring: true, isExtendable: false });
   });
 
   it('differs in the snapshot from an end that the user can move', async () => {
     const world = createWorld();
     world.server.extra = { sid: 'session-1', refresh_token_timeout: 1_200, authorization_expires_in: 86_400 };
     const tab = await world.openSignedInTab();
-    expect(tab.auth.getSnapshot()).toMatchObject({ extendable: true });
+    expect(tab.auth.getSnapshot()).toMatchObject({ isExtendable: true });
     expect((await world.vault.read())?.session).toMatchObject({ isEndFixed: false });
   });
 });

@@ -48,11 +48,10 @@ async function setUp(trouble: Trouble, seed = 1) {
   const lag = async (outageMs: number, parkedAfterMs = 0): Promise<number> => {
     outage.isOver = false;
     await world.time.advance(draw() * 1_000);
-    if (parkedAfterMs > 0)
-      await Promise.all([outcome(tab.auth.fetch(api, { parkDeadlineMs: 0 })), world.time.advance(1)]);
+    if (parkedAfterMs > 0) await Promise.all([outcome(tab.auth.fetch(api, { deadlineMs: 0 })), world.time.advance(1)]);
     await world.time.advance(parkedAfterMs);
     let settledMs = NaN;
-    void tab.auth.fetch(api, { parkDeadlineMs: outageMs + 10 * MINUTE }).then(() => (settledMs = nowMs()));
+    void tab.auth.fetch(api, { deadlineMs: outageMs + 10 * MINUTE }).then(() => (settledMs = nowMs()));
     await world.time.advance(outageMs - parkedAfterMs);
     const overMs = nowMs();
     outage.isOver = true;
@@ -104,7 +103,7 @@ describe('storage that fails', () => {
       const fetch = async (): Promise<Response> => new Response('fine');
       const ports = { vault: { ...world.vault, read }, random: drawsFrom(seed * 7_919) };
       const tab = world.openTab({ fetch }, ports);
-      const request = watch(tab.auth.fetch(`${api}/notes`, { parkDeadlineMs: 10 * MINUTE }));
+      const request = watch(tab.auth.fetch(`${api}/notes`, { deadlineMs: 10 * MINUTE }));
       await world.time.advance(seconds * 1_000);
       isLocked = false;
       await world.time.advance(10_000);
@@ -119,16 +118,16 @@ describe('storage that fails', () => {
         const world = createWorld();
         world.server.lifetimeSeconds = 30;
         let isLocked = false;
-        const replace: typeof world.vault.replace = (stamp, next) =>
-          isLocked ? Promise.reject(new Error('locked')) : world.vault.replace(stamp, next);
+        const compareAndSwap: typeof world.vault.compareAndSwap = (version, next) =>
+          isLocked ? Promise.reject(new Error('locked')) : world.vault.compareAndSwap(version, next);
         const fetch = async (): Promise<Response> => new Response('fine');
         const tab = await world.openSignedInTab(
           { fetch },
-          { vault: { ...world.vault, replace }, random: drawsFrom(seed * 7_919) },
+          { vault: { ...world.vault, compareAndSwap }, random: drawsFrom(seed * 7_919) },
         );
         isLocked = true;
         await world.time.advance(60_000);
-        const request = watch(tab.auth.fetch(`${api}/notes`, { parkDeadlineMs: 10 * MINUTE }));
+        const request = watch(tab.auth.fetch(`${api}/notes`, { deadlineMs: 10 * MINUTE }));
         await world.time.advance(seconds * 1_000);
         expect(request.is).toBe('pending');
         isLocked = false;

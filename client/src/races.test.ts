@@ -47,7 +47,7 @@ describe('a sign-in that is being stored stays', () => {
     slow.mode = 'slow';
     const left = auth.signOut();
     await settle();
-    await world.vault.replace(1, { session: null, endedReason: 'user' });
+    await world.vault.compareAndSwap(1, { session: null, endedReason: 'user' });
     asBob(world);
     const signedIn = auth.signIn(bob);
     await world.time.advance(10_000);
@@ -179,8 +179,9 @@ describe('no request is sent as another user', () => {
       };
       let gate = Promise.resolve();
       let open = (): void => {};
-      const replace: Vault['replace'] = (stamp, next) => gate.then(() => world.vault.replace(stamp, next));
-      const { auth } = await world.openSignedInTab({ fetch }, { vault: { ...world.vault, replace } });
+      const compareAndSwap: Vault['compareAndSwap'] = (version, next) =>
+        gate.then(() => world.vault.compareAndSwap(version, next));
+      const { auth } = await world.openSignedInTab({ fetch }, { vault: { ...world.vault, compareAndSwap } });
       world.server.answers.push(json(503, {}, { 'retry-after': '300' }));
       await world.time.advance(DUE);
       gate = new Promise((resolve) => (open = resolve));
@@ -219,7 +220,7 @@ describe('a prompt that is over changes nothing', () => {
     const world = createWorld();
     const rejects: ((error: unknown) => void)[] = [];
     const method: SignInMethod = () => new Promise((_resolve, reject) => rejects.push(reject));
-    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method)] });
+    const { auth } = await world.openSignedInTab({ reauthentication: [automaticStage('passkey', method)] });
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
     await auth.signIn(ada);
@@ -228,7 +229,7 @@ describe('a prompt that is over changes nothing', () => {
     expect(rejects).toHaveLength(2);
     rejects[0]?.(new DOMException('aborted', 'AbortError'));
     await settle();
-    expect(auth.getSnapshot().status).toBe('reauth-required');
+    expect(auth.getSnapshot().status).toBe('reauthentication-required');
   });
 
   it.each([2_000, 7_000])('if it is declined while the sign-in is being stored, which takes %i ms', async (slowMs) => {
@@ -345,7 +346,7 @@ describe('a clock that was set back', () => {
     (await world.openSignedInTab()).auth.dispose();
     const record = await world.vault.read();
     if (!record?.session) throw new Error('nothing stored');
-    await world.vault.replace(record.stamp, {
+    await world.vault.compareAndSwap(record.version, {
       session: { ...record.session, startedAtMs: record.session.startedAtMs + 60 * MINUTE },
       endedReason: null,
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from './core/policy.ts';
-import type { Mutex } from './core/ports.ts';
+import type { RefreshLock } from './core/ports.ts';
 import { createWorld, type Tab, type World } from './testing/world.ts';
 
 // Many tabs, and a token endpoint that takes longer than tabs wait for their lock. The server counts every extra
@@ -13,8 +13,8 @@ const SLOW = 4 * SECOND;
 const TABS = 40;
 
 /** Tabs of one signed-in user, a moment before their token is due. */
-async function openTabs(world: World, mutex?: Mutex, count = TABS): Promise<Tab[]> {
-  const ports = mutex && { mutex };
+async function openTabs(world: World, refreshLock?: RefreshLock, count = TABS): Promise<Tab[]> {
+  const ports = refreshLock && { refreshLock };
   (await world.openSignedInTab({}, ports)).auth.dispose();
   const tabs = Array.from({ length: count }, () => world.openTab({}, ports));
   await Promise.all(tabs.map(({ auth }) => auth.ready()));
@@ -28,7 +28,7 @@ const tokensOf = async (tabs: readonly Tab[]): Promise<ReadonlySet<string>> =>
 
 const isRefreshing = ({ auth }: Tab): boolean => {
   const snapshot = auth.getSnapshot();
-  return snapshot.status === 'active' && snapshot.refreshing;
+  return snapshot.status === 'active' && snapshot.isRefreshing;
 };
 
 describe('a refresh that takes longer than tabs wait for the lock', () => {
@@ -62,7 +62,7 @@ describe('a refresh that takes longer than tabs wait for the lock', () => {
     const world = createWorld();
     const frozen = new Set([0, 1]);
     const locks = simulateLocks();
-    const held: Mutex = (waitMs, level) => {
+    const held: RefreshLock = (waitMs, level) => {
       if (!frozen.has(level)) return locks(waitMs, level);
       return new Promise((resolve) => void world.time.clock.wake(waitMs, () => resolve(null)));
     };
@@ -77,7 +77,7 @@ describe('a refresh that takes longer than tabs wait for the lock', () => {
 });
 
 /** Locks that are free at once. Each has one holder at a time, in order. */
-function simulateLocks(): Mutex {
+function simulateLocks(): RefreshLock {
   const tails: Promise<void>[] = [];
   return (_waitMs, level) =>
     new Promise((resolve) => {
@@ -89,11 +89,11 @@ describe('the locks of one refresh', () => {
   it('are nine, one after the other; after them the refresh goes ahead without a lock', async () => {
     const world = createWorld();
     const asked: [number, number][] = [];
-    const mutex: Mutex = (waitMs, level) => {
+    const refreshLock: RefreshLock = (waitMs, level) => {
       asked.push([level, waitMs]);
       return new Promise((resolve) => void world.time.clock.wake(waitMs, () => resolve(null)));
     };
-    const [tab] = await openTabs(world, mutex, 1);
+    const [tab] = await openTabs(world, refreshLock, 1);
     const { lockWaitMs, responseDeadlineMs } = defaultPolicy;
     const later = Array.from({ length: 8 }, (_, at) => [at + 1, responseDeadlineMs]);
     const waitMs = lockWaitMs + 8 * responseDeadlineMs;
@@ -117,11 +117,11 @@ describe('the locks of one refresh', () => {
     const world = createWorld();
     const released: string[] = [];
     // The lock is granted after the port's time is over, while the request is under way.
-    const mutex: Mutex = (_waitMs, level) =>
+    const refreshLock: RefreshLock = (_waitMs, level) =>
       new Promise((resolve) => {
         world.time.clock.wake(8 * SECOND, () => resolve(() => void released.push(`lock ${level}`)));
       });
-    const [tab] = await openTabs(world, mutex, 1);
+    const [tab] = await openTabs(world, refreshLock, 1);
     await world.time.advance(9 * SECOND);
     expect(tab?.seen('refresh.sent')).toHaveLength(1);
     expect(released).toEqual([]);
@@ -147,8 +147,9 @@ describe("another tab's token that comes while a refresh waits for its lock", ()
     const world = createWorld();
     // The second lock is never free, so only the news can help.
     const locks = simulateLocks();
-    const mutex: Mutex = (waitMs, level) => (level === 0 ? bounded(world, locks, waitMs) : new Promise(() => {}));
-    const tabs = await openTabs(world, mutex, 3);
+    const refreshLock: RefreshLock = (waitMs, level) =>
+      level === 0 ? bounded(world, locks, waitMs) : new Promise(() => {});
+    const tabs = await openTabs(world, refreshLock, 3);
     await world.time.advance(SLOW + 10);
     expect(world.server.refreshes()).toBe(1);
     expect(tabs.some(isRefreshing)).toBe(false);
@@ -157,7 +158,7 @@ describe("another tab's token that comes while a refresh waits for its lock", ()
 });
 
 /** Waits for the first lock for `waitMs` at most. */
-function bounded(world: World, locks: Mutex, waitMs: number): ReturnType<Mutex> {
+function bounded(world: World, locks: RefreshLock, waitMs: number): ReturnType<RefreshLock> {
   return new Promise((resolve) => {
     let isOver = false;
     world.time.clock.wake(waitMs, () => {
@@ -171,12 +172,12 @@ function bounded(world: World, locks: Mutex, waitMs: number): ReturnType<Mutex> 
 describe('a service that is disposed of', () => {
   it('tells the port that it no longer needs the lock it waits for', async () => {
     const world = createWorld();
-    const signals: Parameters<Mutex>[2][] = [];
-    const mutex: Mutex = (_waitMs, _level, signal) => {
+    const signals: Parameters<RefreshLock>[2][] = [];
+    const refreshLock: RefreshLock = (_waitMs, _level, signal) => {
       signals.push(signal);
       return new Promise(() => {});
     };
-    const { auth } = await world.openSignedInTab({}, { mutex });
+    const { auth } = await world.openSignedInTab({}, { refreshLock });
     await world.time.advance(DUE);
     expect(signals.map((signal) => signal?.aborted)).toEqual([false]);
     auth.dispose();

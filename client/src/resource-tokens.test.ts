@@ -74,7 +74,7 @@ describe('a call to an account endpoint', () => {
     expect((await tab.auth.fetch(`${files}/one`)).status).toBe(200);
     expect(sent).toEqual(['/password access-1', `/password access-2 for ${issuer}`, '/one access-1']);
     expect(resourcesAsked(world)).toEqual([issuer]);
-    expect(tab.auth.getSnapshot()).toMatchObject({ generation: 1, freshness: 'verified' });
+    expect(tab.auth.getSnapshot()).toMatchObject({ tokenNumber: 1, freshness: 'verified' });
   });
 
   it('costs one refresh for several calls, also at the same time', async () => {
@@ -105,7 +105,7 @@ describe('a call to an account endpoint', () => {
       access: { value: 'access-1' },
     });
     expect(await other.auth.getAccessToken()).toBe('access-1');
-    expect(other.auth.getSnapshot()).toMatchObject({ generation: 1 });
+    expect(other.auth.getSnapshot()).toMatchObject({ tokenNumber: 1 });
     tab.auth.dispose();
     await world.time.advance(11 * MINUTE);
     expect(refreshes(world).map((form) => form.get('refresh_token'))).toEqual(['refresh-1', 'refresh-2']);
@@ -239,7 +239,7 @@ describe('a refresh for a resource', () => {
     answers.push(json(400, { error: 'invalid_grant', reason: 'revoked' }));
     const called = account();
     await settle();
-    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'revoked' });
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'revoked' });
     world.server.extra = { ...world.server.extra, sid: 'session-2' };
     await tab.auth.signIn(ada);
     expect((await called).status).toBe(200);

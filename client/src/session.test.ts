@@ -139,9 +139,9 @@ describe('one refresh serves all', () => {
 
   it('without locks, two tabs that happen to be close do not refresh together at every token', async () => {
     const world = createWorld();
-    const mutex: Platform['mutex'] = () => Promise.resolve(null);
-    await world.openSignedInTab({}, { mutex, random: () => 0.5 });
-    await world.openTab({}, { mutex, random: () => 0.5001 }).auth.ready();
+    const refreshLock: Platform['refreshLock'] = () => Promise.resolve(null);
+    await world.openSignedInTab({}, { refreshLock, random: () => 0.5 });
+    await world.openTab({}, { refreshLock, random: () => 0.5001 }).auth.ready();
     world.server.delayMs = 100;
     await world.time.advance(40 * 11 * MINUTE);
     expect(world.server.refreshes()).toBeGreaterThanOrEqual(40);
@@ -150,7 +150,7 @@ describe('one refresh serves all', () => {
 
   it('goes ahead without a lock that is never granted', async () => {
     const world = createWorld();
-    const { auth } = await world.openSignedInTab({}, { mutex: () => new Promise(() => {}) });
+    const { auth } = await world.openSignedInTab({}, { refreshLock: () => new Promise(() => {}) });
     await world.time.advance(12 * MINUTE);
     expect(await auth.getAccessToken()).toBe('access-2');
   });
@@ -316,7 +316,7 @@ describe('what ends a session', () => {
     const parked = watch(tab.auth.getAccessToken());
     await world.time.advance(MINUTE);
     expect(tab.auth.getSnapshot()).toMatchObject({
-      status: 'reauth-required',
+      status: 'reauthentication-required',
       stage: 'password',
       reason: shown,
       parkedRequests: 1,
@@ -330,17 +330,17 @@ describe('what ends a session', () => {
 
   it('declining the last stage signs out, fails the parked requests, and gives the reason', async () => {
     const world = createWorld();
-    const tab = await world.openSignedInTab({ reauthentication: ['biometric', 'password'] });
+    const tab = await world.openSignedInTab({ reauthentication: ['passkey', 'password'] });
     world.server.answers.push(invalidGrant('revoked'));
     await world.time.advance(DUE);
     const parked = watch(tab.auth.getAccessToken());
     await settle();
-    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'biometric' });
+    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'passkey' });
     tab.auth.declineReauthentication();
     expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password' });
     tab.auth.declineReauthentication();
     await settle();
-    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'reauthentication-failed' });
     expect(parked.error).toMatchObject({ code: 'signed-out' });
   });
 
@@ -350,13 +350,13 @@ describe('what ends a session', () => {
     world.server.answers.push(invalidGrant('reuse'));
     world.server.delayMs = 1_000;
     await world.time.advance(DUE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ refreshing: true });
+    expect(tab.auth.getSnapshot()).toMatchObject({ isRefreshing: true });
     const record = await world.vault.read();
     if (!record?.session) throw new Error('expected a stored session');
     const { access } = record.session;
     if (access === null) throw new Error('expected a stored access token');
     const theirs = { ...access, value: 'access-of-the-other-tab', expiresAtMs: access.expiresAtMs + 15 * MINUTE };
-    await world.vault.replace(null, {
+    await world.vault.compareAndSwap(null, {
       session: { ...record.session, refreshToken: 'newer', access: theirs },
       endedReason: null,
     });
@@ -370,7 +370,7 @@ describe('what ends a session', () => {
     const tab = await world.openSignedInTab();
     world.server.delayMs = 5_000;
     await world.time.advance(DUE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ refreshing: true });
+    expect(tab.auth.getSnapshot()).toMatchObject({ isRefreshing: true });
     await tab.auth.signOut();
     await world.time.advance(MINUTE);
     expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
@@ -411,7 +411,7 @@ describe('what ends a session', () => {
   it('a stage that starts by itself brings the session back without any typing', async () => {
     const world = createWorld();
     const method: SignInMethod = (ask) => ask({ webauthn: 'assertion' });
-    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('passkey', method), 'password'] });
     world.server.answers.push(invalidGrant('revoked'));
     await world.time.advance(DUE);
     expect(tab.auth.getSnapshot().status).toBe('active');
@@ -425,19 +425,19 @@ describe('what ends a session', () => {
   ])('%s: the next stage follows, and the user interface learns the reason (%s)', async (name, why) => {
     const world = createWorld();
     const method: SignInMethod = () => Promise.reject(Object.assign(new Error('no'), { name }));
-    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('passkey', method), 'password'] });
     world.server.answers.push(invalidGrant('revoked'));
     await world.time.advance(DUE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'biometric', why }] });
+    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'passkey', why }] });
   });
 
   it('an outage leaves the automatic stage open, and it is tried again', async () => {
     const world = createWorld();
     const method: SignInMethod = (ask) => ask({ webauthn: 'assertion' });
-    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('passkey', method), 'password'] });
     world.server.answers.push(invalidGrant('revoked'), 'network-error', json(503, {}), 'network-error');
     await world.time.advance(DUE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', stage: 'biometric', failed: [] });
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', stage: 'passkey', failed: [] });
     await world.time.advance(MINUTE);
     expect(tab.auth.getSnapshot().status).toBe('active');
   });
@@ -446,12 +446,12 @@ describe('what ends a session', () => {
     const world = createWorld();
     let prompts = 0;
     const method: SignInMethod = (ask) => (prompts++, ask({ webauthn: 'assertion' }));
-    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('biometric', method), 'password'] });
+    const tab = await world.openSignedInTab({ reauthentication: [automaticStage('passkey', method), 'password'] });
     world.server.answers.push(invalidGrant('revoked'), 'network-error');
     await world.time.advance(DUE);
     tab.auth.declineReauthentication();
     await world.time.advance(5 * MINUTE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'biometric' }] });
+    expect(tab.auth.getSnapshot()).toMatchObject({ stage: 'password', failed: [{ stage: 'passkey' }] });
     expect(prompts).toBe(1);
   });
 
@@ -484,7 +484,7 @@ describe('what ends a session', () => {
     const world = createWorld();
     const tab = await world.openSignedInTab({}, { vault: { ...world.vault, read: () => Promise.resolve(null) } });
     await world.time.advance(DUE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'storage-lost' });
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'storage-lost' });
     expect(world.server.refreshes()).toBe(0);
   });
 
@@ -551,12 +551,12 @@ describe('callers', () => {
     world.server.extra = { sid: 'session-1', sub: 'user-1', authorization_expires_in: 600 };
     const tab = await world.openSignedInTab();
     await world.time.advance(6 * MINUTE);
-    expect(active(tab.auth.getSnapshot()).expiring).toBe(true);
+    expect(active(tab.auth.getSnapshot()).isExpiring).toBe(true);
     await world.time.advance(3.5 * MINUTE);
     expect(tab.seen('session.expiring')).toHaveLength(2);
     tab.auth.extend();
     await settle();
-    expect(active(tab.auth.getSnapshot()).expiring).toBe(false);
+    expect(active(tab.auth.getSnapshot()).isExpiring).toBe(false);
   });
 
   it('refreshes without user activity say so, so that the inactivity timeout can end an abandoned session', async () => {

@@ -10,12 +10,12 @@ import { createWorld, json, settle, type World } from './testing/world.ts';
 function damage(world: World): Vault & { isDamaged: boolean } {
   let damaged: number | null = null;
   const blind = (record: VaultRecord | null): VaultRecord | null =>
-    record && record.stamp === damaged
-      ? { stamp: damaged, session: null, endedReason: 'storage-lost', sid: null }
+    record && record.version === damaged
+      ? { version: damaged, session: null, endedReason: 'storage-lost', sid: null }
       : record;
   const control = { isDamaged: false };
   const look = async (): Promise<void> => {
-    damaged = control.isDamaged ? ((await world.vault.read())?.stamp ?? null) : damaged;
+    damaged = control.isDamaged ? ((await world.vault.read())?.version ?? null) : damaged;
     control.isDamaged = false;
   };
   return Object.assign(control, {
@@ -23,10 +23,10 @@ function damage(world: World): Vault & { isDamaged: boolean } {
       await look();
       return blind(await world.vault.read());
     },
-    replace: async (...wanted: Parameters<Vault['replace']>) => {
+    compareAndSwap: async (...wanted: Parameters<Vault['compareAndSwap']>) => {
       await look();
-      const { replaced, record } = await world.vault.replace(...wanted);
-      return { replaced, record: blind(record) };
+      const { isSwapped, record } = await world.vault.compareAndSwap(...wanted);
+      return { isSwapped, record: blind(record) };
     },
   });
 }
@@ -93,13 +93,13 @@ describe('a stored session that cannot be opened any more, while it is in use', 
     const world = createWorld();
     const vault = damage(world);
     const tab = await world.openSignedInTab({}, { vault });
-    await world.vault.replace(null, { session: (await world.vault.read())?.session ?? null, endedReason: null });
+    await world.vault.compareAndSwap(null, { session: (await world.vault.read())?.session ?? null, endedReason: null });
     vault.isDamaged = true;
     tab.signal('store-changed');
     await settle();
     expect(tab.auth.getSnapshot().status).toBe('active');
     await world.time.advance(DUE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'storage-lost' });
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'storage-lost' });
     await tab.auth.signIn(ada);
     expect((await vault.read())?.session?.sid).toBe('session-1');
   });
@@ -130,7 +130,7 @@ describe('a stored session that cannot be opened any more, while it is in use', 
     const tab = await world.openSignedInTab({}, { vault });
     world.server.delayMs = 1_000;
     while (tab.seen('refresh.sent').length < 2) await world.time.advance(500);
-    await world.vault.replace(null, { session: null, endedReason: 'user' });
+    await world.vault.compareAndSwap(null, { session: null, endedReason: 'user' });
     vault.isDamaged = true;
     await world.time.advance(MINUTE);
     expect(tab.auth.getSnapshot().status).toBe('active');
@@ -147,15 +147,18 @@ describe('a sign-out', () => {
       let isEmpty = false;
       const vault: Vault = {
         read: () => (isEmpty ? Promise.resolve(null) : store.read()),
-        replace: async (stamp, next) => {
-          if (isEmpty && stamp !== 0) return { replaced: false, record: null };
-          const expected = isEmpty ? null : stamp;
+        compareAndSwap: async (version, next) => {
+          if (isEmpty && version !== 0) return { isSwapped: false, record: null };
+          const expected = isEmpty ? null : version;
           isEmpty = false;
-          return store.replace(expected, next);
+          return store.compareAndSwap(expected, next);
         },
       };
       const tab = await world.openSignedInTab({}, { vault });
-      await world.vault.replace(null, { session: (await world.vault.read())?.session ?? null, endedReason: null });
+      await world.vault.compareAndSwap(null, {
+        session: (await world.vault.read())?.session ?? null,
+        endedReason: null,
+      });
       if (what === 'was emptied') isEmpty = true;
       else store.isDamaged = true;
       await tab.auth.signOut();
@@ -169,7 +172,7 @@ describe('a sign-out', () => {
     const tab = await world.openSignedInTab({}, { vault: storage.vault });
     storage.mode = 'locked';
     await tab.auth.signOut().catch(() => {});
-    await world.vault.replace(null, { session: null, endedReason: 'storage-lost' });
+    await world.vault.compareAndSwap(null, { session: null, endedReason: 'storage-lost' });
     storage.mode = 'fine';
     await world.time.advance(MINUTE);
     expect(await world.openTab().auth.ready()).toEqual({ status: 'signed-out', reason: 'user' });

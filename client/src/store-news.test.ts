@@ -251,7 +251,7 @@ describe('a read of the store before a token is handed out', () => {
     const world = createWorld();
     const page = await world.openSignedInTab({}, unheard);
     const { sent, fetch } = apiOf();
-    const full: Vault = { ...world.vault, replace: () => Promise.reject(new Error('full')) };
+    const full: Vault = { ...world.vault, compareAndSwap: () => Promise.reject(new Error('full')) };
     const worker = world.openTab({ fetch }, { vault: full });
     await worker.auth.ready();
     worker.auth.extend();

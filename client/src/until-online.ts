@@ -13,7 +13,7 @@ async function waitForNetwork(shell: Shell, request: TokenRequest): Promise<void
  */
 export function untilOnline(
   auth: AuthService,
-  request: Pick<TokenRequest, 'signal' | 'deadlineMs' | 'owner' | 'pauseMs'> = {},
+  request: Pick<TokenRequest, 'signal' | 'deadlineMs' | 'userEpoch' | 'pauseMs'> = {},
 ): Promise<void> | null {
   const shell = auth.internals();
   return shell.state.isOffline ? waitForNetwork(shell, request) : null;

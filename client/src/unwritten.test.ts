@@ -29,8 +29,9 @@ describe('a change that the vault does not hold yet', () => {
     const world = createWorld();
     let letGo: () => void = () => {};
     const held = new Promise<void>((resolve) => (letGo = resolve));
-    const replace: Vault['replace'] = (stamp, next) => held.then(() => world.vault.replace(stamp, next));
-    const tab = world.openTab({}, { vault: { ...world.vault, replace } });
+    const compareAndSwap: Vault['compareAndSwap'] = (version, next) =>
+      held.then(() => world.vault.compareAndSwap(version, next));
+    const tab = world.openTab({}, { vault: { ...world.vault, compareAndSwap } });
     await tab.auth.ready();
     const signedIn = tab.auth.signIn(ada).catch((error: unknown) => error);
     await settle();
@@ -48,11 +49,11 @@ describe('a change that the vault does not hold yet', () => {
     const world = createWorld();
     let letGo: () => void = () => {};
     const held = new Promise<void>((resolve) => (letGo = resolve));
-    const replace: Vault['replace'] = async (stamp, next) => {
+    const compareAndSwap: Vault['compareAndSwap'] = async (version, next) => {
       if (next.session) await held;
-      return world.vault.replace(stamp, next);
+      return world.vault.compareAndSwap(version, next);
     };
-    const tab = world.openTab({}, { vault: { ...world.vault, replace } });
+    const tab = world.openTab({}, { vault: { ...world.vault, compareAndSwap } });
     await tab.auth.ready();
     void tab.auth.signIn(ada).catch(() => {});
     await settle();
@@ -104,7 +105,7 @@ describe('a change that the vault does not hold yet', () => {
     world.server.delayMs = 1_000;
     while (tab.seen('refresh.sent').length < 2) await world.time.advance(500);
     // A tombstone of another tab, for the session before.
-    await world.vault.replace(null, { session: null, endedReason: 'user' });
+    await world.vault.compareAndSwap(null, { session: null, endedReason: 'user' });
     storage.mode = 'fine';
     await world.time.advance(MINUTE);
     expect(tab.seen('signed-out')).toHaveLength(1);

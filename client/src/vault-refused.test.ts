@@ -28,7 +28,7 @@ function refusing({ vault }: World) {
   };
   const refused: Vault = {
     read: () => use(() => vault.read()),
-    replace: (...wanted) => use(() => vault.replace(...wanted)),
+    compareAndSwap: (...wanted) => use(() => vault.compareAndSwap(...wanted)),
   };
   return Object.assign(control, { vault: refused });
 }
@@ -138,7 +138,7 @@ describe('a store that refuses during a session, with a cookie', () => {
     store.why = new Error('Connection to Indexed Database server lost');
     world.server.answers.push(json(400, { error: 'invalid_grant' }));
     await world.time.advance(DUE);
-    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'revoked' });
+    expect(tab.auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'revoked' });
     await tab.auth.signIn(ada);
     expect(tab.auth.getSnapshot().status).toBe('active');
   });

@@ -26,7 +26,7 @@ try {
 
   // Until the access token has expired.
   const session = auth.getSnapshot();
-  const expiresAt = session.status === 'active' ? session.accessExpiresAt : null;
+  const expiresAt = session.status === 'active' ? session.accessTokenExpiresAtMs : null;
   await pause((expiresAt ?? 0) - Date.now());
   const responses = await Promise.all([1, 2, 3, 4, 5].map(() => client.get('/api/me')));
   console.log(`axios: ${responses.map(({ status }) => status).join(', ')}`);

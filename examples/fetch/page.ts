@@ -32,10 +32,11 @@ function show(): void {
   // While the session is restored, neither is shown.
   element('sign-in').hidden = isSignedIn || session.status === 'restoring';
   if (!isSignedIn) return;
-  const { accessExpiresAt, sessionExpiresAt } = session;
-  const secondsLeft = accessExpiresAt === null ? 0 : Math.round((accessExpiresAt - Date.now()) / 1_000);
+  const { accessTokenExpiresAtMs, sessionExpiresAtMs } = session;
+  const secondsLeft = accessTokenExpiresAtMs === null ? 0 : Math.round((accessTokenExpiresAtMs - Date.now()) / 1_000);
   element('token').textContent = secondsLeft > 0 ? `expires in ${secondsLeft} s` : 'none';
-  element('end').textContent = sessionExpiresAt === null ? 'not known' : new Date(sessionExpiresAt).toLocaleString();
+  element('end').textContent =
+    sessionExpiresAtMs === null ? 'not known' : new Date(sessionExpiresAtMs).toLocaleString();
 }
 
 /** Asks the API who the user is. */

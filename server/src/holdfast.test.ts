@@ -125,7 +125,7 @@ describe('start', () => {
       const holdfast = await createHoldfast(serverOptions(newer.databaseUrl));
       await holdfast.database.query("INSERT INTO holdfast.migrations (version, name) VALUES (99, 'from the future')");
       await holdfast.close();
-      await expect(createHoldfast(serverOptions(newer.databaseUrl))).rejects.toMatchObject({ code: 'schema_too_new' });
+      await expect(createHoldfast(serverOptions(newer.databaseUrl))).rejects.toMatchObject({ code: 'schema-too-new' });
     } finally {
       await newer.drop();
     }
@@ -137,7 +137,7 @@ describe('start', () => {
     const next = { ...options, secret: 'another master secret, also long enough' };
     try {
       await (await createHoldfast(options)).close();
-      await expect(createHoldfast(next)).rejects.toMatchObject({ code: 'secret_mismatch' });
+      await expect(createHoldfast(next)).rejects.toMatchObject({ code: 'secret-mismatch' });
       await (await createHoldfast({ ...next, acceptedSecrets: [options.secret] })).close();
       await (await createHoldfast(next)).close();
     } finally {

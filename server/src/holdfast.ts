@@ -6,7 +6,7 @@ import { startReporting, type Reporting } from './audit/reporting.ts';
 import { registerWebhooks, type WebhookRegistration } from './audit/webhooks.ts';
 import { createDpopNonces } from './dpop/dpop-nonce.ts';
 import { createProofVerifier, type ProofVerifier } from './dpop/dpop.ts';
-import type { ResourceRequest } from './dpop/token-binding.ts';
+import type { PresentedRequest } from './dpop/token-binding.ts';
 import { errorResponse, temporarilyUnavailable } from './http/answers.ts';
 import { createFetchHandler } from './http/doors/fetch-handler.ts';
 import { createNodeListener } from './http/doors/node-listener.ts';
@@ -15,7 +15,7 @@ import type { EndpointParts } from './http/endpoint-parts.ts';
 import { createAddressLimit } from './http/rate-limit.ts';
 import { clientAddressOf } from './kernel/client-address.ts';
 import { createDrain } from './kernel/drain.ts';
-import { HoldfastError } from './kernel/errors.ts';
+import { HoldfastServerError } from './kernel/errors.ts';
 import type { HoldfastEvent } from './kernel/events.ts';
 import { createFaultLog, type FaultLog } from './kernel/fault-log.ts';
 import type { HttpRequest, HttpResponse } from './kernel/http-message.ts';
@@ -124,12 +124,12 @@ export type Holdfast = {
    * token must be for the default audience.
    *
    * @param request the request that carries the token; without it, DPoP-bound tokens are refused
-   * @throws HoldfastError `unavailable` if an unknown signing key could not be looked up
+   * @throws HoldfastServerError `unavailable` if an unknown signing key could not be looked up
    * @see RFC 6750, RFC 9449 §7
    */
   readonly verifyAccessToken: (
     authorizationHeader: string | undefined,
-    request?: ResourceRequest,
+    request?: PresentedRequest,
   ) => Promise<AccessTokenVerdict>;
   readonly users: Users;
   readonly sessions: SessionAdministration;
@@ -151,7 +151,7 @@ export type Holdfast = {
  * Starts a server: migrates the database, and loads or creates the signing keys.
  *
  * @throws TypeError for a wrong option
- * @throws HoldfastError `unavailable`, `secret_mismatch`, `schema_too_new`
+ * @throws HoldfastServerError `unavailable`, `secret_mismatch`, `schema_too_new`
  */
 export async function createHoldfast(options: HoldfastOptions): Promise<Holdfast> {
   const { databaseUrl, hasProcessMetrics = false, logger = pino({ name: 'holdfast', level: 'warn' }) } = options;
@@ -333,7 +333,7 @@ function warnOfPredecessors(faults: FaultLog): (error: unknown) => void {
 
 /** The codes of an error. Its message is not logged, because a driver may quote values in it. */
 function codesOf(error: unknown): { readonly code: string; readonly sqlState: string | null } {
-  return { code: error instanceof HoldfastError ? error.code : 'unexpected', sqlState: sqlStateOf(error) };
+  return { code: error instanceof HoldfastServerError ? error.code : 'unexpected', sqlState: sqlStateOf(error) };
 }
 
 /** Creates one verifier for our own endpoints and one for access tokens. Both accept each other's nonces. */

@@ -86,14 +86,14 @@ describe('faults of one kind that overlap', () => {
 
 describe('the grace of another rule', () => {
   const rotatedAtMs = 1_000_000;
-  const session = (replays: number, deliveredAtMs: number) => ({
+  const session = (redeliveries: number, deliveredAtMs: number) => ({
     clientId: 'app',
     scope: [],
     jkt: null,
     generation: 4,
     rotatedBy: 'nonce-3',
     deliveredAtMs,
-    replays,
+    redeliveries,
     idleExpiresAtMs: 9_000_000,
     expiresAtMs: 9_000_000,
     lastUsedAtMs: null,
@@ -110,9 +110,9 @@ describe('the grace of another rule', () => {
   };
 
   it('ends after the rotation, however often the previous copy is used', () => {
-    expect(decide(session(0, rotatedAtMs), copy, rotatedAtMs + 20_000).kind).toBe('replay');
+    expect(decide(session(0, rotatedAtMs), copy, rotatedAtMs + 20_000).kind).toBe('redeliver');
     const again = session(1, rotatedAtMs + 20_000);
-    expect(decide(again, copy, rotatedAtMs + 29_000).kind).toBe('replay');
-    expect(decide(again, copy, rotatedAtMs + 31_000).kind).toBe('end');
+    expect(decide(again, copy, rotatedAtMs + 29_000).kind).toBe('redeliver');
+    expect(decide(again, copy, rotatedAtMs + 31_000).kind).toBe('revoke');
   });
 });

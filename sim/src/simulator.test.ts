@@ -53,7 +53,7 @@ describe('a seed', () => {
 
 describe('the promises hold', () => {
   // `npm test` plays thousands of other worlds as a check of its own: 20,000 with `CI=true`.
-  it('in five hundred worlds', async () => {
+  it('in five hundred worlds', { timeout: 240_000 }, async () => {
     const job = { kind: 'seeds', from: 500_000, count: 500, stopsAtFirst: false, options: {} } as const;
     const { told, played } = sumUp(await runSeeds(worker, job, 2));
     expect(told.map(({ setup, violations }) => [setup.seed, violations])).toEqual([]);

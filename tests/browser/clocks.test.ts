@@ -116,7 +116,7 @@ describe.each([
 
 describe.each(MODES)('ten minutes without a network, %s', (mode) => {
   it('all requests wait, and one refresh is enough when it is back', async () => {
-    const tabs = await openTabs({ mode, policy: { parkDeadlineMs: 20 * MINUTE_MS } });
+    const tabs = await openTabs({ mode, policy: { deadlineMs: 20 * MINUTE_MS } });
     const [before = ''] = await tokensOf(tabs);
     await context.setOffline(true);
     await stage.passTime(EXPIRY_MS);

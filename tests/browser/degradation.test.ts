@@ -295,7 +295,7 @@ describe.each(modes)('storage that lets go, %s', (mode) => {
 
 /** Why there is no session is said, and what was under way waits for an answer. */
 async function expectToBeAsked(tabs: readonly Page[]): Promise<void> {
-  const snapshots = await Promise.all(tabs.map((tab) => tab.evaluate(() => scene.until('reauth-required'))));
+  const snapshots = await Promise.all(tabs.map((tab) => tab.evaluate(() => scene.until('reauthentication-required'))));
   const asked = { reason: 'storage-lost', stage: 'password', parkedRequests: 1 };
   expect(snapshots).toMatchObject(tabs.map(() => asked));
 }

@@ -17,7 +17,7 @@ async function loseSession(tab: Page): Promise<string> {
   await stage.holdfast.sessions.revoke(snapshot.sid);
   await tab.evaluate(() => {
     scene.auth.extend();
-    return scene.until('reauth-required');
+    return scene.until('reauthentication-required');
   });
   return snapshot.sid;
 }

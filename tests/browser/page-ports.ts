@@ -1,5 +1,5 @@
 // Runs in the page: the browser's ports, within reach of a test. The query may name their store.
-import type { HttpAnswer, HttpRequest, Platform, ProofSigner, Signal } from 'holdfast';
+import type { HttpResponse, HttpRequest, Platform, ProofSigner, Signal } from 'holdfast';
 import { web, webProofSigner } from 'holdfast/web';
 
 /** The clock's events. */
@@ -24,7 +24,7 @@ export type PagePorts = {
   randomNumbers(count: number): readonly number[];
   acquire(use: number, waitMs: number, level: number): Promise<boolean>;
   release(use: number): void;
-  send(exchange: number, request: HttpRequest, isAborted: boolean): Promise<HttpAnswer>;
+  send(exchange: number, request: HttpRequest, isAborted: boolean): Promise<HttpResponse>;
   abort(exchange: number): void;
   measureClock(delaysMs: readonly number[]): Promise<Measured>;
   /** Empties the store from outside. */
@@ -34,7 +34,7 @@ export type PagePorts = {
 };
 
 const name = new URLSearchParams(location.search).get('name') ?? 'ports';
-const platform = web({ name, delivery: 'body' });
+const platform = web({ name, refreshTokenTransport: 'body' });
 const releases = new Map<number, () => void>();
 const exchanges = new Map<number, AbortController>();
 const heard: Signal[] = [];
@@ -43,7 +43,7 @@ const listeners: { readonly heard: Signal[]; readonly stop: () => void }[] = [];
 
 function listen(): number {
   const heardHere: Signal[] = [];
-  const stop = web({ name, delivery: 'body' }).signals((signal) => heardHere.push(signal));
+  const stop = web({ name, refreshTokenTransport: 'body' }).signals((signal) => heardHere.push(signal));
   return listeners.push({ heard: heardHere, stop }) - 1;
 }
 
@@ -111,7 +111,7 @@ const ports: PagePorts = {
   randomTokens: (count) => Array.from({ length: count }, platform.randomToken),
   randomNumbers: (count) => Array.from({ length: count }, platform.random),
   acquire: async (use, waitMs, level) => {
-    const release = await platform.mutex(waitMs, level);
+    const release = await platform.refreshLock(waitMs, level);
     if (release) releases.set(use, release);
     return release !== null;
   },

@@ -4,9 +4,9 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cryptoContract } from '../../client/src/testing/crypto-contract.ts';
 import { deviceSecretContract } from '../../client/src/testing/device-secret-contract.ts';
-import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
 import { outboxContract } from '../../client/src/testing/outbox-contract.ts';
 import { proofSignerContract } from '../../client/src/testing/proof-signer-contract.ts';
+import { refreshLockContract, refreshLockDeathContract } from '../../client/src/testing/refresh-lock-contract.ts';
 import { announceContract, signalsContract } from '../../client/src/testing/signals-contract.ts';
 import { transportContract } from '../../client/src/testing/transport-contract.ts';
 import { sharedVaultContract, vaultContract } from '../../client/src/testing/vault-contract.ts';
@@ -75,12 +75,12 @@ sharedVaultContract('IndexedDB', async () => {
   };
 });
 
-mutexContract('Web Locks', async () => {
+refreshLockContract('Web Locks', async () => {
   const context = await profiles.open();
   return { open: async () => holderOf(await openPage(context)), close: () => profiles.close(context) };
 });
 
-mutexDeathContract('Web Locks', async () => {
+refreshLockDeathContract('Web Locks', async () => {
   const context = await profiles.open();
   return {
     open: async () => {

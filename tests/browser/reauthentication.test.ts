@@ -38,11 +38,11 @@ async function loseSession(): Promise<{ readonly parked: Promise<readonly (numbe
 /** The passkey did not help: the password is asked for, and the request still waits. */
 async function expectPasswordNext(): Promise<void> {
   await expect.poll(snapshot).toMatchObject({
-    status: 'reauth-required',
+    status: 'reauthentication-required',
     reason: 'revoked',
     stage: 'password',
     laterStages: [],
-    failed: [{ stage: 'biometric', why: 'cancelled' }],
+    failed: [{ stage: 'passkey', why: 'cancelled' }],
     parkedRequests: 1,
   });
 }
@@ -55,9 +55,9 @@ describe('a session that has ended', () => {
     const { parked } = await loseSession();
     await arrived;
     expect(await snapshot()).toMatchObject({
-      status: 'reauth-required',
+      status: 'reauthentication-required',
       reason: 'revoked',
-      stage: 'biometric',
+      stage: 'passkey',
       laterStages: ['password'],
       failed: [],
       parkedRequests: 1,
@@ -88,7 +88,7 @@ describe('a session that has ended', () => {
     await tab.evaluate(() => scene.auth.declineReauthentication());
     await expectPasswordNext();
     await tab.evaluate(() => scene.auth.declineReauthentication());
-    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauthentication-failed' });
     expect(await parked).toEqual(['signed-out']);
     const asked = stage.count('POST /authorize-challenge');
     const answered = tab.waitForResponse((response) => response.url().endsWith('/authorize-challenge'));
@@ -98,7 +98,7 @@ describe('a session that has ended', () => {
     await tab.evaluate(() => new Promise((resolve) => void setTimeout(resolve)));
     expect(stage.count('POST /authorize-challenge')).toBe(asked);
     expect(stage.events.filter(({ type }) => type === 'session.created')).toHaveLength(1);
-    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauthentication-failed' });
     expect(stage.notes).toEqual([]);
   });
 
@@ -106,13 +106,16 @@ describe('a session that has ended', () => {
     const { parked } = await loseSession();
     await expectPasswordNext();
     await tab.evaluate(() => scene.auth.declineReauthentication());
-    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(await snapshot()).toEqual({ status: 'signed-out', reason: 'reauthentication-failed' });
     expect(await parked).toEqual(['signed-out']);
     expect(stage.notes).toEqual([]);
     // Declining waits for nothing; a page that is left before the end is written learns of it from the server once more.
     const stored = () => tab.evaluate(async () => (await scene.auth.platform.vault.read())?.session ?? null);
     await expect.poll(stored).toBeNull();
     await tab.reload();
-    expect(await tab.evaluate(() => scene.auth.ready())).toEqual({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(await tab.evaluate(() => scene.auth.ready())).toEqual({
+      status: 'signed-out',
+      reason: 'reauthentication-failed',
+    });
   });
 });

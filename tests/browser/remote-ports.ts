@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Outbox, Platform, ProofSigner, Vault } from 'holdfast';
 import type { SignInCrypto } from '../../client/src/testing/crypto-contract.ts';
-import type { MutexHolder } from '../../client/src/testing/mutex-contract.ts';
+import type { RefreshLockHolder } from '../../client/src/testing/refresh-lock-contract.ts';
 import type { Announcer, SignalsListener } from '../../client/src/testing/signals-contract.ts';
 import type { Tab } from '../engines/engine.ts';
 import type { PagePorts } from './page-ports.ts';
@@ -33,8 +33,8 @@ export async function servePorts(): Promise<PortsPage> {
 /** The vault of a tab. */
 export const vaultOf = (tab: Tab): Vault => ({
   read: () => tab.evaluate(() => ports.platform.vault.read()),
-  replace: (stamp, next) =>
-    tab.evaluate(([stamp, next]) => ports.platform.vault.replace(stamp, next), [stamp, next] as const),
+  compareAndSwap: (version, next) =>
+    tab.evaluate(([version, next]) => ports.platform.vault.compareAndSwap(version, next), [version, next] as const),
 });
 
 /** The outbox of a tab. */
@@ -53,7 +53,7 @@ export const deviceSecretOf =
 let lastUse = 0;
 
 /** The lock as a tab uses it. */
-export const holderOf = (tab: Tab): MutexHolder => ({
+export const holderOf = (tab: Tab): RefreshLockHolder => ({
   acquire: async (waitMs, level) => {
     const use = ++lastUse;
     const call = [use, waitMs, level] as const;
@@ -87,5 +87,5 @@ export const cryptoOf = (tab: Tab): SignInCrypto => ({
 /** The key of a tab. */
 export const signerOf = (tab: Tab): ProofSigner => ({
   sign: (request) => tab.evaluate((each) => ports.signer.sign(each), request),
-  hear: (answer) => void tab.evaluate((each) => ports.signer.hear(each), answer),
+  onResponse: (answer) => void tab.evaluate((each) => ports.signer.onResponse(each), answer),
 });

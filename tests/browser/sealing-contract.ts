@@ -6,7 +6,7 @@ import { vaultOf } from './remote-ports.ts';
 export function sealingContract(name: string, open: () => Promise<Tab>): void {
   it(`${name}: no token is in the database in the clear, and no key in it can be exported`, async () => {
     const tab = await open();
-    await vaultOf(tab).replace(null, {
+    await vaultOf(tab).compareAndSwap(null, {
       session: {
         sid: null,
         sub: null,

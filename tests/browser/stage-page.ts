@@ -47,7 +47,7 @@ const observations: Observation[] = [];
 /** The ports of a store; `null`: of the one that issuer and client name. */
 const platformOf = (name: string | null): Platform =>
   web({
-    delivery: mode === 'cookie' ? 'cookie' : 'body',
+    refreshTokenTransport: mode === 'cookie' ? 'cookie' : 'body',
     ...(name === null ? {} : { name }),
     ...(mode === 'bound' ? { signProof: webProofSigner() } : {}),
     mayHaveCookies: query.has('mayHaveCookies'),
@@ -67,7 +67,7 @@ const auth = createAuthService({
   clientId: mode,
   platform: platformOf(query.get('name')),
   policy: sessionPolicy(JSON.parse(query.get('policy') ?? '{}') as object),
-  ...(query.has('passkey') ? { reauthentication: [automaticStage('biometric', passkey()), 'password' as const] } : {}),
+  ...(query.has('passkey') ? { reauthentication: [automaticStage('passkey', passkey()), 'password' as const] } : {}),
   onEvent: (observation) => observations.push(observation),
 });
 

@@ -12,7 +12,7 @@ const auth = createAuthService({
   issuer: location.origin,
   clientId: mode,
   platform: web({
-    delivery: mode === 'cookie' ? 'cookie' : 'body',
+    refreshTokenTransport: mode === 'cookie' ? 'cookie' : 'body',
     ...(mode === 'bound' ? { signProof: webProofSigner() } : {}),
   }),
 });

@@ -39,9 +39,9 @@ export type Stage = {
 };
 
 const clients: HoldfastOptions['clients'] = [
-  { clientId: 'cookie', delivery: 'cookie', scopes: ['notes'] },
-  { clientId: 'bearer', delivery: 'body', scopes: ['notes'] },
-  { clientId: 'bound', delivery: 'body', scopes: ['notes'], dpopBoundAccessTokens: true },
+  { clientId: 'cookie', refreshTokenTransport: 'cookie', scopes: ['notes'] },
+  { clientId: 'bearer', refreshTokenTransport: 'body', scopes: ['notes'] },
+  { clientId: 'bound', refreshTokenTransport: 'body', scopes: ['notes'], dpopBoundAccessTokens: true },
 ];
 
 /** The script of a page, by its name: `stage-page` or `page-ports`. */

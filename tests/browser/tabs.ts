@@ -75,7 +75,7 @@ export async function untilSettled(tabs: readonly Tab[]): Promise<void> {
     new Promise((resolve) => {
       const look = (): void => {
         const snapshot = scene.auth.getSnapshot();
-        if (snapshot.status !== 'active' || snapshot.refreshing) return;
+        if (snapshot.status !== 'active' || snapshot.isRefreshing) return;
         stop();
         resolve();
       };

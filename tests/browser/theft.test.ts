@@ -138,9 +138,9 @@ describe('a refresh token stolen from a session that is not bound', () => {
     await arrived;
     const locked = await owner.evaluate(() => scene.auth.getSnapshot());
     expect(locked).toMatchObject({
-      status: 'reauth-required',
+      status: 'reauthentication-required',
       reason: 'reuse-detected',
-      stage: 'biometric',
+      stage: 'passkey',
       parkedRequests: 1,
     });
     expect(endings()).toEqual(['reuse']);

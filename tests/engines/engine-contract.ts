@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { mutexContract, mutexDeathContract } from '../../client/src/testing/mutex-contract.ts';
 import { outboxContract } from '../../client/src/testing/outbox-contract.ts';
+import { refreshLockContract, refreshLockDeathContract } from '../../client/src/testing/refresh-lock-contract.ts';
 import { sharedVaultContract, vaultContract } from '../../client/src/testing/vault-contract.ts';
 import { holderOf, outboxOf, servePorts, vaultOf, type PortsPage } from '../browser/remote-ports.ts';
 import { sealingContract } from '../browser/sealing-contract.ts';
@@ -80,12 +80,12 @@ function portsContract(name: string, engine: () => ReplaceableEngine): void {
     return Promise.resolve({ open: async () => vaultOf(await open()), empty, close });
   });
 
-  mutexContract(`Web Locks in ${name}`, () => {
+  refreshLockContract(`Web Locks in ${name}`, () => {
     const { open, close } = share();
     return Promise.resolve({ open: async () => holderOf(await open()), close });
   });
 
-  mutexDeathContract(`Web Locks in ${name}`, () => {
+  refreshLockDeathContract(`Web Locks in ${name}`, () => {
     const { open, close } = share();
     const openMortal = async () => {
       const tab = await open();

@@ -11,7 +11,7 @@ import {
   memoryVault,
   proofSigner,
   type AuthService,
-  type Mutex,
+  type RefreshLock,
   type Platform,
 } from 'holdfast';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose';
@@ -123,7 +123,7 @@ type Mishap = 'request lost' | 'answer lost' | 'answer lost unless it rotates' |
 type Device = { readonly platform: () => Platform; readonly ring: () => void };
 
 /** One at a time; no caller here waits for longer than an answer takes. */
-function createMutex(): Mutex {
+function createRefreshLock(): RefreshLock {
   let tail = Promise.resolve();
   return () =>
     new Promise((resolve) => {
@@ -161,7 +161,7 @@ function createDevice({ privateKey, jwk }: Keys, meet: (request: number) => Mish
     vault: memoryVault(),
     outbox: memoryOutbox(),
     deviceSecret: memoryDeviceSecret(),
-    mutex: createMutex(),
+    refreshLock: createRefreshLock(),
     signals: () => () => {},
     announce: () => {},
     random: () => 0.5,
@@ -178,7 +178,7 @@ function createDevice({ privateKey, jwk }: Keys, meet: (request: number) => Mish
       };
       return new SignJWT(claims).setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).sign(privateKey);
     }),
-    delivery: 'body',
+    refreshTokenTransport: 'body',
   };
   const ring = (): void => {
     for (const [id, alarm] of [...alarms].toSorted((a, b) => a[1].at - b[1].at)) {
@@ -191,7 +191,7 @@ function createDevice({ privateKey, jwk }: Keys, meet: (request: number) => Mish
 
 const isRefreshing = (auth: AuthService): boolean => {
   const snapshot = auth.getSnapshot();
-  return snapshot.status === 'active' && snapshot.refreshing;
+  return snapshot.status === 'active' && snapshot.isRefreshing;
 };
 
 type Processes = {
@@ -294,7 +294,7 @@ it('the answer that rotated is lost: by its rules the grant is over, and one sig
   await passTo(20, running);
   expect(counts.revoked).toBe(1);
   for (const auth of processes)
-    expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'revoked' });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'revoked' });
   const parked = processes[0].fetch(`${url}/me`);
   await running.signIn();
   await passTo(21, running);

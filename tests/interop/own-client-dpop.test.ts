@@ -51,7 +51,7 @@ function createDevice({ privateKey, jwk }: Keys): Platform {
     vault: memoryVault(),
     outbox: memoryOutbox(),
     deviceSecret: memoryDeviceSecret(),
-    mutex: () => Promise.resolve(() => {}),
+    refreshLock: () => Promise.resolve(() => {}),
     signals: () => () => {},
     announce: () => {},
     random: () => 0.5,
@@ -68,7 +68,7 @@ function createDevice({ privateKey, jwk }: Keys): Platform {
       };
       return new SignJWT(claims).setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).sign(privateKey);
     }),
-    delivery: 'body',
+    refreshTokenTransport: 'body',
   };
 }
 

@@ -35,7 +35,7 @@ export async function startRealServer(overrides: Partial<HoldfastOptions> = {}):
     issuer,
     databaseUrl: database.databaseUrl,
     secret: 'a master secret for tests, 32 bytes or more',
-    clients: [{ clientId: 'app', delivery: 'body', scopes: ['notes', 'profile'] }],
+    clients: [{ clientId: 'app', refreshTokenTransport: 'body', scopes: ['notes', 'profile'] }],
     audience: apiServer.audience,
     resourceServers: [{ id: apiServer.id, secret: apiServer.secret }],
     ...overrides,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HoldfastError } from '@holdfast/server';
+import { HoldfastServerError } from '@holdfast/server';
 
 /** A route's answer, as data. `body` undefined: no content. */
 export type Answer = {
@@ -59,7 +59,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /** The answer to a failure inside: the cause stays inside, and the caller learns whether to try again. */
 export function answerForError(error: unknown): Answer {
-  const isRetryable = error instanceof HoldfastError ? error.isRetryable : isDatabaseOutage(error);
+  const isRetryable = error instanceof HoldfastServerError ? error.isRetryable : isDatabaseOutage(error);
   if (!isRetryable) return problem(500, 'Internal Server Error', 'The server could not answer this request.');
   return problem(503, 'Service Unavailable', 'The database does not answer.', { 'retry-after': '1' });
 }

@@ -19,8 +19,8 @@ export { demoUser } from './demo-user.ts';
 
 /** The demo's clients: `web` for its page, `native` for scripts and the iOS app. */
 const clients: HoldfastOptions['clients'] = [
-  { clientId: 'web', delivery: 'cookie', scopes: ['notes'] },
-  { clientId: 'native', delivery: 'body', scopes: ['notes'] },
+  { clientId: 'web', refreshTokenTransport: 'cookie', scopes: ['notes'] },
+  { clientId: 'native', refreshTokenTransport: 'body', scopes: ['notes'] },
 ];
 
 /** How many events are kept for {@link DemoApi.events}. */

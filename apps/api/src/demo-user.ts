@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { HoldfastError, type Holdfast } from '@holdfast/server';
+import { HoldfastServerError, type Holdfast } from '@holdfast/server';
 import { problem } from './answer.ts';
 
 /** The user that the demo creates, and prints where it starts. */
@@ -17,7 +17,7 @@ export async function seedDemoUser(users: Holdfast['users']): Promise<string> {
     return (await users.create(demoUser)).sub;
   } catch (error) {
     // Another node was quicker.
-    if (error instanceof HoldfastError && error.code === 'username_taken') return seedDemoUser(users);
+    if (error instanceof HoldfastServerError && error.code === 'username-taken') return seedDemoUser(users);
     throw error;
   }
 }

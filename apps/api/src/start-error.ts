@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { HoldfastError, type HoldfastErrorCode } from '@holdfast/server';
+import { HoldfastServerError, type HoldfastServerErrorCode } from '@holdfast/server';
 
 /** The demo cannot start, and the message says what to do about it. */
 export class StartError extends Error {
@@ -7,22 +7,23 @@ export class StartError extends Error {
 }
 
 /** Advice for the errors of Holdfast that a start can meet. */
-const mends: Partial<Record<HoldfastErrorCode, string>> = {
-  postgres_in_use:
+const mends: Partial<Record<HoldfastServerErrorCode, string>> = {
+  'postgres-in-use':
     'Another run of the demo is using the data folder. Stop that one, or give this one a folder of its own:\n' +
     '  HOLDFAST_DATA=another-folder PORT=4601 npm start',
-  postgres_failed: 'A PostgreSQL of your own can be named instead: DATABASE_URL=postgres://user:password@host/database',
-  secret_mismatch:
+  'postgres-failed':
+    'A PostgreSQL of your own can be named instead: DATABASE_URL=postgres://user:password@host/database',
+  'secret-mismatch':
     'HOLDFAST_SECRET (or .data/secret) must be the secret that the database was first used with. If its data can go:\n' +
     '  rm -r .data',
-  schema_too_new: 'Get the newest release, or use another database.',
+  'schema-too-new': 'Get the newest release, or use another database.',
   unavailable: 'Is PostgreSQL running where DATABASE_URL says, and may its user connect?',
 };
 
 /** One message for the reader of a terminal; a stack only when the error is none that is expected. */
 export function explainStartError(error: unknown): string {
   if (error instanceof StartError) return error.message;
-  if (error instanceof HoldfastError) {
+  if (error instanceof HoldfastServerError) {
     const mend = mends[error.code];
     const reason = `${error.message}${causeCode(error)}`;
     return mend === undefined ? reason : `${reason}\n  ${mend}`;
@@ -35,7 +36,7 @@ export function explainStartError(error: unknown): string {
 }
 
 /** The code of what is behind an error, such as ` (ECONNREFUSED)` or PostgreSQL's ` (28P01)`: never a secret, often the answer. */
-function causeCode({ cause }: HoldfastError): string {
+function causeCode({ cause }: HoldfastServerError): string {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   return typeof code === 'string' ? ` (${code})` : '';
 }

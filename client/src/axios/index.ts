@@ -12,21 +12,21 @@ import { HoldfastError, type AuthService } from '../index.ts';
 import { waitAsAxios } from './patience.ts';
 import { withRepeatableForm } from './repeatable-form.ts';
 
-/** A configuration with its owner. axios keeps unknown members when a configuration is sent again. */
-type OwnedConfig = InternalAxiosRequestConfig & { owner?: number };
+/** A configuration with its user epoch. axios keeps unknown members when a configuration is sent again. */
+type EpochConfig = InternalAxiosRequestConfig & { userEpoch?: number };
 
 /** The result of one try by axios's own adapter: a response, and axios's error if it treats the response as one. */
 type Outcome = { readonly response: AxiosResponse; readonly error: AxiosError | null };
 
 /** Restores the caller's configuration and hides `request` from loggers: those of the try contain the token. */
-function withoutToken<Target extends AxiosError | AxiosResponse>(target: Target, config: OwnedConfig): Target {
+function withoutToken<Target extends AxiosError | AxiosResponse>(target: Target, config: EpochConfig): Target {
   target.config = config;
   if (target.request) Object.defineProperty(target, 'request', { enumerable: false });
   return target;
 }
 
 /** Sends one try with axios's own adapter. Rejects if there was no response. */
-async function sendOnce(adapter: AxiosAdapter, own: OwnedConfig, config: OwnedConfig): Promise<Outcome> {
+async function sendOnce(adapter: AxiosAdapter, own: EpochConfig, config: EpochConfig): Promise<Outcome> {
   try {
     return { response: withoutToken(await adapter(own), config), error: null };
   } catch (reason) {
@@ -71,7 +71,7 @@ function discard(data: unknown): void {
 
 /** Removes the token before a redirect to an origin outside the session, whatever axios or Node would do. */
 const dropToken =
-  (config: OwnedConfig, { resources }: AuthService): OwnedConfig['beforeRedirect'] =>
+  (config: EpochConfig, { resources }: AuthService): EpochConfig['beforeRedirect'] =>
   (options, ...details) => {
     const { href = '', headers = {} } = options as { href?: string; headers?: Record<string, unknown> };
     if (!URL.canParse(href) || !resources.has(new URL(href).origin))
@@ -81,23 +81,23 @@ const dropToken =
   };
 
 /** Makes the configuration of one try: the caller's, with the headers that the session adds. */
-function configOf(config: OwnedConfig, given: HeadersInit | undefined, auth: AuthService): OwnedConfig {
+function configOf(config: EpochConfig, given: HeadersInit | undefined, auth: AuthService): EpochConfig {
   // Copy the headers: axios's adapters modify them.
   const headers = new AxiosHeaders(config.headers);
   const added = new Headers(given);
   if (!added.has('authorization')) return { ...config, headers };
   added.forEach((value, name) => headers.set(name, value));
-  return { ...config, headers, beforeRedirect: dropToken(config, auth) } as OwnedConfig;
+  return { ...config, headers, beforeRedirect: dropToken(config, auth) } as EpochConfig;
 }
 
 async function send(
   auth: AuthService,
   adapter: AxiosAdapter,
-  config: OwnedConfig,
+  config: EpochConfig,
   url: string,
 ): Promise<AxiosResponse> {
-  // Remember the owner in the configuration: a retry must be sent for the same user.
-  const owner = (config.owner ??= auth.owner());
+  // Remember the user epoch in the configuration: a retry must be sent for the same user.
+  const userEpoch = (config.userEpoch ??= auth.userEpoch());
   const patience = waitAsAxios(config);
   const sent = withRepeatableForm(config);
   let outcome = null as Outcome | null;
@@ -111,7 +111,7 @@ async function send(
   // Pass a stream on, so that `auth.fetch` sends the request only once.
   const body = isStream(sent.data) ? { body: sent.data as BodyInit } : {};
   try {
-    await auth.fetch(url, { method, owner, ...body, signal: patience.signal, fetch });
+    await auth.fetch(url, { method, userEpoch, ...body, signal: patience.signal, fetch });
   } catch (error) {
     throw error instanceof HoldfastError ? AxiosError.from(error, error.code, config) : error;
   } finally {
@@ -143,7 +143,7 @@ async function send(
  */
 export function attach(instance: AxiosInstance, auth: AuthService): () => void {
   const { adapter } = instance.defaults;
-  const attached: AxiosAdapter = async (config: OwnedConfig) => {
+  const attached: AxiosAdapter = async (config: EpochConfig) => {
     const own = getAdapter(adapter, config);
     const url = instance.getUri(config);
     const hasCredentials = config.auth || config.headers.has('authorization') || /^\w+:\/\/[^/?#]*@/u.test(url);

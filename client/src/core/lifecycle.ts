@@ -30,7 +30,7 @@ export function settleDown({ state }: Transition): void {
  * Makes `held` the session of this tab. `isAnswer`: the server has just handed it out for the session that was there,
  * so it is the same user's. `isRenewed`: its access token is new, even if it reads the same.
  */
-export function hold(turn: Transition, held: Held, stamp: number, isAnswer: boolean, isRenewed = isAnswer): void {
+export function hold(turn: Transition, held: Held, version: number, isAnswer: boolean, isRenewed = isAnswer): void {
   const { state } = turn;
   const { phase } = state;
   const before = activePhase(turn);
@@ -39,7 +39,7 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
   if (!isAnswer && 'stored' in phase && !isSameUser(phase.stored, held.stored)) changeOwner(turn, 'user-changed');
   if (!isSameSession) {
     endFlight(turn);
-    state.chain = null;
+    state.reauthentication = null;
     // Grant no token here: a process that was frozen has read an old record, and reads the store again first.
     helpWaiters(turn);
   }
@@ -50,11 +50,11 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
     // The user has already been warned of an end that did not move.
     warningsGiven: before && isSameEnd(before.stored, held.stored) ? before.warningsGiven : 0,
   };
-  state.stamp = stamp;
+  state.version = version;
   state.unwritten = null;
   settleDown(turn);
   if (!isSameToken) {
-    state.generation++;
+    state.tokenNumber++;
     state.tokenSinceMs = turn.now.monotonicMs;
     if (state.wanted === 'refused') state.wanted = null;
     // Two tabs that happen to be close would otherwise meet at every token, where no lock keeps them apart.
@@ -64,26 +64,26 @@ export function hold(turn: Transition, held: Held, stamp: number, isAnswer: bool
 
 /** Another user may be signed in from now on: fail the requests that were parked before, and never send them. */
 export function changeOwner(turn: Transition, code: HoldfastErrorCode): void {
-  turn.state.owner++;
+  turn.state.userEpoch++;
   turn.state.wanted = null;
   failWaiters(turn, code);
 }
 
 /** Adopts a stored record: another tab's session, or its sign-out. */
 export function adopt(turn: Transition, record: VaultRecord, freshness: Freshness = 'verified'): void {
-  if (!record.session) return leave(turn, record.endedReason ?? 'user', record.stamp);
-  hold(turn, holdStored(record.session, freshness, turn.now), record.stamp, false);
+  if (!record.session) return leave(turn, record.endedReason ?? 'user', record.version);
+  hold(turn, holdStored(record.session, freshness, turn.now), record.version, false);
   observe(turn, { type: 'session.adopted', from: freshness === 'restored' ? 'storage' : 'another-tab' });
 }
 
 /** Signs out in this tab without writing to the vault: another tab has written already, or the caller writes. */
-export function leave(turn: Transition, reason: SignedOutReason, stamp = turn.state.stamp): void {
+export function leave(turn: Transition, reason: SignedOutReason, version = turn.state.version): void {
   const { state } = turn;
   const isNews = state.phase.kind !== 'signed-out' && reason !== 'never-signed-in';
   if (isNews) observe(turn, { type: 'signed-out', reason });
   state.phase = { kind: 'signed-out', reason };
-  state.chain = null;
-  state.stamp = stamp;
+  state.reauthentication = null;
+  state.version = version;
   // A read under way was requested before the sign-out: it must not bring the session back.
   state.syncing = null;
   state.unwritten = null;

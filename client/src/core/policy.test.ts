@@ -11,7 +11,7 @@ describe('a policy', () => {
     { tickMs: 0 },
     { refreshBurst: NaN },
     { refreshRefillMs: Infinity },
-    { parkDeadlineMs: -1 },
+    { deadlineMs: -1 },
     { refreshMarginRatio: 1 },
     { expiryWarningsMs: [60_000, -1] },
   ])('is refused with the name of the field that could not work: %o', (partial) => {

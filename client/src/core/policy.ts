@@ -43,7 +43,7 @@ export type SessionPolicy = {
   /** Number of requests that may be parked at once. Default 1 000. */
   readonly parkedRequestsMax: number;
   /** How long a request may wait in total before it fails with `deadline-exceeded`, in ms. Default 120 000. */
-  readonly parkDeadlineMs: number;
+  readonly deadlineMs: number;
   /** When to warn of the end of the session, in ms before it, longest first. Default 5 min and 1 min. */
   readonly expiryWarningsMs: readonly number[];
 };
@@ -64,7 +64,7 @@ export const defaultPolicy: SessionPolicy = {
   refreshBurst: 10,
   refreshRefillMs: 6_000,
   parkedRequestsMax: 1_000,
-  parkDeadlineMs: 120_000,
+  deadlineMs: 120_000,
   expiryWarningsMs: [300_000, 60_000],
 };
 
@@ -87,7 +87,7 @@ export type CheckedPolicy = () => SessionPolicy;
  * @throws TypeError that names the field whose value could not work
  *
  * @example
- * createAuthService({ ..., policy: sessionPolicy({ parkDeadlineMs: 60_000 }) })
+ * createAuthService({ ..., policy: sessionPolicy({ deadlineMs: 60_000 }) })
  */
 export function sessionPolicy(partial: Partial<SessionPolicy>): CheckedPolicy {
   const policy = { ...defaultPolicy, ...partial };

@@ -46,19 +46,19 @@ export type SignedOutReason =
   | 'expired'
   | 'revoked'
   | 'reuse-detected'
-  | 'reauth-failed'
+  | 'reauthentication-failed'
   /** There was a session, or may have been one, and its stored record cannot be read any more. */
   | 'storage-lost'
   | 'never-signed-in';
 
 /**
- * The record that the vault holds. `stamp` changes at every write. `session: null` with a stamp is a tombstone: the
+ * The record that the vault holds. `version` changes at every write. `session: null` with a version is a tombstone: the
  * user signed out here, and `endedReason` says why. A record that cannot be opened any more is answered as a tombstone
- * with the reason `storage-lost` and its stamp, and is left as it is. A vault that never held anything, or was emptied
+ * with the reason `storage-lost` and its version, and is left as it is. A vault that never held anything, or was emptied
  * from outside, answers `null`.
  */
 export type VaultRecord = {
-  readonly stamp: number;
+  readonly version: number;
   readonly session: StoredSession | null;
   readonly endedReason: SignedOutReason | null;
   /**
@@ -81,13 +81,13 @@ export type VaultRecord = {
 export type Vault = {
   read(): Promise<VaultRecord | null>;
   /**
-   * Compares and swaps: writes only if the stored stamp is still `expectedStamp` (0: nothing stored; `null`: any
-   * stamp). Answers the record that is stored now, and whether it is the given one.
+   * Compares and swaps: writes only if the stored version is still `expectedVersion` (0: nothing stored; `null`: any
+   * version). Answers the record that is stored now, and whether it is the given one.
    */
-  replace(
-    expectedStamp: number | null,
-    next: Omit<VaultRecord, 'stamp'>,
-  ): Promise<{ readonly replaced: boolean; readonly record: VaultRecord | null }>;
+  compareAndSwap(
+    expectedVersion: number | null,
+    next: Omit<VaultRecord, 'version'>,
+  ): Promise<{ readonly isSwapped: boolean; readonly record: VaultRecord | null }>;
 };
 
 /** One HTTP request as data. */
@@ -104,14 +104,14 @@ export type HttpRequest = {
 };
 
 /** One HTTP response as data. Header names are in lower case. */
-export type HttpAnswer = {
+export type HttpResponse = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 };
 
 /** One HTTP exchange. Rejects if there was no response. Must call out before its first `await` (same task). */
-export type Transport = (request: HttpRequest, signal: AbortSignalLike) => Promise<HttpAnswer>;
+export type Transport = (request: HttpRequest, signal: AbortSignalLike) => Promise<HttpResponse>;
 
 /** The part of `AbortSignal` that ports need, so that engines without one can bring their own. */
 export type AbortSignalLike = {
@@ -137,7 +137,7 @@ export type Clock = {
  * next. `signal`: the lock is not needed any more. A port may then end its wait; a lock that is granted all the same is
  * released at once.
  */
-export type Mutex = (waitMs: number, level: number, signal?: AbortSignalLike) => Promise<(() => void) | null>;
+export type RefreshLock = (waitMs: number, level: number, signal?: AbortSignalLike) => Promise<(() => void) | null>;
 
 /** An event that the platform noticed. */
 export type Signal = 'foreground' | 'background' | 'online' | 'offline' | 'resumed' | 'store-changed' | 'user-active';
@@ -146,7 +146,7 @@ export type Signal = 'foreground' | 'background' | 'online' | 'offline' | 'resum
 export type Signals = (emit: (signal: Signal) => void) => () => void;
 
 /** A session that ended here, while the server may not know it yet. */
-export type Revocation = {
+export type PendingRevocation = {
   readonly sid: string | null;
   readonly refreshToken: string | null;
   /** Ends the user's other sessions as well. */
@@ -157,10 +157,10 @@ export type Revocation = {
 
 /** Revocations to be delivered, also after a relaunch. Keep them with the same care as the session. */
 export type Outbox = {
-  list(): Promise<readonly Revocation[]>;
+  list(): Promise<readonly PendingRevocation[]>;
   /** Adds a session once, by `sid` and `refreshToken`. `everywhere` stays set once it was set. */
-  add(revocation: Revocation): Promise<void>;
-  remove(revocation: Revocation): Promise<void>;
+  add(revocation: PendingRevocation): Promise<void>;
+  remove(revocation: PendingRevocation): Promise<void>;
 };
 
 /** The request that a DPoP proof is for. */
@@ -177,11 +177,15 @@ export type ProofRequest = {
 export type ProofSigner = {
   readonly sign: (request: ProofRequest) => Promise<string>;
   /** Records the nonce and the time of a response. `nowMs`: this device's time, ms since 1970. */
-  readonly hear: (answer: { readonly url: string; readonly headers: HeardHeaders; readonly nowMs: number }) => void;
+  readonly onResponse: (answer: {
+    readonly url: string;
+    readonly headers: ProofResponseHeaders;
+    readonly nowMs: number;
+  }) => void;
 };
 
 /** The nonce for the next proof (RFC 9449 §8.2), and the authorization server's time. */
-export type HeardHeaders = {
+export type ProofResponseHeaders = {
   readonly 'dpop-nonce'?: string | null;
   readonly date?: string;
   /**
@@ -199,7 +203,7 @@ export type Platform = {
   readonly transport: Transport;
   readonly vault: Vault;
   readonly outbox: Outbox;
-  readonly mutex: Mutex;
+  readonly refreshLock: RefreshLock;
   readonly signals: Signals;
   /**
    * Emits `store-changed` at once if the store may have been written to since the last look. It is called before every
@@ -224,7 +228,7 @@ export type Platform = {
   /** Signs DPoP proofs, if the session is to be bound to a key. */
   readonly signProof?: ProofSigner;
   /** Where the refresh token is kept: in an HttpOnly cookie that scripts cannot read, or in the vault. */
-  readonly delivery: 'cookie' | 'body';
+  readonly refreshTokenTransport: 'cookie' | 'body';
   /** A server that renders pages and has no session: every call rejects with `server-rendering`. Default: `false`. */
   readonly isRenderingServer?: boolean;
   /**

@@ -1,7 +1,7 @@
 import { after } from './instant.ts';
 import { signOut, settleDown, leave, endFlight } from './lifecycle.ts';
 import type { StoredSession } from './ports.ts';
-import type { Chain, ReauthenticationReason, ReauthenticationStage, StepUp } from './state.ts';
+import type { ReauthenticationProgress, ReauthenticationReason, ReauthenticationStage, StepUp } from './state.ts';
 import { run, observe, activePhase, type Transition } from './transition.ts';
 
 // The stages by which the user authenticates again, when the session has ended or a resource asks for more.
@@ -10,13 +10,13 @@ import { run, observe, activePhase, type Transition } from './transition.ts';
 export function askForStage(
   turn: Transition,
   [stage, ...laterStages]: readonly ReauthenticationStage[],
-  failed: Chain['failed'],
+  failed: ReauthenticationProgress['failed'],
   stepUp: StepUp | null,
 ): void {
   const { state, config } = turn;
-  state.chain = stage ? { stage, laterStages, failed, stepUp } : null;
+  state.reauthentication = stage ? { stage, laterStages, failed, stepUp } : null;
   if (!stage) return;
-  const reason = state.phase.kind === 'reauth-required' ? state.phase.reason : 'step-up';
+  const reason = state.phase.kind === 'reauthentication-required' ? state.phase.reason : 'step-up';
   observe(turn, { type: 'reauthentication.required', stage, reason });
   if (config.automaticStages.includes(stage)) run(turn, { type: 'reauthenticate', stage });
 }
@@ -26,7 +26,7 @@ export function askForStage(
  * processes.
  */
 export function lookAgain({ state, now, policy }: Transition): void {
-  if (state.phase.kind === 'reauth-required') state.syncAt ??= after(now, policy.tickMs);
+  if (state.phase.kind === 'reauthentication-required') state.syncAt ??= after(now, policy.tickMs);
 }
 
 /**
@@ -38,10 +38,10 @@ export function requireReauthentication(turn: Transition, stored: StoredSession,
   // of a session there is no tombstone, so the server is asked at the next launch.
   const probe = activePhase(turn)?.probe;
   if (probe) return probe === 'never-signed-in' ? leave(turn, probe) : signOut(turn, probe);
-  turn.state.phase = { kind: 'reauth-required', stored, reason };
+  turn.state.phase = { kind: 'reauthentication-required', stored, reason };
   lookAgain(turn);
   settleDown(turn);
   endFlight(turn);
   askForStage(turn, turn.config.stages, [], null);
-  if (!turn.state.chain) signOut(turn, reason);
+  if (!turn.state.reauthentication) signOut(turn, reason);
 }

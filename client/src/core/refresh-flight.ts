@@ -6,7 +6,7 @@ import { requireReauthentication } from './reauthentication.ts';
 import { backOff, payForRefresh, refreshAllowedInMs } from './refresh-budget.ts';
 import type { Active, Event, Flight, FlightStep, Held, Observation, RefreshCause } from './state.ts';
 import { canRefresh, freshMs, holdStored, isSameMoment, usableAccess } from './stored-session.ts';
-import type { NoAnswer, Tokens } from './token-result.ts';
+import type { TransientFailure, Tokens } from './token-result.ts';
 import { activePhase, observe, run, type Transition } from './transition.ts';
 import { isOver, readable, writeLater, writeVault } from './vault-writes.ts';
 import { failWaiters, settleWaiters } from './waiters.ts';
@@ -20,7 +20,7 @@ const SHORTER_PATIENCE = 0.8;
 const LAST_LOCK = 8;
 
 type FailureCause = Extract<Observation, { type: 'refresh.failed' }>['cause'];
-type Failure = { readonly cause: FailureCause } & Partial<Pick<NoAnswer, 'retryAfterMs' | 'words'>>;
+type Failure = { readonly cause: FailureCause } & Partial<Pick<TransientFailure, 'retryAfterMs' | 'words'>>;
 
 type Committing = Extract<FlightStep, { kind: 'committing' }>;
 
@@ -44,12 +44,12 @@ function read(turn: Transition, flight: Flight, step: FlightStep): void {
 export function startFlight(turn: Transition, cause: RefreshCause, wanted: string | null = null): void {
   const { state } = turn;
   const attempt = ++state.attempts;
-  const { generation } = state;
+  const { tokenNumber } = state;
   const resource = cause === 'resource' ? wanted : null;
   state.wanted = null;
   observe(turn, { type: 'refresh.started', attempt, cause });
   for (const { caller } of state.waiting) observe(turn, { type: 'refresh.joined', attempt, caller });
-  lock(turn, { attempt, cause, generation, resource, startedAt: turn.now, hasNonce: false, isUserActive: false }, 0);
+  lock(turn, { attempt, cause, tokenNumber, resource, startedAt: turn.now, hasNonce: false, isUserActive: false }, 0);
 }
 
 /**
@@ -86,9 +86,9 @@ export function onFlightVaultRead(turn: Transition, flight: Flight, record: Vaul
   if (news && !news.session) return adopt(turn, news);
   if (flight.step.kind === 'reading') return sendOrAdopt(turn, flight, held, record);
   if (flight.step.kind !== 'rereading') return;
-  const { stamp, answer } = flight.step;
+  const { version, answer } = flight.step;
   // Another tab was faster, and the answer is about the token that it replaced. That tab has not extended the session.
-  if (news && news.stamp !== stamp) {
+  if (news && news.version !== version) {
     if (flight.cause === 'extend') turn.state.wanted = 'extend';
     return adoptAndLand(turn, flight, news);
   }
@@ -99,7 +99,13 @@ export function onFlightVaultRead(turn: Transition, flight: Flight, record: Vaul
   if (successor && successor !== held.stored.sid)
     return refreshAllowedInMs(turn) > 0
       ? failFlight(turn, flight, MISMATCH)
-      : send(turn, flight, held, { ...held.stored, startedAtMs: turn.now.wallMs, sid: successor, access: null }, stamp);
+      : send(
+          turn,
+          flight,
+          held,
+          { ...held.stored, startedAtMs: turn.now.wallMs, sid: successor, access: null },
+          version,
+        );
   observe(turn, { type: 'refresh.rejected', attempt: flight.attempt, reason: answer.reason });
   requireReauthentication(turn, held.stored, answer.reason);
 }
@@ -107,22 +113,22 @@ export function onFlightVaultRead(turn: Transition, flight: Flight, record: Vaul
 function sendOrAdopt(turn: Transition, flight: Flight, held: Active, record: VaultRecord | null): void {
   const session = record?.session;
   // The stored record is older than this tab's session. The cookie is current.
-  if (turn.state.unwritten) return send(turn, flight, held, held.stored, turn.state.stamp);
+  if (turn.state.unwritten) return send(turn, flight, held, held.stored, turn.state.version);
   // The vault was emptied from outside, or its record cannot be opened any more. A cookie is still there. A refresh
   // token in memory may be spent, so it is not sent.
   if (!session || !canRefresh(turn, session))
-    return turn.config.delivery === 'cookie'
-      ? send(turn, flight, held, held.stored, record?.stamp ?? 0)
+    return turn.config.hasCookie
+      ? send(turn, flight, held, held.stored, record?.version ?? 0)
       : requireReauthentication(turn, held.stored, 'storage-lost');
   if (isDone(turn, flight, held, session)) adoptAndLand(turn, flight, record);
-  else send(turn, flight, held, session, record.stamp);
+  else send(turn, flight, held, session, record.version);
 }
 
 /** True if no request is needed: another tab refreshed while this one waited or slept, or another session is stored. */
 function isDone(turn: Transition, flight: Flight, held: Active, session: StoredSession): boolean {
   const isAnother = session.sid !== held.stored.sid || session.sub !== held.stored.sub;
   const { access } = holdStored(session, 'verified', turn.now);
-  const isToBeReplaced = flight.generation === turn.state.generation;
+  const isToBeReplaced = flight.tokenNumber === turn.state.tokenNumber;
   const isRefused = (held.isRefused || isToBeReplaced) && access?.value === held.access?.value;
   const isFresh = access !== null && freshMs(turn, access) > 0;
   return isAnother || (isFresh && !isRefused && flight.cause !== 'extend' && !flight.resource);
@@ -143,7 +149,7 @@ function adoptAndLand(turn: Transition, flight: Flight, record: VaultRecord): vo
   adopt(turn, record);
 }
 
-function send(turn: Transition, flight: Flight, held: Active, stored: StoredSession, stamp: number): void {
+function send(turn: Transition, flight: Flight, held: Active, stored: StoredSession, version: number): void {
   const { state, now, policy, config } = turn;
   const { attempt } = flight;
   // The user may have asked to extend the session since this refresh began.
@@ -153,8 +159,8 @@ function send(turn: Transition, flight: Flight, held: Active, stored: StoredSess
   payForRefresh(turn);
   state.isUserActive = false;
   state.phase = { ...held, stored };
-  state.stamp = stamp;
-  const step: FlightStep = { kind: 'requesting', sentAt: now, stamp, sent: stored.refreshToken };
+  state.version = version;
+  const step: FlightStep = { kind: 'requesting', sentAt: now, version, sent: stored.refreshToken };
   // If nothing answers, a try that began just before the end of the outage lasts until its deadline: shorten every
   // second try. A server that is slow and answers needs the whole time.
   const patience = state.failures % 2 ? SHORTER_PATIENCE : 1;
@@ -170,10 +176,10 @@ export function onAnswered(turn: Transition, { attempt, answer }: Event<'refresh
   const held = activePhase(turn);
   if (!held || flight?.attempt !== attempt || flight.step.kind !== 'requesting') return;
   if (answer.kind !== 'transient' || !OUT_OF_REACH.includes(answer.cause)) turn.state.isOffline = false;
-  const { stamp } = flight.step;
+  const { version } = flight.step;
   if (answer.kind === 'tokens') commit(turn, flight, flight.step, held.stored, answer.tokens);
   else if (answer.kind === 'rejected' || answer.cause === 'rate-limited')
-    read(turn, flight, { kind: 'rereading', stamp, answer });
+    read(turn, flight, { kind: 'rereading', version, answer });
   // The answer carries the nonce. Read the vault again, as before every use of its token.
   else if (answer.cause === 'nonce-required' && !flight.hasNonce)
     read(turn, { ...flight, hasNonce: true }, { kind: 'reading' });
@@ -186,7 +192,7 @@ const differs = (a: string | null, b: string | null): boolean => Boolean(a && b)
 function commit(
   turn: Transition,
   flight: Flight,
-  { sentAt, stamp, sent }: Extract<FlightStep, { kind: 'requesting' }>,
+  { sentAt, version, sent }: Extract<FlightStep, { kind: 'requesting' }>,
   stored: StoredSession,
   tokens: Tokens,
 ): void {
@@ -200,10 +206,10 @@ function commit(
   enter(
     turn,
     { ...flight, isUserActive: false },
-    { kind: 'committing', held, access: answered.access, stamp, sent },
+    { kind: 'committing', held, access: answered.access, version, sent },
     turn.policy.vaultWaitMs,
   );
-  writeVault(turn, flight.attempt, stamp, held.stored);
+  writeVault(turn, flight.attempt, version, held.stored);
 }
 
 /** A token answer as a session. Lifetimes count from the sending of the request: the server's clock started later. */
@@ -236,23 +242,23 @@ export function onFlightVaultWritten(
   if (flight.step.kind !== 'committing') return;
   knowStore(turn);
   const { held, sent } = flight.step;
-  const stamp = record?.stamp ?? 0;
+  const version = record?.version ?? 0;
   const news = isOver(turn, record) ? null : readable(turn, record);
   // The vault still holds the token that this flight spent, from a late write of this tab or from a tab that was
   // answered without a new token. The answer at hand replaces it.
   const isSpent = sent !== null && record?.session?.refreshToken === sent && held.stored.refreshToken !== sent;
-  if (isReplaced) land(turn, flight, flight.step, stamp);
+  if (isReplaced) land(turn, flight, flight.step, version);
   else if (news && !isSpent) adoptAndLand(turn, flight, news);
   // The vault was emptied or damaged since the read, or its record is spent or over: the server's answer is newer.
-  else writeVault(turn, flight.attempt, stamp, held.stored);
+  else writeVault(turn, flight.attempt, version, held.stored);
 }
 
 /** Makes the answer this tab's session. Returns true if the refresh token is new. */
-function land(turn: Transition, flight: Flight, { held, access }: Committing, stamp: number): boolean {
+function land(turn: Transition, flight: Flight, { held, access }: Committing, version: number): boolean {
   const isRotated = activePhase(turn)?.stored.refreshToken !== held.stored.refreshToken;
   const durationMs = turn.now.monotonicMs - flight.startedAt.monotonicMs;
   endFlight(turn);
-  hold(turn, held, stamp, true, !flight.resource);
+  hold(turn, held, version, true, !flight.resource);
   if (flight.resource && access) turn.state.resourceTokens = { [flight.resource]: access };
   observe(turn, { type: 'refresh.succeeded', attempt: flight.attempt, durationMs, isRotated });
   if (isStoreKnown(turn)) settleWaiters(turn);
@@ -261,24 +267,24 @@ function land(turn: Transition, flight: Flight, { held, access }: Committing, st
 
 /** The server, the vault or the lock did not answer: the session stays, and the refresh goes on or is retried later. */
 export function onFlightUnavailable(turn: Transition, attempt: number, cause: FailureCause): void {
-  const { flight, stamp } = turn.state;
+  const { flight, version } = turn.state;
   if (flight?.attempt !== attempt) return;
   const { step } = flight;
   // The lock's port never answered, or the device slept: go ahead.
   if (step.kind === 'locking') onLockSettled(turn, { attempt, isHeld: true });
   else if (step.kind === 'committing') {
     // Another tab's session was adopted meanwhile. A later write would overwrite it, perhaps with a spent token.
-    if (step.stamp !== stamp) return endFlight(turn);
+    if (step.version !== version) return endFlight(turn);
     // The tokens are valid. Write a new refresh token before its next use, because the refresh sends the vault's copy.
     // An access token alone may be lost: storage that stays full must not block a session whose refresh token is in a
     // cookie or bound to a key.
     const { unwritten } = turn.state;
-    const isRotated = land(turn, flight, step, stamp);
+    const isRotated = land(turn, flight, step, version);
     if (isRotated || unwritten) writeLater(turn, step.held.stored, unwritten);
     else observe(turn, { type: 'vault.unavailable' });
-  } else if (cause === 'vault-unavailable' && turn.config.delivery === 'cookie')
+  } else if (cause === 'vault-unavailable' && turn.config.hasCookie)
     // The browser keeps the cookie: go on as if the stored session could not be opened.
-    onFlightVaultRead(turn, flight, { stamp, session: null, endedReason: 'storage-lost' });
+    onFlightVaultRead(turn, flight, { version, session: null, endedReason: 'storage-lost' });
   else failFlight(turn, flight, { cause: step.kind === 'requesting' ? cause : 'vault-unavailable' });
 }
 

@@ -36,13 +36,13 @@ function tooYoungMs({ state, now }: Transition, aheadMs: number | null): number 
  */
 export function judgeTrial(
   turn: Transition,
-  { generation, before, origin, url, verdict, aheadMs }: Trial,
+  { tokenNumber, before, origin, url, verdict, aheadMs }: Trial,
 ): number | null {
   const { state, now } = turn;
   const held = activePhase(turn);
   const isBare = verdict === 'bare';
   // An acceptance and an explicit `invalid_token` are about one token. A bare 401 blames the endpoint, for every token.
-  const acceptance = `${generation} ${origin}`;
+  const acceptance = `${tokenNumber} ${origin}`;
   const suspect = isBare ? url : `${acceptance}!`;
   const keep = (key: string, value: number): void => {
     const known = Object.keys(state.verdicts).length < VERDICTS_MAX && state.verdicts;
@@ -50,7 +50,7 @@ export function judgeTrial(
   };
   const leftMs = (key: string): number => (state.verdicts[key] ?? 0) - now.monotonicMs;
   const note = (key: string, ms: number): void => keep(key, now.monotonicMs + ms);
-  const isOfFresh = (before ?? generation) < generation;
+  const isOfFresh = (before ?? tokenNumber) < tokenNumber;
   if (verdict !== 'accepted' && isOfFresh) {
     note(suspect, isBare ? REFUSING_MS : INVALID_MS);
     // Count the fresh token as accepted: the next refusal there is the endpoint's own. Each fresh token in a row counts
@@ -63,7 +63,7 @@ export function judgeTrial(
     return null;
   }
   // Ignore an older token: the newer one has told more since.
-  if (!held?.access || held.isRefused || generation !== state.generation) return 0;
+  if (!held?.access || held.isRefused || tokenNumber !== state.tokenNumber) return 0;
   if (verdict === 'accepted') {
     if (isOfFresh) keep(origin, 0);
     note(acceptance, Math.max(ACCEPTED_MS, Math.min(leftMs(acceptance), INVALID_MS)));
@@ -82,6 +82,6 @@ export function judgeTrial(
   // is requested unless one is under way.
   if (!isBare && !isGood) state.phase = { ...held, isRefused: true };
   else if (!state.flight || state.flight.resource) state.wanted ??= 'refused';
-  observe(turn, { type: 'token.refused', generation });
+  observe(turn, { type: 'token.refused', tokenNumber });
   return 0;
 }

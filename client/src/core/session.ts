@@ -31,10 +31,10 @@ import { failWaiters, grant, refuse, settleWaiters, takeWaiters } from './waiter
 export function initialState(jitter: number, now: Instant): SessionState {
   return {
     phase: { kind: 'restoring' },
-    chain: null,
-    stamp: 0,
-    owner: 0,
-    generation: 0,
+    reauthentication: null,
+    version: 0,
+    userEpoch: 0,
+    tokenNumber: 0,
     tokenSinceMs: now.monotonicMs,
     verdicts: {},
     waiting: [],
@@ -127,16 +127,16 @@ function onSignal({ state, now }: Transition, { signal }: Event<'signalled'>): v
 function onTokenRequested(turn: Transition, event: Event<'tokenRequested'>): void {
   const { caller, refusal } = event;
   const { state, now } = turn;
-  const { owner } = state;
+  const { userEpoch } = state;
   // First sent under a previous user: never resend it as the current one.
-  if (event.owner !== null && event.owner !== owner)
+  if (event.userEpoch !== null && event.userEpoch !== userEpoch)
     return refuse(turn, caller, state.phase.kind === 'signed-out' ? 'signed-out' : 'user-changed');
   const youngMs = refusal ? judge(turn, refusal) : 0;
   if (youngMs === null) return run(turn, { type: 'settle', caller, settlement: null });
   const waiter: Waiter = {
     ...event,
-    newerThan: event.stepUp ? Infinity : (refusal?.generation ?? event.newerThan),
-    owner,
+    newerThan: event.stepUp ? Infinity : (refusal?.tokenNumber ?? event.newerThan),
+    userEpoch,
     deadlineMs: now.monotonicMs + event.deadlineMs,
     pauseUntilMs: now.monotonicMs + (youngMs || event.pauseMs),
   };
@@ -146,18 +146,18 @@ function onTokenRequested(turn: Transition, event: Event<'tokenRequested'>): voi
 /** Hands a token to one caller, or parks its request. */
 function admit(turn: Transition, waiter: Waiter): void {
   const { state, now, policy } = turn;
-  const { phase, flight, generation } = state;
+  const { phase, flight, tokenNumber } = state;
   const { caller, newerThan, isForNetwork, stepUp, resource } = waiter;
   const access = !resource && phase.kind === 'active' && usableAccess(phase, now);
   const isKept = isForNetwork && state.isOffline;
-  if (access && generation > newerThan && !isKept) return grant(turn, waiter, access);
+  if (access && tokenNumber > newerThan && !isKept) return grant(turn, waiter, access);
   if (state.waiting.length >= policy.parkedRequestsMax) return refuse(turn, caller, 'queue-full');
   state.waiting = [...state.waiting, waiter];
   observe(turn, { type: 'request.parked', caller, parked: state.waiting.length });
   if (flight) observe(turn, { type: 'refresh.joined', attempt: flight.attempt, caller });
-  if (!stepUp || phase.kind !== 'active' || state.chain) return;
+  if (!stepUp || phase.kind !== 'active' || state.reauthentication) return;
   askForStage(turn, turn.config.stages, [], stepUp);
-  if (!state.chain) failWaiters(turn, 'step-up-declined', isForSignIn);
+  if (!state.reauthentication) failWaiters(turn, 'step-up-declined', isForSignIn);
 }
 
 const isForSignIn = (waiter: Waiter): boolean => waiter.newerThan === Infinity;
@@ -197,7 +197,7 @@ function onSignedIn(turn: Transition, { held }: Event<'signedIn'>): void {
   // Store the session before it is shown: a reload one moment later must find it. Write by compare-and-swap, as always.
   // A write that was given up and lands late would otherwise bring the session back after a sign-out.
   turn.state.storing = { operation, held, over: overOf(turn) };
-  writeVault(turn, operation, turn.state.stamp, held.stored);
+  writeVault(turn, operation, turn.state.version, held.stored);
 }
 
 function onSignOutRequested(turn: Transition, { extent }: Event<'signOutRequested'>): void {
@@ -210,14 +210,19 @@ function onSignOutRequested(turn: Transition, { extent }: Event<'signOutRequeste
 
 function onReauthenticationFailed(turn: Transition, { stage, why }: Event<'reauthenticationFailed'>): void {
   const { state } = turn;
-  const { phase, chain } = state;
+  const { phase, reauthentication } = state;
   // Ignore a stage that is not the current one. While a sign-in is being stored, the user has succeeded in another way.
-  if (chain?.stage !== stage || state.storing) return;
+  if (reauthentication?.stage !== stage || state.storing) return;
   observe(turn, { type: 'reauthentication.failed', stage, why });
-  askForStage(turn, chain.laterStages, [...chain.failed, { stage, why }], chain.stepUp);
-  if (state.chain) return;
+  askForStage(
+    turn,
+    reauthentication.laterStages,
+    [...reauthentication.failed, { stage, why }],
+    reauthentication.stepUp,
+  );
+  if (state.reauthentication) return;
   if (phase.kind === 'active') failWaiters(turn, 'step-up-declined', isForSignIn);
-  else signOut(turn, 'reauth-failed');
+  else signOut(turn, 'reauthentication-failed');
 }
 
 /** An action that becomes due by itself, and in how many ms. Each action removes its own entry. */
@@ -248,7 +253,7 @@ function serveWaiters(turn: Transition): void {
   const hasToken = phase.kind === 'active' && usableAccess(phase, now);
   if (hasToken) settleWaiters(turn);
   // Fail the waiters that need a refresh: parked, they would wait for a store that only a person can repair.
-  if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)
+  if (state.vaultError && phase.kind !== 'reauthentication-required' && !state.storing)
     failWaiters(turn, 'storage-unavailable', (waiter) => !hasToken || Boolean(waiter.resource));
 }
 
@@ -284,7 +289,7 @@ function endPauses({ state, now }: Transition): void {
   state.waiting = state.waiting.map((waiter) =>
     waiter.pauseUntilMs > now.monotonicMs
       ? waiter
-      : { ...waiter, isForNetwork: false, pauseUntilMs: Infinity, newerThan: state.generation - 1 },
+      : { ...waiter, isForNetwork: false, pauseUntilMs: Infinity, newerThan: state.tokenNumber - 1 },
   );
 }
 
@@ -309,7 +314,7 @@ function renewal(turn: Transition, held: Active): readonly Due[] {
     return [[usableMs, () => requireReauthentication(turn, held.stored, 'expired')]];
   }
   // Do not refresh while the vault takes no write: a rotated refresh token would be lost with this tab.
-  if (state.unwritten && turn.config.delivery === 'body') return [];
+  if (state.unwritten && !turn.config.hasCookie) return [];
   const { access } = held;
   const leftMs = access ? untilEither(access.expiresAt, now) : 0;
   // Near the session's end each token is shorter than the last: proactive refreshes would speed up and gain nothing.
@@ -329,12 +334,12 @@ function causeByAge({ isRefused, freshness }: Held, leftMs: number, inMs: number
 
 /** The state without its secrets, for loggers, panels and simulators. */
 export function describe(state: SessionState): Readonly<Record<string, unknown>> {
-  const { phase, flight, stamp, generation, failures } = state;
+  const { phase, flight, version, tokenNumber, failures } = state;
   return {
     phase: phase.kind,
     sid: sidOf(phase),
-    stamp,
-    generation,
+    version,
+    tokenNumber,
     waiting: state.waiting.length,
     flight: flight && { attempt: flight.attempt, cause: flight.cause, step: flight.step.kind },
     failures,

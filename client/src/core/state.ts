@@ -1,7 +1,7 @@
 import type { HoldfastError, HoldfastErrorCode } from './errors.ts';
 import type { Instant } from './instant.ts';
 import type { AccessToken, Signal, SignedOutReason, StoredSession, VaultRecord } from './ports.ts';
-import type { RejectionReason, TokenAnswer, TransientCause } from './token-result.ts';
+import type { RejectionReason, TokenResult, TransientCause } from './token-result.ts';
 
 /** Why a refresh was started. */
 export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'extend' | 'resource';
@@ -10,7 +10,7 @@ export type RefreshCause = 'restored' | 'proactive' | 'expired' | 'refused' | 'e
 export type Freshness = 'verified' | 'restored' | 'offline';
 
 /** A means of authenticating again. Stages are tried in order. */
-export type ReauthenticationStage = 'biometric' | 'password';
+export type ReauthenticationStage = 'passkey' | 'password';
 
 /** Why the user has to authenticate again. */
 export type ReauthenticationReason = RejectionReason | 'storage-lost';
@@ -19,7 +19,7 @@ export type ReauthenticationReason = RejectionReason | 'storage-lost';
 export type ReauthenticationFailure = 'unavailable' | 'cancelled' | 'failed';
 
 /** Progress of a reauthentication: the current stage, the stages still to come, and the stages that failed. */
-export type Chain = {
+export type ReauthenticationProgress = {
   readonly stage: ReauthenticationStage;
   readonly laterStages: readonly ReauthenticationStage[];
   readonly failed: readonly { readonly stage: ReauthenticationStage; readonly why: ReauthenticationFailure }[];
@@ -31,12 +31,12 @@ export type StepUp = { readonly acrValues: string | null; readonly maxAgeSeconds
 /** A caller that waits for an access token. The shell holds the caller's promise; the state holds only its number. */
 export type Waiter = {
   readonly caller: number;
-  /** Only a token newer than this generation helps. 0: the caller had none. Infinity: only a sign-in helps. */
+  /** Only a token with a larger number helps. 0: the caller had none. Infinity: only a sign-in helps. */
   readonly newerThan: number;
   /** Monotonic time at which the caller gives up, in ms. */
   readonly deadlineMs: number;
-  /** `SessionState.owner` when the request was made. The waiter is never settled with another user's token. */
-  readonly owner: number;
+  /** `SessionState.userEpoch` when the request was made. The waiter is never settled with another user's token. */
+  readonly userEpoch: number;
   /** The request failed while the platform reported no network. It is sent again when a network is back. */
   readonly isForNetwork: boolean;
   /** Monotonic time in ms: the wait for a network ends (the platform may be wrong), or the token is old enough. */
@@ -49,7 +49,7 @@ export type Waiter = {
 /** The outcome of a request that carried a token. */
 export type Trial = {
   /** Generation of the token that the request carried. */
-  readonly generation: number;
+  readonly tokenNumber: number;
   /** Generation that the try before carried and that was refused; `null`: this was the first try. */
   readonly before: number | null;
   readonly origin: string;
@@ -102,7 +102,11 @@ export type Phase =
   | { readonly kind: 'restoring' }
   | { readonly kind: 'signed-out'; readonly reason: SignedOutReason }
   | Active
-  | { readonly kind: 'reauth-required'; readonly stored: StoredSession; readonly reason: ReauthenticationReason };
+  | {
+      readonly kind: 'reauthentication-required';
+      readonly stored: StoredSession;
+      readonly reason: ReauthenticationReason;
+    };
 
 /** The current step of a refresh. Each step waits for exactly one event, or for its deadline. */
 export type FlightStep =
@@ -110,24 +114,24 @@ export type FlightStep =
   | { readonly kind: 'locking'; readonly level: number }
   | { readonly kind: 'reading' }
   /** `sent`: the refresh token in the request; `null`: a cookie carries it. */
-  | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly stamp: number; readonly sent: string | null }
+  | { readonly kind: 'requesting'; readonly sentAt: Instant; readonly version: number; readonly sent: string | null }
   | {
       readonly kind: 'committing';
       readonly held: Held;
       /** The access token of the answer. */
       readonly access: AccessToken | null;
-      readonly stamp: number;
+      readonly version: number;
       readonly sent: string | null;
     }
   /** A rejection or a 429. The answer may be about a token that another tab has replaced. */
-  | { readonly kind: 'rereading'; readonly stamp: number; readonly answer: Exclude<TokenAnswer, { kind: 'tokens' }> };
+  | { readonly kind: 'rereading'; readonly version: number; readonly answer: Exclude<TokenResult, { kind: 'tokens' }> };
 
 /** The one refresh under way. */
 export type Flight = {
   readonly attempt: number;
   readonly cause: RefreshCause;
   /** Generation of the access token that the refresh replaces. */
-  readonly generation: number;
+  readonly tokenNumber: number;
   /** The resource to request a token for, keeping the ordinary token; `null`: replaces the ordinary token. */
   readonly resource: string | null;
   readonly startedAt: Instant;
@@ -165,13 +169,13 @@ export type Unwritten = {
 export type SessionState = {
   readonly phase: Phase;
   /** The reauthentication under way: the session ended, or a resource requires a `stepUp` while all else goes on. */
-  readonly chain: (Chain & { readonly stepUp: StepUp | null }) | null;
-  /** The vault's stamp that `phase` reflects; 0: nothing was ever stored. */
-  readonly stamp: number;
-  /** Changes whenever another user may be signed in. A request made under one owner is never sent under another. */
-  readonly owner: number;
-  /** Counts the access tokens that this tab has held. A request remembers the generation that it carried. */
-  readonly generation: number;
+  readonly reauthentication: (ReauthenticationProgress & { readonly stepUp: StepUp | null }) | null;
+  /** The vault's version that `phase` reflects; 0: nothing was ever stored. */
+  readonly version: number;
+  /** Changes whenever another user may be signed in. A request made in one epoch is never sent in another. */
+  readonly userEpoch: number;
+  /** Counts the access tokens that this tab has held. A request remembers the number of the token that it carried. */
+  readonly tokenNumber: number;
   /** Monotonic time at which this tab took up the newest access token, in ms. */
   readonly tokenSinceMs: number;
   /** Verdicts on tokens, in ms. By token or URL: the monotonic time when it lapses. By origin: its latest duration. */
@@ -219,7 +223,7 @@ export type SessionState = {
 /** Configuration of the machine besides its policy. */
 export type MachineConfig = {
   /** Where the refresh token is kept: in a cookie that scripts cannot read, or with the session. */
-  readonly delivery: 'cookie' | 'body';
+  readonly hasCookie: boolean;
   readonly scope: string | null;
   readonly stages: readonly ReauthenticationStage[];
   /** Stages that start by themselves. The user interface starts the others. */
@@ -239,8 +243,8 @@ export type SessionEvent =
       readonly type: 'tokenRequested';
       readonly caller: number;
       readonly newerThan: number;
-      /** `SessionState.owner` of a request that was sent before; `null`: the current owner. */
-      readonly owner: number | null;
+      /** `SessionState.userEpoch` of a request that was sent before; `null`: the current epoch. */
+      readonly userEpoch: number | null;
       /** ms from now */
       readonly deadlineMs: number;
       /** The authentication that its resource requires. The session stays; only this caller waits for a sign-in. */
@@ -272,7 +276,7 @@ export type SessionEvent =
   | {
       readonly type: 'vaultWritten';
       readonly operation: number;
-      readonly isReplaced: boolean;
+      readonly isSwapped: boolean;
       readonly record: VaultRecord | null;
     }
   /** A write succeeded after the machine had given it up. */
@@ -287,7 +291,7 @@ export type SessionEvent =
   | {
       readonly type: 'refreshAnswered';
       readonly attempt: number;
-      readonly answer: TokenAnswer;
+      readonly answer: TokenResult;
       readonly random: number;
     }
   | { readonly type: 'refreshFailed'; readonly attempt: number; readonly random: number };
@@ -295,11 +299,11 @@ export type SessionEvent =
 /** The events of one type. */
 export type Event<Type extends SessionEvent['type']> = Extract<SessionEvent, { type: Type }>;
 
-/** A token for one request, with its generation and its owner. */
+/** A token for one request, with its number and the user epoch it belongs to. */
 export type GrantedToken = {
   readonly access: AccessToken;
-  readonly generation: number;
-  readonly owner: number;
+  readonly tokenNumber: number;
+  readonly userEpoch: number;
   /** The resource that the token was asked for; `null`: the session's ordinary token. */
   readonly resource: string | null;
 };
@@ -318,8 +322,8 @@ export type Effect =
   | {
       readonly type: 'writeVault';
       readonly operation: number;
-      /** The vault's stamp that this tab knows. The write replaces no other record. */
-      readonly stamp: number;
+      /** The vault's version that this tab knows. The write replaces no other record. */
+      readonly version: number;
       readonly next: {
         readonly session: StoredSession | null;
         readonly endedReason: SignedOutReason | null;
@@ -374,9 +378,9 @@ export type Observation =
   | { readonly type: 'request.parked'; readonly caller: number; readonly parked: number }
   | { readonly type: 'request.released'; readonly caller: number }
   | { readonly type: 'request.failed'; readonly caller: number; readonly code: HoldfastErrorCode }
-  | { readonly type: 'token.refused'; readonly generation: number }
+  | { readonly type: 'token.refused'; readonly tokenNumber: number }
   /** A request that was answered 401 was sent again with this token. */
-  | { readonly type: 'request.replayed'; readonly generation: number }
+  | { readonly type: 'request.resent'; readonly tokenNumber: number }
   /** A stored session was adopted: at launch, or because another tab wrote it. */
   | { readonly type: 'session.adopted'; readonly from: 'storage' | 'another-tab' }
   | { readonly type: 'session.expiring'; readonly inMs: number }

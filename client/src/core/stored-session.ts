@@ -17,7 +17,7 @@ export const usableAccess = ({ access, isRefused }: Held, now: Instant): AccessT
  * token.
  */
 export const canRefresh = ({ config }: Pick<Transition, 'config'>, { refreshToken }: StoredSession): boolean =>
-  config.delivery === 'cookie' || refreshToken !== null;
+  config.hasCookie || refreshToken !== null;
 
 /** How long until this tab should refresh the token, in ms; 0 or less: now. */
 export function freshMs(

@@ -1,6 +1,6 @@
 // The results of a token endpoint, without their wire format, which `wire.ts` reads.
 
-import type { HttpAnswer } from './ports.ts';
+import type { HttpResponse } from './ports.ts';
 
 /** A successful token answer in our units. */
 export type Tokens = {
@@ -39,7 +39,7 @@ export type TransientCause =
   | 'misconfigured';
 
 /** An answer that says nothing of the session or the credential. */
-export type NoAnswer = {
+export type TransientFailure = {
   readonly kind: 'transient';
   readonly cause: TransientCause;
   /** The wait that the server asked for, in ms; `null`: it asked for none. */
@@ -52,11 +52,11 @@ export type NoAnswer = {
 };
 
 /** A token endpoint's answer, classified. Only `rejected` can end a session. */
-export type TokenAnswer =
+export type TokenResult =
   | { readonly kind: 'tokens'; readonly tokens: Tokens }
   /** `successor`: the session that took this one's place on this device. The client goes on with the successor. */
   | { readonly kind: 'rejected'; readonly reason: RejectionReason; readonly successor?: string | null }
-  | NoAnswer;
+  | TransientFailure;
 
 /** Classifies an answer of the token endpoint. Never throws. */
-export type TokenAnswerReader = (answer: HttpAnswer) => TokenAnswer;
+export type TokenResponseReader = (answer: HttpResponse) => TokenResult;

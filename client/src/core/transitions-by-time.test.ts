@@ -46,11 +46,11 @@ const withRefreshToken: Table = {
     '16.375 s: active backing off, endRefresh',
     '17.125 s: active locking backing off, acquireLock',
   ],
-  'active, step-up by biometric': [
-    '60 s: active biometric, 2 deadline-exceeded',
-    '630 s: active locking biometric, acquireLock',
-    '636 s: active reading biometric, readVault',
-    '646 s: active biometric backing off, endRefresh',
+  'active, step-up by passkey': [
+    '60 s: active passkey, 2 deadline-exceeded',
+    '630 s: active locking passkey, acquireLock',
+    '636 s: active reading passkey, readVault',
+    '646 s: active passkey backing off, endRefresh',
   ],
   'active, step-up by password': [
     '60 s: active password, 2 deadline-exceeded',
@@ -83,13 +83,13 @@ const withRefreshToken: Table = {
     '16.375 s: active reading backing off, readVault',
     '26.375 s: active backing off, endRefresh',
   ],
-  'reauthentication by biometric': [
-    '30 s: reauth-required biometric, readVault',
-    '8099.999 s: reauth-required biometric, 1 deadline-exceeded',
+  'reauthentication by passkey': [
+    '30 s: reauthentication-required passkey, readVault',
+    '8099.999 s: reauthentication-required passkey, 1 deadline-exceeded',
   ],
   'reauthentication by password': [
-    '30 s: reauth-required password, readVault',
-    '8099.999 s: reauth-required password, 1 deadline-exceeded',
+    '30 s: reauthentication-required password, readVault',
+    '8099.999 s: reauthentication-required password, 1 deadline-exceeded',
   ],
   'restoring, storing a sign-in': [],
   'storing a sign-in': [],
@@ -160,34 +160,37 @@ const withCookie: Table = {
 };
 
 const withoutRefreshToken: Table = {
-  active: ['900 s: reauth-required biometric, reauthenticate', '930 s: reauth-required biometric, readVault'],
-  'active, parked': [
-    '900 s: reauth-required biometric, reauthenticate',
-    '930 s: reauth-required biometric, readVault',
-    '9000 s: reauth-required biometric, 1 deadline-exceeded',
+  active: [
+    '900 s: reauthentication-required passkey, reauthenticate',
+    '930 s: reauthentication-required passkey, readVault',
   ],
-  'active, syncing': ['900 s: reauth-required biometric, reauthenticate'],
+  'active, parked': [
+    '900 s: reauthentication-required passkey, reauthenticate',
+    '930 s: reauthentication-required passkey, readVault',
+    '9000 s: reauthentication-required passkey, 1 deadline-exceeded',
+  ],
+  'active, syncing': ['900 s: reauthentication-required passkey, reauthenticate'],
   'active, ending before its token': [
     '100 s: active, warned 300 s before',
     '340 s: active, warned 60 s before',
-    '900 s: reauth-required biometric, reauthenticate',
-    '930 s: reauth-required biometric, readVault',
+    '900 s: reauthentication-required passkey, reauthenticate',
+    '930 s: reauthentication-required passkey, readVault',
   ],
   'active, ending with its token, nobody there': [
     '600 s: active, warned 300 s before',
     '840 s: active, warned 60 s before',
-    '900 s: reauth-required biometric, reauthenticate',
-    '930 s: reauth-required biometric, readVault',
+    '900 s: reauthentication-required passkey, reauthenticate',
+    '930 s: reauthentication-required passkey, readVault',
   ],
-  'active, step-up by biometric': [
-    '60 s: active biometric, 2 deadline-exceeded',
-    '900 s: reauth-required biometric, reauthenticate',
-    '930 s: reauth-required biometric, readVault',
+  'active, step-up by passkey': [
+    '60 s: active passkey, 2 deadline-exceeded',
+    '900 s: reauthentication-required passkey, reauthenticate',
+    '930 s: reauthentication-required passkey, readVault',
   ],
   'active, step-up by password': [
     '60 s: active password, 2 deadline-exceeded',
-    '900 s: reauth-required biometric, reauthenticate',
-    '930 s: reauth-required biometric, readVault',
+    '900 s: reauthentication-required passkey, reauthenticate',
+    '930 s: reauthentication-required passkey, readVault',
   ],
 };
 

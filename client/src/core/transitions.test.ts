@@ -26,7 +26,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
       'vault unavailable',
     ],
     'restoring, user told': ['background'],
-    'restoring, 2 user-changed': ['token of another owner wanted'],
+    'restoring, 2 user-changed': ['token under another user epoch wanted'],
     'restoring storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault': ['sign-out wanted'],
     'restoring, endRefresh': ['lock had', 'lock not had'],
@@ -38,7 +38,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   'signed out': {
     'signed-out (user), readVault': ['foreground', 'resumed', 'store changed'],
     'signed-out (user)': ['offline'],
-    'signed-out (user), 2 signed-out': ['token wanted', 'token of another owner wanted', 'step-up wanted'],
+    'signed-out (user), 2 signed-out': ['token wanted', 'token under another user epoch wanted', 'step-up wanted'],
     'signed-out (user) storing, writeVault': ['signed in'],
     'signed-out (user), endRefresh': ['lock had', 'lock not had'],
   },
@@ -46,8 +46,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active, readVault': ['foreground', 'resumed', 'store changed'],
     active: ['offline', 'token accepted'],
     'active, 2 granted': ['token wanted'],
-    'active, 2 user-changed': ['token of another owner wanted'],
-    'active biometric, reauthenticate': ['step-up wanted'],
+    'active, 2 user-changed': ['token under another user epoch wanted'],
+    'active passkey, reauthenticate': ['step-up wanted'],
     'active locking, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
@@ -57,8 +57,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active, readVault': ['foreground', 'resumed', 'store changed'],
     active: ['offline', 'token accepted', 'caller left'],
     'active, 2 granted': ['token wanted'],
-    'active, 2 user-changed': ['token of another owner wanted'],
-    'active biometric, reauthenticate': ['step-up wanted'],
+    'active, 2 user-changed': ['token under another user epoch wanted'],
+    'active passkey, reauthenticate': ['step-up wanted'],
     'active locking, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
@@ -78,7 +78,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
       'read: nothing',
       'vault unavailable',
     ],
-    'active, 2 user-changed': ['token of another owner wanted'],
+    'active, 2 user-changed': ['token under another user epoch wanted'],
     'active locking, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
@@ -90,8 +90,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active, readVault': ['foreground', 'resumed', 'store changed'],
     active: ['offline', 'token accepted'],
     'active, 2 granted': ['token wanted'],
-    'active, 2 user-changed': ['token of another owner wanted'],
-    'active biometric, reauthenticate': ['step-up wanted'],
+    'active, 2 user-changed': ['token under another user epoch wanted'],
+    'active passkey, reauthenticate': ['step-up wanted'],
     'active locking, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active storing, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
@@ -102,8 +102,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active, user noted': ['user active'],
     active: ['offline', 'token accepted'],
     'active, 2 granted': ['token wanted'],
-    'active, 2 user-changed': ['token of another owner wanted'],
-    'active biometric, reauthenticate': ['step-up wanted'],
+    'active, 2 user-changed': ['token under another user epoch wanted'],
+    'active passkey, reauthenticate': ['step-up wanted'],
     'active locking, acquireLock': ['token refused', 'token doubted'],
     'active locking, user noted, acquireLock': ['extend'],
     'active storing, writeVault': ['signed in'],
@@ -115,28 +115,28 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active locking, acquireLock': ['online', 'token refused', 'token doubted', 'token accepted', 'extend'],
     'active backing off': ['offline', 'token wanted', 'caller left'],
     'active backing off, readVault': ['store changed'],
-    'active backing off, 2 user-changed': ['token of another owner wanted'],
-    'active biometric backing off, reauthenticate': ['step-up wanted'],
+    'active backing off, 2 user-changed': ['token under another user epoch wanted'],
+    'active passkey backing off, reauthenticate': ['step-up wanted'],
     'active storing backing off, writeVault': ['signed in'],
     'signed-out (user) burying, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
     'active backing off, endRefresh': ['lock had', 'lock not had'],
   },
-  'active, step-up by biometric': {
-    'active biometric, readVault': ['foreground', 'resumed', 'store changed'],
-    'active biometric': ['offline', 'step-up wanted', 'token accepted'],
-    'active biometric, 2 granted': ['token wanted'],
-    'active biometric, 2 user-changed': ['token of another owner wanted'],
-    'active locking biometric, acquireLock': ['token refused', 'token doubted', 'extend'],
-    'active biometric storing, writeVault': ['signed in'],
+  'active, step-up by passkey': {
+    'active passkey, readVault': ['foreground', 'resumed', 'store changed'],
+    'active passkey': ['offline', 'step-up wanted', 'token accepted'],
+    'active passkey, 2 granted': ['token wanted'],
+    'active passkey, 2 user-changed': ['token under another user epoch wanted'],
+    'active locking passkey, acquireLock': ['token refused', 'token doubted', 'extend'],
+    'active passkey storing, writeVault': ['signed in'],
     'signed-out (user) burying, 2 signed-out, writeVault, revoke': ['sign-out wanted'],
-    'active password': ['biometric failed'],
-    'active biometric, endRefresh': ['lock had', 'lock not had'],
+    'active password': ['passkey failed'],
+    'active passkey, endRefresh': ['lock had', 'lock not had'],
   },
   'active, step-up by password': {
     'active password, readVault': ['foreground', 'resumed', 'store changed'],
     'active password': ['offline', 'step-up wanted', 'token accepted'],
     'active password, 2 granted': ['token wanted'],
-    'active password, 2 user-changed': ['token of another owner wanted'],
+    'active password, 2 user-changed': ['token under another user epoch wanted'],
     'active locking password, acquireLock': ['token refused', 'token doubted', 'extend'],
     'active password storing, writeVault': ['signed in'],
     'signed-out (user) burying, 2 signed-out, writeVault, revoke': ['sign-out wanted'],
@@ -147,8 +147,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active locking, readVault': ['foreground', 'resumed', 'store changed'],
     'active locking': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
     'active locking wanting extend': ['extend'],
-    'active locking, 2 user-changed': ['token of another owner wanted'],
-    'active locking biometric, reauthenticate': ['step-up wanted'],
+    'active locking, 2 user-changed': ['token under another user epoch wanted'],
+    'active locking passkey, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
     'active reading, readVault': ['lock had', 'vault unavailable', 'no answer'],
@@ -159,22 +159,22 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active reading, readVault': ['foreground', 'resumed', 'store changed'],
     'active reading': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
     'active reading wanting extend': ['extend'],
-    'active reading, 2 user-changed': ['token of another owner wanted'],
-    'active reading biometric, reauthenticate': ['step-up wanted'],
+    'active reading, 2 user-changed': ['token under another user epoch wanted'],
+    'active reading passkey, reauthenticate': ['step-up wanted'],
     'active storing, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
     'active requesting, user told, sendRefresh': ['read: as it was'],
     'active, new token, endRefresh, 1 granted': ['read: newer'],
     'signed-out (user), endRefresh, 1 signed-out': ['read: signed out'],
-    'reauth-required biometric, endRefresh, reauthenticate': ['read: lost', 'read: nothing'],
+    'reauthentication-required passkey, endRefresh, reauthenticate': ['read: lost', 'read: nothing'],
     'active backing off, endRefresh': ['vault unavailable', 'no answer'],
   },
   requesting: {
     'active requesting, readVault': ['foreground', 'resumed', 'store changed'],
     'active requesting, user noted': ['user active'],
     'active requesting': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
-    'active requesting, 2 user-changed': ['token of another owner wanted'],
-    'active requesting biometric, reauthenticate': ['step-up wanted'],
+    'active requesting, 2 user-changed': ['token under another user epoch wanted'],
+    'active requesting passkey, reauthenticate': ['step-up wanted'],
     'active requesting wanting extend, user noted': ['extend'],
     'active storing, user noted, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, user noted, endRefresh, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
@@ -188,8 +188,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active committing, readVault': ['foreground', 'resumed', 'store changed'],
     'active committing, user noted': ['user active'],
     'active committing': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
-    'active committing, 2 user-changed': ['token of another owner wanted'],
-    'active committing biometric, reauthenticate': ['step-up wanted'],
+    'active committing, 2 user-changed': ['token under another user epoch wanted'],
+    'active committing passkey, reauthenticate': ['step-up wanted'],
     'active committing wanting extend, user noted': ['extend'],
     'active storing, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
@@ -202,12 +202,12 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active rereading, readVault': ['foreground', 'resumed', 'store changed'],
     'active rereading, user noted': ['user active'],
     'active rereading': ['offline', 'token wanted', 'token refused', 'token accepted', 'caller left'],
-    'active rereading, 2 user-changed': ['token of another owner wanted'],
-    'active rereading biometric, reauthenticate': ['step-up wanted'],
+    'active rereading, 2 user-changed': ['token under another user epoch wanted'],
+    'active rereading passkey, reauthenticate': ['step-up wanted'],
     'active rereading wanting extend, user noted': ['extend'],
     'active storing, user noted, endRefresh, writeVault': ['signed in'],
     'signed-out (user) burying, user noted, endRefresh, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
-    'reauth-required biometric, user noted, endRefresh, reauthenticate': [
+    'reauthentication-required passkey, user noted, endRefresh, reauthenticate': [
       'read: as it was',
       'read: lost',
       'read: nothing',
@@ -216,28 +216,28 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'signed-out (user), user noted, endRefresh, 1 signed-out': ['read: signed out'],
     'active backing off, user noted, endRefresh': ['vault unavailable', 'no answer'],
   },
-  'reauthentication by biometric': {
-    'reauth-required biometric, readVault': ['foreground', 'resumed', 'store changed'],
-    'reauth-required biometric': ['offline', 'token wanted', 'step-up wanted', 'caller left'],
-    'reauth-required biometric, 2 user-changed': ['token of another owner wanted'],
-    'reauth-required biometric storing, writeVault': ['signed in'],
+  'reauthentication by passkey': {
+    'reauthentication-required passkey, readVault': ['foreground', 'resumed', 'store changed'],
+    'reauthentication-required passkey': ['offline', 'token wanted', 'step-up wanted', 'caller left'],
+    'reauthentication-required passkey, 2 user-changed': ['token under another user epoch wanted'],
+    'reauthentication-required passkey storing, writeVault': ['signed in'],
     'signed-out (user) burying, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
-    'reauth-required password': ['biometric failed'],
-    'reauth-required biometric, endRefresh': ['lock had', 'lock not had'],
+    'reauthentication-required password': ['passkey failed'],
+    'reauthentication-required passkey, endRefresh': ['lock had', 'lock not had'],
   },
   'reauthentication by password': {
-    'reauth-required password, readVault': ['foreground', 'resumed', 'store changed'],
-    'reauth-required password': ['offline', 'token wanted', 'step-up wanted', 'caller left'],
-    'reauth-required password, 2 user-changed': ['token of another owner wanted'],
-    'reauth-required password storing, writeVault': ['signed in'],
+    'reauthentication-required password, readVault': ['foreground', 'resumed', 'store changed'],
+    'reauthentication-required password': ['offline', 'token wanted', 'step-up wanted', 'caller left'],
+    'reauthentication-required password, 2 user-changed': ['token under another user epoch wanted'],
+    'reauthentication-required password storing, writeVault': ['signed in'],
     'signed-out (user) burying, 1 signed-out, writeVault, revoke': ['sign-out wanted'],
-    'signed-out (reauth-failed) burying, 1 signed-out, writeVault': ['password cancelled'],
-    'reauth-required password, endRefresh': ['lock had', 'lock not had'],
+    'signed-out (reauthentication-failed) burying, 1 signed-out, writeVault': ['password cancelled'],
+    'reauthentication-required password, endRefresh': ['lock had', 'lock not had'],
   },
   'restoring, storing a sign-in': {
     'restoring storing': ['foreground', 'resumed', 'offline', 'store changed', 'token wanted', 'step-up wanted'],
     'restoring storing, user told': ['background'],
-    'restoring storing, 2 user-changed': ['token of another owner wanted'],
+    'restoring storing, 2 user-changed': ['token under another user epoch wanted'],
     'restoring storing, revoke, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
     'restoring storing, endRefresh': ['lock had', 'lock not had'],
@@ -257,7 +257,7 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   'storing a sign-in': {
     'signed-out (user) storing, readVault': ['foreground', 'resumed', 'store changed'],
     'signed-out (user) storing': ['offline', 'token wanted', 'step-up wanted'],
-    'signed-out (user) storing, 2 signed-out': ['token of another owner wanted'],
+    'signed-out (user) storing, 2 signed-out': ['token under another user epoch wanted'],
     'signed-out (user) storing, revoke, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
     'signed-out (user) storing, endRefresh': ['lock had', 'lock not had'],
@@ -276,8 +276,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active unwritten sign-in': ['offline', 'token refused', 'token accepted'],
     'active unwritten sign-in wanting refused': ['token doubted'],
     'active unwritten sign-in, 2 granted': ['token wanted'],
-    'active unwritten sign-in, 2 user-changed': ['token of another owner wanted'],
-    'active biometric unwritten sign-in, reauthenticate': ['step-up wanted'],
+    'active unwritten sign-in, 2 user-changed': ['token under another user epoch wanted'],
+    'active passkey unwritten sign-in, reauthenticate': ['step-up wanted'],
     'active unwritten sign-in wanting extend, user noted': ['extend'],
     'active storing unwritten sign-in, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
@@ -290,8 +290,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active unwritten sign-in': ['offline', 'token refused', 'token accepted', 'vault unavailable'],
     'active unwritten sign-in wanting refused': ['token doubted'],
     'active unwritten sign-in, 2 granted': ['token wanted'],
-    'active unwritten sign-in, 2 user-changed': ['token of another owner wanted'],
-    'active biometric unwritten sign-in, reauthenticate': ['step-up wanted'],
+    'active unwritten sign-in, 2 user-changed': ['token under another user epoch wanted'],
+    'active passkey unwritten sign-in, reauthenticate': ['step-up wanted'],
     'active unwritten sign-in wanting extend, user noted': ['extend'],
     'active storing unwritten sign-in, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
@@ -307,8 +307,8 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     'active unwritten': ['offline', 'token refused', 'token accepted', 'written late', 'vault unavailable'],
     'active unwritten wanting refused': ['token doubted'],
     'active unwritten, 2 granted': ['token wanted'],
-    'active unwritten, 2 user-changed': ['token of another owner wanted'],
-    'active biometric unwritten, reauthenticate': ['step-up wanted'],
+    'active unwritten, 2 user-changed': ['token under another user epoch wanted'],
+    'active passkey unwritten, reauthenticate': ['step-up wanted'],
     'active unwritten wanting extend, user noted': ['extend'],
     'active storing unwritten, writeVault': ['signed in'],
     'signed-out (user) burying, writeVault, revoke': ['sign-out wanted'],
@@ -319,7 +319,11 @@ const table: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   'burying a session': {
     'signed-out (user) burying, readVault': ['foreground', 'resumed', 'store changed'],
     'signed-out (user) burying': ['offline', 'vault unavailable'],
-    'signed-out (user) burying, 2 signed-out': ['token wanted', 'token of another owner wanted', 'step-up wanted'],
+    'signed-out (user) burying, 2 signed-out': [
+      'token wanted',
+      'token under another user epoch wanted',
+      'step-up wanted',
+    ],
     'signed-out (user) storing burying, writeVault': ['signed in'],
     'signed-out (user) burying, endRefresh': ['lock had', 'lock not had'],
     'signed-out (user)': ['written', 'buried by another'],
@@ -349,10 +353,10 @@ describe('the machine', () => {
       defaultPolicy,
       config,
     );
-    const trial = { generation: 99, before: null, origin: 'o', url: 'o/e', aheadMs: NaN };
+    const trial = { tokenNumber: 99, before: null, origin: 'o', url: 'o/e', aheadMs: NaN };
     const strays: SessionEvent[] = [
       { type: 'vaultRead', operation: 99, record: null },
-      { type: 'vaultWritten', operation: 99, isReplaced: true, record: null },
+      { type: 'vaultWritten', operation: 99, isSwapped: true, record: null },
       { type: 'vaultUnavailable', operation: 99, random: 0 },
       { type: 'refreshAnswered', attempt: 99, answer: { kind: 'rejected', reason: 'revoked' }, random: 0 },
       { type: 'refreshFailed', attempt: 99, random: 0 },
@@ -386,13 +390,13 @@ describe('the machine', () => {
     return play(restoring, {
       type: 'vaultRead',
       operation: -1,
-      record: { stamp: 1, session: stored, endedReason: null },
+      record: { version: 1, session: stored, endedReason: null },
     })[0];
   };
   const again = beginSession({ ...tokens, sid: 'session-2', accessToken: 'access-2' }, now, null);
 
   it('hands out no token of a record that it read before it was frozen, and reads the store again', () => {
-    const waiter = { caller: 1, newerThan: 1, owner: null, deadlineMs: 60_000, stepUp: null, isForNetwork: false };
+    const waiter = { caller: 1, newerThan: 1, userEpoch: null, deadlineMs: 60_000, stepUp: null, isForNetwork: false };
     const [parked] = play(active(), {
       ...waiter,
       type: 'tokenRequested',
@@ -401,20 +405,20 @@ describe('the machine', () => {
       resource: null,
     });
     const [reading] = play(parked, { type: 'signalled', signal: 'store-changed' });
-    const record = { stamp: 2, session: again.stored, endedReason: null };
+    const record = { version: 2, session: again.stored, endedReason: null };
     const thawed = later(20_000);
     const [adopted, effects] = play(reading, { type: 'vaultRead', operation: reading.syncing ?? 0, record }, thawed);
     expect(effects.map(({ type }) => type).filter((type) => type !== 'observe')).toEqual(['readVault']);
     const [, granted] = play(adopted, { type: 'vaultRead', operation: adopted.syncing ?? 0, record }, thawed);
-    expect(granted).toContainEqual(expect.objectContaining({ type: 'settle', caller: 1 }));
+    expect(granted.map(({ type }) => type)).toContain('settle');
   });
 
   it('extends the session that a sign-in begins, if the user asked for it while the sign-in was being stored', () => {
     const [storing] = play(active(), { type: 'signedIn', held: again });
     const [asked] = play(storing, { type: 'extendRequested' });
-    const record = { stamp: 2, session: again.stored, endedReason: null };
+    const record = { version: 2, session: again.stored, endedReason: null };
     const operation = asked.storing?.operation ?? 0;
-    const [signedIn] = play(asked, { type: 'vaultWritten', operation, isReplaced: true, record });
+    const [signedIn] = play(asked, { type: 'vaultWritten', operation, isSwapped: true, record });
     expect(signedIn).toMatchObject({ phase: { stored: { sid: 'session-2' } }, flight: { cause: 'extend' } });
   });
 

@@ -12,16 +12,16 @@ import { helpWaiters, settleWaiters } from './waiters.ts';
 
 // Handles the vault's replies to a restore, a sign-in, a sign-out, another tab's news, or a refresh.
 
-function finishSignIn(turn: Transition, held: Held, stamp: number): void {
-  const { phase, owner } = turn.state;
+function finishSignIn(turn: Transition, held: Held, version: number): void {
+  const { phase, userEpoch } = turn.state;
   turn.state.storing = null;
   turn.state.isUserActive = false;
   // Requests that were parked before the user was known are not sent as this user.
   if (phase.kind === 'restoring') changeOwner(turn, 'user-changed');
-  hold(turn, held, stamp, false);
-  turn.state.chain = null;
+  hold(turn, held, version, false);
+  turn.state.reauthentication = null;
   // A sign-in as another user ends the previous user's session at the server.
-  if ('stored' in phase && turn.state.owner !== owner) revokeReplaced(turn, phase.stored);
+  if ('stored' in phase && turn.state.userEpoch !== userEpoch) revokeReplaced(turn, phase.stored);
   observe(turn, { type: 'signed-in' });
   helpWaiters(turn);
   settleWaiters(turn);
@@ -43,45 +43,45 @@ export function onVaultRead(turn: Transition, { operation, record }: Event<'vaul
     // Keep a sign-in or sign-out that waits to be written. A refresh that waits would lose its compare-and-swap, and
     // this read says so even if the storage takes no write.
     const isKept = state.storing ?? state.unwritten?.isUsersWill;
-    if (news && news.stamp !== state.stamp && !isKept) adoptNews(turn, news);
+    if (news && news.version !== state.version && !isKept) adoptNews(turn, news);
     return lookAgain(turn);
   }
   // A process that was frozen has read an old state: read again before a sign-out is shown.
   if (!news && state.syncAt) return;
-  const stamp = record?.stamp ?? 0;
+  const version = record?.version ?? 0;
   const reason = record?.endedReason ?? 'never-signed-in';
   const sid = record?.sid;
   if (news) adopt(turn, news, 'restored');
   // Browsers empty script storage and keep the refresh token's cookie: ask the server until its answer is definitive.
-  else if (config.delivery === 'cookie' && sid !== undefined) {
+  else if (config.hasCookie && sid !== undefined) {
     const named = holdStored({ ...nothingStored(config.scope, now.wallMs), sid }, 'restored', now);
-    hold(turn, { ...named, probe: reason }, stamp, false);
-  } else leave(turn, reason, stamp);
+    hold(turn, { ...named, probe: reason }, version, false);
+  } else leave(turn, reason, version);
 }
 
-export function onVaultWritten(turn: Transition, { operation, isReplaced, record }: Event<'vaultWritten'>): void {
+export function onVaultWritten(turn: Transition, { operation, isSwapped, record }: Event<'vaultWritten'>): void {
   const { state } = turn;
   const { storing, flight, unwritten } = state;
-  const stamp = record?.stamp ?? 0;
+  const version = record?.version ?? 0;
   if (storing?.operation === operation) {
-    if (isReplaced) return finishSignIn(turn, storing.held, stamp);
+    if (isSwapped) return finishSignIn(turn, storing.held, version);
     const { stored } = storing.held;
     const isOvertaken =
       record?.session && orderOf(turn, record.session, stored) > 0 && !overOf(turn).includes(nameOf(record.session));
     // Keep the newest sign-in. That is the stored one only if this tab was slow or frozen, and the user has signed in
     // since.
-    if (!isOvertaken) return writeVault(turn, operation, stamp, stored);
+    if (!isOvertaken) return writeVault(turn, operation, version, stored);
     revokeReplaced(turn, stored, 'discard');
     state.storing = null;
     adopt(turn, record);
-  } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isReplaced, record);
+  } else if (flight?.attempt === operation) onFlightVaultWritten(turn, flight, isSwapped, record);
   else if (unwritten?.operation === operation) {
-    state.stamp = stamp;
+    state.version = version;
     const news = readable(turn, record);
     // Another tab wrote about a session that is over, or emptied the vault.
-    if (!isReplaced && isOver(turn, record)) writeRecord(turn, unwritten);
+    if (!isSwapped && isOver(turn, record)) writeRecord(turn, unwritten);
     // An answer to a refresh may be as old as this tab was frozen: in an emptied vault it would pass for the newest.
-    else if (isReplaced || !news) state.unwritten = null;
+    else if (isSwapped || !news) state.unwritten = null;
     else adopt(turn, news);
   }
 }
@@ -89,11 +89,11 @@ export function onVaultWritten(turn: Transition, { operation, isReplaced, record
 /** Schedules the failed operation again: a locked keychain is not an empty one. */
 export function onVaultUnavailable(turn: Transition, { operation, error = null }: Event<'vaultUnavailable'>): void {
   const { state, now } = turn;
-  const { storing, unwritten, stamp } = state;
+  const { storing, unwritten, version } = state;
   state.vaultError = error;
   if (storing?.operation === operation) {
     const over = overOf(turn);
-    finishSignIn(turn, storing.held, stamp);
+    finishSignIn(turn, storing.held, version);
     writeLater(turn, storing.held.stored, { isUsersWill: true, over });
   } else if (unwritten?.operation === operation) waitForVault(turn, unwritten);
   else if (state.syncing === operation) {
@@ -114,6 +114,6 @@ export function onVaultUnavailable(turn: Transition, { operation, error = null }
 export function onVaultWrittenLate({ state }: Transition, { record }: Event<'vaultWrittenLate'>): void {
   const { unwritten } = state;
   if (!unwritten?.session || !record?.session || nameOf(record.session) !== nameOf(unwritten.session)) return;
-  state.stamp = record.stamp;
+  state.version = record.version;
   state.unwritten = { ...unwritten, isUsersWill: false };
 }

@@ -10,12 +10,12 @@ import { takeNumber, run, observe, type Transition } from './transition.ts';
 export function writeVault(
   turn: Transition,
   operation: number,
-  stamp: number,
+  version: number,
   session: StoredSession | null,
   endedReason: SignedOutReason | null = null,
   endedAtMs: number | null = null,
 ): void {
-  run(turn, { type: 'writeVault', operation, stamp, next: { session, endedReason, endedAtMs } });
+  run(turn, { type: 'writeVault', operation, version, next: { session, endedReason, endedAtMs } });
 }
 
 /**
@@ -62,13 +62,13 @@ export function isOver(turn: Transition, record: VaultRecord | null): boolean {
 export type Writing = Omit<Unwritten, 'operation' | 'retryAt'>;
 
 /**
- * Writes by compare-and-swap on the stamp that this tab knew. So a tombstone ends the session that was signed out of,
+ * Writes by compare-and-swap on the version that this tab knew. So a tombstone ends the session that was signed out of,
  * and not a session that began in another tab meanwhile.
  */
 export function writeRecord(turn: Transition, writing: Writing): void {
   const operation = takeNumber(turn);
   turn.state.unwritten = { ...writing, operation, retryAt: null };
-  writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason, writing.endedAtMs);
+  writeVault(turn, operation, turn.state.version, writing.session, writing.reason, writing.endedAtMs);
 }
 
 /** Schedules the write for later, because the vault is not available now. */

@@ -16,8 +16,8 @@ export function takeWaiters({ state }: Transition, isMeant: (waiter: Waiter) => 
 
 /** Grants a usable token to one caller. */
 export function grant(turn: Transition, { caller, resource }: Waiter, access: AccessToken): void {
-  const { generation, owner } = turn.state;
-  run(turn, { type: 'settle', caller, settlement: { access, generation, owner, resource } });
+  const { tokenNumber, userEpoch } = turn.state;
+  run(turn, { type: 'settle', caller, settlement: { access, tokenNumber, userEpoch, resource } });
 }
 
 /** Refuses a token to one caller, whose request is not sent. */
@@ -46,12 +46,12 @@ export function helpWaiters({ state }: Transition): void {
  */
 export function settleWaiters(turn: Transition): void {
   const held = activePhase(turn);
-  const { generation, isOffline, resourceTokens } = turn.state;
+  const { tokenNumber, isOffline, resourceTokens } = turn.state;
   if (!held?.access || held.isRefused) return;
   const { access } = held;
   const accessFor = ({ resource }: Waiter): AccessToken | undefined => (resource ? resourceTokens[resource] : access);
   const isHelped = (waiter: Waiter): boolean =>
-    Boolean(accessFor(waiter)) && waiter.newerThan < generation && !(waiter.isForNetwork && isOffline);
+    Boolean(accessFor(waiter)) && waiter.newerThan < tokenNumber && !(waiter.isForNetwork && isOffline);
   for (const waiter of takeWaiters(turn, isHelped)) {
     grant(turn, waiter, accessFor(waiter) as AccessToken);
     observe(turn, { type: 'request.released', caller: waiter.caller });

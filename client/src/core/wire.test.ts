@@ -1,12 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Revocation } from './ports.ts';
+import type { PendingRevocation } from './ports.ts';
 import {
   encodeForm,
   parseObject,
   readChallengeAnswer,
   readRetryAfterMs,
-  readTokenAnswer,
+  readTokenResponse,
   refreshRequest,
   revocationRequest,
   type WireConfig,
@@ -20,7 +20,7 @@ const config: WireConfig = {
   sessionsEndpoint: 'https://as.example/sessions',
   issuer: 'https://as.example',
   scope: null,
-  delivery: 'body',
+  hasCookie: false,
 };
 
 const answer = (status: number, body: unknown, headers: Record<string, string> = {}) => ({
@@ -33,7 +33,7 @@ const jwt = (claims: object): string => `e30.${Buffer.from(JSON.stringify(claims
 
 describe('token answers', () => {
   it('seconds become milliseconds, and the nearer end of the session counts', () => {
-    const result = readTokenAnswer(
+    const result = readTokenResponse(
       answer(200, {
         access_token: 'a',
         token_type: 'bearer',
@@ -70,7 +70,7 @@ describe('token answers', () => {
     ['the inactivity timeout alone', { refresh_token_timeout: 3_600 }, false],
     ['neither', {}, false],
   ])('tell whether the end can move, for a server that says %s', (_name, ends, isEndFixed) => {
-    expect(readTokenAnswer(answer(200, { access_token: 'a', ...ends }))).toMatchObject({ tokens: { isEndFixed } });
+    expect(readTokenResponse(answer(200, { access_token: 'a', ...ends }))).toMatchObject({ tokens: { isEndFixed } });
   });
 
   it.each([
@@ -88,30 +88,30 @@ describe('token answers', () => {
     ['a negative expires_in is no lifetime', { access_token: 'a', expires_in: -5 }, { lifetimeMs: 3_600_000 }],
     ['a JWT without expires_in', { access_token: jwt({ iat: 0, exp: 9 }) }, { lifetimeMs: 3_600_000 }],
   ])('%s', (_name, body, tokens) => {
-    expect(readTokenAnswer(answer(200, body))).toMatchObject({ kind: 'tokens', tokens });
+    expect(readTokenResponse(answer(200, body))).toMatchObject({ kind: 'tokens', tokens });
   });
 
   it('only invalid_grant in an OAuth error object ends a session', () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 599 }), fc.oneof(fc.json(), fc.string()), (status, body) => {
-        const result = readTokenAnswer(answer(status, body));
+        const result = readTokenResponse(answer(status, body));
         if (result.kind !== 'rejected') return;
         expect(JSON.parse(body)).toMatchObject({ error: 'invalid_grant' });
         expect(status).toBeGreaterThanOrEqual(400);
         expect(status).toBeLessThan(500);
       }),
     );
-    expect(readTokenAnswer(answer(400, { error: 'invalid_grant', reason: 'reuse' }))).toEqual({
+    expect(readTokenResponse(answer(400, { error: 'invalid_grant', reason: 'reuse' }))).toEqual({
       kind: 'rejected',
       reason: 'reuse-detected',
       successor: null,
     });
-    expect(readTokenAnswer(answer(400, { error: 'invalid_grant', reason: 'replaced', successor: 's' }))).toEqual({
+    expect(readTokenResponse(answer(400, { error: 'invalid_grant', reason: 'replaced', successor: 's' }))).toEqual({
       kind: 'rejected',
       reason: 'revoked',
       successor: 's',
     });
-    expect(readTokenAnswer(answer(500, { error: 'invalid_grant' })).kind).toBe('transient');
+    expect(readTokenResponse(answer(500, { error: 'invalid_grant' })).kind).toBe('transient');
   });
 });
 
@@ -177,7 +177,7 @@ describe('requests', () => {
 
   it('name a cookie session by its sid, with the header that a form cannot send', () => {
     const request = refreshRequest(
-      { ...config, delivery: 'cookie' },
+      { ...config, hasCookie: true },
       { session: { refreshToken: null, sid: 's1' }, isUserActive: true, isExtension: false, resource: null },
     );
     expect(request.headers['holdfast-request']).toBe('1');
@@ -190,7 +190,7 @@ describe('requests', () => {
 
   it('send everywhere in a revocation only if it was asked for', () => {
     const session = { refreshToken: null, sid: 's1' };
-    const sent = (revocation: Revocation): unknown =>
+    const sent = (revocation: PendingRevocation): unknown =>
       Object.fromEntries(new URLSearchParams(revocationRequest(config, revocation, 'device-secret').body));
     const always = { client_id: 'app', sid: 's1', device_secret: 'device-secret' };
     expect(sent(session)).toEqual(always);

@@ -1,6 +1,6 @@
 import { orNull } from './or-null.ts';
-import type { HttpAnswer, HttpRequest, Revocation } from './ports.ts';
-import type { NoAnswer, RejectionReason, TokenAnswer, Tokens, TransientCause } from './token-result.ts';
+import type { HttpResponse, HttpRequest, PendingRevocation } from './ports.ts';
+import type { TransientFailure, RejectionReason, TokenResult, Tokens, TransientCause } from './token-result.ts';
 
 /** This client's identity and the endpoints of its authorization server. */
 export type WireConfig = {
@@ -11,7 +11,7 @@ export type WireConfig = {
   readonly revocationEndpoint: string;
   readonly sessionsEndpoint: string;
   readonly scope: string | null;
-  readonly delivery: 'cookie' | 'body';
+  readonly hasCookie: boolean;
 };
 
 /** Assumed if the server does not name a lifetime. A 401 corrects it. */
@@ -33,7 +33,7 @@ function post(url: string, config: WireConfig, fields: Readonly<Record<string, s
     url,
     method: 'POST',
     // A cross-site form cannot send this header: the server requires it wherever a cookie counts.
-    headers: config.delivery === 'cookie' ? { ...headers, 'holdfast-request': '1' } : headers,
+    headers: config.hasCookie ? { ...headers, 'holdfast-request': '1' } : headers,
     body: encodeForm({ client_id: config.clientId, ...fields }),
   };
 }
@@ -105,7 +105,11 @@ export const challengeRequest = (
  * Ends the session at the server. `everywhere` ends the user's other sessions as well; other servers ignore it. @see
  * RFC 7009 §2.1
  */
-export const revocationRequest = (config: WireConfig, session: Revocation, deviceSecret: string): HttpRequest => ({
+export const revocationRequest = (
+  config: WireConfig,
+  session: PendingRevocation,
+  deviceSecret: string,
+): HttpRequest => ({
   ...post(config.revocationEndpoint, config, {
     token: session.refreshToken,
     ...(session.refreshToken === null && { sid: session.sid, device_secret: deviceSecret }),
@@ -184,7 +188,7 @@ function rejectionReason(reason: string | null): RejectionReason {
  * captive portal's page, a proxy's 401 or a server's temporary failure says nothing about the session.
  * @see RFC 6749 §5.1, §5.2
  */
-export function readTokenAnswer({ status, headers, body }: HttpAnswer): TokenAnswer {
+export function readTokenResponse({ status, headers, body }: HttpResponse): TokenResult {
   const json = parseObject(body);
   const error = text(json?.['error']);
   const isRefusal = status >= 400 && status < 500;
@@ -226,20 +230,20 @@ function transientCause(status: number, error: string | null, isJson: boolean): 
 }
 
 /** A classified answer of the sign-in endpoint. */
-export type ChallengeAnswer =
+export type ChallengeResult =
   | { readonly kind: 'code'; readonly code: string }
   /**
    * The credential was not accepted, or is not enough yet. `more`: the server's answer, for methods that take several
    * steps.
    */
   | { readonly kind: 'rejected'; readonly more: Readonly<Record<string, unknown>> }
-  | NoAnswer;
+  | TransientFailure;
 
 /** Error codes about the credential, or about a ceremony that has to begin again. */
 const REFUSALS = /^(access_denied|insufficient_authorization|invalid_(grant|session))$/u;
 
 /** Classifies an answer of the authorization challenge endpoint. @see draft-ietf-oauth-first-party-apps */
-export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
+export function readChallengeAnswer(answer: HttpResponse): ChallengeResult {
   const json = parseObject(answer.body);
   const code = text(json?.['authorization_code']);
   const isSuccess = answer.status >= 200 && answer.status < 300;
@@ -249,6 +253,6 @@ export function readChallengeAnswer(answer: HttpAnswer): ChallengeAnswer {
   const isRejection = answer.status >= 400 && answer.status < 500 && isRefusal && text(json?.['reason']) !== 'csrf';
   // A success with `auth_session` is the first step of a ceremony that the client asked for.
   if (isSuccess ? text(json?.['auth_session']) : isRejection) return { kind: 'rejected', more: json ?? {} };
-  const classified = readTokenAnswer(answer);
+  const classified = readTokenResponse(answer);
   return classified.kind === 'transient' ? classified : { kind: 'transient', cause: 'not-json', retryAfterMs: null };
 }

@@ -44,7 +44,7 @@ export function runBackgroundRefresh(
       const snapshot = auth.getSnapshot();
       if (snapshot.status === 'restoring') return;
       if (snapshot.status !== 'active') return finish('signed-out');
-      if (snapshot.refreshing) return;
+      if (snapshot.isRefreshing) return;
       if (isRefreshed) return finish('refreshed');
       if (!isAsked) {
         isAsked = true;
@@ -52,7 +52,7 @@ export function runBackgroundRefresh(
         auth.getAccessToken({ deadlineMs }).catch(() => {});
         return look();
       }
-      const isUsable = (snapshot.accessExpiresAt ?? 0) > clock.now().wallMs;
+      const isUsable = (snapshot.accessTokenExpiresAtMs ?? 0) > clock.now().wallMs;
       if (isUsable && snapshot.freshness !== 'offline') finish('not-needed');
     };
     const cancel = clock.wake(deadlineMs, giveUp);

@@ -10,7 +10,7 @@ export type { BackgroundRefresh } from './background.ts';
 export type { Protection } from './keychain.ts';
 export { explainPasskeyError, passkey, registerPasskey } from './passkey.ts';
 export type { Passkeys } from './passkey.ts';
-export type { PasskeyFailure, RegisteredPasskey } from '../platform/passkey-ceremony.ts';
+export type { PasskeyFailure, PasskeyRegistrationOptions, RegisteredPasskey } from '../platform/passkey-ceremony.ts';
 export type { ExpoOptions, ExpoPlatform } from './platform.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { withoutRevocation, withRevocation } from '../core/outbox.ts';
-import type { Outbox, Revocation } from '../core/ports.ts';
+import type { Outbox, PendingRevocation } from '../core/ports.ts';
 import type { Keychain, Protection } from './keychain.ts';
 
 const ITEM = 'outbox';
@@ -10,9 +10,11 @@ const ITEM = 'outbox';
 export function keychainOutbox(keychain: Keychain, protection: Protection): Outbox {
   // The delivery of a revocation must not show a biometric prompt.
   const kept = protection === 'biometric' ? 'when-unlocked' : protection;
-  const list = (): readonly Revocation[] => JSON.parse(keychain.read(ITEM) ?? '[]') as readonly Revocation[];
-  const update = async (change: (pending: readonly Revocation[]) => readonly Revocation[]): Promise<void> =>
-    keychain.write(ITEM, JSON.stringify(change(list())), kept);
+  const list = (): readonly PendingRevocation[] =>
+    JSON.parse(keychain.read(ITEM) ?? '[]') as readonly PendingRevocation[];
+  const update = async (
+    change: (pending: readonly PendingRevocation[]) => readonly PendingRevocation[],
+  ): Promise<void> => keychain.write(ITEM, JSON.stringify(change(list())), kept);
   return {
     list: async () => list(),
     add: (revocation) => update((pending) => withRevocation(pending, revocation)),

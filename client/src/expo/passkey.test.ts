@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { ChallengeAnswer } from '../core/wire.ts';
+import type { ChallengeResult } from '../core/wire.ts';
 import { explainPasskeyError, passkey, registerPasskey, type Passkeys } from './passkey.ts';
 
 const credential = { id: 'Y3JlZA', rawId: 'Y3JlZA', type: 'public-key', response: {} };
@@ -17,7 +17,7 @@ const nativeError = (code: string): Error => Object.assign(new Error('native'), 
 
 /** A server that answers a request without a passkey response with a challenge, and any other with a code. */
 const server = () =>
-  vi.fn<(fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>>((fields) =>
+  vi.fn<(fields: Readonly<Record<string, string>>) => Promise<ChallengeResult>>((fields) =>
     Promise.resolve(
       'passkey_response' in fields
         ? { kind: 'code', code: 'a code' }

@@ -5,7 +5,7 @@ import {
   finishRegistration,
   readCeremony,
   type RegisteredPasskey,
-  type RegistrationOptions,
+  type PasskeyRegistrationOptions,
 } from '../platform/passkey-ceremony.ts';
 import type { SignInMethod } from '../runtime/sign-in.ts';
 
@@ -89,7 +89,7 @@ export function passkey(passkeys: Passkeys): SignInMethod {
 export async function registerPasskey(
   passkeys: Passkeys,
   auth: Pick<AuthService, 'fetch'>,
-  options: RegistrationOptions,
+  options: PasskeyRegistrationOptions,
 ): Promise<RegisteredPasskey> {
   requireSupport(passkeys);
   const ceremony = await beginRegistration<never>(auth, options);

@@ -4,13 +4,13 @@ import type { Platform, Signal } from '../core/ports.ts';
 import { clockContract } from '../testing/clock-contract.ts';
 import { cryptoContract, localCrypto } from '../testing/crypto-contract.ts';
 import { createFakePhone, type FakePhone } from '../testing/fake-phone.ts';
-import { localHolder, mutexContract } from '../testing/mutex-contract.ts';
+import { localHolder, refreshLockContract } from '../testing/refresh-lock-contract.ts';
 import { announceContract, localAnnouncer, localListener, signalsContract } from '../testing/signals-contract.ts';
 import { transportContract } from '../testing/transport-contract.ts';
 import { createWorld, settle, type World } from '../testing/world.ts';
 import { runBackgroundRefresh } from './background.ts';
-import { processMutex } from './mutex.ts';
 import { createExpoPlatform, type ExpoOptions, type ExpoPlatform } from './platform.ts';
+import { processRefreshLock } from './refresh-lock.ts';
 
 clockContract('the clock of a phone', createExpoPlatform(createFakePhone().modules).clock);
 transportContract('the transport of a phone', createExpoPlatform(createFakePhone().modules).transport);
@@ -40,9 +40,9 @@ announceContract('an app', false, () => {
 });
 
 let locks = 0;
-mutexContract('the lock within an app', () => {
-  const mutex = processMutex(`app ${++locks}`);
-  return Promise.resolve({ open: () => Promise.resolve(localHolder(mutex)), close: () => Promise.resolve() });
+refreshLockContract('the lock within an app', () => {
+  const refreshLock = processRefreshLock(`app ${++locks}`);
+  return Promise.resolve({ open: () => Promise.resolve(localHolder(refreshLock)), close: () => Promise.resolve() });
 });
 
 describe('signals of a phone', () => {
@@ -171,7 +171,7 @@ describe('an app on a phone', () => {
     const { auth } = await signIn();
     for (const name of phone.items.keys()) if (name.includes('.token.')) phone.items.delete(name);
     await minutes(30);
-    expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', reason: 'storage-lost' });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', reason: 'storage-lost' });
     expect(world.server.refreshes()).toBe(0);
   });
 
@@ -234,7 +234,7 @@ describe('an app on a phone', () => {
       phone.enrolment++;
       const { auth } = open(guarded);
       await minutes(30);
-      expect(auth.getSnapshot()).toMatchObject({ status: 'reauth-required', user: { sub: 'user-1' } });
+      expect(auth.getSnapshot()).toMatchObject({ status: 'reauthentication-required', user: { sub: 'user-1' } });
       await auth.signIn({ username: 'ada', password: 'secret' });
       expect(auth.getSnapshot()).toMatchObject({ status: 'active' });
     });

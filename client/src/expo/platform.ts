@@ -8,8 +8,8 @@ import { randomToken, sha256 } from './crypto.ts';
 import { keychainDeviceSecret } from './device-secret.ts';
 import { keychainName, openKeychain, type Protection } from './keychain.ts';
 import type { ExpoModules } from './modules.ts';
-import { processMutex } from './mutex.ts';
 import { keychainOutbox } from './outbox.ts';
+import { processRefreshLock } from './refresh-lock.ts';
 import { expoSignals } from './signals.ts';
 import { keychainVault } from './vault.ts';
 
@@ -70,7 +70,7 @@ export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = 
       transport: fetchTransport({ credentials: 'omit' }),
       vault: lookingAfterReads(vault, look),
       outbox,
-      mutex: processMutex(name),
+      refreshLock: processRefreshLock(name),
       signals: (emit) => {
         const lookAgain = (): void => emit('foreground');
         emitters.add(lookAgain);
@@ -87,7 +87,7 @@ export function createExpoPlatform(modules: ExpoModules, options: ExpoOptions = 
       randomToken: () => randomToken(crypto),
       deviceSecret: keychainDeviceSecret(keychain, protection),
       sha256: (text) => sha256(crypto, text),
-      delivery: 'body',
+      refreshTokenTransport: 'body',
       forApp: platformFor,
       unlock: () => {
         gate.reopen();

@@ -19,7 +19,7 @@ type Access = StoredSession['access'];
 
 /** The content of the head. */
 export type Head = {
-  readonly stamp: number;
+  readonly version: number;
   readonly endedReason: SignedOutReason | null;
   readonly endedAtMs?: VaultRecord['endedAtMs'];
   readonly session: Omit<StoredSession, 'refreshToken'> | null;
@@ -51,7 +51,7 @@ export const unavailable = (message: string, isRetryable = true): HoldfastError 
 
 /** Replaces a head that cannot be parsed: there was a session. The names of its items are lost. */
 const DAMAGED: Head = {
-  stamp: 1,
+  version: 1,
   endedReason: 'storage-lost',
   session: null,
   token: null,
@@ -63,7 +63,7 @@ function parseHead(text: string): Head {
   try {
     const { format, ...head } = JSON.parse(text) as Head & { readonly format: number };
     if (format > FORMAT) throw unavailable('the session was written by a newer version of this app', false);
-    return Number.isSafeInteger(head.stamp) && Array.isArray(head.spent) ? head : DAMAGED;
+    return Number.isSafeInteger(head.version) && Array.isArray(head.spent) ? head : DAMAGED;
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
     return DAMAGED;
@@ -73,8 +73,8 @@ function parseHead(text: string): Head {
 const withoutAccess = (head: Head): Head => ({ ...head, session: head.session && { ...head.session, access: null } });
 
 export function createHeadItem(keychain: Keychain, marker: MarkerFile, appState: AppState): HeadItem {
-  /** An access token that is too large for the keychain, and the stamp of its head. */
-  let inMemory: { readonly stamp: number; readonly access: Access } | null = null;
+  /** An access token that is too large for the keychain, and the version of its head. */
+  let inMemory: { readonly version: number; readonly access: Access } | null = null;
   const look = (): Head | null => {
     const text = keychain.read(HEAD_ITEM);
     return text === null ? null : parseHead(text);
@@ -96,13 +96,13 @@ export function createHeadItem(keychain: Keychain, marker: MarkerFile, appState:
     write: (head) => {
       const text = JSON.stringify({ format: FORMAT, ...head });
       const isTooLarge = text.length > LARGEST_VALUE;
-      inMemory = isTooLarge ? { stamp: head.stamp, access: head.session?.access ?? null } : null;
+      inMemory = isTooLarge ? { version: head.version, access: head.session?.access ?? null } : null;
       const kept = isTooLarge ? JSON.stringify({ format: FORMAT, ...withoutAccess(head) }) : text;
       keychain.write(HEAD_ITEM, kept, 'after-first-unlock');
     },
-    toRecord: ({ stamp, endedReason, endedAtMs, session }, refreshToken) => {
-      const access = session?.access ?? (inMemory?.stamp === stamp ? inMemory.access : null);
-      return { stamp, endedReason, endedAtMs, session: session && { ...session, refreshToken, access } };
+    toRecord: ({ version, endedReason, endedAtMs, session }, refreshToken) => {
+      const access = session?.access ?? (inMemory?.version === version ? inMemory.access : null);
+      return { version, endedReason, endedAtMs, session: session && { ...session, refreshToken, access } };
     },
   };
 }

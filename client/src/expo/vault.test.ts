@@ -19,16 +19,16 @@ beforeEach(() => {
 const start = (phone: FakePhone, options: ExpoOptions = {}): ExpoPlatform =>
   createExpoPlatform(phone.modules, { onWarning: (message) => void warnings.push(message), ...options });
 
-const signedIn = (change: Parameters<typeof storedSession>[0] = {}): Parameters<Vault['replace']>[1] => ({
+const signedIn = (change: Parameters<typeof storedSession>[0] = {}): Parameters<Vault['compareAndSwap']>[1] => ({
   session: storedSession(change),
   endedReason: null,
 });
-const signedOut: Parameters<Vault['replace']>[1] = { session: null, endedReason: 'user' };
+const signedOut: Parameters<Vault['compareAndSwap']>[1] = { session: null, endedReason: 'user' };
 
 /** A phone with a stored session, and its app after a relaunch. */
 async function signedInPhone(options: ExpoOptions = {}): Promise<{ phone: FakePhone; app: ExpoPlatform }> {
   const phone = createFakePhone();
-  await start(phone, options).vault.replace(0, signedIn());
+  await start(phone, options).vault.compareAndSwap(0, signedIn());
   return { phone, app: start(phone, options) };
 }
 
@@ -82,7 +82,7 @@ describe('a locked device', () => {
       phone.setAppState('background');
       phone.lock = lock;
       await expect(app.vault.read()).rejects.toMatchObject(unavailable);
-      await expect(app.vault.replace(null, signedIn())).rejects.toMatchObject(unavailable);
+      await expect(app.vault.compareAndSwap(null, signedIn())).rejects.toMatchObject(unavailable);
       phone.lock = 'unlocked';
       phone.setAppState('active');
       expect((await app.vault.read())?.session).toEqual(storedSession());
@@ -103,7 +103,7 @@ describe('a locked device', () => {
   it('stores a sign-out at once and deletes the refresh token after the unlock', async () => {
     const { phone, app } = await signedInPhone();
     phone.lock = 'locked';
-    expect((await app.vault.replace(null, signedOut)).replaced).toBe(true);
+    expect((await app.vault.compareAndSwap(null, signedOut)).isSwapped).toBe(true);
     phone.lock = 'unlocked';
     expect(await start(phone).vault.read()).toMatchObject({ session: null, endedReason: 'user' });
     await settle();
@@ -121,8 +121,8 @@ describe('a locked device', () => {
     phone.setAppState('background');
     phone.lock = 'locked';
     const before = await app.vault.read();
-    const after = await app.vault.replace(before?.stamp ?? 0, signedIn({ refreshToken: 'next' }));
-    expect(after).toMatchObject({ replaced: true, record: { session: { refreshToken: 'next' } } });
+    const after = await app.vault.compareAndSwap(before?.version ?? 0, signedIn({ refreshToken: 'next' }));
+    expect(after).toMatchObject({ isSwapped: true, record: { session: { refreshToken: 'next' } } });
     phone.lock = 'before-first-unlock';
     await expect(app.vault.read()).rejects.toMatchObject(unavailable);
   });
@@ -153,7 +153,7 @@ describe('a keychain that cannot be written', () => {
   it('keeps the previous session if the app ends between the writes of token and head', async () => {
     const { phone, app } = await signedInPhone();
     const [name, head] = headOn(phone);
-    await app.vault.replace(null, signedIn({ refreshToken: 'next' }));
+    await app.vault.compareAndSwap(null, signedIn({ refreshToken: 'next' }));
     phone.items.set(name, head);
     expect((await start(phone).vault.read())?.session).toEqual(storedSession());
   });
@@ -177,17 +177,18 @@ describe('the content of the keychain', () => {
     const { phone } = await signedInPhone({ protection: 'after-first-unlock' });
     const { vault } = start(phone, { protection: 'when-unlocked' });
     const before = await vault.read();
-    await vault.replace(before?.stamp ?? 0, signedIn());
+    await vault.compareAndSwap(before?.version ?? 0, signedIn());
     const { token } = JSON.parse(headOn(phone)[1].value) as { readonly token?: string };
     expect(tokensOn(phone).find(([name]) => name.endsWith(`${token}`))?.[1].accessible).toBe(6);
   });
 
   it('at most two refresh tokens are stored after many rotations, and none after a sign-out', async () => {
     const { phone, app } = await signedInPhone();
-    for (let turn = 0; turn < 5; turn++) await app.vault.replace(null, signedIn({ refreshToken: `turn ${turn}` }));
+    for (let turn = 0; turn < 5; turn++)
+      await app.vault.compareAndSwap(null, signedIn({ refreshToken: `turn ${turn}` }));
     await settle();
     expect(tokensOn(phone).map(([, { value }]) => value)).toEqual(['turn 3', 'turn 4']);
-    await app.vault.replace(null, signedOut);
+    await app.vault.compareAndSwap(null, signedOut);
     await settle();
     expect(tokensOn(phone)).toEqual([]);
   });
@@ -196,7 +197,7 @@ describe('the content of the keychain', () => {
     const access = { value: 'a'.repeat(3_000), tokenType: 'Bearer', expiresAtMs: 2, lifetimeMs: 1 } as const;
     const phone = createFakePhone();
     const { vault } = start(phone);
-    await vault.replace(0, signedIn({ access }));
+    await vault.compareAndSwap(0, signedIn({ access }));
     expect((await vault.read())?.session?.access).toEqual(access);
     expect(Math.max(...[...phone.items.values()].map(({ value }) => value.length))).toBeLessThan(2_048);
     expect((await start(phone).vault.read())?.session).toEqual(storedSession({ access: null }));
@@ -210,17 +211,17 @@ describe('the content of the keychain', () => {
     phone.items.set(name, { ...head, value: 'not a session' });
     const lost = await app.vault.read();
     expect(lost).toMatchObject({ session: null, endedReason: 'storage-lost' });
-    expect((await app.vault.replace(lost?.stamp ?? 0, signedIn())).replaced).toBe(true);
+    expect((await app.vault.compareAndSwap(lost?.version ?? 0, signedIn())).isSwapped).toBe(true);
     expect((await start(phone).vault.read())?.session).toEqual(storedSession());
   });
 
   it('two accounts with different names do not share a session, a sign-out or a device secret', async () => {
     const phone = createFakePhone();
     const [ada, grace] = [start(phone, { name: 'account-1' }), start(phone, { name: 'account-2' })];
-    await ada.vault.replace(0, signedIn({ refreshToken: 'of ada' }));
+    await ada.vault.compareAndSwap(0, signedIn({ refreshToken: 'of ada' }));
     expect(await grace.vault.read()).toBeNull();
-    const { record } = await grace.vault.replace(0, signedIn({ refreshToken: 'of grace' }));
-    await grace.vault.replace(record?.stamp ?? 0, signedOut);
+    const { record } = await grace.vault.compareAndSwap(0, signedIn({ refreshToken: 'of grace' }));
+    await grace.vault.compareAndSwap(record?.version ?? 0, signedOut);
     expect((await start(phone, { name: 'account-1' }).vault.read())?.session?.refreshToken).toBe('of ada');
     expect(await ada.deviceSecret('a'.repeat(43))).not.toBe(await grace.deviceSecret('b'.repeat(43)));
   });
@@ -228,7 +229,7 @@ describe('the content of the keychain', () => {
   it('two apps at two servers do not share a session, also if their names differ only in special characters', async () => {
     const platform = start(createFakePhone());
     const appOf = (name: string): Platform => platform.forApp?.(name) ?? platform;
-    await appOf('https://a.example app').vault.replace(0, signedIn());
+    await appOf('https://a.example app').vault.compareAndSwap(0, signedIn());
     expect(await appOf('https://a.example/app').vault.read()).toBeNull();
     expect((await appOf('https://a.example app').vault.read())?.session).toEqual(storedSession());
   });
@@ -239,9 +240,9 @@ describe('an app and its extension that share an access group', () => {
     const phone = createFakePhone();
     const options = { accessGroup: 'group' };
     const app = start(phone, options);
-    await app.vault.replace(0, signedIn({ refreshToken: 'one' }));
+    await app.vault.compareAndSwap(0, signedIn({ refreshToken: 'one' }));
     const [name, head] = headOn(phone);
-    await app.vault.replace(null, signedIn({ refreshToken: 'two' }));
+    await app.vault.compareAndSwap(null, signedIn({ refreshToken: 'two' }));
     // The extension read before the app wrote, and writes after it. Its token response had no new refresh token.
     phone.items.set(name, head);
     await app.vault.read();
@@ -258,7 +259,7 @@ describe('a reinstalled app', () => {
     expect(tokensOn(phone)).toEqual([]);
     const { sid, refreshToken } = storedSession();
     expect(await app.outbox.list()).toEqual([{ sid, refreshToken }]);
-    await app.vault.replace(0, signedIn({ refreshToken: 'new' }));
+    await app.vault.compareAndSwap(0, signedIn({ refreshToken: 'new' }));
     expect((await start(phone).vault.read())?.session?.refreshToken).toBe('new');
   });
 
@@ -302,6 +303,6 @@ describe('a reinstalled app', () => {
     phone.items.clear();
     const app = start(phone);
     expect(await app.vault.read()).toBeNull();
-    expect((await app.vault.replace(0, signedIn())).replaced).toBe(true);
+    expect((await app.vault.compareAndSwap(0, signedIn())).isSwapped).toBe(true);
   });
 });

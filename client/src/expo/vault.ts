@@ -1,4 +1,4 @@
-import type { Revocation, Vault, VaultRecord } from '../core/ports.ts';
+import type { PendingRevocation, Vault, VaultRecord } from '../core/ports.ts';
 import type { BiometricGate } from './biometric-gate.ts';
 import type { Keychain, Protection } from './keychain.ts';
 import type { AppState, MarkerFile } from './modules.ts';
@@ -20,29 +20,29 @@ export type KeychainVaultParts = {
   /** Other apps or extensions write to the same items. */
   readonly isShared: boolean;
   /** Queues the revocation of a session of an earlier installation. */
-  readonly discard: (session: Revocation) => Promise<void>;
+  readonly discard: (session: PendingRevocation) => Promise<void>;
 };
 
 /** The refresh token of the last read or write. */
 type Known = { readonly item: string; readonly token: string } | null;
 
-type Next = Parameters<Vault['replace']>[1];
+type Next = Parameters<Vault['compareAndSwap']>[1];
 
-/** Chooses a stamp at random, so that two processes that write at once, or after a loss, choose different ones. */
-const nextStamp = (before: Head | null): number =>
-  before ? before.stamp + 1 + Math.floor(Math.random() * 2 ** 20) : 1 + Math.floor(Math.random() * 2 ** 47);
+/** Chooses a version at random, so that two processes that write at once, or after a loss, choose different ones. */
+const nextVersion = (before: Head | null): number =>
+  before ? before.version + 1 + Math.floor(Math.random() * 2 ** 20) : 1 + Math.floor(Math.random() * 2 ** 47);
 
 /** Makes the head after `before`. It names the same token item if refresh token and protection have not changed. */
 function headAfter(before: Head | null, next: Next, known: Known, protection: Protection): Head {
   const { session, endedReason, endedAtMs } = next;
-  const stamp = nextStamp(before);
+  const version = nextVersion(before);
   const { refreshToken = null, ...rest } = session ?? {};
   const isKept = before !== null && known !== null && before.token === known.item && refreshToken === known.token;
   const token =
-    refreshToken === null ? null : isKept && before.protection === protection ? known.item : `token.${stamp}`;
+    refreshToken === null ? null : isKept && before.protection === protection ? known.item : `token.${version}`;
   const older = before ? [before.token, ...before.spent] : [];
   return {
-    stamp,
+    version,
     endedReason,
     endedAtMs,
     session: session && (rest as Head['session']),
@@ -55,10 +55,10 @@ function headAfter(before: Head | null, next: Next, known: Known, protection: Pr
 /** Counts the writes of this process to any keychain vault. */
 let writes = 0;
 
-/** Reads the stored stamp, which another process may have written. */
-function stampOf({ look }: HeadItem): number | string {
+/** Reads the stored version, which another process may have written. */
+function versionOf({ look }: HeadItem): number | string {
   try {
-    return look()?.stamp ?? 0;
+    return look()?.version ?? 0;
   } catch {
     return 'locked';
   }
@@ -115,7 +115,7 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
     const refreshToken = await readToken(head);
     // Another write may have happened during the prompt.
     const latest = item.look();
-    if (latest && latest.stamp !== head.stamp) return readRecord(latest);
+    if (latest && latest.version !== head.version) return readRecord(latest);
     return latest && item.toRecord(head, refreshToken);
   };
 
@@ -144,7 +144,7 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
   };
 
   return {
-    version: () => (isShared ? `${writes} ${stampOf(item)}` : writes),
+    version: () => (isShared ? `${writes} ${versionOf(item)}` : writes),
     read: async () => {
       const head = item.read();
       if (!head) return null;
@@ -154,11 +154,11 @@ export function keychainVault(parts: KeychainVaultParts): Vault & { readonly ver
       if (head.session) keychain.probe(protection);
       return readRecord(head);
     },
-    replace: async (expectedStamp, next) => {
+    compareAndSwap: async (expectedVersion, next) => {
       const before = item.read();
-      if (expectedStamp === null || expectedStamp === (before?.stamp ?? 0))
-        return { replaced: true, record: write(before, next) };
-      return { replaced: false, record: before && (await readRecord(before)) };
+      if (expectedVersion === null || expectedVersion === (before?.version ?? 0))
+        return { isSwapped: true, record: write(before, next) };
+      return { isSwapped: false, record: before && (await readRecord(before)) };
     },
   };
 }

@@ -22,5 +22,5 @@ export const attach = (instance: KyInstance, auth: AuthService): KyInstance =>
   // ky passes unknown options on to `fetch`, with the same values at every retry.
   instance.extend(({ fetch }) => ({
     fetch: fetch ? (input, init) => auth.fetch(input, { ...init, fetch }) : auth.fetch,
-    hooks: { init: [(options) => void Object.assign(options, { owner: auth.owner() })] },
+    hooks: { init: [(options) => void Object.assign(options, { userEpoch: auth.userEpoch() })] },
   }));

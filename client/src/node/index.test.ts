@@ -105,7 +105,7 @@ describe('a command-line program', () => {
     for (const command of commands) command.extend();
     const isRenewed = (command: AuthService): boolean => {
       const snapshot = command.getSnapshot();
-      return snapshot.status === 'active' && snapshot.generation > 1 && !snapshot.refreshing;
+      return snapshot.status === 'active' && snapshot.tokenNumber > 1 && !snapshot.isRefreshing;
     };
     await vi.waitUntil(() => commands.every(isRenewed), { timeout: 20_000 });
     expect(issuer.seen.filter(({ body }) => body.includes('grant_type=refresh_token'))).toHaveLength(6);
@@ -141,7 +141,7 @@ describe('a command-line program', () => {
   it('keeps the sessions of two names separate', async () => {
     const inside = path.join(folder, 'new', 'deep');
     const session = { session: null, endedReason: 'user' } as const;
-    await node({ name: 'one', folder: inside }).vault.replace(0, session);
+    await node({ name: 'one', folder: inside }).vault.compareAndSwap(0, session);
     expect(await node({ name: 'two', folder: inside }).vault.read()).toBeNull();
     expect(readdirSync(inside)).toEqual(['one.json']);
   });
@@ -294,7 +294,7 @@ describe.runIf(process.getuid)('missing rights', () => {
   it('to write to the folder: no refresh rotates a token whose successor cannot be stored', async () => {
     const { state, file, own } = prepare();
     const issuer = await startIssuer();
-    await fileVault(file, () => {}).replace(0, { session: storedSession({ access: null }), endedReason: null });
+    await fileVault(file, () => {}).compareAndSwap(0, { session: storedSession({ access: null }), endedReason: null });
     own(file);
     chmodSync(state, 0o500);
     const { stdout } = await runCommand(issuer.url, `await auth.getAccessToken().catch(say);`);

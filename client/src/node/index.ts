@@ -7,9 +7,9 @@ import { lookingAfterReads, watchedSignals } from '../platform/watched-signals.t
 import { nodeClock } from './clock.ts';
 import { fileDeviceSecret } from './device-secret.ts';
 import { defaultFolder } from './folder.ts';
-import { fileMutex } from './mutex.ts';
 import { fileOutbox } from './outbox.ts';
 import { preparePrivateFolder, versionOf } from './private-path.ts';
+import { fileRefreshLock } from './refresh-lock.ts';
 import { sleepSignals } from './signals.ts';
 import { nodeTransport } from './transport.ts';
 import { fileVault } from './vault.ts';
@@ -61,7 +61,7 @@ export function node(options: NodeOptions): Platform {
     transport: nodeTransport,
     vault: lookingAfterReads(fileVault(fileOf('.json'), warn), look),
     outbox: fileOutbox(fileOf('.outbox.json'), warn),
-    mutex: fileMutex(fileOf('.refresh.lock')),
+    refreshLock: fileRefreshLock(fileOf('.refresh.lock')),
     signals,
     look,
     // Nothing to send: other processes look at the file before each token.
@@ -70,6 +70,6 @@ export function node(options: NodeOptions): Platform {
     randomToken: () => randomBytes(32).toString('base64url'),
     deviceSecret: fileDeviceSecret(fileOf('.device.json'), warn),
     sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
-    delivery: 'body',
+    refreshTokenTransport: 'body',
   };
 }

@@ -77,7 +77,7 @@ describe('the file vault', () => {
   afterEach(() => remove());
 
   const write = (refreshToken: string) =>
-    fileVault(file, warn).replace(null, { session: storedSession({ refreshToken }), endedReason: null });
+    fileVault(file, warn).compareAndSwap(null, { session: storedSession({ refreshToken }), endedReason: null });
 
   it('leaves one file, which only its owner can read', async () => {
     await write('first');
@@ -93,7 +93,7 @@ describe('the file vault', () => {
       await writer.kill();
       const found = await fileVault(file, warn).read();
       expect(found?.session?.startedAtMs).toBeGreaterThanOrEqual(round * 2);
-      expect((await write(`after ${round}`)).replaced).toBe(true);
+      expect((await write(`after ${round}`)).isSwapped).toBe(true);
     }
     expect(warnings).toEqual([]);
     expect(readdirSync(folder)).toEqual(['app.json']);
@@ -104,7 +104,7 @@ describe('the file vault', () => {
     ['empty', () => ''],
     ['no JSON', () => 'not a session'],
     ['JSON of something else', () => '{"name":"package"}'],
-    ['without its stamp', (whole) => whole.replace(/"stamp":\d+,?/u, '').replace(',}', '}')],
+    ['without its version', (whole) => whole.replace(/"version":\d+,?/u, '').replace(',}', '}')],
     ['with a token that is none', (whole) => whole.replace('"refreshToken":"first"', '"refreshToken":7')],
     ['zeros, as after a power failure', (whole) => '\0'.repeat(whole.length)],
     ['far too long', () => 'x'.repeat(2_000_000)],
@@ -120,21 +120,24 @@ describe('the file vault', () => {
       expect(await fileVault(file, warn).read()).toEqual(lost);
       expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(damaged);
       expect(warnings).toEqual([expect.stringContaining('damaged')]);
-      const stale = await fileVault(file, warn).replace(before.record?.stamp ?? 0, {
+      const stale = await fileVault(file, warn).compareAndSwap(before.record?.version ?? 0, {
         session: null,
         endedReason: 'user',
       });
-      expect(stale).toEqual({ replaced: false, record: lost });
-      expect((await write('second')).replaced).toBe(true);
+      expect(stale).toEqual({ isSwapped: false, record: lost });
+      expect((await write('second')).isSwapped).toBe(true);
     },
   );
 
-  it('refuses a stamp from before the file was deleted and written again', async () => {
+  it('refuses a version from before the file was deleted and written again', async () => {
     const before = await write('ada');
     rmSync(file);
     await write('grace');
-    const late = await fileVault(file, warn).replace(before.record?.stamp ?? 0, { session: null, endedReason: 'user' });
-    expect(late.replaced).toBe(false);
+    const late = await fileVault(file, warn).compareAndSwap(before.record?.version ?? 0, {
+      session: null,
+      endedReason: 'user',
+    });
+    expect(late.isSwapped).toBe(false);
     expect(late.record?.session?.refreshToken).toBe('grace');
   });
 
@@ -181,7 +184,9 @@ describe('the file vault', () => {
     await write('first');
     // The folder of the lock cannot be created inside a file.
     const blocked = path.join(file, 'app.json');
-    await expect(fileVault(blocked, warn).replace(0, { session: null, endedReason: null })).rejects.toMatchObject({
+    await expect(
+      fileVault(blocked, warn).compareAndSwap(0, { session: null, endedReason: null }),
+    ).rejects.toMatchObject({
       code: 'storage-unavailable',
       isRetryable: false,
     });

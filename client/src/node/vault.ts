@@ -30,20 +30,20 @@ function isStoredSession(value: unknown): value is StoredSession {
 
 /** Reads a vault record from the JSON of the file; `null` if it is none. */
 export function decodeRecord(json: object): VaultRecord | null {
-  const { stamp, session, endedReason } = json as Partial<Record<keyof VaultRecord, unknown>>;
-  if (!Number.isSafeInteger(stamp) || !isTextOrNull(endedReason)) return null;
+  const { version, session, endedReason } = json as Partial<Record<keyof VaultRecord, unknown>>;
+  if (!Number.isSafeInteger(version) || !isTextOrNull(endedReason)) return null;
   return session === null || isStoredSession(session) ? (json as VaultRecord) : null;
 }
 
-/** Chooses the first stamp at random: after the file was lost, a process may still remember an old stamp. */
-const firstStamp = (): number => randomInt(1, 2 ** 47);
+/** Chooses the first version at random: after the file was lost, a process may still remember an old version. */
+const firstVersion = (): number => randomInt(1, 2 ** 47);
 
 /**
  * Creates the vault in a JSON file that only its owner may read. All processes that name this file share it. `replace`
  * compares and writes under a lock between processes, and syncs the file to disk.
  */
 export function fileVault(file: string, warn: Warn): Vault {
-  const lost = (): VaultRecord => ({ stamp: firstStamp(), session: null, endedReason: 'storage-lost' });
+  const lost = (): VaultRecord => ({ version: firstVersion(), session: null, endedReason: 'storage-lost' });
   const stored = privateFile(file, decodeRecord, warn, lost);
   return {
     read: async () => {
@@ -52,13 +52,13 @@ export function fileVault(file: string, warn: Warn): Vault {
       if (record?.session) assertWritable(file);
       return record;
     },
-    replace: async (expectedStamp, next) => {
+    compareAndSwap: async (expectedVersion, next) => {
       let isExpected = false;
       const record = await stored.update((before) => {
-        isExpected = expectedStamp === null || expectedStamp === (before?.stamp ?? 0);
-        return isExpected ? { ...next, stamp: before ? before.stamp + 1 : firstStamp() } : null;
+        isExpected = expectedVersion === null || expectedVersion === (before?.version ?? 0);
+        return isExpected ? { ...next, version: before ? before.version + 1 : firstVersion() } : null;
       });
-      return { replaced: isExpected, record };
+      return { isSwapped: isExpected, record };
     },
   };
 }

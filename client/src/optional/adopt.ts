@@ -11,7 +11,7 @@ import { beginSession } from '../runtime/sign-in.ts';
 export async function adopt(auth: AuthService, tokenResponse: Readonly<Record<string, unknown>>): Promise<void> {
   const shell = auth.internals();
   refuseUnusable(shell);
-  const answer = shell.readAnswer({ status: 200, headers: {}, body: JSON.stringify(tokenResponse) });
+  const answer = shell.readTokenResponse({ status: 200, headers: {}, body: JSON.stringify(tokenResponse) });
   if (answer.kind !== 'tokens') throw new HoldfastError('protocol', 'no access_token');
   await begin(shell, beginSession(answer.tokens, shell.platform.clock.now(), shell.config.scope));
 }

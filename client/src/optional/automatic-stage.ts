@@ -17,7 +17,7 @@ function backOff({ platform, policy }: Shell, tries: number, over: Promise<void>
 
 /**
  * Creates a stage that starts by itself when the session has ended or a resource asks for a newer authentication:
- * `createAuthService({ reauthentication: [automaticStage('biometric', passkey()), 'password'] })`. An unreachable
+ * `createAuthService({ reauthentication: [automaticStage('passkey', passkey()), 'password'] })`. An unreachable
  * server is not a failure of the stage: the stage stays and is tried again with back-off.
  */
 export function automaticStage(stage: ReauthenticationStage, method: SignInMethod): AutomaticStage {
@@ -25,13 +25,13 @@ export function automaticStage(stage: ReauthenticationStage, method: SignInMetho
   const hidden = new WeakSet<Shell>();
   return {
     stage,
-    hear: (shell, signal) => {
+    onSignal: (shell, signal) => {
       if (signal === 'background') hidden.add(shell);
       else if (signal === 'foreground') hidden.delete(shell);
     },
     start: async (shell) => {
-      const { owner, chain } = shell.state;
-      const isOver = (): boolean => shell.isDisposed || shell.state.chain !== chain;
+      const { userEpoch, reauthentication } = shell.state;
+      const isOver = (): boolean => shell.isDisposed || shell.state.reauthentication !== reauthentication;
       const over = until(shell, isOver);
       const controller = new AbortController();
       // Close the prompt once the user has authenticated in another tab or given up.
@@ -44,7 +44,7 @@ export function automaticStage(stage: ReauthenticationStage, method: SignInMetho
         try {
           const held = await authenticate(shell, method, controller.signal);
           // The user has signed out meanwhile: end the late session at the server.
-          if (shell.isDisposed || shell.state.owner !== owner)
+          if (shell.isDisposed || shell.state.userEpoch !== userEpoch)
             return void postRevocation(shell, held.stored, 'discard');
           return dispatch(shell, { type: 'signedIn', held });
         } catch (error) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuthService } from '../auth-service.ts';
-import type { HttpAnswer, Platform, Revocation } from '../core/ports.ts';
+import type { HttpResponse, Platform, PendingRevocation } from '../core/ports.ts';
 import { memoryOutbox } from '../platform/memory-vault.ts';
 import { ada, asBob, bob, DUE, MINUTE, never, outcome, pass, revoked, watch } from '../testing/trouble.ts';
 import { createWorld, json, settle, type World } from '../testing/world.ts';
@@ -21,7 +21,7 @@ const EVERYWHERE = [{ token: 'refresh-1', everywhere: 'true' }];
 
 /** An authorization server out of reach while `isAway`. */
 function reachable(world: World) {
-  const control = { isAway: false, answer: null as HttpAnswer | null };
+  const control = { isAway: false, answer: null as HttpResponse | null };
   const transport: Platform['transport'] = (request, signal) => {
     if (!control.isAway) return world.transport(request, signal);
     return control.answer ? Promise.resolve(control.answer) : offline();
@@ -184,7 +184,7 @@ describe('a queued sign-out everywhere', () => {
     const network = reachable(world);
     const { transport } = network;
     const kept = memoryOutbox();
-    const outbox = { ...kept, add: (each: Revocation) => pass(world, 1_000).then(() => kept.add(each)) };
+    const outbox = { ...kept, add: (each: PendingRevocation) => pass(world, 1_000).then(() => kept.add(each)) };
     const { auth } = await world.openSignedInTab({ fetch: offline }, { transport, outbox });
     network.isAway = true;
     await signOutEverywhere(auth);
@@ -229,11 +229,11 @@ describe('signing out everywhere rejects', () => {
     const { auth } = await world.openSignedInTab({ fetch: offline });
     world.server.answers.push(json(400, { error: 'invalid_grant', reason: 'expired' }));
     await world.time.advance(DUE);
-    expect(auth.getSnapshot().status).toBe('reauth-required');
+    expect(auth.getSnapshot().status).toBe('reauthentication-required');
     expect(await outcome(signOutEverywhere(auth))).toMatchObject({ code: 'signed-out', isRetryable: false });
     expect(revoked(world)).toEqual([]);
     // It works again after a sign-in.
-    expect(auth.getSnapshot().status).toBe('reauth-required');
+    expect(auth.getSnapshot().status).toBe('reauthentication-required');
     await auth.signIn(ada);
     await signOutEverywhere(auth);
     expect(auth.getSnapshot()).toEqual(gone);

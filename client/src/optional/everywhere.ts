@@ -18,13 +18,14 @@ import { within } from '../runtime/timeouts.ts';
  */
 export async function signOutEverywhere(auth: AuthService): Promise<void> {
   const shell = auth.internals();
-  const { owner, phase } = shell.state;
+  const { userEpoch, phase } = shell.state;
   // The server has refused the refresh token: it no longer proves whose sessions to end.
-  if (phase.kind === 'reauth-required') throw new HoldfastError('signed-out', 'the session has ended: sign in first');
+  if (phase.kind === 'reauthentication-required')
+    throw new HoldfastError('signed-out', 'the session has ended: sign in first');
   const response = await endOthers(auth, shell);
   if (response && !response.ok)
     throw new HoldfastError('http-status', `the server answered ${response.status}`, { response });
-  if (shell.state.owner === owner) return signOut(shell, response ? undefined : 'everywhere');
+  if (shell.state.userEpoch === userEpoch) return signOut(shell, response ? undefined : 'everywhere');
   if (!response) throw new HoldfastError('user-changed');
 }
 

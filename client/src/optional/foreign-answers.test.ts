@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { HttpAnswer } from '../core/ports.ts';
+import type { HttpResponse } from '../core/ports.ts';
 import { createWorld } from '../testing/world.ts';
 import { adopt } from './adopt.ts';
-import { foreignAnswers } from './foreign-answers.ts';
+import { foreignTokenResponses } from './foreign-token-responses.ts';
 
-const answer = (body: object): HttpAnswer => ({ status: 200, headers: {}, body: JSON.stringify(body) });
+const answer = (body: object): HttpResponse => ({ status: 200, headers: {}, body: JSON.stringify(body) });
 
 const jwt = (claims: object): string => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.sig`;
 
@@ -26,7 +26,7 @@ describe('the lifetime of an access token', () => {
     ['is the default for a JWT with `exp` before `iat`', { access_token: jwt({ iat: 9, exp: 1 }) }, 3_600_000],
     ['is the default for a malformed JWT', { access_token: 'a.%.c' }, 3_600_000],
   ])('%s', (_name, body, lifetimeMs) => {
-    expect(foreignAnswers()(answer(body))).toMatchObject({ kind: 'tokens', tokens: { lifetimeMs } });
+    expect(foreignTokenResponses()(answer(body))).toMatchObject({ kind: 'tokens', tokens: { lifetimeMs } });
   });
 
   it('comes from a JWT with any other claims', () => {
@@ -37,7 +37,7 @@ describe('the lifetime of an access token', () => {
         fc.dictionary(fc.string(), fc.string({ unit: 'grapheme' })),
         (iat, life, others) => {
           const token = jwt({ ...others, iat, exp: iat + life });
-          expect(foreignAnswers()(answer({ access_token: token }))).toMatchObject({
+          expect(foreignTokenResponses()(answer({ access_token: token }))).toMatchObject({
             tokens: { lifetimeMs: life * 1_000 },
           });
         },
@@ -47,16 +47,16 @@ describe('the lifetime of an access token', () => {
 
   it('comes from a JWT that `adopt` takes over from another library', async () => {
     const world = createWorld();
-    const { auth } = world.openTab({ readAnswer: foreignAnswers() });
+    const { auth } = world.openTab({ readTokenResponse: foreignTokenResponses() });
     const startsAt = world.time.clock.now().wallMs;
     await adopt(auth, { access_token: jwt({ iat: 0, exp: 300 }), refresh_token: 'r' });
-    expect(auth.getSnapshot()).toMatchObject({ status: 'active', accessExpiresAt: startsAt + 300_000 });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'active', accessTokenExpiresAtMs: startsAt + 300_000 });
   });
 });
 
 it('a result of `classify` whose `words` are no string is ignored', () => {
   const said = { status: 400, headers: {}, body: '{"error":"invalid_request"}' };
-  const read = foreignAnswers(() => ({
+  const read = foreignTokenResponses(() => ({
     kind: 'transient',
     cause: 'server-error',
     retryAfterMs: null,

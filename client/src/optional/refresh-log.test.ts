@@ -135,15 +135,15 @@ describe('the refresh log', () => {
     log({ type: 'session.expiring', inMs: 300_000 });
     log({ type: 'session.adopted', from: 'storage' });
     log({ type: 'vault.unavailable' });
-    log({ type: 'reauthentication.failed', stage: 'biometric', why: 'cancelled' });
+    log({ type: 'reauthentication.failed', stage: 'passkey', why: 'cancelled' });
     log({ type: 'request.parked', caller: 1, parked: 1 });
-    log({ type: 'token.refused', generation: 1 });
+    log({ type: 'token.refused', tokenNumber: 1 });
     expect(lines).toEqual([
       'signed in',
       'session expires in 300 s',
       'session taken over as another tab or process had stored it',
       'storage is unavailable',
-      'reauthentication by biometric did not help: cancelled',
+      'reauthentication by passkey did not help: cancelled',
     ]);
   });
 

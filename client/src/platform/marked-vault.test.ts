@@ -18,7 +18,7 @@ const memoryMarker = (): Marker => {
 function browserOf(world: World, mayHaveCookies?: boolean) {
   const marker = memoryMarker();
   let inner = memoryVault();
-  const emptied: Vault = { read: () => inner.read(), replace: (...wanted) => inner.replace(...wanted) };
+  const emptied: Vault = { read: () => inner.read(), compareAndSwap: (...wanted) => inner.compareAndSwap(...wanted) };
   const vault = markedVault(emptied, marker, mayHaveCookies);
   return { marker, empty: () => void (inner = memoryVault()), openTab: () => world.openTab({}, { vault }) };
 }
@@ -31,7 +31,11 @@ it('a tab that was frozen during a read does not take the new session of another
       ...inner,
       read: async () => {
         const record = await inner.read();
-        await markedVault(inner, marker).replace(0, { session: storedSession(), endedReason: null, endedAtMs: null });
+        await markedVault(inner, marker).compareAndSwap(0, {
+          session: storedSession(),
+          endedReason: null,
+          endedAtMs: null,
+        });
         return record;
       },
     },
@@ -125,7 +129,7 @@ it('an unreadable store without a marker does not ask the server, which could an
   await browserOf(world).openTab().auth.signIn(ada);
   const asked = world.server.requests.length;
   const inner = memoryVault();
-  await inner.replace(0, { session: null, endedReason: 'storage-lost', sid: null });
+  await inner.compareAndSwap(0, { session: null, endedReason: 'storage-lost', sid: null });
   const { auth } = world.openTab({}, { vault: markedVault(inner, memoryMarker()) });
   expect(await auth.ready()).toEqual({ status: 'signed-out', reason: 'storage-lost' });
   expect(world.server.requests).toHaveLength(asked);
@@ -134,7 +138,7 @@ it('an unreadable store without a marker does not ask the server, which could an
 it('an unreadable store with `mayHaveCookies` asks the server', async () => {
   const world = createWorld('cookie');
   const inner = memoryVault();
-  await inner.replace(0, { session: null, endedReason: 'storage-lost', sid: null });
+  await inner.compareAndSwap(0, { session: null, endedReason: 'storage-lost', sid: null });
   const { auth } = world.openTab({}, { vault: markedVault(inner, memoryMarker(), true) });
   expect(await auth.ready()).toMatchObject({ status: 'active' });
 });

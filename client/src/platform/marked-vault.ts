@@ -22,15 +22,21 @@ export const markedVault = (vault: Vault, marker: Marker, mayHaveCookies = false
     const record = await vault.read();
     // The record is readable: a session or a tombstone.
     if (record && record.sid === undefined) return record;
-    const lost: VaultRecord = { stamp: 0, session: null, endedReason: 'storage-lost', ...record, sid: marked || null };
+    const lost: VaultRecord = {
+      version: 0,
+      session: null,
+      endedReason: 'storage-lost',
+      ...record,
+      sid: marked || null,
+    };
     if (marked !== null) return lost;
     if (mayHaveCookies) return record ? lost : { ...lost, endedReason: 'never-signed-in' };
     // Without a `sid` the server must not be asked: it may answer with another account's session from another store.
     return record && { ...record, sid: undefined };
   },
-  replace: async (expectedStamp, next) => {
-    const outcome = await vault.replace(expectedStamp, next);
-    if (outcome.replaced) marker.set(next.session && (next.session.sid ?? ''));
+  compareAndSwap: async (expectedVersion, next) => {
+    const outcome = await vault.compareAndSwap(expectedVersion, next);
+    if (outcome.isSwapped) marker.set(next.session && (next.session.sid ?? ''));
     return outcome;
   },
 });

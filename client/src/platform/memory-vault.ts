@@ -1,16 +1,16 @@
 import { withoutRevocation, withRevocation } from '../core/outbox.ts';
-import type { Outbox, Revocation, Vault, VaultRecord } from '../core/ports.ts';
+import type { Outbox, PendingRevocation, Vault, VaultRecord } from '../core/ports.ts';
 
 /** Creates a vault in memory: for tests, and for platforms without storage. */
 export function memoryVault(): Vault {
   let record: VaultRecord | null = null;
   return {
     read: () => Promise.resolve(record),
-    replace: (expectedStamp, next) => {
-      const stamp = record?.stamp ?? 0;
-      if (expectedStamp !== null && expectedStamp !== stamp) return Promise.resolve({ replaced: false, record });
-      record = { ...next, stamp: stamp + 1 };
-      return Promise.resolve({ replaced: true, record });
+    compareAndSwap: (expectedVersion, next) => {
+      const version = record?.version ?? 0;
+      if (expectedVersion !== null && expectedVersion !== version) return Promise.resolve({ isSwapped: false, record });
+      record = { ...next, version: version + 1 };
+      return Promise.resolve({ isSwapped: true, record });
     },
   };
 }
@@ -23,7 +23,7 @@ export function memoryDeviceSecret(): (candidate: string) => Promise<string> {
 
 /** Creates an outbox in memory. */
 export function memoryOutbox(): Outbox {
-  let pending: readonly Revocation[] = [];
+  let pending: readonly PendingRevocation[] = [];
   return {
     list: () => Promise.resolve(pending),
     add: (revocation) => {

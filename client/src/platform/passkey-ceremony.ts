@@ -51,7 +51,11 @@ export function readCeremony<Options>(json: Readonly<Record<string, unknown>>): 
 }
 
 /** Options of a registration: the issuer, the name of the passkey, and a signal that ends the ceremony. */
-export type RegistrationOptions = { readonly issuer: string; readonly name?: string; readonly signal?: AbortSignal };
+export type PasskeyRegistrationOptions = {
+  readonly issuer: string;
+  readonly name?: string;
+  readonly signal?: AbortSignal;
+};
 
 type Fetch = Pick<AuthService, 'fetch'>;
 
@@ -81,13 +85,13 @@ async function post(
 /** Asks the server for the options of a new passkey. */
 export const beginRegistration = async <Options>(
   auth: Fetch,
-  { issuer, signal }: RegistrationOptions,
+  { issuer, signal }: PasskeyRegistrationOptions,
 ): Promise<Ceremony<Options>> => readCeremony(await post(auth, issuer, 'passkeys/options', {}, signal));
 
 /** Registers the new credential of the authenticator. */
 export async function finishRegistration(
   auth: Fetch,
-  { issuer, name, signal }: RegistrationOptions,
+  { issuer, name, signal }: PasskeyRegistrationOptions,
   session: string,
   credential: unknown,
 ): Promise<RegisteredPasskey> {

@@ -55,11 +55,11 @@ function useSecondsUntil(atMs: number | null, clock: Clock): number {
  */
 export function useExpiryWarning(): ExpiryWarning | null {
   const auth = useAuth();
-  const isExtending = useSession((session) => session.status === 'active' && session.refreshing);
+  const isExtending = useSession((session) => session.status === 'active' && session.isRefreshing);
   const endsAtMs = useSession((session) =>
-    session.status === 'active' && session.expiring ? session.sessionExpiresAt : null,
+    session.status === 'active' && session.isExpiring ? session.sessionExpiresAtMs : null,
   );
-  const isExtendable = useSession((session) => session.status === 'active' && session.extendable);
+  const isExtendable = useSession((session) => session.status === 'active' && session.isExtendable);
   const secondsLeft = useSecondsUntil(endsAtMs, auth.platform.clock);
   return endsAtMs === null ? null : { secondsLeft, isExtendable, isExtending, extend: auth.extend };
 }

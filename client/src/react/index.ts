@@ -8,4 +8,4 @@ export { SessionGate } from './session-gate.tsx';
 export type { SessionGateProps, SignedInSession, SignedOutSession } from './session-gate.tsx';
 export { useSession } from './session.ts';
 export { useSignIn } from './sign-in.ts';
-export type { SignIn } from './sign-in.ts';
+export type { SignIn, SignInCredential } from './sign-in.ts';

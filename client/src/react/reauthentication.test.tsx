@@ -16,7 +16,7 @@ const throws =
     Promise.reject(new DOMException('no', name));
 
 /** A session that the server has ended, and its reauthentication. */
-async function setUp(reauthentication: readonly ('biometric' | 'password')[] = ['biometric', 'password']) {
+async function setUp(reauthentication: readonly ('passkey' | 'password')[] = ['passkey', 'password']) {
   const world = createWorld();
   const { transport } = world;
   let isWrong = false;
@@ -54,7 +54,7 @@ async function setUp(reauthentication: readonly ('biometric' | 'password')[] = [
 describe('useReauthentication', () => {
   it('continues the session after the first stage', async () => {
     const { auth, text, sheet } = await setUp();
-    expect(text()).toBe('biometric revoked');
+    expect(text()).toBe('passkey revoked');
     expect(sheet()).toMatchObject({
       user: { sub: 'user-1' },
       parkedRequests: 0,
@@ -74,7 +74,7 @@ describe('useReauthentication', () => {
     const { text, sheet } = await setUp();
     expect(await act(() => sheet().submit(method))).toBe(false);
     expect(text()).toBe('password revoked');
-    expect(sheet().failed).toEqual([{ stage: 'biometric', why }]);
+    expect(sheet().failed).toEqual([{ stage: 'passkey', why }]);
     expect(sheet().error).toBeInstanceOf(Error);
   });
 
@@ -93,7 +93,7 @@ describe('useReauthentication', () => {
       outcomes = Promise.all([submit(waits), submit(waits)]);
       await settle();
     });
-    expect(text()).toBe('biometric revoked');
+    expect(text()).toBe('passkey revoked');
     await act(async () => (finish(), settle()));
     expect(await outcomes).toEqual([true, false]);
     expect(auth.getSnapshot().status).toBe('active');
@@ -118,14 +118,14 @@ describe('useReauthentication', () => {
     const { text, server, sheet } = await setUp();
     server.answers.push('network-error');
     await act(() => sheet().submit((ask) => ask({})));
-    expect(text()).toBe('biometric revoked');
+    expect(text()).toBe('passkey revoked');
     expect(sheet().error).toMatchObject({ code: 'server-unavailable' });
   });
 
   it('stays at the passkey stage if it is the last one, so that a declined prompt does not sign the user out', async () => {
-    const { text, sheet } = await setUp(['biometric']);
+    const { text, sheet } = await setUp(['passkey']);
     await act(() => sheet().submit(throws('NotAllowedError')));
-    expect(text()).toBe('biometric revoked');
+    expect(text()).toBe('passkey revoked');
   });
 
   it('lets the user correct a wrong password, and clears the error afterwards', async () => {
@@ -151,10 +151,10 @@ describe('useReauthentication', () => {
     // An effect runs twice under StrictMode.
     await act(async () => (skip(), skip()));
     expect(text()).toBe('password revoked');
-    expect(sheet().failed).toEqual([{ stage: 'biometric', why: 'unavailable' }]);
+    expect(sheet().failed).toEqual([{ stage: 'passkey', why: 'unavailable' }]);
     await act(async () => sheet().cancel());
     expect(text()).toBe('none');
-    expect(auth.getSnapshot()).toMatchObject({ status: 'signed-out', reason: 'reauth-failed' });
+    expect(auth.getSnapshot()).toMatchObject({ status: 'signed-out', reason: 'reauthentication-failed' });
   });
 });
 
@@ -248,11 +248,11 @@ describe('useExpiryWarning', () => {
 it('`cancel` returns although a sign-in is being stored', async () => {
   const world = createWorld();
   let isSlow = false;
-  const replace: Vault['replace'] = async (stamp, next) => {
+  const compareAndSwap: Vault['compareAndSwap'] = async (version, next) => {
     if (isSlow) await new Promise<void>((resolve) => void world.time.clock.wake(2_000, resolve));
-    return world.vault.replace(stamp, next);
+    return world.vault.compareAndSwap(version, next);
   };
-  const { auth } = await world.openSignedInTab({}, { vault: { ...world.vault, replace } });
+  const { auth } = await world.openSignedInTab({}, { vault: { ...world.vault, compareAndSwap } });
   let declined = 0;
   const counted: typeof auth = {
     ...auth,

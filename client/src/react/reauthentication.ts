@@ -3,7 +3,7 @@ import { useCallback, useEffect } from 'react';
 import {
   whyFailed,
   type AuthService,
-  type Chain,
+  type ReauthenticationProgress,
   type PasswordCredential,
   type ReauthenticationFailure,
   type ReauthenticationReason,
@@ -15,7 +15,7 @@ import { useSession } from './session.ts';
 import { useAttempts } from './sign-in.ts';
 
 /** A reauthentication that waits for the user. */
-export type Reauthentication = Chain & {
+export type Reauthentication = ReauthenticationProgress & {
   /**
    * The reason why the session ended. `step-up`: a resource requires a recent authentication, and the session
    * continues.
@@ -44,8 +44,8 @@ export type Reauthentication = Chain & {
 };
 
 /** Returns the reauthentication chain of a snapshot; `null` if there is no reauthentication. */
-export function chainOf(session: SessionSnapshot): Chain | null {
-  if (session.status === 'reauth-required') return session;
+export function chainOf(session: SessionSnapshot): ReauthenticationProgress | null {
+  if (session.status === 'reauthentication-required') return session;
   return session.status === 'active' ? session.stepUp : null;
 }
 
@@ -56,7 +56,7 @@ export function chainOf(session: SessionSnapshot): Chain | null {
 function giveWay(auth: AuthService, error: Error): void {
   const chain = chainOf(auth.getSnapshot());
   const isServerAway = 'isRetryable' in error && error.isRetryable === true;
-  if (chain?.stage === 'biometric' && chain.laterStages.length > 0 && !isServerAway)
+  if (chain?.stage === 'passkey' && chain.laterStages.length > 0 && !isServerAway)
     auth.declineReauthentication(whyFailed(error));
 }
 
@@ -71,7 +71,7 @@ function cancelAll(auth: AuthService): void {
  *
  * @example
  * const reauthentication = useReauthentication()
- * if (reauthentication?.stage === 'biometric') return <button onClick={() => reauthentication.submit(passkey())} />
+ * if (reauthentication?.stage === 'passkey') return <button onClick={() => reauthentication.submit(passkey())} />
  * @see RFC 9470
  */
 export function useReauthentication(): Reauthentication | null {
@@ -102,7 +102,7 @@ export function useReauthentication(): Reauthentication | null {
     [auth, isOver],
   );
   const cancel = useCallback(() => cancelAll(auth), [auth]);
-  if (chain === null || (session.status !== 'active' && session.status !== 'reauth-required')) return null;
+  if (chain === null || (session.status !== 'active' && session.status !== 'reauthentication-required')) return null;
   const { laterStages, failed } = chain;
   const { user, parkedRequests } = session;
   const reason = session.status === 'active' ? 'step-up' : session.reason;

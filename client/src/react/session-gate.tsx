@@ -6,7 +6,7 @@ import { chainOf } from './reauthentication.ts';
 import { useSession } from './session.ts';
 
 /** The session of a user who is signed in, or has to authenticate again. */
-export type SignedInSession = Extract<SessionSnapshot, { readonly status: 'active' | 'reauth-required' }>;
+export type SignedInSession = Extract<SessionSnapshot, { readonly status: 'active' | 'reauthentication-required' }>;
 
 /** The state without a session, and its reason. */
 export type SignedOutSession = Extract<SessionSnapshot, { readonly status: 'signed-out' }>;
@@ -53,9 +53,9 @@ export function SessionGate(props: SessionGateProps): ReactElement {
     case 'signed-out':
       return <>{fill(props.signedOut, session)}</>;
     case 'active':
-    case 'reauth-required':
+    case 'reauthentication-required':
       return (
-        <Fragment key={auth.owner()}>
+        <Fragment key={auth.userEpoch()}>
           {fill(props.children, session)}
           {chainOf(session) !== null && fill(props.reauthentication, session)}
         </Fragment>

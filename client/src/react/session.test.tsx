@@ -44,7 +44,7 @@ describe('useSession', () => {
       auth.extend();
       return time.advance(1_000);
     });
-    expect(auth.getSnapshot()).toMatchObject({ generation: 2 });
+    expect(auth.getSnapshot()).toMatchObject({ tokenNumber: 2 });
     expect(text()).toBe('user-1');
     expect(renders).toBe(1);
   });
@@ -168,7 +168,7 @@ describe('SessionGate', () => {
       auth.extend();
       return time.advance(0);
     });
-    expect(text()).toBe('draft: typed sheet over reauth-required');
+    expect(text()).toBe('draft: typed sheet over reauthentication-required');
     await act(() => auth.signIn({ username: 'ada', password: 'secret' }));
     expect(text()).toBe('draft: typed');
   });

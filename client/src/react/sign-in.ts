@@ -4,7 +4,8 @@ import type { AuthService, PasswordCredential, SignInMethod } from '../index.ts'
 import { useAuth } from './auth-context.tsx';
 
 /** A password credential, or a sign-in method such as `passkey()`. */
-type Credential = PasswordCredential | SignInMethod;
+/** A password, or a method such as `passkey()`. */
+export type SignInCredential = PasswordCredential | SignInMethod;
 
 /** The state and action of a sign-in form. */
 export type SignIn = {
@@ -15,14 +16,14 @@ export type SignIn = {
    */
   readonly error: Error | null;
   /** Signs in. Resolves with `true` on success, never rejects. Does nothing while another try is under way. */
-  readonly signIn: (credential: Credential) => Promise<boolean>;
+  readonly signIn: (credential: SignInCredential) => Promise<boolean>;
 };
 
 /** The tries of one form, one at a time. `attempt` resolves with its error; `null` on success, `busy` if it did nothing. */
 export type Attempts = {
   readonly isPending: boolean;
   readonly error: Error | null;
-  readonly attempt: (credential: Credential) => Promise<Error | 'busy' | null>;
+  readonly attempt: (credential: SignInCredential) => Promise<Error | 'busy' | null>;
   /** Clears the error, once it no longer applies. */
   readonly forget: () => void;
 };
@@ -36,7 +37,7 @@ export function useAttempts(auth: AuthService): Attempts {
   // A ref, not state: a double click can come before React renders.
   const isBusy = useRef(false);
   const attempt = useCallback(
-    async (credential: Credential): Promise<Error | 'busy' | null> => {
+    async (credential: SignInCredential): Promise<Error | 'busy' | null> => {
       if (isBusy.current) return 'busy';
       isBusy.current = true;
       setPending(true);
@@ -67,6 +68,6 @@ export function useAttempts(auth: AuthService): Attempts {
  */
 export function useSignIn(): SignIn {
   const { isPending, error, attempt } = useAttempts(useAuth());
-  const signIn = useCallback(async (credential: Credential) => (await attempt(credential)) === null, [attempt]);
+  const signIn = useCallback(async (credential: SignInCredential) => (await attempt(credential)) === null, [attempt]);
   return { isPending, error, signIn };
 }

@@ -34,7 +34,7 @@ export function proofSigner(sign: (proof: Proof) => Promise<string>): ProofSigne
         nonce: nonces.get(originOf(request.url)) ?? null,
         atMs: nowMs + (resourceOffsetsMs.get(request.accessToken ? originOf(request.url) : '') ?? clockOffsetMs),
       }),
-    hear: ({ url, headers, nowMs }) => {
+    onResponse: ({ url, headers, nowMs }) => {
       const { 'dpop-nonce': nonce, date, resourceDate, isRetry } = headers;
       if (nonce) nonces.set(originOf(url), nonce);
       if (resourceDate !== undefined) {

@@ -1,10 +1,10 @@
 import { HoldfastError, type HoldfastErrorCode } from '../core/errors.ts';
-import type { HttpAnswer, HttpRequest } from '../core/ports.ts';
+import type { HttpResponse, HttpRequest } from '../core/ports.ts';
 import { initialState, transition } from '../core/session.ts';
 import { keepIfEqual, takeSnapshot } from '../core/snapshot.ts';
 import type { Effect, GrantedToken, Observation, SessionEvent, StepUp, Trial } from '../core/state.ts';
 import { refreshRequest } from '../core/wire.ts';
-import { hear, signProof, withProof } from './authorization-server.ts';
+import { recordResponseHeaders, signProof, withProof } from './authorization-server.ts';
 import { deliverRevocations, postRevocation, readDeviceSecret } from './revocation.ts';
 import type { Shell, ShellParts } from './shell.ts';
 import { unlessAborted, within } from './timeouts.ts';
@@ -40,13 +40,13 @@ export function startShell(parts: ShellParts): Shell {
     lookouts: new Set(),
   };
   shell.stopSignals = platform.signals((signal) => {
-    for (const { hear } of shell.automaticStages) hear(shell, signal);
+    for (const { onSignal } of shell.automaticStages) onSignal(shell, signal);
     dispatch(shell, { type: 'signalled', signal });
     if (signal === 'online' || signal === 'foreground') void deliverRevocations(shell);
   });
   dispatch(shell, { type: 'woke' });
   // Read the device secret ahead: a sign-out needs it in the same task, where the session's cookie is gone.
-  if (platform.delivery === 'cookie') void readDeviceSecret(shell);
+  if (shell.wire.hasCookie) void readDeviceSecret(shell);
   void deliverRevocations(shell);
   return shell;
 }
@@ -101,10 +101,10 @@ function runEffect(shell: Shell, effect: Effect): void {
       });
     case 'writeVault':
       return useVault(shell, effect.operation, async () => {
-        const { operation, stamp, next } = effect;
-        const { replaced, record } = await shell.platform.vault.replace(stamp, next);
-        if (replaced) void callSafely(shell.platform.announce);
-        return { type: 'vaultWritten', operation, isReplaced: replaced, record };
+        const { operation, version, next } = effect;
+        const { isSwapped, record } = await shell.platform.vault.compareAndSwap(version, next);
+        if (isSwapped) void callSafely(shell.platform.announce);
+        return { type: 'vaultWritten', operation, isSwapped, record };
       });
     case 'sendRefresh':
       return sendRefresh(shell, effect.attempt, refreshRequest(shell.wire, effect));
@@ -135,7 +135,7 @@ function acquireLock(shell: Shell, { attempt, waitMs, level }: Extract<Effect, {
     if (release) signal.addEventListener('abort', () => void shell.vaultTail.then(release).catch(() => {}));
     dispatch(shell, { type: 'lockSettled', attempt, isHeld: !!release });
   };
-  void (async () => shell.platform.mutex(waitMs, level, signal))().then(settleLock, () => settleLock(null));
+  void (async () => shell.platform.refreshLock(waitMs, level, signal))().then(settleLock, () => settleLock(null));
 }
 
 function endRefresh({ attempts }: Shell, attempt: number): void {
@@ -156,7 +156,7 @@ function useVault(shell: Shell, operation: number, work: () => Promise<SessionEv
     void callSafely(() => dispatch(shell, event));
   };
   const onLate = (event: SessionEvent): void => {
-    if (event.type === 'vaultWritten' && event.isReplaced)
+    if (event.type === 'vaultWritten' && event.isSwapped)
       dispatch(shell, { type: 'vaultWrittenLate', record: event.record });
   };
   shell.vaultTail = shell.vaultTail.then(use);
@@ -166,9 +166,14 @@ function sendRefresh(shell: Shell, attempt: number, request: HttpRequest): void 
   const { random, transport } = shell.platform;
   // The controller exists: no refresh is sent before its lock was asked for.
   const { signal } = shell.attempts.get(attempt) ?? new AbortController();
-  const onAnswer = (httpAnswer: HttpAnswer): void => {
-    hear(shell, request.url, httpAnswer.headers);
-    dispatch(shell, { type: 'refreshAnswered', attempt, answer: shell.readAnswer(httpAnswer), random: random() });
+  const onAnswer = (httpAnswer: HttpResponse): void => {
+    recordResponseHeaders(shell, request.url, httpAnswer.headers);
+    dispatch(shell, {
+      type: 'refreshAnswered',
+      attempt,
+      answer: shell.readTokenResponse(httpAnswer),
+      random: random(),
+    });
   };
   const onFailure = (): void => dispatch(shell, { type: 'refreshFailed', attempt, random: random() });
   void (async () => transport(withProof(request, shell.proof), signal))().then(onAnswer, onFailure);
@@ -193,11 +198,11 @@ export type TokenRequest = {
   /** Longest wait for a network, in ms: the platform may be wrong. Default: until the deadline. */
   readonly pauseMs?: number;
   /**
-   * `SessionState.owner` of a request that was sent before. Under another owner it fails with `user-changed`, or with
+   * `SessionState.userEpoch` of a request that was sent before. Under another epoch it fails with `user-changed`, or with
    * `signed-out` if there is no session.
    */
-  readonly owner?: number | null | undefined;
-  /** How long to wait, in ms. Default: `policy.parkDeadlineMs`. */
+  readonly userEpoch?: number | null | undefined;
+  /** How long to wait, in ms. Default: `policy.deadlineMs`. */
   readonly deadlineMs?: number | undefined;
   readonly signal?: AbortSignal | null | undefined;
 };
@@ -213,14 +218,14 @@ export async function requestToken(
   shell: Shell,
   request: TokenRequest & { refusal?: Trial },
 ): Promise<GrantedToken | null> {
-  const { stepUp = null, owner = null, signal, deadlineMs = shell.policy.parkDeadlineMs } = request;
+  const { stepUp = null, userEpoch = null, signal, deadlineMs = shell.policy.deadlineMs } = request;
   refuseUnusable(shell);
   if (Number.isNaN(deadlineMs)) throw new TypeError('deadlineMs is NaN');
   const caller = shell.nextCaller++;
   const granted = new Promise<GrantedToken | null>((resolve, reject) => shell.callers.set(caller, { resolve, reject }));
   const defaults = { newerThan: 0, isForNetwork: false, pauseMs: Infinity, refusal: null, resource: null };
   shell.platform.look?.();
-  dispatch(shell, { ...defaults, ...request, type: 'tokenRequested', caller, owner, deadlineMs, stepUp });
+  dispatch(shell, { ...defaults, ...request, type: 'tokenRequested', caller, userEpoch, deadlineMs, stepUp });
   return unlessAborted(signal, granted, () => {
     shell.callers.delete(caller);
     dispatch(shell, { type: 'callerLeft', caller });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from '../core/policy.ts';
-import type { HttpAnswer, Outbox, Platform } from '../core/ports.ts';
+import type { HttpResponse, Outbox, Platform } from '../core/ports.ts';
 import { memoryOutbox } from '../platform/memory-vault.ts';
 import { ada, MINUTE, never, revoked, watch } from '../testing/trouble.ts';
 import { createWorld, json, settle, type World } from '../testing/world.ts';
@@ -8,7 +8,7 @@ import { createWorld, json, settle, type World } from '../testing/world.ts';
 // The server must learn of a sign-out. Otherwise the session lives on there, for a thief and in the list of devices.
 
 /** A revocation endpoint that gives these answers first and then works. `null`: no answer. */
-function answeringRevocations(world: World, answers: (HttpAnswer | null)[]) {
+function answeringRevocations(world: World, answers: (HttpResponse | null)[]) {
   const sentAtMs: number[] = [];
   const transport: Platform['transport'] = async (request, signal) => {
     if (!request.url.endsWith('/revoke')) return world.transport(request, signal);
@@ -20,7 +20,7 @@ function answeringRevocations(world: World, answers: (HttpAnswer | null)[]) {
   return { transport, sentAtMs };
 }
 
-const unavailable = (retryAfter?: string): HttpAnswer =>
+const unavailable = (retryAfter?: string): HttpResponse =>
   json(503, { error: 'temporarily_unavailable' }, retryAfter === undefined ? {} : { 'retry-after': retryAfter });
 
 const gaps = (timesMs: readonly number[]): number[] =>

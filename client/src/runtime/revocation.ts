@@ -1,6 +1,6 @@
 import { isTransientStatus } from '../core/errors.ts';
 import { withoutRevocation, withRevocation } from '../core/outbox.ts';
-import type { HttpAnswer, Revocation } from '../core/ports.ts';
+import type { HttpResponse, PendingRevocation } from '../core/ports.ts';
 import type { RevocationExtent } from '../core/state.ts';
 import { readRetryAfterMs, revocationRequest } from '../core/wire.ts';
 import { exchange } from './authorization-server.ts';
@@ -23,10 +23,10 @@ export async function readDeviceSecret(shell: Shell): Promise<string> {
  */
 export async function postRevocation(
   shell: Shell,
-  { sid, refreshToken }: Revocation,
+  { sid, refreshToken }: PendingRevocation,
   extent?: RevocationExtent,
 ): Promise<void> {
-  const revocation: Revocation = { sid, refreshToken, ...(extent && { [extent]: true }) };
+  const revocation: PendingRevocation = { sid, refreshToken, ...(extent && { [extent]: true }) };
   // Not `Promise.allSettled`: engines of older phones lack it, and the sign-out would never be sent.
   shell.noted = Promise.all([shell.noted, shell.platform.outbox.add(revocation).catch(() => {})]);
   await deliver(shell, [revocation]);
@@ -60,11 +60,11 @@ const FINAL = /"invalid_(grant|request|token)|unsupported/u;
  * answered 200.
  * @see RFC 7009 §2.2, §2.2.1
  */
-const isSettled = (answer: HttpAnswer): boolean =>
+const isSettled = (answer: HttpResponse): boolean =>
   isDefinite(answer, answer.body) && (answer.status < 300 || FINAL.test(answer.body));
 
 /** Tries each pending revocation once. The rest is tried again later, or at the next occasion. */
-async function deliver(shell: Shell, pending: readonly Revocation[]): Promise<void> {
+async function deliver(shell: Shell, pending: readonly PendingRevocation[]): Promise<void> {
   const { platform, wire, policy } = shell;
   let askedMs = 0;
   // Record them before the first `await`: a sign-in must not overtake them.

@@ -1,5 +1,5 @@
 import type { SessionPolicy } from '../core/policy.ts';
-import type { Platform, Revocation, Signal } from '../core/ports.ts';
+import type { Platform, PendingRevocation, Signal } from '../core/ports.ts';
 import type { SessionSnapshot } from '../core/snapshot.ts';
 import type {
   GrantedToken,
@@ -9,7 +9,7 @@ import type {
   SessionEvent,
   SessionState,
 } from '../core/state.ts';
-import type { TokenAnswerReader } from '../core/token-result.ts';
+import type { TokenResponseReader } from '../core/token-result.ts';
 import type { WireConfig } from '../core/wire.ts';
 
 /** A stage of the reauthentication that needs no user interface of the app. `automaticStage()` makes one. */
@@ -20,7 +20,7 @@ export type AutomaticStage = {
    */
   readonly start: (shell: Shell) => Promise<void>;
   /** Receives every signal of the platform. @internal */
-  readonly hear: (shell: Shell, signal: Signal) => void;
+  readonly onSignal: (shell: Shell, signal: Signal) => void;
 };
 
 type Caller = { readonly resolve: (token: GrantedToken | null) => void; readonly reject: (error: Error) => void };
@@ -29,7 +29,7 @@ type Caller = { readonly resolve: (token: GrantedToken | null) => void; readonly
 export type Shell = {
   readonly config: MachineConfig;
   readonly wire: WireConfig;
-  readonly readAnswer: TokenAnswerReader;
+  readonly readTokenResponse: TokenResponseReader;
   readonly policy: SessionPolicy;
   readonly platform: Platform;
   /** Sends the requests to resources. */
@@ -59,7 +59,7 @@ export type Shell = {
   vaultTail: Promise<void>;
   cancelWake: () => void;
   /** Revocations that the server has not taken, how often in a row it did not, and the next try. */
-  undelivered: readonly Revocation[];
+  undelivered: readonly PendingRevocation[];
   deliveries: number;
   cancelDelivery: () => void;
   /** Settles when the outbox has kept all revocations that it was given. */
@@ -74,5 +74,5 @@ export type Shell = {
 /** The parts that a shell is made of. */
 export type ShellParts = Pick<
   Shell,
-  'config' | 'wire' | 'readAnswer' | 'policy' | 'platform' | 'observers' | 'automaticStages' | 'send'
+  'config' | 'wire' | 'readTokenResponse' | 'policy' | 'platform' | 'observers' | 'automaticStages' | 'send'
 >;

@@ -3,8 +3,8 @@ import type { Instant } from '../core/instant.ts';
 import { holdTokens } from '../core/refresh-flight.ts';
 import type { Held } from '../core/state.ts';
 import { nothingStored } from '../core/stored-session.ts';
-import type { NoAnswer, Tokens } from '../core/token-result.ts';
-import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeAnswer } from '../core/wire.ts';
+import type { TransientFailure, Tokens } from '../core/token-result.ts';
+import { challengeRequest, codeRequest, readChallengeAnswer, type ChallengeResult } from '../core/wire.ts';
 import { exchange } from './authorization-server.ts';
 import { deliverBeforeSignIn, readDeviceSecret } from './revocation.ts';
 import type { Shell } from './shell.ts';
@@ -19,11 +19,11 @@ export type PasswordCredential = { readonly username: string; readonly password:
  * @see draft-ietf-oauth-first-party-apps
  */
 export type SignInMethod = (
-  ask: (fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>,
+  ask: (fields: Readonly<Record<string, string>>) => Promise<ChallengeResult>,
   signal?: AbortSignal,
-) => Promise<ChallengeAnswer>;
+) => Promise<ChallengeResult>;
 
-function refusalError(answer: { readonly kind: 'rejected' } | NoAnswer): HoldfastError {
+function refusalError(answer: { readonly kind: 'rejected' } | TransientFailure): HoldfastError {
   if (answer.kind === 'rejected') return new HoldfastError('sign-in-rejected');
   return new HoldfastError(
     answer.cause === 'misconfigured' ? 'misconfigured' : 'server-unavailable',
@@ -46,17 +46,17 @@ export async function authenticate(
   signal?: AbortSignal,
 ): Promise<Held> {
   const { platform, wire } = shell;
-  const { chain } = shell.state;
+  const { reauthentication } = shell.state;
   await deliverBeforeSignIn(shell);
   const codeVerifier = platform.randomToken();
   const codeChallenge = await platform.sha256(codeVerifier);
   const deviceSecret = await readDeviceSecret(shell);
   // The authentication that a resource requires (RFC 9470 §4).
   const wanted = {
-    acr_values: chain?.stepUp?.acrValues ?? null,
-    max_age: chain?.stepUp?.maxAgeSeconds?.toString() ?? null,
+    acr_values: reauthentication?.stepUp?.acrValues ?? null,
+    max_age: reauthentication?.stepUp?.maxAgeSeconds?.toString() ?? null,
   };
-  const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeAnswer> =>
+  const ask = async (fields: Readonly<Record<string, string>>): Promise<ChallengeResult> =>
     readChallengeAnswer(await exchange(shell, challengeRequest(wire, { ...wanted, ...fields }, codeChallenge)));
   const challenge =
     typeof credential === 'function'
@@ -68,7 +68,7 @@ export async function authenticate(
   const { phase } = shell.state;
   const replaced = 'stored' in phase ? phase.stored : null;
   const request = codeRequest(wire, challenge.code, codeVerifier, deviceSecret, replaced);
-  const answer = shell.readAnswer(await exchange(shell, request));
+  const answer = shell.readTokenResponse(await exchange(shell, request));
   if (answer.kind !== 'tokens') throw refusalError(answer);
   // The session was to be bound to a key and is not: reject it, so that no app relies on the binding (RFC 9449 §5).
   if (platform.signProof && answer.tokens.tokenType !== 'DPoP')

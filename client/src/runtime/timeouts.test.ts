@@ -18,7 +18,7 @@ describe('a port that may never answer', () => {
     const { time } = createWorld();
     const late = outcome(within(time.clock, 1_000, never()));
     await time.advance(1_000);
-    expect(await late).toEqual(new Error('no answer within 1000 ms'));
+    expect(await late).toEqual(new Error('timeout: 1000 ms'));
     let cancelled = 0;
     const clock = { ...time.clock, wake: () => () => void cancelled++ };
     expect(await within(clock, 1_000, Promise.resolve('answer'))).toBe('answer');

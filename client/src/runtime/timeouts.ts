@@ -3,7 +3,7 @@ import type { Clock } from '../core/ports.ts';
 /** Settles as `promise` does if that happens within `ms`; otherwise rejects. For ports that may never answer. */
 export const within = <T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
-    const cancel = clock.wake(ms, () => reject(new Error(`no answer within ${ms} ms`)));
+    const cancel = clock.wake(ms, () => reject(new Error(`timeout: ${ms} ms`)));
     promise.finally(cancel).then(resolve, reject);
   });
 

@@ -1,4 +1,4 @@
-import type { HttpAnswer, Platform } from '../core/ports.ts';
+import type { HttpResponse, Platform } from '../core/ports.ts';
 import { json, type World } from './world.ts';
 
 // A foreign server: another vendor's authorization server with its own behaviour, and an API that accepts its tokens.
@@ -25,7 +25,7 @@ export type ForeignServer = {
   /** The received requests, in order: URL and form. */
   readonly requests: readonly { readonly url: string; readonly form: URLSearchParams }[];
   /** Responses for the next refreshes, instead of its own. */
-  readonly answers: HttpAnswer[];
+  readonly answers: HttpResponse[];
   /** The number of its next responses that are lost. */
   losses: number;
   readonly isGrantOver: () => boolean;
@@ -37,12 +37,12 @@ export const FIRST_REFRESH_TOKEN = 'foreign-refresh-0';
 export function playForeignServer(world: World, habits: Habits): ForeignServer {
   const sent: string[] = [];
   const requests: { url: string; form: URLSearchParams }[] = [];
-  const answers: HttpAnswer[] = [];
+  const answers: HttpResponse[] = [];
   const expiries = new Map<string, number>();
   let living = FIRST_REFRESH_TOKEN;
   let isOver = false;
   const nowMs = (): number => world.time.clock.now().monotonicMs;
-  const refresh = (form: URLSearchParams): HttpAnswer => {
+  const refresh = (form: URLSearchParams): HttpResponse => {
     sent.push(form.get('refresh_token') ?? '');
     const scripted = answers.shift();
     if (scripted) return scripted;

@@ -3,7 +3,7 @@ import { defaultPolicy } from '../core/policy.ts';
 import type { Signal, StoredSession, VaultRecord } from '../core/ports.ts';
 import { initialState, transition } from '../core/session.ts';
 import type { Effect, MachineConfig, SessionEvent, SessionState, Trial } from '../core/state.ts';
-import type { TokenAnswer, Tokens, TransientCause } from '../core/token-result.ts';
+import type { TokenResult, Tokens, TransientCause } from '../core/token-result.ts';
 import { beginSession } from '../runtime/sign-in.ts';
 
 // Every state of the machine, the events that lead to it, and every event that may follow.
@@ -13,10 +13,10 @@ export type Delivery = 'body' | 'cookie' | 'none';
 
 /** Returns a configuration with one automatic stage of reauthentication and one that waits for the user. */
 export const configOf = (delivery: Delivery): MachineConfig => ({
-  delivery: delivery === 'cookie' ? 'cookie' : 'body',
+  hasCookie: delivery === 'cookie',
   scope: null,
-  stages: ['biometric', 'password'],
-  automaticStages: ['biometric'],
+  stages: ['passkey', 'password'],
+  automaticStages: ['passkey'],
   isUserActive: false,
   storeKnownMs: Infinity,
 });
@@ -37,27 +37,27 @@ const tokensOf = (delivery: Delivery, serial: number): Tokens => ({
   sub: 'user-1',
   sessionLifetimeMs: 86_400_000,
 });
-const buried: VaultRecord = { stamp: 3, session: null, endedReason: 'user' };
-const damaged: VaultRecord = { stamp: 3, session: null, endedReason: 'storage-lost', sid: null };
-const noAnswer = (cause: TransientCause): TokenAnswer => ({ kind: 'transient', cause, retryAfterMs: null });
+const buried: VaultRecord = { version: 3, session: null, endedReason: 'user' };
+const damaged: VaultRecord = { version: 3, session: null, endedReason: 'storage-lost', sid: null };
+const noAnswer = (cause: TransientCause): TokenResult => ({ kind: 'transient', cause, retryAfterMs: null });
 
 /** Records that a vault may hold, and a sign-in of another user. */
 function recordsOf(delivery: Delivery) {
   const { stored } = beginSession(tokensOf(delivery, 1), START, null);
-  const record: VaultRecord = { stamp: 1, session: stored, endedReason: null };
+  const record: VaultRecord = { version: 1, session: stored, endedReason: null };
   const access = { value: 'access-2', tokenType: 'Bearer', lifetimeMs: LIFETIME_MS } as const;
   const next: StoredSession = {
     ...stored,
     refreshToken: tokensOf(delivery, 2).refreshToken,
     access: { ...access, expiresAtMs: START.wallMs + 2 * LIFETIME_MS },
   };
-  const newer: VaultRecord = { stamp: 2, session: next, endedReason: null };
+  const newer: VaultRecord = { version: 2, session: next, endedReason: null };
   const ofAnother = beginSession({ ...tokensOf(delivery, 1), sid: 'session-2', sub: 'user-2' }, START, null);
   return { record, newer, ofAnother };
 }
 
-const trialOf = ({ generation }: SessionState): Trial => ({
-  generation,
+const trialOf = ({ tokenNumber }: SessionState): Trial => ({
+  tokenNumber,
   before: null,
   origin: 'o',
   url: 'o/e',
@@ -80,7 +80,7 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     type: 'tokenRequested',
     caller: 2,
     newerThan: 0,
-    owner: null,
+    userEpoch: null,
     deadlineMs: 60_000,
     isForNetwork: false,
     pauseMs: Infinity,
@@ -90,13 +90,13 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
   const trial = trialOf(state);
   const signalled = (signal: Signal): SessionEvent => ({ type: 'signalled', signal });
   const read = (found: VaultRecord | null): SessionEvent => ({ type: 'vaultRead', operation: reading, record: found });
-  const written = (found: VaultRecord | null, isReplaced = false): SessionEvent => ({
+  const written = (found: VaultRecord | null, isSwapped = false): SessionEvent => ({
     type: 'vaultWritten',
     operation,
-    isReplaced,
+    isSwapped,
     record: found,
   });
-  const answered = (answer: TokenAnswer): SessionEvent => ({ type: 'refreshAnswered', attempt, answer, random: 0.5 });
+  const answered = (answer: TokenResult): SessionEvent => ({ type: 'refreshAnswered', attempt, answer, random: 0.5 });
   const late = state.unwritten?.session ?? record.session;
   return {
     woke: { type: 'woke' },
@@ -108,7 +108,7 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     offline: signalled('offline'),
     'store changed': signalled('store-changed'),
     'token wanted': { ...request, stepUp: null },
-    'token of another owner wanted': { ...request, owner: 7, stepUp: null },
+    'token under another user epoch wanted': { ...request, userEpoch: 7, stepUp: null },
     'step-up wanted': { ...request, stepUp: { acrValues: null, maxAgeSeconds: 60 } },
     'token refused': { type: 'tokenTried', trial: { ...trial, verdict: 'refused' } },
     'token doubted': { type: 'tokenTried', trial: { ...trial, verdict: 'bare' } },
@@ -117,7 +117,7 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     extend: { type: 'extendRequested' },
     'signed in': { type: 'signedIn', held: ofAnother },
     'sign-out wanted': { type: 'signOutRequested' },
-    'biometric failed': { type: 'reauthenticationFailed', stage: 'biometric', why: 'failed' },
+    'passkey failed': { type: 'reauthenticationFailed', stage: 'passkey', why: 'failed' },
     'password cancelled': { type: 'reauthenticationFailed', stage: 'password', why: 'cancelled' },
     ...locksSettled(attempt),
     'read: as it was': read(record),
@@ -130,7 +130,7 @@ function eventsOf(delivery: Delivery, state: SessionState): Readonly<Record<stri
     'buried by another': written(buried),
     'damaged meanwhile': written(damaged),
     'emptied meanwhile': written(null),
-    'written late': { type: 'vaultWrittenLate', record: { stamp: 4, session: late, endedReason: null } },
+    'written late': { type: 'vaultWrittenLate', record: { version: 4, session: late, endedReason: null } },
     'buried late': { type: 'vaultWrittenLate', record: buried },
     'vault unavailable': { type: 'vaultUnavailable', operation, random: 0.5 },
     'answer: tokens': answered({ kind: 'tokens', tokens: { ...tokensOf(delivery, 2), sessionLifetimeMs: null } }),
@@ -170,7 +170,7 @@ const parked: Step = [
     type: 'tokenRequested',
     caller: 1,
     newerThan: 1,
-    owner: null,
+    userEpoch: null,
     deadlineMs: 10 * LIFETIME_MS,
     stepUp: null,
     isForNetwork: false,
@@ -209,15 +209,15 @@ const withRefreshToken: Readonly<Record<string, readonly Step[]>> = {
   'active, ending before its token': [woke, [ending(400_000)]],
   'active, ending with its token, nobody there': [woke, ['background'], [ending(LIFETIME_MS)]],
   'active, backing off': [...requesting, ['answer: 503']],
-  'active, step-up by biometric': [...restored, ['step-up wanted']],
-  'active, step-up by password': [...restored, ['step-up wanted'], ['biometric failed']],
+  'active, step-up by passkey': [...restored, ['step-up wanted']],
+  'active, step-up by password': [...restored, ['step-up wanted'], ['passkey failed']],
   locking,
   reading,
   requesting,
   committing: [...requesting, ['answer: tokens']],
   rereading: rejected,
-  'reauthentication by biometric': reauthenticating,
-  'reauthentication by password': [...reauthenticating, ['biometric failed']],
+  'reauthentication by passkey': reauthenticating,
+  'reauthentication by password': [...reauthenticating, ['passkey failed']],
   'restoring, storing a sign-in': [woke, ['signed in']],
   'storing a sign-in': storing,
   'a sign-in that could not be stored': [...storing, ['vault unavailable']],
@@ -252,8 +252,8 @@ export const states: Readonly<Record<Delivery, Readonly<Record<string, readonly 
   },
   none: {
     ...without([STORED_LATE, ...UNSTORED, ...RENEWAL]),
-    'reauthentication by biometric': [...restored, parked, ['woke', expired]],
-    'reauthentication by password': [...restored, parked, ['woke', expired], ['biometric failed']],
+    'reauthentication by passkey': [...restored, parked, ['woke', expired]],
+    'reauthentication by password': [...restored, parked, ['woke', expired], ['passkey failed']],
   },
 };
 
@@ -265,12 +265,20 @@ function effectName(effect: Effect): readonly string[] {
   return [effect.type];
 }
 
-const nameOf = ({ phase, flight, chain, storing: isStoring, unwritten, backoff, wanted }: SessionState): string =>
+const nameOf = ({
+  phase,
+  flight,
+  reauthentication,
+  storing: isStoring,
+  unwritten,
+  backoff,
+  wanted,
+}: SessionState): string =>
   [
     phase.kind === 'signed-out' ? `signed-out (${phase.reason})` : phase.kind,
     phase.kind === 'active' && phase.probe !== null && 'probe',
     flight?.step.kind,
-    chain?.stage,
+    reauthentication?.stage,
     isStoring && 'storing',
     unwritten && (unwritten.session ? (unwritten.isUsersWill ? 'unwritten sign-in' : 'unwritten') : 'burying'),
     backoff && 'backing off',
@@ -281,7 +289,7 @@ const nameOf = ({ phase, flight, chain, storing: isStoring, unwritten, backoff, 
 
 /** Lists changes that the name of the state does not show. */
 const changes = (before: SessionState, state: SessionState): readonly string[] => [
-  ...(state.generation > before.generation ? ['new token'] : []),
+  ...(state.tokenNumber > before.tokenNumber ? ['new token'] : []),
   ...(state.isUserActive && !before.isUserActive ? ['user noted'] : []),
   ...(before.isUserActive && !state.isUserActive ? ['user told'] : []),
 ];

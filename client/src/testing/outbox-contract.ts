@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Outbox, Revocation } from '../core/ports.ts';
+import type { Outbox, PendingRevocation } from '../core/ports.ts';
 
 /** The contract of every outbox. `create` makes an empty one; `open` opens it as a later start of the program would. */
 export function outboxContract(
   name: string,
   create: () => Promise<{ readonly open: () => Outbox; readonly close: () => Promise<void> }>,
 ): void {
-  const [first, second]: readonly [Revocation, Revocation] = [
+  const [first, second]: readonly [PendingRevocation, PendingRevocation] = [
     { sid: 'one', refreshToken: 'token-one' },
     { sid: null, refreshToken: 'token-two' },
   ];
@@ -52,7 +52,7 @@ export function outboxContract(
     });
 
     it('loses none of many revocations added at once', async () => {
-      const many = Array.from({ length: 10 }, (_, at): Revocation => ({ sid: `${at}`, refreshToken: null }));
+      const many = Array.from({ length: 10 }, (_, at): PendingRevocation => ({ sid: `${at}`, refreshToken: null }));
       await Promise.all(many.map((each) => open().add(each)));
       const listed = await open().list();
       expect(listed.toSorted((a, b) => Number(a.sid) - Number(b.sid))).toEqual(many);

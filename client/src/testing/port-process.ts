@@ -1,7 +1,7 @@
 // A child process that uses Node's ports on command. `processes.ts` bundles and forks it.
 import process from 'node:process';
 import type { Vault } from '../core/ports.ts';
-import { fileMutex } from '../node/mutex.ts';
+import { fileRefreshLock } from '../node/refresh-lock.ts';
 import { fileVault } from '../node/vault.ts';
 import type { PortCall } from './processes.ts';
 import { storedSession } from './stored-session.ts';
@@ -19,10 +19,10 @@ async function run(call: PortCall): Promise<unknown> {
   switch (call.kind) {
     case 'read':
       return vaultOf(call.file).read();
-    case 'replace':
-      return vaultOf(call.file).replace(call.expectedStamp, call.next);
+    case 'compareAndSwap':
+      return vaultOf(call.file).compareAndSwap(call.expectedVersion, call.next);
     case 'acquire': {
-      const release = await fileMutex(call.file)(call.waitMs, call.level);
+      const release = await fileRefreshLock(call.file)(call.waitMs, call.level);
       if (release) releases.set(call.id, release);
       return release !== null;
     }
@@ -37,7 +37,7 @@ async function run(call: PortCall): Promise<unknown> {
 async function hammer(file: string): Promise<never> {
   const vault = fileVault(file, () => {});
   for (let write = 1; ; write++) {
-    await vault.replace(null, { session: storedSession({ startedAtMs: write }), endedReason: null });
+    await vault.compareAndSwap(null, { session: storedSession({ startedAtMs: write }), endedReason: null });
     process.send?.({ written: write });
   }
 }

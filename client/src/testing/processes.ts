@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
 import type { Vault } from '../core/ports.ts';
-import type { MutexHolder } from './mutex-contract.ts';
+import type { RefreshLockHolder } from './refresh-lock-contract.ts';
 
 // Real processes that share files. The test sends them commands over a channel.
 
@@ -13,10 +13,10 @@ import type { MutexHolder } from './mutex-contract.ts';
 export type PortCall = { readonly id: number } & (
   | { readonly kind: 'read'; readonly file: string }
   | {
-      readonly kind: 'replace';
+      readonly kind: 'compareAndSwap';
       readonly file: string;
-      readonly expectedStamp: number | null;
-      readonly next: Parameters<Vault['replace']>[1];
+      readonly expectedVersion: number | null;
+      readonly next: Parameters<Vault['compareAndSwap']>[1];
     }
   | { readonly kind: 'acquire'; readonly file: string; readonly waitMs: number; readonly level: number }
   | { readonly kind: 'release'; readonly acquired: number }
@@ -35,7 +35,7 @@ type Told<Call> = Call extends PortCall | SessionCall ? Omit<Call, 'id'> : never
 export type PortProcess = {
   readonly pid: number;
   vault(file: string): Vault;
-  holder(file: string): MutexHolder;
+  holder(file: string): RefreshLockHolder;
   /** Starts to write to the vault until the process is killed. Resolves after `writes` writes. */
   hammer(file: string, writes: number): Promise<void>;
   /** Kills the process, as `kill -9` does. */
@@ -91,8 +91,8 @@ export function startPortProcess(program: string): PortProcess {
     pid: child.pid ?? 0,
     vault: (file) => ({
       read: () => send({ kind: 'read', file }).reply as ReturnType<Vault['read']>,
-      replace: (expectedStamp, next) =>
-        send({ kind: 'replace', file, expectedStamp, next }).reply as ReturnType<Vault['replace']>,
+      compareAndSwap: (expectedVersion, next) =>
+        send({ kind: 'compareAndSwap', file, expectedVersion, next }).reply as ReturnType<Vault['compareAndSwap']>,
     }),
     holder: (file) => ({
       acquire: async (waitMs, level) => {

@@ -58,8 +58,8 @@ export function proofSignerContract(
 
     it('with the server’s nonce and the hash of the access token', async () => {
       const signer = await open();
-      signer.hear({ url: 'https://other.example.com/', headers: { 'dpop-nonce': 'n-2' }, nowMs });
-      signer.hear({ url: request.url, headers: { 'dpop-nonce': 'n-1' }, nowMs });
+      signer.onResponse({ url: 'https://other.example.com/', headers: { 'dpop-nonce': 'n-2' }, nowMs });
+      signer.onResponse({ url: request.url, headers: { 'dpop-nonce': 'n-1' }, nowMs });
       const { claims } = read(await signer.sign({ ...request, accessToken: 'access-1' }));
       const ath = createHash('sha256').update('access-1').digest('base64url');
       expect(claims).toMatchObject({ nonce: 'n-1', ath });

@@ -34,19 +34,19 @@ export const used = (world: World): string[] =>
  */
 export function trouble(world: World) {
   const control = { mode: 'fine' as 'fine' | 'slow' | 'locked' | 'once', slowMs: 2_000 };
-  const replace: Vault['replace'] = async (stamp, next) => {
+  const compareAndSwap: Vault['compareAndSwap'] = async (version, next) => {
     const { mode, slowMs } = control;
     if (mode === 'locked') throw new Error('locked');
     if (mode === 'once') control.mode = 'locked';
     if (mode !== 'fine') await pass(world, slowMs);
-    return world.vault.replace(stamp, next);
+    return world.vault.compareAndSwap(version, next);
   };
-  return Object.assign(control, { vault: { ...world.vault, replace } });
+  return Object.assign(control, { vault: { ...world.vault, compareAndSwap } });
 }
-/** Simulates the write of another tab's refresh: same session, next stamp. */
+/** Simulates the write of another tab's refresh: same session, next version. */
 export async function refreshElsewhere(world: World): Promise<void> {
   const record = await world.vault.read();
-  await world.vault.replace(record?.stamp ?? 0, { session: record?.session ?? null, endedReason: null });
+  await world.vault.compareAndSwap(record?.version ?? 0, { session: record?.session ?? null, endedReason: null });
 }
 
 export const refreshes = (world: World) =>

@@ -9,42 +9,45 @@ const next = (session: StoredSession | null): { session: StoredSession | null; e
   endedReason: session ? null : 'user',
 });
 
-const stampOf = (record: VaultRecord | null): number => record?.stamp ?? 0;
+const versionOf = (record: VaultRecord | null): number => record?.version ?? 0;
 
 /** Tests compare-and-swap. */
 function testSwaps(open: () => Vault): void {
-  it('refuses a write with an old stamp, and returns the stored record', async () => {
-    const first = await open().replace(0, next(storedSession({ refreshToken: 'first' })));
-    const second = await open().replace(stampOf(first.record), next(storedSession({ refreshToken: 'second' })));
-    const late = await open().replace(stampOf(first.record), next(storedSession({ refreshToken: 'late' })));
-    expect(late).toEqual({ replaced: false, record: second.record });
+  it('refuses a write with an old version, and returns the stored record', async () => {
+    const first = await open().compareAndSwap(0, next(storedSession({ refreshToken: 'first' })));
+    const second = await open().compareAndSwap(
+      versionOf(first.record),
+      next(storedSession({ refreshToken: 'second' })),
+    );
+    const late = await open().compareAndSwap(versionOf(first.record), next(storedSession({ refreshToken: 'late' })));
+    expect(late).toEqual({ isSwapped: false, record: second.record });
     expect((await open().read())?.session?.refreshToken).toBe('second');
   });
 
   it('refuses a late token response after a sign-out, so that it signs no user in again', async () => {
-    const before = await open().replace(0, next(storedSession()));
-    await open().replace(null, next(null));
-    const late = await open().replace(stampOf(before.record), next(storedSession({ refreshToken: 'late' })));
-    expect(late).toMatchObject({ replaced: false, record: { session: null } });
+    const before = await open().compareAndSwap(0, next(storedSession()));
+    await open().compareAndSwap(null, next(null));
+    const late = await open().compareAndSwap(versionOf(before.record), next(storedSession({ refreshToken: 'late' })));
+    expect(late).toMatchObject({ isSwapped: false, record: { session: null } });
     expect((await open().read())?.session).toBeNull();
   });
 
-  it('accepts stamp 0 only if nothing is stored', async () => {
-    const { record } = await open().replace(0, next(storedSession()));
-    expect(await open().replace(0, next(storedSession({ refreshToken: 'other' })))).toEqual({
-      replaced: false,
+  it('accepts version 0 only if nothing is stored', async () => {
+    const { record } = await open().compareAndSwap(0, next(storedSession()));
+    expect(await open().compareAndSwap(0, next(storedSession({ refreshToken: 'other' })))).toEqual({
+      isSwapped: false,
       record,
     });
   });
 
-  it('accepts exactly one of many writes with the same stamp, and returns its record to all', async () => {
-    const { record } = await open().replace(0, next(storedSession()));
+  it('accepts exactly one of many writes with the same version, and returns its record to all', async () => {
+    const { record } = await open().compareAndSwap(0, next(storedSession()));
     const race = await Promise.all(
       Array.from({ length: 20 }, (_, at) =>
-        open().replace(stampOf(record), next(storedSession({ refreshToken: `racer-${at}` }))),
+        open().compareAndSwap(versionOf(record), next(storedSession({ refreshToken: `racer-${at}` }))),
       ),
     );
-    expect(race.filter(({ replaced }) => replaced)).toHaveLength(1);
+    expect(race.filter(({ isSwapped }) => isSwapped)).toHaveLength(1);
     const stored = await open().read();
     expect(race.map((outcome) => outcome.record)).toEqual(race.map(() => stored));
   });
@@ -68,35 +71,35 @@ export function vaultContract(
     });
 
     it('reads back the complete session', async () => {
-      const { replaced, record } = await vault.replace(0, next(storedSession()));
-      expect(replaced).toBe(true);
+      const { isSwapped, record } = await vault.compareAndSwap(0, next(storedSession()));
+      expect(isSwapped).toBe(true);
       expect(record).toMatchObject({ session: storedSession(), endedReason: null });
       expect(await vault.read()).toEqual(record);
     });
 
     it('reads back a session without `sid`, `sub` and refresh token', async () => {
       const nothing = { sid: null, sub: null, refreshToken: null, scope: null, expiresAtMs: null, access: null };
-      await vault.replace(0, next(storedSession(nothing)));
+      await vault.compareAndSwap(0, next(storedSession(nothing)));
       expect((await vault.read())?.session).toEqual(storedSession(nothing));
     });
 
     it('tells a sign-out from a vault that was never written', async () => {
-      await vault.replace(0, next(storedSession()));
-      await vault.replace(null, next(null));
+      await vault.compareAndSwap(0, next(storedSession()));
+      await vault.compareAndSwap(null, next(null));
       expect(await vault.read()).toMatchObject({ session: null, endedReason: 'user' });
     });
 
     it('keeps the time of a sign-out, so that it does not end a later session', async () => {
-      await vault.replace(0, { ...next(null), endedAtMs: 1_700_000_000_000 });
+      await vault.compareAndSwap(0, { ...next(null), endedAtMs: 1_700_000_000_000 });
       expect(await vault.read()).toMatchObject({ session: null, endedAtMs: 1_700_000_000_000 });
     });
 
-    it('changes the stamp at every write, also of an equal session', async () => {
-      const stamps = new Set<number>();
+    it('changes the version at every write, also of an equal session', async () => {
+      const versions = new Set<number>();
       for (let write = 0; write < 5; write++)
-        stamps.add(stampOf((await vault.replace(null, next(storedSession()))).record));
-      expect(stamps.size).toBe(5);
-      expect(stamps.has(0)).toBe(false);
+        versions.add(versionOf((await vault.compareAndSwap(null, next(storedSession()))).record));
+      expect(versions.size).toBe(5);
+      expect(versions.has(0)).toBe(false);
     });
 
     testSwaps(() => vault);
@@ -117,7 +120,7 @@ async function increment(vault: Vault): Promise<void> {
   for (;;) {
     const before = await vault.read();
     const startedAtMs = (before?.session?.startedAtMs ?? 0) + 1;
-    if ((await vault.replace(stampOf(before), next(storedSession({ startedAtMs })))).replaced) return;
+    if ((await vault.compareAndSwap(versionOf(before), next(storedSession({ startedAtMs })))).isSwapped) return;
   }
 }
 
@@ -131,23 +134,23 @@ export function sharedVaultContract(name: string, create: () => Promise<SharedSt
     afterEach(() => store.close());
 
     it('keeps its record for a tab or process that opens it later', async () => {
-      const { record } = await (await store.open()).replace(0, next(storedSession()));
+      const { record } = await (await store.open()).compareAndSwap(0, next(storedSession()));
       expect(await (await store.open()).read()).toEqual(record);
     });
 
     it('shows a sign-out in one tab or process to all others', async () => {
       const [here, there] = [await store.open(), await store.open()];
-      await here.replace(0, next(storedSession()));
-      await there.replace(null, next(null));
+      await here.compareAndSwap(0, next(storedSession()));
+      await there.compareAndSwap(null, next(null));
       expect((await here.read())?.session).toBeNull();
     });
 
     it('accepts only one of many first writes', async () => {
       const holders = await Promise.all(Array.from({ length: 4 }, () => store.open()));
       const race = await Promise.all(
-        holders.map((holder, at) => holder.replace(0, next(storedSession({ refreshToken: `first-${at}` })))),
+        holders.map((holder, at) => holder.compareAndSwap(0, next(storedSession({ refreshToken: `first-${at}` })))),
       );
-      expect(race.filter(({ replaced }) => replaced)).toHaveLength(1);
+      expect(race.filter(({ isSwapped }) => isSwapped)).toHaveLength(1);
       const stored = await holders[0]?.read();
       expect(race.map(({ record }) => record)).toEqual(race.map(() => stored));
     });
@@ -165,10 +168,10 @@ export function sharedVaultContract(name: string, create: () => Promise<SharedSt
 
     it('reads as `null` after it was emptied from outside, and can be written again', async () => {
       const [here, there] = [await store.open(), await store.open()];
-      await here.replace(0, next(storedSession()));
+      await here.compareAndSwap(0, next(storedSession()));
       await store.empty();
       expect(await there.read()).toBeNull();
-      expect(await there.replace(0, next(storedSession()))).toMatchObject({ replaced: true });
+      expect(await there.compareAndSwap(0, next(storedSession()))).toMatchObject({ isSwapped: true });
       expect((await here.read())?.session).toEqual(storedSession());
     });
   });

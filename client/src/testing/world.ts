@@ -1,6 +1,6 @@
 import { createAuthService, type AuthService, type AuthServiceOptions } from '../auth-service.ts';
 import type { Instant } from '../core/instant.ts';
-import type { HttpAnswer, HttpRequest, Platform, Signal, Vault } from '../core/ports.ts';
+import type { HttpResponse, HttpRequest, Platform, Signal, Vault } from '../core/ports.ts';
 import type { Observation } from '../core/state.ts';
 import { memoryDeviceSecret, memoryOutbox, memoryVault } from '../platform/memory-vault.ts';
 
@@ -57,9 +57,9 @@ export function simulateTime(): SimulatedTime {
 }
 
 /** An answer to a token request. `silence`: none until the client aborts. */
-export type Answer = HttpAnswer | 'network-error' | 'silence';
+export type Answer = HttpResponse | 'network-error' | 'silence';
 
-export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): HttpAnswer => ({
+export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): HttpResponse => ({
   status,
   headers: { 'content-type': 'application/json', ...headers },
   body: JSON.stringify(body),
@@ -79,7 +79,7 @@ export type SimulatedServer = {
 
 function simulateServer(
   time: SimulatedTime,
-  delivery: 'cookie' | 'body',
+  refreshTokenTransport: 'cookie' | 'body',
 ): SimulatedServer & { readonly transport: Platform['transport'] } {
   let serial = 0;
   const server: SimulatedServer = {
@@ -90,7 +90,7 @@ function simulateServer(
     delayMs: 0,
     refreshes: () => server.requests.filter((form) => form.get('grant_type') === 'refresh_token').length,
   };
-  const behave = (request: HttpRequest): HttpAnswer => {
+  const behave = (request: HttpRequest): HttpResponse => {
     if (request.url.endsWith('/authorize-challenge')) return json(200, { authorization_code: 'code' });
     if (request.url.endsWith('/revoke')) return json(200, {});
     serial += 1;
@@ -98,7 +98,7 @@ function simulateServer(
       access_token: `access-${serial}`,
       token_type: 'Bearer',
       expires_in: server.lifetimeSeconds,
-      ...(delivery === 'body' ? { refresh_token: `refresh-${serial}` } : {}),
+      ...(refreshTokenTransport === 'body' ? { refresh_token: `refresh-${serial}` } : {}),
       ...server.extra,
     });
   };
@@ -136,7 +136,7 @@ export type World = {
 };
 
 /** The refresh locks of one browser: exclusive, in order of arrival, with a limited wait. */
-function simulateMutex(time: SimulatedTime): Platform['mutex'] {
+function simulateMutex(time: SimulatedTime): Platform['refreshLock'] {
   const tails: Promise<void>[] = [];
   return (waitMs, level) =>
     new Promise((resolve) => {
@@ -156,13 +156,13 @@ function simulateMutex(time: SimulatedTime): Platform['mutex'] {
     });
 }
 
-export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
+export function createWorld(refreshTokenTransport: 'cookie' | 'body' = 'body'): World {
   const time = simulateTime();
-  const server = simulateServer(time, delivery);
+  const server = simulateServer(time, refreshTokenTransport);
   const vault = memoryVault();
   const outbox = memoryOutbox();
   const deviceSecret = memoryDeviceSecret();
-  const mutex = simulateMutex(time);
+  const refreshLock = simulateMutex(time);
   const tabs: ((signal: Signal) => void)[] = [];
   const openTab: World['openTab'] = (options = {}, ports = {}) => {
     const observed: Observation[] = [];
@@ -172,7 +172,7 @@ export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
       transport: server.transport,
       vault,
       outbox,
-      mutex,
+      refreshLock,
       signals: (listener) => {
         emit = listener;
         tabs.push(listener);
@@ -185,7 +185,7 @@ export function createWorld(delivery: 'cookie' | 'body' = 'body'): World {
       randomToken: () => 'verifier',
       deviceSecret,
       sha256: (text) => Promise.resolve(`sha256-${text}`),
-      delivery,
+      refreshTokenTransport,
       ...ports,
     };
     const auth = createAuthService({

@@ -33,7 +33,7 @@ const failure = (attempt: number, cause: 'network' | 'rate-limited', retryInMs: 
   cause,
   retryInMs,
 });
-const ask = (reason: 'revoked' | 'step-up', stage: 'biometric' | 'password' = 'password'): Observation => ({
+const ask = (reason: 'revoked' | 'step-up', stage: 'passkey' | 'password' = 'password'): Observation => ({
   type: 'reauthentication.required',
   stage,
   reason,
@@ -115,8 +115,8 @@ describe('a lane', () => {
         [0, { type: 'session.adopted', from: 'storage' }],
         [0, start(1)],
         [50, { type: 'refresh.rejected', attempt: 1, reason: 'revoked' }],
-        [50, ask('revoked', 'biometric')],
-        [5_000, { type: 'reauthentication.failed', stage: 'biometric', why: 'cancelled' }],
+        [50, ask('revoked', 'passkey')],
+        [5_000, { type: 'reauthentication.failed', stage: 'passkey', why: 'cancelled' }],
         [5_000, ask('revoked')],
         [9_000, { type: 'signed-in' }],
       ],
@@ -168,16 +168,12 @@ describe('a lane', () => {
     [
       'a 401 and the requests that were sent again after it',
       [
-        [0, { type: 'token.refused', generation: 1 }],
-        [90, { type: 'request.replayed', generation: 2 }],
-        [91, { type: 'request.replayed', generation: 2 }],
-        [9_000, { type: 'request.replayed', generation: 2 }],
+        [0, { type: 'token.refused', tokenNumber: 1 }],
+        [90, { type: 'request.resent', tokenNumber: 2 }],
+        [91, { type: 'request.resent', tokenNumber: 2 }],
+        [9_000, { type: 'request.resent', tokenNumber: 2 }],
       ],
-      [
-        'refused 0 wait Access token refused',
-        'replayed 90 good 2 requests replayed',
-        'replayed 9000 good 1 request replayed',
-      ],
+      ['refused 0 wait Access token refused', 'resent 90 good 2 requests resent', 'resent 9000 good 1 request resent'],
     ],
     [
       'the adoption of another tab’s session once',

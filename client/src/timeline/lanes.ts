@@ -1,7 +1,7 @@
 import type { Observation } from '../index.ts';
 import type { TimelineEntry } from './entry.ts';
 import type { Lane, Span, SpanKind, SpanTone } from './span.ts';
-import { countOf, formatDuration, nameStage, tellAdoption, tellCause, tellFailure } from './wording.ts';
+import { countOf, formatDuration, tellAdoption, tellCause, tellFailure } from './wording.ts';
 
 // Turns observations into lanes for the panel. It uses no clock and no DOM.
 
@@ -37,7 +37,7 @@ const LOCK_WAIT_MIN_MS = 10;
 const TOGETHER_MS = 50;
 
 /** Joins requests that were sent again with one token within this time into one mark. */
-const REPLAYED_MS = 2_000;
+const RESENT_MS = 2_000;
 
 function makeSpan(
   draft: Draft,
@@ -82,7 +82,7 @@ function endReauthentication(draft: Draft, atMs: number | null, tone: SpanTone, 
   if (!reauthentication) return;
   const { fromMs, ask } = reauthentication;
   const why = ask.reason === 'step-up' ? 'An API wanted a fresh sign-in' : `The session had ended (${ask.reason})`;
-  const title = `Reauthentication by ${nameStage(ask.stage)}`;
+  const title = `Reauthentication by ${ask.stage}`;
   draft.session.push(makeSpan(draft, 'reauthentication', tone, [fromMs, atMs], [title, `${why}. ${how}`]));
   draft.reauthentication = null;
 }
@@ -180,13 +180,13 @@ function readRequest(
       if (event.code === 'step-up-declined') endReauthentication(draft, atMs, 'wait', 'Declined; the session goes on.');
       return endParked(draft, atMs, event.caller, `Not sent (${event.code})`, 'bad');
     }
-    case 'request.replayed': {
-      const text = `Sent again with access token ${event.generation}, after a 401.`;
-      const span = makeSpan(draft, 'replayed', 'good', [atMs, atMs], ['', text]);
-      return pushMoment(requests, span, REPLAYED_MS, (count) => `${countOf(count, 'request')} replayed`);
+    case 'request.resent': {
+      const text = `Sent again with access token ${event.tokenNumber}, after a 401.`;
+      const span = makeSpan(draft, 'resent', 'good', [atMs, atMs], ['', text]);
+      return pushMoment(requests, span, RESENT_MS, (count) => `${countOf(count, 'request')} resent`);
     }
     case 'token.refused': {
-      const text = `The API answered 401 to access token ${event.generation}.`;
+      const text = `The API answered 401 to access token ${event.tokenNumber}.`;
       requests.push(makeSpan(draft, 'refused', 'wait', [atMs, atMs], ['Access token refused', text]));
     }
   }

@@ -5,7 +5,7 @@ import { neighbour } from './navigation.ts';
 
 const entries = [
   { type: 'signed-in' },
-  { type: 'token.refused', generation: 1 },
+  { type: 'token.refused', tokenNumber: 1 },
   { type: 'refresh.started', attempt: 1, cause: 'refused' },
   { type: 'refresh.succeeded', attempt: 1, durationMs: 40, isRotated: true },
 ].map((observation, at) => ({ tab: 'tab1', seq: at + 1, atMs: [1_000, 2_000, 2_000, 2_040][at], observation }));

@@ -5,7 +5,7 @@ export type SpanKind =
   | 'backoff'
   | 'parked'
   | 'refused'
-  | 'replayed'
+  | 'resent'
   | 'reauthentication'
   | 'adopted'
   | 'session';
@@ -53,7 +53,7 @@ const groups: Readonly<Record<SpanKind, SpanGroup>> = {
   backoff: 'waits',
   parked: 'requests',
   refused: 'requests',
-  replayed: 'requests',
+  resent: 'requests',
   reauthentication: 'session',
   adopted: 'session',
   session: 'session',

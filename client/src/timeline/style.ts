@@ -112,7 +112,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
   border-style: dashed; height: 16px; margin: 4px 0; line-height: 14px;
   background: repeating-linear-gradient(115deg, transparent 0 5px, color-mix(in srgb, var(--edge) 30%, transparent) 5px 7px), var(--ground);
 }
-.item:is([data-kind='parked'], [data-kind='replayed']) { --edge: var(--request); --fill: var(--request-wash); --text: var(--request-ink); }
+.item:is([data-kind='parked'], [data-kind='resent']) { --edge: var(--request); --fill: var(--request-wash); --text: var(--request-ink); }
 .item[data-kind='parked'][data-tone='bad'] { --edge: var(--bad); --text: var(--ink); }
 .item[data-kind='reauthentication'] { --edge: var(--person); --fill: var(--person-wash); --text: var(--person-ink); }
 .item[data-open='true'] { border-right-style: dotted; border-top-right-radius: 0; border-bottom-right-radius: 0; animation: under-way 1.6s ease-in-out infinite; }
@@ -123,7 +123,7 @@ button { font: inherit; color: inherit; cursor: pointer; }
 .item[data-moment='true']:not(:empty) { padding: 0 5px; }
 .item[data-moment='true'][data-kind='session'] { background: var(--edge); }
 .item[data-moment='true'][data-kind='refused'] { border-radius: 3px; background: var(--wait); }
-.item[data-moment='true'][data-kind='replayed'] { background: var(--request-wash); }
+.item[data-moment='true'][data-kind='resent'] { background: var(--request-wash); }
 @keyframes under-way { 50% { opacity: 0.72; } }
 
 .details { min-height: 5.5em; padding: 12px 2px 0; }

@@ -38,7 +38,7 @@ describe('a timeline', () => {
     const timeline = createTimeline({ entriesMax: 2 });
     let calls = 0;
     const stop = timeline.subscribe(() => calls++);
-    for (const generation of [1, 2, 3]) timeline.record({ type: 'token.refused', generation });
+    for (const tokenNumber of [1, 2, 3]) timeline.record({ type: 'token.refused', tokenNumber });
     expect(timeline.getEntries().map(({ seq }) => seq)).toEqual([2, 3]);
     expect(timeline.getEntries()).toBe(timeline.getEntries());
     timeline.clear();
@@ -55,10 +55,10 @@ describe('a timeline that was disposed of', () => {
     vi.stubGlobal('document', {});
     const posted = vi.spyOn(BroadcastChannel.prototype, 'postMessage');
     const timeline = createTimeline();
-    timeline.record({ type: 'token.refused', generation: 1 });
+    timeline.record({ type: 'token.refused', tokenNumber: 1 });
     const calls = posted.mock.calls.length;
     timeline.dispose();
-    timeline.record({ type: 'token.refused', generation: 2 });
+    timeline.record({ type: 'token.refused', tokenNumber: 2 });
     await Promise.resolve();
     expect(timeline.getEntries()).toHaveLength(1);
     expect(posted.mock.calls.length).toBe(calls);

@@ -56,6 +56,3 @@ const moments: Readonly<Record<string, string>> = {
 
 /** Tells the source of an adopted session. */
 export const tellAdoption = (from: string): string => find(moments, from) ?? `The session was taken over (${from}).`;
-
-/** Names a stage of the reauthentication chain for the user. */
-export const nameStage = (stage: string): string => (stage === 'biometric' ? 'passkey' : stage);

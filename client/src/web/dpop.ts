@@ -21,7 +21,7 @@ async function signWith(keys: CryptoKeyPair, claims: Readonly<Record<string, unk
 
 /**
  * Binds the session to an ES256 key that cannot be exported: a stolen token is worthless without this browser. Use it
- * as `web({ delivery: 'body', signProof: webProofSigner() })`. Without IndexedDB, key and session last as long as the
+ * as `web({ refreshTokenTransport: 'body', signProof: webProofSigner() })`. Without IndexedDB, key and session last as long as the
  * page.
  *
  * @param name names the place of the key. Default: all apps of the origin share one key; their sessions stay separate.

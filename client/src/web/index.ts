@@ -4,7 +4,7 @@ import { markedVault } from '../platform/marked-vault.ts';
 import { webClock } from './clock.ts';
 import { randomToken, sha256 } from './crypto.ts';
 import { cookieMarker } from './marker.ts';
-import { webMutex } from './mutex.ts';
+import { webRefreshLock } from './refresh-lock.ts';
 import { sealedStore } from './sealed-store.ts';
 import { createTabChannel, isServer, webSignals } from './signals.ts';
 import { openSlots } from './slots.ts';
@@ -20,6 +20,7 @@ export {
   registerPasskey,
 } from './passkey.ts';
 export type { PasskeyFailure, PasskeyOptions, RegisteredPasskey } from './passkey.ts';
+export type { PasskeyRegistrationOptions } from '../platform/passkey-ceremony.ts';
 
 /** Options of `web()`: how the browser stores the session. */
 export type WebOptions = {
@@ -27,7 +28,7 @@ export type WebOptions = {
    * The place of the refresh token. `cookie` (default): an HttpOnly cookie that no script can read; the server must be
    * on the same site. `body`: encrypted in IndexedDB, for a server on another site.
    */
-  readonly delivery?: 'cookie' | 'body';
+  readonly refreshTokenTransport?: 'cookie' | 'body';
   /**
    * Names the stored session. Default: derived from issuer and client, so that two apps on one origin stay separate.
    * For two accounts in one browser, create two services and give each its own name.
@@ -47,7 +48,7 @@ export type WebOptions = {
 
 /**
  * Creates the ports for browsers: IndexedDB, Web Locks, BroadcastChannel, visibility and network signals. A missing
- * feature degrades: without locks there are more refreshes; without IndexedDB a session with `delivery: 'body'` lasts
+ * feature degrades: without locks there are more refreshes; without IndexedDB a session with `refreshTokenTransport: 'body'` lasts
  * as long as the page. During server rendering the ports do nothing: the session stays `restoring`, no request is sent,
  * no timer runs, and every call rejects with `server-rendering`.
  *
@@ -59,23 +60,24 @@ export function web(options: WebOptions = {}): Platform {
     throw new HoldfastError('misconfigured', 'use https or localhost');
   const platformFor = (app: string): Platform => {
     const name = `holdfast-${options.name ?? app}`;
-    const delivery = options.delivery ?? 'cookie';
+    const refreshTokenTransport = options.refreshTokenTransport ?? 'cookie';
     const channel = createTabChannel(name);
     const store = sealedStore(openSlots(name));
     const vault = sealedVault(store);
     return {
       clock: webClock,
-      transport: webTransport(delivery),
-      vault: delivery === 'cookie' ? markedVault(vault, cookieMarker(name), options.mayHaveCookies) : vault,
+      transport: webTransport(refreshTokenTransport),
+      vault:
+        refreshTokenTransport === 'cookie' ? markedVault(vault, cookieMarker(name), options.mayHaveCookies) : vault,
       outbox: sealedOutbox(store),
-      mutex: webMutex(name),
+      refreshLock: webRefreshLock(name),
       signals: webSignals(channel),
       announce: channel.announce,
       random: Math.random,
       randomToken,
       deviceSecret: storedDeviceSecret(store),
       sha256,
-      delivery,
+      refreshTokenTransport,
       forApp: platformFor,
       isRenderingServer: isServer,
       ...(options.signProof && { signProof: options.signProof }),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '../core/errors.ts';
-import type { ChallengeAnswer } from '../core/wire.ts';
+import type { ChallengeResult } from '../core/wire.ts';
 import { explainPasskeyError, passkey, registerPasskey } from './passkey.ts';
 
 type Get = (options: CredentialRequestOptions) => Promise<unknown>;
@@ -33,9 +33,9 @@ afterEach(() => {
 });
 
 /** A server that answers a request without a passkey response with a challenge, and any other with `answer`. */
-function askOf(answer: ChallengeAnswer) {
+function askOf(answer: ChallengeResult) {
   let challenges = 0;
-  return vi.fn<(fields: Readonly<Record<string, string>>) => Promise<ChallengeAnswer>>((fields) => {
+  return vi.fn<(fields: Readonly<Record<string, string>>) => Promise<ChallengeResult>>((fields) => {
     if ('passkey_response' in fields) return Promise.resolve(answer);
     challenges++;
     const passkey_options = { challenge: 'Yw', rpId: 'example.com', timeout: 600_000 };
@@ -43,8 +43,8 @@ function askOf(answer: ChallengeAnswer) {
   });
 }
 
-const code: ChallengeAnswer = { kind: 'code', code: 'a code' };
-const refused = (reason: string): ChallengeAnswer => ({ kind: 'rejected', more: { error: 'access_denied', reason } });
+const code: ChallengeResult = { kind: 'code', code: 'a code' };
+const refused = (reason: string): ChallengeResult => ({ kind: 'rejected', more: { error: 'access_denied', reason } });
 
 describe('signing in with a passkey', () => {
   it('answers the challenge that the server gave', async () => {

@@ -6,7 +6,7 @@ import {
   finishRegistration,
   readCeremony,
   type RegisteredPasskey,
-  type RegistrationOptions,
+  type PasskeyRegistrationOptions,
 } from '../platform/passkey-ceremony.ts';
 import type { SignInMethod } from '../runtime/sign-in.ts';
 
@@ -132,7 +132,7 @@ export function passkey({ mediation = 'optional', signal: ownSignal }: PasskeyOp
  */
 export async function registerPasskey(
   auth: Pick<AuthService, 'fetch'>,
-  options: RegistrationOptions,
+  options: PasskeyRegistrationOptions,
 ): Promise<RegisteredPasskey> {
   requireSupport();
   const ceremony = await beginRegistration<PublicKeyCredentialCreationOptionsJSON>(auth, options);

@@ -28,14 +28,17 @@ describe('a store whose key was lost', () => {
   it('reports the session as `storage-lost`, so that the user learns why the session ended', async () => {
     const slots = memorySlots();
     const vault = sealedVault(sealedStore(slots));
-    const { record } = await vault.replace(0, { session: storedSession(), endedReason: null });
-    const stamp = record?.stamp ?? 0;
+    const { record } = await vault.compareAndSwap(0, { session: storedSession(), endedReason: null });
+    const version = record?.version ?? 0;
     await loseKey(slots);
-    expect(await vault.read()).toEqual({ stamp, session: null, endedReason: 'storage-lost', sid: null });
-    // A write with an old stamp gets the same record.
-    const late = await vault.replace(stamp - 1, { session: storedSession(), endedReason: null });
-    expect(late).toEqual({ replaced: false, record: { stamp, session: null, endedReason: 'storage-lost', sid: null } });
-    await vault.replace(stamp, { session: storedSession({ refreshToken: 'new' }), endedReason: null });
+    expect(await vault.read()).toEqual({ version, session: null, endedReason: 'storage-lost', sid: null });
+    // A write with an old version gets the same record.
+    const late = await vault.compareAndSwap(version - 1, { session: storedSession(), endedReason: null });
+    expect(late).toEqual({
+      isSwapped: false,
+      record: { version, session: null, endedReason: 'storage-lost', sid: null },
+    });
+    await vault.compareAndSwap(version, { session: storedSession({ refreshToken: 'new' }), endedReason: null });
     expect((await vault.read())?.session?.refreshToken).toBe('new');
   });
 

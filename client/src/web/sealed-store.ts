@@ -1,18 +1,18 @@
 import { UNREADABLE, type Clear, type Slots } from './slots.ts';
 
-/** A value and the stamp of its last write. The value is `null` if it cannot be decrypted any more. */
-export type Stamped<T> = { readonly stamp: number; readonly value: T | null };
+/** A value and the version of its last write. The value is `null` if it cannot be decrypted any more. */
+export type Versioned<T> = { readonly version: number; readonly value: T | null };
 
 /** Stores values by slot. Encrypts secret values with a key that cannot be exported. */
 export type SealedStore = {
-  read<T>(slot: string): Promise<Stamped<T> | null>;
-  /** Compares and swaps. Resolves with the stored value; `replaced` tells if it is the given one. */
+  read<T>(slot: string): Promise<Versioned<T> | null>;
+  /** Compares and swaps. Resolves with the stored value; `isSwapped` tells if it is the given one. */
   swap<T>(
     slot: string,
-    expectedStamp: number | null,
+    expectedVersion: number | null,
     value: T,
     isSecret: boolean,
-  ): Promise<{ readonly replaced: boolean; readonly stored: Stamped<T> | null }>;
+  ): Promise<{ readonly isSwapped: boolean; readonly stored: Versioned<T> | null }>;
   /** Returns the key or other secret in `slot`. Creates it at the first call; it never leaves the browser. */
   key<Key extends CryptoKey | CryptoKeyPair | string>(slot: string, create: () => Promise<Key>): Promise<Key>;
 };
@@ -20,7 +20,7 @@ export type SealedStore = {
 type Sealed = { readonly iv: Uint8Array<ArrayBuffer>; readonly data: ArrayBuffer };
 
 /** The stored form. Values without a secret stay in clear text: a sign-out stays readable when the key is lost. */
-type Kept = { readonly stamp: number } & (Sealed | Clear);
+type Kept = { readonly version: number } & (Sealed | Clear);
 
 const createSealingKey = (): Promise<CryptoKey> =>
   crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
@@ -47,22 +47,24 @@ export function sealedStore(slots: Slots): SealedStore {
     const plain = await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, key, data).catch(() => null);
     return plain ? new TextDecoder().decode(plain) : UNREADABLE;
   };
-  const open = async <T>(kept: Kept | undefined): Promise<Stamped<T> | null> =>
-    kept ? { stamp: kept.stamp, value: JSON.parse('text' in kept ? kept.text : await unseal(kept)) as T | null } : null;
+  const open = async <T>(kept: Kept | undefined): Promise<Versioned<T> | null> =>
+    kept
+      ? { version: kept.version, value: JSON.parse('text' in kept ? kept.text : await unseal(kept)) as T | null }
+      : null;
   return {
     key,
     read: async (slot) => open(await slots.get(slot)),
-    swap: async <T>(slot: string, expectedStamp: number | null, value: T, isSecret: boolean) => {
+    swap: async <T>(slot: string, expectedVersion: number | null, value: T, isSecret: boolean) => {
       const text = JSON.stringify(value);
       const next = isSecret ? await seal(text) : { text };
-      let replaced = false;
+      let isSwapped = false;
       const stored = await slots.update<Kept>(slot, (before) => {
-        const stamp = before?.stamp ?? 0;
-        replaced = expectedStamp === null || expectedStamp === stamp;
-        // Start from the time, not from 1, after the store was emptied: a tab may still remember a low stamp.
-        return replaced ? { stamp: before ? stamp + 1 : Date.now(), ...next } : before;
+        const version = before?.version ?? 0;
+        isSwapped = expectedVersion === null || expectedVersion === version;
+        // Start from the time, not from 1, after the store was emptied: a tab may still remember a low version.
+        return isSwapped ? { version: before ? version + 1 : Date.now(), ...next } : before;
       });
-      return { replaced, stored: await open<T>(stored) };
+      return { isSwapped, stored: await open<T>(stored) };
     },
   };
 }

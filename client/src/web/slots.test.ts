@@ -59,35 +59,38 @@ describe('a sign-out without a database', () => {
   it('outlives the page with its pending revocation, so that a cookie signs no user in again', async () => {
     stubStorage();
     const page = (await loadPage())('app');
-    const { record } = await vaultOf(page).replace(0, signedIn);
+    const { record } = await vaultOf(page).compareAndSwap(0, signedIn);
     await outboxOf(page).add({ sid: 'session-1', refreshToken: null });
-    await vaultOf(page).replace(record?.stamp ?? 0, signedOut);
+    await vaultOf(page).compareAndSwap(record?.version ?? 0, signedOut);
     const next = (await loadPage())('app');
     const found = await vaultOf(next).read();
     expect(found).toMatchObject(signedOut);
     expect(await outboxOf(next).list()).toEqual([{ sid: 'session-1', refreshToken: null }]);
     // The next sign-in removes it.
-    expect((await vaultOf(next).replace(found?.stamp ?? 0, signedIn)).replaced).toBe(true);
+    expect((await vaultOf(next).compareAndSwap(found?.version ?? 0, signedIn)).isSwapped).toBe(true);
     expect(await vaultOf((await loadPage())('app')).read()).toBeNull();
   });
 
   it('is seen by another page, whose late token response does not sign the user in again', async () => {
     stubStorage();
     const [here, there] = [vaultOf((await loadPage())('app')), vaultOf((await loadPage())('app'))];
-    const { record } = await here.replace(0, signedIn);
+    const { record } = await here.compareAndSwap(0, signedIn);
     vi.advanceTimersByTime(1);
-    await there.replace(0, signedOut);
+    await there.compareAndSwap(0, signedOut);
     expect(await here.read()).toMatchObject(signedOut);
-    expect(await here.replace(record?.stamp ?? 0, signedIn)).toMatchObject({ replaced: false, record: signedOut });
+    expect(await here.compareAndSwap(record?.version ?? 0, signedIn)).toMatchObject({
+      isSwapped: false,
+      record: signedOut,
+    });
   });
 
   it('stores no token in web storage, and shows nothing to another app', async () => {
     const kept = stubStorage();
     const page = (await loadPage())('app');
-    await vaultOf(page).replace(null, signedIn);
+    await vaultOf(page).compareAndSwap(null, signedIn);
     await outboxOf(page).add({ sid: 'session-1', refreshToken: 'a-token' });
     expect(kept.size).toBe(0);
-    await vaultOf(page).replace(null, signedOut);
+    await vaultOf(page).compareAndSwap(null, signedOut);
     expect(kept.size).toBe(1);
     expect(await vaultOf((await loadPage())('another')).read()).toBeNull();
   });
@@ -95,7 +98,7 @@ describe('a sign-out without a database', () => {
   it('a session lasts as long as the page, also for a service that is created again', async () => {
     stubStorage();
     const openAgain = await loadPage();
-    await vaultOf(openAgain('app')).replace(0, signedIn);
+    await vaultOf(openAgain('app')).compareAndSwap(0, signedIn);
     expect(await vaultOf(openAgain('app')).read()).toMatchObject(signedIn);
     expect(await vaultOf((await loadPage())('app')).read()).toBeNull();
   });
@@ -103,7 +106,7 @@ describe('a sign-out without a database', () => {
   it('lasts as long as the page without web storage', async () => {
     vi.stubGlobal('localStorage', undefined);
     const page = (await loadPage())('app');
-    await vaultOf(page).replace(0, signedOut);
+    await vaultOf(page).compareAndSwap(0, signedOut);
     expect(await vaultOf(page).read()).toMatchObject(signedOut);
   });
 });
@@ -149,7 +152,7 @@ describe('a sign-out in web storage, and a later page with a database', () => {
 
   async function signOutWithoutDatabase(stub: ReturnType<typeof stubBrowser>): Promise<Slots> {
     stub.withoutDatabase();
-    await (await loadPage())('app').update('record', () => ({ stamp: 7, text: '"signed out"' }));
+    await (await loadPage())('app').update('record', () => ({ version: 7, text: '"signed out"' }));
     stub.withDatabase();
     return (await loadPage())('app');
   }
@@ -157,26 +160,26 @@ describe('a sign-out in web storage, and a later page with a database', () => {
   it('stays until its successor is on disk, so that a crash in between does not sign the user in again', async () => {
     const stub = stubBrowser();
     const page = await signOutWithoutDatabase(stub);
-    const written = page.update('record', () => ({ stamp: 8, data: 'a new session' }));
+    const written = page.update('record', () => ({ version: 8, data: 'a new session' }));
     await vi.advanceTimersByTimeAsync(0);
     // The page crashes here, and the next one reads the sign-out.
-    expect(await (await loadPage())('app').get('record')).toMatchObject({ stamp: 7 });
+    expect(await (await loadPage())('app').get('record')).toMatchObject({ version: 7 });
     stub.commit();
     await written;
     expect(stub.kept.size).toBe(0);
-    expect(await page.get('record')).toMatchObject({ stamp: 8 });
+    expect(await page.get('record')).toMatchObject({ version: 8 });
   });
 
   it('is kept if another tab wrote it during the commit', async () => {
     const stub = stubBrowser();
     const page = await signOutWithoutDatabase(stub);
-    const written = page.update('record', () => ({ stamp: 8, data: 'a new session' }));
+    const written = page.update('record', () => ({ version: 8, data: 'a new session' }));
     await vi.advanceTimersByTimeAsync(0);
     stub.withoutDatabase();
-    await (await loadPage())('app').update('record', () => ({ stamp: 9, text: '"signed out again"' }));
+    await (await loadPage())('app').update('record', () => ({ version: 9, text: '"signed out again"' }));
     stub.commit();
     await written;
-    expect(await page.get('record')).toMatchObject({ stamp: 9 });
+    expect(await page.get('record')).toMatchObject({ version: 9 });
   });
 
   it('is kept by a write that changes nothing', async () => {
@@ -186,7 +189,7 @@ describe('a sign-out in web storage, and a later page with a database', () => {
     await vi.advanceTimersByTimeAsync(0);
     stub.commit();
     void written;
-    expect(await page.get('record')).toMatchObject({ stamp: 7 });
+    expect(await page.get('record')).toMatchObject({ version: 7 });
   });
 });
 
@@ -203,15 +206,15 @@ describe('a database that does not open', () => {
 
   it.each([
     { name: 'fails', open: damaged, message: 'Internal error opening backing store' },
-    { name: 'never answers', open: () => new EventTarget(), message: 'no answer within 4000 ms' },
+    { name: 'never answers', open: () => new EventTarget(), message: 'timeout: 4000 ms' },
   ])('and $name four times: the page continues without it and reports `storage-lost`', async (each) => {
     stubOpen(each.open);
     const page = (await loadPage())('app');
     for (let time = 1; time < 4; time++) expect(await outcomeOf(vaultOf(page).read())).toBe(each.message);
     const found = await outcomeOf(vaultOf(page).read());
     expect(found).toMatchObject(lost);
-    const { stamp } = found as { readonly stamp: number };
-    expect((await vaultOf(page).replace(stamp, signedIn)).replaced).toBe(true);
+    const { version } = found as { readonly version: number };
+    expect((await vaultOf(page).compareAndSwap(version, signedIn)).isSwapped).toBe(true);
     expect(await vaultOf(page).read()).toMatchObject(signedIn);
   });
 
@@ -276,7 +279,7 @@ describe('a database that does not open', () => {
     const found = await outcomeOf(vaultOf(page).read());
     expect(found).toMatchObject(lost);
     database.why = null;
-    expect((await vaultOf(page).replace((found as VaultRecord).stamp, signedIn)).replaced).toBe(true);
+    expect((await vaultOf(page).compareAndSwap((found as VaultRecord).version, signedIn)).isSwapped).toBe(true);
     expect(await vaultOf(page).read()).toMatchObject(signedIn);
   });
 

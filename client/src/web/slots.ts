@@ -110,7 +110,7 @@ export function memorySlots(): Slots {
 const memories: Record<string, Slots> = {};
 
 /** Changes with each write of a value. */
-type Stamp = { readonly stamp: number };
+type Versioned = { readonly version: number };
 
 /** A value without a secret, as JSON. */
 export type Clear = { readonly text: string };
@@ -180,7 +180,7 @@ export function openSlots(name: string): Slots {
         current = memory;
         if (!isRefused) {
           isDamaged = true;
-          await memory.update(RECORD, (stored) => stored ?? { stamp: 1, text: UNREADABLE });
+          await memory.update(RECORD, (stored) => stored ?? { version: 1, text: UNREADABLE });
         }
       }
     return work(memory);
@@ -199,7 +199,7 @@ export function openSlots(name: string): Slots {
           return slots === memory && clear.put(slot, after as Clear) ? undefined : after;
         });
         // Remove a sign-out only now that its successor is on disk, and not the sign-out of another tab.
-        const isSame = (clear.get(slot) as Stamp | null)?.stamp === (told as Stamp | null)?.stamp;
+        const isSame = (clear.get(slot) as Versioned | null)?.version === (told as Versioned | null)?.version;
         if (after !== told && isSame) clear.put(slot, null);
         return after;
       }),

@@ -1,21 +1,21 @@
 import { withoutRevocation, withRevocation } from '../core/outbox.ts';
-import type { Outbox, Platform, Revocation, Vault, VaultRecord } from '../core/ports.ts';
-import type { SealedStore, Stamped } from './sealed-store.ts';
+import type { Outbox, Platform, PendingRevocation, Vault, VaultRecord } from '../core/ports.ts';
+import type { SealedStore, Versioned } from './sealed-store.ts';
 import { RECORD } from './slots.ts';
 
-type Kept = Omit<VaultRecord, 'stamp'>;
+type Kept = Omit<VaultRecord, 'version'>;
 
 const LOST: Kept = { session: null, endedReason: 'storage-lost', sid: null };
 
-const toRecord = (stored: Stamped<Kept> | null): VaultRecord | null =>
-  stored && { stamp: stored.stamp, ...(stored.value ?? LOST) };
+const toRecord = (stored: Versioned<Kept> | null): VaultRecord | null =>
+  stored && { version: stored.version, ...(stored.value ?? LOST) };
 
 /** Creates the vault: the session, encrypted if it holds a token. */
 export const sealedVault = (store: SealedStore): Vault => ({
   read: async () => toRecord(await store.read<Kept>(RECORD)),
-  replace: async (expectedStamp, next) => {
-    const { replaced, stored } = await store.swap<Kept>(RECORD, expectedStamp, next, next.session !== null);
-    return { replaced, record: toRecord(stored) };
+  compareAndSwap: async (expectedVersion, next) => {
+    const { isSwapped, stored } = await store.swap<Kept>(RECORD, expectedVersion, next, next.session !== null);
+    return { isSwapped, record: toRecord(stored) };
   },
 });
 
@@ -30,17 +30,19 @@ export const storedDeviceSecret =
 
 /** Creates the outbox of pending revocations. Treats an outbox that cannot be decrypted any more as empty. */
 export function sealedOutbox(store: SealedStore): Outbox {
-  const update = async (change: (pending: readonly Revocation[]) => readonly Revocation[]): Promise<void> => {
+  const update = async (
+    change: (pending: readonly PendingRevocation[]) => readonly PendingRevocation[],
+  ): Promise<void> => {
     // Read again if another tab wrote first.
     for (let isDone = false; !isDone;) {
-      const stored = await store.read<readonly Revocation[]>('outbox');
+      const stored = await store.read<readonly PendingRevocation[]>('outbox');
       const pending = change(stored?.value ?? []);
       const isSecret = pending.some(({ refreshToken }) => refreshToken !== null);
-      isDone = (await store.swap('outbox', stored?.stamp ?? 0, pending, isSecret)).replaced;
+      isDone = (await store.swap('outbox', stored?.version ?? 0, pending, isSecret)).isSwapped;
     }
   };
   return {
-    list: async () => (await store.read<readonly Revocation[]>('outbox'))?.value ?? [],
+    list: async () => (await store.read<readonly PendingRevocation[]>('outbox'))?.value ?? [],
     add: (revocation) => update((pending) => withRevocation(pending, revocation)),
     remove: (revocation) => update((pending) => withoutRevocation(pending, revocation)),
   };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { EventStore, StoredEvent } from '../storage/event-store.ts';
 import { CREDENTIALS, startTestServer, type TestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
@@ -123,7 +123,7 @@ describe('the writer', () => {
   const policy = { eventBufferLimit: 3, eventRetryMs: 1 };
   const news = { type: 'user.changed', sub: 'ada', change: 'enabled', atMs: 0 } as const;
   const failure = { type: 'sign_in.failed', clientId: 'app', address: '192.0.2.1', atMs: 0 } as const;
-  const away = (): Error => new HoldfastError('unavailable', 'the database is away');
+  const away = (): Error => new HoldfastServerError('unavailable', 'the database is away');
 
   /** A database that keeps events, and fails on request. */
   const startLog = (fault: (events: readonly StoredEvent[]) => Error | null, more: Partial<EventLogParts> = {}) => {

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { HoldfastEvent, Report } from '../kernel/events.ts';
 import type { FaultLog, SqlStateOf } from '../kernel/fault-log.ts';
 import type { HttpRequest, HttpResponse } from '../kernel/http-message.ts';
@@ -101,7 +101,7 @@ function reportAnswer(
     const fields = { route, sqlState, err: describeBug(cause) };
     faults.note({ kind, level: 'error', message: 'a request failed unexpectedly', fields });
   }
-  if (!(cause instanceof HoldfastError) || cause.code !== 'unavailable') return;
+  if (!(cause instanceof HoldfastServerError) || cause.code !== 'unavailable') return;
   report({ type: 'database.doubted', sqlState });
   faults.note({
     kind: 'database',

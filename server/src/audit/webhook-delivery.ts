@@ -2,11 +2,11 @@ import type { Report } from '../kernel/events.ts';
 import type { Fetch } from '../kernel/fetch-json.ts';
 import { startLoop } from '../kernel/loop.ts';
 import type { Policy } from '../kernel/policy.ts';
-import type { Delivery, WebhookStore } from '../storage/event-store.ts';
+import type { WebhookDelivery, WebhookStore } from '../storage/event-store.ts';
 import { createWebhookMessage, type Webhook } from './webhooks.ts';
 
 /** Delivers the events in the outbox. */
-export type WebhookDelivery = {
+export type WebhookSender = {
   /** Waits for deliveries under way and starts no more. */
   readonly close: () => Promise<void>;
 };
@@ -38,7 +38,7 @@ const GONE = 410;
  * deliveries that no other has taken. Every event is sent at least once, again if an answer was lost, and in no
  * guaranteed order.
  */
-export function startWebhookDelivery(parts: WebhookDeliveryParts): WebhookDelivery {
+export function startWebhookDelivery(parts: WebhookDeliveryParts): WebhookSender {
   const { store, webhooks, policy, warnOf } = parts;
   const leaseSeconds = Math.ceil(policy.webhookTimeoutMs / 1_000) + GRACE_SECONDS;
   const loops = webhooks.map((webhook) =>
@@ -60,7 +60,7 @@ export function startWebhookDelivery(parts: WebhookDeliveryParts): WebhookDelive
   };
 }
 
-async function deliver(delivery: Delivery, webhook: Webhook, parts: WebhookDeliveryParts): Promise<void> {
+async function deliver(delivery: WebhookDelivery, webhook: Webhook, parts: WebhookDeliveryParts): Promise<void> {
   const { store, policy, report, warnOf } = parts;
   const { event, attempts } = delivery;
   const failure = await send(delivery, webhook, parts);
@@ -76,7 +76,7 @@ async function deliver(delivery: Delivery, webhook: Webhook, parts: WebhookDeliv
 
 /** Sends an event. @returns the failure in words, without content of request or answer; null if the receiver has it */
 async function send(
-  { event }: Delivery,
+  { event }: WebhookDelivery,
   webhook: Webhook,
   { policy, fetch = globalThis.fetch }: WebhookDeliveryParts,
 ): Promise<string | null> {

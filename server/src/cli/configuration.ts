@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { HoldfastOptions } from '../holdfast.ts';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 
 /** The configuration of `holdfast serve`. */
 export type Configuration = {
@@ -147,7 +147,7 @@ const REQUIRED = ['issuer', 'databaseUrl', 'clients'];
  * fields. `createHoldfast` checks clients, policy and secrets further.
  *
  * @param file path of the file; default: the variable `HOLDFAST_CONFIG`
- * @throws HoldfastError `invalid_configuration`: names every wrong field and no secret
+ * @throws HoldfastServerError `invalid-configuration`: names every wrong field and no secret
  */
 export function readConfiguration(environment: Environment, file = environment['HOLDFAST_CONFIG']): Configuration {
   const problems: string[] = [];
@@ -261,9 +261,9 @@ function parseJson(text: string): unknown {
   }
 }
 
-function invalid(problems: readonly string[]): HoldfastError {
-  return new HoldfastError(
-    'invalid_configuration',
+function invalid(problems: readonly string[]): HoldfastServerError {
+  return new HoldfastServerError(
+    'invalid-configuration',
     `the configuration is wrong:\n${problems.map((one) => `  - ${one}`).join('\n')}`,
   );
 }

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { readSettings } from '../holdfast.ts';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { KeyRing } from '../kernel/key-ring.ts';
 import type { Policy } from '../kernel/policy.ts';
 import { areReadable, statusOf } from '../keys/signing-keys.ts';
@@ -256,5 +256,5 @@ async function diagnoseKeys(connections: Connections, keyRing: KeyRing, policy: 
 }
 
 function describe(error: unknown): string {
-  return error instanceof TypeError || error instanceof HoldfastError ? error.message : 'unexpected error';
+  return error instanceof TypeError || error instanceof HoldfastServerError ? error.message : 'unexpected error';
 }

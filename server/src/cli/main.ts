@@ -7,7 +7,7 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import type { Holdfast } from '../holdfast.ts';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import { sqlStateOf } from '../postgres/connections.ts';
 import { listKeys, revokeSessions, rotateKeys, runMigrations, withHoldfast } from './administer.ts';
 import { FIELDS, readConfiguration, type Configuration } from './configuration.ts';
@@ -131,7 +131,7 @@ async function doctor(given: Arguments): Promise<number> {
   try {
     configuration = configured(given);
   } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
+    if (!(error instanceof HoldfastServerError)) throw error;
     print(
       formatFindings([fail('configuration', error.message, 'set what is named; holdfast --help lists every field')]),
     );
@@ -184,7 +184,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Explains a failure without secrets. For a bug it prints only the error's class and stack frames. */
 function explain(error: unknown): string {
-  if (error instanceof HoldfastError || error instanceof TypeError) {
+  if (error instanceof HoldfastServerError || error instanceof TypeError) {
     const sqlState = sqlStateOf(error);
     return sqlState === null ? error.message : `${error.message} (SQLSTATE ${sqlState})`;
   }

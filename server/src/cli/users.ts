@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Holdfast } from '../holdfast.ts';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { EndingProgress } from '../sessions/mass-endings.ts';
 import type { User } from '../storage/user-store.ts';
 import type { Users } from '../users/users.ts';
@@ -72,11 +72,11 @@ function endedOf(progress: EndingProgress | null): string {
 /**
  * Finds a user by id or username.
  *
- * @throws HoldfastError `unknown_user`
+ * @throws HoldfastServerError `unknown-user`
  */
 export async function findUser(users: Users, named: string): Promise<User> {
   const user = (await users.findById(named)) ?? (await users.findByUsername(named));
-  if (user === null) throw new HoldfastError('unknown_user', 'there is no user of this id or username');
+  if (user === null) throw new HoldfastServerError('unknown-user', 'there is no user of this id or username');
   return user;
 }
 

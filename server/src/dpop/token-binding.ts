@@ -12,7 +12,7 @@ export type PresentedToken = {
 };
 
 /** The request that carries an access token; its DPoP proof must match it. */
-export type ResourceRequest = {
+export type PresentedRequest = {
   readonly method: string;
   /** Absolute URL as the client sees it; behind a proxy this host sees another one. */
   readonly url: string;
@@ -20,6 +20,7 @@ export type ResourceRequest = {
   readonly dpop: string | undefined;
 };
 
+/** Why a token or its proof is refused. @see RFC 6750 §3.1, RFC 9449 §7.1 */
 export type TokenRefusalError = 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce';
 
 /** A refusal of a request without a valid access token. */
@@ -90,7 +91,7 @@ export function tokenForAnother(scheme: Scheme): TokenFault {
 export function refuseUnbound(
   { scheme, token }: PresentedToken,
   jkt: string | null,
-  request: ResourceRequest | undefined,
+  request: PresentedRequest | undefined,
   proofs: ProofVerifier | null,
 ): TokenFault | null {
   if (scheme === 'Bearer') return jkt === null ? null : tokenInvalid('DPoP');

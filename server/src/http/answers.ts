@@ -1,4 +1,4 @@
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { HttpResponse } from '../kernel/http-message.ts';
 import { RowFault } from '../storage/store.ts';
 
@@ -119,9 +119,10 @@ export function toOAuthError(thrown: unknown, retryAfterSeconds: number): OAuthE
   if (thrown instanceof OAuthError) return thrown;
   // A locked or contended row reveals no fault of the request.
   if (thrown instanceof RowFault) {
-    const cause = new HoldfastError('unavailable', 'a row is held by another transaction', { cause: thrown });
+    const cause = new HoldfastServerError('unavailable', 'a row is held by another transaction', { cause: thrown });
     return temporarilyUnavailable(retryAfterSeconds, cause);
   }
-  if (thrown instanceof HoldfastError && thrown.isRetryable) return temporarilyUnavailable(retryAfterSeconds, thrown);
+  if (thrown instanceof HoldfastServerError && thrown.isRetryable)
+    return temporarilyUnavailable(retryAfterSeconds, thrown);
   return new OAuthError(500, 'server_error', 'The server failed unexpectedly', { cause: thrown });
 }

@@ -270,7 +270,7 @@ describe('a configuration that would give an API tokens for the account is refus
 
   test.each([['https://api.example#x'], [''], ['two words'], [7]])('%s as an audience', async (audience) => {
     await expect(start({ audience })).rejects.toThrow(/options\.audience/);
-    const clients = [{ clientId: 'app', delivery: 'body', scopes: ['notes'], audiences: [audience] }];
+    const clients = [{ clientId: 'app', refreshTokenTransport: 'body', scopes: ['notes'], audiences: [audience] }];
     await expect(start({ clients })).rejects.toThrow(/clients\[app\]\.audiences/);
   });
 

@@ -30,7 +30,7 @@ export type Operation<Call> = {
    * only for GET.
    */
   readonly isRepeatable?: boolean;
-  /** @throws OAuthError, HoldfastError */
+  /** @throws OAuthError, HoldfastServerError */
   readonly answer: (call: Call, parts: EndpointParts) => HttpResponse | Promise<HttpResponse>;
 };
 

@@ -1,5 +1,5 @@
 import type { HttpRequest } from '../kernel/http-message.ts';
-import { isSid } from '../kernel/ids.ts';
+import { isUuid } from '../kernel/ids.ts';
 import { invalidRequest, invalidTarget, OAuthError } from './answers.ts';
 
 /** Parameters of a request. Each appears once and has a value (RFC 6749 §3.2: an empty one counts as omitted). */
@@ -108,6 +108,6 @@ export function readDeviceSecret(parameters: Parameters): string | null {
 export function readSid(parameters: Parameters, name: string): string | null {
   const parameter = parameters.get(name)?.toLowerCase();
   if (parameter === undefined) return null;
-  if (!isSid(parameter)) throw invalidRequest(`${name} is a UUID`);
+  if (!isUuid(parameter)) throw invalidRequest(`${name} is a UUID`);
   return parameter;
 }

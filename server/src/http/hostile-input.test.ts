@@ -117,10 +117,10 @@ describe('a request with text that PostgreSQL rejects', () => {
     }
     await expect(
       server.holdfast.users.create({ username: 'half \ud800', password: 'correct horse', name: 'Half' }),
-    ).rejects.toMatchObject({ code: 'invalid_username' });
+    ).rejects.toMatchObject({ code: 'invalid-username' });
     await expect(
       server.holdfast.users.create({ username: 'half', password: 'correct horse', name: 'Half \ud800' }),
-    ).rejects.toMatchObject({ code: 'invalid_argument' });
+    ).rejects.toMatchObject({ code: 'invalid-argument' });
   });
 });
 

@@ -32,7 +32,7 @@ export function isOriginOfAny(clients: Clients): (origin: string) => boolean {
  */
 export function refuseForgery(request: HttpRequest, client: Client, usesCookies = true): void {
   refuseForeignPage(request, (origin) => client.origins.has(origin));
-  if (client.delivery !== 'cookie') return;
+  if (client.refreshTokenTransport !== 'cookie') return;
   const site = request.headers['sec-fetch-site'];
   const isSameSite = site === undefined || HARMLESS_SITES.has(site);
   if (!isSameSite || (usesCookies && request.headers[CSRF_HEADER] !== '1')) throw forgery();

@@ -63,13 +63,13 @@ export type SessionCreated = {
  * A refresh was answered with an access token.
  *
  * - `rotated`: the next generation was handed out.
- * - `replayed`: the newest generation was handed out again, because its first answer was lost or two requests raced.
- * - `access_token_alone`: no refresh token was handed out; the client keeps its copy.
+ * - `redelivered`: the newest generation was handed out again, because its first answer was lost or two requests raced.
+ * - `access_token_only`: no refresh token was handed out; the client keeps its copy.
  * - `healed`: the database had lost writes, and the session went on from the token. Alert on it.
  */
 export type TokenRefreshed = {
   readonly type: 'refresh.answered';
-  readonly outcome: 'rotated' | 'replayed' | 'access_token_alone' | 'healed';
+  readonly outcome: 'rotated' | 'redelivered' | 'access_token_only' | 'healed';
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;

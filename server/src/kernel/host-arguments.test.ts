@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import type { Holdfast } from '../holdfast.ts';
 import { startTestServer } from '../testing/client.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/database.ts';
-import { HoldfastError } from './errors.ts';
+import { HoldfastServerError } from './errors.ts';
 
 // Generous timeouts, so that other load on the machine fails no test.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -67,13 +67,13 @@ async function codesOf(call: Call, values: readonly unknown[]): Promise<readonly
     values.map((value) =>
       call(value as never).then(
         () => null,
-        (error: unknown) => (error instanceof HoldfastError ? error.code : error),
+        (error: unknown) => (error instanceof HoldfastServerError ? error.code : error),
       ),
     ),
   );
 }
 
-const CODES = [null, 'invalid_argument', 'invalid_username', 'invalid_password', 'username_taken'];
+const CODES = [null, 'invalid-argument', 'invalid-username', 'invalid-password', 'username-taken'];
 
 // The driver's own errors may quote the arguments, and a host cannot distinguish them from an outage.
 describe('every argument of a host is accepted or refused with a code', () => {
@@ -88,7 +88,7 @@ describe('every argument of a host is accepted or refused with a code', () => {
 test('a query that can match nothing is refused, and the error names the argument', async () => {
   const { auditLog, webhooks, sessions, users } = holdfast;
   const refused = (message: RegExp) =>
-    expect.objectContaining({ code: 'invalid_argument', message: expect.stringMatching(message) });
+    expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(message) });
   await expect(auditLog.list({ sid: 'x' })).rejects.toEqual(refused(/^sid is a UUID/));
   await expect(auditLog.list({ sub: 'a b' })).rejects.toEqual(refused(/^sub is/));
   await expect(auditLog.list({ limit: 0 })).rejects.toEqual(refused(/^limit is/));

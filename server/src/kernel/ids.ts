@@ -6,7 +6,7 @@ export function newSid(bucket: number = randomBytes(1).readUInt8(0), random: Buf
 }
 
 /** Checks that a value is a UUID in lower case. */
-export function isSid(value: string): boolean {
+export function isUuid(value: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(value);
 }
 

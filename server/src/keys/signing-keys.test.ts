@@ -26,7 +26,7 @@ const SESSION: SessionRecord = {
   generation: 0,
   rotatedBy: null,
   deliveredAtMs: 1_800_000_000_000,
-  replays: 0,
+  redeliveries: 0,
   idleExpiresAtMs: 1_900_000_000_000,
   expiresAtMs: 1_900_000_000_000,
   lastUsedAtMs: null,

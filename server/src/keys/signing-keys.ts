@@ -7,7 +7,7 @@ import {
   type JsonWebKey,
   type KeyObject,
 } from 'node:crypto';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import { generateSigningKeyPair, type SigningAlgorithm } from '../kernel/jws.ts';
 import type { KeyRing, ServerKey } from '../kernel/key-ring.ts';
 import type { PublishedSigningKeys, SigningKeyStore, StoredSigningKey } from '../storage/store.ts';
@@ -26,7 +26,7 @@ export type SigningKeys = {
    * Returns the key that signs now. The next key takes over on time without another read of the database, once it was
    * read.
    *
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   readonly current: () => SigningKey;
   /**
@@ -39,7 +39,7 @@ export type SigningKeys = {
   /**
    * Reads the keys again and follows the schedule: publishes the next key if it is due, and removes expired ones.
    *
-   * @throws HoldfastError `unavailable`, `secret_mismatch`; the loaded keys stay as they were
+   * @throws HoldfastServerError `unavailable`, `secret_mismatch`; the loaded keys stay as they were
    */
   readonly maintain: () => Promise<void>;
   /** Milliseconds since the last read of the keys. */
@@ -81,7 +81,7 @@ type LoadedKeys = {
 /**
  * Loads the signing keys, and creates the first one in an empty database.
  *
- * @throws HoldfastError `secret_mismatch`, `unavailable`
+ * @throws HoldfastServerError `secret-mismatch`, `unavailable`
  */
 export async function loadSigningKeys(parts: SigningKeysParts): Promise<SigningKeys> {
   const { store, keyRing, policy, monotonicMs = () => performance.now() } = parts;
@@ -94,7 +94,7 @@ export async function loadSigningKeys(parts: SigningKeysParts): Promise<SigningK
   return {
     current: () => {
       const key = signingKeyAt(loaded.signing, loaded.databaseMs + monotonicMs() - loaded.readAtMs);
-      if (key === null) throw new HoldfastError('unavailable', 'no signing key is loaded');
+      if (key === null) throw new HoldfastServerError('unavailable', 'no signing key is loaded');
       return key;
     },
     jwks: () => loaded.jwks,
@@ -143,7 +143,7 @@ async function followSchedule(
  * With `isCompromised` a new key signs at once and every other key is removed. A node or resource server refuses the
  * access tokens of the removed keys as soon as it reads the keys again, and their clients refresh. No session ends.
  *
- * @throws HoldfastError `unavailable`
+ * @throws HoldfastServerError `unavailable`
  */
 export async function rotateSigningKeys(
   { store, keyRing, policy }: SigningKeysParts,
@@ -176,7 +176,7 @@ export function areReadable({ keys }: PublishedSigningKeys, ring: KeyRing): bool
     for (const key of keys) decryptPrivateKey(key, ring);
     return true;
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'secret_mismatch') return false;
+    if (error instanceof HoldfastServerError && error.code === 'secret-mismatch') return false;
     throw error;
   }
 }
@@ -255,9 +255,9 @@ function decryptPrivateKey({ kid, encryptedPrivateKey, secretId }: StoredSigning
   }
 }
 
-function secretMismatch(cause?: unknown): HoldfastError {
-  return new HoldfastError(
-    'secret_mismatch',
+function secretMismatch(cause?: unknown): HoldfastServerError {
+  return new HoldfastServerError(
+    'secret-mismatch',
     'the signing key in this database was encrypted under another master secret: give that one as options.secret, or add it to options.acceptedSecrets',
     { cause },
   );

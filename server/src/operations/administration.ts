@@ -1,7 +1,7 @@
 import type { RevocationReason } from '../kernel/events.ts';
 import type { FaultLog, SqlStateOf } from '../kernel/fault-log.ts';
 import { checkId, checkLimit, checkSubject, checkText, checkTime } from '../kernel/host-arguments.ts';
-import { isSid, isSubject } from '../kernel/ids.ts';
+import { isUuid, isSubject } from '../kernel/ids.ts';
 import {
   startMassEndings,
   type EndingProgress,
@@ -18,14 +18,14 @@ export type SessionAdministration = {
    * valid until it expires.
    *
    * @returns false if no session of the chain was live
-   * @throws HoldfastError `invalid_argument`, `unavailable`
+   * @throws HoldfastServerError `invalid-argument`, `unavailable`
    */
   revoke(sid: string, reason?: RevocationReason): Promise<boolean>;
   /**
    * Ends every live session of a user, and voids sign-ins under way.
    *
    * @returns how many have ended; `isComplete` is false if there are too many to end at once, and the rest ends soon
-   * @throws HoldfastError `invalid_argument`, `unavailable`
+   * @throws HoldfastServerError `invalid-argument`, `unavailable`
    */
   revokeAllOfUser(sub: string, reason?: RevocationReason): Promise<EndingProgress>;
 };
@@ -35,7 +35,7 @@ export type AuditLog = {
   /**
    * Lists events, newest first.
    *
-   * @throws HoldfastError `invalid_argument`, `unavailable`
+   * @throws HoldfastServerError `invalid-argument`, `unavailable`
    */
   readonly list: (query: EventQuery) => Promise<readonly StoredEvent[]>;
 };
@@ -47,14 +47,14 @@ export type Webhooks = {
    *
    * @param endpoint default: every endpoint
    * @param limit default: 100
-   * @throws HoldfastError `invalid_argument`, `unavailable`
+   * @throws HoldfastServerError `invalid-argument`, `unavailable`
    */
   readonly listAbandoned: (endpoint?: string, limit?: number) => Promise<readonly AbandonedDelivery[]>;
   /**
    * Sends an endpoint all its abandoned events again.
    *
    * @returns the number of events
-   * @throws HoldfastError `invalid_argument`, `unavailable`
+   * @throws HoldfastServerError `invalid-argument`, `unavailable`
    */
   readonly redeliver: (endpoint: string) => Promise<number>;
 };
@@ -68,7 +68,7 @@ export function createSessionAdministration(sessions: Sessions): SessionAdminist
   return {
     revoke: async (sid, reason = 'administrator') => {
       checkText('reason', reason, REASON_LENGTH);
-      return isSid(sid) && sessions.endChain(sid, reason);
+      return isUuid(sid) && sessions.endChain(sid, reason);
     },
     revokeAllOfUser: async (sub, reason = 'administrator') => {
       checkText('reason', reason, REASON_LENGTH);

@@ -125,7 +125,7 @@ function createFactCounters(registry: Registry): (fact: HoldfastFact) => void {
     'Events that a webhook did not get, after as many attempts as there are',
   );
   // Start at 0, so that a rate includes the first increment.
-  for (const outcome of ['rotated', 'replayed', 'access_token_alone', 'healed']) refreshes.inc({ outcome }, 0);
+  for (const outcome of ['rotated', 'redelivered', 'access_token_only', 'healed']) refreshes.inc({ outcome }, 0);
   revoked.inc({ reason: 'reuse' }, 0);
   return (fact) => {
     switch (fact.type) {

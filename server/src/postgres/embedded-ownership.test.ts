@@ -23,7 +23,7 @@ test('of many processes that find the owner dead only one becomes the owner, bec
     const releases = claims.flatMap((claim) => (claim.status === 'fulfilled' ? [claim.value] : []));
     expect(releases).toHaveLength(1);
     const refusals = claims.flatMap((claim) => (claim.status === 'rejected' ? [claim.reason] : []));
-    expect(refusals).toEqual(Array(15).fill(expect.objectContaining({ code: 'postgres_in_use' })));
+    expect(refusals).toEqual(Array(15).fill(expect.objectContaining({ code: 'postgres-in-use' })));
     await releases[0]?.();
   }
 });
@@ -31,7 +31,7 @@ test('of many processes that find the owner dead only one becomes the owner, bec
 test('a released directory can be claimed again, and claim files do not accumulate', async () => {
   for (let turn = 0; turn < 5; turn++) {
     const release = await claimOwnership(folder);
-    await expect(claimOwnership(folder)).rejects.toMatchObject({ code: 'postgres_in_use' });
+    await expect(claimOwnership(folder)).rejects.toMatchObject({ code: 'postgres-in-use' });
     await release();
   }
   expect(await readdir(folder)).toHaveLength(1);

@@ -4,7 +4,7 @@ import { link, readdir, readFile, readlink, realpath, rm, truncate, writeFile } 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 
 /** Milliseconds that a server may take to stop after its owner died. */
 const ORPHAN_PATIENCE_MS = 10_000;
@@ -22,7 +22,7 @@ const CLAIM = /^owner\.(\d+)$/;
  * file.
  *
  * @returns a function that releases the ownership
- * @throws HoldfastError `postgres_in_use` that names the other process
+ * @throws HoldfastServerError `postgres-in-use` that names the other process
  */
 export async function claimOwnership(dataDirectory: string): Promise<() => Promise<void>> {
   const draft = join(dataDirectory, `claim.${randomUUID()}`);
@@ -56,12 +56,12 @@ function claimFile(dataDirectory: string, number: number): string {
   return join(dataDirectory, `owner.${number}`);
 }
 
-/** @throws HoldfastError `postgres_in_use` */
+/** @throws HoldfastServerError `postgres-in-use` */
 async function refuseLiveOwner(dataDirectory: string, claim: number): Promise<void> {
   const owner = await readFile(claimFile(dataDirectory, claim), 'utf8').catch(() => '');
   const [pid = '', start = ''] = owner.split(' ');
   if (!isRunning(Number(pid)) || (await startOf(Number(pid))) !== start) return;
-  throw new HoldfastError('postgres_in_use', `process ${pid} runs a server on ${dataDirectory}: stop it first`);
+  throw new HoldfastServerError('postgres-in-use', `process ${pid} runs a server on ${dataDirectory}: stop it first`);
 }
 
 /** Links a written file to a second name atomically. @returns false if the name is taken */
@@ -88,7 +88,7 @@ async function release(claim: string): Promise<void> {
 /**
  * Stops a server that outlived its owner, for example after a crash of the whole process group.
  *
- * @throws HoldfastError `postgres_in_use` if it does not stop
+ * @throws HoldfastServerError `postgres-in-use` if it does not stop
  */
 export async function stopOrphan(cluster: string, log: (line: string) => void): Promise<void> {
   const pid = Number((await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')[0]);
@@ -104,7 +104,7 @@ export async function stopOrphan(cluster: string, log: (line: string) => void): 
     if (!isRunning(pid)) return;
     await sleep(POLL_MS);
   }
-  throw new HoldfastError('postgres_in_use', `PostgreSQL ${pid} on ${cluster} does not stop: end it by hand`);
+  throw new HoldfastServerError('postgres-in-use', `PostgreSQL ${pid} on ${cluster} does not stop: end it by hand`);
 }
 
 function isRunning(pid: number): boolean {

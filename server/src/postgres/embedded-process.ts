@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { Account } from './embedded-installation.ts';
 
 /** Time limit for the start, including crash recovery. */
@@ -80,7 +80,7 @@ export function superviseServer({ executable, account, cluster, settings, log }:
     });
     child.once('error', (cause) => {
       clearTimeout(deadline);
-      reject(new HoldfastError('postgres_failed', 'PostgreSQL could not be run: /bin/sh is needed', { cause }));
+      reject(new HoldfastServerError('postgres-failed', 'PostgreSQL could not be run: /bin/sh is needed', { cause }));
     });
     child.once('close', () => {
       clearTimeout(deadline);
@@ -109,7 +109,7 @@ async function stopServer(child: ChildProcess, lifeline: Writable, closed: Promi
 /**
  * Runs a program to its end.
  *
- * @throws HoldfastError `postgres_failed` with the program's error output
+ * @throws HoldfastServerError `postgres-failed` with the program's error output
  */
 export async function runToEnd(
   executable: string,
@@ -120,7 +120,7 @@ export async function runToEnd(
     await promisify(execFile)(executable, parameters, processOptions(account));
   } catch (cause) {
     const said = (cause as { readonly stderr?: string }).stderr?.trim() ?? '';
-    throw new HoldfastError('postgres_failed', `${executable} failed: ${said || String(cause)}`, { cause });
+    throw new HoldfastServerError('postgres-failed', `${executable} failed: ${said || String(cause)}`, { cause });
   }
 }
 

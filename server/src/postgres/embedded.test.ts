@@ -71,7 +71,7 @@ describe('embedded PostgreSQL', () => {
     const dataDirectory = join(folder, 'owned');
     const first = await startEmbeddedPostgres({ dataDirectory });
     await expect(startEmbeddedPostgres({ dataDirectory })).rejects.toMatchObject({
-      code: 'postgres_in_use',
+      code: 'postgres-in-use',
       message: expect.stringContaining(String(process.pid)),
     });
     expect(await query(first.databaseUrl, 'SELECT 1')).toEqual([1]);
@@ -82,7 +82,7 @@ describe('embedded PostgreSQL', () => {
     const dataDirectory = join(folder, 'odd');
     const start = startEmbeddedPostgres({ dataDirectory, settings: { fsync: 'off', shared_buffers: 'plenty' } });
     await expect(start).rejects.toMatchObject({
-      code: 'postgres_failed',
+      code: 'postgres-failed',
       message: expect.stringContaining('shared_buffers'),
     });
   });
@@ -116,7 +116,7 @@ test('a killed database signs no user out and loses no revocation', async () => 
   const outcomes = recovered.events.flatMap((event) => (event.type === 'refresh.answered' ? [event.outcome] : []));
   // Either the rotation reached the disk before the crash, or the session healed.
   expect([
-    ['access_token_alone', 'rotated'],
+    ['access_token_only', 'rotated'],
     ['healed', 'rotated'],
   ]).toContainEqual(outcomes);
   await recovered.holdfast.close();

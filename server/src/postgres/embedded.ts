@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import { findInstallation, place, type Account, type Installation } from './embedded-installation.ts';
 import { claimOwnership, stopOrphan } from './embedded-ownership.ts';
 import { runToEnd, superviseServer, type SupervisedServer } from './embedded-process.ts';
@@ -36,7 +36,7 @@ const PORT_ATTEMPTS = 5;
  *
  * PostgreSQL refuses to run as root. In that case it runs as the system user `postgres`, which is created if missing.
  *
- * @throws HoldfastError `postgres_in_use` if another live process owns the folder; `postgres_failed`
+ * @throws HoldfastServerError `postgres-in-use` if another live process owns the folder; `postgres_failed`
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { log = () => {}, settings = {} } = options;
@@ -61,8 +61,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     return { databaseUrl, directory: home, stop: () => (stopped ??= stopOnce()) };
   } catch (cause) {
     await release();
-    if (cause instanceof HoldfastError) throw cause;
-    throw new HoldfastError('postgres_failed', `PostgreSQL could not be set up in ${dataDirectory}`, { cause });
+    if (cause instanceof HoldfastServerError) throw cause;
+    throw new HoldfastServerError('postgres-failed', `PostgreSQL could not be set up in ${dataDirectory}`, { cause });
   }
 }
 
@@ -71,8 +71,8 @@ async function readOrCreatePassword(home: string, cluster: string): Promise<stri
   const existing = await readFile(file, 'utf8').catch(() => null);
   if (existing !== null && existing.length > 0) return existing;
   if (await exists(cluster)) {
-    throw new HoldfastError(
-      'postgres_failed',
+    throw new HoldfastServerError(
+      'postgres-failed',
       `${file} is gone and the cluster beside it needs it: restore it, or remove ${home} to start afresh`,
     );
   }
@@ -146,9 +146,9 @@ async function startOnFreePort(
     if (started.kind === 'running') return { server: started.server, port };
     if (started.kind === 'port_taken' && attempt < PORT_ATTEMPTS) continue;
     if (started.kind === 'in_use') {
-      throw new HoldfastError('postgres_in_use', `another PostgreSQL is running on ${cluster}`);
+      throw new HoldfastServerError('postgres-in-use', `another PostgreSQL is running on ${cluster}`);
     }
-    throw new HoldfastError('postgres_failed', `PostgreSQL did not start on ${cluster}: ${started.lastLines}`);
+    throw new HoldfastServerError('postgres-failed', `PostgreSQL did not start on ${cluster}: ${started.lastLines}`);
   }
 }
 

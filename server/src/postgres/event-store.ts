@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { isSid } from '../kernel/ids.ts';
+import { isUuid } from '../kernel/ids.ts';
 import type { EventStore, StoredEvent, Subscriber } from '../storage/event-store.ts';
 import { run, transact, type Connections } from './connections.ts';
 
@@ -57,7 +57,7 @@ function readText(event: object, name: 'sub' | 'sid' | 'clientId' | 'address'): 
 
 function readUuid(event: object, name: 'sid'): string | null {
   const value = readText(event, name);
-  return value !== null && isSid(value) ? value : null;
+  return value !== null && isUuid(value) ? value : null;
 }
 
 type EventRow = {

@@ -4,7 +4,7 @@ import type { SessionRevoked } from '../kernel/events.ts';
 import { newSid } from '../kernel/ids.ts';
 import type { Policy } from '../kernel/policy.ts';
 import { toSessionCreated, toStoredEvent } from '../storage/event-store.ts';
-import type { Delivery, ExchangeResult, NewSession } from '../storage/store.ts';
+import type { IssuedGeneration, ExchangeResult, NewSession } from '../storage/store.ts';
 import { endSessions } from './chain-endings.ts';
 import * as statements from './chain-statements.ts';
 import type { RecordEvents } from './event-store.ts';
@@ -192,7 +192,7 @@ async function create(
     session.device.secretHash,
   ]);
   if (rows[0] === undefined) throw new TypeError('a locked code is there');
-  const delivery: Delivery = toDelivery(rows[0]);
+  const delivery: IssuedGeneration = toDelivery(rows[0]);
   await recordEvents(client, [toStoredEvent(toSessionCreated(delivery.record, session.address))]);
   return { kind: 'exchanged', delivery, ended };
 }

@@ -28,7 +28,7 @@ const TABLES: readonly { readonly table: string; readonly key: string; readonly 
  * until a later round, so that concurrent nodes wait neither for each other nor for a user. Finds the rows again by
  * primary key, because a `ctid` is unique only within a partition.
  *
- * @throws HoldfastError `unavailable`; the rest stays for the next round
+ * @throws HoldfastServerError `unavailable`; the rest stays for the next round
  */
 export async function deleteExpired(durable: Pool, retentionSeconds: number): Promise<void> {
   for (const { table, key, isRetained } of TABLES) {

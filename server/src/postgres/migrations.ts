@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import { INITIAL } from './migrations/0001-initial.ts';
 import { BOUND_CODES } from './migrations/0002-bound-codes.ts';
 import { PEOPLE } from './migrations/0003-people.ts';
@@ -38,7 +38,7 @@ const LOCK_TIMEOUT_MS = 60_000;
  * Migrates the schema `holdfast` to this release in one transaction, under a lock, because several nodes may start at
  * once.
  *
- * @throws HoldfastError `schema_too_new` if a newer release has migrated this database; `unavailable`
+ * @throws HoldfastServerError `schema-too-new` if a newer release has migrated this database; `unavailable`
  */
 export async function migrate(databaseUrl: string, connectTimeoutMs: number): Promise<void> {
   const client = new Client({
@@ -56,8 +56,8 @@ export async function migrate(databaseUrl: string, connectTimeoutMs: number): Pr
     await applyMissing(client);
     await client.query('COMMIT');
   } catch (error) {
-    if (error instanceof HoldfastError) throw error;
-    throw new HoldfastError('unavailable', 'the database could not be reached or migrated', { cause: error });
+    if (error instanceof HoldfastServerError) throw error;
+    throw new HoldfastServerError('unavailable', 'the database could not be reached or migrated', { cause: error });
   } finally {
     // Ending the connection also rolls back an open transaction.
     await client.end();
@@ -77,8 +77,8 @@ async function applyMissing(client: Client): Promise<void> {
   const known = MIGRATIONS.at(-1)?.version ?? 0;
   const newest = Math.max(0, ...applied);
   if (newest > known) {
-    throw new HoldfastError(
-      'schema_too_new',
+    throw new HoldfastServerError(
+      'schema-too-new',
       `the database is at schema version ${newest} and this release knows ${known}: run the newer release`,
     );
   }

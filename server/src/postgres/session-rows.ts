@@ -1,4 +1,4 @@
-import type { Delivery, ListedSession, LiveSession, SessionRecord } from '../storage/store.ts';
+import type { IssuedGeneration, ListedSession, LiveSession, SessionRecord } from '../storage/store.ts';
 
 /** A row as PostgreSQL returns it. */
 export type SessionRow = {
@@ -10,7 +10,7 @@ export type SessionRow = {
   readonly acr: string;
   readonly generation: number;
   readonly rotated_by: Buffer | null;
-  readonly replays: number;
+  readonly redeliveries: number;
   readonly revoked_reason: string | null;
   readonly dpop_jkt: string | null;
   readonly replaces: string | null;
@@ -73,7 +73,7 @@ export function toRecord(row: SessionRow): SessionRecord {
     generation: row.generation,
     rotatedBy: row.rotated_by?.toString('hex') ?? null,
     deliveredAtMs: row.delivered_at_ms,
-    replays: row.replays,
+    redeliveries: row.redeliveries,
     idleExpiresAtMs: row.idle_expires_at_ms,
     expiresAtMs: row.expires_at_ms,
     revokedReason: row.revoked_reason,
@@ -90,7 +90,7 @@ export function toRecordOrNull([row]: readonly SessionRow[]): SessionRecord | nu
   return row === undefined ? null : toRecord(row);
 }
 
-export function toDelivery(row: DeliveryRow): Delivery {
+export function toDelivery(row: DeliveryRow): IssuedGeneration {
   return { record: toRecord(row), secret: row.secret };
 }
 

@@ -58,7 +58,7 @@ type Row = {
   readonly generation: number;
   readonly rotatedBy: Buffer | null;
   readonly deliveredMs: number;
-  readonly replays: number;
+  readonly redeliveries: number;
   readonly idleExpiresMs: number;
   readonly expiresMs: number;
   readonly revokedReason: string | null;
@@ -71,7 +71,7 @@ const anyRow: fc.Arbitrary<Row> = fc.record({
   generation: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.constantFrom(LAST_GENERATION - 1, LAST_GENERATION)),
   rotatedBy: fc.option(anyNonce),
   deliveredMs: anyOffsetMs,
-  replays: fc.nat(2),
+  redeliveries: fc.nat(2),
   idleExpiresMs: mostly(3_600_000, anyOffsetMs),
   expiresMs: mostly(86_400_000, anyOffsetMs),
   revokedReason: mostly(null, fc.constantFrom('reuse', 'signed_out')),
@@ -92,7 +92,7 @@ const anyPolicy = fc.record({
 async function insert(sid: string, row: Row): Promise<void> {
   await client.query(
     `INSERT INTO holdfast.sessions (bucket, id, user_id, client_id, scope, amr, acr, auth_time, seed, generation,
-       rotated_by, replays, revoked_reason, revoked_at, dpop_jkt, delivered_at, created_at, idle_expires_at, expires_at,
+       rotated_by, redeliveries, revoked_reason, revoked_at, dpop_jkt, delivered_at, created_at, idle_expires_at, expires_at,
        created_address, created_user_agent, last_address, last_user_agent, device_id, device_sequence, last_used_at)
      SELECT get_byte(uuid_send(id), 0), id, gen_random_uuid(), $2, $3, 'pwd', 'aal1', now(), $4, $5, $6, $7, $8,
        CASE WHEN $8::text IS NULL THEN NULL ELSE now() END, $9,
@@ -106,7 +106,7 @@ async function insert(sid: string, row: Row): Promise<void> {
       SEED,
       row.generation,
       row.rotatedBy,
-      row.replays,
+      row.redeliveries,
       row.revokedReason,
       row.jkt,
       row.deliveredMs / 1_000,
@@ -124,7 +124,7 @@ const LIVE: Row = {
   generation: 0,
   rotatedBy: null,
   deliveredMs: -90_000,
-  replays: 0,
+  redeliveries: 0,
   idleExpiresMs: 3_600_000,
   expiresMs: 86_400_000,
   revokedReason: null,
@@ -195,7 +195,7 @@ test('the rotating statement matches exactly the rows that `decide` rotates, and
             generation: generation + 1,
             rotatedBy: presented.nonce,
             deliveredAtMs: record?.nowMs,
-            replays: 0,
+            redeliveries: 0,
             lastUsedAtMs: record?.nowMs,
             idleExpiresAtMs: use.isUserActive ? slidToMs : record?.idleExpiresAtMs,
           })),

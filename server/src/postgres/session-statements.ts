@@ -17,7 +17,7 @@ const milliseconds = (time: string): string => `round(date_part('epoch', ${time}
 
 /** The columns of a `SessionRow`; `s` is the session. */
 export const RECORD = `
-  s.id, s.user_id, s.client_id, s.scope, s.amr, s.acr, s.generation, s.rotated_by, s.replays, s.revoked_reason,
+  s.id, s.user_id, s.client_id, s.scope, s.amr, s.acr, s.generation, s.rotated_by, s.redeliveries, s.revoked_reason,
   s.dpop_jkt, s.replaces, s.device_id, s.device_sequence, s.has_predecessors,
   ${milliseconds('s.last_used_at')} AS last_used_at_ms,
   ${milliseconds('s.auth_time')} AS auth_time_ms, ${milliseconds('s.delivered_at')} AS delivered_at_ms,
@@ -52,7 +52,7 @@ const IS_SESSION_OF_COPY = 's.bucket = ANY (ARRAY[c.bucket]) AND s.id = ANY (ARR
  */
 export const ROTATE = `
 UPDATE holdfast.sessions AS s
-SET generation = s.generation + 1, rotated_by = c.nonce, delivered_at = ${NOW}, replays = 0, last_used_at = ${NOW},
+SET generation = s.generation + 1, rotated_by = c.nonce, delivered_at = ${NOW}, redeliveries = 0, last_used_at = ${NOW},
   idle_expires_at = ${slidIdleExpiry('c.is_user_active', 'c.inactivity_timeout_seconds')},
   last_address = c.address, last_user_agent = c.user_agent
 FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[], $6::text[], $7::text[], $8::boolean[],
@@ -65,7 +65,7 @@ WHERE ${IS_SESSION_OF_COPY} AND CASE WHEN s.id = c.id THEN
   AND (c.scope IS NULL OR string_to_array(s.scope, ' ') @> string_to_array(c.scope, ' '))
   AND s.dpop_jkt IS NULL
   AND s.generation = c.generation AND s.generation < 2147483647
-  AND NOT (s.replays = 0 AND s.delivered_at > ${NOW} - make_interval(secs => $13::float8)
+  AND NOT (s.redeliveries = 0 AND s.delivered_at > ${NOW} - make_interval(secs => $13::float8)
     AND s.delivered_at < ${NOW} + make_interval(secs => $13::float8))
   AND ${secretOf('s.generation', 'c.nonce')} = c.secret
 END
@@ -78,7 +78,8 @@ FROM unnest($1::int2[], $2::uuid[], $3::int4[], $4::bytea[], $5::bytea[])
 JOIN holdfast.sessions AS s ON ${IS_SESSION_OF_COPY}`;
 
 /** True while the row is unchanged since the decision read it. */
-const IS_OBSERVED = 's.bucket = $1 AND s.id = $2 AND s.generation = $3 AND s.replays = $4 AND s.revoked_at IS NULL';
+const IS_OBSERVED =
+  's.bucket = $1 AND s.id = $2 AND s.generation = $3 AND s.redeliveries = $4 AND s.revoked_at IS NULL';
 
 /** $5 user active, $6 address, $7 user agent, $8 inactivity timeout in seconds. */
 const ACTIVITY = `
@@ -87,12 +88,12 @@ const ACTIVITY = `
 
 export const HEAL = `
 UPDATE holdfast.sessions AS s
-SET generation = $9, rotated_by = NULL, delivered_at = ${NOW}, replays = 0, ${ACTIVITY}
+SET generation = $9, rotated_by = NULL, delivered_at = ${NOW}, redeliveries = 0, ${ACTIVITY}
 WHERE ${IS_OBSERVED} RETURNING ${RECORD}`;
 
-export const REPLAY = `
+export const REDELIVER = `
 UPDATE holdfast.sessions AS s
-SET delivered_at = ${NOW}, replays = s.replays + 1, ${ACTIVITY}
+SET delivered_at = ${NOW}, redeliveries = s.redeliveries + 1, ${ACTIVITY}
 WHERE ${IS_OBSERVED} RETURNING ${RECORD}, ${secretOf('s.generation', '$9::bytea')} AS secret`;
 
 export const SLIDE = `

@@ -37,7 +37,12 @@ export function createSessionStore(
   recordEvents: RecordEvents,
 ): SessionStore {
   const { rotations, durable } = connections;
-  const observed = ({ sid, generation, replays }: RowVersion): unknown[] => [bucketOfId(sid), sid, generation, replays];
+  const observed = ({ sid, generation, redeliveries }: RowVersion): unknown[] => [
+    bucketOfId(sid),
+    sid,
+    generation,
+    redeliveries,
+  ];
   const activity = ({ isUserActive, address, userAgent, inactivityTimeoutSeconds }: Activity): unknown[] => [
     isUserActive,
     address,
@@ -64,9 +69,9 @@ export function createSessionStore(
       const values = [...observed(version), ...activity(use), generation];
       return toRecordOrNull(await run<SessionRow>(rotations, { name: 'heal', text: statements.HEAL, values }));
     },
-    replay: async (version, nonce, use) => {
+    redeliver: async (version, nonce, use) => {
       const values = [...observed(version), ...activity(use), nonce];
-      const [row] = await run<DeliveryRow>(durable, { name: 'replay', text: statements.REPLAY, values });
+      const [row] = await run<DeliveryRow>(durable, { name: 'redeliver', text: statements.REDELIVER, values });
       return row === undefined ? null : toDelivery(row);
     },
     slide: async (version, use) => {

@@ -19,7 +19,7 @@ type StorePolicy = CodePolicy & Pick<Policy, 'rotationIntervalMs'>;
  * Opens the store in PostgreSQL; the schema must exist. {@link Store} is its contract.
  *
  * @param subscribers endpoints that receive events by webhook
- * @throws HoldfastError `unavailable`
+ * @throws HoldfastServerError `unavailable`
  */
 export async function openStore(
   connections: Connections,

@@ -7,7 +7,7 @@ import { audienceKey, readAudiences, type AudienceSet, type ServerAudiences } fr
  * - `cookie`: in an HttpOnly cookie, out of reach of page script. For browsers.
  * - `body`: in the JSON of the answer. For keychains and Node.
  */
-export type Delivery = 'cookie' | 'body';
+export type RefreshTokenTransport = 'cookie' | 'body';
 
 /**
  * A first-party public client. It has no secret (RFC 6749 §2.1). PKCE, refresh token rotation and, in browsers, the
@@ -15,7 +15,7 @@ export type Delivery = 'cookie' | 'body';
  */
 export type ClientRegistration = {
   readonly clientId: string;
-  readonly delivery: Delivery;
+  readonly refreshTokenTransport: RefreshTokenTransport;
   /** Scope values that the client may ask for. A sign-in that names none is granted all. */
   readonly scopes: readonly string[];
   /**
@@ -52,7 +52,7 @@ export type PasskeyRelyingParty = {
 /** A checked registration, indexed for lookups. */
 export type Client = {
   readonly clientId: string;
-  readonly delivery: Delivery;
+  readonly refreshTokenTransport: RefreshTokenTransport;
   readonly scopes: ReadonlySet<string>;
   /** Audiences that its tokens may have, the issuer included. */
   readonly audiences: AudienceSet;
@@ -86,13 +86,21 @@ export function registerClients(
   if (registrations.length === 0) throw new TypeError('options.clients is empty: nobody could sign in');
   const clients = new Map<string, Client>();
   for (const registration of registrations) {
-    const { clientId, delivery, scopes, origins = [], dpopBoundAccessTokens = false, sessionLifetimes } = registration;
+    const {
+      clientId,
+      refreshTokenTransport,
+      scopes,
+      origins = [],
+      dpopBoundAccessTokens = false,
+      sessionLifetimes,
+    } = registration;
     if (typeof clientId !== 'string' || !CLIENT_ID.test(clientId)) {
       throw new TypeError('clients: a clientId is 1 to 255 visible ASCII characters');
     }
     const where = `clients[${clientId}]`;
     if (clients.has(clientId)) throw new TypeError(`${where} is registered twice`);
-    if (delivery !== 'cookie' && delivery !== 'body') throw new TypeError(`${where}.delivery is 'cookie' or 'body'`);
+    if (refreshTokenTransport !== 'cookie' && refreshTokenTransport !== 'body')
+      throw new TypeError(`${where}.delivery is 'cookie' or 'body'`);
     for (const scope of scopes) {
       if (!SCOPE_TOKEN.test(scope))
         throw new TypeError(`${where}.scopes holds a value that RFC 6749 section 3.3 forbids`);
@@ -103,7 +111,7 @@ export function registerClients(
     }
     clients.set(clientId, {
       clientId,
-      delivery,
+      refreshTokenTransport,
       scopes: new Set(scopes),
       audiences: audiencesOf(registration, server, where),
       origins: new Set([issuer, ...origins]),

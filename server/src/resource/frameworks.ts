@@ -27,7 +27,7 @@ function headersOf({ headers }: Refusal): Readonly<Record<string, string>> {
 }
 
 /** The part of a `node:http` request that Express and Fastify share. */
-type NodeHeaders = {
+export type NodeHeaders = {
   readonly [name: string]: string | string[] | undefined;
 };
 
@@ -39,13 +39,15 @@ function toResourceRequest(method: string, target: string, headers: NodeHeaders)
   return { method, target, authorization: read('authorization'), dpop: read('dpop') };
 }
 
-type ExpressRequest = {
+/** The part of an Express request that the guard reads. */
+export type ExpressRequest = {
   readonly method: string;
   readonly originalUrl: string;
   readonly headers: NodeHeaders;
 };
 
-type ExpressResponse = {
+/** The part of an Express response that the guard uses to refuse. */
+export type ExpressResponse = {
   writeHead(status: number, headers: Readonly<Record<string, string>>): unknown;
   end(body: string): unknown;
 };
@@ -75,13 +77,15 @@ export function expressGuard(
   };
 }
 
-type FastifyRequest = {
+/** The part of a Fastify request that the guard reads. */
+export type FastifyRequest = {
   readonly method: string;
   readonly originalUrl: string;
   readonly headers: NodeHeaders;
 };
 
-type FastifyReply = {
+/** The part of a Fastify reply that the guard uses to refuse. */
+export type FastifyReply = {
   code(status: number): FastifyReply;
   headers(headers: Readonly<Record<string, string>>): FastifyReply;
   send(body: string): FastifyReply;
@@ -101,7 +105,8 @@ export function fastifyGuard(
   };
 }
 
-type HonoContext = {
+/** The part of a Hono context that the guard reads. */
+export type HonoContext = {
   readonly req: { readonly raw: Request };
 };
 

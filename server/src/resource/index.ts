@@ -6,6 +6,14 @@
 export type { AccessTokenClaims } from '../tokens/access-token.ts';
 export type { AuthenticationRequirement } from '../tokens/step-up.ts';
 export { claimsOf, expressGuard, fastifyGuard, honoGuard, refuseRequest } from './frameworks.ts';
+export type {
+  ExpressRequest,
+  ExpressResponse,
+  FastifyReply,
+  FastifyRequest,
+  HonoContext,
+  NodeHeaders,
+} from './frameworks.ts';
 export { createResourceGuard } from './guard.ts';
 export type {
   ResourceGuard,

@@ -41,7 +41,7 @@ function startServer(): Server {
       generation: 0,
       rotatedBy: null,
       deliveredAtMs: START_MS,
-      replays: 0,
+      redeliveries: 0,
       idleExpiresAtMs: 1e15,
       expiresAtMs: 1e15,
       lastUsedAtMs: null,
@@ -68,25 +68,25 @@ function serve(server: Server, copy: Copy, nowMs: number): { readonly outcome: O
   switch (outcome.kind) {
     case 'rotate': {
       const generation = row.generation + 1;
-      server.row = { ...row, generation, rotatedBy: copy.nonce, deliveredAtMs: nowMs, replays: 0 };
+      server.row = { ...row, generation, rotatedBy: copy.nonce, deliveredAtMs: nowMs, redeliveries: 0 };
       server.fallback ??= row;
       return { outcome, copy: handOut() };
     }
-    case 'replay':
-      server.row = { ...row, deliveredAtMs: nowMs, replays: row.replays + 1 };
+    case 'redeliver':
+      server.row = { ...row, deliveredAtMs: nowMs, redeliveries: row.redeliveries + 1 };
       // A replay waits for the disk, and so do all writes before it.
       server.fallback = null;
       return { outcome, copy: handOut() };
     case 'heal':
-      server.row = { ...row, generation: outcome.generation, rotatedBy: null, deliveredAtMs: nowMs, replays: 0 };
+      server.row = { ...row, generation: outcome.generation, rotatedBy: null, deliveredAtMs: nowMs, redeliveries: 0 };
       server.fallback ??= row;
       return { outcome, copy: null };
-    case 'end':
+    case 'revoke':
       server.row = { ...row, revokedReason: 'reuse' };
       server.fallback = null;
       return { outcome, copy: null };
-    case 'answer':
-    case 'doubt':
+    case 'accessTokenOnly':
+    case 'unavailable':
     case 'wait':
     case 'refuse':
       return { outcome, copy: null };
@@ -185,7 +185,9 @@ test.each([
   fc.assert(
     fc.property(fc.array(anyStep(tabs), { maxLength: 60, size: 'max' }), (steps) => {
       const outcomes = play(steps, faultBudget, hasCompareAndSwap);
-      expect(outcomes.filter(({ kind }) => kind === 'end' || kind === 'refuse' || kind === 'doubt')).toEqual([]);
+      expect(outcomes.filter(({ kind }) => kind === 'revoke' || kind === 'refuse' || kind === 'unavailable')).toEqual(
+        [],
+      );
     }),
     { numRuns: 4_000 },
   );
@@ -231,7 +233,8 @@ function playTheft(turns: readonly Turn[]): {
     const used = who === 'owner' ? held : loots;
     const { outcome, copy } = serve(server, used, nowMs);
     if (outcome.kind === 'rotate' && !rotations.endsWith(who)) rotations += who;
-    if (outcome.kind === 'rotate' || outcome.kind === 'replay' || outcome.kind === 'answer') answered.add(who);
+    if (outcome.kind === 'rotate' || outcome.kind === 'redeliver' || outcome.kind === 'accessTokenOnly')
+      answered.add(who);
     if (copy !== null && who === 'owner') held = copy;
     if (copy !== null && who === 'thief') loot.push(copy);
   }

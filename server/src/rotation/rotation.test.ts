@@ -27,7 +27,7 @@ const SESSION: SessionState = {
   generation: 7,
   rotatedBy: 'n6',
   deliveredAtMs: LONG_AGO_MS,
-  replays: 0,
+  redeliveries: 0,
   idleExpiresAtMs: NOW_MS + 3_600_000,
   expiresAtMs: NOW_MS + 86_400_000,
   lastUsedAtMs: NOW_MS - INTERVAL_MS,
@@ -56,7 +56,7 @@ type Case = {
 
 const refused = (reason: 'unknown' | 'revoked' | 'reuse' | 'expired' | 'idle_expired' | 'wrong_client' | 'wrong_key') =>
   ({ kind: 'refuse', error: 'invalid_grant', reason }) as const;
-const recentAnswer: Outcome = { kind: 'answer', because: 'recent', isSliding: false };
+const recentAnswer: Outcome = { kind: 'accessTokenOnly', because: 'recent', isSliding: false };
 const waitOneMs: Outcome = { kind: 'wait', retryAfterMs: 1 };
 const ahead = { generation: 9, nonce: 'n9' };
 
@@ -104,7 +104,7 @@ const TABLE: readonly Case[] = [
     name: 'bound, proof by its key: never rotates',
     session: { jkt: 'k', generation: 0 },
     copy: { jkt: 'k', generation: 0 },
-    otherwise: { kind: 'answer', because: 'bound', isSliding: false },
+    otherwise: { kind: 'accessTokenOnly', because: 'bound', isSliding: false },
   },
   { row: '4', name: 'the newest generation', otherwise: { kind: 'rotate' }, recent: recentAnswer },
   {
@@ -114,26 +114,26 @@ const TABLE: readonly Case[] = [
     otherwise: { kind: 'rotate' },
     recent: recentAnswer,
   },
-  { row: '4', name: 'after a replay', session: { replays: 1 }, otherwise: { kind: 'rotate' } },
+  { row: '4', name: 'after a replay', session: { redeliveries: 1 }, otherwise: { kind: 'rotate' } },
   {
     row: '4',
     name: 'no generation left',
     session: { generation: LAST_GENERATION },
     copy: { generation: LAST_GENERATION },
-    otherwise: { kind: 'answer', because: 'last_generation', isSliding: false },
+    otherwise: { kind: 'accessTokenOnly', because: 'last_generation', isSliding: false },
     recent: recentAnswer,
   },
   {
     row: '5',
     name: 'the exact predecessor',
     copy: { generation: 6, nonce: 'n6' },
-    otherwise: { kind: 'replay' },
+    otherwise: { kind: 'redeliver' },
     recent: recentAnswer,
   },
   {
     row: '5',
     name: 'the exact predecessor after so many redeliveries that it is paced',
-    session: { replays: 32 },
+    session: { redeliveries: 32 },
     copy: { generation: 6, nonce: 'n6' },
     otherwise: recentAnswer,
     recent: recentAnswer,
@@ -141,45 +141,45 @@ const TABLE: readonly Case[] = [
   {
     row: '5',
     name: 'the exact predecessor, paced, once 15 intervals are over',
-    session: { replays: 1_000, deliveredAtMs: NOW_MS - 15 * INTERVAL_MS },
+    session: { redeliveries: 1_000, deliveredAtMs: NOW_MS - 15 * INTERVAL_MS },
     copy: { generation: 6, nonce: 'n6' },
-    otherwise: { kind: 'replay' },
+    otherwise: { kind: 'redeliver' },
   },
   {
     row: '6',
     name: 'another copy of the predecessor: a fork',
     copy: { generation: 6, nonce: 'fork' },
-    otherwise: { kind: 'end', because: 'fork' },
+    otherwise: { kind: 'revoke', because: 'fork' },
     recent: waitOneMs,
   },
   {
     row: '6',
     name: 'a fork after a replay',
-    session: { replays: 1 },
+    session: { redeliveries: 1 },
     copy: { generation: 6, nonce: 'fork' },
-    otherwise: { kind: 'end', because: 'fork' },
+    otherwise: { kind: 'revoke', because: 'fork' },
   },
   {
     row: '6',
     name: 'a predecessor when it is unknown which copy rotated',
     session: { rotatedBy: null },
     copy: { generation: 6, nonce: 'n6' },
-    otherwise: { kind: 'end', because: 'fork' },
+    otherwise: { kind: 'revoke', because: 'fork' },
     recent: waitOneMs,
   },
   {
     row: '6',
     name: 'two behind',
     copy: { generation: 5, nonce: 'n5' },
-    otherwise: { kind: 'end', because: 'stale' },
+    otherwise: { kind: 'revoke', because: 'stale' },
     recent: waitOneMs,
   },
   {
     row: '6',
     name: 'two behind after a replay',
-    session: { replays: 1 },
+    session: { redeliveries: 1 },
     copy: { generation: 5, nonce: 'n5' },
-    otherwise: { kind: 'end', because: 'stale' },
+    otherwise: { kind: 'revoke', because: 'stale' },
   },
   { row: '7', name: 'ahead of the database', copy: ahead, otherwise: { kind: 'heal', generation: 9 } },
   {
@@ -187,13 +187,13 @@ const TABLE: readonly Case[] = [
     name: 'ahead of the database, and the policy refuses to heal',
     copy: ahead,
     policy: { aheadOfDatabase: 'refuse' },
-    otherwise: { kind: 'doubt' },
+    otherwise: { kind: 'unavailable' },
   },
   {
     row: '7b',
     name: 'three behind',
     copy: { generation: 4, nonce: 'n4' },
-    otherwise: { kind: 'end', because: 'stale' },
+    otherwise: { kind: 'revoke', because: 'stale' },
   },
 ];
 
@@ -253,7 +253,7 @@ const anySession: fc.Arbitrary<SessionState> = fc.record({
   generation: anyGeneration,
   rotatedBy: fc.option(fc.constantFrom('a', 'b', 'c')),
   deliveredAtMs: anyTimeMs,
-  replays: fc.oneof(fc.constant(0), fc.nat(40)),
+  redeliveries: fc.oneof(fc.constant(0), fc.nat(40)),
   idleExpiresAtMs: mostly(NOW_MS + 3_600_000, anyTimeMs),
   expiresAtMs: mostly(NOW_MS + 86_400_000, anyTimeMs),
   lastUsedAtMs: fc.option(anyTimeMs),
@@ -275,16 +275,16 @@ function apply(session: SessionState, outcome: Outcome, copy: PresentedCopy, now
         generation: session.generation + 1,
         rotatedBy: copy.nonce,
         deliveredAtMs: nowMs,
-        replays: 0,
+        redeliveries: 0,
       };
-    case 'replay':
-      return { ...session, deliveredAtMs: nowMs, replays: session.replays + 1 };
+    case 'redeliver':
+      return { ...session, deliveredAtMs: nowMs, redeliveries: session.redeliveries + 1 };
     case 'heal':
-      return { ...session, generation: outcome.generation, rotatedBy: null, deliveredAtMs: nowMs, replays: 0 };
-    case 'end':
+      return { ...session, generation: outcome.generation, rotatedBy: null, deliveredAtMs: nowMs, redeliveries: 0 };
+    case 'revoke':
       return { ...session, revokedReason: 'reuse' };
-    case 'answer':
-    case 'doubt':
+    case 'accessTokenOnly':
+    case 'unavailable':
     case 'wait':
     case 'refuse':
       return session;
@@ -352,7 +352,7 @@ describe('properties', () => {
           const outcome = decide(session, copy, nowMs, POLICY);
           expect(['rotate', 'replay', 'answer']).toContain(outcome.kind);
           session = apply(session, outcome, copy, nowMs);
-          const isDelivered = outcome.kind === 'rotate' || outcome.kind === 'replay';
+          const isDelivered = outcome.kind === 'rotate' || outcome.kind === 'redeliver';
           if (isDelivered && !isAnswerLost) held = { generation: session.generation, nonce: `n${nonces++}` };
         }
       }),
@@ -384,7 +384,7 @@ describe('properties', () => {
         const outcome = decide(session, copy, nowMs, POLICY);
         session = apply(session, outcome, copy, nowMs);
         if (outcome.kind === 'rotate') rotations.push(who);
-        if (outcome.kind === 'rotate' || outcome.kind === 'replay') {
+        if (outcome.kind === 'rotate' || outcome.kind === 'redeliver') {
           held[who] = { generation: session.generation, nonce: `${who}${turn}` };
         }
       }

@@ -22,7 +22,7 @@ export type SessionState = {
   /** When a copy of `generation` was last handed out. */
   readonly deliveredAtMs: number;
   /** How often `generation` was handed out again. */
-  readonly replays: number;
+  readonly redeliveries: number;
   readonly idleExpiresAtMs: number;
   readonly expiresAtMs: number;
   /** The last granted use; null until the first one. Written at most once an interval. */
@@ -68,17 +68,21 @@ export type Outcome =
   /** Hand out the next generation. */
   | { readonly kind: 'rotate' }
   /** Hand out the newest generation again, as a copy of its own. */
-  | { readonly kind: 'replay' }
+  | { readonly kind: 'redeliver' }
   /** Issue an access token alone. `isSliding`: write this use too; it is the first in an interval, or an extension. */
-  | { readonly kind: 'answer'; readonly because: 'bound' | 'recent' | 'last_generation'; readonly isSliding: boolean }
+  | {
+      readonly kind: 'accessTokenOnly';
+      readonly because: 'bound' | 'recent' | 'last_generation';
+      readonly isSliding: boolean;
+    }
   /** The database lost writes: go on from the generation that the token proves. */
   | { readonly kind: 'heal'; readonly generation: number }
   /** The database lost writes, and the policy leaves the repair to the operator: answer 503. */
-  | { readonly kind: 'doubt' }
+  | { readonly kind: 'unavailable' }
   /** An older copy came while the last rotation may still be under way: the client tries again later. */
   | { readonly kind: 'wait'; readonly retryAfterMs: number }
   /** Reuse: two holders have copies of one session. End the session. */
-  | { readonly kind: 'end'; readonly because: 'fork' | 'stale' }
+  | { readonly kind: 'revoke'; readonly because: 'fork' | 'stale' }
   | Refusal;
 
 /** Largest generation that fits the column and the token. A session at this generation keeps its last copy. */
@@ -109,12 +113,14 @@ export function decide(
 
   const ageMs = Math.abs(nowMs - session.deliveredAtMs);
   const isRecent = ageMs < policy.rotationIntervalMs;
-  // With no replay since the rotation, a message sent before it may still arrive. A replay comes an interval later.
-  const isRotationUnderWay = isRecent && session.replays === 0;
+  // With no redelivery since the rotation, a message sent before it may still arrive. A redelivery comes an interval later.
+  const isRotationUnderWay = isRecent && session.redeliveries === 0;
   const behind = session.generation - presented.generation;
 
   if (behind < 0) {
-    return policy.aheadOfDatabase === 'heal' ? { kind: 'heal', generation: presented.generation } : { kind: 'doubt' };
+    return policy.aheadOfDatabase === 'heal'
+      ? { kind: 'heal', generation: presented.generation }
+      : { kind: 'unavailable' };
   }
   if (behind === 0) {
     if (isRotationUnderWay) return answer('recent', session, presented, nowMs, policy);
@@ -124,15 +130,15 @@ export function decide(
   if (behind === 1 && presented.nonce === session.rotatedBy) {
     // The exact copy that rotated: its answer was lost, or another tab sent it too. No time and no count makes this
     // reuse.
-    const isPaced = session.replays >= policy.promptRedeliveries;
+    const isPaced = session.redeliveries >= policy.promptRedeliveries;
     const paceMs = policy.rotationIntervalMs * (isPaced ? PACED_INTERVALS : 1);
-    return ageMs < paceMs ? answer('recent', session, presented, nowMs, policy) : { kind: 'replay' };
+    return ageMs < paceMs ? answer('recent', session, presented, nowMs, policy) : { kind: 'redeliver' };
   }
   if (behind <= 2) {
     if (isRotationUnderWay) return { kind: 'wait', retryAfterMs: policy.rotationIntervalMs - ageMs };
-    return { kind: 'end', because: behind === 1 ? 'fork' : 'stale' };
+    return { kind: 'revoke', because: behind === 1 ? 'fork' : 'stale' };
   }
-  return { kind: 'end', because: 'stale' };
+  return { kind: 'revoke', because: 'stale' };
 }
 
 function whyDead(session: SessionState, nowMs: number): Refusal | null {
@@ -180,5 +186,5 @@ function answer(
   const gainMs = slidToMs - session.idleExpiresAtMs;
   const movesTimeout = presented.isUserActive && gainMs > (presented.isExtension ? 0 : policy.rotationIntervalMs);
   const isUnnoted = session.lastUsedAtMs === null || nowMs - session.lastUsedAtMs > policy.rotationIntervalMs;
-  return { kind: 'answer', because, isSliding: movesTimeout || isUnnoted };
+  return { kind: 'accessTokenOnly', because, isSliding: movesTimeout || isUnnoted };
 }

@@ -55,12 +55,12 @@ export type ExchangeAnswer =
   | { readonly kind: 'delayed'; readonly sub: string; readonly retryAfterMs: number };
 
 export type AuthorizationCodes = {
-  /** Issues a code for a sign-in. @throws HoldfastError `unavailable` */
+  /** Issues a code for a sign-in. @throws HoldfastServerError `unavailable` */
   issue(signIn: SignIn): Promise<string>;
   /**
    * Exchanges a code for a new session.
    *
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   exchange(request: CodeExchange): Promise<ExchangeAnswer>;
 };

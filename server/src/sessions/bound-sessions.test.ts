@@ -28,9 +28,9 @@ beforeAll(async () => {
   database = await createTestDatabase(inject('postgresAdminUrl'));
   server = await startTestServer(database.databaseUrl, {
     clients: [
-      { clientId: 'native', delivery: 'body', scopes: ['notes'] },
-      { clientId: 'bound', delivery: 'body', scopes: ['notes'], dpopBoundAccessTokens: true },
-      { clientId: 'web', delivery: 'cookie', scopes: ['notes'], origins: ['https://app.example'] },
+      { clientId: 'native', refreshTokenTransport: 'body', scopes: ['notes'] },
+      { clientId: 'bound', refreshTokenTransport: 'body', scopes: ['notes'], dpopBoundAccessTokens: true },
+      { clientId: 'web', refreshTokenTransport: 'cookie', scopes: ['notes'], origins: ['https://app.example'] },
     ],
   });
   const answer = await server.post('/token', { client_id: 'native' }, { dpop: 'garbage' });

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { KeyRing } from '../kernel/key-ring.ts';
 import type { Policy } from '../kernel/policy.ts';
 import { audienceKey, type AudienceSet } from '../registrations/audiences.ts';
@@ -44,7 +44,7 @@ export type IntrospectionParts = {
  * It writes nothing. A refresh token is judged by the same decision as its use, but the session stays as it is: a
  * resource server that asks has not used the token, and must not be able to end a session by asking.
  *
- * @throws HoldfastError `unavailable`, `unknown_key`
+ * @throws HoldfastServerError `unavailable`, `unknown_key`
  * @see RFC 7662
  */
 export function createIntrospection(
@@ -60,7 +60,7 @@ export function createIntrospection(
     }
     const parsed = parseRefreshToken(request.token, keyRing);
     if (parsed.kind === 'unknown_key') {
-      throw new HoldfastError('unknown_key', 'a refresh token names a server key that this node does not have');
+      throw new HoldfastServerError('unknown-key', 'a refresh token names a server key that this node does not have');
     }
     return parsed.kind === 'genuine' ? judgeCopy(parsed.token, request, parts) : { kind: 'inactive' };
   };
@@ -93,16 +93,16 @@ async function judgeCopy(
   );
   switch (outcome.kind) {
     case 'rotate':
-    case 'replay':
-    case 'answer':
+    case 'redeliver':
+    case 'accessTokenOnly':
     case 'heal':
       return { kind: 'refresh_token', session };
     case 'refuse':
       return { kind: outcome.reason === 'proof_missing' ? 'proof_missing' : 'inactive' };
     case 'wait':
-    case 'end':
+    case 'revoke':
       return { kind: 'inactive' };
-    case 'doubt':
-      throw new HoldfastError('unavailable', 'the database is behind a genuine token');
+    case 'unavailable':
+      throw new HoldfastServerError('unavailable', 'the database is behind a genuine token');
   }
 }

@@ -82,18 +82,18 @@ export type SessionEndings = {
    * sign-out ends ({@link SessionStore.signOut}).
    *
    * @returns true if a session has ended
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   readonly signOutOf: (sid: string, by?: RevokedBy) => Promise<boolean>;
-  /** Ends one session and no other. @returns true if it has ended @throws HoldfastError `unavailable` */
+  /** Ends one session and no other. @returns true if it has ended @throws HoldfastServerError `unavailable` */
   readonly revoke: (sid: string, reason: RevocationReason, by?: RevokedBy) => Promise<boolean>;
   /**
    * Ends a session's whole device chain: for another device of the user, or for an administrator.
    *
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   readonly endChain: (sid: string, reason: RevocationReason, by?: RevokedBy) => Promise<boolean>;
-  /** Ends all sessions of a user, except a spared one. @throws HoldfastError `unavailable` */
+  /** Ends all sessions of a user, except a spared one. @throws HoldfastServerError `unavailable` */
   revokeAllOfUser(
     sub: string,
     reason: RevocationReason,

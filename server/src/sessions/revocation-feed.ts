@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import { pause } from '../kernel/pause.ts';
 import type { Policy } from '../kernel/policy.ts';
 import type { ReadRevoked, RevocationReading } from '../storage/revocation-reading.ts';
@@ -27,7 +27,7 @@ export type RevocationFeed = {
    * cursor, reads every session whose access tokens may still be valid. An entry may come twice.
    *
    * @returns null if the cursor is malformed
-   * @throws HoldfastError `unavailable`; the caller should then start again without a cursor
+   * @throws HoldfastServerError `unavailable`; the caller should then start again without a cursor
    */
   readonly read: (cursor: string | null, waitMs: number) => Promise<RevocationNews | null>;
   /** Answers every waiting request. Idempotent. */
@@ -96,7 +96,7 @@ export function createRevocationFeed(parts: RevocationFeedParts): RevocationFeed
     try {
       const reading = await readRevoked(after, windowSeconds);
       if (known.knownMicros !== null && reading.startedMicros < known.knownMicros - CLOCK_STEP_MICROS) {
-        throw new HoldfastError('unavailable', "the database's clock has stepped back");
+        throw new HoldfastServerError('unavailable', "the database's clock has stepped back");
       }
       remember(known, reading, windowSeconds);
     } catch (error) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { HoldfastError } from '../kernel/errors.ts';
-import { type Delivery, type RotationCandidate, type SessionStore, RowFault } from '../storage/store.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
+import { type IssuedGeneration, type RotationCandidate, type SessionStore, RowFault } from '../storage/store.ts';
 import { createRotationBatches, type Attempt } from './rotation-batch.ts';
 
 function candidate(sid: string): RotationCandidate {
@@ -20,7 +20,10 @@ function candidate(sid: string): RotationCandidate {
   };
 }
 
-const delivery = (sid: string): Delivery => ({ record: { sid } as Delivery['record'], secret: Buffer.alloc(16) });
+const delivery = (sid: string): IssuedGeneration => ({
+  record: { sid } as IssuedGeneration['record'],
+  secret: Buffer.alloc(16),
+});
 
 /** A store that records its statements; `rotate` fails on request. The tests with PostgreSQL cover real rows. */
 function recordingStore(fail: (sids: readonly string[]) => Error | null = () => null): {
@@ -70,7 +73,7 @@ describe('a batch with one row that the database refuses', () => {
   });
 
   test('is not tried row by row in an outage: eleven tries would be eleven time-outs', async () => {
-    const { store, statements } = recordingStore(() => new HoldfastError('unavailable', 'away'));
+    const { store, statements } = recordingStore(() => new HoldfastServerError('unavailable', 'away'));
     const batches = createRotationBatches(store, { maxBatchSize: 11, rotationLanes: 1 });
     const outcomes = await Promise.allSettled(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
@@ -132,7 +135,7 @@ describe('a failure', () => {
   });
 
   test('of the database fails all members at once, so that retries do not multiply an outage', async () => {
-    const { store, statements } = recordingStore(() => new HoldfastError('unavailable', 'gone'));
+    const { store, statements } = recordingStore(() => new HoldfastServerError('unavailable', 'gone'));
     const batches = createRotationBatches(store, ONE_LANE);
     const settled = await Promise.allSettled(['a', 'b', 'c'].map((sid) => batches.join(candidate(sid))));
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);

@@ -1,11 +1,17 @@
-import { HoldfastError, isUnavailable } from '../kernel/errors.ts';
+import { HoldfastServerError, isUnavailable } from '../kernel/errors.ts';
 import type { Policy } from '../kernel/policy.ts';
 import { activeSpanContext, traceBatch } from '../kernel/tracing.ts';
-import { type Delivery, type Reading, type RotationCandidate, type SessionStore, RowFault } from '../storage/store.ts';
+import {
+  type IssuedGeneration,
+  type Reading,
+  type RotationCandidate,
+  type SessionStore,
+  RowFault,
+} from '../storage/store.ts';
 
 /** Result of a batch for one candidate. */
 export type Attempt =
-  | { readonly kind: 'rotated'; readonly delivery: Delivery }
+  | { readonly kind: 'rotated'; readonly delivery: IssuedGeneration }
   /** The row did not match, or another candidate of the same session came first. The reading is for `decide`. */
   | { readonly kind: 'read'; readonly reading: Reading | null };
 
@@ -15,7 +21,7 @@ export type RotationBatches = {
    *
    * @param step `read`: reads without a try to rotate. For a use with a DPoP proof, because its session is probably
    *   bound and a bound session never rotates.
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   join(candidate: RotationCandidate, step?: 'rotate' | 'read'): Promise<Attempt>;
 };
@@ -148,7 +154,7 @@ async function settleAlone(member: Waiting, step: (members: readonly Waiting[]) 
   } catch (cause) {
     const isHeld = cause instanceof RowFault;
     member.reject(
-      isHeld ? new HoldfastError('unavailable', 'the session is held by another transaction', { cause }) : cause,
+      isHeld ? new HoldfastServerError('unavailable', 'the session is held by another transaction', { cause }) : cause,
     );
   }
 }

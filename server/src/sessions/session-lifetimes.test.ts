@@ -9,7 +9,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const LEVELS = ['aal1', 'aal2', 'aal3'] as const;
 const OWN = { inactivityTimeoutSeconds: 600, absoluteLifetimeSeconds: 7_200 };
-const body = { delivery: 'body', scopes: ['notes'] } as const;
+const body = { refreshTokenTransport: 'body', scopes: ['notes'] } as const;
 
 let database: TestDatabase;
 let server: TestServer;

@@ -1,10 +1,10 @@
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { Report, TokenRefreshed } from '../kernel/events.ts';
 import type { Policy } from '../kernel/policy.ts';
 import { decide, type Outcome, type PresentedCopy, type Refusal, type RotationPolicy } from '../rotation/rotation.ts';
 import {
   type Activity,
-  type Delivery,
+  type IssuedGeneration,
   type Reading,
   type RotationCandidate,
   type RowVersion,
@@ -21,7 +21,7 @@ import {
 import type { RefreshAnswer, RefreshRequest, SessionsParts } from './requests.ts';
 import type { RotationBatches } from './rotation-batch.ts';
 
-/** Parses a refresh token, and reports an unknown server key. @throws HoldfastError `unknown_key` */
+/** Parses a refresh token, and reports an unknown server key. @throws HoldfastServerError `unknown-key` */
 export function parseKnown(
   refreshToken: string,
   { keyRing, report }: SessionsParts,
@@ -29,7 +29,7 @@ export function parseKnown(
   const parsed = parseRefreshToken(refreshToken, keyRing);
   if (parsed.kind !== 'unknown_key') return parsed;
   report({ type: 'server_key.unknown' });
-  throw new HoldfastError('unknown_key', 'a refresh token names a server key that this node does not have');
+  throw new HoldfastServerError('unknown-key', 'a refresh token names a server key that this node does not have');
 }
 
 /** One use of one genuine copy: `candidate` for the store, `presented` and `policy` for `decide`. */
@@ -88,7 +88,7 @@ export async function presentRefreshToken(
     // Another request wrote first: read and decide again.
     reading = await withoutRowFault(async () => (await parts.store.read([use.candidate]))[0] ?? null);
   }
-  throw new HoldfastError('unavailable', 'a session was too contended to decide');
+  throw new HoldfastServerError('unavailable', 'a session was too contended to decide');
 }
 
 /**
@@ -115,14 +115,15 @@ async function applyDecision(reading: Reading | null, use: Use, parts: SessionsP
     report({ type: 'refresh.delayed', sid, clientId, retryAfterMs: outcome.retryAfterMs, address });
     return { kind: 'wait', retryAfterMs: outcome.retryAfterMs, sid };
   }
-  if (outcome.kind === 'doubt') throw new HoldfastError('unavailable', 'the database is behind a genuine token');
+  if (outcome.kind === 'unavailable')
+    throw new HoldfastServerError('unavailable', 'the database is behind a genuine token');
   if (record === null) throw new TypeError(`a missing session cannot ${outcome.kind}`);
   return withoutRowFault(() => write(outcome, record, use, parts));
 }
 
 /** Carries out an outcome that may change the row, by compare-and-swap on the row version of the decision. */
 async function write(
-  outcome: Exclude<Outcome, Refusal | { readonly kind: 'wait' | 'doubt' }>,
+  outcome: Exclude<Outcome, Refusal | { readonly kind: 'wait' | 'unavailable' }>,
   record: SessionRecord,
   use: Use,
   parts: SessionsParts,
@@ -135,20 +136,20 @@ async function write(
       const [delivery] = await store.rotate([use.candidate]);
       return delivery ? grant('rotated', delivery, use, parts) : null;
     }
-    case 'replay': {
-      const delivery = await store.replay(version, use.candidate.nextNonce, activity);
-      if (delivery?.record.replays === parts.policy.promptRedeliveries) reportPacing(delivery.record, report);
-      return delivery && grant('replayed', delivery, use, parts);
+    case 'redeliver': {
+      const delivery = await store.redeliver(version, use.candidate.nextNonce, activity);
+      if (delivery?.record.redeliveries === parts.policy.promptRedeliveries) reportPacing(delivery.record, report);
+      return delivery && grant('redelivered', delivery, use, parts);
     }
     case 'heal': {
       const healed = await store.heal(version, outcome.generation, activity);
       return healed && grant('healed', { record: healed, secret: null }, use, parts);
     }
-    case 'answer': {
+    case 'accessTokenOnly': {
       const answered = outcome.isSliding ? await store.slide(version, activity) : record;
-      return answered && grant('access_token_alone', { record: answered, secret: null }, use, parts);
+      return answered && grant('access_token_only', { record: answered, secret: null }, use, parts);
     }
-    case 'end': {
+    case 'revoke': {
       const { clientId, address } = use.candidate;
       const ended = await store.end(version, { reason: 'reuse', address });
       if (ended === null) return null;
@@ -160,13 +161,13 @@ async function write(
 }
 
 /** Reports, once per generation, that its answers are being lost and that its redeliveries are paced from now on. */
-function reportPacing({ sid, sub, clientId, generation, replays }: SessionRecord, report: Report): void {
-  report({ type: 'refresh.redelivery_paced', sid, sub, clientId, generation, redeliveries: replays });
+function reportPacing({ sid, sub, clientId, generation, redeliveries }: SessionRecord, report: Report): void {
+  report({ type: 'refresh.redelivery_paced', sid, sub, clientId, generation, redeliveries });
 }
 
 function grant(
   outcome: TokenRefreshed['outcome'],
-  { record, secret }: Delivery | { readonly record: SessionRecord; readonly secret: null },
+  { record, secret }: IssuedGeneration | { readonly record: SessionRecord; readonly secret: null },
   { candidate, presented }: Use,
   { keyRing, report }: SessionsParts,
 ): RefreshAnswer {
@@ -183,6 +184,6 @@ async function withoutRowFault<Result>(step: () => Promise<Result>): Promise<Res
     return await step();
   } catch (cause) {
     if (!(cause instanceof RowFault)) throw cause;
-    throw new HoldfastError('unavailable', 'the session is held by another transaction', { cause });
+    throw new HoldfastServerError('unavailable', 'the session is held by another transaction', { cause });
   }
 }

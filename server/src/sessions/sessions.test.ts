@@ -48,7 +48,7 @@ describe('one holder', () => {
     expect(status).toBe(200);
     expect(body).toMatchObject({ token_type: 'Bearer', expires_in: 900, scope: 'notes profile', sid });
     expect(body).not.toHaveProperty('refresh_token');
-    expect(outcomes()).toEqual(['access_token_alone']);
+    expect(outcomes()).toEqual(['access_token_only']);
   });
 
   test('goes on through many rotations', async () => {

@@ -20,14 +20,14 @@ export type Sessions = {
   /**
    * Answers one use of a refresh token: first the batched rotation, then the slow path if the row did not match.
    *
-   * @throws HoldfastError `unavailable`, `unknown_key`
+   * @throws HoldfastServerError `unavailable`, `unknown_key`
    */
   refresh(request: RefreshRequest): Promise<RefreshAnswer>;
   /**
    * Signs out of the session of a refresh token, and ends the user's other sessions if asked. A copy that could be
    * refreshed signs out; any other copy is judged as at a refresh.
    *
-   * @throws HoldfastError `unavailable`, `unknown_key`
+   * @throws HoldfastServerError `unavailable`, `unknown_key`
    */
   signOut(request: SignOutRequest): Promise<SignOutAnswer>;
   /**
@@ -36,13 +36,13 @@ export type Sessions = {
    *
    * @param copies refresh tokens in the request; the session must have a genuine one among them
    * @returns the session with the largest sequence; null if there is none
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   readonly findSuccessor: (sid: string, client: Client, copies: readonly string[]) => Promise<string | null>;
   /**
    * Looks up the sessions of genuine refresh tokens, and leaves out the other tokens.
    *
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   readonly inspectCopies: (copies: readonly string[]) => Promise<readonly InspectedCopy[]>;
 } & SessionEndings;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import { decide, type Outcome, type Refusal } from '../rotation/rotation.ts';
 import type { SessionRecord } from '../storage/store.ts';
 import type { SessionEndings, SessionsParts, SignOutAnswer, SignOutRequest } from './requests.ts';
@@ -70,7 +70,7 @@ async function judge(
           : { kind: 'wrong_holder', reason: outcome.reason };
       case 'wait':
         return isOver ? { kind: 'signed_out' } : outcome;
-      case 'end': {
+      case 'revoke': {
         if (isOver) return { kind: 'signed_out' };
         const ended = await store.end(record, { reason: 'reuse', address: candidate.address });
         if (ended === null) continue;
@@ -78,15 +78,15 @@ async function judge(
         return { kind: 'signed_out' };
       }
       case 'rotate':
-      case 'replay':
-      case 'answer':
+      case 'redeliver':
+      case 'accessTokenOnly':
       case 'heal':
-      case 'doubt':
+      case 'unavailable':
         await end(record, isOver);
         return { kind: 'signed_out' };
     }
   }
-  throw new HoldfastError('unavailable', 'a session was too contended to decide');
+  throw new HoldfastServerError('unavailable', 'a session was too contended to decide');
 }
 
 function isDead(outcome: Outcome): boolean {

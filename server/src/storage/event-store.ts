@@ -42,7 +42,7 @@ export type EventStore = {
 };
 
 /** An event on its way to one endpoint. */
-export type Delivery = {
+export type WebhookDelivery = {
   readonly event: StoredEvent;
   /** Number of attempts, this one included. */
   readonly attempts: number;
@@ -60,7 +60,7 @@ export type AbandonedDelivery = {
   /** Failure of the last attempt. */
   readonly failure: string;
   readonly abandonedAtMs: number;
-} & Delivery;
+} & WebhookDelivery;
 
 /** The part of a webhook endpoint that the outbox uses. */
 export type Subscriber = {
@@ -74,7 +74,7 @@ export type WebhookStore = {
    * Takes due deliveries and leases them to this node, so that no other node takes them. A delivery is due again if it
    * is not confirmed, postponed or abandoned before its lease ends.
    */
-  readonly take: (endpoint: string, limit: number, leaseSeconds: number) => Promise<readonly Delivery[]>;
+  readonly take: (endpoint: string, limit: number, leaseSeconds: number) => Promise<readonly WebhookDelivery[]>;
   readonly confirm: (eventId: string, endpoint: string) => Promise<void>;
   readonly postpone: (
     eventId: string,

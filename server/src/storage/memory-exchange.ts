@@ -273,7 +273,7 @@ function create(
     generation: 0,
     rotatedBy: null,
     deliveredAtMs: nowMs,
-    replays: 0,
+    redeliveries: 0,
     idleExpiresAtMs: Math.min(nowMs + lifetimes.inactivityTimeoutSeconds * 1_000, expiresAtMs),
     expiresAtMs,
     lastUsedAtMs: null,

@@ -7,7 +7,14 @@ import {
   type MemorySession,
   type MemoryTransaction,
 } from './memory-tables.ts';
-import type { Activity, Delivery, RotationCandidate, RowVersion, SessionRecord, SessionStore } from './store.ts';
+import type {
+  Activity,
+  IssuedGeneration,
+  RotationCandidate,
+  RowVersion,
+  SessionRecord,
+  SessionStore,
+} from './store.ts';
 
 const LAST_GENERATION = 2 ** 31 - 1;
 
@@ -33,12 +40,16 @@ function mayRotate(row: MemorySession, candidate: RotationCandidate, nowMs: numb
     row.jkt === null &&
     row.generation === candidate.generation &&
     row.generation < LAST_GENERATION &&
-    !(row.replays === 0 && isRecent) &&
+    !(row.redeliveries === 0 && isRecent) &&
     secretOf(row, row.generation, candidate.nonce).equals(candidate.secret)
   );
 }
 
-function rotateOne(parts: MemoryParts, candidate: RotationCandidate, transaction: MemoryTransaction): Delivery | null {
+function rotateOne(
+  parts: MemoryParts,
+  candidate: RotationCandidate,
+  transaction: MemoryTransaction,
+): IssuedGeneration | null {
   const { tables, policy, watch } = parts;
   const { nowMs, put } = transaction;
   const row = tables.sessions.get(candidate.sid);
@@ -49,7 +60,7 @@ function rotateOne(parts: MemoryParts, candidate: RotationCandidate, transaction
     generation: row.generation + 1,
     rotatedBy: candidate.nonce.toString('hex'),
     deliveredAtMs: nowMs,
-    replays: 0,
+    redeliveries: 0,
   };
   put(tables.sessions, row.sid, rotated);
   watch.onRotated?.(rotated, candidate);
@@ -57,7 +68,7 @@ function rotateOne(parts: MemoryParts, candidate: RotationCandidate, transaction
 }
 
 const isObserved = (row: MemorySession | undefined, version: RowVersion): row is MemorySession =>
-  row?.generation === version.generation && row.replays === version.replays && row.revokedReason === null;
+  row?.generation === version.generation && row.redeliveries === version.redeliveries && row.revokedReason === null;
 
 type Swapped = {
   readonly row: MemorySession;
@@ -80,7 +91,7 @@ function swap(
   });
 }
 
-type Rotations = Pick<SessionStore, 'rotate' | 'read' | 'heal' | 'replay' | 'slide' | 'end'>;
+type Rotations = Pick<SessionStore, 'rotate' | 'read' | 'heal' | 'redeliver' | 'slide' | 'end'>;
 
 /** Uses of single sessions, under the same conditions as PostgreSQL's statements. */
 export function memoryRotations(parts: MemoryParts): Rotations {
@@ -101,17 +112,22 @@ export function memoryRotations(parts: MemoryParts): Rotations {
       ),
     heal: async (version, generation, use) => {
       const done = await swap(parts, version, false, (row, nowMs) => {
-        const healed = { generation, rotatedBy: null, deliveredAtMs: nowMs, replays: 0 };
+        const healed = { generation, rotatedBy: null, deliveredAtMs: nowMs, redeliveries: 0 };
         const after = { ...row, ...afterUse(row, use, nowMs), ...healed };
         watch.onWritten?.(after, 'healed');
         return after;
       });
       return done && done.record;
     },
-    replay: async (version, nonce, use) => {
+    redeliver: async (version, nonce, use) => {
       const done = await swap(parts, version, true, (row, nowMs) => {
-        const after = { ...row, ...afterUse(row, use, nowMs), deliveredAtMs: nowMs, replays: row.replays + 1 };
-        watch.onWritten?.(after, 'replayed');
+        const after = {
+          ...row,
+          ...afterUse(row, use, nowMs),
+          deliveredAtMs: nowMs,
+          redeliveries: row.redeliveries + 1,
+        };
+        watch.onWritten?.(after, 'redelivered');
         return after;
       });
       return done && { record: done.record, secret: secretOf(done.row, done.row.generation, nonce) };

@@ -79,7 +79,7 @@ export type MemoryTerms = {
 export type MemoryWatch = {
   readonly onCreated?: (row: MemorySession) => void;
   readonly onRotated?: (row: MemorySession, candidate: RotationCandidate) => void;
-  readonly onWritten?: (row: MemorySession, how: 'healed' | 'replayed' | 'slid') => void;
+  readonly onWritten?: (row: MemorySession, how: 'healed' | 'redelivered' | 'slid') => void;
   readonly onEnded?: (row: MemorySession, reason: string) => void;
 };
 

@@ -13,11 +13,11 @@ import type { AttemptStore, Ending, EndingCause, PasskeyStore, UserStore } from 
  *
  * **Commits that wait for the disk.** `rotate`, `heal` and `slide` commit asynchronously: a crash may lose the last of
  * them, and the protocol repeats or heals them. Every other write has reached the disk (and, with synchronous replicas,
- * is visible there) before its promise resolves. A lost replay could end an honest session. A lost revocation would
+ * is visible there) before its promise resolves. A lost redelivery could end an honest session. A lost revocation would
  * bring a session back to life.
  *
  * **Compare-and-swap.** Every write that follows from a decision names the row version of that decision, `(generation,
- * replays)`. It happens only if the row still has that version and is not revoked. Otherwise it resolves to null, and
+ * redeliveries)`. It happens only if the row still has that version and is not revoked. Otherwise it resolves to null, and
  * the caller reads and decides again. `rotate` has its whole decision in its condition instead. Revocations by users
  * and administrators are unconditional.
  *
@@ -55,21 +55,21 @@ export type SessionStore = {
    *
    * @returns for each candidate the row after its rotation and the secret of the new copy, or null if its row did not
    *   match
-   * @throws HoldfastError `unavailable`; {@link RowFault} if a single row failed and each candidate may be tried alone
+   * @throws HoldfastServerError `unavailable`; {@link RowFault} if a single row failed and each candidate may be tried alone
    */
-  rotate(candidates: readonly RotationCandidate[]): Promise<readonly (Delivery | null)[]>;
+  rotate(candidates: readonly RotationCandidate[]): Promise<readonly (IssuedGeneration | null)[]>;
 
   /**
    * Reads the rows of copies, from the primary.
    *
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   read(copies: readonly CopyToVerify[]): Promise<readonly (Reading | null)[]>;
 
-  /** Row 7: takes `generation` as the newest. `rotatedBy` becomes null, `replays` 0. */
+  /** Row 7: takes `generation` as the newest. `rotatedBy` becomes null, `redeliveries` 0. */
   heal(observed: RowVersion, generation: number, activity: Activity): Promise<SessionRecord | null>;
   /** Row 5: hands out a copy of the newest generation again. Waits for the disk. */
-  replay(observed: RowVersion, nonce: Buffer, activity: Activity): Promise<Delivery | null>;
+  redeliver(observed: RowVersion, nonce: Buffer, activity: Activity): Promise<IssuedGeneration | null>;
   /** Writes the use alone: last use, address, user agent, and the inactivity timeout if the user is active. */
   slide(observed: RowVersion, activity: Activity): Promise<SessionRecord | null>;
   /** Rows 6 and 7b: ends the session. Waits for the disk. */
@@ -183,7 +183,7 @@ export type LiveSession = {
   readonly deviceSequence: number;
 };
 
-export type Delivery = {
+export type IssuedGeneration = {
   readonly record: SessionRecord;
   /** The secret of the copy to hand out. */
   readonly secret: Buffer;
@@ -198,7 +198,7 @@ export type Reading = {
 export type RowVersion = {
   readonly sid: string;
   readonly generation: number;
-  readonly replays: number;
+  readonly redeliveries: number;
 };
 
 export type CopyToVerify = {
@@ -254,7 +254,7 @@ export type DeviceEvidence = {
 export type ExchangeResult =
   | {
       readonly kind: 'exchanged';
-      readonly delivery: Delivery;
+      readonly delivery: IssuedGeneration;
       /** Sessions that it ended: `replaced` by the first use of the named session, or over a `limit`. */
       readonly ended: readonly SessionRevoked[];
     }

@@ -63,9 +63,9 @@ export function serverOptions(databaseUrl: string): HoldfastOptions {
     databaseUrl,
     secret: SECRET,
     clients: [
-      { clientId: 'native', delivery: 'body', scopes: ['notes', 'profile'] },
-      { clientId: 'other', delivery: 'body', scopes: ['notes'] },
-      { clientId: 'web', delivery: 'cookie', scopes: ['notes'], origins: ['https://app.example'] },
+      { clientId: 'native', refreshTokenTransport: 'body', scopes: ['notes', 'profile'] },
+      { clientId: 'other', refreshTokenTransport: 'body', scopes: ['notes'] },
+      { clientId: 'web', refreshTokenTransport: 'cookie', scopes: ['notes'], origins: ['https://app.example'] },
     ],
     // Tests sign one user in many times at once, which looks like guessing. A fast machine also sends more requests
     // from one address than the default allows.

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Delivery, ExchangeResult, NewSession, SessionRecord, Store } from '../storage/store.ts';
+import type { IssuedGeneration, ExchangeResult, NewSession, SessionRecord, Store } from '../storage/store.ts';
 
 /** The parts of the storage port that the suite tests. */
 export type TestedStore = Pick<Store, 'subjects' | 'sessions' | 'codes' | 'endings'>;
@@ -102,7 +102,7 @@ export class Bench {
 
   /** Uses a session as a refresh that returns only an access token does, and then ends its predecessors. */
   async use({ sid }: SessionRecord): Promise<readonly string[]> {
-    const version = { sid, generation: 0, replays: 0 };
+    const version = { sid, generation: 0, redeliveries: 0 };
     const activity = {
       isUserActive: true,
       inactivityTimeoutSeconds: DAY_SECONDS,
@@ -121,7 +121,7 @@ export class Bench {
   }
 }
 
-function deliveryOf(result: ExchangeResult): Delivery {
+function deliveryOf(result: ExchangeResult): IssuedGeneration {
   if (result.kind !== 'exchanged') throw new Error(`refused: ${JSON.stringify(result)}`);
   return result.delivery;
 }

@@ -103,7 +103,7 @@ const SESSION: SessionRecord = {
   generation: 0,
   rotatedBy: null,
   deliveredAtMs: 1_800_000_000_000,
-  replays: 0,
+  redeliveries: 0,
   idleExpiresAtMs: 1_800_003_600_000,
   expiresAtMs: 1_800_003_600_000,
   lastUsedAtMs: null,

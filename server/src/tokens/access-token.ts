@@ -7,11 +7,11 @@ import {
   tokenInvalid,
   tokenMissing,
   toTokenRefusal,
-  type ResourceRequest,
+  type PresentedRequest,
   type TokenFault,
   type TokenRefusal,
 } from '../dpop/token-binding.ts';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import { algorithmOf, signJws, verifyJws } from '../kernel/jws.ts';
 import { CLOCK_AHEAD_SECONDS, type Policy } from '../kernel/policy.ts';
 import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts';
@@ -74,7 +74,7 @@ export type AccessTokens = {
    * that these steps fail first: an answer that fails after the write is a lost answer.
    *
    * @param audience default: the server's default audience
-   * @throws HoldfastError `unavailable` if no key can sign
+   * @throws HoldfastServerError `unavailable` if no key can sign
    */
   readonly prepare: (audience?: string) => AccessTokenIssuer;
   /**
@@ -83,11 +83,11 @@ export type AccessTokens = {
    *
    * @param request needed for bound tokens only; without it they are refused
    * @param resource default: the server's default audience
-   * @throws HoldfastError `unavailable` if an unknown key could not be looked up
+   * @throws HoldfastServerError `unavailable` if an unknown key could not be looked up
    */
   readonly verify: (
     authorizationHeader: string | undefined,
-    request?: ResourceRequest,
+    request?: PresentedRequest,
     resource?: ProtectedResource,
   ) => Promise<AccessTokenVerdict>;
   /**
@@ -95,7 +95,7 @@ export type AccessTokens = {
    * proof.
    *
    * @returns null for any other token
-   * @throws HoldfastError `unavailable` if an unknown key could not be looked up
+   * @throws HoldfastServerError `unavailable` if an unknown key could not be looked up
    */
   readonly read: (token: string) => Promise<AccessTokenClaims | null>;
 };
@@ -184,7 +184,7 @@ function createHeaderEncoder(): (key: SigningKey) => string {
     try {
       signJws(algorithm, privateKey, encoded);
     } catch (cause) {
-      throw new HoldfastError('unavailable', 'the signing key cannot sign', { cause });
+      throw new HoldfastServerError('unavailable', 'the signing key cannot sign', { cause });
     }
     encodedHeaders.set(kid, encoded);
     return encoded;

@@ -29,7 +29,7 @@ export function attemptKeyOf(keyRing: KeyRing, parts: readonly string[]): Buffer
   return createHmac('sha256', keyRing.minting.attemptKey).update(JSON.stringify(parts)).digest();
 }
 
-/** @throws HoldfastError `unavailable` */
+/** @throws HoldfastServerError `unavailable` */
 export type PasswordLimits = (usernameKey: string, address: string) => Promise<PasswordAttempt>;
 
 /**

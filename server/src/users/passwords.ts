@@ -1,14 +1,14 @@
 import { hash, verify } from '@node-rs/argon2';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { Policy } from '../kernel/policy.ts';
 
 export type Passwords = {
-  /** @throws HoldfastError `overloaded` */
+  /** @throws HoldfastServerError `overloaded` */
   hash(password: string): Promise<string>;
   /**
    * Checks a password. Takes the same time for a user who does not exist or has no password.
    *
-   * @throws HoldfastError `overloaded`
+   * @throws HoldfastServerError `overloaded`
    */
   verify(passwordHash: string | null, password: string): Promise<boolean>;
 };
@@ -59,7 +59,7 @@ function createLimit(
   return async (task) => {
     if (running < concurrency) running++;
     else if (waiting.length < queueLimit) await new Promise<void>((resolve) => waiting.push(resolve));
-    else throw new HoldfastError('overloaded', 'too many passwords are being checked');
+    else throw new HoldfastServerError('overloaded', 'too many passwords are being checked');
     try {
       return await task();
     } finally {

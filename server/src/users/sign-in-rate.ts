@@ -7,7 +7,7 @@ import { attemptKeyOf } from './password-limits.ts';
  * Counts a sign-in with a valid credential. Limits how many codes and networks one account can make us store.
  *
  * @returns the delay for the account in milliseconds; 0 if the sign-in may proceed
- * @throws HoldfastError `unavailable`
+ * @throws HoldfastServerError `unavailable`
  */
 export type SignInRate = (sub: string) => Promise<number>;
 

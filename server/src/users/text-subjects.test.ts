@@ -58,7 +58,7 @@ describe.each([
 test.each(['', 'ann smith', 'ünïcödé', '用户', 'a\u0000b', 'u'.repeat(256)])(
   '%j is an invalid user id, and the host that uses it gets an error',
   async (sub) => {
-    await expect(server.holdfast.auditLog.list({ sub })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(server.holdfast.auditLog.list({ sub })).rejects.toMatchObject({ code: 'invalid-argument' });
     expect(await server.holdfast.sessions.revokeAllOfUser(sub)).toEqual({ count: 0, isComplete: true });
   },
 );

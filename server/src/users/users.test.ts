@@ -36,18 +36,18 @@ describe('users', () => {
     const twin = { ...GRACE, username: 'twin' };
     const created = await Promise.allSettled([users.create(twin), users.create({ ...twin, username: 'TWIN' })]);
     expect(created.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
-    await expect(users.create({ ...CREDENTIALS, name: 'Impostor' })).rejects.toMatchObject({ code: 'username_taken' });
+    await expect(users.create({ ...CREDENTIALS, name: 'Impostor' })).rejects.toMatchObject({ code: 'username-taken' });
   });
 
   test.each([
-    [{ username: '' }, 'invalid_username'],
-    [{ username: 'a\u0000b' }, 'invalid_username'],
-    [{ username: 'x'.repeat(255) }, 'invalid_username'],
-    [{ password: 'short' }, 'invalid_password'],
-    [{ password: 'x'.repeat(257) }, 'invalid_password'],
+    [{ username: '' }, 'invalid-username'],
+    [{ username: 'a\u0000b' }, 'invalid-username'],
+    [{ username: 'x'.repeat(255) }, 'invalid-username'],
+    [{ password: 'short' }, 'invalid-password'],
+    [{ password: 'x'.repeat(257) }, 'invalid-password'],
     // The first guesses of an attacker.
-    [{ password: 'GRACE@example.org' }, 'invalid_password'],
-    [{ password: 'password1' }, 'invalid_password'],
+    [{ password: 'GRACE@example.org' }, 'invalid-password'],
+    [{ password: 'password1' }, 'invalid-password'],
   ])('%j is refused as %s', async (change, code) => {
     await expect(server.holdfast.users.create({ ...GRACE, ...change })).rejects.toMatchObject({ code });
   });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { HoldfastError } from '../kernel/errors.ts';
+import { HoldfastServerError } from '../kernel/errors.ts';
 import type { CredentialChanged, Report } from '../kernel/events.ts';
 import { checkLimit, checkText } from '../kernel/host-arguments.ts';
 import type { Policy } from '../kernel/policy.ts';
@@ -27,19 +27,19 @@ export type Users = {
   /**
    * Creates a user.
    *
-   * @throws HoldfastError `username_taken`, `invalid_username`, `invalid_password`, `invalid_argument` (the name), `unavailable`,
+   * @throws HoldfastServerError `username-taken`, `invalid_username`, `invalid_password`, `invalid_argument` (the name), `unavailable`,
    *   `overloaded`
    */
   create(user: NewUser): Promise<User>;
-  /** @throws HoldfastError `unavailable` */
+  /** @throws HoldfastServerError `unavailable` */
   findById(sub: string): Promise<User | null>;
-  /** @throws HoldfastError `unavailable` */
+  /** @throws HoldfastServerError `unavailable` */
   findByUsername(username: string): Promise<User | null>;
   /**
    * Lists users in the order of their usernames.
    *
    * @param page `after`: the username that the page before ended with; `limit`: at most so many, default 100
-   * @throws HoldfastError `invalid_argument`, `unavailable`
+   * @throws HoldfastServerError `invalid-argument`, `unavailable`
    */
   readonly list: (page?: { readonly after?: string; readonly limit?: number }) => Promise<readonly ListedUser[]>;
   /**
@@ -47,7 +47,7 @@ export type Users = {
    *
    * @param options `endSessions`, default true: end every session of the user
    * @returns how many sessions have ended, and whether all of them have; null if there is no such user
-   * @throws HoldfastError `invalid_password`, `unavailable`, `overloaded`
+   * @throws HoldfastServerError `invalid-password`, `unavailable`, `overloaded`
    */
   setPassword(
     sub: string,
@@ -58,7 +58,7 @@ export type Users = {
    * Blocks every sign-in of a user and ends every session. Idempotent.
    *
    * @returns how many sessions have ended, and whether all of them have; null if there is no such user
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   disable(sub: string): Promise<EndingProgress | null>;
   /** Lets a disabled user sign in again. Ended sessions stay ended. @returns false if there is no such user */
@@ -67,7 +67,7 @@ export type Users = {
    * Deletes a user with every credential and ends every session. The audit log keeps its entries.
    *
    * @returns how many sessions have ended, and whether all of them have; null if there is no such user
-   * @throws HoldfastError `unavailable`
+   * @throws HoldfastServerError `unavailable`
    */
   delete(sub: string): Promise<EndingProgress | null>;
 };
@@ -83,16 +83,16 @@ export type PasswordSignIn = {
   /**
    * Checks a username and a password. Takes the same steps and the same time for unknown and disabled users.
    *
-   * @throws HoldfastError `unavailable`, `overloaded`
+   * @throws HoldfastServerError `unavailable`, `overloaded`
    */
   readonly authenticate: (username: string, password: string, address: string) => Promise<PasswordVerdict>;
   /**
    * Changes or sets the user's own password. Voids sign-ins under way.
    *
-   * @throws HoldfastError `invalid_password`, `unavailable`, `overloaded`
+   * @throws HoldfastServerError `invalid-password`, `unavailable`, `overloaded`
    */
   readonly change: (own: OwnPassword, password: string) => Promise<FinishedChange>;
-  /** Removes the user's own password if a passkey remains. @throws HoldfastError `unavailable` */
+  /** Removes the user's own password if a passkey remains. @throws HoldfastServerError `unavailable` */
   readonly remove: (own: OwnPassword) => Promise<FinishedChange>;
 };
 
@@ -215,24 +215,27 @@ async function checkPassword(
 ): Promise<void> {
   const { passwordMinimumLength: least, passwordMaximumLength: most } = policy;
   if (password.length < least || password.length > most) {
-    throw new HoldfastError('invalid_password', `a password is ${least} to ${most} characters`);
+    throw new HoldfastServerError('invalid-password', `a password is ${least} to ${most} characters`);
   }
   const isUsername = username !== null && usernameKey(password) === usernameKey(username);
   if (isUsername || (await isKnownPassword(password))) {
-    throw new HoldfastError('invalid_password', 'a password that others would try first cannot be chosen');
+    throw new HoldfastServerError('invalid-password', 'a password that others would try first cannot be chosen');
   }
 }
 
 async function createUser({ username, password, name }: NewUser, parts: UsersParts): Promise<User> {
   const { store, passwords, report } = parts;
   if (typeof username !== 'string' || !USERNAME.test(username)) {
-    throw new HoldfastError('invalid_username', 'a username is 1 to 254 characters, none of them a control character');
+    throw new HoldfastServerError(
+      'invalid-username',
+      'a username is 1 to 254 characters, none of them a control character',
+    );
   }
   if (name !== '') checkText('name', name, NAME_LENGTH);
   await checkPassword(password, username, parts);
   const user: User = { sub: randomUUID(), username, name };
   const isNew = await store.insert({ ...user, passwordHash: await passwords.hash(password) }, usernameKey(username));
-  if (!isNew) throw new HoldfastError('username_taken', 'a user of this name exists');
+  if (!isNew) throw new HoldfastServerError('username-taken', 'a user of this name exists');
   report({ type: 'user.changed', sub: user.sub, change: 'created' });
   return user;
 }

@@ -43,7 +43,7 @@ const BY_SERVER: ReadonlySet<string> = new Set(['expired', 'revoked', 'reuse-det
 export function judgeRefusalShown({ books, setup }: Parts, tab: CheckedTab, now: SessionSnapshot): void {
   if (now.status === 'active' && now.isDoubtful) books.reach('session in doubt');
   if (
-    now.status === 'reauth-required' &&
+    now.status === 'reauthentication-required' &&
     tab.hearsOtherWords &&
     setup.faults.otherWords > 0 &&
     BY_SERVER.has(now.reason)

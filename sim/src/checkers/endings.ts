@@ -59,7 +59,7 @@ export function judgeEnding(shown: Ending, { row, truth, history, nowMs }: Evide
       return history.isSigningOut || isSince(history.signedOutAtMs, truth)
         ? null
         : 'signed out as if by the user, who did not ask';
-    case 'reauth-failed':
+    case 'reauthentication-failed':
       return isSince(history.declinedAtMs, truth)
         ? null
         : 'signed out by a reauthentication that the user did not decline';

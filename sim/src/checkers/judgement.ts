@@ -50,7 +50,7 @@ export async function judgeAwakening(
  * authenticate.
  */
 export function judgeCalls({ books, device }: Judged): void {
-  const asking = device.tabs().filter(({ auth }) => auth.getSnapshot().status === 'reauth-required');
+  const asking = device.tabs().filter(({ auth }) => auth.getSnapshot().status === 'reauthentication-required');
   for (const call of books.calls.values()) {
     const isAsked = call.isForUser && asking.some(({ process }) => process.name === call.process);
     if (call.settlements === 0 && !call.isForgotten && !isAsked) books.violate('I3', `request ${call.id} never ended`);

@@ -293,10 +293,10 @@ function noteAnswer(truth: SessionTruth, { who, isNewest }: Answered, nowMs: num
 function noteFact(fact: HoldfastFact, reach: Books['reach'], scheduler: Scheduler): void {
   if (fact.type === 'refresh.answered') {
     scheduler.note('server', `${fact.outcome}, generation ${fact.generation}`);
-    if (fact.outcome === 'replayed') reach('replay');
+    if (fact.outcome === 'redelivered') reach('redelivery');
     if (fact.outcome === 'healed') reach('heal');
     if (fact.outcome === 'rotated') reach('rotation');
-    if (fact.outcome === 'access_token_alone') reach('access token alone');
+    if (fact.outcome === 'access_token_only') reach('access token alone');
   } else if (fact.type === 'refresh.delayed') {
     scheduler.note('server', 'wait');
     reach('fork answered by wait');

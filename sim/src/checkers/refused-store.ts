@@ -21,7 +21,7 @@ type Witnesses = Ground & {
 export function followRefusals({ storage, scheduler, clock, setup, books }: Witnesses): RefusalWatch {
   const hasToken = ({ auth }: CheckedTab): boolean => {
     const snapshot = auth.getSnapshot();
-    return snapshot.status === 'active' && (snapshot.accessExpiresAt ?? 0) > scheduler.nowMs() + clock.offsetMs;
+    return snapshot.status === 'active' && (snapshot.accessTokenExpiresAtMs ?? 0) > scheduler.nowMs() + clock.offsetMs;
   };
   const isInUse = ({ auth }: CheckedTab): boolean => ['active', 'restoring'].includes(auth.getSnapshot().status);
   return {

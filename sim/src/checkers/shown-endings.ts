@@ -36,7 +36,7 @@ export function judgeShown(
     if (truth) truth.isLost = true;
     books.violate('I1', complaint);
   }
-  if (now.status === 'reauth-required') judgeStored(witnesses, storage, tab, row);
+  if (now.status === 'reauthentication-required') judgeStored(witnesses, storage, tab, row);
 }
 
 /**

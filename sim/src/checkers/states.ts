@@ -4,7 +4,7 @@
  */
 export const STATES = [
   'rotation',
-  'replay',
+  'redelivery',
   'heal',
   'access token alone',
   'fork answered by wait',

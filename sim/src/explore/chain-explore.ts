@@ -36,6 +36,7 @@ const IGNORED: ReadonlySet<string> = new Set([
   'endsAt',
   'expiresAtMs',
   'generation',
+  'tokenNumber',
   'deadlineMs',
   'deadline',
   'pauseUntilMs',
@@ -82,7 +83,7 @@ function writeFacts(world: ChainWorld, order: readonly number[]): string {
     if (typeof value !== 'number') return value;
     if (ORDERED.has(field)) return ranks.times.get(value);
     if (PLACES.has(field)) return ranks.places.get(value);
-    if (field === 'stamp') return rename(`stamp ${value}`);
+    if (field === 'version') return rename(`version ${value}`);
     return value > 900 ? 'some time' : value;
   });
   return createHash('sha256').update(text).digest('base64');
@@ -117,7 +118,7 @@ function factsOf(world: ChainWorld, order: readonly number[]): unknown {
       ...(alive.has(row.sid) && {
         copy: row.generation,
         rotatedBy: row.rotatedBy,
-        replays: row.replays,
+        redeliveries: row.redeliveries,
         hasPredecessors: row.hasPredecessors,
         isUsed: row.lastUsedAtMs !== null,
       }),
@@ -142,7 +143,7 @@ function factsOf(world: ChainWorld, order: readonly number[]): unknown {
       }))
       .toSorted((a, b) => a.of - b.of),
     writings: writings
-      .map(({ tab, sid, stamp }) => ({ of: order.indexOf(tab), sid, stamp }))
+      .map(({ tab, sid, version }) => ({ of: order.indexOf(tab), sid, version }))
       .toSorted((a, b) => a.of - b.of),
   };
 }

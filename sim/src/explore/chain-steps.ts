@@ -178,7 +178,7 @@ function judgeTab(world: ChainWorld, tab: ChainTab, name: Naming): string | null
     if (signedOutAtMs !== null || snapshot.reason === 'never-signed-in') return null;
     return `is signed out (${snapshot.reason}) and nobody asked`;
   }
-  if (snapshot.status !== 'reauth-required') return null;
+  if (snapshot.status !== 'reauthentication-required') return null;
   const sid = state && 'stored' in state.phase ? state.phase.stored.sid : null;
   if (setup.begins === 'expired' && sid === [...rows.keys()][0]) return null;
   // The sign-out ends a sign-in that was under way at that time.

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { createAuthService, type AuthService } from '../../../client/src/auth-service.ts';
 import { withoutRevocation, withRevocation } from '../../../client/src/core/outbox.ts';
 import {
-  type HttpAnswer,
+  type HttpResponse,
   type Platform,
-  type Revocation,
+  type PendingRevocation,
   type Signal,
   type Vault,
   type VaultRecord,
@@ -12,7 +12,7 @@ import {
 } from '../../../client/src/core/ports.ts';
 import type { SessionState } from '../../../client/src/core/state.ts';
 import { markedVault } from '../../../client/src/platform/marked-vault.ts';
-import type { HttpResponse } from '../../../server/src/kernel/http-message.ts';
+import type { HttpResponse as ServerResponse } from '../../../server/src/kernel/http-message.ts';
 import { drain } from '../sandbox/drain.ts';
 import { createRandom, type Random } from '../sandbox/random.ts';
 import { enterStage } from '../sandbox/stage.ts';
@@ -55,17 +55,17 @@ export type Letter = {
   /** The `Cookie` header that the browser adds when it sends. */
   readonly cookie: string | null;
   readonly sentAtMs: number;
-  answer: HttpAnswer | null;
+  answer: HttpResponse | null;
   setCookie: readonly string[];
-  readonly resolve: (answer: HttpAnswer) => void;
+  readonly resolve: (answer: HttpResponse) => void;
   readonly reject: (error: Error) => void;
 };
 
-/** A new session that a tab is about to write over the record with this stamp. */
+/** A new session that a tab is about to write over the record with this version. */
 export type Writing = {
   readonly tab: number;
   readonly sid: string;
-  readonly stamp: number | null;
+  readonly version: number | null;
   readonly run: () => void;
 };
 
@@ -101,7 +101,7 @@ export type ChainWorld = ChainServer & {
 
 type Store = {
   record: VaultRecord | null;
-  outbox: readonly Revocation[];
+  outbox: readonly PendingRevocation[];
   marker: string | null;
   deviceSecret: string | null;
 };
@@ -206,7 +206,7 @@ export function finish(world: ChainWorld): void {
 
 /** True if the vault holds a record that the tab has not read. */
 export const isBehind = ({ stores }: ChainWorld, tab: ChainTab): boolean =>
-  (stores[tab.user].record?.stamp ?? 0) !== (machineOf(tab)?.stamp ?? 0);
+  (stores[tab.user].record?.version ?? 0) !== (machineOf(tab)?.version ?? 0);
 
 /** The machine's state in a tab after its last transition. */
 export const machineOf = ({ auth }: ChainTab): SessionState | null => stateOf(auth.getSnapshot());
@@ -230,7 +230,7 @@ function openTab(world: Built, tab: number, user: UserName, draw: Random): Chain
       add: async (revocation) => void (store.outbox = withRevocation(store.outbox, revocation)),
       remove: async (revocation) => void (store.outbox = withoutRevocation(store.outbox, revocation)),
     },
-    mutex: () => Promise.resolve(null),
+    refreshLock: () => Promise.resolve(null),
     signals: (listener) => {
       emit.add(listener);
       return () => void emit.delete(listener);
@@ -241,7 +241,7 @@ function openTab(world: Built, tab: number, user: UserName, draw: Random): Chain
     randomToken: () => draw.bytes(32).toString('base64url'),
     deviceSecret: (candidate) => Promise.resolve((store.deviceSecret ??= candidate)),
     sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
-    delivery: 'cookie',
+    refreshTokenTransport: 'cookie',
   };
   const fetch = (): Promise<Response> => Promise.resolve(answerOf(world.tabs[tab]));
   const auth = createAuthService({ issuer: ISSUER, clientId: CLIENTS.cookie, platform, fetch });
@@ -252,7 +252,8 @@ const STEP_UP = { 'www-authenticate': 'Bearer error="insufficient_user_authentic
 
 /** Answers a request to a resource, which asks each tab once for a step-up. */
 function answerOf(tab: ChainTab | undefined): Response {
-  const isAsked = tab?.auth.getSnapshot().status === 'active' && machineOf(tab)?.chain === null && !hasAsked.has(tab);
+  const isAsked =
+    tab?.auth.getSnapshot().status === 'active' && machineOf(tab)?.reauthentication === null && !hasAsked.has(tab);
   if (tab && isAsked) hasAsked.add(tab);
   return isAsked ? new Response(null, { status: 401, headers: STEP_UP }) : new Response(null, { status: 200 });
 }
@@ -264,19 +265,19 @@ const hasAsked = new WeakSet<ChainTab>();
  * task.
  */
 function vaultOf({ writings }: Built, store: Store, tab: number): Vault {
-  const swap: Vault['replace'] = (expectedStamp, next) => {
-    const stamp = store.record?.stamp ?? 0;
-    const isFresh = expectedStamp === null || expectedStamp === stamp;
-    if (isFresh) store.record = { ...next, stamp: stamp + 1 };
-    return Promise.resolve({ replaced: isFresh, record: store.record });
+  const swap: Vault['compareAndSwap'] = (expected, next) => {
+    const version = store.record?.version ?? 0;
+    const isFresh = expected === null || expected === version;
+    if (isFresh) store.record = { ...next, version: version + 1 };
+    return Promise.resolve({ isSwapped: isFresh, record: store.record });
   };
   const vault: Vault = {
     read: () => Promise.resolve(store.record),
-    replace: (expectedStamp, next) => {
+    compareAndSwap: (expected, next) => {
       const sid = next.session?.sid;
-      if (!sid || sid === store.record?.session?.sid) return swap(expectedStamp, next);
+      if (!sid || sid === store.record?.session?.sid) return swap(expected, next);
       return new Promise((resolve) => {
-        writings.push({ tab, sid, stamp: expectedStamp, run: () => void swap(expectedStamp, next).then(resolve) });
+        writings.push({ tab, sid, version: expected, run: () => void swap(expected, next).then(resolve) });
       });
     },
   };
@@ -294,7 +295,7 @@ const kindOf = (path: string, fields: URLSearchParams): Letter['kind'] => {
 };
 
 /** Sends a request of a tab. A password is answered at once; every other request waits to be chosen. */
-function send(world: Built, tab: number, request: HttpRequest): Promise<HttpAnswer> {
+function send(world: Built, tab: number, request: HttpRequest): Promise<HttpResponse> {
   const path = new URL(request.url).pathname;
   const cookie = [...world.jar].map(([name, value]) => `${name}=${value}`).join('; ') || null;
   if (path === '/authorize-challenge')
@@ -322,7 +323,7 @@ function ask({ cluster }: ChainWorld, { method, url, headers, body }: HttpReques
 
 /** Lets the server answer a request. The answer to a dead tab is dropped. */
 export function serve(world: ChainWorld, letter: Letter): void {
-  const onServed = (response: HttpResponse): void => {
+  const onServed = (response: ServerResponse): void => {
     const { 'set-cookie': setCookie = [], ...headers } = response.headers;
     letter.answer = { status: response.status, headers: headers as Record<string, string>, body: response.body };
     letter.setCookie = typeof setCookie === 'string' ? [setCookie] : setCookie;

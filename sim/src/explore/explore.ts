@@ -34,7 +34,7 @@ const IGNORED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Returns the key of a world. Worlds have the same key if they differ only in the names of copies, attempts and stamps,
+ * Returns the key of a world. Worlds have the same key if they differ only in the names of copies, attempts and versions,
  * or in the time of day.
  */
 function keyOf(world: SmallWorld): string {
@@ -58,7 +58,7 @@ function keyOf(world: SmallWorld): string {
     return `${text}}`;
   };
   // The number of tokens that a tab has held does not matter, because no request waits for one.
-  const tabs = world.tabs.map(({ state, writes }) => ({ state: { ...state, generation: 0 }, writes }));
+  const tabs = world.tabs.map(({ state, writes }) => ({ state: { ...state, tokenNumber: 0 }, writes }));
   return write('', { ...world, tabs });
 }
 
@@ -68,7 +68,7 @@ function writeNumber(field: string, value: number, nowMs: number, rename: Rename
   if (field === 'deliveredAtMs') return String(Math.min(nowMs - value, 60_000));
   if (field === 'monotonicMs' || field === 'sentAt') return String(isToCome(value, nowMs));
   if (field === 'attempt' || field === 'attempts' || field === 'operation') return rename('a', value);
-  if (field === 'stamp') return rename('s', value);
+  if (field === 'version') return rename('s', value);
   if (field === 'nonce') return rename('n', value);
   return String(value);
 }

@@ -54,7 +54,7 @@ function tabSteps(world: SmallWorld): readonly Step[] {
         ),
       );
     }
-    if (tab.state.flight && world.record && world.record.stamp !== tab.state.stamp) {
+    if (tab.state.flight && world.record && world.record.version !== tab.state.version) {
       const told = feed(world, index, { type: 'signalled', signal: 'store-changed' });
       steps.push({ label: `tab ${index} hears that the store changed`, world: told });
     }
@@ -66,13 +66,13 @@ function tabSteps(world: SmallWorld): readonly Step[] {
 
 /** Writes to the store by compare-and-swap. Requests with another copy than the stored one become old. */
 function store(world: SmallWorld, tab: number, write: SmallWorld['tabs'][number]['writes'][number]): SmallWorld {
-  const stamp = world.record?.stamp ?? 0;
+  const version = world.record?.version ?? 0;
   const { operation, next } = write;
-  if (write.stamp !== null && write.stamp !== stamp)
-    return feed(world, tab, { type: 'vaultWritten', operation, isReplaced: false, record: world.record });
-  const record = { stamp: stamp + 1, session: next.session, endedReason: next.endedReason };
+  if (write.version !== null && write.version !== version)
+    return feed(world, tab, { type: 'vaultWritten', operation, isSwapped: false, record: world.record });
+  const record = { version: version + 1, session: next.session, endedReason: next.endedReason };
   const stored = outdate({ ...world, record });
-  return feed(stored, tab, { type: 'vaultWritten', operation, isReplaced: true, record });
+  return feed(stored, tab, { type: 'vaultWritten', operation, isSwapped: true, record });
 }
 
 function outdate(world: SmallWorld): SmallWorld {

@@ -7,7 +7,7 @@ import type {
   SessionEvent,
   SessionState as ClientState,
 } from '../../../client/src/core/state.ts';
-import type { TokenAnswer, Tokens } from '../../../client/src/core/token-result.ts';
+import type { TokenResult, Tokens } from '../../../client/src/core/token-result.ts';
 import { DEFAULT_POLICY } from '../../../server/src/kernel/policy.ts';
 import { decide, type SessionState as Row } from '../../../server/src/rotation/rotation.ts';
 
@@ -78,7 +78,7 @@ const FAR_MS = 1e11;
 const SID = 'session';
 
 const configOf = (store: SmallSetup['store']): MachineConfig => ({
-  delivery: store === 'cookie' ? 'cookie' : 'body',
+  hasCookie: store === 'cookie',
   scope: null,
   stages: ['password'],
   automaticStages: [],
@@ -119,14 +119,14 @@ export function smallWorld({ store, tabs, faults, sends, thiefUses }: SmallSetup
       generation: 0,
       rotatedBy: null,
       deliveredAtMs: START_MS - FAR_MS,
-      replays: 0,
+      redeliveries: 0,
       idleExpiresAtMs: START_MS + 10 * FAR_MS,
       expiresAtMs: START_MS + 10 * FAR_MS,
       lastUsedAtMs: null,
       revokedReason: null,
     },
     rowOnDisk: null,
-    record: { stamp: 1, session, endedReason: null },
+    record: { version: 1, session, endedReason: null },
     cookie: store === 'cookie' ? first : null,
     tabs: [],
     messages: [],
@@ -234,7 +234,7 @@ export function serve(
   });
   const deliver = (changed: Partial<Row>, isOnDisk: boolean): SmallWorld => ({
     ...world,
-    row: { ...row, deliveredAtMs: nowMs, replays: 0, ...changed },
+    row: { ...row, deliveredAtMs: nowMs, redeliveries: 0, ...changed },
     rowOnDisk: isOnDisk ? null : (world.rowOnDisk ?? row),
     messages: world.messages.map((message) => ({ ...message, isOld: true })),
     nonces: world.nonces + 1,
@@ -246,21 +246,21 @@ export function serve(
       const turns = world.loot && !world.turns.endsWith(who) ? world.turns + who : world.turns;
       return [{ ...rotated, turns }, answer('copy', { generation, nonce: world.nonces })];
     }
-    case 'replay':
+    case 'redeliver':
       return [
-        deliver({ replays: row.replays + 1 }, true),
+        deliver({ redeliveries: row.redeliveries + 1 }, true),
         answer('copy', { generation: row.generation, nonce: world.nonces }),
       ];
     case 'heal':
       return [deliver({ generation: outcome.generation, rotatedBy: null }, false), answer('access')];
-    case 'answer':
+    case 'accessTokenOnly':
       return [world, answer('access')];
     case 'wait':
       return [world, answer('wait')];
-    case 'end':
+    case 'revoke':
       return [{ ...world, row: { ...row, revokedReason: 'reuse' }, rowOnDisk: null }, answer('no')];
     case 'refuse':
-    case 'doubt':
+    case 'unavailable':
       return [world, answer('no')];
   }
 }
@@ -269,7 +269,7 @@ export function serve(
 export function toAnswer(
   { says, copy }: Extract<Message, { kind: 'answer' }>,
   store: SmallSetup['store'],
-): TokenAnswer {
+): TokenResult {
   if (says === 'wait') return { kind: 'transient', cause: 'rate-limited', retryAfterMs: 30_000 };
   if (says === 'no') return { kind: 'rejected', reason: 'reuse-detected' };
   const tokens: Tokens = {

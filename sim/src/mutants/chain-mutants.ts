@@ -85,7 +85,7 @@ export const CHAIN_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'client/src/runtime/effect-runner.ts',
-        find: "if (platform.delivery === 'cookie') void readDeviceSecret(shell);",
+        find: 'if (shell.wire.hasCookie) void readDeviceSecret(shell);',
         replace: '',
       },
     ],

@@ -11,7 +11,7 @@ const SHELL = 'client/src/runtime/effect-runner.ts';
 const WIRE = 'client/src/core/wire.ts';
 const INSTANT = 'client/src/core/instant.ts';
 
-const FOREIGN = 'client/src/optional/foreign-answers.ts';
+const FOREIGN = 'client/src/optional/foreign-token-responses.ts';
 const VAULT = 'client/src/core/vault-replies.ts';
 
 const OAUTH_ERROR = "if (isRefusal && error === 'invalid_grant')";
@@ -27,8 +27,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: FLIGHT,
-        find: 'else send(turn, flight, held, session, record.stamp);',
-        replace: 'else send(turn, flight, held, held.stored, record.stamp);',
+        find: 'else send(turn, flight, held, session, record.version);',
+        replace: 'else send(turn, flight, held, held.stored, record.version);',
       },
     ],
   },
@@ -65,8 +65,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: VAULT_WRITES,
-        find: "run(turn, { type: 'writeVault', operation, stamp,",
-        replace: "run(turn, { type: 'writeVault', operation, stamp: session ? null : stamp,",
+        find: "run(turn, { type: 'writeVault', operation, version,",
+        replace: "run(turn, { type: 'writeVault', operation, version: session ? null : version,",
       },
     ],
   },
@@ -183,8 +183,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: VAULT,
-        find: 'if (news && news.stamp !== state.stamp && !isKept)',
-        replace: 'if (news && news.stamp < 0)',
+        find: 'if (news && news.version !== state.version && !isKept)',
+        replace: 'if (news && news.version < 0)',
       },
     ],
   },
@@ -336,9 +336,9 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: VAULT_WRITES,
-        find: 'writeVault(turn, operation, turn.state.stamp, writing.session, writing.reason, writing.endedAtMs);',
+        find: 'writeVault(turn, operation, turn.state.version, writing.session, writing.reason, writing.endedAtMs);',
         replace:
-          'writeVault(turn, operation, writing.session ? turn.state.stamp : null, writing.session, writing.reason, writing.endedAtMs);',
+          'writeVault(turn, operation, writing.session ? turn.state.version : null, writing.session, writing.reason, writing.endedAtMs);',
       },
     ],
   },

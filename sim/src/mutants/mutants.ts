@@ -18,7 +18,7 @@ export const UNSEEN: readonly { readonly what: string; readonly why: string }[] 
     why: 'two requests must meet within milliseconds of a verdict; the contract in `server/src/storage/store.ts` asks for it, and `tests/two-nodes.test.ts` lets two nodes see a fork at once',
   },
   {
-    what: 'a replay commits without waiting for the disk',
+    what: 'a redelivery commits without waiting for the disk',
     why: 'three requests, a fallback and a cookie jar must meet in one order; the contract in `server/src/storage/store.ts` asks for it',
   },
 ];

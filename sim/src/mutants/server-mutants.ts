@@ -30,7 +30,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'any-predecessor-replays',
+    name: 'any-predecessor-redelivers',
     what: 'any copy of the previous generation is handed the newest one again',
     patches: [
       {
@@ -68,15 +68,15 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [{ file: ROTATION, find: 'if (behind <= 2) {', replace: 'if (behind <= 1) {' }],
   },
   {
-    name: 'lenient-after-a-replay',
-    what: 'a replay makes the next interval as lenient as a rotation does',
+    name: 'lenient-after-a-redelivery',
+    what: 'a redelivery makes the next interval as lenient as a rotation does',
     patches: [
       {
         file: ROTATION,
-        find: 'const isRotationUnderWay = isRecent && session.replays === 0;',
+        find: 'const isRotationUnderWay = isRecent && session.redeliveries === 0;',
         replace: 'const isRotationUnderWay = isRecent;',
       },
-      { file: TABLE, find: '!(row.replays === 0 && isRecent)', replace: '!isRecent' },
+      { file: TABLE, find: '!(row.redeliveries === 0 && isRecent)', replace: '!isRecent' },
     ],
   },
   {
@@ -85,14 +85,14 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: ROTATION,
-        find: "return policy.aheadOfDatabase === 'heal' ? { kind: 'heal', generation: presented.generation } : { kind: 'doubt' };",
+        find: "return policy.aheadOfDatabase === 'heal'\n      ? { kind: 'heal', generation: presented.generation }\n      : { kind: 'unavailable' };",
         replace: "return dead('unknown');",
       },
     ],
   },
   {
     name: 'no-interval',
-    what: 'every use rotates and every replay hands out a copy at once',
+    what: 'every use rotates and every redelivery hands out a copy at once',
     patches: [
       { file: 'server/src/kernel/policy.ts', find: 'rotationIntervalMs: 60_000,', replace: 'rotationIntervalMs: 0,' },
     ],
@@ -114,25 +114,25 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: ROTATION,
-        find: "return { kind: 'end', because: behind === 1 ? 'fork' : 'stale' };",
+        find: "return { kind: 'revoke', because: behind === 1 ? 'fork' : 'stale' };",
         replace: "return { kind: 'answer', because: 'recent', isSliding: false };",
       },
       {
         file: ROTATION,
-        find: "return { kind: 'end', because: 'stale' };\n}",
+        find: "return { kind: 'revoke', because: 'stale' };\n}",
         replace: "return { kind: 'answer', because: 'recent', isSliding: false };\n}",
       },
     ],
   },
   {
-    name: 'one-replay',
+    name: 'one-redelivery',
     what: 'a generation is handed out again only once, then the session ends',
     patches: [
       {
         file: ROTATION,
         find: 'return ageMs < paceMs ?',
         replace:
-          "if (ageMs >= paceMs && session.replays > 0) return { kind: 'end', because: 'stale' };\n    return ageMs < paceMs ?",
+          "if (ageMs >= paceMs && session.redeliveries > 0) return { kind: 'revoke', because: 'stale' };\n    return ageMs < paceMs ?",
       },
     ],
   },

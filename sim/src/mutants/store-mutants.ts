@@ -14,7 +14,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SESSION,
-        find: "if (state.vaultError && phase.kind !== 'reauth-required' && !state.storing)",
+        find: "if (state.vaultError && phase.kind !== 'reauthentication-required' && !state.storing)",
         replace: "if (state.vaultError && phase.kind === 'signed-out')",
       },
     ],
@@ -25,8 +25,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: SESSION,
-        find: 'if (access && generation > newerThan && !isKept)',
-        replace: 'if (access && generation > newerThan && !isKept && !state.vaultError)',
+        find: 'if (access && tokenNumber > newerThan && !isKept)',
+        replace: 'if (access && tokenNumber > newerThan && !isKept && !state.vaultError)',
       },
       {
         file: SESSION,

@@ -17,8 +17,8 @@ const rotations = new Map<string | null, number>();
 const ROTATIONS_KEPT = 10_000;
 
 /** When the newest generation was handed out first. A row holds only the last delivery, and a grace does not slide. */
-function rotatedAtMs({ rotatedBy, replays, deliveredAtMs }: SessionState): number {
-  if (replays > 0) return rotations.get(rotatedBy) ?? deliveredAtMs;
+function rotatedAtMs({ rotatedBy, redeliveries, deliveredAtMs }: SessionState): number {
+  if (redeliveries > 0) return rotations.get(rotatedBy) ?? deliveredAtMs;
   if (rotations.size >= ROTATIONS_KEPT) rotations.clear();
   rotations.set(rotatedBy, deliveredAtMs);
   return deliveredAtMs;
@@ -36,6 +36,6 @@ export const decideBy =
     if (behind < 0) return refuse('unknown');
     if (behind === 0) return { kind: 'rotate' };
     return rule(behind, nowMs - rotatedAtMs(session)) === 'repeat'
-      ? { kind: 'replay' }
-      : { kind: 'end', because: behind === 1 ? 'fork' : 'stale' };
+      ? { kind: 'redeliver' }
+      : { kind: 'revoke', because: behind === 1 ? 'fork' : 'stale' };
   };

@@ -73,7 +73,7 @@ export const CHAIN_WORLDS: readonly ChainSetup[] = [
 const ABLATED: ReadonlySet<string> = new Set([
   'strict-rotation',
   'fork-ends-at-once',
-  'any-predecessor-replays',
+  'any-predecessor-redelivers',
   'ahead-is-unknown',
   'missing-token-drops-stored',
   'token-from-memory',

@@ -174,8 +174,8 @@ const authenticate: Authenticate = (username, password) => {
 const clientsOf = (lifetimes: SessionLifetimes): Clients =>
   registerClients(
     [
-      { clientId: CLIENTS.cookie, delivery: 'cookie', scopes: ['notes'], audiences: [FILES] },
-      { clientId: CLIENTS.body, delivery: 'body', scopes: ['notes'], audiences: [FILES] },
+      { clientId: CLIENTS.cookie, refreshTokenTransport: 'cookie', scopes: ['notes'], audiences: [FILES] },
+      { clientId: CLIENTS.body, refreshTokenTransport: 'body', scopes: ['notes'], audiences: [FILES] },
     ],
     { issuer: ISSUER, audience: API },
     lifetimes,

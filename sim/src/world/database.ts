@@ -1,4 +1,4 @@
-import { HoldfastError } from '../../../server/src/kernel/errors.ts';
+import { HoldfastServerError } from '../../../server/src/kernel/errors.ts';
 import { RowFault } from '../../../server/src/storage/store.ts';
 import type { Random } from '../sandbox/random.ts';
 import type { Scheduler } from '../sandbox/scheduler.ts';
@@ -65,7 +65,7 @@ type Parts = {
   clockOffsetMs: number;
 };
 
-const unavailable = (): HoldfastError => new HoldfastError('unavailable', 'the database did not answer');
+const unavailable = (): HoldfastServerError => new HoldfastServerError('unavailable', 'the database did not answer');
 
 /** Longest time until an asynchronous commit is durable, in ms, unless a durable commit flushes the log earlier. */
 const LONGEST_LAG_MS = 4_000;

@@ -182,7 +182,7 @@ function isTooFarBehind({ rowOf }: DeviceParts, token: string): boolean {
   const { sid, generation } = readRefreshCopy(token);
   const row = rowOf(sid);
   // A redelivered copy rotates at its first use, without a pause.
-  return row !== undefined && row.generation - generation > (row.replays > 0 ? 0 : 1);
+  return row !== undefined && row.generation - generation > (row.redeliveries > 0 ? 0 : 1);
 }
 
 /** Unmounts the app of a tab and mounts it again, as React does: in the same task, or up to 3 s later. */
@@ -196,7 +196,7 @@ function mounting(
     const tab = tabs.get(process.name);
     if (!tab || tab.isUnmounted) return;
     const snapshot = tab.auth.getSnapshot();
-    if (snapshot.status === 'active' && snapshot.refreshing) books.reach('app mounted anew during a refresh');
+    if (snapshot.status === 'active' && snapshot.isRefreshing) books.reach('app mounted anew during a refresh');
     scheduler.note(process.name, 'the app is unmounted');
     tab.isUnmounted = true;
     tab.auth.dispose();

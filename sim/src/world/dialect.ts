@@ -1,6 +1,6 @@
-import type { HttpAnswer, HttpRequest } from '../../../client/src/core/ports.ts';
-import type { RejectionReason, TokenAnswer } from '../../../client/src/core/token-result.ts';
-import { parseObject, readTokenAnswer } from '../../../client/src/core/wire.ts';
+import type { HttpResponse, HttpRequest } from '../../../client/src/core/ports.ts';
+import type { RejectionReason, TokenResult } from '../../../client/src/core/token-result.ts';
+import { parseObject, readTokenResponse } from '../../../client/src/core/wire.ts';
 import type { Books } from '../checkers/ledger.ts';
 import type { Ground } from '../sandbox/process.ts';
 import type { Random } from '../sandbox/random.ts';
@@ -8,9 +8,9 @@ import type { Random } from '../sandbox/random.ts';
 /** A server whose refusals do not follow RFC 6749, and the app's own reading of its answers (`classify`). */
 export type Dialect = {
   /** Replaces the server's answer by the one that arrives. */
-  readonly translate: (answer: HttpAnswer, request: HttpRequest) => HttpAnswer;
+  readonly translate: (answer: HttpResponse, request: HttpRequest) => HttpResponse;
   /** The app's reader of answers; `null`: the app cannot read the dialect. */
-  readonly classify: ((answer: HttpAnswer) => TokenAnswer | null) | null;
+  readonly classify: ((answer: HttpResponse) => TokenResult | null) | null;
 };
 
 const OVER_STATUS = 440;
@@ -21,7 +21,7 @@ const OVER_STATUS = 440;
 const BEGINS = 'x-begins';
 
 /** Replaces standard answers by those of the dialect. Only the app knows what they mean. */
-function translate(answer: HttpAnswer, { body }: HttpRequest): HttpAnswer {
+function translate(answer: HttpResponse, { body }: HttpRequest): HttpResponse {
   const json = parseObject(answer.body);
   if (body?.includes('grant_type=authorization_code'))
     return { ...answer, headers: { ...answer.headers, [BEGINS]: '1' } };
@@ -31,15 +31,15 @@ function translate(answer: HttpAnswer, { body }: HttpRequest): HttpAnswer {
 }
 
 /** Reads an answer of the dialect as the standard one; `null` for an answer that follows the standard. */
-function read({ status, headers, body }: HttpAnswer): TokenAnswer | null {
+function read({ status, headers, body }: HttpResponse): TokenResult | null {
   const json = parseObject(body);
   if (status === OVER_STATUS)
-    return readTokenAnswer({
+    return readTokenResponse({
       status: 400,
       headers,
       body: JSON.stringify({ error: 'invalid_grant', reason: json?.['over'] }),
     });
-  return json?.['later'] === true ? readTokenAnswer({ status: 429, headers, body }) : null;
+  return json?.['later'] === true ? readTokenResponse({ status: 429, headers, body }) : null;
 }
 
 /** Results that no app's `classify` should return. */
@@ -77,17 +77,17 @@ const DAMAGES: readonly Readonly<Record<string, unknown>>[] = [
   { sessionLifetimeMs: 'nonsense' },
 ];
 
-function speakNonsense(answer: HttpAnswer, random: Random): TokenAnswer {
-  const meant = read(answer) ?? readTokenAnswer(answer);
+function speakNonsense(answer: HttpResponse, random: Random): TokenResult {
+  const meant = read(answer) ?? readTokenResponse(answer);
   if (meant.kind === 'rejected') return { kind: 'rejected', reason: 'nonsense' as RejectionReason };
-  if (meant.kind !== 'tokens' || random.chance(0.5)) return random.pick(NONSENSE) as TokenAnswer;
+  if (meant.kind !== 'tokens' || random.chance(0.5)) return random.pick(NONSENSE) as TokenResult;
   return { kind: 'tokens', tokens: { ...meant.tokens, ...random.pick(DAMAGES) } };
 }
 
 /** Creates the dialect, with an app that sometimes misreads it. */
 export function createDialect({ random, setup }: Ground, books: Books): Dialect {
   const chance = random.fork('dialect');
-  const misread = (answer: HttpAnswer): TokenAnswer | null => {
+  const misread = (answer: HttpResponse): TokenResult | null => {
     books.struck('answer misread');
     books.reach('answer misread by the app');
     const how = chance.pick(['nothing', 'throw', 'nonsense', 'nonsense'] as const);

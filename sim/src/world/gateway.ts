@@ -38,7 +38,7 @@ export async function answer(
 function endpointOf(request: HttpRequest, client: Client): Endpoint<'form'> {
   const endpoint = [TOKEN_ENDPOINT, REVOCATION_ENDPOINT].find(({ path }) => path === request.path);
   if (endpoint === undefined) throw new OAuthError(404, 'invalid_request', 'There is no such endpoint');
-  if (client.delivery === 'cookie') refuseForgery(request, client);
+  if (client.refreshTokenTransport === 'cookie') refuseForgery(request, client);
   return endpoint;
 }
 

@@ -1,4 +1,4 @@
-import type { Mutex } from '../../../client/src/core/ports.ts';
+import type { RefreshLock } from '../../../client/src/core/ports.ts';
 import { processClock, runTask, type DeviceClock, type Ground, type Process } from '../sandbox/process.ts';
 
 /**
@@ -8,7 +8,7 @@ import { processClock, runTask, type DeviceClock, type Ground, type Process } fr
 export type Locks = {
   /** True in a browser without locks between tabs. */
   readonly isMissing: boolean;
-  mutexOf(process: Process): Mutex;
+  mutexOf(process: Process): RefreshLock;
   /**
    * Removes a process that has died.
    *
@@ -41,7 +41,7 @@ export function createLocks(ground: Ground, device: DeviceClock, watch: LockWatc
     lock.holder?.grant();
   };
   const mutexOf =
-    (process: Process): Mutex =>
+    (process: Process): RefreshLock =>
     (waitMs, level) => {
       if (isMissing) return Promise.resolve(null);
       const lock = (locks[level] ??= { holder: null, queue: [] });

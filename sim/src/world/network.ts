@@ -1,5 +1,5 @@
-import type { HttpAnswer, HttpRequest } from '../../../client/src/core/ports.ts';
-import type { HttpResponse } from '../../../server/src/kernel/http-message.ts';
+import type { HttpResponse, HttpRequest } from '../../../client/src/core/ports.ts';
+import type { HttpResponse as ServerResponse } from '../../../server/src/kernel/http-message.ts';
 import type { Books, Call, ResourceAnswer } from '../checkers/ledger.ts';
 import { createOverlapping } from '../sandbox/overlapping.ts';
 import type { Ground } from '../sandbox/process.ts';
@@ -8,7 +8,7 @@ import { API, type Cluster } from './cluster.ts';
 import { createOutages, type Outages } from './outages.ts';
 
 /** An answer that arrives. `Set-Cookie` is apart, because browsers hide it from scripts. */
-export type Delivered = { readonly answer: HttpAnswer; readonly setCookie: readonly string[] };
+export type Delivered = { readonly answer: HttpResponse; readonly setCookie: readonly string[] };
 
 /** Simulates everything between clients and servers: loss, delay, repetition, reordering, proxies. */
 export type Network = {
@@ -40,16 +40,16 @@ export type NetworkParts = Ground & {
   readonly cluster: Cluster;
   readonly books: Books;
   /** True if a fault was aimed at this answer, so that it is lost. */
-  readonly isAnswerDoomed: (response: HttpResponse) => boolean;
+  readonly isAnswerDoomed: (response: ServerResponse) => boolean;
 };
 
-const html: HttpAnswer = {
+const html: HttpResponse = {
   status: 200,
   headers: { 'content-type': 'text/html' },
   body: '<!doctype html><title>Sign in to the network</title>',
 };
 
-const proxyAnswer = (status: number, headers: Readonly<Record<string, string>> = {}): HttpAnswer => ({
+const proxyAnswer = (status: number, headers: Readonly<Record<string, string>> = {}): HttpResponse => ({
   status,
   headers,
   body: status === 429 ? '{"error":"slow_down"}' : '<h1>error</h1>',
@@ -169,7 +169,7 @@ function arrive(
   });
 }
 
-function proxyInstead(fate: Fate, which: number): HttpAnswer | null {
+function proxyInstead(fate: Fate, which: number): HttpResponse | null {
   if (fate.proxy === 'error') return proxyAnswer([502, 503, 504][which] ?? 502);
   if (fate.proxy === 'not-json') return which === 0 ? { ...html, body: '{"access_token":"cut o' } : html;
   if (fate.proxy === 'refusal')
@@ -183,7 +183,7 @@ function serve(
   request: HttpRequest,
   cookie: string | null,
   who: Sender,
-  onServed: (response: HttpResponse | null) => void,
+  onServed: (response: ServerResponse | null) => void,
 ): void {
   let isOver = false;
   const cancel = scheduler.after(LIFE_MS.work, () => {
@@ -206,7 +206,7 @@ function serve(
     cancel();
     return onServed(null);
   }
-  const hear = (response: HttpResponse): void => {
+  const hear = (response: ServerResponse): void => {
     if (isOver) return;
     cancel();
     onServed(response);

@@ -42,7 +42,7 @@ export function createPrompts(parts: UserParts, answers: Answers): Prompts {
   const answerLate = (tab: Tab): void => {
     leftOpen.delete(tab);
     if (setup.faults.promptLeftOpen === 0 || tab.isUnmounted) return;
-    const isOpen = tab.auth.getSnapshot().status === 'reauth-required';
+    const isOpen = tab.auth.getSnapshot().status === 'reauthentication-required';
     const how = chance.pick(['answer', 'answer', 'decline', 'close'] as const);
     scheduler.note(tab.process.name, `the user comes back to the prompt: ${how}`);
     if (how === 'answer') {

@@ -3,7 +3,7 @@ import { withoutRevocation, withRevocation } from '../../../client/src/core/outb
 import type {
   Outbox,
   Platform,
-  Revocation,
+  PendingRevocation,
   StoredSession,
   Vault,
   VaultRecord,
@@ -90,7 +90,7 @@ type Kept = {
   marker: string | null;
   jarBefore: ReadonlyMap<string, string>;
   jarAtMs: number;
-  outbox: readonly Revocation[];
+  outbox: readonly PendingRevocation[];
   deviceSecret: string | null;
   readonly locks: Overlapping;
   readonly refusals: Overlapping;
@@ -105,8 +105,8 @@ const UNWRITTEN_MS = 5_000;
 type Parts = Ground & {
   readonly kept: Kept;
   readonly watch: StorageWatch;
-  /** Draws the stamps of a keychain. */
-  readonly stamps: Ground['random'];
+  /** Draws the versions of a keychain. */
+  readonly versions: Ground['random'];
 };
 
 export function createStorage(ground: Ground, watch: StorageWatch): Storage {
@@ -132,7 +132,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
       kept.refusesSinceMs = null;
     }),
   };
-  const parts: Parts = { ...ground, kept, watch, stamps: ground.random.fork('stamps') };
+  const parts: Parts = { ...ground, kept, watch, versions: ground.random.fork('versions') };
   return {
     vaultOf: (process) =>
       ground.setup.store === 'cookie' ? markedVault(vaultOf(parts, process), markerOf(kept)) : vaultOf(parts, process),
@@ -169,7 +169,7 @@ export function createStorage(ground: Ground, watch: StorageWatch): Storage {
     },
     damage: () => {
       if (!kept.record) return false;
-      kept.record = { stamp: kept.record.stamp, session: null, endedReason: 'storage-lost', sid: null };
+      kept.record = { version: kept.record.version, session: null, endedReason: 'storage-lost', sid: null };
       watch.onLost();
       return true;
     },
@@ -256,17 +256,17 @@ const seal = ({ scheduler, random }: Parts, process: Process): Promise<void> =>
     scheduler.after(random.int(0, 2), () => runTask(process, resolve));
   });
 
-function writeRecord({ kept, scheduler }: Parts, next: Omit<VaultRecord, 'stamp'>, stamp: number): VaultRecord {
+function writeRecord({ kept, scheduler }: Parts, next: Omit<VaultRecord, 'version'>, version: number): VaultRecord {
   kept.recordBefore = kept.record;
   kept.recordAtMs = scheduler.nowMs();
   if (kept.record?.session?.sid !== next.session?.sid) kept.heldSinceMs = scheduler.nowMs();
-  kept.record = { ...next, stamp };
+  kept.record = { ...next, version };
   noteUser(kept, next, scheduler.nowMs());
   return kept.record;
 }
 
 /** Notes which users have left: a tombstone by the user, or another user's session, ends every earlier user's stay. */
-function noteUser({ written }: Kept, { session, endedReason }: Omit<VaultRecord, 'stamp'>, nowMs: number): void {
+function noteUser({ written }: Kept, { session, endedReason }: Omit<VaultRecord, 'version'>, nowMs: number): void {
   if (session === null && endedReason !== 'user') return;
   for (const each of written.values())
     if (session === null || each.sub !== session.sub) each.goneSinceMs ??= nowMs;
@@ -275,7 +275,7 @@ function noteUser({ written }: Kept, { session, endedReason }: Omit<VaultRecord,
 }
 
 function vaultOf(parts: Parts, process: Process): Vault {
-  const { kept, scheduler, random, setup, watch, stamps } = parts;
+  const { kept, scheduler, random, setup, watch, versions } = parts;
   return {
     read: () =>
       operate<VaultRecord | null>(parts, process, 0, (finish) => {
@@ -283,22 +283,24 @@ function vaultOf(parts: Parts, process: Process): Vault {
         watch.onRead(process);
         finish(record);
       }),
-    replace: async (expectedStamp, next) => {
+    compareAndSwap: async (expectedVersion, next) => {
       watch.onWriting(process);
       // A vault seals the record before it writes, and a tab can freeze between the two. A keychain does both in one
       // task.
       if (setup.store === 'vault') await seal(parts, process);
       return operate(parts, process, setup.faults.vaultFull, (finish) => {
-        const stamp = kept.record?.stamp ?? 0;
-        if (expectedStamp !== null && expectedStamp !== stamp) return finish({ replaced: false, record: kept.record });
-        // An emptied store starts again with a stamp that no tab remembers.
-        const first = kept.record ? stamp + 1 : scheduler.nowMs();
-        // Two processes that write a keychain at once choose different stamps.
-        const following = setup.store === 'keychain' ? first + stamps.int(0, 2 ** 20) : first;
+        const version = kept.record?.version ?? 0;
+        if (expectedVersion !== null && expectedVersion !== version)
+          return finish({ isSwapped: false, record: kept.record });
+        // An emptied store starts again with a version that no tab remembers.
+        const first = kept.record ? version + 1 : scheduler.nowMs();
+        // Two processes that write a keychain at once choose different versions.
+        const following = setup.store === 'keychain' ? first + versions.int(0, 2 ** 20) : first;
         const write = (): void => {
           // If another process has signed in between compare and swap, the store loses that session.
-          const isOverwritten = (kept.record?.stamp ?? 0) !== stamp && kept.record?.session?.sid !== next.session?.sid;
-          finish({ replaced: true, record: writeRecord(parts, next, following) });
+          const isOverwritten =
+            (kept.record?.version ?? 0) !== version && kept.record?.session?.sid !== next.session?.sid;
+          finish({ isSwapped: true, record: writeRecord(parts, next, following) });
           if (isOverwritten) watch.onLost();
         };
         // A keychain has no compare-and-swap: another process can write between the two.
@@ -311,13 +313,13 @@ function vaultOf(parts: Parts, process: Process): Vault {
 
 function outboxOf(parts: Parts, process: Process): Outbox {
   const { kept } = parts;
-  const change = (next: () => readonly Revocation[]): Promise<void> =>
+  const change = (next: () => readonly PendingRevocation[]): Promise<void> =>
     operate<void>(parts, process, parts.setup.faults.vaultFull, (finish) => {
       kept.outbox = next();
       finish();
     });
   return {
-    list: () => operate<readonly Revocation[]>(parts, process, 0, (finish) => finish(kept.outbox)),
+    list: () => operate<readonly PendingRevocation[]>(parts, process, 0, (finish) => finish(kept.outbox)),
     add: (revocation) => change(() => withRevocation(kept.outbox, revocation)),
     remove: (revocation) => change(() => withoutRevocation(kept.outbox, revocation)),
   };

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { createApiClient, type ApiClient } from '../../../client/src/api-client.ts';
 import { createAuthService } from '../../../client/src/auth-service.ts';
 import { HoldfastError } from '../../../client/src/core/errors.ts';
-import type { HttpAnswer, Platform, Transport } from '../../../client/src/core/ports.ts';
+import type { HttpResponse, Platform, Transport } from '../../../client/src/core/ports.ts';
 import type { SessionSnapshot } from '../../../client/src/core/snapshot.ts';
 import type { Observation } from '../../../client/src/core/state.ts';
 import { automaticStage } from '../../../client/src/optional/automatic-stage.ts';
-import { foreignAnswers } from '../../../client/src/optional/foreign-answers.ts';
+import { foreignTokenResponses } from '../../../client/src/optional/foreign-token-responses.ts';
 import type { SignInMethod } from '../../../client/src/runtime/sign-in.ts';
 import type { CheckedTab } from '../checkers/checked-tab.ts';
 import type { Books, Call } from '../checkers/ledger.ts';
@@ -68,12 +68,12 @@ export function openTab(process: Process, sid: string | null, parts: TabParts): 
   };
   const auth = createAuthService({
     issuer: ISSUER,
-    clientId: platform.delivery === 'cookie' ? CLIENTS.cookie : CLIENTS.body,
+    clientId: platform.refreshTokenTransport === 'cookie' ? CLIENTS.cookie : CLIENTS.body,
     platform,
     onEvent,
     fetch: fetchOf(process, parts),
-    ...(prompt && { reauthentication: [automaticStage('biometric', prompt(process)), 'password'] }),
-    ...(dialect?.classify && { readAnswer: foreignAnswers(dialect.classify) }),
+    ...(prompt && { reauthentication: [automaticStage('passkey', prompt(process)), 'password'] }),
+    ...(dialect?.classify && { readTokenResponse: foreignTokenResponses(dialect.classify) }),
   });
   const opened: Tab = {
     process,
@@ -113,13 +113,13 @@ function describe(observation: Observation): string {
 
 function platformOf(process: Process, parts: TabParts): Platform {
   const { random, setup, storage, locks, clock } = parts;
-  const delivery = setup.store === 'cookie' ? 'cookie' : 'body';
+  const refreshTokenTransport = setup.store === 'cookie' ? 'cookie' : 'body';
   return {
     clock: processClock(process, clock, parts),
     transport: transportOf(process, parts),
     vault: storage.vaultOf(process),
     outbox: storage.outboxOf(process),
-    mutex: locks.mutexOf(process),
+    refreshLock: locks.mutexOf(process),
     signals: (emit) => {
       process.listeners.add(emit);
       return () => process.listeners.delete(emit);
@@ -129,7 +129,7 @@ function platformOf(process: Process, parts: TabParts): Platform {
     randomToken: parts.drawToken,
     deviceSecret: storage.deviceSecretOf(process),
     sha256: (text) => Promise.resolve(createHash('sha256').update(text).digest('base64url')),
-    delivery,
+    refreshTokenTransport,
   };
 }
 
@@ -142,7 +142,7 @@ const networkError = (): TypeError => new TypeError('Failed to fetch');
 function transportOf(process: Process, { network, storage, setup, dialect }: TabParts): Transport {
   const who = { address: '192.0.2.1', userAgent: process.name };
   return (request, signal) =>
-    new Promise<HttpAnswer>((resolve, reject) => {
+    new Promise<HttpResponse>((resolve, reject) => {
       let isAborted = signal.aborted;
       const abort = (): void => {
         isAborted = true;

@@ -76,7 +76,7 @@ export function createUser(parts: UserParts): User {
     mend: () => {
       const asking = device
         .awake()
-        .find(({ process, auth }) => !process.isDeaf && auth.getSnapshot().status === 'reauth-required');
+        .find(({ process, auth }) => !process.isDeaf && auth.getSnapshot().status === 'reauthentication-required');
       const isAnyActive = device
         .awake()
         .some(({ process, auth }) => !process.isDeaf && auth.getSnapshot().status === 'active');
@@ -142,7 +142,7 @@ async function attempt(
       books.violate('I1', 'a sign-in was said to have worked, and nobody is signed in');
     if (isInDoubt(tab)) books.violate('I11', 'a sign-in was said to have worked, and the session is in doubt');
     if (before.status === 'active' && before.isDoubtful) books.reach('session in doubt, cured by a sign-in');
-    if (before.status === 'reauth-required') books.reach(state);
+    if (before.status === 'reauthentication-required') books.reach(state);
     if (before.status === 'active') books.reach('another user signed in');
   } catch (error) {
     if (tab.isUnmounted) books.reach('app mounted anew while somebody signed in');
@@ -160,7 +160,7 @@ function actIn(parts: UserParts, tab: Tab, signIn: (tab: Tab) => void, prompts: 
   const { random, books } = parts;
   const snapshot = tab.auth.getSnapshot();
   const choice = random.next();
-  const isAsking = snapshot.status === 'reauth-required' && !prompts.isLeftOpen(tab);
+  const isAsking = snapshot.status === 'reauthentication-required' && !prompts.isLeftOpen(tab);
   if (snapshot.status === 'signed-out' && choice < 0.5) return signIn(tab);
   if (isAsking && choice < 0.5) return signIn(tab);
   if (isAsking && choice < 0.55) return decline(parts, tab);

@@ -73,10 +73,10 @@ export function describeObservation(observation: Observation, count: number): Se
       return { tone: 'good', text: `${requests(observation.caller, count)} went on.` };
     case 'request.failed':
       return { tone: 'bad', text: `${requests(observation.caller, count)} stopped waiting: ${observation.code}.` };
-    case 'request.replayed':
+    case 'request.resent':
       return {
         tone: 'good',
-        text: `${count === 1 ? 'A request was' : `${count} requests were`} sent again with access token ${observation.generation}.`,
+        text: `${count === 1 ? 'A request was' : `${count} requests were`} sent again with access token ${observation.tokenNumber}.`,
       };
     default:
       return describeSession(observation);
@@ -88,7 +88,7 @@ function describeSession(
 ): Sentence {
   switch (observation.type) {
     case 'token.refused':
-      return { tone: 'wait', text: `The server refused access token ${observation.generation} (401).` };
+      return { tone: 'wait', text: `The server refused access token ${observation.tokenNumber} (401).` };
     case 'session.adopted':
       return {
         tone: 'plain',
@@ -102,12 +102,12 @@ function describeSession(
     case 'reauthentication.required':
       return {
         tone: observation.reason === 'step-up' ? 'wait' : 'bad',
-        text: `Asked you for your ${observation.stage === 'biometric' ? 'passkey' : 'password'}. What waits stays parked.`,
+        text: `Asked you for your ${observation.stage}. What waits stays parked.`,
       };
     case 'reauthentication.failed':
       return {
         tone: 'wait',
-        text: `The ${observation.stage === 'biometric' ? 'passkey' : 'password'} did not help: ${observation.why}.`,
+        text: `The ${observation.stage} did not help: ${observation.why}.`,
       };
     case 'signed-in':
       return { tone: 'good', text: 'Signed in: a new session started.' };

@@ -9,7 +9,7 @@ type Line = { readonly first: LogEntry; readonly topic: string | null; count: nu
 
 /** The subject of a line that several requests can share; `null` for all other lines. */
 function topicOf(observation: Observation): string | null {
-  if (observation.type === 'request.replayed') return JSON.stringify(observation);
+  if (observation.type === 'request.resent') return JSON.stringify(observation);
   if (!('caller' in observation)) return null;
   const { type, caller: _caller, ...rest } = observation;
   // How many wait by now is another number each time.

@@ -41,7 +41,7 @@ function Sheet({
   // Where no passkey is known, that stage is over before it begins; one can be used all the same.
   const { stage, skip, parkedRequests } = asked;
   useEffect(() => {
-    if (stage === 'biometric' && !isPasskeyFirst) skip();
+    if (stage === 'passkey' && !isPasskeyFirst) skip();
   }, [stage, skip, isPasskeyFirst]);
   const title = isConfirmation ? 'Confirm it is you' : 'Sign in to go on';
   useAnnouncement(title);

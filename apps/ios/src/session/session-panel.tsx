@@ -17,7 +17,7 @@ export function SessionPanel({ session }: { readonly session: SignedInSession })
   const isActive = session.status === 'active';
   const [before, setBefore] = useState<number | null>(null);
   const renew = (): void => {
-    setBefore(isActive ? session.generation : null);
+    setBefore(isActive ? session.tokenNumber : null);
     auth.extend();
   };
   return (
@@ -29,29 +29,29 @@ export function SessionPanel({ session }: { readonly session: SignedInSession })
         </Words>
       </View>
       {isActive ? <ActiveFacts session={session} /> : <WaitingFacts session={session} />}
-      <Button label="Renew now" isDisabled={!isActive || session.refreshing} onPress={renew} />
+      <Button label="Renew now" isDisabled={!isActive || session.isRefreshing} onPress={renew} />
       <Outcome tone="wait" text={before === null ? '' : reportRenewal(before, session)} />
     </Panel>
   );
 }
 
 type Active = Extract<SignedInSession, { status: 'active' }>;
-type Waiting = Extract<SignedInSession, { status: 'reauth-required' }>;
+type Waiting = Extract<SignedInSession, { status: 'reauthentication-required' }>;
 
 function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
   const nowMs = useNowMs();
-  const { accessExpiresAt, sessionExpiresAt, sid } = session;
+  const { accessTokenExpiresAtMs, sessionExpiresAtMs, sid } = session;
   return (
     <View>
       <View style={styles.figures}>
-        <Figure label="Access token" endsAtMs={accessExpiresAt} nowMs={nowMs} />
-        <Figure label="Session" endsAtMs={sessionExpiresAt} nowMs={nowMs} />
+        <Figure label="Access token" endsAtMs={accessTokenExpiresAtMs} nowMs={nowMs} />
+        <Figure label="Session" endsAtMs={sessionExpiresAtMs} nowMs={nowMs} />
       </View>
-      <Fact term="Refresh">{session.refreshing ? 'under way' : 'none under way'}</Fact>
+      <Fact term="Refresh">{session.isRefreshing ? 'under way' : 'none under way'}</Fact>
       <Fact term="Parked requests">{session.parkedRequests}</Fact>
-      <Fact term="Access tokens so far">{session.generation}</Fact>
+      <Fact term="Access tokens so far">{session.tokenNumber}</Fact>
       <Fact term="Freshness">{session.freshness}</Fact>
-      <Fact term="Signed in">{formatMoment(session.sessionStartedAt)}</Fact>
+      <Fact term="Signed in">{formatMoment(session.sessionStartedAtMs)}</Fact>
       <Fact term="Session id">{sid === null ? 'none' : sid.slice(0, 8)}</Fact>
     </View>
   );
@@ -60,7 +60,7 @@ function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
 function WaitingFacts({ session }: { readonly session: Waiting }): ReactElement {
   return (
     <View>
-      <Fact term="Asked for">{session.stage === 'biometric' ? 'passkey' : 'password'}</Fact>
+      <Fact term="Asked for">{session.stage}</Fact>
       <Fact term="Parked requests">{session.parkedRequests}</Fact>
     </View>
   );

@@ -11,7 +11,7 @@ export const auth = createAuthService({
   platform: createPlatform(),
   fetch: (input, init) => hearAnswer(fetch(input, init)),
   // Both by the sheet, which waits for the user before it asks for either.
-  reauthentication: ['biometric', 'password'],
+  reauthentication: ['passkey', 'password'],
   onEvent: recordObservation,
 });
 

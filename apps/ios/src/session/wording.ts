@@ -9,7 +9,7 @@ export type SessionSummary = { readonly tone: Tone; readonly label: string; read
 
 /** Says how the session is. A token that lives says nothing about the server: `reach` does. */
 export function summarizeSession(session: SignedInSession, reach: Reach): SessionSummary {
-  if (session.status === 'reauth-required')
+  if (session.status === 'reauthentication-required')
     return { tone: 'bad', label: 'Sign-in needed', detail: explainReauthentication(session.reason) };
   if (session.isDoubtful)
     return {
@@ -26,25 +26,25 @@ export function summarizeSession(session: SignedInSession, reach: Reach): Sessio
       label: 'Server out of reach',
       detail: 'It did not answer the last request. The session stays.',
     };
-  if (session.refreshing)
+  if (session.isRefreshing)
     return { tone: 'wait', label: 'Refreshing', detail: 'A new access token has been asked for.' };
-  if (session.expiring) return { tone: 'wait', label: 'Ends soon', detail: 'Extend the session to stay signed in.' };
+  if (session.isExpiring) return { tone: 'wait', label: 'Ends soon', detail: 'Extend the session to stay signed in.' };
   if (session.freshness === 'restored')
     return { tone: 'good', label: 'Restored', detail: 'Read from this phone. The next refresh asks the server.' };
   return { tone: 'good', label: 'Active', detail: 'The server has confirmed this session.' };
 }
 
 /** The session when the user asked to extend it. */
-export type AskedExtension = { readonly generation: number; readonly endsAtMs: number };
+export type AskedExtension = { readonly tokenNumber: number; readonly endsAtMs: number };
 
 /** `true` once the server has answered the extension. */
 export const isExtensionAnswered = (asked: AskedExtension, session: SignedInSession): boolean =>
-  session.status === 'active' && !session.refreshing && session.generation > asked.generation;
+  session.status === 'active' && !session.isRefreshing && session.tokenNumber > asked.tokenNumber;
 
 /** Says what came of an extension. */
 export function reportExtension(asked: AskedExtension, session: SignedInSession): string {
   if (session.status !== 'active') return '';
-  const { sessionExpiresAt: endsAtMs, refusal, freshness } = session;
+  const { sessionExpiresAtMs: endsAtMs, refusal, freshness } = session;
   if (isExtensionAnswered(asked, session)) {
     if (endsAtMs === null) return 'Extended.';
     const end = formatMoment(endsAtMs);
@@ -60,7 +60,7 @@ export function reportExtension(asked: AskedExtension, session: SignedInSession)
 /** Says what came of “Renew now”. */
 export function reportRenewal(before: number, session: SignedInSession): string {
   if (session.status !== 'active') return '';
-  if (session.generation > before) return 'Renewed: a new access token is here.';
+  if (session.tokenNumber > before) return 'Renewed: a new access token is here.';
   if (session.refusal !== null) return `Not renewed: the server refuses (${session.refusal}). It is tried again.`;
   if (session.freshness === 'offline') return 'Not renewed yet: the server is out of reach. It is tried again.';
   return 'The server is asked …';
@@ -105,7 +105,7 @@ export function explainSignedOut(
         title: 'Your session could not be read',
         text: 'This phone cannot read what it had stored of it. Sign in to go on.',
       };
-    case 'reauth-failed':
+    case 'reauthentication-failed':
       return {
         tone: 'wait',
         title: 'You are signed out',

@@ -14,7 +14,7 @@ import { burstSize, useBurst, type BurstResult, type CellState } from './use-bur
 export function TrialsPanel({ session }: { readonly session: SignedInSession }): ReactElement {
   return (
     <Panel title="Try to break it" lead="Each of these is real: the server is told, and the app is not.">
-      <ExpiryTrial generation={session.status === 'active' ? session.generation : 0} />
+      <ExpiryTrial tokenNumber={session.status === 'active' ? session.tokenNumber : 0} />
       <BurstTrial />
       <RevocationTrial sid={session.status === 'active' ? session.sid : null} />
     </Panel>
@@ -49,14 +49,14 @@ function Trial(props: {
   );
 }
 
-function ExpiryTrial({ generation }: { readonly generation: number }): ReactElement {
+function ExpiryTrial({ tokenNumber }: { readonly tokenNumber: number }): ReactElement {
   const [expired, setExpired] = useState(0);
   const call = useCall(async () => {
     await api.post('demo/expire-access-token');
-    setExpired(generation);
+    setExpired(tokenNumber);
   });
   const done =
-    expired === generation
+    expired === tokenNumber
       ? 'Done. The app does not know yet: add a note, or fire the requests below.'
       : 'Renewed. A new access token has taken its place.';
   return (

@@ -55,7 +55,7 @@ export function useBurst(): Burst {
       // An observation does not say whose request it is; any one that is under way stands for it.
       if (type === 'request.parked') turn('sent', 'parked');
       if (type === 'request.released') turn('parked', 'sent');
-      if (type === 'request.replayed') turn('sent', 'again');
+      if (type === 'request.resent') turn('sent', 'again');
     });
     const outcomes = await Promise.all(allCells('sent').map((_, index) => send(index)));
     stopWatching();

@@ -12,7 +12,7 @@ describe('the event log', () => {
   it('tells a burst in a few lines, not in sixty', () => {
     const callers = Array.from({ length: 20 }, (_, index) => index + 1);
     const lines = story([
-      { type: 'token.refused', generation: 1 },
+      { type: 'token.refused', tokenNumber: 1 },
       { type: 'refresh.started', attempt: 1, cause: 'refused' },
       ...callers.flatMap((caller): Observation[] => [
         { type: 'request.parked', caller, parked: caller },

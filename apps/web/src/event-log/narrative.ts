@@ -12,7 +12,7 @@ function callersOf(observation: Observation): readonly number[] {
 }
 
 /** Steps that the timeline shows and a story goes without. */
-const isDetail = ({ type }: Observation): boolean => type === 'refresh.locked' || type === 'request.replayed';
+const isDetail = ({ type }: Observation): boolean => type === 'refresh.locked' || type === 'request.resent';
 
 /** True if two observations say the same of two requests: one line can say it of both. */
 function saySame(one: Observation, other: Observation): boolean {

@@ -63,7 +63,7 @@ export function nameRequests(callers: readonly number[]): string {
 
 /** The means that the user authenticates with. */
 function nameStage(stage: ReauthenticationStage): string {
-  return stage === 'biometric' ? 'passkey' : 'password';
+  return stage === 'passkey' ? 'passkey' : 'password';
 }
 
 /** Says what happened. `callers`: the requests that it happened to, when several lines became one. */
@@ -106,9 +106,9 @@ export function describeObservation(observation: Observation, callers: readonly 
     case 'request.failed':
       return { tone: 'bad', text: `${nameRequests(callers)} stopped waiting: ${observation.code}.` };
     case 'token.refused':
-      return { tone: 'wait', text: `The server refused access token ${observation.generation} (401).` };
-    case 'request.replayed':
-      return { tone: 'good', text: `A request was sent again with access token ${observation.generation}.` };
+      return { tone: 'wait', text: `The server refused access token ${observation.tokenNumber} (401).` };
+    case 'request.resent':
+      return { tone: 'good', text: `A request was sent again with access token ${observation.tokenNumber}.` };
     default:
       return describeSessionChange(observation);
   }

@@ -25,7 +25,7 @@ const cellGlyphs: Readonly<Record<CellState, string>> = {
 /** Twenty requests at once, each a cell. */
 export function Burst({ session }: { readonly session: SignedInSession }): ReactElement {
   const isActive = session.status === 'active';
-  const burst = useBurst(isActive ? session.sid : null, isActive ? session.generation : 0);
+  const burst = useBurst(isActive ? session.sid : null, isActive ? session.tokenNumber : 0);
   return (
     <FaultRow
       title={`Fire ${burstSize} requests at once`}

@@ -7,7 +7,7 @@ import { CallRow } from './fault.tsx';
 
 /** Changes when a fault's result is no longer about the session's present: a new token, or a new session. */
 function epochOf(session: SignedInSession): string {
-  return session.status === 'active' ? `${session.sid} ${session.generation}` : 'waiting';
+  return session.status === 'active' ? `${session.sid} ${session.tokenNumber}` : 'waiting';
 }
 
 /** An access token that the server refuses. */
@@ -49,7 +49,7 @@ export function EndsSoon({ session }: { readonly session: SignedInSession }): Re
       buttonLabel="End it soon"
       call={call}
       result={
-        call.state === 'done' && session.status === 'active' && session.expiring ? (
+        call.state === 'done' && session.status === 'active' && session.isExpiring ? (
           <>
             <strong>It ends soon.</strong> Press “Extend” at the top of the page, or wait and sign in again.
           </>
@@ -122,5 +122,5 @@ export function Revocation({ session }: { readonly session: SignedInSession }): 
 /** The session as it is after a call, which may have renewed it; the one before if no user is signed in any more. */
 function readSession(before: SignedInSession): SignedInSession {
   const now = auth.getSnapshot();
-  return now.status === 'active' || now.status === 'reauth-required' ? now : before;
+  return now.status === 'active' || now.status === 'reauthentication-required' ? now : before;
 }

@@ -31,25 +31,25 @@ export type Burst = {
 const allCells = (state: CellState): readonly CellState[] => Array.from({ length: burstSize }, () => state);
 
 /** A count, and the access token that was current then: a newer token means that the count is no longer right. */
-type KnownCount = ServerCount & { readonly generation: number };
+type KnownCount = ServerCount & { readonly tokenNumber: number };
 
 /**
  * The server's count before the burst. It is asked for whenever a new access token has come, because asking with an old
  * one would cause the very refresh that the burst is to show.
  */
-function useKnownCount(sid: string | null, generation: number): { readonly current: KnownCount | null } {
+function useKnownCount(sid: string | null, tokenNumber: number): { readonly current: KnownCount | null } {
   const known = useRef<KnownCount | null>(null);
   useEffect(() => {
     let isCurrent = true;
     const ask = async (): Promise<void> => {
       const count = await countTokenRequests(sid).catch(() => null);
-      if (isCurrent && count !== null) known.current = { ...count, generation };
+      if (isCurrent && count !== null) known.current = { ...count, tokenNumber };
     };
     if (sid !== null) void ask();
     return () => {
       isCurrent = false;
     };
-  }, [sid, generation]);
+  }, [sid, tokenNumber]);
   return known;
 }
 
@@ -68,18 +68,18 @@ async function countSince(before: ServerCount | null): Promise<Pick<BurstResult,
 }
 
 /** Fires requests at once and follows them. */
-export function useBurst(sid: string | null, generation: number): Burst {
+export function useBurst(sid: string | null, tokenNumber: number): Burst {
   const [cells, setCells] = useState(() => allCells('idle'));
   const [isRunning, setRunning] = useState(false);
   const [result, setResult] = useState<BurstResult | null>(null);
-  const known = useKnownCount(sid, generation);
+  const known = useKnownCount(sid, tokenNumber);
 
   const run = async (): Promise<void> => {
     setRunning(true);
     setResult(null);
     setCells(allCells('sent'));
     const startedAtMs = performance.now();
-    const before = known.current?.generation === generation ? known.current : null;
+    const before = known.current?.tokenNumber === tokenNumber ? known.current : null;
     let sentRefreshes = 0;
     const setCell = (index: number, state: CellState): void =>
       setCells((all) => all.map((cell, at) => (at === index ? state : cell)));
@@ -90,7 +90,7 @@ export function useBurst(sid: string | null, generation: number): Burst {
       // An observation does not say whose request it is; any one that is under way stands for it.
       if (type === 'request.parked') turn('sent', 'parked');
       if (type === 'request.released') turn('parked', 'sent');
-      if (type === 'request.replayed') turn('sent', 'again');
+      if (type === 'request.resent') turn('sent', 'again');
     });
     const outcomes = await Promise.all(
       allCells('sent').map(async (_, index) => {

@@ -16,7 +16,7 @@ export function NotesPanel({ session }: { readonly session: SignedInSession }): 
   const notes = useNotes(user.sub);
   const reach = useReach();
   const isOnline = reach !== 'offline';
-  const isWaitingForSession = parkedRequests > 0 || status === 'reauth-required';
+  const isWaitingForSession = parkedRequests > 0 || status === 'reauthentication-required';
   const isOutOfReach = reach === 'silent' || (session.status === 'active' && session.freshness === 'offline');
   const waitsForServer = isOutOfReach ? 'server' : null;
   const waitsFor = !isOnline ? 'network' : isWaitingForSession ? 'session' : waitsForServer;

@@ -29,7 +29,7 @@ function Sheet({ asked, username }: SheetProps): ReactElement {
   // Where no passkey is known, that stage is over before it begins; one can be used all the same.
   const { stage, skip } = asked;
   useEffect(() => {
-    if (stage === 'biometric' && !isPasskeyFirst) skip();
+    if (stage === 'passkey' && !isPasskeyFirst) skip();
   }, [stage, skip, isPasskeyFirst]);
   return (
     <ModalDialog labelledBy={titleId} describedBy={reasonId} onCancel={isConfirmation ? asked.cancel : null}>

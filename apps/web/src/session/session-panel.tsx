@@ -20,7 +20,7 @@ export function SessionPanel({ session }: { readonly session: SignedInSession })
         <button
           type="button"
           className="button button-small"
-          aria-disabled={!isActive || session.refreshing}
+          aria-disabled={!isActive || session.isRefreshing}
           onClick={renewal.start}
         >
           Renew now
@@ -42,13 +42,13 @@ export function SessionPanel({ session }: { readonly session: SignedInSession })
 /** “Renew now”, and what came of it. */
 function useRenewal(session: SignedInSession): { readonly start: () => void; readonly report: string } {
   const [before, setBefore] = useState<number | null>(null);
-  const generation = session.status === 'active' ? session.generation : 0;
+  const tokenNumber = session.status === 'active' ? session.tokenNumber : 0;
   const start = (): void => {
-    setBefore(generation);
+    setBefore(tokenNumber);
     auth.extend();
   };
   if (before === null || session.status !== 'active') return { start, report: '' };
-  if (generation > before) return { start, report: 'Renewed: a new access token is here.' };
+  if (tokenNumber > before) return { start, report: 'Renewed: a new access token is here.' };
   if (session.refusal !== null)
     return { start, report: `Not renewed: the server refuses (${session.refusal}). It is tried again.` };
   if (session.freshness === 'offline')
@@ -57,37 +57,43 @@ function useRenewal(session: SignedInSession): { readonly start: () => void; rea
 }
 
 type Active = Extract<SignedInSession, { status: 'active' }>;
-type Waiting = Extract<SignedInSession, { status: 'reauth-required' }>;
+type Waiting = Extract<SignedInSession, { status: 'reauthentication-required' }>;
 
 function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
   const nowMs = useNowMs();
-  const { accessExpiresAt, sessionExpiresAt, parkedRequests } = session;
+  const { accessTokenExpiresAtMs, sessionExpiresAtMs, parkedRequests } = session;
   return (
     <>
       <div className="figures">
         <Figure
           label="Access token"
-          endsAtMs={accessExpiresAt}
+          endsAtMs={accessTokenExpiresAtMs}
           nowMs={nowMs}
-          note={accessExpiresAt === null ? 'refused, or not there yet' : `until ${formatMoment(accessExpiresAt)}`}
+          note={
+            accessTokenExpiresAtMs === null
+              ? 'refused, or not there yet'
+              : `until ${formatMoment(accessTokenExpiresAtMs)}`
+          }
         />
         <Figure
           label="Session"
-          endsAtMs={sessionExpiresAt}
+          endsAtMs={sessionExpiresAtMs}
           nowMs={nowMs}
           note={
-            sessionExpiresAt === null ? 'the server does not say' : `until ${formatMoment(sessionExpiresAt)}, if unused`
+            sessionExpiresAtMs === null
+              ? 'the server does not say'
+              : `until ${formatMoment(sessionExpiresAtMs)}, if unused`
           }
         />
       </div>
       <dl className="facts">
-        <Fact term="Refresh">{session.refreshing ? 'under way' : 'none under way'}</Fact>
+        <Fact term="Refresh">{session.isRefreshing ? 'under way' : 'none under way'}</Fact>
         <Fact term="Parked requests" isNotable={parkedRequests > 0}>
           {parkedRequests}
         </Fact>
-        <Fact term="Access tokens in this tab">{session.generation}</Fact>
+        <Fact term="Access tokens in this tab">{session.tokenNumber}</Fact>
         <Fact term="Freshness">{session.freshness}</Fact>
-        <Fact term="Signed in">{formatMoment(session.sessionStartedAt)}</Fact>
+        <Fact term="Signed in">{formatMoment(session.sessionStartedAtMs)}</Fact>
         <Fact term="Session id">
           {session.sid === null ? 'none' : <code title={session.sid}>{session.sid.slice(0, 8)}</code>}
         </Fact>
@@ -99,7 +105,7 @@ function ActiveFacts({ session }: { readonly session: Active }): ReactElement {
 function WaitingFacts({ session }: { readonly session: Waiting }): ReactElement {
   return (
     <dl className="facts">
-      <Fact term="Asked for">{session.stage === 'biometric' ? 'passkey' : 'password'}</Fact>
+      <Fact term="Asked for">{session.stage}</Fact>
       <Fact term="Parked requests" isNotable={session.parkedRequests > 0}>
         {session.parkedRequests}
       </Fact>

@@ -14,7 +14,7 @@ export const auth = createAuthService({
   platform: unlessCutOff(web()),
   fetch: fetchUnlessCutOff,
   // Both by the sheet, which waits for the user before it asks for either.
-  reauthentication: ['biometric', 'password'],
+  reauthentication: ['passkey', 'password'],
   onEvent: (observation) => {
     recordObservation(observation);
     timeline.record(observation);

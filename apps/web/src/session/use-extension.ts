@@ -25,7 +25,7 @@ export function useExtension(session: SignedInSession): Extension {
   return {
     start: () => {
       if (session.status !== 'active') return;
-      setAsked({ generation: session.generation, endsAtMs: session.sessionExpiresAt ?? 0 });
+      setAsked({ tokenNumber: session.tokenNumber, endsAtMs: session.sessionExpiresAtMs ?? 0 });
       auth.extend();
     },
     report: asked === null ? '' : reportExtension(asked, session),

@@ -8,23 +8,23 @@ const active: Extract<SignedInSession, { status: 'active' }> = {
   user: { sub: 'ada' },
   sid: 'session',
   freshness: 'verified',
-  accessExpiresAt: null,
-  sessionStartedAt: 0,
-  sessionExpiresAt: null,
-  expiring: false,
-  extendable: true,
-  refreshing: false,
+  accessTokenExpiresAtMs: null,
+  sessionStartedAtMs: 0,
+  sessionExpiresAtMs: null,
+  isExpiring: false,
+  isExtendable: true,
+  isRefreshing: false,
   isDoubtful: false,
   refusal: null,
   stepUp: null,
-  generation: 1,
+  tokenNumber: 1,
   parkedRequests: 0,
 };
 
 it('a session in doubt is not shown as well: the server’s words, and what the user can do', () => {
   expect(summarizeSession(active, 'reached')).toMatchObject({ tone: 'good', label: 'Active' });
   const doubtful = { ...active, isDoubtful: true, refusal: 'invalid_client: Client is disabled' };
-  for (const session of [doubtful, { ...doubtful, freshness: 'offline' } as const, { ...doubtful, refreshing: true }])
+  for (const session of [doubtful, { ...doubtful, freshness: 'offline' } as const, { ...doubtful, isRefreshing: true }])
     expect(summarizeSession(session, 'reached')).toEqual({
       tone: 'bad',
       label: 'In doubt',
@@ -40,20 +40,20 @@ it('a session whose token lives is not called confirmed while the server cannot 
   expect(summarizeSession(ended, 'offline')).toMatchObject({ tone: 'bad', label: 'In doubt' });
 });
 
-const asked = { generation: 1, endsAtMs: Date.UTC(2_026, 0, 1, 12) };
+const asked = { tokenNumber: 1, endsAtMs: Date.UTC(2_026, 0, 1, 12) };
 const laterMs = asked.endsAtMs + 60_000;
-const ending = { ...active, sessionExpiresAt: asked.endsAtMs, expiring: true };
+const ending = { ...active, sessionExpiresAtMs: asked.endsAtMs, isExpiring: true };
 
 describe('“Extend” says what it did', () => {
   it.each([
-    ['nothing yet', { refreshing: true }, 'The server is asked …'],
+    ['nothing yet', { isRefreshing: true }, 'The server is asked …'],
     [
       'a later end',
-      { generation: 2, sessionExpiresAt: laterMs },
+      { tokenNumber: 2, sessionExpiresAtMs: laterMs },
       `Extended: the session now lasts until ${formatMoment(laterMs)}, if unused.`,
     ],
-    ['an end that the server does not name', { generation: 2, sessionExpiresAt: null }, 'Extended.'],
-    ['no later end', { generation: 2 }, `Not extended: the session still ends at ${formatMoment(asked.endsAtMs)}.`],
+    ['an end that the server does not name', { tokenNumber: 2, sessionExpiresAtMs: null }, 'Extended.'],
+    ['no later end', { tokenNumber: 2 }, `Not extended: the session still ends at ${formatMoment(asked.endsAtMs)}.`],
     ['no server', { freshness: 'offline' }, 'Not extended yet: the server is out of reach. It is tried again.'],
     [
       'a refusal',

@@ -84,7 +84,7 @@ describe('/metrics', () => {
   test('counts rotations, reuse, refusals and latencies, so that an alarm can watch each', async () => {
     const names = [
       'holdfast_refreshes_total{outcome="rotated"}',
-      'holdfast_refreshes_total{outcome="access_token_alone"}',
+      'holdfast_refreshes_total{outcome="access_token_only"}',
       'holdfast_sessions_revoked_total{reason="reuse"}',
       'holdfast_refresh_refusals_total{error="invalid_grant",reason="reuse"}',
       'holdfast_refresh_refusals_total{error="invalid_grant",reason="malformed"}',

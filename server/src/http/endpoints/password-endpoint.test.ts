@@ -120,7 +120,7 @@ describe('an administrator', () => {
     expect(await isAlive(phone)).toBe(true);
     expect(await users.setPassword(sub, OLD)).toEqual({ count: 2, isComplete: true });
     expect([await isAlive(phone), await isAlive(laptop)]).toEqual([false, false]);
-    await expect(users.setPassword(sub, 'short')).rejects.toMatchObject({ code: 'invalid_password' });
+    await expect(users.setPassword(sub, 'short')).rejects.toMatchObject({ code: 'invalid-password' });
     expect(await users.setPassword('00000000-0000-4000-8000-000000000000', NEW)).toBeNull();
     expect(await users.setPassword('nobody', NEW)).toBeNull();
   });

@@ -1,4 +1,4 @@
-import { HoldfastError } from '../../kernel/errors.ts';
+import { HoldfastServerError } from '../../kernel/errors.ts';
 import type { OwnPassword } from '../../users/users.ts';
 import { OAuthError } from '../answers.ts';
 import { DONE, flag, jsonBody, LAST_CREDENTIAL, NOT_FOUND, ref } from '../description.ts';
@@ -68,7 +68,7 @@ function ownPasswordOf({ claims, request }: Access): OwnPassword {
 }
 
 function refuseInvalid(error: unknown): never {
-  if (!(error instanceof HoldfastError) || error.code !== 'invalid_password') throw error;
+  if (!(error instanceof HoldfastServerError) || error.code !== 'invalid-password') throw error;
   throw new OAuthError(400, 'invalid_request', 'The new password is too short, too long or too well known', {
     reason: 'password',
     cause: error,

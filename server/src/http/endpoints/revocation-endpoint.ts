@@ -47,7 +47,7 @@ export const REVOCATION_ENDPOINT: Endpoint<'form'> = {
         responses: { 200: { description: 'There is no such session any more' } },
       },
       answer: async (form, parts) => {
-        if (form.client.delivery !== 'cookie') {
+        if (form.client.refreshTokenTransport !== 'cookie') {
           const { parameters } = form;
           return signOut(form, { refreshToken: requireParameter(parameters, 'token'), device: null }, parts);
         }

@@ -1,4 +1,4 @@
-import { isSid } from '../../kernel/ids.ts';
+import { isUuid } from '../../kernel/ids.ts';
 import type { DeviceCursor, ListedSession } from '../../storage/store.ts';
 import { invalidRequest, json } from '../answers.ts';
 import { DONE, errorBody, idInPath, jsonBody, NOT_FOUND, ref, text } from '../description.ts';
@@ -79,7 +79,7 @@ export const SESSION_ENDPOINT: Endpoint<'resource'> = {
         if (label !== null && label.length > LABEL_LENGTH) {
           throw invalidRequest(`device_label is at most ${LABEL_LENGTH} characters`);
         }
-        if (!isSid(id) || !(await labelSession(id, claims.sub, label))) throw unknownResource();
+        if (!isUuid(id) || !(await labelSession(id, claims.sub, label))) throw unknownResource();
         return noContent();
       },
     },
@@ -96,7 +96,7 @@ export const SESSION_ENDPOINT: Endpoint<'resource'> = {
         const isOwn = id === claims.sid;
         if (!isOwn) requireRecentAuthentication(access, parts);
         const by = { sub: claims.sub, address: access.request.remoteAddress };
-        if (!isSid(id)) throw unknownResource();
+        if (!isUuid(id)) throw unknownResource();
         const { signOutOf, endChain } = parts.sessions;
         if (!(await (isOwn ? signOutOf(id, by) : endChain(id, 'user', by)))) throw unknownResource();
         return noContent();
@@ -117,7 +117,7 @@ function readCursor(parameters: Parameters): DeviceCursor | null {
   const text = parameters.get('after');
   if (text === undefined) return null;
   const [time = '', sid = ''] = text.split('.', 2);
-  if (!/^\d{1,15}$/.test(time) || !isSid(sid)) throw invalidRequest('after is the next of the page before');
+  if (!/^\d{1,15}$/.test(time) || !isUuid(sid)) throw invalidRequest('after is the next of the page before');
   return { lastUsedAtMs: Number(time), sid };
 }
 

@@ -34,7 +34,7 @@ export const TOKEN_ENDPOINT: Endpoint<'form'> = {
       },
       answer: async (form, parts) => {
         const grant = BY_TYPE.get(form.parameters.get('grant_type') ?? '');
-        const jar = form.client.delivery === 'cookie' ? readJar(form.request, parts) : null;
+        const jar = form.client.refreshTokenTransport === 'cookie' ? readJar(form.request, parts) : null;
         const answer = async (): Promise<HttpResponse> => {
           requireParameter(form.parameters, 'grant_type');
           if (grant === undefined) throw unsupportedGrantType();

@@ -67,7 +67,7 @@ function readDevice({ client, parameters }: FormRequest, jar: CookieJar): Device
   const deviceSecret = readDeviceSecret(parameters);
   const token = parameters.get('replaces_token');
   const body = token === undefined ? [] : [token];
-  const copies = client.delivery === 'cookie' ? copiesOf(jar) : body;
+  const copies = client.refreshTokenTransport === 'cookie' ? copiesOf(jar) : body;
   return { deviceSecret, replaces: readSid(parameters, 'replaces'), copies };
 }
 

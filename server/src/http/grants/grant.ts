@@ -16,7 +16,7 @@ export type Grant = {
    * Answers a request of a registered client.
    *
    * @param jar the refresh cookies of a client with cookies; empty for others
-   * @throws OAuthError, HoldfastError
+   * @throws OAuthError, HoldfastServerError
    */
   readonly answer: (form: FormRequest, jar: CookieJar, parts: EndpointParts) => Promise<HttpResponse>;
 };

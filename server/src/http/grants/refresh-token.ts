@@ -32,7 +32,7 @@ async function refresh(form: FormRequest, jar: CookieJar, parts: EndpointParts):
   const isUserActive = readFlag(parameters, 'user_active', true);
   const isExtension = readFlag(parameters, 'extend', false);
   const tokenIssuer = prepareAccessToken(form, parts);
-  const cookie = client.delivery === 'cookie' ? await readCookie(form, jar, parts) : null;
+  const cookie = client.refreshTokenTransport === 'cookie' ? await readCookie(form, jar, parts) : null;
   const refreshToken = cookie === null ? requireParameter(parameters, 'refresh_token') : cookie.value;
   const { address, userAgent } = peerOf(request);
   const answer = await parts.sessions.refresh({

@@ -29,7 +29,7 @@ export function tokenResponse(
 ): HttpResponse {
   const { accessToken, expiresInSeconds } = tokenIssuer.issue(session, scope, jkt);
   const authorizationExpiresIn = secondsUntil(session.expiresAtMs, session);
-  const isCookie = client.delivery === 'cookie';
+  const isCookie = client.refreshTokenTransport === 'cookie';
   const members = JSON.stringify({
     token_type: jkt === null ? 'Bearer' : 'DPoP',
     expires_in: expiresInSeconds,

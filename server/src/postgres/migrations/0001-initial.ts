@@ -22,7 +22,7 @@ CREATE TABLE holdfast.sessions (
   generation int4 NOT NULL DEFAULT 0,
   rotated_by bytea,
   delivered_at timestamptz(3) NOT NULL,
-  replays int4 NOT NULL DEFAULT 0,
+  redeliveries int4 NOT NULL DEFAULT 0,
   created_at timestamptz(3) NOT NULL,
   idle_expires_at timestamptz(3) NOT NULL,
   expires_at timestamptz(3) NOT NULL,

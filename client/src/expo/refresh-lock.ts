@@ -1,4 +1,4 @@
-import type { Mutex } from '../core/ports.ts';
+import type { RefreshLock } from '../core/ports.ts';
 import { timerClock } from '../platform/timer-clock.ts';
 
 /** The end of each lock's queue: the promise settles when all earlier holders have released. */
@@ -8,8 +8,8 @@ const tails = new Map<string, Promise<void>>();
  * Creates the refresh lock within the app: two services for one session share it. An app and its extensions share no
  * lock. There the client reads the keychain before each refresh, and the server keeps concurrent refreshes safe.
  */
-export const processMutex =
-  (name: string): Mutex =>
+export const processRefreshLock =
+  (name: string): RefreshLock =>
   (waitMs, level) =>
     new Promise((resolve) => {
       const key = `${name} ${level}`;

@@ -1,12 +1,12 @@
-import type { Mutex } from '../core/ports.ts';
+import type { RefreshLock } from '../core/ports.ts';
 
 /**
  * Creates the refresh lock across tabs with Web Locks. Waits at most `waitMs` and never steals a lock. Resolves with
  * `null` in a browser without Web Locks.
  * @see https://www.w3.org/TR/web-locks/
  */
-export const webMutex =
-  (name: string): Mutex =>
+export const webRefreshLock =
+  (name: string): RefreshLock =>
   (waitMs, level) => {
     const locks = (globalThis.navigator as Partial<Navigator> | undefined)?.locks;
     if (!locks) return Promise.resolve(null);

@@ -1,7 +1,7 @@
 import { orNull } from '../core/or-null.ts';
-import type { HttpAnswer } from '../core/ports.ts';
-import type { RejectionReason, TokenAnswer, TokenAnswerReader } from '../core/token-result.ts';
-import { claimsOf, parseObject, readTokenAnswer, seconds } from '../core/wire.ts';
+import type { HttpResponse } from '../core/ports.ts';
+import type { RejectionReason, TokenResult, TokenResponseReader } from '../core/token-result.ts';
+import { claimsOf, parseObject, readTokenResponse, seconds } from '../core/wire.ts';
 
 const REASONS: readonly RejectionReason[] = ['expired', 'revoked', 'reuse-detected'];
 
@@ -11,7 +11,7 @@ const isAmountOrNull = (value: unknown): boolean => value === null || (typeof va
  * True if the result of `classify` is valid. A duration that is no number would stop every timer of the machine, and an
  * unknown reason would be shown to the user.
  */
-function isUsable(answer: TokenAnswer): boolean {
+function isUsable(answer: TokenResult): boolean {
   if (answer.kind === 'rejected') return REASONS.includes(answer.reason);
   if (answer.kind !== 'tokens') return isAmountOrNull(answer.retryAfterMs) && typeof (answer.words ?? '') === 'string';
   const { accessToken, lifetimeMs, sessionLifetimeMs } = answer.tokens;
@@ -28,7 +28,7 @@ function lifetimeOfJwt(token: unknown): number | null {
 }
 
 /** Adds `expires_in` from the access token to an answer without one. */
-function withLifetime(answer: HttpAnswer): HttpAnswer {
+function withLifetime(answer: HttpResponse): HttpResponse {
   const json = parseObject(answer.body);
   const lifetime = json && seconds(json['expires_in']) === null ? lifetimeOfJwt(json['access_token']) : null;
   return lifetime === null ? answer : { ...answer, body: JSON.stringify({ ...json, expires_in: lifetime }) };
@@ -36,17 +36,17 @@ function withLifetime(answer: HttpAnswer): HttpAnswer {
 
 /**
  * Reads the responses of a token endpoint that differs from RFC 6749 or omits `expires_in`. Use it as
- * `createAuthService({ readAnswer: foreignAnswers(classify) })`. Without `expires_in`, a JWT is valid from its `iat` to
+ * `createAuthService({ readTokenResponse: foreignTokenResponses(classify) })`. Without `expires_in`, a JWT is valid from its `iat` to
  * its `exp`. If the response has `sid` or `sub`, they replace those of `classify`: with others, the server would refuse
  * every later refresh.
  *
  * @param classify reads a response first. If it returns `null`, throws or returns an invalid result, the response is
  * read as RFC 6749 says. Default: always `null`
  */
-export const foreignAnswers =
-  (classify: (answer: HttpAnswer) => TokenAnswer | null = () => null): TokenAnswerReader =>
+export const foreignTokenResponses =
+  (classify: (answer: HttpResponse) => TokenResult | null = () => null): TokenResponseReader =>
   (answer) => {
-    const standard = readTokenAnswer(withLifetime(answer));
+    const standard = readTokenResponse(withLifetime(answer));
     const read = orNull(() => {
       const own = classify(answer);
       return own && isUsable(own) ? own : null;

@@ -1,9 +1,9 @@
 import path from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { localHolder, mutexContract, mutexDeathContract } from '../testing/mutex-contract.ts';
 import { buildPortProcess, createFolder, startPortProcess, type PortProcess } from '../testing/processes.ts';
-import { fileMutex } from './mutex.ts';
+import { localHolder, refreshLockContract, refreshLockDeathContract } from '../testing/refresh-lock-contract.ts';
+import { fileRefreshLock } from './refresh-lock.ts';
 
 let program: string;
 let home: ReturnType<typeof createFolder>;
@@ -13,11 +13,11 @@ beforeAll(async () => {
 });
 afterAll(() => home.remove());
 
-mutexContract('the file lock, by objects of one process,', () => {
+refreshLockContract('the file lock, by objects of one process,', () => {
   const { folder, remove } = createFolder();
   const file = path.join(folder, 'app.lock');
   return Promise.resolve({
-    open: () => Promise.resolve(localHolder(fileMutex(file))),
+    open: () => Promise.resolve(localHolder(fileRefreshLock(file))),
     close: () => Promise.resolve(remove()),
   });
 });
@@ -40,14 +40,14 @@ function betweenProcesses() {
   });
 }
 
-mutexContract('the file lock, by processes,', betweenProcesses);
-mutexDeathContract('the file lock', betweenProcesses);
+refreshLockContract('the file lock, by processes,', betweenProcesses);
+refreshLockDeathContract('the file lock', betweenProcesses);
 
 describe('the file lock', () => {
   it('is not taken from a stopped process, which may continue at any moment', async () => {
-    const mutex = await betweenProcesses();
-    onTestFinished(() => mutex.close());
-    const [holder, other] = [await mutex.open(), await mutex.open()];
+    const refreshLock = await betweenProcesses();
+    onTestFinished(() => refreshLock.close());
+    const [holder, other] = [await refreshLock.open(), await refreshLock.open()];
     const release = await holder.acquire(5_000, 0);
     process.kill(holder.pid, 'SIGSTOP');
     expect(await other.acquire(100, 0)).toBeNull();
@@ -60,20 +60,20 @@ describe('the file lock', () => {
     const { folder, remove } = createFolder();
     onTestFinished(remove);
     const file = path.join(folder, 'app.lock');
-    const release = await fileMutex(file)(0, 1);
+    const release = await fileRefreshLock(file)(0, 1);
     const controller = new AbortController();
     const startMs = performance.now();
-    const waiting = fileMutex(file)(60_000, 1, controller.signal);
+    const waiting = fileRefreshLock(file)(60_000, 1, controller.signal);
     controller.abort();
     expect(await waiting).toBeNull();
     expect(performance.now() - startMs).toBeLessThan(30_000);
     // The aborted wait has left nothing that blocks the lock.
     release?.();
-    expect(await fileMutex(file)(0, 1)).not.toBeNull();
+    expect(await fileRefreshLock(file)(0, 1)).not.toBeNull();
   });
 
   it('resolves with `null` if no lock can be created, because a refresh is safe without it', async () => {
     // A file has no entries.
-    expect(await fileMutex(path.join(program, 'app.lock'))(50, 0)).toBeNull();
+    expect(await fileRefreshLock(path.join(program, 'app.lock'))(50, 0)).toBeNull();
   });
 });

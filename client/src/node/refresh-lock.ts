@@ -1,4 +1,4 @@
-import type { Mutex } from '../core/ports.ts';
+import type { RefreshLock } from '../core/ports.ts';
 import { createLock, type Lock } from './lock.ts';
 
 /**
@@ -6,7 +6,7 @@ import { createLock, type Lock } from './lock.ts';
  * lock from a live process. The death of its holder releases it. An aborted `signal` ends the wait, so that no timer
  * keeps polling after the refresh is over.
  */
-export function fileMutex(file: string): Mutex {
+export function fileRefreshLock(file: string): RefreshLock {
   const locks: Lock[] = [];
   return async (waitMs, level, signal) => {
     try {

@@ -1,22 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Mutex } from '../core/ports.ts';
+import type { RefreshLock } from '../core/ports.ts';
 
 /** A tab or process that uses the lock. */
-export type MutexHolder = {
-  /** Acquires the lock, as `Mutex` does. The release function resolves once the lock is released. */
+export type RefreshLockHolder = {
+  /** Acquires the lock, as `RefreshLock` does. The release function resolves once the lock is released. */
   acquire(waitMs: number, level: number): Promise<(() => Promise<void>) | null>;
 };
 
 /** One lock that several tabs or processes use. */
-export type SharedMutex = {
-  open(): Promise<MutexHolder>;
+export type SharedRefreshLock = {
+  open(): Promise<RefreshLockHolder>;
   close(): Promise<void>;
 };
 
 /** Creates a holder in this process. */
-export const localHolder = (mutex: Mutex): MutexHolder => ({
+export const localHolder = (refreshLock: RefreshLock): RefreshLockHolder => ({
   acquire: async (waitMs, level) => {
-    const release = await mutex(waitMs, level);
+    const release = await refreshLock(waitMs, level);
     return release && (() => Promise.resolve(release()));
   },
 });
@@ -24,17 +24,17 @@ export const localHolder = (mutex: Mutex): MutexHolder => ({
 /** Longer than any machine needs: a test that waits this long has failed. */
 const LONG_MS = 20_000;
 
-async function acquire(holder: MutexHolder, waitMs = LONG_MS): Promise<() => Promise<void>> {
+async function acquire(holder: RefreshLockHolder, waitMs = LONG_MS): Promise<() => Promise<void>> {
   const release = await holder.acquire(waitMs, 0);
   if (!release) throw new Error('the lock could not be had');
   return release;
 }
 
 /** Lets many holders use the lock as often as they can. Resolves with the largest number of holders at once. */
-async function rush(holders: readonly MutexHolder[]): Promise<number> {
+async function rush(holders: readonly RefreshLockHolder[]): Promise<number> {
   let inside = 0;
   let most = 0;
-  const use = async (holder: MutexHolder): Promise<void> => {
+  const use = async (holder: RefreshLockHolder): Promise<void> => {
     for (let round = 0; round < 8; round++) {
       const release = await acquire(holder);
       most = Math.max(most, ++inside);
@@ -48,7 +48,7 @@ async function rush(holders: readonly MutexHolder[]): Promise<number> {
 }
 
 /** Takes three locks and checks that each one blocks only its own level. */
-async function expectLocksByLevel(here: MutexHolder, there: MutexHolder): Promise<void> {
+async function expectLocksByLevel(here: RefreshLockHolder, there: RefreshLockHolder): Promise<void> {
   const first = await acquire(here);
   const second = await there.acquire(LONG_MS, 1);
   const third = await here.acquire(LONG_MS, 2);
@@ -65,16 +65,16 @@ async function expectLocksByLevel(here: MutexHolder, there: MutexHolder): Promis
 }
 
 /** The contract of every lock between tabs or processes. `create` makes a free one. */
-export function mutexContract(name: string, create: () => Promise<SharedMutex>): void {
+export function refreshLockContract(name: string, create: () => Promise<SharedRefreshLock>): void {
   describe(`${name} lets one refresh at a time`, () => {
-    let mutex: SharedMutex;
-    let here: MutexHolder;
-    let there: MutexHolder;
+    let refreshLock: SharedRefreshLock;
+    let here: RefreshLockHolder;
+    let there: RefreshLockHolder;
     beforeEach(async () => {
-      mutex = await create();
-      [here, there] = [await mutex.open(), await mutex.open()];
+      refreshLock = await create();
+      [here, there] = [await refreshLock.open(), await refreshLock.open()];
     });
-    afterEach(() => mutex.close());
+    afterEach(() => refreshLock.close());
 
     it('is acquired at once while it is free', async () => {
       await (
@@ -126,25 +126,28 @@ export function mutexContract(name: string, create: () => Promise<SharedMutex>):
     it('has separate locks for the levels 0, 1 and 2, each with one holder', () => expectLocksByLevel(here, there));
 
     it('never has two holders, also under load', async () => {
-      expect(await rush([here, there, await mutex.open()])).toBe(1);
+      expect(await rush([here, there, await refreshLock.open()])).toBe(1);
     });
   });
 }
 
 /** A lock whose holders can be killed without warning. */
-export type MortalMutex = { open(): Promise<MutexHolder & { kill(): Promise<void> }>; close(): Promise<void> };
+export type MortalRefreshLock = {
+  open(): Promise<RefreshLockHolder & { kill(): Promise<void> }>;
+  close(): Promise<void>;
+};
 
 /** The contract of a lock whose holder dies: another process acquires it. */
-export function mutexDeathContract(name: string, create: () => Promise<MortalMutex>): void {
+export function refreshLockDeathContract(name: string, create: () => Promise<MortalRefreshLock>): void {
   describe(`${name} outlives its holder`, () => {
-    let mutex: MortalMutex;
+    let refreshLock: MortalRefreshLock;
     beforeEach(async () => {
-      mutex = await create();
+      refreshLock = await create();
     });
-    afterEach(() => mutex.close());
+    afterEach(() => refreshLock.close());
 
     it('is free again after its holder died', async () => {
-      const [first, second] = [await mutex.open(), await mutex.open()];
+      const [first, second] = [await refreshLock.open(), await refreshLock.open()];
       await acquire(first);
       const waiting = acquire(second);
       await first.kill();
@@ -154,7 +157,7 @@ export function mutexDeathContract(name: string, create: () => Promise<MortalMut
     });
 
     it('is not given to a process that died waiting for it', async () => {
-      const [first, second, third] = [await mutex.open(), await mutex.open(), await mutex.open()];
+      const [first, second, third] = [await refreshLock.open(), await refreshLock.open(), await refreshLock.open()];
       const release = await acquire(first);
       // The call rejects because its process was killed.
       const abandoned = second.acquire(LONG_MS, 0).then(
