@@ -216,10 +216,10 @@ describe('inactivity timeout', () => {
     decide({ ...SESSION, deliveredAtMs: NOW_MS, idleExpiresAtMs }, { ...COPY, isUserActive }, NOW_MS, POLICY);
 
   test("the user's own activity keeps a session alive without a rotation", () => {
-    expect(slide(NOW_MS + 1_000, true)).toEqual({ kind: 'answer', because: 'recent', isSliding: true });
+    expect(slide(NOW_MS + 1_000, true)).toEqual({ kind: 'accessTokenOnly', because: 'recent', isSliding: true });
   });
   test('a background refresh does not', () => {
-    expect(slide(NOW_MS + 1_000, false)).toEqual({ kind: 'answer', because: 'recent', isSliding: false });
+    expect(slide(NOW_MS + 1_000, false)).toEqual({ kind: 'accessTokenOnly', because: 'recent', isSliding: false });
   });
   test('a gain of less than an interval is not written', () => {
     expect(slide(NOW_MS + 3_600_000 - INTERVAL_MS, true)).toEqual(recentAnswer);
@@ -227,7 +227,7 @@ describe('inactivity timeout', () => {
   test('an extension that the user asked for is written even for a small gain', () => {
     const extend = (idleExpiresAtMs: number): Outcome =>
       decide({ ...SESSION, deliveredAtMs: NOW_MS, idleExpiresAtMs }, { ...COPY, isExtension: true }, NOW_MS, POLICY);
-    expect(extend(NOW_MS + 3_600_000 - 1)).toEqual({ kind: 'answer', because: 'recent', isSliding: true });
+    expect(extend(NOW_MS + 3_600_000 - 1)).toEqual({ kind: 'accessTokenOnly', because: 'recent', isSliding: true });
     expect(extend(NOW_MS + 3_600_000)).toEqual(recentAnswer);
   });
 });
@@ -315,7 +315,16 @@ describe('properties', () => {
       ),
       { numRuns: 5_000 },
     );
-    expect([...kinds].toSorted()).toEqual(['answer', 'doubt', 'end', 'heal', 'refuse', 'replay', 'rotate', 'wait']);
+    expect([...kinds].toSorted()).toEqual([
+      'accessTokenOnly',
+      'heal',
+      'redeliver',
+      'refuse',
+      'revoke',
+      'rotate',
+      'unavailable',
+      'wait',
+    ]);
   });
 
   test('neither another client nor a wrong key changes a session', () => {
@@ -350,7 +359,7 @@ describe('properties', () => {
           nowMs += pauseMs;
           const copy = { ...COPY, ...held };
           const outcome = decide(session, copy, nowMs, POLICY);
-          expect(['rotate', 'replay', 'answer']).toContain(outcome.kind);
+          expect(['rotate', 'redeliver', 'accessTokenOnly']).toContain(outcome.kind);
           session = apply(session, outcome, copy, nowMs);
           const isDelivered = outcome.kind === 'rotate' || outcome.kind === 'redeliver';
           if (isDelivered && !isAnswerLost) held = { generation: session.generation, nonce: `n${nonces++}` };
@@ -365,7 +374,7 @@ describe('properties', () => {
         const session = { ...SESSION, deliveredAtMs: isRecent ? JUST_NOW_MS : LONG_AGO_MS };
         const copy = { ...COPY, generation: session.generation + lost, nonce: 'newest' };
         const healed = apply(session, decide(session, copy, NOW_MS, POLICY), copy, NOW_MS);
-        expect(decide(healed, copy, NOW_MS + 1, POLICY).kind).toBe('answer');
+        expect(decide(healed, copy, NOW_MS + 1, POLICY).kind).toBe('accessTokenOnly');
         expect(decide(healed, copy, NOW_MS + INTERVAL_MS, POLICY).kind).toBe('rotate');
       }),
     );

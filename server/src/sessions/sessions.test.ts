@@ -70,7 +70,7 @@ describe('one holder', () => {
     expect(again).not.toBe(lost);
     await server.letTimePass(sid, INTERVAL_MS);
     await refreshToken(again);
-    expect(outcomes()).toEqual(['rotated', 'replayed', 'rotated']);
+    expect(outcomes()).toEqual(['rotated', 'redelivered', 'rotated']);
   });
 
   test('goes on after the database lost the last rotation', async () => {
