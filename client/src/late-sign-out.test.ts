@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Vault } from './core/ports.ts';
 import { readTokenResponse } from './core/wire.ts';
 import { foreignTokenResponses } from './optional/foreign-token-responses.ts';
-import { ada, asBob, bob, DUE, MINUTE, trouble } from './testing/trouble.ts';
+import { ada, asBob, bob, DUE, MINUTE, revoked, trouble } from './testing/trouble.ts';
 import { createWorld, settle, type Tab, type World } from './testing/world.ts';
 
 // A sign-out can reach storage late, because storage was locked or the tab was frozen. A user who has signed in since
@@ -83,6 +84,34 @@ describe('a sign-out that is stored late', () => {
     asleep.auth.extend();
     await settle();
     expect(asleep.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+  });
+
+  it('revokes the token that the store holds if its tab was frozen while it opened', async () => {
+    const world = createWorld();
+    await world.openSignedInTab();
+    let read: Vault['read'] = () => Promise.reject(new Error('locked'));
+    const tab = world.openTab({}, { vault: { ...world.vault, read: () => read() } });
+    const signedOut = tab.auth.signOut().catch(() => {});
+    await world.time.advance(6_000);
+    await signedOut;
+    let thaw: (() => void) | null = null;
+    read = async () => {
+      read = world.vault.read;
+      const record = await read();
+      await new Promise<void>((resolve) => (thaw = resolve));
+      return record;
+    };
+    while (!thaw) await world.time.advance(100);
+    const { version = 0, session = null } = (await world.vault.read()) ?? {};
+    await world.vault.compareAndSwap(version, {
+      session: session && { ...session, refreshToken: 'newer' },
+      endedReason: null,
+    });
+    world.time.jumpWall(MINUTE);
+    (thaw as () => void)();
+    await world.time.advance(1_000);
+    expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
+    expect(revoked(world)).toEqual(['newer']);
   });
 
   it('ends its own session, however far the clock was set back meanwhile', async () => {

@@ -108,6 +108,31 @@ describe('a session that another tab has ended', () => {
     expect(sent).toEqual([]);
   });
 
+  it('is not sent by a process that was frozen while it stored its sign-in', async () => {
+    const world = createWorld();
+    const { sent, fetch } = apiOf();
+    let thaw = (): void => {};
+    const compareAndSwap: Vault['compareAndSwap'] = async (version, next) => {
+      const result = await world.vault.compareAndSwap(version, next);
+      await new Promise<void>((resolve) => (thaw = resolve));
+      return result;
+    };
+    const tab = world.openTab({ fetch }, { ...unheard, vault: { ...world.vault, compareAndSwap } });
+    await tab.auth.ready();
+    const signedIn = tab.auth.signIn({ username: 'ada', password: 'secret' });
+    await settle();
+    const outcome = outcomeOf(tab.auth);
+    await settle();
+    const page = world.openTab({}, unheard);
+    await page.auth.ready();
+    await changeUser(world, page);
+    world.time.jumpWall(60_000);
+    thaw();
+    await signedIn;
+    expect(await outcome).toBe('user-changed');
+    expect(sent).toEqual([]);
+  });
+
   it('is not sent by a process that was frozen while storage did not answer', async () => {
     const world = createWorld();
     const page = await world.openSignedInTab({}, unheard);

@@ -8,7 +8,7 @@ import type { Event, Held } from './state.ts';
 import { holdStored, nameOf, nothingStored, orderOf } from './stored-session.ts';
 import { observe, type Transition } from './transition.ts';
 import { isOver, overOf, readable, waitForVault, writeLater, writeRecord, writeVault } from './vault-writes.ts';
-import { helpWaiters, settleWaiters } from './waiters.ts';
+import { helpWaiters } from './waiters.ts';
 
 // Handles the vault's replies to a restore, a sign-in, a sign-out, another tab's news, or a refresh.
 
@@ -24,7 +24,6 @@ function finishSignIn(turn: Transition, held: Held, version: number): void {
   if ('stored' in phase && turn.state.userEpoch !== userEpoch) revokeReplaced(turn, phase.stored);
   observe(turn, { type: 'signed-in' });
   helpWaiters(turn);
-  settleWaiters(turn);
 }
 
 export function onVaultRead(turn: Transition, { operation, record }: Event<'vaultRead'>): void {
@@ -46,8 +45,8 @@ export function onVaultRead(turn: Transition, { operation, record }: Event<'vaul
     if (news && news.version !== state.version && !isKept) adoptNews(turn, news);
     return lookAgain(turn);
   }
-  // A process that was frozen has read an old state: read again before a sign-out is shown.
-  if (!news && state.syncAt) return;
+  // A process that was frozen has read an old state: read again before it is shown, or signed out with an old token.
+  if (state.syncAt) return;
   const version = record?.version ?? 0;
   const reason = record?.endedReason ?? 'never-signed-in';
   const sid = record?.sid;
