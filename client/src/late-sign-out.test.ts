@@ -94,21 +94,21 @@ describe('a sign-out that is stored late', () => {
     const signedOut = tab.auth.signOut().catch(() => {});
     await world.time.advance(6_000);
     await signedOut;
-    let thaw: (() => void) | null = null;
+    const held: (() => void)[] = [];
     read = async () => {
-      read = world.vault.read;
+      read = () => world.vault.read();
       const record = await read();
-      await new Promise<void>((resolve) => (thaw = resolve));
+      await new Promise<void>((resolve) => held.push(resolve));
       return record;
     };
-    while (!thaw) await world.time.advance(100);
+    while (held.length === 0) await world.time.advance(100);
     const { version = 0, session = null } = (await world.vault.read()) ?? {};
     await world.vault.compareAndSwap(version, {
       session: session && { ...session, refreshToken: 'newer' },
       endedReason: null,
     });
     world.time.jumpWall(MINUTE);
-    (thaw as () => void)();
+    held[0]?.();
     await world.time.advance(1_000);
     expect(tab.auth.getSnapshot()).toEqual({ status: 'signed-out', reason: 'user' });
     expect(revoked(world)).toEqual(['newer']);
