@@ -71,7 +71,7 @@ describe('the timeline', () => {
         .last()
         .waitFor();
       await first
-        .getByRole('button', { name: /^\d+ requests? replayed/u })
+        .getByRole('button', { name: /^\d+ requests? resent/u })
         .last()
         .waitFor();
       const second = laneOf(tab, tab === page ? 'Tab 2' : 'Tab 2, this tab');
@@ -85,7 +85,7 @@ describe('the timeline', () => {
     await burst();
     const late = await openTab();
     await laneOf(late, 'Tab 1')
-      .getByRole('button', { name: /^\d+ requests? replayed/u })
+      .getByRole('button', { name: /^\d+ requests? resent/u })
       .last()
       .waitFor();
   });
@@ -95,7 +95,7 @@ describe('the timeline', () => {
     // How long a machine waits for a lock is its own business.
     await panelOf(page).getByRole('button', { name: 'Waits' }).click();
     await laneOf(page, 'Tab 1, this tab')
-      .getByRole('button', { name: /^\d+ requests? replayed/u })
+      .getByRole('button', { name: /^\d+ requests? resent/u })
       .last()
       .focus();
     const last = await focusedName(page);
