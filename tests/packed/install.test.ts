@@ -108,7 +108,7 @@ const programs = [
     code: `
       import { createServer } from 'node:http';
       import axios from 'axios';
-      import { createHoldfast, HoldfastError } from '@holdfast/server';
+      import { createHoldfast, HoldfastServerError } from '@holdfast/server';
       import { createResourceGuard, expressGuard } from '@holdfast/server/resource';
       import { createTestDatabase } from '@holdfast/server/testing';
       import { createApiClient, createAuthService } from 'holdfast';
@@ -122,7 +122,7 @@ const programs = [
       createServer(holdfast.listener);
       const { rows } = await holdfast.database.query<{ one: number }>('SELECT 1 AS one');
       export const one: number | undefined = rows[0]?.one;
-      export const error: Error = new HoldfastError('unavailable', '');
+      export const error: Error = new HoldfastServerError('unavailable', '');
       export const guard = expressGuard(createResourceGuard({ issuer: 'https://a.example', audience: 'https://b.example' }));
       const auth = createAuthService({ issuer: 'https://a.example', clientId: 'cli', platform: node({ name: 'cli' }) });
       export const attached = [attach(axios, auth), attachKy(ky, auth)];
