@@ -18,7 +18,7 @@ function App(): ReactElement {
   );
 }
 
-/** What is typed in a form. A form with an `action` would forget it when the password was wrong. */
+/** The credential that is typed in a form. A form with an `action` would forget it after a wrong password. */
 function credentialOf(event: SubmitEvent<HTMLFormElement>): PasswordCredential {
   event.preventDefault();
   return Object.fromEntries(new FormData(event.currentTarget)) as PasswordCredential;

@@ -1,7 +1,7 @@
-import { UNREADABLE, type Clear, type Slots } from './slots.ts';
+import { UNREADABLE, type Clear, type Slots, type WithVersion } from './slots.ts';
 
 /** A value and the version of its last write. The value is `null` if it cannot be decrypted any more. */
-export type Versioned<T> = { readonly version: number; readonly value: T | null };
+export type Versioned<T> = WithVersion & { readonly value: T | null };
 
 /** Stores values by slot. Encrypts secret values with a key that cannot be exported. */
 export type SealedStore = {
@@ -20,7 +20,7 @@ export type SealedStore = {
 type Sealed = { readonly iv: Uint8Array<ArrayBuffer>; readonly data: ArrayBuffer };
 
 /** The stored form. Values without a secret stay in clear text: a sign-out stays readable when the key is lost. */
-type Kept = { readonly version: number } & (Sealed | Clear);
+type Kept = WithVersion & (Sealed | Clear);
 
 const createSealingKey = (): Promise<CryptoKey> =>
   crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);

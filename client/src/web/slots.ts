@@ -109,8 +109,8 @@ export function memorySlots(): Slots {
 /** Memory slots by name: a service that is created again in the same page finds the values of the previous one. */
 const memories: Record<string, Slots> = {};
 
-/** Changes with each write of a value. */
-type Versioned = { readonly version: number };
+/** The version of a stored value. It changes with each write. */
+export type WithVersion = { readonly version: number };
 
 /** A value without a secret, as JSON. */
 export type Clear = { readonly text: string };
@@ -199,7 +199,7 @@ export function openSlots(name: string): Slots {
           return slots === memory && clear.put(slot, after as Clear) ? undefined : after;
         });
         // Remove a sign-out only now that its successor is on disk, and not the sign-out of another tab.
-        const isSame = (clear.get(slot) as Versioned | null)?.version === (told as Versioned | null)?.version;
+        const isSame = (clear.get(slot) as WithVersion | null)?.version === (told as WithVersion | null)?.version;
         if (after !== told && isSame) clear.put(slot, null);
         return after;
       }),

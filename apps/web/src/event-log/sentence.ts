@@ -1,4 +1,4 @@
-import type { Observation, ReauthenticationStage, RefreshCause } from 'holdfast';
+import type { Observation, RefreshCause } from 'holdfast';
 import { explainReauthentication, type Tone } from '../session/wording.ts';
 
 /** How a line is meant; `plain` for a step on the way. */
@@ -59,11 +59,6 @@ export function nameRequests(callers: readonly number[]): string {
   const last = callers.at(-1) ?? first;
   if (callers.length === 1) return `Request ${first}`;
   return last - first === callers.length - 1 ? `Requests ${first} to ${last}` : `${callers.length} requests`;
-}
-
-/** The means that the user authenticates with. */
-function nameStage(stage: ReauthenticationStage): string {
-  return stage === 'passkey' ? 'passkey' : 'password';
 }
 
 /** Says what happened. `callers`: the requests that it happened to, when several lines became one. */
@@ -130,7 +125,7 @@ function describeSessionChange(observation: SessionChange): Sentence {
     case 'reauthentication.required':
       return {
         tone: observation.reason === 'step-up' ? 'wait' : 'bad',
-        text: `Asked you for your ${nameStage(observation.stage)}. What waits stays parked.`,
+        text: `Asked you for your ${observation.stage}. What waits stays parked.`,
       };
     case 'signed-in':
       return { tone: 'good', text: 'Signed in: a new session started.' };
@@ -139,6 +134,6 @@ function describeSessionChange(observation: SessionChange): Sentence {
     case 'vault.unavailable':
       return { tone: 'wait', text: 'This browser’s storage did not answer; the session goes on without it.' };
     case 'reauthentication.failed':
-      return { tone: 'wait', text: `Signing in by ${nameStage(observation.stage)} did not help: ${observation.why}.` };
+      return { tone: 'wait', text: `Signing in by ${observation.stage} did not help: ${observation.why}.` };
   }
 }
